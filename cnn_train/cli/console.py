@@ -1,0 +1,66 @@
+"""Everything that Rich draws: results go to stdout, all talk goes to stderr."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+stdout = Console(soft_wrap=False, highlight=False)
+stderr = Console(stderr=True, highlight=False)
+
+
+def print_json(document: Any) -> None:
+    """Write one JSON document, and nothing else, to stdout (NaN is refused)."""
+    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def notice(message: str) -> None:
+    """Tell the user something worth knowing, on stderr."""
+    stderr.print(message, style="dim", markup=False, soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """Tell the user about something that is probably not what they wanted, on stderr."""
+    stderr.print(f"warning: {message}", style="yellow", markup=False, soft_wrap=True)
+
+
+def error(message: str) -> None:
+    """Print the one line (or one line per finding) of a failure, on stderr."""
+    stderr.print(f"error: {message}", style="bold red", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(description: str, total: int | None, *, unit: str = "items") -> Iterator[Any]:
+    """Show a bar while the block runs; off a terminal, one line at its start."""
+    if not stderr.is_terminal:
+        notice(f"{description} …")
+        yield lambda amount: None
+        return
+    counts = (
+        (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(),)
+    )
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *counts,
+        TimeRemainingColumn(),
+        console=stderr,
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(description, total=total)
+        yield lambda amount: bar.advance(task, amount)

@@ -1,0 +1,63 @@
+"""The ``cnn-train`` command: its sub-commands, and the one place where errors become exit codes."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..errors import CnnTrainError
+from . import config, data, models
+from .console import error
+from .evaluate import evaluate
+from .fit import fit
+from .predict import predict
+from .runs import runs
+
+app = typer.Typer(
+    name="cnn-train",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Train, evaluate and use small-image convolutional networks from YAML configs.",
+)
+app.command()(fit)
+app.command()(evaluate)
+app.command()(predict)
+app.command()(runs)
+app.add_typer(models.app, name="models")
+app.add_typer(data.app, name="data")
+app.add_typer(config.app, name="config")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cnn-train {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """Train, evaluate and use small-image convolutional networks from YAML configs."""
+
+
+def main() -> None:
+    """Run the command line and exit with a documented code; a user's error is never a traceback."""
+    try:
+        app()
+    except CnnTrainError as failure:
+        error(str(failure))
+        sys.exit(failure.exit_code)
+    except KeyboardInterrupt:
+        error("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:  # `cnn-train ... | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

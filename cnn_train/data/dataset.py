@@ -1,0 +1,73 @@
+"""What every dataset's settings can do: load its splits as image sets."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import Field
+
+from ..config.base import Config
+from .image_set import ImageSet
+
+Advance = Callable[[int], object]
+
+
+class Progress(Protocol):
+    """Opens a progress bar: ``with progress("Decoding images", 50_000) as advance: advance(1)``."""
+
+    def __call__(
+        self, description: str, total: int | None, *, unit: str = "items"
+    ) -> AbstractContextManager[Advance]:
+        """Open a bar of ``total`` steps (None: unknown; unit ``"bytes"`` shows MB and MB/s)."""
+        ...
+
+
+def silent(
+    description: str, total: int | None, *, unit: str = "items"
+) -> AbstractContextManager[Advance]:
+    """Show nothing: the progress of library callers and tests."""
+    return nullcontext(lambda amount: None)
+
+
+@dataclass(frozen=True)
+class DataAccess:
+    """Where datasets lie on this machine, and how slow work is reported."""
+
+    data_dir: Path
+    offline: bool = False
+    verify: bool = False
+    progress: Progress = silent
+    notice: Callable[[str], object] = lambda message: None
+
+
+class DatasetConfig(Config, ABC):
+    """Settings of a dataset; each dataset's config sits beside its reader."""
+
+    val_fraction: float = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="share of the training images held out for validation, stratified by class",
+    )
+    split_seed: int = Field(
+        default=0, ge=0, description="seed of the validation split; the same for every run seed"
+    )
+
+    @abstractmethod
+    def load_train(self, access: DataAccess) -> ImageSet:
+        """Load every labelled training image, before the validation split is taken off."""
+
+    def load_val(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet | None:
+        """Load the dataset's own validation split; None: it has none, split the training set."""
+        return None
+
+    @abstractmethod
+    def load_test(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
+        """Load the test split, labelled by position in ``class_names``; only `evaluate` calls it.
+
+        It must work where the training files are absent. Raises DataError where the split is
+        missing or names a class that ``class_names`` lacks.
+        """

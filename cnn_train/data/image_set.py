@@ -1,0 +1,56 @@
+"""A labelled set of images in memory.
+
+Shape letters: N examples, C channels, H W pixels.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images and labels of one split.
+
+    images_NCHW: uint8 in [0, 255], RGB. labels_N: int64 in [0, len(class_names)).
+    names: what to call each example on screen (a file's path, or ``test/00017``).
+    """
+
+    images_NCHW: Tensor
+    labels_N: Tensor
+    class_names: tuple[str, ...]
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        assert self.images_NCHW.dtype == torch.uint8 and self.images_NCHW.ndim == 4
+        assert self.labels_N.dtype == torch.int64 and self.labels_N.ndim == 1
+        assert len(self.images_NCHW) == len(self.labels_N) == len(self.names)
+
+    def __len__(self) -> int:
+        return len(self.labels_N)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one image."""
+        channels, height, width = self.images_NCHW.shape[1:]
+        return channels, height, width
+
+    def select(self, indices: Sequence[int] | Tensor) -> "ImageSet":
+        """Return the examples at ``indices``, in that order."""
+        index_M = torch.as_tensor(indices, dtype=torch.int64)
+        return ImageSet(
+            self.images_NCHW[index_M],
+            self.labels_N[index_M],
+            self.class_names,
+            tuple(self.names[i] for i in index_M.tolist()),
+        )
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of pixels, labels and class names as 64 hex digits."""
+        digest = hashlib.sha256(repr((self.class_names, self.image_shape)).encode())
+        digest.update(self.images_NCHW.contiguous().numpy().data)
+        digest.update(self.labels_N.contiguous().numpy().data)
+        return digest.hexdigest()

@@ -1,0 +1,58 @@
+"""The errors a user can cause or meet, each with the exit code that the command line returns.
+
+A message is one line (or one line per finding): where it happened, what is wrong, what to do.
+"""
+
+
+class CnnTrainError(Exception):
+    """Base of every expected failure; anything else that escapes is a bug in cnn-train."""
+
+    exit_code = 1
+
+
+class UsageError(CnnTrainError):
+    """The command line asks for something that does not exist or cannot be combined."""
+
+    exit_code = 2
+
+
+class ConfigError(CnnTrainError):
+    """A config file or ``--set`` override is wrong; one line per finding."""
+
+    exit_code = 2
+
+
+class DataError(CnnTrainError):
+    """A dataset or an image is missing, damaged or of an unsupported kind."""
+
+    exit_code = 3
+
+
+class CheckpointError(CnnTrainError):
+    """A file is not a cnn-train checkpoint, is damaged, or does not fit what it is used for."""
+
+    exit_code = 4
+
+
+class DivergedError(CnnTrainError):
+    """Training produced a loss that is not finite."""
+
+    exit_code = 5
+
+
+class ResourceError(CnnTrainError):
+    """The machine ran out of memory or disk space."""
+
+    exit_code = 6
+
+
+class LockedError(CnnTrainError):
+    """Another process is using the run directory."""
+
+    exit_code = 7
+
+
+class InterruptedRun(CnnTrainError):  # noqa: N818  (an interruption is not an error)
+    """Training stopped on request (Ctrl-C) after saving a checkpoint."""
+
+    exit_code = 130

@@ -1,0 +1,1 @@
+"""Numbers in, matplotlib ``Figure`` out: no files, no pyplot, no global state."""

@@ -1,0 +1,1 @@
+"""Shared fixtures; tests never use the network, an accelerator or data from outside the tree."""
