@@ -29,6 +29,9 @@ def tagged_union(table: Mapping[str, type[Config]], *, tag: str, default: str) -
     section's name.
     """
 
+    # Without the tag a class fills in its own default name, so the two defaults must be one.
+    assert table[default].model_fields[tag].default == default, f"{tag} must default to {default}"
+
     def class_name_of(value: Any) -> str | None:
         name = value.get(tag, default) if isinstance(value, Mapping) else getattr(value, tag, None)
         variant = table.get(name) if isinstance(name, str) else None

@@ -1,0 +1,59 @@
+"""``cnn-train config``: show what a config means, check configs, describe them to an editor."""
+
+from typing import Annotated
+
+import typer
+
+from ..errors import ConfigError
+from . import console
+from .options import SetOption
+
+app = typer.Typer(no_args_is_help=True, help="Show, check and describe YAML configs.")
+
+
+@app.command()
+def show(
+    config: Annotated[str, typer.Argument(metavar="CONFIG", help="YAML file, or - for stdin.")],
+    overrides: SetOption = None,
+) -> None:
+    """Print every setting of a config, defaults included, with its meaning."""
+    from ..config.experiment import ExperimentConfig
+    from ..config.explain import explain
+    from ..config.loading import load_experiment
+
+    experiment = load_experiment(config, overrides or (), ExperimentConfig)
+    typer.echo(explain(experiment), nl=False)
+    for warning in experiment.warnings():
+        console.warn(f"{config}: {warning}")
+
+
+@app.command()
+def check(
+    configs: Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files.")],
+    overrides: SetOption = None,
+) -> None:
+    """Validate configs and report everything that is wrong in any of them."""
+    from ..config.experiment import ExperimentConfig
+    from ..config.loading import load_experiment
+
+    findings = []
+    for config in configs:
+        try:
+            experiment = load_experiment(config, overrides or (), ExperimentConfig)
+        except ConfigError as error:
+            findings.append(str(error))
+            continue
+        typer.echo(f"{config}: ok")
+        for warning in experiment.warnings():
+            console.warn(f"{config}: {warning}")
+    if findings:
+        raise ConfigError("\n".join(findings))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of configs, for completion and checks in an editor."""
+    from ..config.experiment import ExperimentConfig
+    from ..config.json_schema import json_schema
+
+    console.print_json(json_schema(ExperimentConfig))

@@ -1,0 +1,106 @@
+"""The whole experiment: one section per component, every default in its component's own file."""
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from ..data import DATASETS
+from ..data.augment import AugmentConfig
+from ..data.cifar10 import CIFAR10Config
+from ..data.dataset import DatasetConfig
+from ..device import PrecisionName
+from ..losses import LOSSES
+from ..losses.cross_entropy import CrossEntropyConfig
+from ..losses.loss import LossConfig
+from ..losses.regularization import REGULARIZATIONS, L2Config, RegularizationConfig
+from ..models import ARCHITECTURES
+from ..models.architecture import ArchitectureConfig
+from ..models.resnet_cifar import CifarResNetConfig
+from ..optim import OPTIMIZERS
+from ..optim.optimizer import OptimizerConfig
+from ..optim.schedules import SCHEDULES, CosineConfig, ScheduleConfig
+from ..optim.sgd import SGDConfig
+from .base import Config, tagged_union
+
+if TYPE_CHECKING:
+    Dataset = DatasetConfig
+    Architecture = ArchitectureConfig
+    Loss = LossConfig
+    Regularization = RegularizationConfig
+    Optimizer = OptimizerConfig
+    Schedule = ScheduleConfig
+else:
+    Dataset = tagged_union(DATASETS, tag="name", default="cifar10")
+    Architecture = tagged_union(ARCHITECTURES, tag="name", default="resnet20")
+    Loss = tagged_union(LOSSES, tag="name", default="cross_entropy")
+    Regularization = tagged_union(REGULARIZATIONS, tag="kind", default="l2")
+    Optimizer = tagged_union(OPTIMIZERS, tag="name", default="sgd")
+    Schedule = tagged_union(SCHEDULES, tag="name", default="cosine")
+
+
+class ExperimentConfig(Config):
+    """Everything that decides what a run learns; where and how fast it runs is left out."""
+
+    data: Dataset = Field(
+        default=CIFAR10Config(), description="the images: cifar10, folder or shapes"
+    )
+    model: Architecture = Field(
+        default=CifarResNetConfig(), description="the network; `cnn-train models` lists them"
+    )
+    loss: Loss = Field(
+        default=CrossEntropyConfig(), description="what is minimised: hinge or cross_entropy"
+    )
+    regularization: Regularization = Field(
+        default=L2Config(), description="λR(W), added to the loss: none, l1, l2 or elastic"
+    )
+    optimizer: Optimizer = Field(
+        default=SGDConfig(), description="how weights follow the gradient: sgd, gd or adamw"
+    )
+    schedule: Schedule = Field(
+        default=CosineConfig(),
+        description="rate over time: constant, step, multistep, linear, cosine or triangular",
+    )
+    augment: AugmentConfig = Field(
+        default=AugmentConfig(), description="random changes of each training image"
+    )
+    ema_decay: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="decay per update of the averaged weights that are evaluated; 0: no averaging",
+    )
+    batch_size: int = Field(default=128, ge=1, description="images per minibatch")
+    epochs: int = Field(default=30, ge=1, description="passes over the training images")
+    seed: int = Field(
+        default=0, ge=0, lt=2**63, description="seed of weights, order, augmentation and dropout"
+    )
+    precision: PrecisionName = Field(
+        default="auto",
+        description="auto, float32 or bfloat16; auto: bfloat16 where the hardware has units for it",
+    )
+
+    def warnings(self) -> list[str]:
+        """Name every setting that can have no effect, and every pair that works twice."""
+        found = []
+        schedule, regularization = self.schedule, self.regularization
+        if schedule.warmup_epochs >= self.epochs:
+            found.append(
+                f"schedule.warmup_epochs {schedule.warmup_epochs:g}: training lasts {self.epochs} "
+                "epochs, so the learning rate never leaves warm-up"
+            )
+        late = [epoch for epoch in schedule.change_epochs() if epoch >= self.epochs]
+        if late:
+            found.append(
+                f"schedule.{schedule.name}: a change at epoch {late[0]} of {self.epochs} "
+                "has no effect"
+            )
+        if getattr(regularization, "strength", None) == 0:
+            found.append(f"regularization.kind {regularization.kind}: strength 0 has no effect")
+        if regularization.kind != "none" and getattr(self.optimizer, "weight_decay", 0) > 0:
+            found.append(
+                "optimizer.weight_decay and regularization both shrink the weights; "
+                "set one of them to 0"
+            )
+        if self.optimizer.full_batch and self.ema_decay > 0.9:
+            found.append("ema_decay: full-batch descent makes one update per epoch; few to average")
+        return found

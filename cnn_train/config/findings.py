@@ -1,0 +1,121 @@
+"""Turn pydantic's errors into findings: one line each, with place, value and what to write."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from .document import Document, KeyPath, Place, spell_path
+from .known_keys import field_of, nearest, section_types, suggest_key
+from .remedies import expectation, found, remedy, show
+
+
+@dataclass
+class _Finding:
+    """What is wrong at one place, and the remedy or, without one, what was expected there."""
+
+    place: Place
+    path_text: str
+    complaint: str
+    remedy: str | None = None
+    expected: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        """Return the one line that users read."""
+        advice = self.remedy
+        if advice is None and self.expected:
+            advice = f"expected {' or '.join(self.expected)}"
+        text = f"{self.complaint}; {advice}" if advice else self.complaint
+        return (
+            f"{self.place}: {self.path_text}: {text}" if self.path_text else f"{self.place}: {text}"
+        )
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """The part of the tree that an error is about, and what the model says about it."""
+
+    path: KeyPath
+    value: Any
+    field: FieldInfo | None
+    parents: list[type[BaseModel]]
+
+
+def describe_errors(
+    errors: ValidationError, document: Document, experiment_type: type[BaseModel]
+) -> list[str]:
+    """Return one line per finding, in the order in which their places stand in the config."""
+    findings: dict[KeyPath, _Finding] = {}
+    for details in errors.errors(include_url=False):
+        spot = _find_spot(details, document.tree, experiment_type)
+        finding = _describe(details, spot, document, experiment_type)
+        if spot.path in findings:  # a field of several types has an error from each of them
+            findings[spot.path].expected += finding.expected
+        else:
+            findings[spot.path] = finding
+    return [str(finding) for finding in sorted(findings.values(), key=lambda found: found.place)]
+
+
+def _find_spot(details: ErrorDetails, tree: Any, experiment_type: type[BaseModel]) -> _Spot:
+    """Follow pydantic's location, which also names chosen classes, along the tree itself."""
+    spot = _Spot((), tree, None, [])
+    sections: list[type[BaseModel]] = [experiment_type]
+    for step in details["loc"]:
+        chosen = [section for section in sections if section.__name__ == step]
+        if chosen and len(sections) > 1:
+            sections = chosen
+        elif _contains(spot.value, step):
+            inner = field_of(sections, step)
+            spot = _Spot((*spot.path, step), spot.value[step], inner, sections)
+            sections = section_types(inner.annotation) if inner else []
+    if details["type"] == "missing":
+        key = details["loc"][-1]
+        return _Spot((*spot.path, key), None, field_of(sections, key), sections)
+    return spot
+
+
+def _contains(value: Any, step: str | int) -> bool:
+    if isinstance(value, list | tuple):
+        return isinstance(step, int) and step < len(value)
+    return isinstance(value, dict) and step in value
+
+
+def _describe(
+    details: ErrorDetails, spot: _Spot, document: Document, experiment_type: type[BaseModel]
+) -> _Finding:
+    key_place, path_text = document.place_of_key(spot.path), spell_path(spot.path)
+    match details["type"]:
+        case "extra_forbidden":
+            siblings = [name for parent in spot.parents for name in parent.model_fields]
+            suggestion = suggest_key(spot.path, siblings, experiment_type)
+            return _Finding(key_place, path_text, "unknown key", suggestion)
+        case "missing":
+            meaning = spot.field.description if spot.field else None
+            return _Finding(key_place, path_text, "missing", f"give the {meaning or 'value'}")
+        case "value_error" | "assertion_error":
+            return _Finding(key_place, path_text, str(details["ctx"]["error"]))
+        case "unknown_tag":
+            return _describe_unknown_tag(details, spot, document)
+    place = document.place_of_value(spot.path)
+    complaint, expected = expectation(details, spot.value, spot.field)
+    return _Finding(place, path_text, complaint, remedy(details, spot.value), [expected])
+
+
+def _describe_unknown_tag(details: ErrorDetails, spot: _Spot, document: Document) -> _Finding:
+    tag, choices = details["ctx"]["tag"], details["ctx"]["choices"].split(", ")
+    if not isinstance(spot.value, dict):
+        place, path_text = document.place_of_value(spot.path), spell_path(spot.path)
+        guess = nearest(spot.value, choices)
+        advice = f"write {{{tag}: {guess or 'NAME'}}}, one of: {', '.join(choices)}"
+        if spot.value is None:
+            advice += "; or remove the line for the default"
+        return _Finding(place, path_text, found(spot.value), advice)
+    path, name = (*spot.path, tag), spot.value[tag]
+    place, path_text = document.place_of_value(path), spell_path(path)
+    guess = nearest(name, choices)
+    advice = f"choices: {', '.join(choices)}"
+    if guess:
+        advice = f"did you mean {guess!r}? {advice}"
+    return _Finding(place, path_text, f"{show(name)} is unknown", advice)

@@ -1,0 +1,56 @@
+"""Load an experiment: field defaults, then the YAML file, then overrides, then every check."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from ..errors import ConfigError
+from .document import Document, Place
+from .findings import describe_errors
+from .overrides import apply_overrides
+from .source import name_source, read_text
+from .yaml_reader import parse_document
+
+__all__ = ["load_experiment", "read_text", "validate", "validate_settings"]
+
+ExperimentT = TypeVar("ExperimentT", bound=BaseModel)
+
+
+def load_experiment(
+    config: str | Path,
+    overrides: Sequence[str],
+    experiment_type: type[ExperimentT],
+    *,
+    text: str | None = None,
+) -> ExperimentT:
+    """Read a config file, or standard input for ``-``, and validate it with its overrides.
+
+    A caller who keeps the config's text passes it, as :func:`read_text` returned it.
+    Raises ConfigError that lists every finding, one line each, in the order of the file.
+    """
+    if text is None:
+        text = read_text(config)
+    document = parse_document(text, name_source(config))
+    return validate(apply_overrides(document, overrides), experiment_type)
+
+
+def validate_settings(
+    settings: Mapping[str, Any], source: str, experiment_type: type[ExperimentT]
+) -> ExperimentT:
+    """Validate settings that never were a text: Python arguments, or a checkpoint's config.
+
+    Findings cite ``source`` and the setting, for there is no line to point to.
+    """
+    anywhere = Place(layer=1, line=1, column=1, source=source)
+    return validate(Document(dict(settings), {}, {(): anywhere}), experiment_type)
+
+
+def validate(document: Document, experiment_type: type[ExperimentT]) -> ExperimentT:
+    """Build the experiment from the document's tree, or report everything that is wrong with it."""
+    try:
+        return experiment_type.model_validate(document.tree)
+    except ValidationError as errors:
+        lines = describe_errors(errors, document, experiment_type)
+        raise ConfigError("\n".join(lines)) from None

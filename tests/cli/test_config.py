@@ -1,0 +1,108 @@
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal
+
+import pytest
+from pydantic import Field
+from typer.testing import CliRunner
+
+from cnn_train.cli.config import app
+from cnn_train.config.base import Config, tagged_union
+from cnn_train.errors import ConfigError
+
+
+class Sgd(Config):
+    name: Literal["sgd"] = "sgd"
+    lr: float = Field(default=0.1, gt=0, description="learning rate, > 0")
+
+
+class Experiment(Config):
+    optimizer: tagged_union({"sgd": Sgd}, tag="name", default="sgd") = Field(  # type: ignore[valid-type]
+        default=Sgd(), description="rule that updates the weights"
+    )
+    epochs: int = Field(default=30, ge=1, description="passes over the data")
+
+    def warnings(self) -> list[str]:
+        return ["epochs: one is not much"] if self.epochs == 1 else []
+
+
+@pytest.fixture(autouse=True)
+def a_small_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stand in for the real experiment, so that these tests need neither torch nor the models."""
+    module = SimpleNamespace(ExperimentConfig=Experiment)
+    monkeypatch.setitem(sys.modules, "cnn_train.config.experiment", module)
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("good.yaml").write_text("epochs: 3\n")
+    Path("bad.yaml").write_text("epochs: 0\noptimiser: {}\n")
+    Path("short.yaml").write_text("epochs: 1\n")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("config")
+def test_show_prints_every_setting_with_its_meaning() -> None:
+    result = CliRunner().invoke(app, ["show", "good.yaml", "--set", "optimizer.lr=5e-2"])
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "optimizer:   # rule that updates the weights\n"
+        "  name: sgd\n"
+        "  lr: 0.05   # learning rate, > 0\n"
+        "epochs: 3    # passes over the data\n"
+    )
+    assert result.stderr == ""
+
+
+def test_show_reads_standard_input() -> None:
+    result = CliRunner().invoke(app, ["show", "-"], input="epochs: 5\n")
+    assert "epochs: 5" in result.stdout
+
+
+@pytest.mark.usefixtures("config")
+def test_show_warns_on_stderr_about_settings_without_effect() -> None:
+    result = CliRunner().invoke(app, ["show", "short.yaml"])
+    assert result.exit_code == 0
+    assert result.stderr == "warning: short.yaml: epochs: one is not much\n"
+
+
+@pytest.mark.usefixtures("config")
+def test_show_refuses_a_wrong_config() -> None:
+    result = CliRunner().invoke(app, ["show", "bad.yaml"])
+    assert isinstance(result.exception, ConfigError)
+    assert result.stdout == ""
+
+
+@pytest.mark.usefixtures("config")
+def test_check_says_ok_once_per_good_file_and_reports_all_findings_of_all_others() -> None:
+    files = ["good.yaml", "bad.yaml", "gone.yaml", "short.yaml"]
+    result = CliRunner().invoke(app, ["check", *files])
+    assert result.stdout == "good.yaml: ok\nshort.yaml: ok\n"
+    assert result.stderr == "warning: short.yaml: epochs: one is not much\n"
+    assert isinstance(result.exception, ConfigError)
+    assert result.exception.exit_code == 2
+    assert str(result.exception).splitlines() == [
+        "bad.yaml:1:9: epochs: 0 is out of range; expected a number >= 1",
+        "bad.yaml:2:1: optimiser: unknown key; did you mean 'optimizer'?",
+        "gone.yaml: no such config file; check the path, or give - to read standard input",
+    ]
+
+
+@pytest.mark.usefixtures("config")
+def test_check_applies_overrides_to_every_file() -> None:
+    result = CliRunner().invoke(app, ["check", "good.yaml", "short.yaml", "--set", "epochs=x"])
+    assert str(result.exception) == "\n".join(
+        2 * ['--set epochs=x: epochs: "x" is a string; expected a whole number >= 1']
+    )
+
+
+def test_check_needs_a_file() -> None:
+    assert CliRunner().invoke(app, ["check"]).exit_code == 2
+
+
+def test_schema_prints_one_json_document() -> None:
+    result = CliRunner().invoke(app, ["schema"])
+    assert json.loads(result.stdout)["properties"].keys() == {"optimizer", "epochs"}

@@ -1,0 +1,158 @@
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from cnn_train.config.experiment import ExperimentConfig
+from cnn_train.models.resnet_cifar import CifarResNetConfig
+
+
+def make(**sections: Any) -> ExperimentConfig:
+    return ExperimentConfig.model_validate(sections)
+
+
+def component_types(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield every config class that a field of this type can hold."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in (Annotated, Union, UnionType, tuple, list):
+        for part in get_args(annotation):
+            yield from component_types(part)
+
+
+def reachable_configs() -> list[type[BaseModel]]:
+    """Return the experiment's class and every component's."""
+    found: list[type[BaseModel]] = [ExperimentConfig]
+    for config in found:
+        for field in config.model_fields.values():
+            for part in (field.annotation, *field.metadata):
+                found.extend(inner for inner in component_types(part) if inner not in found)
+    return found
+
+
+FIELDS = [(config, name) for config in reachable_configs() for name in config.model_fields]
+
+
+def test_the_defaults_are_those_that_the_readme_shows() -> None:
+    config = make().model_dump(mode="json")
+    assert config["data"]["name"] == "cifar10"
+    assert config["data"]["val_fraction"] == 0.1
+    assert config["loss"] == {"name": "cross_entropy", "label_smoothing": 0}
+    assert config["regularization"] == {"kind": "l2", "strength": 5e-4, "apply_to": "weights"}
+    assert config["optimizer"] == {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True}
+    assert config["schedule"]["name"] == "cosine"
+    assert config["augment"] == {"flip": "random", "translate": 4, "cutout": 0}
+    assert (config["batch_size"], config["epochs"], config["seed"]) == (128, 30, 0)
+    assert make().model == CifarResNetConfig()
+
+
+def test_the_walk_over_configs_reaches_every_section() -> None:
+    names = {config.__name__ for config in reachable_configs()}
+    assert {"VGGConfig", "HingeConfig", "L1Config", "AdamWConfig", "FolderConfig"} <= names
+    assert {"StepConfig", "AugmentConfig", "CIFAR10Config", "ShapesConfig"} <= names
+
+
+@pytest.mark.parametrize(
+    ("config", "name"), FIELDS, ids=[f"{config.__name__}.{name}" for config, name in FIELDS]
+)
+def test_every_setting_says_what_it_means(config: type[BaseModel], name: str) -> None:
+    field = config.model_fields[name]
+    is_tag = name in ("name", "kind")
+    assert is_tag or field.description, f"{config.__name__}.{name} needs a description"
+
+
+@pytest.mark.parametrize("config", reachable_configs())
+def test_every_config_is_frozen_strict_and_closed(config: type[BaseModel]) -> None:
+    settings = config.model_config
+    assert settings.get("frozen")
+    assert settings.get("strict")
+    assert settings.get("extra") == "forbid"
+    assert settings.get("allow_inf_nan") is False
+
+
+def test_a_resolved_config_validates_to_itself() -> None:
+    config = make(model={"name": "vgg16"}, schedule={"name": "step"}, optimizer={"name": "adamw"})
+    assert ExperimentConfig.model_validate(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("sections", "warning"),
+    [
+        (
+            {"schedule": {"name": "cosine", "warmup_epochs": 5}, "epochs": 5},
+            "schedule.warmup_epochs 5: training lasts 5 epochs, so the learning rate never "
+            "leaves warm-up",
+        ),
+        (
+            {"schedule": {"name": "multistep", "milestones": [3, 30]}, "epochs": 10},
+            "schedule.multistep: a change at epoch 30 of 10 has no effect",
+        ),
+        (
+            {"schedule": {"name": "step", "step_epochs": 40}, "epochs": 40},
+            "schedule.step: a change at epoch 40 of 40 has no effect",
+        ),
+        (
+            {"regularization": {"kind": "l1", "strength": 0.0}},
+            "regularization.kind l1: strength 0 has no effect",
+        ),
+        (
+            {"optimizer": {"name": "adamw", "weight_decay": 0.01}},
+            "optimizer.weight_decay and regularization both shrink the weights; "
+            "set one of them to 0",
+        ),
+        (
+            {"optimizer": {"name": "gd"}, "ema_decay": 0.99},
+            "ema_decay: full-batch descent makes one update per epoch; few to average",
+        ),
+    ],
+)
+def test_a_setting_without_effect_is_warned_of_and_nothing_else_is(
+    sections: dict[str, Any], warning: str
+) -> None:
+    assert make(**sections).warnings() == [warning]
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {},
+        {"schedule": {"name": "cosine", "warmup_epochs": 5}, "epochs": 6},
+        {"schedule": {"name": "multistep", "milestones": [3, 9]}, "epochs": 10},
+        {"regularization": {"kind": "none"}},
+        {"regularization": {"kind": "none"}, "optimizer": {"name": "adamw", "weight_decay": 0.1}},
+        {"optimizer": {"name": "sgd", "momentum": 0.0}},
+        {"ema_decay": 0.99},
+    ],
+)
+def test_settings_that_have_an_effect_are_not_warned_of(sections: dict[str, Any]) -> None:
+    assert make(**sections).warnings() == []
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"epochs": 0},
+        {"epochs": 1.5},
+        {"batch_size": 0},
+        {"seed": -1},
+        {"seed": 2**63},
+        {"ema_decay": 1.0},
+        {"precision": "float16"},
+        {"optimizer": {"lr": float("nan")}},
+        {"optimizer": {"lr": float("inf")}},
+        {"optimizer": {"lr": 0.0}},
+        {"optimizer": {"lr": "0.1"}},
+        {"optimizer": {"momentum": 1.0}},
+        {"optimizer": {"momentun": 0.9}},
+        {"regularization": {"strength": -1e-4}},
+        {"model": {"name": "vgg12"}},
+        {"colour": "red"},
+    ],
+)
+def test_a_setting_out_of_range_of_the_wrong_type_or_unknown_is_refused(
+    sections: dict[str, Any],
+) -> None:
+    with pytest.raises(ValidationError):
+        make(**sections)
