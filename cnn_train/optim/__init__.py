@@ -1,0 +1,11 @@
+"""Optimisers and schedules: how weights follow the gradient. A new optimiser is a line below."""
+
+from .adamw import AdamWConfig
+from .optimizer import OptimizerConfig
+from .sgd import GDConfig, SGDConfig
+
+OPTIMIZERS: dict[str, type[OptimizerConfig]] = {
+    "sgd": SGDConfig,
+    "gd": GDConfig,
+    "adamw": AdamWConfig,
+}

@@ -1,0 +1,49 @@
+"""Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import nn
+from torch.optim import AdamW, Optimizer
+
+from .optimizer import OptimizerConfig
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+class AdamWConfig(OptimizerConfig):
+    """Steps of about the learning rate in every weight, however large or small its gradient."""
+
+    name: Literal["adamw"] = "adamw"
+    lr: float = Field(
+        default=1e-3, gt=0, description="learning rate (step size), > 0; the schedule scales it"
+    )
+    betas: tuple[Beta, Beta] = Field(
+        default=(0.9, 0.999),
+        strict=False,
+        description="how much of the running means of gradient and squared gradient is kept, "
+        "each in [0, 1)",
+    )
+    eps: float = Field(
+        default=1e-8, gt=0, description="added to the root of the squared gradient, > 0"
+    )
+    weight_decay: float = Field(
+        default=0.0,
+        ge=0,
+        description="every update shrinks weights (not biases and norms) by lr·weight_decay, ≥ 0; "
+        "not the regularization, whose gradient Adam would rescale",
+    )
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """Build torch's AdamW with two groups: weights, which decay, then biases and norms."""
+        trained = list(parameters)
+        weights = [parameter for parameter in trained if parameter.ndim >= 2]
+        others = [parameter for parameter in trained if parameter.ndim < 2]
+        groups = [
+            {"params": weights, "initial_lr": self.lr},
+            {"params": others, "initial_lr": self.lr, "weight_decay": 0.0},
+        ]
+        return AdamW(
+            groups, lr=self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay
+        )

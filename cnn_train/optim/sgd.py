@@ -1,0 +1,58 @@
+"""Follow the slope: gradient descent, on minibatches (sgd) or on the whole training set (gd)."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+from torch import nn
+from torch.optim import SGD, Optimizer
+
+from .optimizer import OptimizerConfig
+
+
+class SGDConfig(OptimizerConfig):
+    """Stochastic gradient descent. With momentum 0: weights += −lr · gradient."""
+
+    name: Literal["sgd"] = "sgd"
+    momentum: float = Field(
+        default=0.9,
+        ge=0,
+        lt=1,
+        description="share of the last update's velocity that is kept, in [0, 1); 0: vanilla SGD",
+    )
+    nesterov: bool = Field(
+        default=True,
+        description="look ahead along the velocity; default false where momentum is 0",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _vanilla_sgd_has_no_nesterov(cls, settings: Any) -> Any:
+        if isinstance(settings, dict) and settings.get("momentum") == 0:
+            return {"nesterov": False, **settings}
+        return settings
+
+    @model_validator(mode="after")
+    def _nesterov_needs_momentum(self) -> Self:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError(
+                "nesterov needs a momentum above 0; set nesterov: false for vanilla SGD"
+            )
+        return self
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """Build torch's SGD."""
+        groups = [{"params": list(parameters), "initial_lr": self.lr}]
+        return SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
+
+
+class GDConfig(OptimizerConfig):
+    """Gradient descent as first taught: one update per pass over all training images."""
+
+    name: Literal["gd"] = "gd"
+
+    full_batch: ClassVar[bool] = True
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+        """Build torch's SGD without momentum; whoever calls it sums the gradient over the epoch."""
+        return SGD([{"params": list(parameters), "initial_lr": self.lr}], lr=self.lr)

@@ -1,0 +1,233 @@
+import pytest
+import torch
+from pydantic import ValidationError
+from torch.nn import functional as F
+
+from cnn_train.data.augment import AugmentConfig, augment, coins, cut_out, flip_and_translate
+
+GREY = (90, 120, 150)
+
+
+def random_images(num_images: int, height: int = 12, width: int = 9) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(7)
+    shape = (num_images, 3, height, width)
+    return torch.randint(256, shape, generator=generator, dtype=torch.uint8)
+
+
+def augmented(images_BCHW, *, seed=0, epoch=0, flip_seed=0, index_B=None, **settings):
+    return AugmentConfig(**settings)(
+        images_BCHW,
+        generator=torch.Generator().manual_seed(seed),
+        index_B=torch.arange(len(images_BCHW)) if index_B is None else index_B,
+        epoch=epoch,
+        flip_seed=flip_seed,
+        fill=GREY,
+    )
+
+
+def was_mirrored(before_BCHW, after_BCHW) -> torch.Tensor:
+    return (after_BCHW == before_BCHW.flip(3)).flatten(1).all(1)
+
+
+def test_the_defaults_are_the_documented_ones():
+    expected = {"flip": "random", "translate": 4, "cutout": 0}
+    assert AugmentConfig().model_dump() == expected
+
+
+def test_mirroring_equals_torch_flip():
+    images_BCHW = random_images(4)
+    mirrored_B = torch.tensor([True, False, True, False])
+    still_B = torch.zeros(4, dtype=torch.int64)
+    after = flip_and_translate(images_BCHW, mirrored_B, still_B, still_B)
+    assert torch.equal(after[mirrored_B], images_BCHW[mirrored_B].flip(3))
+    assert torch.equal(after[~mirrored_B], images_BCHW[~mirrored_B])
+
+
+def test_every_shift_equals_a_window_of_the_padded_image():
+    reach = 4
+    shifts = torch.cartesian_prod(*[torch.arange(-reach, reach + 1)] * 2).repeat(2, 1)
+    dy_B, dx_B = shifts.unbind(1)
+    mirrored_B = torch.arange(len(shifts)) < len(shifts) // 2
+    images_BCHW = random_images(len(shifts))
+    after = flip_and_translate(images_BCHW, mirrored_B, dy_B, dx_B)
+    for image, mirrored, dy, dx, result in zip(
+        images_BCHW, mirrored_B, dy_B, dx_B, after, strict=True
+    ):
+        upright = image.flip(2) if mirrored else image
+        padded = F.pad(upright.float(), (reach,) * 4, mode="reflect")
+        window = padded[:, reach - dy : reach - dy + 12, reach - dx : reach - dx + 9]
+        assert torch.equal(result.float(), window)
+
+
+def test_a_positive_shift_moves_the_picture_down_and_right():
+    image = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    image[..., 2, 3] = 255
+    after = flip_and_translate(image, torch.tensor([False]), torch.tensor([1]), torch.tensor([2]))
+    assert (after[0, 0] == 255).nonzero().tolist() == [[3, 5]]
+
+
+@pytest.mark.parametrize("side_px", [1, 2, 3, 8])
+def test_a_shift_larger_than_the_image_still_finds_pixels(side_px):
+    images_BCHW = random_images(50, side_px, side_px)
+    after = augmented(images_BCHW, flip="none", translate=30)
+    assert after.shape == images_BCHW.shape
+    levels = images_BCHW.flatten(2)[..., None]
+    assert (after.flatten(2)[:, :, None] == levels).any(2).all()
+
+
+def test_cutout_fills_exactly_its_square_with_the_colour():
+    images_BCHW = torch.full((3, 3, 12, 9), 7, dtype=torch.uint8)
+    top_B, left_B = torch.tensor([2, -3, 10]), torch.tensor([1, -1, 7])
+    after = cut_out(images_BCHW, top_B, left_B, 4, GREY)
+    changed = after != images_BCHW
+    assert changed[:, 0].flatten(1).sum(1).tolist() == [16, 1 * 3, 2 * 2]
+    expected = images_BCHW.clone()
+    colour = torch.tensor(GREY, dtype=torch.uint8)[:, None, None]
+    expected[0, :, 2:6, 1:5] = colour
+    expected[1, :, :1, :3] = colour
+    expected[2, :, 10:, 7:] = colour
+    assert torch.equal(after, expected)
+
+
+def test_cutouts_centre_falls_on_every_pixel_alike():
+    images_BCHW = torch.zeros(12 * 9 * 100, 1, 12, 9, dtype=torch.uint8)
+    after = AugmentConfig(flip="none", translate=0, cutout=1)(
+        images_BCHW,
+        generator=torch.Generator().manual_seed(0),
+        index_B=torch.arange(len(images_BCHW)),
+        epoch=0,
+        flip_seed=0,
+        fill=(1,),
+    )
+    hits_HW = after.sum((0, 1))
+    assert hits_HW.sum() == len(images_BCHW)
+    chi_square = ((hits_HW - 100) ** 2 / 100).sum().item()
+    assert 66 < chi_square < 160  # 107 degrees of freedom: 0.1% and 99.9% quantiles 67, 157
+
+
+def test_cutout_reaches_all_four_borders_alike():
+    white = torch.full((20_000, 3, 12, 12), 255, dtype=torch.uint8)
+    erased_BHW = (augmented(white, flip="none", translate=0, cutout=3) != white)[:, 0]
+    touched = [erased_BHW[:, 0], erased_BHW[:, -1], erased_BHW[..., 0], erased_BHW[..., -1]]
+    for border in touched:  # by two of twelve rows or columns of centres
+        assert border.any(1).sum().item() == pytest.approx(20_000 * 2 / 12, rel=0.08)
+
+
+def test_every_image_draws_its_own_flip_and_shift():
+    """All 2·9·9 changes occur about equally often in one minibatch of copies of one image."""
+    copies = random_images(1, 12, 12).expand(162 * 50, -1, -1, -1)
+    kinds, counts = augmented(copies).unique(dim=0, return_counts=True)
+    assert len(kinds) == 162
+    chi_square = ((counts - 50) ** 2 / 50).sum().item()
+    assert 110 < chi_square < 222  # 161 degrees of freedom: 0.1% and 99.9% quantiles 111, 221
+
+
+def test_random_flips_mirror_half_the_images_and_differ_between_generators():
+    images_BCHW = random_images(2000)
+    first, second = (
+        was_mirrored(images_BCHW, augmented(images_BCHW, translate=0, seed=seed)) for seed in (0, 1)
+    )
+    for mirrored_B in (first, second, first ^ second):
+        assert 900 < mirrored_B.sum() < 1100  # 4.5 standard deviations
+
+
+def test_alternating_flips_show_each_image_both_ways_in_any_two_epochs():
+    images_BCHW = random_images(2000)
+    epochs = [
+        was_mirrored(
+            images_BCHW,
+            augmented(images_BCHW, flip="alternating", translate=0, seed=epoch, epoch=epoch),
+        )
+        for epoch in range(4)
+    ]
+    assert 900 < epochs[0].sum() < 1100
+    assert torch.equal(epochs[0], ~epochs[1])
+    assert torch.equal(epochs[0], epochs[2]) and torch.equal(epochs[1], epochs[3])
+
+
+def test_alternating_flips_belong_to_the_image_not_to_its_place_in_the_minibatch():
+    images_BCHW = random_images(100)
+    order_B = torch.randperm(100, generator=torch.Generator().manual_seed(3))
+    settings = {"flip": "alternating", "translate": 0, "flip_seed": 2**63 - 1}
+    in_order = augmented(images_BCHW, **settings)
+    shuffled = augmented(images_BCHW[order_B], index_B=order_B, seed=9, **settings)
+    assert torch.equal(shuffled, in_order[order_B])
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32, 2**63 - 1])
+def test_coins_are_fair_for_neighbours_and_independent_between_seeds(seed):
+    coins_N = coins(torch.arange(10_000), seed)
+    assert abs(coins_N.sum() - 5000) < 225  # 4.5 standard deviations
+    assert abs((coins_N[1:] ^ coins_N[:-1]).sum() - 5000) < 225
+    assert abs((coins_N ^ coins(torch.arange(10_000), seed ^ 12345)).sum() - 5000) < 225
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"cutout": 5}, {"flip": "none"}, {"flip": "alternating", "translate": 2}]
+)
+def test_the_same_generator_gives_the_same_images_of_the_same_kind(settings):
+    images_BCHW = random_images(20)
+    before = images_BCHW.clone()
+    once, again = (augmented(images_BCHW, seed=5, **settings) for _ in range(2))
+    assert torch.equal(once, again)
+    assert not torch.equal(once, augmented(images_BCHW, seed=6, **settings))
+    assert torch.equal(images_BCHW, before)
+    assert once.dtype == torch.uint8 and once.shape == before.shape and once.is_contiguous()
+
+
+def test_switching_one_change_off_leaves_the_others_as_they_were():
+    images_BCHW = random_images(50)
+    everything = augmented(images_BCHW, cutout=3)
+    without_cutout = augmented(images_BCHW)
+    filled = everything != without_cutout
+    assert filled.flatten(1).any(1).all()
+    colour = torch.tensor(GREY, dtype=torch.uint8)[:, None, None].expand_as(everything)
+    assert torch.equal(everything[filled], colour[filled])
+
+
+def test_cutout_takes_the_same_squares_with_and_without_flips_and_shifts():
+    white = torch.full((50, 3, 12, 9), 255, dtype=torch.uint8)
+    alone = augmented(white, flip="none", translate=0, cutout=3)
+    assert torch.equal(augmented(white, flip="random", translate=4, cutout=3), alone)
+
+
+def test_no_augmentation_returns_the_images():
+    images_BCHW = random_images(5)
+    assert torch.equal(augmented(images_BCHW, flip="none", translate=0), images_BCHW)
+
+
+def test_channels_last_and_float_images_are_changed_alike():
+    images_BCHW = random_images(10)
+    expected = augmented(images_BCHW, cutout=3)
+    channels_last = images_BCHW.to(memory_format=torch.channels_last)
+    assert torch.equal(augmented(channels_last, cutout=3), expected)
+    assert torch.equal(augmented(images_BCHW.float(), cutout=3), expected.float())
+
+
+def test_an_empty_minibatch_stays_empty():
+    assert augmented(random_images(0), cutout=2).shape == (0, 3, 12, 9)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"flip": "yes"}, {"flip": True}, {"translate": -1}, {"cutout": 2.5}]
+)
+def test_a_setting_that_means_nothing_is_refused(settings):
+    with pytest.raises(ValidationError):
+        AugmentConfig(**settings)
+
+
+def test_plain_arguments_do_what_the_config_does():
+    images_BCHW = random_images(10)
+    expected = augmented(images_BCHW, seed=4, cutout=2)
+    after = augment(
+        images_BCHW,
+        flip="random",
+        translate=4,
+        cutout=2,
+        generator=torch.Generator().manual_seed(4),
+        index_B=torch.arange(10),
+        epoch=0,
+        flip_seed=0,
+        fill=GREY,
+    )
+    assert torch.equal(after, expected)

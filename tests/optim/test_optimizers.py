@@ -1,0 +1,181 @@
+"""Claims about single optimisers, and those that hold for every optimiser in the table."""
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+from torch.nn import functional as F
+
+from cnn_train.optim import OPTIMIZERS
+from cnn_train.optim.adamw import AdamWConfig
+from cnn_train.optim.sgd import GDConfig, SGDConfig
+
+every_optimizer = pytest.mark.parametrize("config", OPTIMIZERS.values())
+
+
+def trajectory(config, gradients: list[float], start: float = 1.0) -> list[float]:
+    """Return one weight after each update with the given gradients."""
+    weight = nn.Parameter(torch.tensor([[start]], dtype=torch.float64))
+    optimizer = config.build([weight])
+    places = []
+    for gradient in gradients:
+        weight.grad = torch.full_like(weight, gradient)
+        optimizer.step()
+        places.append(weight.item())
+    return places
+
+
+@pytest.mark.parametrize(("name", "config"), OPTIMIZERS.items())
+def test_an_optimizer_is_listed_under_its_own_name(name, config):
+    assert config().name == name
+
+
+@every_optimizer
+def test_every_group_remembers_its_initial_learning_rate(config):
+    optimizer = config(lr=0.25).build(nn.Linear(2, 2).parameters())
+    assert [group["initial_lr"] for group in optimizer.param_groups] == [0.25] * len(
+        optimizer.param_groups
+    )
+    assert all(group["lr"] == 0.25 for group in optimizer.param_groups)
+
+
+@every_optimizer
+def test_it_trains_every_parameter_and_lowers_a_loss(config):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 3))
+    images_BCHW, labels_B = torch.randn(6, 1, 4, 4), torch.arange(6) % 3
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    optimizer = config(lr=0.01).build(model.parameters())
+    losses = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(images_BCHW), labels_B)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.9 * losses[0]
+    # The bias before a batch norm has no effect, so its gradient is (nearly) zero.
+    moved = [(a - b).abs().max() > 1e-4 for a, b in zip(model.parameters(), before, strict=True)]
+    assert all(moved[i] for i in (0, 2, 3, 4, 5))
+
+
+@every_optimizer
+def test_a_state_loaded_in_another_memory_format_takes_the_same_step(config):
+    """The fused implementations fail here: they add memory to memory, whatever its order."""
+
+    def run(memory_format):
+        torch.manual_seed(0)
+        weight = nn.Parameter(torch.randn(4, 3, 3, 3).to(memory_format=torch.channels_last))
+        optimizer = config(lr=0.1).build([weight])
+        for _ in range(2):
+            weight.grad = torch.randn(4, 3, 3, 3).to(memory_format=torch.channels_last)
+            optimizer.step()
+            state = optimizer.state_dict()
+            for slots in state["state"].values():
+                for name, value in slots.items():
+                    if torch.is_tensor(value) and value.ndim == 4:
+                        slots[name] = value.contiguous(memory_format=memory_format)
+            optimizer.load_state_dict(state)
+        return weight.detach()
+
+    assert torch.equal(run(torch.contiguous_format), run(torch.channels_last))
+
+
+@every_optimizer
+@pytest.mark.parametrize("lr", [0.0, -1.0, float("nan"), float("inf"), "0.1", True])
+def test_a_learning_rate_that_is_not_a_positive_number_is_refused(config, lr):
+    with pytest.raises(ValidationError):
+        config(lr=lr)
+
+
+def test_vanilla_sgd_subtracts_lr_times_gradient():
+    assert trajectory(SGDConfig(lr=0.1, momentum=0.0), [1.0, -2.0, 0.5]) == pytest.approx(
+        [0.9, 1.1, 1.05]
+    )
+
+
+def test_momentum_follows_the_hand_computed_velocity():
+    # v = 0.5 v + g: 1, −1.5, −0.25
+    config = SGDConfig(lr=0.1, momentum=0.5, nesterov=False)
+    assert trajectory(config, [1.0, -2.0, 0.5]) == pytest.approx([0.9, 1.05, 1.075])
+
+
+def test_nesterov_looks_half_a_velocity_ahead():
+    # v as above; the step is g + 0.5 v: 1.5, −2.75, 0.375
+    config = SGDConfig(lr=0.1, momentum=0.5, nesterov=True)
+    assert trajectory(config, [1.0, -2.0, 0.5]) == pytest.approx([0.85, 1.125, 1.0875])
+
+
+def test_adamws_first_step_is_lr_whatever_the_gradient():
+    for gradient in (1e-3, 1.0, 1e3):
+        assert trajectory(AdamWConfig(lr=0.01), [gradient]) == pytest.approx([0.99], rel=1e-6)
+
+
+def test_adamws_decay_shrinks_weights_but_not_biases_and_norms():
+    model = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1))
+    for parameter in model.parameters():
+        nn.init.ones_(parameter)
+        parameter.grad = torch.zeros_like(parameter)
+    AdamWConfig(lr=0.1, weight_decay=0.5).build(model.parameters()).step()
+    after = {name: parameter.item() for name, parameter in model.named_parameters()}
+    shrunk = pytest.approx(0.95)
+    assert after == {"0.weight": shrunk, "0.bias": 1, "1.weight": 1, "1.bias": 1}
+
+
+def test_the_defaults_are_the_documented_ones():
+    assert SGDConfig().model_dump() == {
+        "name": "sgd",
+        "lr": 0.1,
+        "momentum": 0.9,
+        "nesterov": True,
+    }
+
+
+def test_only_gd_asks_for_the_full_batch():
+    assert [name for name, config in OPTIMIZERS.items() if config.full_batch] == ["gd"]
+
+
+def test_one_gd_step_on_all_examples_is_one_sgd_step_with_that_minibatch():
+    """Accumulating pieces by their share of the examples gives the gradient of the whole."""
+
+    def first_step(config, pieces):
+        torch.manual_seed(0)
+        model = nn.Linear(4, 3)
+        inputs_ND, labels_N = torch.randn(10, 4), torch.arange(10) % 3
+        optimizer = config.build(model.parameters())
+        batches = zip(inputs_ND.split(pieces), labels_N.split(pieces), strict=True)
+        for inputs_BD, labels_B in batches:
+            (F.cross_entropy(model(inputs_BD), labels_B) * len(labels_B) / 10).backward()
+        optimizer.step()
+        return model.weight.detach()
+
+    accumulated = first_step(GDConfig(lr=0.3), 4)
+    whole = first_step(SGDConfig(lr=0.3, momentum=0.0), 10)
+    torch.testing.assert_close(accumulated, whole)
+
+
+def test_momentum_zero_means_vanilla_sgd_unless_nesterov_is_asked_for():
+    config = SGDConfig(momentum=0)
+    assert not config.nesterov
+    assert SGDConfig(**config.model_dump()) == config
+
+
+def test_nesterov_without_momentum_is_refused_with_the_way_out():
+    with pytest.raises(ValidationError, match="set nesterov: false for vanilla SGD"):
+        SGDConfig(momentum=0.0, nesterov=True)
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.0, 1.5, float("nan"), "0.9"])
+def test_a_momentum_outside_0_to_1_is_refused(momentum):
+    with pytest.raises(ValidationError):
+        SGDConfig(momentum=momentum)
+
+
+@pytest.mark.parametrize("betas", [[0.9], [0.9, 1.0], [-0.1, 0.9], ["0.9", 0.99], 0.9])
+def test_betas_that_are_not_two_shares_are_refused(betas):
+    with pytest.raises(ValidationError):
+        AdamWConfig(betas=betas)
+
+
+def test_betas_may_be_a_yaml_list():
+    assert AdamWConfig(betas=[0.8, 0.95]).betas == (0.8, 0.95)

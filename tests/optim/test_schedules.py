@@ -1,0 +1,174 @@
+import math
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from torch.optim import lr_scheduler
+
+from cnn_train.optim.schedules import (
+    SCHEDULES,
+    ConstantConfig,
+    CosineConfig,
+    LinearConfig,
+    MultistepConfig,
+    StepConfig,
+    TriangularConfig,
+)
+
+EPOCHS, STEPS_PER_EPOCH = 40, 5
+TOTAL = EPOCHS * STEPS_PER_EPOCH
+every_schedule = pytest.mark.parametrize("config", SCHEDULES.values())
+
+
+def factors(config, total: int = TOTAL) -> list[float]:
+    """Return the factor at each update, and the one that a further update would have."""
+    schedule = config.build(total, STEPS_PER_EPOCH)
+    return [schedule(step) for step in range(total + 1)]
+
+
+def torch_factors(make_scheduler, total: int = TOTAL) -> list[float]:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = make_scheduler(optimizer)
+    rates = []
+    for _ in range(total + 1):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return rates
+
+
+def drops(epochs: list[int]) -> list[int]:
+    return [epoch * STEPS_PER_EPOCH for epoch in epochs]
+
+
+@pytest.mark.parametrize(
+    ("config", "oracle"),
+    [
+        (ConstantConfig(), partial(lr_scheduler.ConstantLR, factor=1.0)),
+        (CosineConfig(), partial(lr_scheduler.CosineAnnealingLR, T_max=TOTAL)),
+        (
+            CosineConfig(final_factor=0.1),
+            partial(lr_scheduler.CosineAnnealingLR, T_max=TOTAL, eta_min=0.1),
+        ),
+        (
+            LinearConfig(final_factor=0.2),
+            partial(lr_scheduler.LinearLR, start_factor=1.0, end_factor=0.2, total_iters=TOTAL),
+        ),
+        (
+            StepConfig(step_epochs=7, gamma=0.3),
+            partial(lr_scheduler.StepLR, step_size=7 * STEPS_PER_EPOCH, gamma=0.3),
+        ),
+        (
+            MultistepConfig(milestones=(3, 20, 33), gamma=0.3),
+            partial(lr_scheduler.MultiStepLR, milestones=drops([3, 20, 33]), gamma=0.3),
+        ),
+    ],
+    ids=str,
+)
+def test_it_equals_torchs_own_schedule(config, oracle):
+    assert factors(config) == pytest.approx(torch_factors(oracle), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TriangularConfig(),
+        TriangularConfig(peak_fraction=0.5, start_factor=0.0, final_factor=0.0),
+        TriangularConfig(peak_fraction=0.1, start_factor=1.0, final_factor=1.0),
+    ],
+    ids=str,
+)
+def test_a_triangle_is_two_straight_lines_through_start_peak_and_end(config):
+    corners = [0, config.peak_fraction * TOTAL, TOTAL]
+    heights = [config.start_factor, 1.0, config.final_factor]
+    expected = np.interp(range(TOTAL + 1), corners, heights)
+    assert factors(config) == pytest.approx(expected.tolist(), abs=1e-12)
+
+
+def test_a_triangle_equals_torchs_one_cycle():
+    """torch's cycle ends with its last update, ours with the one that would follow."""
+    cycle = partial(
+        lr_scheduler.OneCycleLR,
+        max_lr=1.0,
+        total_steps=TOTAL + 1,
+        pct_start=50.5 / TOTAL,  # torch peaks at pct_start · total_steps − 1
+        anneal_strategy="linear",
+        cycle_momentum=False,
+        div_factor=5.0,
+        final_div_factor=2.0,
+    )
+    peak = (50.5 / TOTAL * (TOTAL + 1) - 1) / TOTAL
+    config = TriangularConfig(peak_fraction=peak, start_factor=0.2, final_factor=0.1)
+    assert factors(config)[:-1] == pytest.approx(torch_factors(cycle, TOTAL - 1), abs=1e-9)
+
+
+@pytest.mark.parametrize(("name", "config"), SCHEDULES.items())
+def test_a_schedule_is_listed_under_its_own_name(name, config):
+    assert config().name == name
+
+
+@every_schedule
+@pytest.mark.parametrize("warmup_epochs", [0.0, 0.5, 3.0, 40.0, 100.0])
+@pytest.mark.parametrize("total", [1, 2, TOTAL])
+def test_it_is_always_a_finite_share_of_the_rate(config, warmup_epochs, total):
+    """Also where training is shorter than the warm-up."""
+    for factor in factors(config(warmup_epochs=warmup_epochs), total):
+        assert math.isfinite(factor) and 0 <= factor <= 1
+
+
+@every_schedule
+def test_no_update_of_a_default_schedule_is_wasted_on_a_rate_of_zero(config):
+    assert all(factor > 0 for factor in factors(config())[:-1])
+
+
+@every_schedule
+def test_warm_up_climbs_by_equal_parts_to_the_schedules_first_rate(config):
+    first = config().build(TOTAL, STEPS_PER_EPOCH)(0)
+    warmed = config(warmup_epochs=2.0).build(TOTAL, STEPS_PER_EPOCH)
+    expected = [first * (step + 1) / 10 for step in range(10)]
+    assert [warmed(step) for step in range(10)] == pytest.approx(expected)
+    assert warmed(10) == pytest.approx(first)
+
+
+@pytest.mark.parametrize(
+    ("config", "end"), [(CosineConfig, 0.25), (LinearConfig, 0.25), (TriangularConfig, 0.25)]
+)
+def test_a_decay_after_warm_up_takes_exactly_the_steps_that_are_left(config, end):
+    warmed = factors(config(warmup_epochs=4.0, final_factor=end))
+    plain = factors(config(final_factor=end), TOTAL - 20)
+    assert warmed[20:] == pytest.approx(plain)
+    assert warmed[-1] == pytest.approx(end)
+
+
+def test_a_milestone_counts_epochs_from_the_start_with_warm_up():
+    plain = factors(MultistepConfig(milestones=(10, 20)))
+    warmed = factors(MultistepConfig(milestones=(10, 20), warmup_epochs=5.0))
+    assert warmed[25:] == plain[25:]
+    assert plain[49] == 1 and plain[50] == pytest.approx(0.1)
+
+
+def test_change_epochs_are_where_the_rate_jumps():
+    assert MultistepConfig(milestones=(3, 9)).change_epochs() == (3, 9)
+    assert StepConfig(step_epochs=4).change_epochs() == (4,)
+    assert CosineConfig().change_epochs() == ()
+
+
+@pytest.mark.parametrize(
+    ("config", "settings"),
+    [
+        (CosineConfig, {"warmup_epochs": -1.0}),
+        (CosineConfig, {"final_factor": 1.5}),
+        (StepConfig, {"step_epochs": 0}),
+        (StepConfig, {"gamma": 1.0}),
+        (MultistepConfig, {"milestones": []}),
+        (MultistepConfig, {"milestones": [0]}),
+        (MultistepConfig, {"milestones": ["3"]}),
+        (TriangularConfig, {"peak_fraction": 0.0}),
+        (TriangularConfig, {"peak_fraction": 1.0}),
+    ],
+)
+def test_a_setting_out_of_range_is_refused(config, settings):
+    with pytest.raises(ValidationError):
+        config(**settings)
