@@ -1,0 +1,116 @@
+"""``cnn-train data``: get, check and look at the images."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import DataDirOption, JsonOption, OfflineOption, SetOption
+
+if TYPE_CHECKING:
+    from ..data.dataset import DataAccess, DatasetConfig
+    from ..data.image_set import ImageSet
+
+app = typer.Typer(help="Get, check and look at the images.", no_args_is_help=True)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="YAML config whose dataset is meant. Default: CIFAR-10."),
+]
+
+
+@app.command()
+def get(
+    data_dir: DataDirOption = None, offline: OfflineOption = False, as_json: JsonOption = False
+) -> None:
+    """Download and verify CIFAR-10 (163 MiB); says where it lies. Done already: checks it."""
+    from ..data.cifar10 import get_archive
+    from .console import print_json, stdout
+    from .data_access import make_data_access
+
+    path = get_archive(make_data_access(data_dir, offline))
+    if as_json:
+        print_json({"path": str(path), "num_bytes": path.stat().st_size, "verified": True})
+    else:
+        stdout.print(f"{path}: verified", markup=False, soft_wrap=True)
+
+
+@app.command()
+def verify(
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read every image and hash again, past the caches; exit 3 where something is wrong."""
+    from dataclasses import asdict
+
+    from ..data.verify import verify_dataset
+    from .console import error, print_json, stdout
+    from .data_access import make_data_access
+
+    dataset = _dataset(config, overrides)
+    reports = verify_dataset(dataset, make_data_access(data_dir))
+    damaged = [report for report in reports if report.problem]
+    if as_json:
+        print_json({"ok": not damaged, "splits": [asdict(report) for report in reports]})
+    for report in reports:
+        if report.problem:
+            error(f"{report.split}: {report.problem}")
+        elif not as_json:
+            stdout.print(f"{report.split}: {report.num_images} images, ok", markup=False)
+    if damaged:
+        raise typer.Exit(3)
+
+
+@app.command()
+def show(
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    split: Annotated[
+        str, typer.Option("--split", help="train, val or test; val is the held-out part.")
+    ] = "train",
+    per_class: Annotated[
+        int, typer.Option("--per-class", min=1, max=100, help="Images in each class's row.")
+    ] = 10,
+    out: Annotated[Path, typer.Option("--out", help="The picture to write: .png or .svg.")] = Path(
+        "contact-sheet.png"
+    ),
+    data_dir: DataDirOption = None,
+    offline: OfflineOption = False,
+) -> None:
+    """Draw a contact sheet: the first images of every class, one row each."""
+    from ..errors import UsageError
+
+    if split not in ("train", "val", "test"):
+        raise UsageError(f"--split {split}: choose train, val or test")
+    from ..figures.contact_sheet import draw_contact_sheet
+    from ..figures.saving import save_figure
+    from .console import stdout
+    from .data_access import make_data_access
+
+    dataset = _dataset(config, overrides)
+    images = _load(dataset, split, make_data_access(data_dir, offline))
+    title = f"{dataset.name}, {split}: {len(images)} images"
+    save_figure(draw_contact_sheet(images, per_class=per_class, title=title), out)
+    stdout.print(str(out), markup=False, soft_wrap=True)
+
+
+def _dataset(config: Path | None, overrides: list[str] | None) -> "DatasetConfig":
+    """Take the dataset from a config file and its overrides, or from the overrides alone."""
+    from ..config.experiment import ExperimentConfig
+    from ..config.loading import load_experiment
+
+    text = "{}" if config is None else None
+    return load_experiment(
+        config or "(defaults)", overrides or [], ExperimentConfig, text=text
+    ).data
+
+
+def _load(dataset: "DatasetConfig", split: str, access: "DataAccess") -> "ImageSet":
+    from ..data.splits import load_training_splits
+
+    train, val = load_training_splits(dataset, access)
+    if split == "test":
+        return dataset.load_test(access, train.class_names)
+    return train if split == "train" else val

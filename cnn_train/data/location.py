@@ -1,0 +1,34 @@
+"""Where datasets lie on this machine."""
+
+import os
+from pathlib import Path
+
+from ..errors import UsageError
+
+DATA_DIR_VARIABLE = "CNN_TRAIN_DATA"
+
+
+def resolve_data_dir(option: Path | None) -> Path:
+    """Choose the data directory: ``--data-dir``, ``CNN_TRAIN_DATA``, or the user's cache.
+
+    The cache is ``$XDG_CACHE_HOME/cnn-train``, or ``~/.cache/cnn-train`` where that variable is
+    unset, empty or relative (the XDG Base Directory Specification says to ignore it then).
+    Nothing is created. Raises UsageError where the home directory is unknown.
+    """
+    named = option or os.environ.get(DATA_DIR_VARIABLE)
+    return _expand(Path(named)) if named else _user_cache() / "cnn-train"
+
+
+def _user_cache() -> Path:
+    xdg_cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return xdg_cache if xdg_cache.is_absolute() else _expand(Path("~/.cache"))
+
+
+def _expand(path: Path) -> Path:
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise UsageError(
+            f"{path}: the home directory is unknown (HOME is not set); "
+            f"name a directory with --data-dir or {DATA_DIR_VARIABLE}"
+        ) from error

@@ -1,0 +1,41 @@
+"""Check a dataset on disk: read every split afresh, past every cache."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ..errors import DataError
+from .dataset import DataAccess, DatasetConfig
+from .image_set import ImageSet
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """What was found of one split; ``problem`` is None where all is well."""
+
+    split: str
+    num_images: int
+    problem: str | None
+
+
+def verify_dataset(config: DatasetConfig, access: DataAccess) -> list[SplitReport]:
+    """Read train, val (where there is one) and test again; nothing is downloaded."""
+    access = replace(access, verify=True, offline=True)
+    try:
+        train = config.load_train(access)
+    except DataError as error:
+        untold = "not checked: the training split, which names the classes, cannot be read"
+        return [SplitReport("train", 0, str(error)), SplitReport("test", 0, untold)]
+    reports = (
+        SplitReport("train", len(train), None),
+        _report("val", lambda: config.load_val(access, train.class_names)),
+        _report("test", lambda: config.load_test(access, train.class_names)),
+    )
+    return [report for report in reports if report is not None]
+
+
+def _report(split: str, load: Callable[[], ImageSet | None]) -> SplitReport | None:
+    try:
+        images = load()
+    except DataError as error:
+        return SplitReport(split, 0, str(error))
+    return None if images is None else SplitReport(split, len(images), None)
