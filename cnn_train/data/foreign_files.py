@@ -1,0 +1,54 @@
+"""Say what a file is that is no image of a supported kind, from its first bytes."""
+
+SUPPORTED = "JPEG, PNG, GIF, BMP, WebP, TIFF, PPM"
+
+# Where a signature stands in the file, the signature, and what it is called.
+SIGNATURES = (
+    (0, b"\xff\xd8\xff", "a damaged or truncated JPEG file"),
+    (0, b"\x89PNG\r\n\x1a\n", "a damaged or truncated PNG file"),
+    (0, b"GIF8", "a damaged or truncated GIF file"),
+    (0, b"II*\x00", "a damaged or truncated TIFF file"),
+    (0, b"MM\x00*", "a damaged or truncated TIFF file"),
+    (8, b"WEBP", "a damaged or truncated WebP file"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"8BPS", "a Photoshop document"),
+    (0, b"PK\x03\x04", "a ZIP archive"),
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"\x93NUMPY", "a NumPy array"),
+    (0, b"\x00\x00\x01\x00", "an icon"),
+    (0, b"\x00\x00\x00\x0cjP", "a JPEG 2000 image"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
+    (0, b"\xff\x0a", "a JPEG XL image"),
+    (4, b"ftypavif", "an AVIF image"),
+    (4, b"ftyphei", "a HEIC image"),
+    (4, b"ftypmif1", "a HEIC image"),
+    (4, b"ftyp", "a video"),
+)
+
+
+def describe_foreign_file(head: bytes) -> str:
+    """Name what a file's first bytes look like, and what to do about it."""
+    if not head:
+        return "the file is empty; replace it"
+    for offset, signature, name in SIGNATURES:
+        if head[offset:].startswith(signature):
+            return f"is {name}; {_advice(name)}"
+    name = _describe_text(head) if _is_text(head) else "no image of a known kind"
+    return f"is {name}; {_advice(name)}"
+
+
+def _advice(name: str) -> str:
+    return "replace it" if "damaged" in name else f"supported are {SUPPORTED}"
+
+
+def _is_text(head: bytes) -> bool:
+    return not any(byte < 9 or 13 < byte < 27 for byte in head)
+
+
+def _describe_text(head: bytes) -> str:
+    lower = head.lower()
+    if b"<svg" in lower:
+        return "an SVG drawing"
+    if b"<html" in lower or lower.lstrip().startswith(b"<!doctype html"):
+        return "an HTML page"
+    return "a text file"
