@@ -1,0 +1,191 @@
+"""Measure a trained model on one labelled split.
+
+Shape letters: N examples, C channels, H W pixels, K classes.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from .data.dataset import DataAccess, DatasetConfig, Progress, silent
+from .data.image_set import ImageSet
+from .data.splits import load_training_splits
+from .errors import CheckpointError, DataError, UsageError
+from .score_statistics import (
+    Calibration,
+    ClassStatistics,
+    accuracy_interval,
+    count_confusion,
+    measure_calibration,
+    measure_classes,
+    top_accuracy,
+)
+from .test_time_augmentation import ViewsName
+from .trained_model import TrainedModel
+
+SplitName = Literal["test", "val", "train"]
+
+FEWEST_CLASSES_FOR_TOP5 = 6
+"""With five classes or fewer every answer is among the best five."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model does on one split; an undefined value is None.
+
+    scores_NK and predicted_N follow the order of ``images``. loss: the training's data loss, mean
+    per image. accuracy_interval: 95 % (Wilson). calibration: None where scores are no
+    probabilities.
+    """
+
+    split: str
+    tta: ViewsName
+    images: ImageSet
+    scores_NK: Tensor
+    predicted_N: Tensor
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+    top5_accuracy: float | None
+    loss: float
+    confusion_KK: Tensor
+    per_class: tuple[ClassStatistics, ...]
+    calibration: Calibration | None
+
+    def to_json(self, checkpoint: Path) -> dict[str, Any]:
+        """Return the document that ``evaluate --json`` prints."""
+        return {
+            "checkpoint": str(checkpoint),
+            "split": self.split,
+            "tta": self.tta,
+            "num_examples": len(self.images),
+            "accuracy": self.accuracy,
+            "accuracy_interval": list(self.accuracy_interval),
+            "top5_accuracy": self.top5_accuracy,
+            "loss": self.loss,
+            "calibration_error": self.calibration and self.calibration.expected_error,
+            "per_class": [asdict(one) for one in self.per_class],
+            "confusion": self.confusion_KK.tolist(),
+        }
+
+
+def load_split(
+    trained: TrainedModel, split: SplitName, access: DataAccess, data_root: Path | None = None
+) -> ImageSet:
+    """Load the split that belongs to ``trained``; ``data_root`` is where its images lie now.
+
+    Raises DataError where the images are missing, damaged or of other classes.
+    """
+    config = trained.config.data
+    if data_root is not None:
+        config = _at(config, data_root)
+    if split == "test":
+        return config.load_test(access, trained.class_names)
+    train, val = load_training_splits(config, access)
+    images = val if split == "val" else train
+    if images.fingerprint() != trained.data_fingerprints.get(split):
+        access.notice(f"these {split} images are not those of the model's training run")
+    return images
+
+
+def _at(config: DatasetConfig, data_root: Path) -> DatasetConfig:
+    """Return the same dataset read from another place."""
+    for field in ("root", "path"):
+        if field in type(config).model_fields:
+            return config.model_copy(update={field: data_root})
+    raise UsageError(
+        f"--data-root {data_root}: this model's dataset has no files to look for; leave it out"
+    )
+
+
+def evaluate(
+    trained: TrainedModel,
+    images: ImageSet,
+    *,
+    split: str = "test",
+    batch_size: int = 512,
+    tta: ViewsName = "none",
+    progress: Progress = silent,
+) -> Evaluation:
+    """Score every image once and measure the answers.
+
+    Raises DataError where the images do not fit the model, CheckpointError where its scores are
+    not finite.
+    """
+    _check_fit(trained, images, split)
+    with progress(f"Scoring {len(images):,} {split} images", len(images)) as advance:
+        scores_NK = trained.scores(
+            images.images_NCHW, batch_size=batch_size, tta=tta, advance=advance
+        )
+    _check_finite(scores_NK)
+    return _summarize(trained, images, scores_NK, split, tta)
+
+
+def _summarize(
+    trained: TrainedModel, images: ImageSet, scores_NK: Tensor, split: str, tta: ViewsName
+) -> Evaluation:
+    labels_N, num_classes = images.labels_N, len(trained.class_names)
+    predicted_N = scores_NK.argmax(dim=1)
+    num_correct = int((predicted_N == labels_N).sum())
+    confusion_KK = count_confusion(labels_N, predicted_N, num_classes)
+    says_something = num_classes >= FEWEST_CLASSES_FOR_TOP5
+    has_probabilities = trained.config.loss.gives_probabilities
+    return Evaluation(
+        split=split,
+        tta=tta,
+        images=images,
+        scores_NK=scores_NK,
+        predicted_N=predicted_N,
+        accuracy=num_correct / len(images),
+        accuracy_interval=accuracy_interval(num_correct, len(images)),
+        top5_accuracy=top_accuracy(scores_NK, labels_N, 5) if says_something else None,
+        loss=trained.config.loss.build()(scores_NK.double(), labels_N).item(),
+        confusion_KK=confusion_KK,
+        per_class=measure_classes(confusion_KK, trained.class_names),
+        calibration=_calibrate(scores_NK, labels_N) if has_probabilities else None,
+    )
+
+
+def _calibrate(scores_NK: Tensor, labels_N: Tensor) -> Calibration:
+    confidence_N = scores_NK.double().softmax(dim=1).amax(dim=1)
+    return measure_calibration(confidence_N, scores_NK.argmax(dim=1) == labels_N)
+
+
+def _check_fit(trained: TrainedModel, images: ImageSet, split: str) -> None:
+    """Refuse images on which the model's answers would mean nothing."""
+    if len(images) == 0:
+        raise DataError(f"the {split} split holds no images")
+    if images.class_names != trained.class_names:
+        raise DataError(
+            f"the {split} split has the classes {', '.join(images.class_names)}, but the model "
+            f"knows {', '.join(trained.class_names)}; name the right images with --data-root"
+        )
+    if images.image_shape != trained.image_shape:
+        raise DataError(
+            f"the {split} images are {_size(images.image_shape)}, "
+            f"but the model takes {_size(trained.image_shape)}"
+        )
+    num_classes = len(trained.class_names)
+    outside_N = (images.labels_N < 0) | (images.labels_N >= num_classes)
+    if outside_N.any():
+        first = int(outside_N.nonzero()[0])
+        raise DataError(
+            f"{images.names[first]}: label {int(images.labels_N[first])} is out of range "
+            f"0 to {num_classes - 1}"
+        )
+
+
+def _size(image_shape: tuple[int, int, int]) -> str:
+    channels, height, width = image_shape
+    return f"{width}×{height} with {channels} channels"
+
+
+def _check_finite(scores_NK: Tensor) -> None:
+    num_bad = int((~torch.isfinite(scores_NK)).any(dim=1).sum())
+    if num_bad:
+        raise CheckpointError(
+            f"the model returns scores that are not finite (NaN) for {num_bad:,} of "
+            f"{len(scores_NK):,} images: its weights are unusable; choose another checkpoint"
+        )

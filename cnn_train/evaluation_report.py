@@ -1,0 +1,92 @@
+"""An evaluation as files: figures to look at and a document to compute with.
+
+Shape letters: N examples.
+"""
+
+import json
+from pathlib import Path
+
+from torch import Tensor
+
+from .atomic_file import write_atomically
+from .errors import UsageError
+from .evaluate import Evaluation
+from .figures.calibration import draw_calibration, draw_margins
+from .figures.confusion import draw_confusion
+from .figures.mistakes import Mistake, draw_mistakes
+from .figures.saving import save_figure
+from .score_statistics import true_class_margins
+
+MOST_MISTAKES = 24
+
+
+def save_report(
+    evaluation: Evaluation,
+    directory: Path,
+    *,
+    checkpoint: Path,
+    model_name: str,
+    required_margin: float | None = None,
+) -> list[Path]:
+    """Write confusion, calibration (or margins), mistakes and JSON; return the files written.
+
+    ``required_margin`` is marked in the margins of a model without probabilities. Raises
+    UsageError where ``directory`` cannot be made.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise UsageError(
+            f"--out {directory}: cannot make this directory ({problem.strerror})"
+        ) from None
+    subject = f"{model_name}, {evaluation.split} split, {len(evaluation.images):,} images"
+    class_names = evaluation.images.class_names
+    figures = {
+        "confusion.png": draw_confusion(
+            evaluation.confusion_KK, class_names, f"Confusion matrix: {subject}"
+        ),
+        "mistakes.png": draw_mistakes(
+            find_mistakes(evaluation, MOST_MISTAKES), f"Most confident mistakes: {subject}"
+        ),
+    }
+    if evaluation.calibration is not None:
+        title = f"Calibration: {subject}"
+        figures["calibration.png"] = draw_calibration(evaluation.calibration, title)
+    else:
+        margins_N = true_class_margins(evaluation.scores_NK, evaluation.images.labels_N)
+        title = f"Margins: {subject}"
+        figures["margins.png"] = draw_margins(margins_N, required_margin, title)
+    for name, figure in figures.items():
+        save_figure(figure, directory / name)
+    document = json.dumps(evaluation.to_json(checkpoint), indent=2, allow_nan=False) + "\n"
+    write_atomically(directory / "evaluation.json", document.encode())
+    return [directory / name for name in (*figures, "evaluation.json")]
+
+
+def find_mistakes(evaluation: Evaluation, most: int) -> list[Mistake]:
+    """Return the wrong predictions that the model was most certain of, the most certain first.
+
+    Certainty is the predicted class's probability, or how far its score is ahead of the true one's.
+    """
+    images, names = evaluation.images, evaluation.images.class_names
+    certainty_N = _certainty(evaluation)
+    wrong_M = (evaluation.predicted_N != images.labels_N).nonzero()[:, 0]
+    worst_M = wrong_M[certainty_N[wrong_M].argsort(descending=True, stable=True)[:most]]
+    percent = evaluation.calibration is not None
+    return [
+        Mistake(
+            image_CHW=images.images_NCHW[i],
+            name=images.names[i],
+            true_label=names[int(images.labels_N[i])],
+            predicted_label=names[int(evaluation.predicted_N[i])],
+            certainty=f"{100 * certainty:.1f} %" if percent else f"score {certainty:.2f} ahead",
+        )
+        for i, certainty in zip(worst_M.tolist(), certainty_N[worst_M].tolist(), strict=True)
+    ]
+
+
+def _certainty(evaluation: Evaluation) -> Tensor:
+    """Return the predicted class's probability, or its lead over the true class's score, N."""
+    if evaluation.calibration is not None:
+        return evaluation.scores_NK.double().softmax(dim=1).amax(dim=1)
+    return -true_class_margins(evaluation.scores_NK, evaluation.images.labels_N)

@@ -1,0 +1,104 @@
+"""Whether a model's certainty can be trusted: reliability of probabilities, margins of scores.
+
+Shape letters: N examples.
+"""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+from torch import Tensor
+
+from ..score_statistics import Calibration, CalibrationBin
+from .style import BLUE, GREY, INK, ORANGE, add_legend, make_figure, style_axes
+
+NUM_MARGIN_BINS = 60
+
+
+def draw_calibration(calibration: Calibration, title: str) -> Figure:
+    """Draw accuracy against confidence, the gap between both, and how many images each bin has."""
+    figure = make_figure(5.6, 6.2, title)
+    reliability, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    used = [one for one in calibration.bins if one.num_examples]
+    _draw_reliability(reliability, used)
+    error = f"calibration error {100 * calibration.expected_error:.1f} %"
+    style_axes(reliability, title=error, y="accuracy")
+    _draw_bars(counts, used, [one.num_examples for one in used], color=GREY)
+    style_axes(counts, x="confidence (probability of the predicted class)", y="images")
+    _count_in_whole_images(counts)
+    for axis in (reliability.yaxis, counts.xaxis):
+        axis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
+    return figure
+
+
+def _draw_reliability(axes: Axes, used: Sequence[CalibrationBin]) -> None:
+    accuracy = [one.accuracy or 0.0 for one in used]
+    confidence = [one.mean_confidence or 0.0 for one in used]
+    _draw_bars(axes, used, accuracy, color=BLUE, label="accuracy")
+    axes.plot([0, 1], [0, 1], "--", color=INK, linewidth=1, label="perfect: accuracy = confidence")
+    axes.vlines(confidence, accuracy, confidence, color=ORANGE, linewidth=2.5, label="gap")
+    axes.plot(confidence, confidence, "o", color=ORANGE, markersize=3.5)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.02)
+    add_legend(axes, loc="upper left")
+
+
+def _draw_bars(
+    axes: Axes,
+    bins: Sequence[CalibrationBin],
+    heights: Sequence[float],
+    *,
+    color: str,
+    label: str | None = None,
+) -> None:
+    lefts = [one.lower for one in bins]
+    widths = [one.upper - one.lower for one in bins]
+    axes.bar(
+        lefts,
+        heights,
+        widths,
+        align="edge",
+        color=color,
+        edgecolor="white",
+        alpha=0.85,
+        label=label,
+    )
+
+
+def _count_in_whole_images(axes: Axes) -> None:
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+
+def draw_margins(margins_N: Tensor, required_margin: float | None, title: str) -> Figure:
+    """Draw how far the true class's score lies above the best other one (below zero: a mistake).
+
+    ``required_margin`` is where the hinge loss of an example becomes zero.
+    """
+    figure = make_figure(6.4, 4.0, title)
+    axes = figure.add_subplot()
+    low, high = min(margins_N.min().item(), 0.0), max(margins_N.max().item(), 0.0)
+    width = (high - low) / NUM_MARGIN_BINS or 1.0
+    first, last = int(low // width), int(high // width) + 1
+    edges = [width * i for i in range(first, last + 1)]  # zero is an edge: no bar is half wrong
+    wrong, right = margins_N[margins_N <= 0].tolist(), margins_N[margins_N > 0].tolist()
+    axes.hist(wrong, edges, color=ORANGE, label=f"wrong: {len(wrong):,} images")
+    axes.hist(right, edges, color=BLUE, label=f"right: {len(right):,} images")
+    if required_margin is not None:
+        axes.axvline(
+            required_margin,
+            color=INK,
+            linestyle="--",
+            linewidth=1,
+            label=f"margin {required_margin:g}: no loss beyond",
+        )
+    add_legend(axes)
+    _count_in_whole_images(axes)
+    style_axes(
+        axes,
+        title="Hinge scores are not probabilities, so there is no calibration",
+        x="score of the true class − best other score",
+        y="images",
+    )
+    return figure

@@ -1,0 +1,122 @@
+"""The first examples of every class, side by side: look at your data before you train on it.
+
+Shape letters: H W pixels of one image or of the whole sheet, C channels.
+"""
+
+import math
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
+from torch import Tensor
+
+from ..data.image_set import ImageSet
+from .saving import DOTS_PER_INCH
+from .style import INK, TEXT_SIZE, TITLE_SIZE, hide_axes, shorten
+
+CELL_PX = 96
+"""The longer side of a drawn example at most; smaller images are enlarged by a whole number."""
+MARGIN_PX = 24
+NAME_LENGTH = 24
+NAME_FONT = FontProperties(size=TEXT_SIZE)
+TITLE_FONT = FontProperties(size=TITLE_SIZE, weight="bold")
+WHITE = 255
+
+
+def draw_contact_sheet(
+    images: ImageSet, *, per_class: int = 10, title: str | None = None
+) -> Figure:
+    """Draw one row per class: its name and its first ``per_class`` examples, pixels crisp.
+
+    A class that has fewer leaves the rest of its row white.
+    """
+    sheet_HWC = arrange_by_class(images, per_class)
+    names = [shorten(name, NAME_LENGTH) for name in images.class_names]
+    height_px, width_px = (round(_zoom(images) * side) for side in sheet_HWC.shape[:2])
+    names_px = max(_text_width_px(name, NAME_FONT) for name in names)
+    title_px = _text_width_px(title or "", TITLE_FONT)
+    figure, axes = _make_exact_panel(
+        width_px,
+        height_px,
+        left_px=names_px + 2 * MARGIN_PX,
+        right_px=MARGIN_PX + max(0, title_px - width_px),
+        top_px=MARGIN_PX * (3 if title else 1),
+    )
+    interpolation = "nearest" if _zoom(images) >= 1 else "hanning"
+    axes.imshow(sheet_HWC.numpy(), aspect="auto", interpolation=interpolation)
+    hide_axes(axes)
+    _name_rows(axes, names, images.image_shape[1])
+    axes.set_title(
+        title or "", loc="left", pad=10, fontproperties=TITLE_FONT, color=INK, parse_math=False
+    )
+    return figure
+
+
+def arrange_by_class(images: ImageSet, per_class: int) -> Tensor:
+    """Return one uint8 RGB picture (HWC): a row for each class, white lines between images."""
+    _, height, width = images.image_shape
+    row_pitch, column_pitch = height + _gap(height), width + _gap(width)
+    num_rows = len(images.class_names)
+    num_columns = min(per_class, int(images.labels_N.bincount().max()))
+    sheet_HWC = torch.full(
+        (num_rows * row_pitch, num_columns * column_pitch, 3), WHITE, dtype=torch.uint8
+    )
+    for label in range(num_rows):
+        first = (images.labels_N == label).nonzero().flatten()[:num_columns]
+        for column, image_CHW in enumerate(images.images_NCHW[first]):
+            top, left = label * row_pitch, column * column_pitch
+            sheet_HWC[top : top + height, left : left + width] = image_CHW.permute(1, 2, 0)
+    return sheet_HWC[: -_gap(height), : -_gap(width)]
+
+
+def _gap(side: int) -> int:
+    """Return the width of the white line after an image with ``side`` pixels, in its pixels."""
+    return max(1, side // 32)
+
+
+def _zoom(images: ImageSet) -> float:
+    """Return how many device pixels one image pixel gets: a whole number, or less than one."""
+    longer_side = max(images.image_shape[1:])
+    return CELL_PX // longer_side or CELL_PX / longer_side
+
+
+def _text_width_px(text: str, font: FontProperties) -> int:
+    """Return a line's width; a dollar, which would start a formula, counts as the letter S."""
+    if not text:
+        return 0
+    width_points = TextPath((0, 0), text.replace("$", "S"), prop=font).get_extents().width
+    return math.ceil(float(width_points) * DOTS_PER_INCH / 72)
+
+
+def _make_exact_panel(
+    width_px: int, height_px: int, *, left_px: int, right_px: int, top_px: int
+) -> tuple[Figure, Axes]:
+    """Make a figure around one panel that is exactly so many device pixels large.
+
+    A layout engine would resize the panel, and enlarged pixels would become unequal.
+    """
+    total_width_px, total_height_px = left_px + width_px + right_px, top_px + height_px + MARGIN_PX
+    figure = Figure(
+        figsize=(total_width_px / DOTS_PER_INCH, total_height_px / DOTS_PER_INCH),
+        dpi=DOTS_PER_INCH,
+        facecolor="white",
+    )
+    axes = figure.add_axes(
+        (
+            left_px / total_width_px,
+            MARGIN_PX / total_height_px,
+            width_px / total_width_px,
+            height_px / total_height_px,
+        )
+    )
+    return figure, axes
+
+
+def _name_rows(axes: Axes, names: list[str], height: int) -> None:
+    """Write each class's name to the left of the middle of its row."""
+    row_pitch = height + _gap(height)
+    middles = [row * row_pitch + (height - 1) / 2 for row in range(len(names))]
+    axes.set_yticks(middles, names, fontproperties=NAME_FONT, color=INK, parse_math=False)
+    axes.tick_params(axis="y", length=0, pad=6)

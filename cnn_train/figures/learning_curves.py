@@ -1,0 +1,81 @@
+"""How a run went: loss, accuracy and learning rate over its epochs."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .style import BLUE, GREEN, GREY, INK, ORANGE, add_legend, make_figure, style_axes
+
+MOST_MARKED_EPOCHS = 40
+"""With more epochs the markers would run into each other."""
+
+
+def draw_learning_curves(records: Sequence[Mapping[str, float]], title: str) -> Figure:
+    """Draw one run's epoch records; the best validation epoch is marked.
+
+    A record holds epoch (from 0), train_loss, train_penalty, val_loss, train_accuracy,
+    val_accuracy (fractions) and lr. On screen epochs count from 1 and accuracies are in percent.
+    """
+    assert records
+    figure = make_figure(10.0, 5.2, title)
+    grid = figure.add_gridspec(2, 2, height_ratios=(4, 1))
+    loss, accuracy = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
+    rate = figure.add_subplot(grid[1, :])
+    best = max(records, key=lambda record: record["val_accuracy"])
+    _draw_loss(loss, records)
+    _draw_accuracy(accuracy, records, best)
+    _plot(rate, records, "lr", color=GREEN, label="learning rate")
+    style_axes(rate, x="epoch", y="learning rate")
+    for axes in (loss, accuracy, rate):
+        axes.axvline(best["epoch"] + 1, color=GREY, linestyle=":", linewidth=1.2)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.set_xlim(0.5, max(record["epoch"] for record in records) + 1.5)
+    rate.set_ylim(bottom=0)
+    return figure
+
+
+def _draw_loss(axes: Axes, records: Sequence[Mapping[str, float]]) -> None:
+    _plot(axes, records, "train_loss", color=BLUE, label="training data")
+    _plot(axes, records, "val_loss", color=ORANGE, label="validation data")
+    if any(record["train_penalty"] for record in records):
+        label = "regularisation λR(W)"
+        _plot(axes, records, "train_penalty", color=GREY, label=label, linestyle="--")
+    style_axes(axes, title="Loss", x="epoch", y="loss per image")
+    axes.set_ylim(bottom=0)
+    add_legend(axes)
+
+
+def _draw_accuracy(
+    axes: Axes, records: Sequence[Mapping[str, float]], best: Mapping[str, float]
+) -> None:
+    _plot(axes, records, "train_accuracy", color=BLUE, label="training data", factor=100)
+    _plot(axes, records, "val_accuracy", color=ORANGE, label="validation data", factor=100)
+    epoch, percent = best["epoch"] + 1, 100 * best["val_accuracy"]
+    label = f"best: {percent:.2f} % in epoch {epoch:.0f}"
+    axes.plot([epoch], [percent], "*", color=ORANGE, mec=INK, markersize=12, label=label)
+    style_axes(axes, title="Accuracy", x="epoch", y="accuracy (%)")
+    add_legend(axes, loc="lower right")
+
+
+def _plot(
+    axes: Axes,
+    records: Sequence[Mapping[str, float]],
+    field: str,
+    *,
+    color: str,
+    label: str,
+    linestyle: str = "-",
+    factor: float = 1,
+) -> None:
+    axes.plot(
+        [record["epoch"] + 1 for record in records],
+        [record[field] * factor for record in records],
+        color=color,
+        label=label,
+        linestyle=linestyle,
+        linewidth=1.8,
+        marker="o" if len(records) <= MOST_MARKED_EPOCHS else "",
+        markersize=3,
+    )

@@ -1,0 +1,44 @@
+"""Save a drawn figure to disk."""
+
+import io
+import os
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from ..atomic_file import write_atomically
+from ..errors import UsageError
+
+DOTS_PER_INCH = 150
+
+_CHANGING_METADATA: dict[str, dict[str, str | None]] = {
+    ".png": {"Software": None},
+    ".svg": {"Creator": None, "Date": None},
+}
+"""By suffix: the versions and times that matplotlib would write; None leaves them out."""
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write ``figure`` as PNG or SVG, by the path's suffix, whole or not at all.
+
+    Equal figures give equal bytes under one version of matplotlib. Raises UsageError for another
+    suffix and where the directory is missing or not writable, ResourceError where the disk is
+    full.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in _CHANGING_METADATA:
+        raise UsageError(f"{path}: figures are saved as .png or .svg; change the file's ending")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no directory {path.parent}; create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"{path}: may not write into {path.parent}; choose another directory")
+    content = io.BytesIO()
+    with rc_context({"svg.hashsalt": "cnn-train"}):  # else the ids inside an SVG are random
+        figure.savefig(
+            content,
+            format=suffix.removeprefix("."),
+            dpi=DOTS_PER_INCH,
+            metadata=_CHANGING_METADATA[suffix],
+        )
+    write_atomically(path, content.getvalue())

@@ -1,0 +1,68 @@
+"""The few constants that make every figure look like one family.
+
+Colours: Okabe and Ito's palette (Color Universal Design, 2008), which people with any kind of
+colour vision can tell apart.
+"""
+
+from typing import Literal
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+BLUE = "#0072B2"
+ORANGE = "#D55E00"
+GREEN = "#009E73"
+GREY = "#8A8F98"
+INK = "#22262B"
+GRID = "#DDE0E4"
+
+TITLE_SIZE = 12.0
+TEXT_SIZE = 9.0
+SMALL_SIZE = 8.0
+
+LegendPlace = Literal["best", "upper left", "lower right"]
+
+
+def make_figure(width_inches: float, height_inches: float, title: str) -> Figure:
+    """Make an empty figure with a title; its panels arrange themselves."""
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1)  # inches
+    figure = Figure(figsize=(width_inches, height_inches), layout=layout, facecolor="white")
+    heading = figure.suptitle(title, size=TITLE_SIZE, weight="bold", color=INK)
+    heading.set_parse_math(False)  # a run or class may be called a$b$c
+    return figure
+
+
+def style_axes(axes: Axes, *, title: str = "", x: str = "", y: str = "", grid: bool = True) -> None:
+    """Give a panel its title, its axis labels, a faint grid and no box around it."""
+    axes.set_title(title, size=TEXT_SIZE + 1, color=INK, loc="left", parse_math=False)
+    axes.set_xlabel(x, size=TEXT_SIZE, color=INK)
+    axes.set_ylabel(y, size=TEXT_SIZE, color=INK)
+    axes.tick_params(labelsize=SMALL_SIZE, colors=INK, length=0)
+    axes.set_axisbelow(True)
+    if grid:
+        axes.grid(color=GRID, linewidth=0.8)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(GRID)
+
+
+def add_legend(axes: Axes, loc: LegendPlace = "best") -> None:
+    """Name the curves, on a plain ground so that lines below do not cross the words."""
+    axes.legend(fontsize=SMALL_SIZE, framealpha=0.9, edgecolor="none", labelcolor=INK, loc=loc)
+
+
+def hide_axes(axes: Axes) -> None:
+    """Leave nothing of a panel but what is drawn in it: for pictures."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def shorten(text: str, length: int, *, keep_end: bool = False) -> str:
+    """Cut ``text`` to ``length`` characters, with an ellipsis where something is missing."""
+    if len(text) <= length:
+        return text
+    return "…" + text[1 - length :] if keep_end else text[: length - 1] + "…"

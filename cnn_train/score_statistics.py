@@ -1,0 +1,154 @@
+"""What scores and labels say about a model: pure tensor statistics.
+
+Shape letters: N examples, K classes.
+"""
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import torch
+from torch import Tensor
+
+
+def rank_classes(scores_NK: Tensor) -> Tensor:
+    """Return each example's class indices NK from best to worst; of equal scores the first wins.
+
+    The first column is what ``argmax`` gives. The scores must not hold NaN.
+    """
+    return scores_NK.argsort(dim=1, descending=True, stable=True)
+
+
+def top_accuracy(scores_NK: Tensor, labels_N: Tensor, num_guesses: int) -> float:
+    """Return the share of examples whose true class is among the ``num_guesses`` best scores."""
+    guesses_NG = rank_classes(scores_NK)[:, :num_guesses]
+    return (guesses_NG == labels_N[:, None]).any(dim=1).double().mean().item()
+
+
+def accuracy_interval(
+    num_correct: int, num_examples: int, coverage: float = 0.95
+) -> tuple[float, float]:
+    """Return Wilson's score interval of an accuracy.
+
+    It stays inside [0, 1] and has a width even at 0 % and 100 %, where the usual ± vanishes.
+    Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927), 209–212.
+    """
+    assert 0 <= num_correct <= num_examples and num_examples > 0
+    z = NormalDist().inv_cdf((1 + coverage) / 2)
+    p, n = num_correct / num_examples, num_examples
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half_width = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    lower = centre - half_width if num_correct > 0 else 0.0  # exactly, whatever the rounding
+    upper = centre + half_width if num_correct < num_examples else 1.0
+    return lower, upper
+
+
+def true_class_margins(scores_NK: Tensor, labels_N: Tensor) -> Tensor:
+    """Return the true class's score minus the best other one's, N; negative for a mistake."""
+    true_N1 = scores_NK.gather(1, labels_N[:, None])
+    others_NK = scores_NK.scatter(1, labels_N[:, None], -math.inf)
+    return true_N1[:, 0] - others_NK.amax(dim=1)
+
+
+def count_confusion(labels_N: Tensor, predicted_N: Tensor, num_classes: int) -> Tensor:
+    """Count the pairs (true class, predicted class): int64, rows true, columns predicted."""
+    pair_N = labels_N * num_classes + predicted_N
+    return torch.bincount(pair_N, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+@dataclass(frozen=True)
+class ClassStatistics:
+    """How well one class is recognised; None where nothing can be divided.
+
+    accuracy: share of its ``num_examples`` images that were recognised (recall).
+    precision: share of its predictions that were right. f1: the two's harmonic mean.
+    """
+
+    label: str
+    num_examples: int
+    accuracy: float | None
+    precision: float | None
+    f1: float | None
+
+
+def measure_classes(
+    confusion_KK: Tensor, class_names: tuple[str, ...]
+) -> tuple[ClassStatistics, ...]:
+    """Read every class's statistics off the confusion matrix."""
+    hits = confusion_KK.diagonal().tolist()
+    num_true = confusion_KK.sum(dim=1).tolist()
+    num_predicted = confusion_KK.sum(dim=0).tolist()
+    return tuple(
+        ClassStatistics(
+            label=label,
+            num_examples=true,
+            accuracy=_ratio(hit, true),
+            precision=_ratio(hit, predicted),
+            f1=_ratio(2 * hit, true + predicted),
+        )
+        for label, hit, true, predicted in zip(
+            class_names, hits, num_true, num_predicted, strict=True
+        )
+    )
+
+
+def _ratio(numerator: int, denominator: int) -> float | None:
+    return numerator / denominator if denominator else None
+
+
+@dataclass(frozen=True)
+class CalibrationBin:
+    """The examples whose confidence lies in (lower, upper]; the means are None in an empty bin."""
+
+    lower: float
+    upper: float
+    num_examples: int
+    mean_confidence: float | None
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far a model's confidence is from its accuracy, bin by bin.
+
+    expected_error: mean of |accuracy − confidence| over the bins, weighted by their examples.
+    """
+
+    expected_error: float
+    bins: tuple[CalibrationBin, ...]
+
+
+def measure_calibration(confidence_N: Tensor, correct_N: Tensor, num_bins: int = 15) -> Calibration:
+    """Sort predictions into equal bins of confidence in [0, 1] and compare it with accuracy.
+
+    A bin owns its upper edge, so confidence 1.0 falls into the last bin.
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
+    """
+    edges = torch.arange(num_bins + 1, dtype=torch.float64) / num_bins
+    bin_N = torch.bucketize(confidence_N.double(), edges[1:-1])
+    bins = tuple(
+        _measure_bin(
+            edges[i].item(), edges[i + 1].item(), confidence_N[bin_N == i], correct_N[bin_N == i]
+        )
+        for i in range(num_bins)
+    )
+    gaps = (
+        abs(b.accuracy - b.mean_confidence) * b.num_examples
+        for b in bins
+        if b.accuracy is not None and b.mean_confidence is not None
+    )
+    return Calibration(sum(gaps) / len(confidence_N), bins)
+
+
+def _measure_bin(
+    lower: float, upper: float, confidence_M: Tensor, correct_M: Tensor
+) -> CalibrationBin:
+    if len(confidence_M) == 0:
+        return CalibrationBin(lower, upper, 0, None, None)
+    return CalibrationBin(
+        lower,
+        upper,
+        num_examples=len(confidence_M),
+        mean_confidence=confidence_M.double().mean().item(),
+        accuracy=correct_M.double().mean().item(),
+    )

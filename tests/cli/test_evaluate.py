@@ -1,0 +1,133 @@
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from cnn_train.checkpoint import save_checkpoint
+from cnn_train.cli.main import main
+from cnn_train.config.experiment import ExperimentConfig
+from cnn_train.data.dataset import DataAccess
+from cnn_train.data.splits import load_training_splits
+from cnn_train.device import resolve_device
+from cnn_train.run_directory import RunDirectory
+from cnn_train.session import build_session
+
+
+@pytest.fixture(scope="module", params=["cross_entropy", "hinge"])
+def checkpoint(request, tmp_path_factory) -> Path:
+    """The checkpoint of an untrained linear classifier of tiny drawn shapes, in a run directory."""
+    shapes = {"name": "shapes", "num_train": 40, "num_test": 30, "image_size": 16}
+    config = ExperimentConfig.model_validate(
+        {"data": shapes, "model": {"name": "linear"}, "loss": {"name": request.param}}
+    )
+    root = tmp_path_factory.mktemp("runs")
+    train, val = load_training_splits(config.data, DataAccess(root, offline=True))
+    session = build_session(config, train, val, resolve_device("cpu"))
+    run = RunDirectory.create(root, request.param)
+    run.resolved_config.write_text("{}")
+    for path in (run.last_checkpoint, run.best_checkpoint):
+        save_checkpoint(session.checkpoint(), path)
+    return run.best_checkpoint
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run ``cnn-train evaluate``; return (exit code, stdout, stderr)."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cnn-train", "evaluate", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        return end.value.code or 0, captured.out, captured.err
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CNN_TRAIN_DATA", str(tmp_path / "data"))
+    return run
+
+
+def is_hinge(checkpoint: Path) -> bool:
+    return checkpoint.parent.name.startswith("hinge")
+
+
+def test_json_is_one_document_with_the_documented_keys(run, checkpoint):
+    code, out, err = run(checkpoint, "--json")
+    document = json.loads(out)
+    assert code == 0
+    assert set(document) >= {
+        "split", "num_examples", "accuracy", "loss", "per_class", "confusion", "calibration_error"
+    }  # fmt: skip
+    assert (document["split"], document["num_examples"]) == ("test", 30)
+    assert (document["calibration_error"] is None) == is_hinge(checkpoint)
+    assert sum(map(sum, document["confusion"])) == 30
+    assert "cpu" in err
+
+
+def test_the_summary_shows_the_accuracy_with_its_interval_and_every_class(run, checkpoint):
+    code, out, err = run(checkpoint)
+    assert code == 0
+    assert "linear on the test split: 30 images" in out
+    assert "95 % interval" in out
+    for name in ("arrow", "circle", "triangle"):
+        assert name in out
+    assert ("these scores are not probabilities" in out) == is_hinge(checkpoint)
+    assert "Traceback" not in err
+
+
+def test_a_run_directory_means_its_best_checkpoint(run, checkpoint):
+    assert run(checkpoint.parent, "--json")[1] == run(checkpoint, "--json")[1]
+
+
+@pytest.mark.parametrize(("split", "number"), [("val", 10), ("train", 30)])
+def test_other_splits_can_be_measured(run, checkpoint, split, number):
+    document = json.loads(run(checkpoint, "--split", split, "--json")[1])
+    assert (document["split"], document["num_examples"]) == (split, number)
+
+
+@pytest.mark.parametrize("tta", ["none", "flip", "flip_translate"])
+def test_views_are_recorded(run, checkpoint, tta):
+    assert json.loads(run(checkpoint, "--tta", tta, "--json")[1])["tta"] == tta
+
+
+def test_the_batch_size_changes_no_number(run, checkpoint):
+    whole = json.loads(run(checkpoint, "--json")[1])
+    parts = json.loads(run(checkpoint, "--json", "--batch-size", "7")[1])
+    assert parts.pop("loss") == pytest.approx(whole.pop("loss"), abs=1e-6)
+    if not is_hinge(checkpoint):
+        error = whole.pop("calibration_error")
+        assert parts.pop("calibration_error") == pytest.approx(error, abs=1e-6)
+    assert parts == whole
+
+
+def test_out_writes_figures_and_the_same_document(run, checkpoint, tmp_path):
+    code, out, err = run(checkpoint, "--json", "--out", "report")
+    picture = "margins.png" if is_hinge(checkpoint) else "calibration.png"
+    written = {path.name for path in (tmp_path / "report").iterdir()}
+    assert code == 0
+    assert written == {"confusion.png", "mistakes.png", picture, "evaluation.json"}
+    assert (tmp_path / "report" / "evaluation.json").read_text() == out
+    assert ("no calibration.png" in err) == is_hinge(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["missing.ckpt"], 4, "missing.ckpt"),
+        (["text.ckpt"], 4, "not a cnn-train checkpoint"),
+        (["."], 4, "no run with a checkpoint"),
+        (["CHECKPOINT", "--data-root", "elsewhere"], 2, "--data-root elsewhere"),
+        (["CHECKPOINT", "--device", "abacus"], 2, "abacus"),
+        (["CHECKPOINT", "--split", "trial"], 2, "trial"),
+        (["CHECKPOINT", "--batch-size", "0"], 2, "batch-size"),
+        (["CHECKPOINT", "--out", "text.ckpt"], 2, "--out text.ckpt"),
+        ([], 2, "CHECKPOINT"),
+    ],
+)
+def test_a_mistake_is_one_line_and_its_exit_code(
+    run, checkpoint, tmp_path, arguments, code, message
+):
+    (tmp_path / "text.ckpt").write_text("no checkpoint at all")
+    named = [checkpoint if argument == "CHECKPOINT" else argument for argument in arguments]
+    got, _, err = run(*named)
+    assert (got, message in err, "Traceback" in err) == (code, True, False), err

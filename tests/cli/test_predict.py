@@ -1,0 +1,207 @@
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+
+from cnn_train.checkpoint import save_checkpoint
+from cnn_train.cli import evaluation_display, prediction_display
+from cnn_train.cli.main import main
+from cnn_train.config.experiment import ExperimentConfig
+from cnn_train.data.dataset import DataAccess
+from cnn_train.data.splits import load_training_splits
+from cnn_train.device import resolve_device
+from cnn_train.run_directory import RunDirectory
+from cnn_train.session import build_session
+
+
+@pytest.fixture(scope="module", params=["cross_entropy", "hinge"])
+def checkpoint(request, tmp_path_factory) -> Path:
+    """The checkpoint of an untrained linear classifier of tiny drawn shapes, in a run directory."""
+    shapes = {"name": "shapes", "num_train": 40, "num_test": 30, "image_size": 16}
+    config = ExperimentConfig.model_validate(
+        {"data": shapes, "model": {"name": "linear"}, "loss": {"name": request.param}}
+    )
+    root = tmp_path_factory.mktemp("runs")
+    train, val = load_training_splits(config.data, DataAccess(root, offline=True))
+    session = build_session(config, train, val, resolve_device("cpu"))
+    run = RunDirectory.create(root, request.param)
+    run.resolved_config.write_text("{}")
+    for path in (run.last_checkpoint, run.best_checkpoint):
+        save_checkpoint(session.checkpoint(), path)
+    return run.best_checkpoint
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run ``cnn-train predict``; return (exit code, stdout, stderr)."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cnn-train", "predict", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        return end.value.code or 0, captured.out, captured.err
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CNN_TRAIN_DATA", str(tmp_path / "data"))
+    return run
+
+
+def is_hinge(checkpoint: Path) -> bool:
+    return checkpoint.parent.name.startswith("hinge")
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.new("RGB", (40, 24), "red").save(folder / "[bold]red.png")
+    Image.new("RGB", (24, 40), "teal").save(folder / "teal.jpg")
+    return folder
+
+
+def test_json_is_one_document_with_the_documented_keys(run, checkpoint, photos):
+    code, out, _ = run("photos", "--checkpoint", checkpoint, "--json", "--top-k", 3)
+    document = json.loads(out)
+    assert code == 0
+    assert set(document) == {"checkpoint", "predictions", "errors"}
+    assert [one["path"] for one in document["predictions"]] == [
+        "photos/[bold]red.png", "photos/teal.jpg"
+    ]  # fmt: skip
+    for one in document["predictions"]:
+        assert set(one) == {"path", "label", "index", "score", "probability", "top"}
+        assert (one["probability"] is None) == is_hinge(checkpoint)
+        assert [set(entry) for entry in one["top"]] == [{"label", "index", "score"}] * 3
+        assert one["top"][0]["index"] == one["index"]
+    assert document["errors"] == []
+
+
+def test_the_screen_shows_path_class_and_bars_with_markup_taken_literally(run, checkpoint, photos):
+    code, out, _ = run("photos", "--checkpoint", checkpoint)
+    best = json.loads(run("photos", "--checkpoint", checkpoint, "--json")[1])["predictions"][0]
+    assert code == 0
+    assert "photos/[bold]red.png\n" in out
+    assert ("scores, not probabilities" in out) == is_hinge(checkpoint)
+    answer = out.splitlines()[1].strip()
+    if is_hinge(checkpoint):
+        runner_up = best["top"][1]
+        lead = best["score"] - runner_up["score"]
+        assert answer == f"{best['label']}, {lead:.2f} ahead of {runner_up['label']}"
+    else:
+        assert answer == f"{best['label']} {100 * best['probability']:.1f} %"
+    assert "\x1b" not in out and "▀" not in out
+
+
+def test_the_latest_runs_best_checkpoint_is_the_default(run, checkpoint, photos):
+    by_default = json.loads(run("photos", "--run-root", checkpoint.parent.parent, "--json")[1])
+    named = json.loads(run("photos", "--checkpoint", checkpoint, "--json")[1])
+    assert by_default["predictions"] == named["predictions"]
+    assert Path(by_default["checkpoint"]).resolve() == checkpoint.resolve()
+
+
+def test_bad_files_are_one_line_each_and_exit_3_after_the_others(run, checkpoint, photos):
+    (photos / "text.jpg").write_text("not a picture")
+    arguments = ("photos", "missing.png", "*.bmp", "--checkpoint", checkpoint)
+    code, out, err = run(*arguments)
+    assert code == 3
+    assert "photos/teal.jpg" in out
+    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    assert [line.split(": ")[1] for line in errors] == ["*.bmp", "photos/text.jpg", "missing.png"]
+    code, out, _ = run(*arguments, "--json")
+    document = json.loads(out)
+    assert (code, len(document["predictions"])) == (3, 2)
+    assert [one["path"] for one in document["errors"]] == [
+        "*.bmp", "photos/text.jpg", "missing.png"
+    ]  # fmt: skip
+    assert all(set(one) == {"path", "message"} for one in document["errors"])
+
+
+def test_out_draws_a_picture_of_what_the_network_saw(run, checkpoint, photos, tmp_path):
+    assert run("photos", "--checkpoint", checkpoint, "--out", "seen.png")[0] == 0
+    assert (tmp_path / "seen.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "IMAGE"),
+        (["photos", "--run-root", "empty"], 4, "no trained model below empty"),
+        (["photos", "--checkpoint", "missing.ckpt"], 4, "missing.ckpt"),
+        (["photos", "--checkpoint", "CHECKPOINT", "--top-k", "0"], 2, "top-k"),
+        (["photos", "--checkpoint", "CHECKPOINT", "--out", "seen.gif"], 2, "seen.gif"),
+    ],
+)
+def test_a_mistake_is_one_line_and_its_exit_code(run, checkpoint, photos, arguments, code, message):
+    named = [checkpoint if argument == "CHECKPOINT" else argument for argument in arguments]
+    got, _, err = run(*named)
+    assert (got, message in err, "Traceback" in err) == (code, True, False), err
+
+
+def terminal(monkeypatch, **options) -> Console:
+    """Let the displays write to a terminal of a test's own."""
+    settings = {"force_terminal": True, "color_system": "truecolor", "width": 80, **options}
+    console = Console(file=io.StringIO(), highlight=False, _environ={}, **settings)
+    monkeypatch.setattr(prediction_display, "stdout", console)
+    monkeypatch.setattr(evaluation_display, "stdout", console)
+    return console
+
+
+@pytest.mark.parametrize("height", [8, 7])
+def test_a_rendered_picture_holds_exactly_the_pixels(height):
+    generator = torch.Generator().manual_seed(0)
+    image_CHW = torch.randint(256, (3, height, 8), dtype=torch.uint8, generator=generator)
+    picture = prediction_display.render_picture(image_CHW)
+    rows = picture.split("\n")
+    assert [row.plain for row in rows] == ["▀" * 8] * 4
+    styles = [[Console().get_style(span.style) for span in row.spans] for row in rows]
+    for y in range(height):
+        for x in range(8):
+            style = styles[y // 2][x]
+            colour = style.color if y % 2 == 0 else style.bgcolor
+            assert list(colour.triplet) == image_CHW[:, y, x].tolist()
+
+
+def test_large_images_are_thinned_to_the_pictures_width():
+    picture = prediction_display.render_picture(torch.zeros(3, 96, 96, dtype=torch.uint8))
+    assert {len(row) for row in picture.split("\n")} == {32}
+
+
+def test_a_terminal_with_colours_shows_the_picture_beside_the_answer(
+    run, checkpoint, photos, monkeypatch
+):
+    console = terminal(monkeypatch)
+    assert run("photos/teal.jpg", "--checkpoint", checkpoint)[0] == 0
+    assert console.file.getvalue().count("▀") == 16 * 16 / 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"force_terminal": False},
+        {"no_color": True},
+        {"color_system": None},
+        {"color_system": "standard"},
+        {"width": 40},
+    ],
+)
+def test_without_colours_or_room_there_is_no_picture(monkeypatch, options):
+    terminal(monkeypatch, **options)
+    assert not prediction_display.can_show_pictures()
+
+
+def test_bars_are_ascii_where_the_terminal_knows_no_more(monkeypatch):
+    console = terminal(monkeypatch)
+    assert evaluation_display.render_bar(0.5, 10).plain == "█████"
+    monkeypatch.setattr(Console, "encoding", "ascii")
+    assert console.options.ascii_only
+    assert evaluation_display.render_bar(0.5, 10).plain == "#####"
+
+
+@pytest.mark.parametrize("share", [-0.5, 0.0, 1.0, 1.5])
+def test_bars_stay_within_their_width(share):
+    assert len(evaluation_display.render_bar(share, 10)) in (0, 10)

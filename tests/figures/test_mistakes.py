@@ -1,0 +1,39 @@
+import pytest
+import torch
+
+from cnn_train.figures.mistakes import Mistake, draw_mistakes
+
+
+def mistakes(number: int, channels: int = 3) -> list[Mistake]:
+    return [
+        Mistake(
+            torch.full((channels, 4, 4), i, dtype=torch.uint8), f"test/{i}", "cat", "a$b$", "99 %"
+        )
+        for i in range(number)
+    ]
+
+
+@pytest.mark.parametrize("number", [1, 6, 7, 24])
+def test_each_mistake_is_shown_with_both_classes_certainty_and_name(number):
+    figure = draw_mistakes(mistakes(number), "Mistakes")
+    panels = [axes for axes in figure.axes if axes.images]
+    assert len(panels) == number
+    for i, axes in enumerate(panels):
+        assert axes.images[0].get_array().max() == i
+        assert [text.get_text() for text in axes.texts] == [
+            "cat", "→ a$b$", "99 %", f"test/{i}"
+        ]  # fmt: skip
+    figure.canvas.draw()
+
+
+def test_a_grey_image_is_drawn_from_black_to_white():
+    image = draw_mistakes(mistakes(1, channels=1), "Mistakes").axes[0].images[0]
+    assert image.get_array().shape == (4, 4)
+    assert (image.get_clim(), image.get_cmap().name) == ((0, 255), "gray")
+
+
+def test_no_mistakes_are_said_in_words():
+    figure = draw_mistakes([], "Mistakes")
+    assert [text.get_text() for text in figure.texts if text.get_text() != "Mistakes"] == [
+        "no mistakes"
+    ]

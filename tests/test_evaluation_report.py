@@ -1,0 +1,86 @@
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+
+from cnn_train.data.image_set import ImageSet
+from cnn_train.errors import UsageError
+from cnn_train.evaluate import Evaluation, evaluate
+from cnn_train.evaluation_report import find_mistakes, save_report
+from cnn_train.losses import LOSSES
+
+CLASSES = ("cat", "dog", "frog")
+
+
+@dataclass
+class FixedScores:
+    """Stands for a trained model that returns these scores for any images."""
+
+    scores_NK: Tensor
+    loss: str
+    class_names: tuple[str, ...] = CLASSES
+    image_shape: tuple[int, int, int] = (3, 8, 8)
+    config: SimpleNamespace = field(init=False)
+
+    def __post_init__(self):
+        self.config = SimpleNamespace(loss=LOSSES[self.loss]())
+
+    def scores(self, images_NCHW, **options):
+        return self.scores_NK
+
+
+def evaluation_of(scores, labels, loss="cross_entropy") -> Evaluation:
+    names = tuple(f"test/{i:05d}" for i in range(len(scores)))
+    images_NCHW = torch.arange(len(scores), dtype=torch.uint8)[:, None, None, None]
+    images = ImageSet(images_NCHW.expand(-1, 3, 8, 8), torch.tensor(labels), CLASSES, names)
+    return evaluate(FixedScores(torch.tensor(scores), loss), images)
+
+
+SCORES = [[1.0, 0.0, 0.0], [0.0, 0.2, 0.0], [0.0, 0.8, 0.0], [0.0, 0.0, 1.0]]
+
+
+def test_mistakes_come_in_the_order_of_certainty_and_right_answers_never():
+    evaluation = evaluation_of(SCORES, [0, 0, 0, 2])
+    mistakes = find_mistakes(evaluation, most=24)
+    assert [one.name for one in mistakes] == ["test/00002", "test/00001"]
+    assert [(one.true_label, one.predicted_label) for one in mistakes] == [("cat", "dog")] * 2
+    probability = math.exp(0.8) / (math.exp(0.8) + 2)
+    assert mistakes[0].certainty == f"{100 * probability:.1f} %"
+    assert mistakes[0].image_CHW.unique().tolist() == [2]
+    assert [one.name for one in find_mistakes(evaluation, most=1)] == ["test/00002"]
+
+
+def test_a_hinge_mistake_is_described_by_its_lead_over_the_true_class():
+    (mistake,) = find_mistakes(evaluation_of([[0.25, 0.5, 3.0]], [1], "hinge"), most=24)
+    assert (mistake.predicted_label, mistake.certainty) == ("frog", "score 2.50 ahead")
+
+
+@pytest.mark.parametrize(
+    ("loss", "picture"), [("cross_entropy", "calibration.png"), ("hinge", "margins.png")]
+)
+@pytest.mark.parametrize("labels", [[0, 0, 0, 2], [0, 1, 1, 2]], ids=["mistakes", "none"])
+def test_the_report_writes_its_figures_and_the_json_document(tmp_path, loss, picture, labels):
+    evaluation = evaluation_of(SCORES, labels, loss)
+    out = tmp_path / "new" / "report"
+    written = save_report(evaluation, out, checkpoint=Path("best.ckpt"), model_name="lenet")
+    names = {"confusion.png", "mistakes.png", picture, "evaluation.json"}
+    assert {path.name for path in written} == {path.name for path in out.iterdir()} == names
+    assert (out / picture).read_bytes().startswith(b"\x89PNG")
+    document = json.loads((out / "evaluation.json").read_text())
+    assert document == evaluation.to_json(Path("best.ckpt"))
+
+
+def test_a_report_directory_that_is_a_file_is_a_usage_error(tmp_path):
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(UsageError, match="cannot make this directory"):
+        save_report(
+            evaluation_of(SCORES, [0, 0, 0, 2]),
+            tmp_path / "taken",
+            checkpoint=Path("best.ckpt"),
+            model_name="lenet",
+        )
