@@ -1,7 +1,6 @@
 """Everything that Rich draws: results go to stdout, all talk goes to stderr."""
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,13 +17,16 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-stdout = Console(soft_wrap=False, highlight=False)
+# A pipe has no width; tables that fold at Rich's default of 80 columns are hard to grep.
+PIPE_WIDTH = 160
+
+stdout = Console(width=None if Console().is_terminal else PIPE_WIDTH, highlight=False)
 stderr = Console(stderr=True, highlight=False)
 
 
 def print_json(document: Any) -> None:
     """Write one JSON document, and nothing else, to stdout (NaN is refused)."""
-    sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+    stdout.file.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
 def notice(message: str) -> None:
@@ -38,8 +40,9 @@ def warn(message: str) -> None:
 
 
 def error(message: str) -> None:
-    """Print the one line (or one line per finding) of a failure, on stderr."""
-    stderr.print(f"error: {message}", style="bold red", markup=False, soft_wrap=True)
+    """Print a failure on stderr: one line, or one per finding."""
+    for line in message.splitlines():
+        stderr.print(f"error: {line}", style="bold red", markup=False, soft_wrap=True)
 
 
 @contextmanager
@@ -64,3 +67,10 @@ def progress(description: str, total: int | None, *, unit: str = "items") -> Ite
     with bar:
         task = bar.add_task(description, total=total)
         yield lambda amount: bar.advance(task, amount)
+
+
+def clock(seconds: float) -> str:
+    """Return seconds as ``m:ss`` or ``h:mm:ss``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

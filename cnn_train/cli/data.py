@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DataDirOption, JsonOption, OfflineOption, SetOption
+from .options import DataDirOption, JsonOption, OfflineOption, SetOption, Split
 
 if TYPE_CHECKING:
     from ..data.dataset import DataAccess, DatasetConfig
@@ -16,6 +16,9 @@ app = typer.Typer(help="Get, check and look at the images.", no_args_is_help=Tru
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="YAML config whose dataset is meant. Default: CIFAR-10."),
+]
+SplitOption = Annotated[
+    Split, typer.Option("--split", help="train, val (the held-out part) or test.")
 ]
 
 
@@ -67,9 +70,7 @@ def verify(
 def show(
     config: ConfigOption = None,
     overrides: SetOption = None,
-    split: Annotated[
-        str, typer.Option("--split", help="train, val or test; val is the held-out part.")
-    ] = "train",
+    split: SplitOption = Split.train,
     per_class: Annotated[
         int, typer.Option("--per-class", min=1, max=100, help="Images in each class's row.")
     ] = 10,
@@ -80,10 +81,6 @@ def show(
     offline: OfflineOption = False,
 ) -> None:
     """Draw a contact sheet: the first images of every class, one row each."""
-    from ..errors import UsageError
-
-    if split not in ("train", "val", "test"):
-        raise UsageError(f"--split {split}: choose train, val or test")
     from ..figures.contact_sheet import draw_contact_sheet
     from ..figures.saving import save_figure
     from .console import stdout
@@ -91,9 +88,32 @@ def show(
 
     dataset = _dataset(config, overrides)
     images = _load(dataset, split, make_data_access(data_dir, offline))
-    title = f"{dataset.name}, {split}: {len(images)} images"
+    title = f"{dataset.name}, {split.value}: {len(images)} images"
     save_figure(draw_contact_sheet(images, per_class=per_class, title=title), out)
     stdout.print(str(out), markup=False, soft_wrap=True)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option("--out", help="The folder to write <class>/*.png into.")],
+    config: ConfigOption = None,
+    overrides: SetOption = None,
+    split: SplitOption = Split.train,
+    per_class: Annotated[
+        int | None, typer.Option("--per-class", min=1, help="Images of each class; default: all.")
+    ] = None,
+    data_dir: DataDirOption = None,
+    offline: OfflineOption = False,
+) -> None:
+    """Write a split's images as PNG files, one folder per class, as the folder dataset reads."""
+    from ..data.image_export import export_images
+    from .console import progress, stdout
+    from .data_access import make_data_access
+
+    access = make_data_access(data_dir, offline)
+    images = _load(_dataset(config, overrides), split, access)
+    written = export_images(images, out, per_class=per_class, progress=progress)
+    stdout.print(f"{out}: {len(written)} images", markup=False, soft_wrap=True)
 
 
 def _dataset(config: Path | None, overrides: list[str] | None) -> "DatasetConfig":
@@ -107,10 +127,10 @@ def _dataset(config: Path | None, overrides: list[str] | None) -> "DatasetConfig
     ).data
 
 
-def _load(dataset: "DatasetConfig", split: str, access: "DataAccess") -> "ImageSet":
+def _load(dataset: "DatasetConfig", split: Split, access: "DataAccess") -> "ImageSet":
     from ..data.splits import load_training_splits
 
     train, val = load_training_splits(dataset, access)
-    if split == "test":
+    if split is Split.test:
         return dataset.load_test(access, train.class_names)
-    return train if split == "train" else val
+    return train if split is Split.train else val

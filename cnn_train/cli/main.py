@@ -1,15 +1,16 @@
 """The ``cnn-train`` command: its sub-commands, and the one place where errors become exit codes."""
 
+import errno
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from .. import __version__
 from ..errors import CnnTrainError
 from . import config, data, models
-from .console import error
+from .console import error, stdout
 from .evaluate import evaluate
 from .fit import fit
 from .predict import predict
@@ -51,13 +52,30 @@ def options(
 def main() -> None:
     """Run the command line and exit with a documented code; a user's error is never a traceback."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            stdout.file.flush()  # trouble with stdout shows here rather than after the end
     except CnnTrainError as failure:
         error(str(failure))
         sys.exit(failure.exit_code)
     except KeyboardInterrupt:
         error("interrupted")
         sys.exit(130)
-    except BrokenPipeError:  # `cnn-train ... | head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+    except SystemExit as end:  # with it, typer and rich end a program whose reader is gone
+        if isinstance(end.__context__, BrokenPipeError):
+            _abandon_stdout(141)
+        raise
+    except OSError as problem:
+        if problem.errno == errno.EPIPE:  # `cnn-train ... | head`: nobody reads on
+            _abandon_stdout(141)
+        if problem.errno == errno.ENOSPC:
+            error("disk full: no space left for the output")
+            _abandon_stdout(6)
+        raise
+
+
+def _abandon_stdout(exit_code: int) -> NoReturn:
+    """Exit without another attempt to write what is still in stdout's buffer."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.file.fileno())
+    sys.exit(exit_code)

@@ -1,1 +1,12 @@
-"""Datasets, splits and device-resident minibatches."""
+"""Datasets, splits and device-resident minibatches; every dataset by the name configs use."""
+
+from .cifar10 import CIFAR10Config
+from .dataset import DatasetConfig
+from .folder import FolderConfig
+from .shapes import ShapesConfig
+
+DATASETS: dict[str, type[DatasetConfig]] = {
+    "cifar10": CIFAR10Config,
+    "folder": FolderConfig,
+    "shapes": ShapesConfig,
+}

@@ -46,6 +46,7 @@ class DataAccess:
 class DatasetConfig(Config, ABC):
     """Settings of a dataset; each dataset's config sits beside its reader."""
 
+    name: str
     val_fraction: float = Field(
         default=0.1,
         gt=0,

@@ -1,0 +1,42 @@
+"""Options that several commands share, each defined once."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Split(StrEnum):
+    """A part of a dataset."""
+
+    train = "train"
+    val = "val"
+    test = "test"
+
+
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override one setting, e.g. optimizer.lr=0.05; repeatable, later wins.",
+    ),
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps; only auto falls back.")
+]
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        help="Where datasets are kept. Default: $CNN_TRAIN_DATA, else the user's cache folder.",
+    ),
+]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Never download anything.")]
+RunRootOption = Annotated[
+    Path, typer.Option("--run-root", help="The folder that holds the run directories.")
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print exactly one JSON document on stdout.")
+]

@@ -1,0 +1,159 @@
+"""What a run looks like on the screen: its plan, a live bar, a row per epoch, its result."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from .console import clock, notice, stderr
+from .stop_signal import stop_on_signal
+
+if TYPE_CHECKING:
+    from ..fit import EpochRecord
+    from ..metrics import Tally
+    from ..run_directory import RunDirectory
+    from ..session import Session
+
+REFRESH_SECONDS = 0.5
+HEADER = (
+    "epoch      train loss    + λR(W)  train acc    val loss    val acc"
+    "         lr  images/s   time left"
+)
+
+
+def show_plan(session: "Session", run: "RunDirectory | None") -> None:
+    """Say what will run, where and why, before it runs."""
+    config, plan = session.config, session.batches.plan
+    num_parameters = sum(parameter.numel() for parameter in session.model.parameters())
+    num_train, num_val = len(session.batches.images), len(session.val_images)
+    updates = session.updates_per_epoch
+    regularization = config.regularization
+    strength = getattr(regularization, "strength", None)
+    shrinks = regularization.kind + (f" {strength:g}" if strength is not None else "")
+    facts = {
+        "device": f"{session.device.torch_device} ({session.device.reason})",
+        "precision": f"{session.precision.name} ({session.precision.reason})",
+        "data": f"{config.data.name}: {num_train:,} training and {num_val:,} validation images, "
+        f"{len(session.batches.images.class_names)} classes, "
+        f"{' × '.join(map(str, session.batches.images.image_shape))}",
+        "model": f"{config.model.name}: {num_parameters:,} parameters",
+        "loss": f"{config.loss.name}, regularisation {shrinks}",
+        "optimizer": f"{config.optimizer.name}, lr {config.optimizer.lr:g}, "
+        f"schedule {config.schedule.name}",
+        "steps": f"{config.epochs} epochs × {updates:,} updates of "
+        f"{config.batch_size if updates > 1 else plan[-1].stop:,} images",
+        "run": str(run.path) if run else "nothing is written (dry run)",
+    }
+    if session.step:
+        facts["resumed"] = (
+            f"after {session.epoch} epochs and {session.position} minibatches, "
+            f"{session.step:,} updates"
+        )
+    for name, fact in facts.items():
+        stderr.print(f"{name:>10}  {fact}", markup=False, soft_wrap=True)
+
+
+def train_and_show(session: "Session", run: "RunDirectory") -> dict[str, Any]:
+    """Train to the end, showing a row per epoch; return the result that ``--json`` prints."""
+    from ..fit import best_epoch, fit
+
+    if session.epoch >= session.config.epochs:
+        notice(f"all {session.config.epochs} epochs are done; nothing to do")
+    elif stderr.is_terminal:
+        stderr.print(HEADER, style="bold", soft_wrap=True)
+    display = EpochDisplay(session)
+    with stop_on_signal() as should_stop, display:
+        for record in fit(session, run, watch=display.watch, should_stop=should_stop):
+            display.show(record)
+    best = session.records[best_epoch(session.records)]
+    result = {
+        "run_dir": str(run.path),
+        "best_checkpoint": str(run.best_checkpoint),
+        "last_checkpoint": str(run.last_checkpoint),
+        "epochs": session.epoch,
+        "best_epoch": int(best["epoch"]),
+        "val_accuracy": best["val_accuracy"],
+        "val_loss": best["val_loss"],
+        "train_accuracy": best["train_accuracy"],
+        "seconds": sum(record["seconds"] for record in session.records),
+    }
+    _show_result(result)
+    return result
+
+
+def _show_result(result: dict[str, Any]) -> None:
+    stderr.print(
+        f"best validation accuracy {100 * result['val_accuracy']:.2f} % "
+        f"at epoch {result['best_epoch'] + 1}, {clock(result['seconds'])} of training\n"
+        f"next: cnn-train evaluate {result['best_checkpoint']}",
+        style="bold" if sys.stderr.isatty() else None,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+class EpochDisplay:
+    """A live bar over minibatches on a terminal; one plain line per epoch elsewhere."""
+
+    def __init__(self, session: "Session") -> None:
+        self.session = session
+        self.seconds_of_epochs: list[float] = []
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[state]}"),
+            console=stderr,
+            transient=True,
+            disable=not stderr.is_terminal,
+        )
+
+    def __enter__(self) -> "EpochDisplay":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.bar.stop()
+
+    def watch(self, tallies: Iterable["Tally"]) -> Iterator["Tally"]:
+        """Pass the tallies on; now and then (a look waits for the device) show one."""
+        session, total = self.session, len(self.session.batches.plan)
+        title = f"epoch {session.epoch + 1}/{session.config.epochs}"
+        task = self.bar.add_task(title, total=total, completed=session.position, state="")
+        looked = 0.0
+        for tally in tallies:
+            self.bar.advance(task)
+            if stderr.is_terminal and monotonic() - looked > REFRESH_SECONDS:
+                looked = monotonic()
+                self.bar.update(
+                    task, state=f"loss {tally.loss:.3f}  acc {100 * tally.accuracy:.1f} %"
+                )
+            yield tally
+        self.bar.update(task, state="validating …")
+        self.bar.remove_task(task)
+
+    def show(self, record: "EpochRecord") -> None:
+        """Print the epoch's row."""
+        self.seconds_of_epochs.append(record.seconds)
+        epochs = self.session.config.epochs
+        recent = self.seconds_of_epochs[-3:]
+        left = clock((epochs - record.epoch - 1) * sum(recent) / len(recent))
+        progress = f"{record.epoch + 1}/{epochs}"
+        if stderr.is_terminal:
+            line = (
+                f"{progress:<9} {record.train_loss:>11.4f} {record.train_penalty:>11.4f} "
+                f"{100 * record.train_accuracy:>8.2f} % {record.val_loss:>11.4f} "
+                f"{100 * record.val_accuracy:>8.2f} % {record.lr:>10.3g} "
+                f"{record.images_per_second:>9,.0f} {left:>11}"
+            )
+        else:
+            line = (
+                f"epoch {progress}  train loss {record.train_loss:.4f} + {record.train_penalty:.4f}"
+                f"  train acc {100 * record.train_accuracy:.2f} %  val loss {record.val_loss:.4f}"
+                f"  val acc {100 * record.val_accuracy:.2f} %  lr {record.lr:.3g}"
+                f"  {record.images_per_second:,.0f} images/s  left {left}"
+            )
+        stderr.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,105 @@
+"""Minibatches cut from images that lie whole on the device; no worker processes.
+
+The order of an epoch and its augmentation are functions of (seed, epoch, position), so a run can
+stop between any two minibatches and go on from one integer.
+Shape letters: N examples, B minibatch, C channels, H W pixels.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..reproducibility import derive_seed, make_generator
+from .augment import AugmentConfig
+from .image_set import ImageSet
+from .normalization import Normalization
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Which positions of an epoch's order one minibatch takes, and its part in an update."""
+
+    start: int
+    stop: int
+    share: float
+    completes_update: bool
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One minibatch, ready for the network.
+
+    images_BCHW: float32, normalised, channels_last. labels_B: int64.
+    share: the fraction of its update's examples that it holds (1 unless gradients accumulate).
+    """
+
+    images_BCHW: Tensor
+    labels_B: Tensor
+    share: float = 1.0
+    completes_update: bool = True
+
+
+def plan_epoch(
+    num_examples: int, batch_size: int, *, full_batch: bool = False, limit: int | None = None
+) -> tuple[Slice, ...]:
+    """Cut an epoch into minibatches that hold every example once; the last may be smaller.
+
+    A remainder of a single example joins the minibatch before it, because batch statistics of one
+    example say nothing. ``full_batch`` makes the whole epoch one update, accumulated in pieces of
+    ``batch_size``. ``limit`` keeps the first so many minibatches.
+    """
+    starts = list(range(0, num_examples, batch_size))
+    if batch_size > 1 and len(starts) > 1 and num_examples - starts[-1] == 1:
+        starts.pop()
+    bounds = list(zip(starts, [*starts[1:], num_examples], strict=True))[:limit]
+    total = bounds[-1][1]
+    if not full_batch:
+        return tuple(Slice(start, stop, 1.0, True) for start, stop in bounds)
+    return tuple(
+        Slice(start, stop, (stop - start) / total, stop == total) for start, stop in bounds
+    )
+
+
+@dataclass(frozen=True)
+class TrainingBatches:
+    """The minibatches of any epoch, from any position: shuffled, augmented, normalised."""
+
+    images: ImageSet
+    normalization: Normalization
+    augment: AugmentConfig
+    seed: int
+    plan: tuple[Slice, ...]
+
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """Yield the minibatches of ``epoch`` (0-based) from position ``first`` on."""
+        generator = make_generator(self.seed, "order", epoch)
+        order_N = torch.randperm(len(self.images), generator=generator)
+        for position in range(first, len(self.plan)):
+            piece = self.plan[position]
+            index_B = order_N[piece.start : piece.stop]
+            on_device_B = index_B.to(self.images.labels_N.device, non_blocking=True)
+            images_BCHW = self.augment(
+                self.images.images_NCHW[on_device_B],
+                generator=make_generator(self.seed, "augment", epoch, position),
+                index_B=index_B,
+                epoch=epoch,
+                flip_seed=derive_seed(self.seed, "alternating flip"),
+                fill=self.normalization.mean_level,
+            )
+            yield Batch(
+                self.normalization(images_BCHW),
+                self.images.labels_N[on_device_B],
+                piece.share,
+                piece.completes_update,
+            )
+
+
+def evaluation_batches(
+    images: ImageSet, normalization: Normalization, batch_size: int
+) -> Iterator[Batch]:
+    """Yield every example once, in order, without augmentation."""
+    for start in range(0, len(images), batch_size):
+        stop = start + batch_size
+        yield Batch(normalization(images.images_NCHW[start:stop]), images.labels_N[start:stop])

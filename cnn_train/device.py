@@ -1,0 +1,118 @@
+"""Where and in which precision to compute, each choice with its reason in words."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .errors import UsageError
+
+PrecisionName = Literal["auto", "float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Device:
+    """The device that computes, and why it was chosen."""
+
+    torch_device: torch.device
+    reason: str
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The number format of convolutions and matrix products, and why it was chosen.
+
+    Weights, optimizer state, losses and metrics stay in float32 either way (autocast).
+    """
+
+    dtype: torch.dtype
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """``float32`` or ``bfloat16``."""
+        return str(self.dtype).removeprefix("torch.")
+
+
+def resolve_device(request: str) -> Device:
+    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps`` into a device that is present.
+
+    Only ``auto`` falls back. Raises UsageError where the request is unknown or absent.
+    """
+    if request == "auto":
+        return _best_device()
+    kind, _, index = request.partition(":")
+    if kind not in {"cpu", "cuda", "mps"} or (index and not (kind == "cuda" and index.isdecimal())):
+        raise UsageError(f"--device {request}: unknown; choose auto, cpu, cuda, cuda:N or mps")
+    if kind == "cuda":
+        _require_cuda(request, int(index or 0))
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: this machine has no Apple GPU; use --device auto")
+    return Device(torch.device(request), "as requested")
+
+
+def _best_device() -> Device:
+    if torch.cuda.is_available():
+        return Device(torch.device("cuda:0"), f"GPU found: {torch.cuda.get_device_name(0)}")
+    if torch.backends.mps.is_available():
+        return Device(torch.device("mps"), "Apple GPU found")
+    threads = torch.get_num_threads()
+    return Device(torch.device("cpu"), f"no GPU found; {threads} CPU threads")
+
+
+def _require_cuda(request: str, index: int) -> None:
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found == 0:
+        raise UsageError(f"--device {request}: no CUDA GPU is usable here; use --device auto")
+    if index >= found:
+        raise UsageError(f"--device {request}: this machine has GPUs 0 to {found - 1}")
+
+
+def resolve_precision(request: PrecisionName, device: Device) -> Precision:
+    """Choose bfloat16 where the hardware multiplies it natively, float32 elsewhere.
+
+    Raises UsageError where bfloat16 is asked for on a device that cannot autocast to it.
+    """
+    kind = device.torch_device.type
+    if request == "bfloat16" and kind == "mps":
+        raise UsageError("precision bfloat16: not supported on mps; use float32 or auto")
+    if request != "auto":
+        return Precision(getattr(torch, request), "as configured")
+    if kind == "cuda":
+        native = torch.cuda.get_device_capability(device.torch_device) >= (8, 0)
+        reason = "the GPU has" if native else "the GPU lacks"
+        dtype = torch.bfloat16 if native else torch.float32
+        return Precision(dtype, f"{reason} bfloat16 tensor cores")
+    if kind == "cpu" and (unit := _cpu_bfloat16_unit()):
+        return Precision(torch.bfloat16, f"the CPU has {unit}")
+    return Precision(torch.float32, f"the {kind.upper()} has no bfloat16 units")
+
+
+def _cpu_bfloat16_unit() -> str | None:
+    """Name the instruction set that multiplies bfloat16; without one, float32 is faster."""
+    if hasattr(torch.cpu, "get_capabilities"):
+        found = torch.cpu.get_capabilities()
+    else:  # torch 2.10 has only the private predicates
+        found = {
+            "amx_bf16": torch.cpu._is_amx_tile_supported(),
+            "avx512_bf16": torch.cpu._is_avx512_bf16_supported(),
+        }
+    names = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
+    return next((name for key, name in names.items() if found.get(key)), None)
+
+
+def with_autocast(
+    module: Callable[[Tensor], Tensor], device: Device, precision: Precision
+) -> Callable[[Tensor], Tensor]:
+    """Wrap ``images -> scores`` so that it computes in ``precision`` and returns float32 scores."""
+    kind = device.torch_device.type
+    low = precision.dtype != torch.float32
+
+    def forward(images_BCHW: Tensor) -> Tensor:
+        with torch.autocast(kind, dtype=precision.dtype) if low else nullcontext():
+            return module(images_BCHW).float()
+
+    return forward

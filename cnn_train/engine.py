@@ -1,0 +1,62 @@
+"""The loop: forward pass, backward pass, update.
+
+Everything else wraps the iterables that go in or consumes the generators that come out. Nothing
+here waits for the device.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from .data.batches import Batch
+from .losses.loss import LossFn
+from .losses.regularization import Penalty
+from .metrics import Tally
+from .optim.schedules import Schedule
+
+Forward = Callable[[Tensor], Tensor]
+
+
+def train_epoch(
+    forward: Forward,
+    loss_fn: LossFn,
+    penalty: Penalty,
+    optimizer: torch.optim.Optimizer,
+    schedule: Schedule,
+    batches: Iterable[Batch],
+    step: int,
+) -> Iterator[Tally]:
+    """Train on ``batches`` from update ``step`` on; yield each minibatch's tally.
+
+    θ ← θ − η ∇(mean loss + λR(θ)). A minibatch with a share below 1 adds its part of the gradient,
+    and the last of its group makes the update: that is how full-batch descent fits in memory.
+    """
+    for batch in batches:
+        scores_BK = forward(batch.images_BCHW)
+        loss = loss_fn(scores_BK, batch.labels_B)
+        regularization = penalty()
+        ((loss + regularization) * batch.share).backward()  # type: ignore[no-untyped-call]
+        if batch.completes_update:
+            set_learning_rate(optimizer, schedule(step))
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            step += 1
+        yield Tally.of(loss, regularization, scores_BK, batch.labels_B)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Set each group's rate to ``factor`` times the rate it was built with."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * factor
+
+
+@torch.no_grad()
+def measure(forward: Forward, loss_fn: LossFn, batches: Iterable[Batch]) -> Tally:
+    """Return the tally of ``batches`` without training; the caller has set eval mode."""
+    total = Tally.zero()
+    for batch in batches:
+        scores_BK = forward(batch.images_BCHW)
+        loss = loss_fn(scores_BK, batch.labels_B)
+        total += Tally.of(loss, torch.zeros_like(loss), scores_BK, batch.labels_B)
+    return total

@@ -1,0 +1,164 @@
+"""Train, measure, save: one record per epoch."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+
+from .checkpoint import save_checkpoint
+from .errors import DivergedError, InterruptedRun
+from .figures.learning_curves import draw_learning_curves
+from .figures.saving import save_figure
+from .metrics import Tally
+from .run_directory import RunDirectory
+from .session import Session
+
+# How many minibatches may pass before a dead run is noticed; each look waits for the device.
+DIVERGENCE_CHECK_EVERY = 20
+
+Watch = Callable[[Iterable[Tally]], Iterable[Tally]]
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch did. Accuracies are fractions in [0, 1]; ``epoch`` counts from 0.
+
+    Training figures are means over the epoch while the weights moved, on augmented images;
+    validation figures are of the weights at its end. The total training loss is
+    ``train_loss + train_penalty``.
+    """
+
+    epoch: int
+    step: int
+    lr: float
+    train_loss: float
+    train_penalty: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+    images_per_second: float
+
+
+def fit(
+    session: Session,
+    run: RunDirectory | None = None,
+    *,
+    watch: Watch = iter,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[EpochRecord]:
+    """Train to the config's last epoch; yield each epoch's record once it is measured and saved.
+
+    ``watch`` wraps the minibatches' tallies (a progress bar). ``should_stop`` is asked after each
+    minibatch; when it says so, the state is saved and InterruptedRun raised. Without ``run``
+    nothing is written. Raises DivergedError before a loss that is not finite can be saved.
+    """
+    if run and not run.last_checkpoint.exists():
+        save_checkpoint(session.checkpoint(), run.last_checkpoint)
+    if run:
+        run.save_metrics(session.records)  # drops what was written after the checkpoint
+    while session.epoch < session.config.epochs:
+        started = time.perf_counter()
+        trained = train_one_epoch(session, run, watch, should_stop)
+        train_seconds = time.perf_counter() - started
+        validated = session.validate()
+        if not math.isfinite(validated.loss):
+            raise diverged(session, "validation loss")
+        require_finite_weights(session)
+        seconds = time.perf_counter() - started
+        record = EpochRecord(
+            epoch=session.epoch,
+            step=session.step,
+            lr=session.optimizer.param_groups[0]["lr"],
+            train_loss=trained.loss,
+            train_penalty=trained.penalty,
+            train_accuracy=trained.accuracy,
+            val_loss=validated.loss,
+            val_accuracy=validated.accuracy,
+            seconds=seconds,
+            images_per_second=trained.num_examples / train_seconds,
+        )
+        finish_epoch(session, record)
+        if run:
+            save_progress(session, run)
+        yield record
+        if should_stop() and session.epoch < session.config.epochs:
+            raise interrupted(session, run)
+
+
+def train_one_epoch(
+    session: Session, run: RunDirectory | None, watch: Watch, should_stop: Callable[[], bool]
+) -> Tally:
+    """Train to the end of the epoch and return its tally; ``session`` stays resumable throughout.
+
+    The session moves on only with completed updates. A stop in the middle of an accumulated one
+    saves nothing: the checkpoint before it stands, and the update starts again.
+    """
+    total, position = session.partial, session.position
+    for tally in watch(session.train_rest_of_epoch()):
+        total, position = total + tally, position + 1
+        if session.batches.plan[position - 1].completes_update:
+            session.partial, session.position = total, position
+            session.step += 1
+        last = position == len(session.batches.plan)
+        if (position % DIVERGENCE_CHECK_EVERY == 0 or last) and not math.isfinite(total.loss):
+            raise diverged(session, "training loss")
+        if should_stop() and not last:
+            if run and position == session.position:
+                require_finite_weights(session)
+                save_checkpoint(session.checkpoint(), run.last_checkpoint)
+            raise interrupted(session, run)
+    return total
+
+
+def finish_epoch(session: Session, record: EpochRecord) -> None:
+    """Count the epoch as done."""
+    session.records.append(asdict(record))
+    session.epoch, session.position, session.partial = session.epoch + 1, 0, Tally.zero()
+
+
+def save_progress(session: Session, run: RunDirectory) -> None:
+    """Save the best (where it is) and the last checkpoint, the metrics and the curves.
+
+    The best goes first: a run killed between the two repeats the epoch, and loses neither.
+    """
+    checkpoint = session.checkpoint()
+    if best_epoch(session.records) == session.epoch - 1:
+        save_checkpoint(checkpoint, run.best_checkpoint)
+    save_checkpoint(checkpoint, run.last_checkpoint)
+    run.save_metrics(session.records)
+    save_figure(draw_learning_curves(session.records, run.path.name), run.learning_curves)
+
+
+def best_epoch(records: list[dict[str, float]]) -> int:
+    """Return the epoch (from 0) with the highest validation accuracy; the earliest of equals."""
+    accuracies = [record["val_accuracy"] for record in records]
+    return accuracies.index(max(accuracies))
+
+
+def require_finite_weights(session: Session) -> None:
+    """Keep weights and running statistics that are not finite out of every checkpoint."""
+    models = [session.model] + ([session.average.module] if session.average else [])
+    values = [value for model in models for value in model.state_dict().values()]
+    if not all(bool(value.isfinite().all()) for value in values):
+        raise diverged(session, "state of the model")
+
+
+def diverged(session: Session, what: str) -> DivergedError:
+    """Describe where the run died and what usually helps."""
+    rate = session.optimizer.param_groups[0]["lr"]
+    return DivergedError(
+        f"epoch {session.epoch + 1}, step {session.step}: the {what} is not finite at learning "
+        f"rate {rate:g}; the checkpoints of earlier epochs are untouched. "
+        "Lower optimizer.lr or raise schedule.warmup_epochs"
+    )
+
+
+def interrupted(session: Session, run: RunDirectory | None) -> InterruptedRun:
+    """Say where the run stands and how to go on."""
+    if run is None:
+        return InterruptedRun("stopped; nothing was saved")
+    return InterruptedRun(
+        f"stopped in epoch {session.epoch + 1} after {session.position} minibatches; all saved. "
+        f"Go on with: cnn-train fit --resume {run.path}"
+    )

@@ -1,0 +1,53 @@
+"""Named random streams: every draw is a function of the seed and of what it is for."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+
+def derive_seed(seed: int, *stream: str | int) -> int:
+    """Return the 63-bit seed of the stream named by ``stream``, e.g. ``(0, "augment", epoch, 7)``.
+
+    SHA-256 makes the streams independent of each other and equal on every platform.
+    """
+    digest = hashlib.sha256(repr((seed, *stream)).encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def make_generator(seed: int, *stream: str | int) -> torch.Generator:
+    """Make a CPU generator at the start of the named stream."""
+    return torch.Generator().manual_seed(derive_seed(seed, *stream))
+
+
+@contextmanager
+def seeded(seed: int, *stream: str | int) -> Iterator[None]:
+    """Run the block with torch's global generators at the start of the named stream.
+
+    Weight initialisation draws from the global CPU generator; its state is put back afterwards.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive_seed(seed, *stream))
+        yield
+
+
+def seed_global_generators(seed: int, *stream: str | int) -> None:
+    """Start the global generators, from which dropout draws, at the named stream."""
+    torch.manual_seed(derive_seed(seed, *stream))
+
+
+def generator_states() -> dict[str, Any]:
+    """Return the states of torch's global generators: what dropout will draw next."""
+    return {
+        "cpu": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def restore_generator_states(states: dict[str, Any]) -> None:
+    """Continue the global generators where :func:`generator_states` saw them."""
+    torch.set_rng_state(states["cpu"])
+    if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states["cuda"])

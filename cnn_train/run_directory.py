@@ -1,0 +1,154 @@
+"""Every path inside ``runs/<name>-<time>-<id>/``, and how runs are found again."""
+
+import json
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .atomic_file import write_atomically
+from .errors import CheckpointError, ResourceError, UsageError
+
+LATEST = "latest"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def given_config(self) -> Path:
+        """The config file as the user wrote it."""
+        return self.path / "config.yaml"
+
+    @property
+    def resolved_config(self) -> Path:
+        """Every setting that was in force, defaults included."""
+        return self.path / "resolved.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, device and precision, as JSON."""
+        return self.path / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object per completed epoch."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """The newest state: what ``--resume`` goes on from."""
+        return self.path / "last.ckpt"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        """The state with the highest validation accuracy."""
+        return self.path / "best.ckpt"
+
+    @property
+    def learning_curves(self) -> Path:
+        """Loss and accuracy over epochs, as PNG."""
+        return self.path / "learning_curves.png"
+
+    @classmethod
+    def create(cls, root: Path, name: str) -> "RunDirectory":
+        """Make a new directory that no other run has, and point ``root/latest`` at it.
+
+        Raises UsageError where ``name`` is no file name or ``root`` cannot be written to.
+        """
+        if not name or "/" in name or "\\" in name or name.startswith("."):
+            raise UsageError(f"--name {name}: use letters, digits, '-' and '_'")
+        stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            while True:
+                path = root / f"{stem}-{secrets.token_hex(2)}"
+                try:
+                    path.mkdir()
+                    break
+                except FileExistsError:
+                    continue
+        except OSError as problem:
+            raise UsageError(
+                f"--run-root {root}: cannot make a run directory ({problem.strerror})"
+            ) from None
+        run = cls(path)
+        run.mark_latest()
+        return run
+
+    def mark_latest(self) -> None:
+        """Point ``latest`` beside this run at it, in one step; without links, do nothing."""
+        link = self.path.parent / LATEST
+        temporary = self.path.parent / f".{LATEST}-{secrets.token_hex(4)}"
+        try:
+            temporary.symlink_to(self.path.name)
+            temporary.replace(link)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+
+    def save_json(self, path: Path, document: Mapping[str, Any]) -> None:
+        """Write ``document`` to ``path`` atomically."""
+        write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
+
+    def save_metrics(self, records: Sequence[Mapping[str, float]]) -> None:
+        """Write the records of all completed epochs; rewriting whole leaves no torn line."""
+        lines = "".join(json.dumps(dict(record)) + "\n" for record in records)
+        write_atomically(self.metrics, lines.encode())
+
+    def load_metrics(self) -> list[dict[str, float]]:
+        """Read the records of completed epochs; empty before the first."""
+        if not self.metrics.exists():
+            return []
+        return [json.loads(line) for line in self.metrics.read_text("utf-8").splitlines()]
+
+
+def find_run(path: Path) -> RunDirectory:
+    """Return the run at ``path``: its directory, or a checkpoint file inside it.
+
+    Raises CheckpointError where there is no run with a checkpoint.
+    """
+    directory = path if path.is_dir() else path.parent
+    run = RunDirectory(directory.resolve())
+    if not path.exists() or not run.last_checkpoint.exists():
+        raise CheckpointError(f"{path}: no run with a checkpoint; `cnn-train runs` lists runs")
+    return run
+
+
+def find_checkpoint(path: Path) -> Path:
+    """Return ``path`` itself, or the best (else the last) checkpoint of a run directory."""
+    if not path.is_dir():
+        return path
+    run = find_run(path)
+    return run.best_checkpoint if run.best_checkpoint.exists() else run.last_checkpoint
+
+
+def latest_best_checkpoint(root: Path) -> Path:
+    """Return the best checkpoint of the run started or resumed last below ``root``.
+
+    Raises CheckpointError where no run has a checkpoint.
+    """
+    latest = RunDirectory((root / LATEST).resolve())
+    runs = [run for run in [*list_runs(root), latest] if run.last_checkpoint.exists()]
+    if not runs:
+        raise CheckpointError(
+            f"no trained model below {root}: train one with `cnn-train fit --config CONFIG`, "
+            "or name one with --checkpoint"
+        )
+    return find_checkpoint(runs[-1].path)
+
+
+def list_runs(root: Path) -> list[RunDirectory]:
+    """Return the runs below ``root``, oldest first."""
+    if not root.is_dir():
+        return []
+    try:
+        found = [path for path in root.iterdir() if path.is_dir() and not path.is_symlink()]
+    except OSError as problem:
+        raise ResourceError(f"{root}: cannot list runs ({problem.strerror})") from None
+    runs = [RunDirectory(path) for path in found if RunDirectory(path).resolved_config.exists()]
+    return sorted(runs, key=lambda run: (run.resolved_config.stat().st_mtime_ns, run.path.name))

@@ -1,0 +1,247 @@
+"""The one place where a config becomes parts that work together, fresh or resumed."""
+
+import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from . import __version__
+from .checkpoint import Checkpoint
+from .config.experiment import ExperimentConfig
+from .data.batches import TrainingBatches, evaluation_batches, plan_epoch
+from .data.image_set import ImageSet
+from .data.normalization import Normalization
+from .device import Device, Precision, resolve_precision, with_autocast
+from .engine import Forward, measure, train_epoch
+from .errors import CheckpointError, DataError
+from .losses.loss import LossFn
+from .losses.regularization import Penalty
+from .metrics import Tally
+from .optim.schedules import Schedule
+from .reproducibility import (
+    generator_states,
+    restore_generator_states,
+    seed_global_generators,
+    seeded,
+)
+
+VALIDATION_BATCH_SIZE = 500
+
+
+@dataclass
+class Session:
+    """A run's parts and how far it has come.
+
+    ``epoch`` completed epochs; ``position`` minibatches done in the epoch under way, up to the
+    last update; ``step`` updates so far; ``partial`` the tally of those minibatches.
+    """
+
+    config: ExperimentConfig
+    device: Device
+    precision: Precision
+    batches: TrainingBatches
+    val_images: ImageSet
+    data_fingerprints: dict[str, str]
+    limit_batches: int | None
+    model: nn.Module
+    average: AveragedModel | None
+    forward: Forward
+    loss_fn: LossFn
+    penalty: Penalty
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    epoch: int = 0
+    position: int = 0
+    step: int = 0
+    partial: Tally = field(default_factory=Tally.zero)
+    records: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """Updates in one epoch: its minibatches, or one for full-batch descent."""
+        return sum(piece.completes_update for piece in self.batches.plan)
+
+    def train_rest_of_epoch(self) -> Iterator[Tally]:
+        """Train from the current position to the epoch's end; yield each minibatch's tally."""
+        self.model.train()
+        if self.position == 0:
+            seed_global_generators(self.config.seed, "dropout", self.epoch)
+        return train_epoch(
+            self.forward,
+            self.loss_fn,
+            self.penalty,
+            self.optimizer,
+            self.schedule,
+            self.batches.epoch(self.epoch, self.position),
+            self.step,
+        )
+
+    def validate(self) -> Tally:
+        """Measure the validation images with the weights that a checkpoint would offer for use."""
+        model = self.average.module if self.average else self.model
+        model.eval()
+        forward = with_autocast(model, self.device, self.precision)
+        batches = evaluation_batches(
+            self.val_images, self.batches.normalization, VALIDATION_BATCH_SIZE
+        )
+        return measure(forward, self.loss_fn, batches)
+
+    def checkpoint(self) -> Checkpoint:
+        """Take the state at the last completed update."""
+        partial = {name: getattr(self.partial, name) for name in TALLY_FIELDS}
+        return Checkpoint(
+            config=self.config.model_dump(mode="json"),
+            class_names=list(self.batches.images.class_names),
+            image_shape=list(self.batches.images.image_shape),
+            normalization={
+                name: list(values) for name, values in asdict(self.batches.normalization).items()
+            },
+            data_fingerprints=self.data_fingerprints,
+            model=contiguous_state(self.model),
+            averaged_model=contiguous_state(self.average.module) if self.average else None,
+            optimizer=self.optimizer.state_dict(),
+            generators=generator_states(),
+            epoch=self.epoch,
+            position=self.position,
+            step=self.step,
+            partial_tally=partial,
+            records=list(self.records),
+            limit_batches=self.limit_batches,
+            precision=self.precision.name,
+            environment=describe_environment(self.device),
+        )
+
+
+TALLY_FIELDS = ("loss_sum", "penalty_sum", "num_correct", "num_examples")
+
+
+def build_session(
+    config: ExperimentConfig,
+    train: ImageSet,
+    val: ImageSet,
+    device: Device,
+    limit_batches: int | None = None,
+) -> Session:
+    """Build every part of a fresh run from its config and its images.
+
+    Raises DataError where the images do not fit, UsageError where the device cannot do it.
+    """
+    check_images(train, val)
+    precision = resolve_precision(config.precision, device)
+    plan = plan_epoch(
+        len(train),
+        config.batch_size,
+        full_batch=config.optimizer.full_batch,
+        limit=limit_batches,
+    )
+    updates_per_epoch = sum(piece.completes_update for piece in plan)
+    with seeded(config.seed, "weights"):
+        model = config.model.build(len(train.class_names), train.image_shape)
+    model.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = config.optimizer.build(model.parameters())
+    return Session(
+        config=config,
+        device=device,
+        precision=precision,
+        batches=TrainingBatches(
+            on_device(train, device),
+            Normalization.of(train.images_NCHW),
+            config.augment,
+            config.seed,
+            plan,
+        ),
+        val_images=on_device(val, device),
+        data_fingerprints={"train": train.fingerprint(), "val": val.fingerprint()},
+        limit_batches=limit_batches,
+        model=model,
+        average=follow_average(model, optimizer, config.ema_decay),
+        forward=with_autocast(model, device, precision),
+        loss_fn=config.loss.build(),
+        penalty=config.regularization.build(model),
+        optimizer=optimizer,
+        schedule=config.schedule.build(config.epochs * updates_per_epoch, updates_per_epoch),
+    )
+
+
+def resume_session(session: Session, checkpoint: Checkpoint) -> None:
+    """Bring a freshly built session to where ``checkpoint`` was taken.
+
+    Raises CheckpointError where the images are not those the run was training on.
+    """
+    for split, fingerprint in checkpoint.data_fingerprints.items():
+        if session.data_fingerprints[split] != fingerprint:
+            raise CheckpointError(
+                f"cannot resume: the {split} images are not those that the run was trained on"
+            )
+    session.model.load_state_dict(checkpoint.model)
+    if session.average:
+        session.average.module.load_state_dict(checkpoint.averaged_model or checkpoint.model)
+        session.average.n_averaged.fill_(checkpoint.step)
+    session.optimizer.load_state_dict(checkpoint.optimizer)
+    restore_generator_states(checkpoint.generators)
+    session.epoch, session.position = checkpoint.epoch, checkpoint.position
+    session.step, session.records = checkpoint.step, list(checkpoint.records)
+    session.partial = Tally(**checkpoint.partial_tally)
+
+
+def follow_average(
+    model: nn.Module, optimizer: torch.optim.Optimizer, decay: float
+) -> AveragedModel | None:
+    """Keep an exponential moving average of the weights, updated after every optimizer step."""
+    if decay == 0:
+        return None
+    average = AveragedModel(
+        model,
+        multi_avg_fn=get_ema_multi_avg_fn(decay),  # type: ignore[no-untyped-call]
+        use_buffers=True,
+    )
+    optimizer.register_step_post_hook(lambda *_: average.update_parameters(model))
+    return average
+
+
+def check_images(train: ImageSet, val: ImageSet) -> None:
+    """Refuse images that training would choke on; the message names what and how many."""
+    num_classes = len(train.class_names)
+    if num_classes < 2:
+        raise DataError(f"a classifier needs at least two classes; found {num_classes}")
+    for split, images in (("training", train), ("validation", val)):
+        if len(images) == 0:
+            raise DataError(f"the {split} split is empty")
+        lowest, highest = int(images.labels_N.min()), int(images.labels_N.max())
+        if lowest < 0 or highest >= num_classes:
+            raise DataError(
+                f"{split} labels run from {lowest} to {highest}, outside 0 to {num_classes - 1}"
+            )
+    counts_K = torch.bincount(train.labels_N, minlength=num_classes)
+    empty = [train.class_names[label] for label in (counts_K == 0).nonzero().flatten().tolist()]
+    if empty:
+        raise DataError(f"no training images of class {', '.join(empty)}")
+
+
+def on_device(images: ImageSet, device: Device) -> ImageSet:
+    """Move pixels and labels to the device, where they stay."""
+    return replace(
+        images,
+        images_NCHW=images.images_NCHW.to(device.torch_device),
+        labels_N=images.labels_N.to(device.torch_device),
+    )
+
+
+def contiguous_state(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the state dict in plain memory order, on the CPU: what every reader can load."""
+    return {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+
+
+def describe_environment(device: Device) -> dict[str, str]:
+    """Name the versions and the device that a result depends on."""
+    return {
+        "cnn_train": __version__,
+        "torch": str(torch.__version__),  # a plain string: its own class is no plain data
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": str(device.torch_device),
+        "threads": str(torch.get_num_threads()),
+    }

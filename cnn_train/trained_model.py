@@ -1,0 +1,97 @@
+"""A model ready for use: network, classes and preprocessing, from a checkpoint and nothing else.
+
+Shape letters: N images, B minibatch, C channels, H W pixels, K classes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .checkpoint import Checkpoint, load_checkpoint
+from .config.experiment import ExperimentConfig
+from .config.loading import validate_settings
+from .data.normalization import Normalization
+from .device import Device, Precision, resolve_device, resolve_precision, with_autocast
+from .errors import CheckpointError, ConfigError
+from .test_time_augmentation import ViewsName, scores_over_views
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A network in eval mode with all that turns bytes into scores."""
+
+    model: nn.Module
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    normalization: Normalization
+    config: ExperimentConfig
+    device: Device
+    precision: Precision
+    data_fingerprints: dict[str, str]
+    epoch: int
+    val_accuracy: float | None
+
+    @torch.no_grad()
+    def scores(
+        self,
+        images_NCHW: Tensor,
+        *,
+        batch_size: int = 512,
+        tta: ViewsName = "none",
+        advance: Callable[[int], object] = lambda amount: None,
+    ) -> Tensor:
+        """Return scores NK (float32, on the CPU) of uint8 images; ``advance`` hears of progress."""
+        assert not self.model.training
+        forward = with_autocast(self.model, self.device, self.precision)
+        pieces = []
+        for images_BCHW in torch.split(images_NCHW, batch_size):
+            inputs_BCHW = self.normalization(images_BCHW.to(self.device.torch_device))
+            pieces.append(scores_over_views(forward, inputs_BCHW, tta))
+            advance(len(images_BCHW))
+        return torch.cat(pieces).cpu()
+
+
+def load_trained_model(path: Path, device: str = "auto") -> TrainedModel:
+    """Load the model of a checkpoint (its averaged weights, where it has them) onto ``device``.
+
+    Raises CheckpointError where the file is no usable checkpoint, UsageError for the device.
+    """
+    return restore_trained_model(load_checkpoint(path), resolve_device(device), str(path))
+
+
+def restore_trained_model(checkpoint: Checkpoint, device: Device, source: str) -> TrainedModel:
+    """Build the network that ``checkpoint`` describes and fill in its weights."""
+    config = checkpoint_config(checkpoint, source)
+    channels, height, width = checkpoint.image_shape
+    model = config.model.build(len(checkpoint.class_names), (channels, height, width))
+    try:
+        model.load_state_dict(checkpoint.averaged_model or checkpoint.model)
+    except RuntimeError as problem:
+        mismatch = " ".join(str(problem).split())
+        raise CheckpointError(f"{source}: weights do not fit its model: {mismatch}") from None
+    model.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return TrainedModel(
+        model.eval(),
+        tuple(checkpoint.class_names),
+        (channels, height, width),
+        Normalization(
+            tuple(checkpoint.normalization["mean"]), tuple(checkpoint.normalization["std"])
+        ),
+        config,
+        device,
+        resolve_precision(config.precision, device),
+        checkpoint.data_fingerprints,
+        checkpoint.epoch,
+        checkpoint.val_accuracy,
+    )
+
+
+def checkpoint_config(checkpoint: Checkpoint, source: str) -> ExperimentConfig:
+    """Validate the config stored in ``checkpoint``; raises CheckpointError where it is not one."""
+    try:
+        return validate_settings(checkpoint.config, f"{source}: stored config", ExperimentConfig)
+    except ConfigError as problem:
+        raise CheckpointError(str(problem)) from None
