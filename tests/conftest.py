@@ -1,1 +1,113 @@
 """Shared fixtures; tests never use the network, an accelerator or data from outside the tree."""
+
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:  # the fixtures import what they need: many tests need no torch
+    from cnn_train.config.experiment import ExperimentConfig
+    from cnn_train.data.image_set import ImageSet
+    from cnn_train.device import Device
+    from cnn_train.session import Session
+
+# What a terminal, or a user's own habits, would otherwise bring into the tests.
+PERSONAL_VARIABLES = ("CNN_TRAIN_DATA", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLUMNS")
+
+
+@pytest.fixture(autouse=True)
+def impersonal_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PERSONAL_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def only_loopback() -> Iterator[None]:
+    """Refuse every connection that leaves this machine."""
+    connect = socket.socket.connect
+
+    def connect_to_loopback(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not is_loopback(address[0]):
+            raise OSError(f"tests use no network, but something connects to {address}")
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect_to_loopback)
+        yield
+
+
+def is_loopback(host: str) -> bool:
+    return host == "localhost" or ipaddress.ip_address(host).is_loopback
+
+
+@pytest.fixture
+def cpu() -> "Device":
+    import torch
+
+    from cnn_train.device import Device
+
+    return Device(torch.device("cpu"), "as requested")
+
+
+@pytest.fixture
+def make_images() -> "Callable[..., ImageSet]":
+    """Make noise whose brightness tells its class: easy enough to be learned in a few steps."""
+    import torch
+
+    from cnn_train.data.image_set import ImageSet
+
+    def make(
+        num_examples: int = 30,
+        num_classes: int = 3,
+        shape: tuple[int, int, int] = (3, 8, 8),
+        seed: int = 0,
+    ) -> ImageSet:
+        generator = torch.Generator().manual_seed(seed)
+        labels_N = torch.arange(num_examples) % num_classes
+        noise_NCHW = torch.randint(0, 100, (num_examples, *shape), generator=generator)
+        brightness_N = labels_N * (150 // num_classes)
+        return ImageSet(
+            (noise_NCHW + brightness_N[:, None, None, None]).to(torch.uint8),
+            labels_N,
+            tuple(f"class {label}" for label in range(num_classes)),
+            tuple(f"image {i}" for i in range(num_examples)),
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_config() -> "Callable[..., ExperimentConfig]":
+    """Make the config of a run that takes a moment; keyword arguments replace whole sections."""
+    from cnn_train.config.experiment import ExperimentConfig
+
+    def make(**sections: Any) -> ExperimentConfig:
+        tiny = {
+            "model": {"name": "mlp", "hidden_sizes": [8]},
+            "optimizer": {"name": "sgd", "lr": 0.05},
+            "augment": {"flip": "random", "translate": 1, "cutout": 2},
+            "batch_size": 8,
+            "epochs": 2,
+            "precision": "float32",
+        }
+        return ExperimentConfig.model_validate(tiny | sections)
+
+    return make
+
+
+@pytest.fixture
+def start(
+    make_config: "Callable[..., ExperimentConfig]",
+    make_images: "Callable[..., ImageSet]",
+    cpu: "Device",
+) -> "Callable[..., Session]":
+    """Build the session of a tiny run: 32 images in minibatches of 8, three classes."""
+    from cnn_train.session import build_session
+
+    def build(limit_batches: int | None = None, **sections: Any) -> "Session":
+        train, val = make_images(32), make_images(12, seed=1)
+        return build_session(make_config(**sections), train, val, cpu, limit_batches)
+
+    return build

@@ -1,6 +1,7 @@
 """Everything that Rich draws: results go to stdout, all talk goes to stderr."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +21,8 @@ from rich.progress import (
 # A pipe has no width; tables that fold at Rich's default of 80 columns are hard to grep.
 PIPE_WIDTH = 160
 
-stdout = Console(width=None if Console().is_terminal else PIPE_WIDTH, highlight=False)
+_known_width = Console().is_terminal or "COLUMNS" in os.environ
+stdout = Console(width=None if _known_width else PIPE_WIDTH, highlight=False)
 stderr = Console(stderr=True, highlight=False)
 
 

@@ -1,0 +1,37 @@
+"""The linear classifier of the lecture: one template of weights per class, scores = W x + b.
+
+Shape letters: B minibatch, C channels, H W pixels, D = C·H·W numbers per image, K classes.
+"""
+
+import math
+from typing import Literal
+
+from torch import Tensor, nn
+
+from .architecture import ArchitectureConfig
+from .initialisation import initialise
+
+
+class LinearClassifier(nn.Module):
+    """Flatten the image and multiply; on CIFAR-10 3072·10 + 10 = 30,730 parameters."""
+
+    def __init__(self, num_classes: int, image_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.flatten = nn.Flatten()
+        self.fc = nn.Linear(math.prod(image_shape), num_classes)
+        initialise(self, head=self.fc)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        """Return scores_BK."""
+        scores_BK: Tensor = self.fc(self.flatten(images_BCHW))
+        return scores_BK
+
+
+class LinearConfig(ArchitectureConfig):
+    """A linear classifier: one weight template per class."""
+
+    name: Literal["linear"] = "linear"
+
+    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> LinearClassifier:
+        """Build the classifier for images of ``image_shape`` (C, H, W)."""
+        return LinearClassifier(num_classes, image_shape)

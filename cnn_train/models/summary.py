@@ -1,0 +1,118 @@
+"""What every layer of a network does to the image: shapes, parameters, work, receptive field."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from .receptive_field import ReceptiveFieldTracker
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One layer, in the order of execution; shapes are those of a single image.
+
+    macs: multiplications with a weight (each followed by an addition) for one image.
+    receptive_field_px: side of the square of input pixels that can reach one output unit; where
+    its height and width differ, the larger. It may exceed the image, padding included.
+    """
+
+    name: str
+    kind: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    kernel_px: Pair | None
+    stride_px: Pair | None
+    padding_px: Pair | None
+    parameters: int
+    macs: int
+    receptive_field_px: int
+
+
+def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> list[LayerSummary]:
+    """List the layers that one image of ``image_shape`` (C, H, W) passes through.
+
+    A layer is a module without children, or one with parameters of its own; identities are left
+    out. One that runs twice is listed twice and its parameters are counted the first time. Runs
+    one forward pass in eval mode on the model's own device: on "meta" it computes shapes only.
+    """
+    some_weight = next(model.parameters())
+    images_BCHW = torch.zeros(1, *image_shape, device=some_weight.device, dtype=some_weight.dtype)
+    tracker = ReceptiveFieldTracker(images_BCHW)
+    layers: list[LayerSummary] = []
+    with ExitStack() as stack, evaluating(model), torch.no_grad():
+        for name, module in model.named_modules():
+            if is_layer(module):
+                hook = module.register_forward_hook(partial(_record, layers, tracker, name))
+                stack.callback(hook.remove)
+        with tracker:
+            model(images_BCHW)
+    return layers
+
+
+def is_layer(module: nn.Module) -> bool:
+    """Tell whether the summary lists this module."""
+    has_own_parameters = next(module.parameters(recurse=False), None) is not None
+    has_children = next(module.children(), None) is not None
+    does_nothing = isinstance(module, nn.Identity | nn.Sequential)  # an empty Sequential, here
+    return has_own_parameters or not (has_children or does_nothing)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put every module in eval mode, and back into the mode it was in."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def count_macs(module: nn.Module, output: Tensor) -> int:
+    """Return how many products with a weight made ``output``; other layers have none."""
+    if isinstance(module, nn.Conv2d):
+        return output.numel() * module.weight[0].numel()
+    if isinstance(module, nn.Linear):
+        return output.numel() * module.in_features
+    return 0
+
+
+def _record(
+    layers: list[LayerSummary],
+    tracker: ReceptiveFieldTracker,
+    name: str,
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    output: Tensor,
+) -> None:
+    if isinstance(module, nn.Linear) and output.ndim > 2:  # acts on each pixel of BHWC by itself
+        tracker.set_field(output, tracker.field_of(inputs[0]))
+    is_repeated = any(layer.name == name for layer in layers)
+    own_parameters = module.parameters(recurse=False)
+    layers.append(
+        LayerSummary(
+            name=name,
+            kind=type(module).__name__,
+            input_shape=tuple(inputs[0].shape[1:]),
+            output_shape=tuple(output.shape[1:]),
+            kernel_px=_pair(module, "kernel_size"),
+            stride_px=_pair(module, "stride"),
+            padding_px=_pair(module, "padding"),
+            parameters=0 if is_repeated else sum(p.numel() for p in own_parameters),
+            macs=count_macs(module, output),
+            receptive_field_px=max(tracker.field_of(output).size_px),
+        )
+    )
+
+
+def _pair(module: nn.Module, setting: str) -> Pair | None:
+    """Return a window's setting, vertical then horizontal; None: the layer has no window."""
+    value = getattr(module, setting, None)
+    return (value, value) if isinstance(value, int) else value

@@ -1,0 +1,132 @@
+"""Any torchvision classification network, with its first layers adapted to small images.
+
+Networks for 224×224 photographs begin by shrinking the image four times. Here the first
+convolution, where it strides, becomes a 3×3 convolution of stride 1, and a pooling right behind
+it is left out. Weights are torchvision's random ones, never downloaded.
+"""
+
+import difflib
+from contextlib import nullcontext
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from ..errors import ConfigError
+from .architecture import ArchitectureConfig
+
+NOT_ADAPTABLE = {
+    **dict.fromkeys(("vit_", "swin_", "maxvit_"), "its attention is laid out for large images"),
+    "inception_": "it shrinks images below 75×75 pixels to nothing",
+}
+# what a constructor needs to be told besides weights and num_classes
+EXTRA_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "googlenet": {"aux_logits": False, "init_weights": True}
+}
+
+
+class TorchvisionConfig(ArchitectureConfig):
+    """Any torchvision classifier, adapted to small images (by default efficientnet_b0)."""
+
+    name: Literal["torchvision"] = "torchvision"
+    architecture: str = Field(
+        default="efficientnet_b0",
+        description="torchvision's name of the network, such as resnext50_32x4d or convnext_tiny",
+    )
+
+    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+        """Build the network; ConfigError where it is unknown or cannot take such images."""
+        self._require_supported()
+        model = self._make(num_classes)
+        adapt_stem(model, channels=image_shape[0])
+        forbid_inplace(model)
+        self._require_fit(model, image_shape)
+        return model
+
+    def _require_supported(self) -> None:
+        choices = _known_architectures()
+        if self.architecture not in choices:
+            nearest = difflib.get_close_matches(self.architecture, choices, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"choose {', '.join(choices)}"
+            raise ConfigError(
+                f"model.architecture: torchvision has no network {self.architecture!r}; {hint}"
+            )
+        for prefix, reason in NOT_ADAPTABLE.items():
+            if self.architecture.startswith(prefix):
+                raise ConfigError(
+                    f"model.architecture: {self.architecture} cannot be adapted to small images: "
+                    f"{reason}; choose a convolutional network such as efficientnet_b0"
+                )
+
+    def _make(self, num_classes: int) -> nn.Module:
+        from torchvision.models import get_model
+
+        arguments = {"num_classes": num_classes, **EXTRA_ARGUMENTS.get(self.architecture, {})}
+        # RegNet's constructor reads back numbers that it computed, which the meta device cannot
+        needs_cpu = self.architecture.startswith("regnet_")
+        with torch.device("cpu") if needs_cpu else nullcontext():
+            model: nn.Module = get_model(self.architecture, weights=None, **arguments)
+        return model.to(torch.get_default_device()) if needs_cpu else model
+
+    def _require_fit(self, model: nn.Module, image_shape: tuple[int, int, int]) -> None:
+        """Try one empty image, for nothing else tells how far a foreign network shrinks it."""
+        try:
+            with torch.no_grad():
+                model.eval()(torch.zeros(1, *image_shape))
+        except RuntimeError as error:
+            channels, height, width = image_shape
+            raise ConfigError(
+                f"model.architecture: torchvision's {self.architecture} cannot take images of "
+                f"{channels}×{height}×{width}; enlarge them or choose another architecture"
+            ) from error
+        model.train()
+
+
+def adapt_stem(model: nn.Module, channels: int) -> None:
+    """Make the first convolution 3×3 with stride 1, and remove a pooling right behind it."""
+    convolutions = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Conv2d)]
+    name, stem = convolutions[0]
+    if stem.stride != (1, 1):
+        _replace(model, name, _small_stem(stem, channels, kernel_size=3))
+        _remove_pooling_between(model, name, convolutions[1][0])
+    elif stem.in_channels != channels:
+        _replace(model, name, _small_stem(stem, channels, kernel_size=stem.kernel_size[0]))
+
+
+def forbid_inplace(model: nn.Module) -> None:
+    """Let every activation leave its input untouched, as hooks and guided backprop need it."""
+    for module in model.modules():
+        if getattr(module, "inplace", False):
+            module.inplace = False  # type: ignore[assignment]
+
+
+def _known_architectures() -> list[str]:
+    from torchvision import models
+
+    return models.list_models(module=models)  # type: ignore[no-any-return]
+
+
+def _small_stem(stem: nn.Conv2d, channels: int, *, kernel_size: int) -> nn.Conv2d:
+    """Make a stride-1 convolution with the outputs of ``stem``, He-normal (fan-out)."""
+    small = nn.Conv2d(
+        channels,
+        stem.out_channels,
+        kernel_size,
+        padding=kernel_size // 2,
+        bias=stem.bias is not None,
+    )
+    nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")
+    return small
+
+
+def _remove_pooling_between(model: nn.Module, first: str, second: str) -> None:
+    names = [name for name, _ in model.named_modules()]
+    for name in names[names.index(first) : names.index(second)]:
+        if isinstance(model.get_submodule(name), nn.MaxPool2d):
+            _replace(model, name, nn.Identity())
+
+
+def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
+    parent, _, child = name.rpartition(".")
+    setattr(model.get_submodule(parent), child, module)

@@ -1,0 +1,365 @@
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+
+from cnn_train.checkpoint import Checkpoint, load_checkpoint
+from cnn_train.cli import stop_signal, training_display
+from cnn_train.config.experiment import ExperimentConfig
+from cnn_train.config.loading import load_experiment
+
+Run = Callable[..., Any]
+
+FIT_KEYS = (
+    "run_dir", "best_checkpoint", "last_checkpoint", "epochs", "best_epoch", "val_accuracy",
+    "val_loss", "train_accuracy", "seconds",
+)  # fmt: skip
+RUN_FILES = {
+    "config.yaml", "resolved.yaml", "environment.json", "metrics.jsonl", "last.ckpt", "best.ckpt",
+    "learning_curves.png",
+}  # fmt: skip
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the learning curves, which take longer than the training."""
+    monkeypatch.setattr("cnn_train.fit.draw_learning_curves", lambda records, title: None)
+    monkeypatch.setattr("cnn_train.fit.save_figure", lambda figure, path: None)
+
+
+def assert_one_line(stderr: str, *words: str) -> None:
+    """Check for a single line of error, without a traceback, that holds all ``words``."""
+    errors = [line for line in stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, stderr
+    assert "Traceback" not in stderr
+    for word in words:
+        assert word in errors[0]
+
+
+def same_weights(first: Checkpoint, second: Checkpoint) -> bool:
+    return first.model.keys() == second.model.keys() and all(
+        torch.equal(first.model[name], second.model[name]) for name in first.model
+    )
+
+
+def test_fit_prints_one_json_document_and_leaves_a_complete_run(
+    cnn_train: Run, tiny_config: Path, tmp_path: Path
+) -> None:
+    result = cnn_train("fit", "--config", tiny_config, "--device", "cpu", "--json")
+    assert result.exit_code == 0
+    document = result.document
+    assert tuple(document) == FIT_KEYS
+    assert document["epochs"] == 2
+    assert 0 <= document["val_accuracy"] <= 1
+    run = tmp_path / document["run_dir"]
+    assert {path.name for path in run.iterdir()} == RUN_FILES
+    assert (tmp_path / "runs" / "latest").resolve() == run
+    assert load_checkpoint(tmp_path / document["last_checkpoint"]).epoch == 2
+    assert (
+        load_checkpoint(tmp_path / document["best_checkpoint"]).val_accuracy
+        == (document["val_accuracy"])
+    )
+    assert (run / "config.yaml").read_bytes() == tiny_config.read_bytes()
+    assert (run / "learning_curves.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((run / "environment.json").read_text())["precision"] == "float32"
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_the_resolved_config_of_a_run_is_a_config_for_the_same_run(
+    cnn_train: Run, tiny_config: Path, tmp_path: Path
+) -> None:
+    first = cnn_train("fit", "-c", tiny_config, "--seed", 3, "--set", "epochs=1", "--json").document
+    resolved = tmp_path / first["run_dir"] / "resolved.yaml"
+    assert load_experiment(resolved, (), ExperimentConfig).seed == 3
+    again = cnn_train("fit", "-c", resolved, "--json").document
+    assert same_weights(
+        load_checkpoint(Path(first["last_checkpoint"])),
+        load_checkpoint(Path(again["last_checkpoint"])),
+    )
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_off_a_terminal_there_is_one_plain_line_per_epoch_on_stderr(
+    cnn_train: Run, tiny_config: Path
+) -> None:
+    result = cnn_train("fit", "--config", tiny_config)
+    assert result.stdout == ""
+    epochs = [line for line in result.stderr.splitlines() if line.startswith("epoch ")]
+    assert [line.split()[1] for line in epochs] == ["1/2", "2/2"]
+    for word in ("train loss", "val loss", "train acc", "val acc", "lr", "images/s", "left"):
+        assert all(word in line for line in epochs)
+    assert "\x1b" not in result.stderr
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_on_a_terminal_there_is_a_table_with_a_row_per_epoch(
+    cnn_train: Run, tiny_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    terminal = Console(file=screen, force_terminal=True, width=120, highlight=False)
+    monkeypatch.setattr(training_display, "stderr", terminal)
+    assert cnn_train("fit", "--config", tiny_config).exit_code == 0
+    shown = screen.getvalue()
+    assert training_display.HEADER in shown
+    assert "1/2  " in shown
+    assert "2/2  " in shown
+
+
+def test_a_dry_run_says_what_would_run_and_writes_nothing(
+    cnn_train: Run, tiny_config: Path, tmp_path: Path
+) -> None:
+    result = cnn_train("fit", "--config", tiny_config, "--dry-run", "--device", "cpu")
+    assert result.exit_code == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+    plan = {line.split()[0]: line for line in result.stderr.splitlines() if line.startswith(" ")}
+    assert "cpu (as requested)" in plan["device"]
+    assert "float32 (as configured)" in plan["precision"]
+    assert "shapes: 50 training and 10 validation images, 10 classes, 3 × 16 × 16" in plan["data"]
+    assert "linear: 7,690 parameters" in plan["model"]
+    assert "2 epochs × 3 updates of 20 images" in plan["steps"]
+    assert "nothing is written" in plan["run"]
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_limit_batches_shortens_every_epoch(cnn_train: Run, tiny_config: Path) -> None:
+    result = cnn_train("fit", "--config", tiny_config, "--limit-batches", 1, "--json")
+    assert load_checkpoint(Path(result.document["last_checkpoint"])).step == 2
+    assert "2 epochs × 1 updates of 20 images" in result.stderr
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_run_has_the_name_it_was_given_or_its_configs(
+    cnn_train: Run, tiny_config: Path, tmp_path: Path
+) -> None:
+    options = ("--config", tiny_config, "--limit-batches", 1, "--run-root", "all my runs", "--json")
+    named, unnamed = cnn_train("fit", *options, "--name", "first"), cnn_train("fit", *options)
+    names = [Path(result.document["run_dir"]).name for result in (named, unnamed)]
+    assert [name.split("-")[0] for name in names] == ["first", "tiny"]
+    assert {path.name for path in (tmp_path / "all my runs").iterdir()} == {*names, "latest"}
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_config_may_come_from_standard_input(
+    cnn_train: Run, tiny_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(tiny_config.read_bytes()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    result = cnn_train("fit", "--config", "-", "--limit-batches", 1, "--json")
+    assert Path(result.document["run_dir"]).name.startswith("stdin-")
+    assert Path(result.document["run_dir"], "config.yaml").read_text() == tiny_config.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["--config", "--resume"]),
+        (["--config", "absent.yaml"], ["absent.yaml", "no such config file"]),
+        (["--config", "tiny.yaml", "--resume", "runs/x"], ["--config", "--resume"]),
+        (["--config", "tiny.yaml", "--device", "gpu"], ["--device gpu: unknown", "choose auto"]),
+        (["--config", "tiny.yaml", "--set", "epochs=0"], ["--set epochs=0", "epochs"]),
+        (["--config", "tiny.yaml", "--set", "epoch=3"], ["did you mean 'epochs'"]),
+        (["--config", "tiny.yaml", "--seed", "-1"], ["seed"]),
+        (["--config", "tiny.yaml", "--name", "a/b"], ["--name a/b"]),
+        (["--resume", "runs/x", "--seed", "1"], ["--resume goes on with the run's own settings"]),
+        (["--resume", "runs/x", "--set", "epochs=9"], ["--set"]),
+        (["--resume", "runs/x", "--limit-batches", "9"], ["--limit-batches"]),
+    ],
+)
+def test_a_wrong_command_line_costs_one_line_and_exit_code_2(
+    cnn_train: Run, tiny_config: Path, arguments: list[str], words: list[str]
+) -> None:
+    result = cnn_train("fit", *arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert_one_line(result.stderr, *words)
+
+
+def test_a_wrong_command_line_leaves_no_run_directory(
+    cnn_train: Run, tiny_config: Path, tmp_path: Path
+) -> None:
+    cnn_train("fit", "--config", tiny_config, "--device", "gpu")
+    cnn_train("fit", "--config", tiny_config, "--set", "model.name=vgg16", "--name", "a/b")
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.yaml"]
+
+
+def test_resuming_what_is_no_run_or_is_damaged_is_exit_code_4(
+    cnn_train: Run, tmp_path: Path
+) -> None:
+    result = cnn_train("fit", "--resume", "runs/absent")
+    assert result.exit_code == 4
+    assert_one_line(result.stderr, "runs/absent: no run with a checkpoint")
+    (tmp_path / "last.ckpt").write_text("hello")
+    result = cnn_train("fit", "--resume", ".")
+    assert result.exit_code == 4
+    assert_one_line(result.stderr, "last.ckpt: not a cnn-train checkpoint")
+
+
+def test_a_diverged_run_is_exit_code_5_and_keeps_its_checkpoint(
+    cnn_train: Run, tiny_config: Path, tmp_path: Path
+) -> None:
+    result = cnn_train(
+        "fit", "--config", tiny_config, "--set", "optimizer.lr=1e30", "--set", "epochs=20"
+    )
+    assert result.exit_code == 5
+    assert_one_line(result.stderr, "is not finite at learning rate", "Lower optimizer.lr")
+    (checkpoint,) = tmp_path.glob("runs/*-*/last.ckpt")
+    assert load_checkpoint(checkpoint).epoch == 0
+
+
+def test_a_full_disk_is_exit_code_6(
+    cnn_train: Run, tiny_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    result = cnn_train("fit", "--config", tiny_config)
+    assert result.exit_code == 6
+    assert_one_line(result.stderr, "disk full; need")
+
+
+@pytest.fixture
+def stop_at_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Return a function that sends this process a signal as soon as the next run can hear it."""
+
+    def arrange(signum: int) -> None:
+        def send_when_shown(self: training_display.EpochDisplay, tallies: Any) -> Iterator[Any]:
+            for tally in tallies:
+                os.kill(os.getpid(), signum)
+                yield tally
+
+        monkeypatch.setattr(training_display.EpochDisplay, "watch", send_when_shown)
+
+    return arrange
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize(("signum", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_saves_and_says_how_to_go_on(
+    cnn_train: Run,
+    tiny_config: Path,
+    stop_at_once: Callable[[int], None],
+    signum: int,
+    exit_code: int,
+) -> None:
+    handler = signal.getsignal(signum)
+    stop_at_once(signum)
+    stopped = cnn_train("fit", "--config", tiny_config, "--json")
+    assert stopped.exit_code == exit_code
+    assert signal.getsignal(signum) is handler
+    assert stopped.stdout == ""
+    (command,) = (line for line in stopped.stderr.splitlines() if "--resume" in line)
+    run_dir = command.rpartition(" ")[2]
+    assert load_checkpoint(Path(run_dir) / "last.ckpt").position == 1
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_resume_goes_on_to_the_same_weights_and_then_has_nothing_to_do(
+    cnn_train: Run, tiny_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = cnn_train("fit", "--config", tiny_config, "--json").document
+    with monkeypatch.context() as patch:
+        looks = iter([False, True])
+        patch.setattr(
+            training_display, "stop_on_signal", lambda: StopWhen(lambda: next(looks, True))
+        )
+        stopped = cnn_train("fit", "--config", tiny_config)
+    assert stopped.exit_code == 130
+    assert "after 2 minibatches; all saved" in stopped.stderr
+    resumed = cnn_train("fit", "--resume", "runs/latest", "--json")
+    assert "after 0 epochs and 2 minibatches, 2 updates" in resumed.stderr
+    assert resumed.exit_code == 0
+    expected = load_checkpoint(Path(straight["last_checkpoint"]))
+    assert same_weights(load_checkpoint(Path(resumed.document["last_checkpoint"])), expected)
+    for key in ("epochs", "best_epoch", "val_accuracy", "val_loss", "train_accuracy"):
+        assert resumed.document[key] == straight[key]
+    again = cnn_train("fit", "--resume", resumed.document["run_dir"], "--json")
+    assert again.exit_code == 0
+    assert "all 2 epochs are done; nothing to do" in again.stderr
+    assert again.document == resumed.document
+
+
+class StopWhen:
+    """Stands in for the signal's context: yields a question of the test's own."""
+
+    def __init__(self, should_stop: Callable[[], bool]) -> None:
+        self.should_stop = should_stop
+
+    def __enter__(self) -> Callable[[], bool]:
+        return self.should_stop
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_resuming_in_another_environment_warns_that_bits_may_differ(
+    cnn_train: Run, tiny_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cnn_train("fit", "--config", tiny_config)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    resumed = cnn_train("fit", "--resume", "runs/latest")
+    assert resumed.exit_code == 0
+    assert "warning: resuming with threads 64 instead of" in resumed.stderr
+    assert resumed.stderr.count("warning: ") == 1
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_setting_without_effect_is_warned_of(cnn_train: Run, tiny_config: Path) -> None:
+    result = cnn_train(
+        "fit", "--config", tiny_config, "--set", "schedule.warmup_epochs=2", "--dry-run"
+    )
+    assert "warning: schedule.warmup_epochs 2" in result.stderr
+
+
+def test_the_first_signal_asks_and_the_second_interrupts(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with stop_signal.stop_on_signal() as should_stop:
+        assert not should_stop()
+        signal.raise_signal(signal.SIGINT)
+        assert should_stop()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert "stopping after this minibatch" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_ctrl_c_from_outside_saves_and_resuming_completes_the_run_exactly(
+    cnn_train: Run, tiny_config: Path, tmp_path: Path
+) -> None:
+    """The stopped run has a process of its own, as a shell would start it."""
+    settings = ["--set", "epochs=40"]
+    straight = cnn_train("fit", "--config", tiny_config, *settings, "--json").document
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cnn_train", "fit", "--config", tiny_config, *settings],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("epoch 1/"):
+            process.send_signal(signal.SIGINT)
+            break
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert stdout == ""
+    assert "Traceback" not in stderr
+    assert "all saved. Go on with: cnn-train fit --resume runs/tiny-" in stderr
+    stopped = load_checkpoint(tmp_path / "runs" / "latest" / "last.ckpt")
+    assert 1 <= stopped.epoch < 40
+    resumed = cnn_train("fit", "--resume", "runs/latest", "--json").document
+    assert resumed["epochs"] == 40
+    expected = load_checkpoint(Path(straight["last_checkpoint"]))
+    assert same_weights(load_checkpoint(Path(resumed["last_checkpoint"])), expected)

@@ -1,0 +1,91 @@
+"""``cnn-train models``: the list, the layer table, their JSON, and how they fail."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cnn_train.cli.models import app
+from cnn_train.errors import ConfigError, UsageError
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "120"}, catch_exceptions=True)
+
+
+def run_well(*arguments: str) -> str:
+    result = run(*arguments)
+    assert result.exception is None, result.exception
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def listing() -> dict[str, dict[str, object]]:
+    document = json.loads(run_well("--json"))
+    assert document["image_shape"] == [3, 32, 32] and document["num_classes"] == 10
+    return {row["name"]: row for row in document["architectures"]}
+
+
+def test_the_list_names_every_architecture(listing: dict[str, dict[str, object]]) -> None:
+    from cnn_train.models import ARCHITECTURES
+
+    assert list(listing) == list(ARCHITECTURES)
+    assert all(row["description"] and row["macs"] for row in listing.values())
+
+
+def test_the_list_counts_parameters(listing: dict[str, dict[str, object]]) -> None:
+    assert listing["linear"]["parameters"] == 30_730
+    assert listing["wide_resnet"]["parameters"] == 36_479_194
+
+
+def test_show_prints_each_layer_and_the_totals() -> None:
+    lines = run_well("show", "vgg16").splitlines()
+    conv3_2 = next(line for line in lines if line.startswith("conv3_2"))
+    assert conv3_2.split() == (
+        ["conv3_2", "Conv2d", "256×8×8", "256×8×8", "3×3+1", "589,824", "37.75", "M", "32", "px"]
+    )
+    total = next(line for line in lines if line.startswith("total"))
+    assert total.split() == ["total", "14,724,042", "313.20", "M"]
+
+
+def test_the_printed_parameters_add_up_to_the_printed_total() -> None:
+    document = json.loads(run_well("show", "lenet", "--json"))
+    layers = document["layers"]
+    assert document["parameters"] == sum(layer["parameters"] for layer in layers) == 62_006
+    assert document["macs"] == sum(layer["macs"] for layer in layers)
+    table = run_well("show", "lenet")
+    assert all(re.search(rf"^{layer['name']} ", table, re.MULTILINE) for layer in layers)
+
+
+def test_settings_classes_and_image_size_change_what_is_shown() -> None:
+    settings = ("--set", "model.depth=16", "--set", "model.width=4")
+    sizes = ("--num-classes", "100", "--image-size", "64")
+    document = json.loads(run_well("show", "wide_resnet", *settings, *sizes, "--json"))
+    assert document["model"] == {"name": "wide_resnet", "depth": 16, "width": 4, "dropout": 0.0}
+    assert document["layers"][-1]["output_shape"] == [100]
+    assert document["layers"][0]["input_shape"] == [3, 64, 64]
+
+
+def test_an_unknown_architecture_is_a_usage_error_with_the_nearest_name() -> None:
+    result = run("show", "densnet121")
+    assert isinstance(result.exception, UsageError)
+    assert "'densnet121'; did you mean 'densenet121'?" in str(result.exception)
+
+
+def test_a_wrong_setting_is_reported_as_in_configs() -> None:
+    result = run("show", "vgg16", "--set", "model.widht=8")
+    assert isinstance(result.exception, ConfigError)
+    assert "--set model.widht=8" in str(result.exception)
+    assert "did you mean 'width'?" in str(result.exception)
+
+
+def test_images_that_are_too_small_are_a_config_error() -> None:
+    assert isinstance(run("show", "vgg16", "--image-size", "16").exception, ConfigError)
+
+
+def test_importing_the_command_imports_no_torch() -> None:
+    code = "import sys, cnn_train.cli.models; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

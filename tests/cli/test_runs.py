@@ -1,0 +1,61 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnn_train.run_directory import RunDirectory
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def two_runs(tmp_path: Path) -> list[RunDirectory]:
+    """Make a finished run and one that has only begun."""
+    runs = []
+    for name, loss, accuracies in (("[bold]a", "hinge", (0.25, 0.5)), ("b", "cross_entropy", ())):
+        run = RunDirectory.create(tmp_path / "runs", name)
+        text = (
+            f"data: {{name: shapes}}\nmodel: {{name: vgg16}}\nloss: {{name: {loss}}}\nepochs: 9\n"
+        )
+        run.resolved_config.write_text(text)
+        records = [
+            {"epoch": epoch, "val_accuracy": accuracy, "seconds": 40}
+            for epoch, accuracy in enumerate(accuracies)
+        ]
+        run.save_metrics(records)
+        runs.append(run)
+    return runs
+
+
+def test_runs_are_listed_with_their_results_oldest_first(
+    cnn_train: Run, two_runs: list[RunDirectory]
+) -> None:
+    result = cnn_train("runs")
+    assert result.exit_code == 0
+    heading, first, second = result.stdout.splitlines()
+    assert heading.split()[:4] == ["run", "data", "model", "loss"]
+    assert first.split() == [
+        two_runs[0].path.name, "shapes", "vgg16", "hinge", "2/9", "50.00", "%", "2", "1:20",
+    ]  # fmt: skip
+    assert second.split() == [
+        two_runs[1].path.name, "shapes", "vgg16", "cross_entropy", "0/9", "—", "—", "0:00",
+    ]  # fmt: skip
+
+
+def test_runs_are_one_json_document(cnn_train: Run, two_runs: list[RunDirectory]) -> None:
+    runs = cnn_train("runs", "--json").document["runs"]
+    assert [run["val_accuracy"] for run in runs] == [0.5, None]
+    assert [run["best_epoch"] for run in runs] == [1, None]
+    assert runs[0]["loss"] == "hinge"
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_another_folder_of_runs_can_be_named(cnn_train: Run) -> None:
+    assert cnn_train("runs", "--run-root", "elsewhere", "--json").document == {"runs": []}
+
+
+def test_without_runs_the_list_says_how_to_make_one(cnn_train: Run) -> None:
+    result = cnn_train("runs")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "no runs below runs; train one with: cnn-train fit --config" in result.stderr

@@ -1,0 +1,140 @@
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cnn_train.data.augment import AugmentConfig
+from cnn_train.data.batches import Batch, TrainingBatches, evaluation_batches, plan_epoch
+from cnn_train.data.image_set import ImageSet
+from cnn_train.data.normalization import Normalization
+
+UNCHANGED = AugmentConfig(flip="none", translate=0, cutout=0)
+BYTES = Normalization((0.0,), (1 / 255,))  # the network would see levels from 0 to 255
+
+num_examples = st.integers(1, 400)
+batch_sizes = st.integers(1, 150)
+
+
+def numbered_images(num: int) -> ImageSet:
+    """Make images of which every pixel, and the label, is the image's own number."""
+    numbers_N = torch.arange(num)
+    images_NCHW = numbers_N[:, None, None, None].expand(-1, 1, 4, 4).to(torch.uint8)
+    names = tuple(str(number) for number in range(num))
+    return ImageSet(images_NCHW.contiguous(), numbers_N, names, names)
+
+
+def make_batches(
+    num: int, batch_size: int, augment: AugmentConfig = UNCHANGED, seed: int = 0
+) -> TrainingBatches:
+    plan = plan_epoch(num, batch_size)
+    return TrainingBatches(numbered_images(num), BYTES, augment, seed, plan)
+
+
+def labels_of(batches: list[Batch]) -> list[int]:
+    return torch.cat([batch.labels_B for batch in batches]).tolist()
+
+
+@given(num_examples, batch_sizes, st.booleans())
+def test_the_minibatches_of_a_plan_meet_without_gap_or_overlap(
+    num: int, batch_size: int, full_batch: bool
+) -> None:
+    plan = plan_epoch(num, batch_size, full_batch=full_batch)
+    assert plan[0].start == 0
+    assert plan[-1].stop == num
+    assert all(piece.stop == following.start for piece, following in pairwise(plan))
+
+
+@given(num_examples, st.integers(2, 150))
+def test_a_remainder_of_one_example_joins_the_minibatch_before_it(
+    num: int, batch_size: int
+) -> None:
+    sizes = [piece.stop - piece.start for piece in plan_epoch(num, batch_size)]
+    assert all(size == batch_size for size in sizes[:-1])
+    assert num == 1 or 2 <= sizes[-1] <= batch_size + 1
+
+
+def test_minibatches_of_one_example_are_left_alone() -> None:
+    assert [piece.stop - piece.start for piece in plan_epoch(5, 1)] == [1] * 5
+
+
+@given(num_examples, batch_sizes)
+def test_the_shares_of_a_full_batch_sum_to_one_and_only_its_last_piece_completes_the_update(
+    num: int, batch_size: int
+) -> None:
+    plan = plan_epoch(num, batch_size, full_batch=True)
+    assert sum(piece.share for piece in plan) == pytest.approx(1, abs=1e-12)
+    assert all(piece.share == (piece.stop - piece.start) / num for piece in plan)
+    assert [piece.completes_update for piece in plan] == [False] * (len(plan) - 1) + [True]
+
+
+def test_every_minibatch_of_stochastic_descent_is_an_update_of_its_own() -> None:
+    assert all(piece.share == 1 and piece.completes_update for piece in plan_epoch(100, 30))
+
+
+def test_a_limited_full_batch_is_still_one_whole_update() -> None:
+    plan = plan_epoch(100, 10, full_batch=True, limit=3)
+    assert [(piece.start, piece.stop) for piece in plan] == [(0, 10), (10, 20), (20, 30)]
+    assert sum(piece.share for piece in plan) == pytest.approx(1, abs=1e-12)
+    assert [piece.completes_update for piece in plan] == [False, False, True]
+
+
+@pytest.mark.parametrize("num", [40, 41, 45])
+def test_an_epoch_holds_every_example_exactly_once(num: int) -> None:
+    batches = list(make_batches(num, 10).epoch(0))
+    assert sorted(labels_of(batches)) == list(range(num))
+
+
+def test_pixels_stay_with_their_labels() -> None:
+    for batch in make_batches(40, 7).epoch(2):
+        levels_B = batch.images_BCHW.mean((1, 2, 3)).round().long()
+        assert torch.equal(levels_B, batch.labels_B)
+
+
+@pytest.mark.parametrize("first", [0, 1, 3, 4, 5])
+def test_an_epoch_entered_midway_goes_on_with_the_very_same_minibatches(first: int) -> None:
+    batches = make_batches(50, 10, AugmentConfig(flip="random", translate=2, cutout=2))
+    whole, rest = list(batches.epoch(3)), list(batches.epoch(3, first))
+    assert len(rest) == 5 - first
+    for expected, found in zip(whole[first:], rest, strict=True):
+        assert torch.equal(found.images_BCHW, expected.images_BCHW)
+        assert torch.equal(found.labels_B, expected.labels_B)
+
+
+def test_epochs_differ_in_order_and_in_augmentation() -> None:
+    batches = make_batches(50, 50, AugmentConfig(flip="none", translate=0, cutout=2))
+    (first,), (second,) = batches.epoch(0), batches.epoch(1)
+    assert not torch.equal(first.labels_B, second.labels_B)
+    in_order = [batch.images_BCHW[batch.labels_B.argsort()] for batch in (first, second)]
+    assert not torch.equal(*in_order)
+
+
+def test_seeds_differ_in_order() -> None:
+    assert labels_of(list(make_batches(50, 10, seed=0).epoch(0))) != labels_of(
+        list(make_batches(50, 10, seed=1).epoch(0))
+    )
+
+
+def test_minibatches_are_float32_in_channels_last_order() -> None:
+    (batch,) = make_batches(10, 10).epoch(0)
+    assert batch.images_BCHW.dtype == torch.float32
+    assert batch.images_BCHW.is_contiguous(memory_format=torch.channels_last)
+    assert batch.labels_B.dtype == torch.int64
+
+
+def test_the_images_themselves_are_never_changed() -> None:
+    batches = make_batches(20, 5, AugmentConfig(flip="random", translate=2, cutout=2))
+    before = batches.images.images_NCHW.clone()
+    for _ in batches.epoch(0):
+        pass
+    assert torch.equal(batches.images.images_NCHW, before)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 20, 100])
+def test_evaluation_takes_every_example_once_and_in_order(batch_size: int) -> None:
+    images = numbered_images(20)
+    batches = list(evaluation_batches(images, BYTES, batch_size))
+    assert labels_of(batches) == list(range(20))
+    seen_NCHW = torch.cat([batch.images_BCHW for batch in batches])
+    assert torch.allclose(seen_NCHW, images.images_NCHW.float(), atol=1e-4)

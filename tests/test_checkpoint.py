@@ -1,0 +1,217 @@
+import hashlib
+import io
+import pickle
+import struct
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cnn_train.checkpoint import (
+    FOOTER_SIZE,
+    FORMAT_VERSION,
+    MAGIC,
+    Checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
+from cnn_train.errors import CheckpointError
+
+NUM_DAMAGES = 300
+
+
+@pytest.fixture
+def checkpoint() -> Checkpoint:
+    weight = torch.nn.Parameter(torch.randn(3, 4, generator=torch.Generator().manual_seed(0)))
+    optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
+    weight.sum().backward()
+    optimizer.step()
+    return Checkpoint(
+        config={"epochs": 3, "optimizer": {"lr": 0.1, "betas": [0.9, 0.999]}, "note": None},
+        class_names=["Hund", "кошка", "猫"],
+        image_shape=[3, 8, 8],
+        normalization={"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]},
+        data_fingerprints={"train": "ab", "val": "cd"},
+        model={"weight": weight.detach()},
+        averaged_model=None,
+        optimizer=optimizer.state_dict(),
+        generators={"cpu": torch.get_rng_state(), "cuda": []},
+        epoch=1,
+        position=2,
+        step=12,
+        partial_tally={"loss_sum": torch.tensor(1.5), "num_examples": 20},
+        records=[{"epoch": 0, "val_accuracy": 0.1 + 0.2}],
+        limit_batches=None,
+        precision="float32",
+        environment={"torch": "2.10"},
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path, checkpoint: Checkpoint) -> Path:
+    path = tmp_path / "last.ckpt"
+    save_checkpoint(checkpoint, path)
+    return path
+
+
+def with_footer(content: bytes, *, version: int = FORMAT_VERSION) -> bytes:
+    """Seal any content as a checkpoint whose digest is right."""
+    body = content + MAGIC + struct.pack(">Q", version)
+    return body + hashlib.sha256(body).digest()
+
+
+def refusal(path: Path) -> str:
+    """Return the one line with which ``path`` is refused."""
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message
+
+
+def assert_same(found: Any, expected: Any) -> None:
+    if isinstance(expected, torch.Tensor):
+        assert torch.equal(found, expected)
+    elif isinstance(expected, dict):
+        assert list(found) == list(expected)
+        for key, value in expected.items():
+            assert_same(found[key], value)
+    else:
+        assert found == expected
+        assert type(found) is type(expected)
+
+
+def test_what_was_saved_is_what_is_loaded(path: Path, checkpoint: Checkpoint) -> None:
+    loaded = load_checkpoint(path)
+    for field in fields(Checkpoint):
+        assert_same(getattr(loaded, field.name), getattr(checkpoint, field.name))
+
+
+def test_its_validation_accuracy_is_the_last_epochs(path: Path, checkpoint: Checkpoint) -> None:
+    assert load_checkpoint(path).val_accuracy == 0.1 + 0.2
+    checkpoint.records.clear()
+    assert checkpoint.val_accuracy is None
+
+
+def test_every_one_of_300_flipped_bits_is_noticed(path: Path) -> None:
+    content = path.read_bytes()
+    num_bits = 8 * len(content)
+    for bit in (round(i * (num_bits - 1) / (NUM_DAMAGES - 1)) for i in range(NUM_DAMAGES)):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        refusal(path)
+    path.write_bytes(content)
+    load_checkpoint(path)
+
+
+def test_every_one_of_300_truncations_is_noticed(path: Path) -> None:
+    content = path.read_bytes()
+    for i in range(NUM_DAMAGES):
+        path.write_bytes(content[: i * len(content) // NUM_DAMAGES])
+        assert "not a cnn-train checkpoint, or cut short" in refusal(path)
+
+
+def test_a_flipped_bit_in_the_weights_is_called_damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert "damaged (checksum mismatch)" in refusal(path)
+
+
+PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(200)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello", b"model: {name: vgg16}\n" * 50, PNG_START, bytes(1000), MAGIC],
+    ids=["empty", "short text", "text", "PNG", "zeros", "magic only"],
+)
+def test_a_file_of_another_kind_is_not_a_checkpoint(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert "not a cnn-train checkpoint" in refusal(path)
+
+
+def test_another_programs_torch_file_is_not_a_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "resnet18.pth"
+    torch.save({"state_dict": {"conv1.weight": torch.zeros(3)}}, path)
+    assert "not a cnn-train checkpoint" in refusal(path)
+
+
+def test_a_missing_file_and_a_directory_are_named(tmp_path: Path) -> None:
+    assert "no such checkpoint" in refusal(tmp_path / "absent.ckpt")
+    assert "cannot read" in refusal(tmp_path)
+
+
+class Malicious:
+    """Unpickling this object creates the file ``trace``."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.trace,)
+
+
+def torch_zip(content: Any) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("serialise", [pickle.dumps, torch_zip], ids=["bare pickle", "torch zip"])
+def test_code_in_a_well_sealed_file_is_refused_and_never_run(
+    tmp_path: Path, serialise: Any
+) -> None:
+    path, trace = tmp_path / "evil.ckpt", tmp_path / "executed"
+    path.write_bytes(with_footer(serialise({"model": Malicious(trace)})))
+    assert "holds more than plain data" in refusal(path)
+    assert not trace.exists()
+    pickle.loads(pickle.dumps(Malicious(trace)))
+    assert trace.exists()  # so the object is as malicious as it claims
+
+
+def empty_zip() -> bytes:
+    buffer = io.BytesIO()
+    zipfile.ZipFile(buffer, "w").close()
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"x", b"\x80", b"\x80\x02.", b"hello\nworld", bytes(100), empty_zip(), pickle.dumps(1)],
+)
+def test_nonsense_in_a_well_sealed_file_is_refused_in_one_line(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "nonsense.ckpt"
+    path.write_bytes(with_footer(content))
+    refusal(path)
+
+
+def test_a_well_sealed_file_with_other_contents_is_refused(
+    tmp_path: Path, path: Path, checkpoint: Checkpoint
+) -> None:
+    state = {field.name: getattr(checkpoint, field.name) for field in fields(Checkpoint)}
+    del state["step"]
+    for content in (state, [1, 2], {**state, "step": 1, "more": 2}):
+        path.write_bytes(with_footer(torch_zip(content)))
+        assert "not those of a cnn-train checkpoint" in refusal(path)
+
+
+def test_a_newer_format_asks_for_a_newer_cnn_train(path: Path) -> None:
+    content = path.read_bytes()[:-FOOTER_SIZE]
+    path.write_bytes(with_footer(content, version=FORMAT_VERSION + 1))
+    message = refusal(path)
+    assert f"format {FORMAT_VERSION + 1}" in message
+    assert "upgrade cnn-train" in message
+
+
+def test_plain_torch_load_opens_a_checkpoint_too(path: Path, checkpoint: Checkpoint) -> None:
+    state = torch.load(path, weights_only=True)
+    assert torch.equal(state["model"]["weight"], checkpoint.model["weight"])

@@ -1,0 +1,119 @@
+import pytest
+import torch
+
+from cnn_train import device as device_module
+from cnn_train.device import Device, Precision, resolve_device, resolve_precision, with_autocast
+from cnn_train.errors import UsageError
+
+CPU_CAPABILITIES = {"amx_bf16": False, "avx512_bf16": False}
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "Test GPU")
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_auto_falls_back_to_the_cpu_and_says_so() -> None:
+    chosen = resolve_device("auto")
+    assert chosen.torch_device == torch.device("cpu")
+    assert "no GPU found" in chosen.reason
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_auto_takes_the_first_gpu_and_names_it() -> None:
+    chosen = resolve_device("auto")
+    assert chosen.torch_device == torch.device("cuda:0")
+    assert "Test GPU" in chosen.reason
+
+
+@pytest.mark.parametrize("request_", ["gpu", "cpu:0", "cuda:x", "cuda:-1", "mps:0", "", "CUDA"])
+def test_an_unknown_device_is_refused_with_the_choices(request_: str) -> None:
+    with pytest.raises(UsageError, match=r"unknown; choose auto, cpu, cuda, cuda:N or mps"):
+        resolve_device(request_)
+
+
+@pytest.mark.usefixtures("no_gpu")
+@pytest.mark.parametrize("request_", ["cuda", "cuda:0", "mps"])
+def test_an_absent_device_is_refused_rather_than_replaced(request_: str) -> None:
+    with pytest.raises(UsageError, match=f"--device {request_}: .*use --device auto"):
+        resolve_device(request_)
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_gpu_that_is_not_there_is_refused_with_those_that_are() -> None:
+    assert resolve_device("cuda:1").torch_device == torch.device("cuda:1")
+    with pytest.raises(UsageError, match="GPUs 0 to 1"):
+        resolve_device("cuda:99")
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"), [("AMX", torch.bfloat16), ("AVX512-BF16", torch.bfloat16)]
+)
+def test_auto_precision_is_bfloat16_where_the_cpu_multiplies_it(
+    monkeypatch: pytest.MonkeyPatch, cpu: Device, unit: str, expected: torch.dtype
+) -> None:
+    monkeypatch.setattr(device_module, "_cpu_bfloat16_unit", lambda: unit)
+    assert resolve_precision("auto", cpu) == Precision(expected, f"the CPU has {unit}")
+
+
+@pytest.mark.parametrize(
+    ("found", "unit"),
+    [
+        ({}, None),
+        (CPU_CAPABILITIES, None),
+        (CPU_CAPABILITIES | {"avx512_bf16": True}, "AVX512-BF16"),
+        (CPU_CAPABILITIES | {"avx512_bf16": True, "amx_bf16": True}, "AMX"),
+    ],
+)
+def test_the_cpus_bfloat16_unit_is_read_from_its_capabilities(
+    monkeypatch: pytest.MonkeyPatch, found: dict[str, bool], unit: str | None
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
+    assert device_module._cpu_bfloat16_unit() == unit
+
+
+def test_auto_precision_is_float32_on_a_cpu_without_such_a_unit(
+    monkeypatch: pytest.MonkeyPatch, cpu: Device
+) -> None:
+    monkeypatch.setattr(device_module, "_cpu_bfloat16_unit", lambda: None)
+    assert resolve_precision("auto", cpu).name == "float32"
+
+
+@pytest.mark.parametrize(
+    ("capability", "name"), [((7, 5), "float32"), ((8, 0), "bfloat16"), ((9, 0), "bfloat16")]
+)
+def test_auto_precision_is_bfloat16_on_gpus_from_ampere_on(
+    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], name: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert resolve_precision("auto", Device(torch.device("cuda:0"), "")).name == name
+
+
+@pytest.mark.parametrize("name", ["float32", "bfloat16"])
+def test_a_configured_precision_is_taken_as_it_is(cpu: Device, name: str) -> None:
+    assert resolve_precision(name, cpu).name == name  # type: ignore[arg-type]
+
+
+def test_bfloat16_is_refused_on_an_apple_gpu() -> None:
+    with pytest.raises(UsageError, match="not supported on mps"):
+        resolve_precision("bfloat16", Device(torch.device("mps"), ""))
+
+
+def test_autocast_computes_in_bfloat16_and_returns_float32(cpu: Device) -> None:
+    linear = torch.nn.Linear(64, 3)
+    inputs = torch.randn(5, 64, generator=torch.Generator().manual_seed(0))
+    rounded = with_autocast(linear, cpu, Precision(torch.bfloat16, ""))(inputs)
+    exact = with_autocast(linear, cpu, Precision(torch.float32, ""))(inputs)
+    assert rounded.dtype == exact.dtype == torch.float32
+    assert torch.equal(exact, linear(inputs))
+    assert not torch.equal(rounded, exact)
+    torch.testing.assert_close(rounded, exact, rtol=0.02, atol=0.02)

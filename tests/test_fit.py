@@ -1,0 +1,338 @@
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import cnn_train.fit as fit_module
+from cnn_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from cnn_train.errors import DivergedError, InterruptedRun
+from cnn_train.fit import best_epoch, fit
+from cnn_train.run_directory import RunDirectory
+from cnn_train.session import Session, resume_session
+
+Start = Callable[..., Session]
+
+NUM_MINIBATCHES = 4  # of an epoch, in the tiny runs
+CLOCK_FIELDS = {"seconds", "images_per_second"}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory.create(tmp_path, "run")
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the learning curves, which take longer than the training."""
+    monkeypatch.setattr(fit_module, "draw_learning_curves", lambda records, title: None)
+    monkeypatch.setattr(fit_module, "save_figure", lambda figure, path: None)
+
+
+@dataclass
+class StopAfter:
+    """Ask for a stop once the run has looked ``num_looks`` times."""
+
+    num_looks: int
+
+    def __call__(self) -> bool:
+        self.num_looks -= 1
+        return self.num_looks <= 0
+
+
+def finish(session: Session, run: RunDirectory | None = None, **options: Any) -> None:
+    for _ in fit(session, run, **options):
+        pass
+
+
+def resume(start: Start, run: RunDirectory, **sections: Any) -> Session:
+    session = start(**sections)
+    resume_session(session, load_checkpoint(run.last_checkpoint))
+    return session
+
+
+def without_clock(records: list[dict[str, float]]) -> list[dict[str, float]]:
+    return [{k: v for k, v in record.items() if k not in CLOCK_FIELDS} for record in records]
+
+
+def assert_equal_bits(found: Any, expected: Any) -> None:
+    if isinstance(expected, torch.Tensor):
+        assert found.dtype == expected.dtype
+        assert torch.equal(found, expected)
+    elif isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        for key in expected:
+            assert_equal_bits(found[key], expected[key])
+    elif isinstance(expected, list):
+        assert len(found) == len(expected)
+        for ours, theirs in zip(found, expected, strict=True):
+            assert_equal_bits(ours, theirs)
+    else:
+        assert found == expected
+
+
+def assert_same_state(found: Checkpoint, expected: Checkpoint) -> None:
+    """Compare everything but the clock: weights, averages, optimizer, generators, records."""
+    ours, theirs = dict(vars(found)), dict(vars(expected))
+    ours["records"] = without_clock(ours["records"])
+    theirs["records"] = without_clock(theirs["records"])
+    assert_equal_bits(ours, theirs)
+
+
+def assert_same_runs(found: RunDirectory, expected: RunDirectory) -> None:
+    assert without_clock(found.load_metrics()) == without_clock(expected.load_metrics())
+    for name in ("last.ckpt", "best.ckpt"):
+        assert_same_state(load_checkpoint(found.path / name), load_checkpoint(expected.path / name))
+
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "momentum": {},
+    "hinge with l1": {"loss": {"name": "hinge"}, "regularization": {"kind": "l1"}},
+    "averaged weights": {"ema_decay": 0.9},
+    "dropout": {"model": {"name": "mlp", "hidden_sizes": [8], "dropout": 0.5}},
+    "adamw": {"optimizer": {"name": "adamw"}},
+    "full batch": {"optimizer": {"name": "gd"}},
+    "batch norm, dropout, averaged weights": {
+        "model": {"name": "wide_resnet", "depth": 10, "width": 1, "dropout": 0.3},
+        "ema_decay": 0.5,
+    },
+}
+
+# After how many minibatches each process is asked to stop, before one runs to the end.
+STOPS = {
+    "mid-epoch": [2],
+    "after the first minibatch": [1],
+    "with the last minibatch of an epoch": [NUM_MINIBATCHES],
+    "twice within one epoch": [1, 2],
+    "in the last epoch": [NUM_MINIBATCHES + 4],
+}
+
+
+@pytest.mark.parametrize("stops", STOPS.values(), ids=STOPS)
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_a_stopped_and_resumed_run_equals_the_uninterrupted_one_bit_for_bit(
+    start: Start, tmp_path: Path, recipe: dict[str, Any], stops: list[int]
+) -> None:
+    straight, stopped = (RunDirectory.create(tmp_path, name) for name in ("straight", "stopped"))
+    finish(start(**recipe), straight)
+    session = start(**recipe)
+    for num_minibatches in stops:
+        with pytest.raises(InterruptedRun):
+            finish(session, stopped, should_stop=StopAfter(num_minibatches))
+        session = resume(start, stopped, **recipe)
+    finish(session, stopped)
+    assert_same_runs(stopped, straight)
+
+
+@pytest.mark.parametrize("num_saves", range(1, 6))
+def test_a_run_killed_at_any_save_resumes_to_the_same_last_and_best(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_saves: int
+) -> None:
+    """Five saves: the start, then best and last after each of two epochs."""
+    straight, killed = (RunDirectory.create(tmp_path, name) for name in ("straight", "killed"))
+    finish(start(), straight)
+    saves = itertools.count(1)
+
+    def save_or_die(checkpoint: Checkpoint, path: Path) -> None:
+        if next(saves) == num_saves:
+            raise KeyboardInterrupt
+        save_checkpoint(checkpoint, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit_module, "save_checkpoint", save_or_die)
+        with pytest.raises(KeyboardInterrupt):
+            finish(start(), killed)
+    finish(resume(start, killed) if killed.last_checkpoint.exists() else start(), killed)
+    assert_same_runs(killed, straight)
+
+
+def test_the_same_seed_twice_gives_the_same_weights(start: Start) -> None:
+    recipe = RECIPES["batch norm, dropout, averaged weights"]
+    first, again, other = start(**recipe), start(**recipe), start(seed=1, **recipe)
+    for session in (first, again, other):
+        finish(session)
+    assert_same_state(again.checkpoint(), first.checkpoint())
+    assert not torch.equal(
+        other.checkpoint().model["fc.weight"], first.checkpoint().model["fc.weight"]
+    )
+
+
+def test_what_the_process_drew_before_does_not_matter(start: Start) -> None:
+    recipe = RECIPES["dropout"]
+    first, again = start(**recipe), start(**recipe)
+    finish(first)
+    torch.rand(17)
+    finish(again)
+    assert_same_state(again.checkpoint(), first.checkpoint())
+
+
+def test_a_request_to_stop_is_heard_even_where_an_epoch_is_one_minibatch(
+    start: Start, run: RunDirectory
+) -> None:
+    with pytest.raises(InterruptedRun, match=f"--resume {run.path}"):
+        finish(start(limit_batches=1), run, should_stop=lambda: True)
+    assert load_checkpoint(run.last_checkpoint).epoch == 1
+
+
+def test_a_request_to_stop_in_the_last_minibatch_of_all_lets_the_run_finish(start: Start) -> None:
+    session = start(epochs=1, limit_batches=1)
+    finish(session, should_stop=lambda: True)
+    assert session.epoch == 1
+
+
+def test_the_limit_on_minibatches_holds_in_every_epoch(start: Start) -> None:
+    seen = []
+    session = start(limit_batches=2)
+    finish(session, watch=lambda tallies: (seen.append(tally) or tally for tally in tallies))
+    assert len(seen) == 2 * 2
+    assert session.step == 4
+
+
+def test_a_finished_run_has_nothing_to_do(start: Start, run: RunDirectory) -> None:
+    finish(start(), run)
+    before = {path: path.read_bytes() for path in run.path.iterdir()}
+    assert list(fit(resume(start, run), run)) == []
+    assert {path: path.read_bytes() for path in run.path.iterdir()} == before
+
+
+def test_records_written_after_the_checkpoint_are_dropped_on_resume(
+    start: Start, run: RunDirectory
+) -> None:
+    records = fit(start(epochs=3), run)
+    next(records)
+    run.save_metrics([*run.load_metrics(), {"epoch": 1}])
+    finish(resume(start, run, epochs=3), run)
+    assert [record["epoch"] for record in run.load_metrics()] == [0, 1, 2]
+
+
+def test_each_epochs_record_is_on_disk_before_the_caller_sees_it(
+    start: Start, run: RunDirectory
+) -> None:
+    for num_epochs, record in enumerate(fit(start(), run), start=1):
+        lines = run.metrics.read_text().splitlines()
+        assert len(lines) == num_epochs
+        assert json.loads(lines[-1]) == vars(record)
+        assert load_checkpoint(run.last_checkpoint).epoch == num_epochs
+
+
+def test_a_record_tells_data_loss_and_regularisation_apart(start: Start) -> None:
+    plain, regularised = (
+        next(fit(start(optimizer={"name": "gd", "lr": 1e-9}, regularization=regularization)))
+        for regularization in ({"kind": "none"}, {"kind": "l2", "strength": 0.5})
+    )
+    assert plain.train_penalty == 0
+    assert regularised.train_penalty > 0
+    assert regularised.train_loss == pytest.approx(plain.train_loss, rel=1e-6)
+
+
+def test_a_record_has_the_counts_and_the_rate_of_its_epoch(start: Start) -> None:
+    session = start(schedule={"name": "linear"}, optimizer={"name": "sgd", "lr": 0.8})
+    first, second = list(fit(session))
+    assert (first.epoch, second.epoch) == (0, 1)
+    assert (first.step, second.step) == (4, 8)
+    assert (first.lr, second.lr) == pytest.approx((0.8 * 5 / 8, 0.8 * 1 / 8))
+    assert all(0 <= record.val_accuracy <= 1 for record in (first, second))
+
+
+def test_the_best_checkpoint_is_of_the_epoch_with_the_highest_validation_accuracy(
+    start: Start, run: RunDirectory
+) -> None:
+    finish(start(epochs=5), run)
+    accuracies = [record["val_accuracy"] for record in run.load_metrics()]
+    best = load_checkpoint(run.best_checkpoint)
+    assert best.val_accuracy == max(accuracies)
+    assert best.epoch == accuracies.index(max(accuracies)) + 1
+    assert load_checkpoint(run.last_checkpoint).epoch == 5
+
+
+def test_the_best_of_equal_epochs_is_the_earliest() -> None:
+    assert best_epoch([{"val_accuracy": a} for a in (0.1, 0.3, 0.3, 0.2)]) == 1
+
+
+def test_without_a_run_directory_nothing_is_written(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    finish(start())
+    assert list(tmp_path.iterdir()) == []
+
+
+def diverge(session: Session, run: RunDirectory, **options: Any) -> str:
+    """Let the run die; return its last words after checking what it left behind."""
+    before = run.last_checkpoint.read_bytes()
+    with pytest.raises(DivergedError) as caught:
+        finish(session, run, **options)
+    assert run.last_checkpoint.read_bytes() == before
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("loss", ["hinge", "cross_entropy"])
+def test_a_learning_rate_of_a_million_diverges_and_leaves_the_checkpoint_untouched(
+    start: Start, run: RunDirectory, loss: str
+) -> None:
+    recipe = {"optimizer": {"name": "sgd", "lr": 1e6}, "loss": {"name": loss}, "epochs": 20}
+    save_checkpoint(start(**recipe).checkpoint(), run.last_checkpoint)
+    with pytest.raises(DivergedError, match="not finite at learning rate"):
+        finish(start(**recipe), run)
+    state = load_checkpoint(run.last_checkpoint).model
+    assert all(bool(value.isfinite().all()) for value in state.values())
+
+
+def plant(session: Session, value: float, name: str = "fc1.weight") -> None:
+    with torch.no_grad():
+        session.model.state_dict()[name].flatten()[0] = value
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_weight_that_is_not_finite_ends_the_run_before_the_next_save(
+    start: Start, run: RunDirectory, value: float
+) -> None:
+    next(fit(start(), run))
+    session = resume(start, run)
+    plant(session, value)
+    message = diverge(session, run)
+    assert message.startswith("epoch 2, step 8: the ")
+    assert "the checkpoints of earlier epochs are untouched" in message
+    assert len(run.load_metrics()) == 1
+
+
+def test_a_stop_never_saves_weights_that_are_not_finite(start: Start, run: RunDirectory) -> None:
+    next(fit(start(), run))
+    session = resume(start, run)
+
+    def plant_and_stop() -> bool:
+        plant(session, float("nan"))
+        return True
+
+    assert "not finite" in diverge(session, run, should_stop=plant_and_stop)
+
+
+def test_running_statistics_that_are_not_finite_are_never_saved(
+    start: Start, run: RunDirectory
+) -> None:
+    recipe = {"model": {"name": "wide_resnet", "depth": 10, "width": 1}}
+    next(fit(start(**recipe), run))
+    session = resume(start, run, **recipe)
+    name = next(key for key in session.model.state_dict() if key.endswith("running_var"))
+    plant(session, float("inf"), name)
+    diverge(session, run)
+
+
+def test_an_average_that_is_not_finite_is_never_saved(start: Start, run: RunDirectory) -> None:
+    next(fit(start(ema_decay=0.9), run))
+    session = resume(start, run, ema_decay=0.9)
+    assert session.average is not None
+    with torch.no_grad():
+        next(session.average.parameters()).fill_(float("inf"))
+    diverge(session, run)
+
+
+def test_a_dead_run_is_noticed_within_twenty_minibatches(start: Start) -> None:
+    session = start(batch_size=1)  # 32 minibatches per epoch
+    plant(session, float("nan"))
+    with pytest.raises(DivergedError, match="epoch 1, step 20: the training loss"):
+        finish(session)

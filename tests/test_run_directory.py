@@ -1,0 +1,143 @@
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from cnn_train.errors import CheckpointError, UsageError
+from cnn_train.run_directory import (
+    LATEST,
+    RunDirectory,
+    find_checkpoint,
+    find_run,
+    latest_best_checkpoint,
+    list_runs,
+)
+
+
+def make_run(root: Path, name: str = "run", *files: str) -> RunDirectory:
+    """Make a run that has a resolved config and the named files, all empty."""
+    run = RunDirectory.create(root, name)
+    for file in ("resolved.yaml", *files):
+        (run.path / file).touch()
+    return run
+
+
+def test_twenty_runs_started_in_the_same_second_have_twenty_directories(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "strftime", lambda form: "20260101-000000")
+    with ThreadPoolExecutor(20) as pool:
+        runs = list(pool.map(lambda _: RunDirectory.create(tmp_path, "same"), range(20)))
+    assert len({run.path for run in runs}) == 20
+    assert all(run.path.is_dir() for run in runs)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+def test_a_taken_name_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = iter(["aaaa", "11111111", "aaaa", "aaaa", "bbbb", "22222222"])
+    monkeypatch.setattr(time, "strftime", lambda form: "now")
+    monkeypatch.setattr("secrets.token_hex", lambda num_bytes: next(tokens))
+    first, second = (RunDirectory.create(tmp_path, "x") for _ in range(2))
+    assert (first.path.name, second.path.name) == ("x-now-aaaa", "x-now-bbbb")
+
+
+def test_latest_points_at_the_newest_run_and_can_be_moved(tmp_path: Path) -> None:
+    first, second = RunDirectory.create(tmp_path, "a"), RunDirectory.create(tmp_path, "b")
+    assert (tmp_path / LATEST).resolve() == second.path.resolve()
+    first.mark_latest()
+    assert (tmp_path / LATEST).resolve() == first.path.resolve()
+    assert not (tmp_path / LATEST).readlink().is_absolute()  # the folder may be moved
+
+
+def test_a_file_system_without_links_costs_only_the_latest_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, target: str) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    run = RunDirectory.create(tmp_path, "a")
+    assert list(tmp_path.iterdir()) == [run.path]
+
+
+@pytest.mark.parametrize("name", ["a/b", "/abs", "a\\b", "", ".", "..", ".hidden", "../up"])
+def test_a_name_that_is_no_plain_file_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="--name"):
+        RunDirectory.create(tmp_path / "runs", name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", ["with space", "Läufe/実験", "a'b\"c", "x" * 200])
+def test_any_folder_name_will_do(tmp_path: Path, folder: str) -> None:
+    run = make_run(tmp_path / folder, "naïve run 1", "last.ckpt")
+    run.save_metrics([{"val_accuracy": 0.5}])
+    assert run.path.name.startswith("naïve run 1-")
+    assert [found.path for found in list_runs(tmp_path / folder)] == [run.path]
+    assert find_run(run.path).load_metrics() == [{"val_accuracy": 0.5}]
+
+
+def test_a_root_that_is_a_file_is_refused_by_name(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    root.touch()
+    with pytest.raises(UsageError, match=f"--run-root {root}: cannot make a run directory"):
+        RunDirectory.create(root, "a")
+
+
+def test_metrics_are_read_as_they_were_written(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    assert run.load_metrics() == []
+    records = [{"epoch": 0, "val_loss": 0.1 + 0.2}, {"epoch": 1, "val_loss": 1e-300}]
+    run.save_metrics(records)
+    assert run.load_metrics() == records
+    assert len(run.metrics.read_text().splitlines()) == 2
+
+
+def test_a_run_is_found_by_its_directory_by_latest_or_by_a_file_in_it(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "a", "last.ckpt")
+    for path in (run.path, tmp_path / LATEST, run.last_checkpoint):
+        assert find_run(path).path == run.path.resolve()
+
+
+def test_a_path_without_a_checkpoint_is_no_run(tmp_path: Path) -> None:
+    empty = make_run(tmp_path)
+    for path in (empty.path, tmp_path / "absent", empty.path / "absent.ckpt", tmp_path):
+        with pytest.raises(CheckpointError, match="no run with a checkpoint"):
+            find_run(path)
+
+
+def test_the_checkpoint_of_a_run_is_its_best_or_else_its_last(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "a", "last.ckpt")
+    assert find_checkpoint(run.path) == run.last_checkpoint
+    run.best_checkpoint.touch()
+    assert find_checkpoint(run.path) == run.best_checkpoint
+    assert find_checkpoint(run.last_checkpoint) == run.last_checkpoint
+
+
+def test_the_default_checkpoint_is_the_best_of_the_run_that_trained_last(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no trained model below"):
+        latest_best_checkpoint(tmp_path)
+    first = make_run(tmp_path, "a", "last.ckpt", "best.ckpt")
+    second = make_run(tmp_path, "b", "last.ckpt", "best.ckpt")
+    assert latest_best_checkpoint(tmp_path) == second.best_checkpoint
+    first.mark_latest()  # as `fit --resume` does
+    assert latest_best_checkpoint(tmp_path) == first.best_checkpoint
+
+
+def test_a_run_that_has_not_saved_yet_is_passed_over(tmp_path: Path) -> None:
+    trained = make_run(tmp_path, "a", "last.ckpt", "best.ckpt")
+    make_run(tmp_path, "b")
+    assert latest_best_checkpoint(tmp_path) == trained.best_checkpoint
+
+
+def test_runs_are_listed_oldest_first_without_latest_and_without_strangers(
+    tmp_path: Path,
+) -> None:
+    assert list_runs(tmp_path / "absent") == []
+    runs = [make_run(tmp_path, name) for name in ("c", "a", "b")]
+    for age, run in enumerate(runs):
+        os.utime(run.resolved_config, (age, age))
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "file.txt").touch()
+    assert [run.path for run in list_runs(tmp_path)] == [run.path for run in runs]

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from cnn_train.run_directory import RunDirectory
+from cnn_train.run_summary import RunSummary, summarize_run, summarize_runs
+
+RESOLVED = """\
+data: {name: shapes}
+model: {name: vgg16}
+loss: {name: hinge}
+epochs: 30
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    run = RunDirectory.create(tmp_path, "a")
+    run.resolved_config.write_text(RESOLVED)
+    return run
+
+
+def test_a_run_is_summed_up_from_its_config_and_its_records(run: RunDirectory) -> None:
+    accuracies = (0.5, 0.75, 0.75, 0.6)
+    run.save_metrics(
+        [
+            {"epoch": epoch, "val_accuracy": accuracy, "seconds": 1.5}
+            for epoch, accuracy in enumerate(accuracies)
+        ]
+    )
+    assert summarize_run(run) == RunSummary(
+        run_dir=str(run.path),
+        model="vgg16",
+        loss="hinge",
+        data="shapes",
+        epochs_done=4,
+        epochs=30,
+        best_epoch=1,
+        val_accuracy=0.75,
+        seconds=6.0,
+    )
+
+
+def test_a_run_in_its_first_epoch_has_no_result_yet(run: RunDirectory) -> None:
+    summary = summarize_run(run)
+    assert (summary.epochs_done, summary.best_epoch, summary.val_accuracy) == (0, None, None)
+    assert summary.seconds == 0
+
+
+def test_a_folder_without_runs_has_no_summaries(tmp_path: Path) -> None:
+    assert summarize_runs(tmp_path) == []
+    assert summarize_runs(tmp_path / "absent") == []

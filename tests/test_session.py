@@ -1,0 +1,209 @@
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from cnn_train.checkpoint import load_checkpoint, save_checkpoint
+from cnn_train.config.experiment import ExperimentConfig
+from cnn_train.data.image_set import ImageSet
+from cnn_train.data.normalization import Normalization
+from cnn_train.device import Device
+from cnn_train.engine import measure
+from cnn_train.errors import CheckpointError, DataError
+from cnn_train.session import Session, build_session, resume_session
+
+Start = Callable[..., Session]
+
+
+def weights(session: Session) -> list[torch.Tensor]:
+    return list(session.model.state_dict().values())
+
+
+def train_one_epoch(session: Session) -> None:
+    for _ in session.train_rest_of_epoch():
+        session.step += 1
+
+
+def test_the_seed_alone_decides_the_first_weights(start: Start) -> None:
+    first = start(seed=1)
+    torch.manual_seed(123)
+    again, other = start(seed=1), start(seed=2)
+    assert all(map(torch.equal, weights(first), weights(again)))
+    assert not all(map(torch.equal, weights(first), weights(other)))
+
+
+def test_building_leaves_the_global_generator_alone(start: Start) -> None:
+    before = torch.get_rng_state()
+    start()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_images_are_normalised_by_the_training_images(
+    start: Start, make_images: Callable[..., ImageSet]
+) -> None:
+    assert start().batches.normalization == Normalization.of(make_images(32).images_NCHW)
+
+
+def test_an_epoch_has_an_update_per_minibatch_or_one_of_all(start: Start) -> None:
+    assert start().updates_per_epoch == 4
+    assert start(batch_size=31).updates_per_epoch == 1  # the last example joined the others
+    assert start(optimizer={"name": "gd"}).updates_per_epoch == 1
+    assert start(limit_batches=3).updates_per_epoch == 3
+
+
+def test_the_schedule_ends_with_the_last_update(start: Start) -> None:
+    session = start(schedule={"name": "linear", "final_factor": 0.0}, epochs=3)
+    assert session.schedule(0) == 1
+    assert session.schedule(3 * 4) == 0
+    assert session.schedule(3 * 4 - 1) == pytest.approx(1 / 12)
+
+
+def test_validation_changes_neither_weights_nor_running_statistics(start: Start) -> None:
+    session = start(model={"name": "resnet20"})
+    before = [value.clone() for value in weights(session)]
+    tally = session.validate()
+    assert tally.num_examples == 12
+    assert tally.penalty == 0
+    assert all(map(torch.equal, weights(session), before))
+
+
+def test_validation_does_not_depend_on_the_order_or_number_of_images(
+    start: Start, make_images: Callable[..., ImageSet]
+) -> None:
+    """Batch norm would mix them, were the network not in eval mode."""
+    session = start(model={"name": "resnet20"})
+    train_one_epoch(session)
+    whole = session.validate()
+    images = make_images(12, seed=1)
+    parts = []
+    for indices in (range(11, 4, -1), range(5)):
+        session.val_images = images.select(list(indices))
+        parts.append(session.validate())
+    total = parts[0] + parts[1]
+    assert total.loss == pytest.approx(whole.loss, rel=1e-5)
+    assert total.accuracy == whole.accuracy
+
+
+def test_averaged_weights_follow_every_update(start: Start) -> None:
+    """EMA by hand: the first update's weights, then decay·average + (1 − decay)·weights."""
+    session = start(ema_decay=0.75)
+    assert session.average is not None
+    expected: list[torch.Tensor] = []
+    for _ in session.train_rest_of_epoch():
+        now = [value.double() for value in weights(session)]
+        expected = [0.75 * a + 0.25 * b for a, b in zip(expected or now, now, strict=True)]
+    for found, reference in zip(
+        session.average.module.state_dict().values(), expected, strict=True
+    ):
+        torch.testing.assert_close(found.double(), reference, rtol=1e-5, atol=1e-6)
+
+
+def test_validation_measures_the_averaged_weights_where_there_are_any(start: Start) -> None:
+    session = start(ema_decay=0.9, augment={"flip": "none", "translate": 0})
+    train_one_epoch(session)
+    assert session.average is not None
+    session.average.module.load_state_dict(start(seed=5).model.state_dict())
+    assert session.validate().loss == start(seed=5).validate().loss
+
+
+def test_images_enter_the_network_as_normalised_floats(start: Start) -> None:
+    session = start(augment={"flip": "none", "translate": 0, "cutout": 0})
+    inputs = torch.cat([batch.images_BCHW for batch in session.batches.epoch(0)])
+    assert inputs.mean((0, 2, 3)).abs().max() < 1e-5
+    assert (inputs.std((0, 2, 3), correction=0) - 1).abs().max() < 1e-5
+
+
+def test_a_checkpoint_of_any_session_can_be_read_back(start: Start, tmp_path: Any) -> None:
+    session = start(ema_decay=0.5, optimizer={"name": "adamw"})
+    train_one_epoch(session)
+    save_checkpoint(session.checkpoint(), tmp_path / "a.ckpt")
+    loaded = load_checkpoint(tmp_path / "a.ckpt")
+    resumed = start(ema_decay=0.5, optimizer={"name": "adamw"})
+    resume_session(resumed, loaded)
+    assert all(map(torch.equal, weights(resumed), weights(session)))
+    assert ExperimentConfig.model_validate(loaded.config) == session.config
+    assert loaded.environment["torch"] == str(torch.__version__)
+
+
+def test_a_checkpoint_holds_plain_contiguous_tensors_without_wrappers(start: Start) -> None:
+    state = start(model={"name": "resnet20"}, ema_decay=0.5).checkpoint()
+    assert state.averaged_model is not None
+    assert list(state.averaged_model) == list(state.model)
+    assert "fc.weight" in state.model
+    assert all(value.is_contiguous() for value in state.model.values())
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_resuming_on_other_images_is_refused(
+    start: Start,
+    make_images: Callable[..., ImageSet],
+    make_config: Callable[..., ExperimentConfig],
+    cpu: Device,
+    split: str,
+) -> None:
+    images = {"train": make_images(32), "val": make_images(12, seed=1)}
+    pixels = images[split].images_NCHW.clone()
+    pixels[0, 0, 0, 0] ^= 1
+    images[split] = replace(images[split], images_NCHW=pixels)
+    session = build_session(make_config(), images["train"], images["val"], cpu)
+    with pytest.raises(CheckpointError, match=f"the {split} images are not those"):
+        resume_session(session, start().checkpoint())
+
+
+def no_images(images: ImageSet) -> ImageSet:
+    return images.select([])
+
+
+def one_class(images: ImageSet) -> ImageSet:
+    return replace(images.select([0, 3, 6]), class_names=("class 0",))
+
+
+def class_missing(images: ImageSet) -> ImageSet:
+    return images.select([i for i in range(len(images)) if images.labels_N[i] != 1])
+
+
+def label_too_high(images: ImageSet) -> ImageSet:
+    return replace(images, labels_N=images.labels_N + 1)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (no_images, "the training split is empty"),
+        (one_class, "at least two classes; found 1"),
+        (class_missing, "no training images of class class 1"),
+        (label_too_high, "training labels run from 1 to 3, outside 0 to 2"),
+    ],
+)
+def test_images_that_training_would_choke_on_are_named_before_the_first_step(
+    make_images: Callable[..., ImageSet],
+    make_config: Callable[..., ExperimentConfig],
+    cpu: Device,
+    spoil: Callable[[ImageSet], ImageSet],
+    message: str,
+) -> None:
+    with pytest.raises(DataError, match=message):
+        build_session(make_config(), spoil(make_images(30)), make_images(12), cpu)
+
+
+def test_an_empty_validation_split_is_refused(
+    make_images: Callable[..., ImageSet],
+    make_config: Callable[..., ExperimentConfig],
+    cpu: Device,
+) -> None:
+    with pytest.raises(DataError, match="the validation split is empty"):
+        build_session(make_config(), make_images(30), no_images(make_images(12)), cpu)
+
+
+def test_training_lowers_the_loss_on_its_own_images(start: Start) -> None:
+    session = start(augment={"flip": "none", "translate": 0})
+    session.model.eval()
+    before = measure(session.forward, session.loss_fn, session.batches.epoch(0))
+    for epoch in range(3):
+        session.epoch = epoch
+        train_one_epoch(session)
+    session.model.eval()
+    after = measure(session.forward, session.loss_fn, session.batches.epoch(0))
+    assert after.loss < before.loss
