@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from .data.dataset import Progress, silent
-from .data.image_files import load_image, resize_and_crop
-from .data.image_paths import UnusableImage, find_images
+from .data.images.files import load_image, resize_and_crop
+from .data.images.paths import UnusableImage, find_images
 from .errors import DataError, ResourceError
 from .score_statistics import rank_classes
 from .trained_model import TrainedModel

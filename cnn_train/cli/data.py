@@ -27,7 +27,7 @@ def get(
     data_dir: DataDirOption = None, offline: OfflineOption = False, as_json: JsonOption = False
 ) -> None:
     """Download and verify CIFAR-10 (163 MiB); says where it lies. Done already: checks it."""
-    from ..data.cifar10 import get_archive
+    from ..data.cifar10.dataset import get_archive
     from .console import print_json, stdout
     from .data_access import make_data_access
 
@@ -106,7 +106,7 @@ def export(
     offline: OfflineOption = False,
 ) -> None:
     """Write a split's images as PNG files, one folder per class, as the folder dataset reads."""
-    from ..data.image_export import export_images
+    from ..data.images.export import export_images
     from .console import progress, stdout
     from .data_access import make_data_access
 

@@ -6,19 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DataDirOption, DeviceOption, JsonOption, OfflineOption
+from .options import DataDirOption, DeviceOption, JsonOption, OfflineOption, Split
 
 if TYPE_CHECKING:
     from ..evaluate import Evaluation
     from ..trained_model import TrainedModel
-
-
-class Split(StrEnum):
-    """The images to evaluate on."""
-
-    test = "test"
-    val = "val"
-    train = "train"
 
 
 class Views(StrEnum):

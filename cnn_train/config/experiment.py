@@ -6,7 +6,7 @@ from pydantic import Field
 
 from ..data import DATASETS
 from ..data.augment import AugmentConfig
-from ..data.cifar10 import CIFAR10Config
+from ..data.cifar10.dataset import CIFAR10Config
 from ..data.dataset import DatasetConfig
 from ..device import PrecisionName
 from ..losses import LOSSES

@@ -1,9 +1,9 @@
 """Datasets, splits and device-resident minibatches; every dataset by the name configs use."""
 
-from .cifar10 import CIFAR10Config
+from .cifar10.dataset import CIFAR10Config
 from .dataset import DatasetConfig
-from .folder import FolderConfig
-from .shapes import ShapesConfig
+from .folder.dataset import FolderConfig
+from .shapes.dataset import ShapesConfig
 
 DATASETS: dict[str, type[DatasetConfig]] = {
     "cifar10": CIFAR10Config,

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from cnn_train.cli.main import main
-from cnn_train.data import cifar10
-from cnn_train.data.cifar10_releases import BINARY_RELEASE, BatchFile
+from cnn_train.data.cifar10 import dataset as cifar10
+from cnn_train.data.cifar10.releases import BINARY_RELEASE, BatchFile
 
 IMAGES_PER_BATCH = 20
 BATCHES = [
@@ -181,4 +181,15 @@ def test_show_draws_a_contact_sheet_of_the_split(run, unpacked, tmp_path, split)
 def test_show_refuses_a_split_that_does_not_exist(run, unpacked):
     code, _, err = run("show", "--split", "training")
     assert code == 2
-    assert "choose train, val or test" in err
+    assert "--split" in err
+    assert "train" in err
+
+
+def test_export_writes_a_folder_per_class_and_counts_the_images(run, tmp_path):
+    code, out, _ = run(
+        "export", "--set", "data={name: shapes, num_train: 40, num_test: 20}",
+        "--split", "test", "--per-class", "1", "--out", str(tmp_path / "pictures"),
+    )  # fmt: skip
+    assert code == 0
+    assert "10 images" in out
+    assert (tmp_path / "pictures" / "star" / "00000.png").is_file()

@@ -1,0 +1,152 @@
+"""CIFAR-10: 50,000 training and 10,000 test photographs of 32x32 pixels in ten classes.
+
+Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009.
+Shape letters: N examples, C channels, H W pixels, K classes.
+"""
+
+import os
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ...errors import DataError, ResourceError
+from ..dataset import DataAccess, DatasetConfig
+from ..decoded_cache import load_decoded, save_decoded
+from ..download.download import download
+from ..image_set import ImageSet
+from .batch_files import IMAGE_SHAPE
+from .releases import CLASS_NAMES, RELEASES, Release, Split
+from .source import Source, find_sources, source_at
+
+
+class CIFAR10Config(DatasetConfig):
+    """The real CIFAR-10, downloaded once or read from a copy that is already here."""
+
+    name: Literal["cifar10"] = Field(default="cifar10", description="the real CIFAR-10")
+    path: Path | None = Field(
+        default=None,
+        strict=False,
+        description=(
+            "your own copy: cifar-10-python.tar.gz, cifar-10-binary.tar.gz or an unpacked "
+            "directory; null: look in the data directory, else download (163 MiB)"
+        ),
+    )
+
+    def load_train(self, access: DataAccess) -> ImageSet:
+        """Load the 50,000 training images; the test batch is neither needed nor read."""
+        return load_split("train", self.path, access)
+
+    def load_test(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
+        """Load the 10,000 test images, labelled by position in ``class_names``."""
+        return relabel(load_split("test", self.path, access), class_names)
+
+
+def get_archive(access: DataAccess) -> Path:
+    """Download CIFAR-10 into the data directory unless it is there and intact."""
+    return download(RELEASES[0].archive, access)
+
+
+def load_split(split: Split, path: Path | None, access: DataAccess) -> ImageSet:
+    """Load one split from ``path``, else from the data directory, else from the network.
+
+    Decoded pixels are kept in the data directory, stamped with the source's size and time, so
+    that only the first start unpacks; ``access.verify`` reads and hashes the source again.
+    """
+    source = _find(split, path, access)
+    stamp = source.stamp(split)
+    cache = _cache_path(split, source, access.data_dir)
+    cached = None if access.verify else _load_cache(cache, stamp, access)
+    if cached is not None:
+        return cached
+    images = _decode(split, source, access)
+    try:
+        save_decoded(cache, images, stamp=stamp)
+    except (OSError, ResourceError) as error:
+        access.notice(f"the decoded images are not kept for the next start: {error}")
+    return images
+
+
+def relabel(images: ImageSet, class_names: tuple[str, ...]) -> ImageSet:
+    """Number the labels by position in ``class_names``; DataError where a class is not in it."""
+    if class_names == images.class_names:
+        return images
+    missing = [name for name in images.class_names if name not in class_names]
+    if missing:
+        raise DataError(
+            f"CIFAR-10 has the class {missing[0]!r}, which the model does not know; "
+            f"it knows {', '.join(class_names)}"
+        )
+    position_K = torch.tensor([class_names.index(name) for name in images.class_names])
+    return ImageSet(images.images_NCHW, position_K[images.labels_N], class_names, images.names)
+
+
+def _find(split: Split, path: Path | None, access: DataAccess) -> Source:
+    if path is not None:
+        return source_at(path.expanduser(), split, RELEASES)
+    for source in find_sources(access.data_dir, RELEASES):
+        if source.has(split):
+            return source
+    if access.offline:
+        raise DataError(_absent_message(access.data_dir, RELEASES))
+    return Source(get_archive(access), RELEASES[0])
+
+
+def _absent_message(data_dir: Path, releases: Sequence[Release]) -> str:
+    names = [name for release in releases for name in (release.directory, release.archive.name)]
+    return (
+        f"CIFAR-10 is not in {data_dir} (looked for {', '.join(names)}); run `cnn-train data get` "
+        f"while there is a network, or {releases[0].archive.manual_step(data_dir)}"
+    )
+
+
+def _cache_path(split: Split, source: Source, data_dir: Path) -> Path:
+    """Name one cache file per source, so that a changed source replaces its old one."""
+    key = sha256(os.fsencode(source.path.resolve())).hexdigest()[:12]
+    return data_dir / "decoded" / f"cifar10-{split}-{key}.bin"
+
+
+def _load_cache(cache: Path, stamp: str, access: DataAccess) -> ImageSet | None:
+    try:
+        return load_decoded(cache, stamp=stamp)
+    except OSError as error:
+        access.notice(f"{cache}: cannot be read ({error.strerror}); reading CIFAR-10 again")
+        return None
+
+
+def _decode(split: Split, source: Source, access: DataAccess) -> ImageSet:
+    """Decode every batch of the split into its place in the official order."""
+    batches = source.release.batches(split)
+    size = source.release.images_per_batch
+    images_NCHW = torch.empty(len(batches) * size, *IMAGE_SHAPE, dtype=torch.uint8)
+    labels_N = torch.empty(len(batches) * size, dtype=torch.int64)
+    with access.progress(f"Reading CIFAR-10 ({split})", len(batches)) as advance:
+        for batch, content in source.read(split):
+            start = batches.index(batch) * size
+            rows = slice(start, start + size)
+            images_NCHW[rows], labels_N[rows] = _decode_batch(
+                source.release, content, f"{source.path}: {batch.name}"
+            )
+            advance(1)
+    names = tuple(f"{split}/{index:05}" for index in range(len(labels_N)))
+    return ImageSet(images_NCHW, labels_N, CLASS_NAMES, names)
+
+
+def _decode_batch(release: Release, content: bytes, where: str) -> tuple[Tensor, Tensor]:
+    try:
+        images, labels = release.decode(content)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+    if not len(images) == len(labels) == release.images_per_batch:
+        raise DataError(
+            f"{where}: {len(images)} images and {len(labels)} labels, "
+            f"expected {release.images_per_batch} of each"
+        )
+    if labels.max() >= len(CLASS_NAMES):
+        raise DataError(f"{where}: label {labels.max()} is out of range 0 to 9")
+    return torch.tensor(images), torch.tensor(labels.astype(np.int64))

@@ -1,0 +1,1 @@
+"""Get one published file, whole and verified, over an unreliable network."""

@@ -1,0 +1,1 @@
+"""Your own images, one folder per class."""

@@ -1,0 +1,134 @@
+"""Your own images: one folder per class below ``train``, and optionally ``val`` and ``test``.
+
+Shape letters: N examples, K classes.
+"""
+
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+import PIL
+import torch
+from pydantic import Field
+
+from ...errors import DataError, ResourceError
+from ..dataset import DataAccess, DatasetConfig
+from ..decoded_cache import load_decoded, save_decoded
+from ..image_set import ImageSet
+from .decoding import decode_files
+from .listing import SplitListing, list_split, name_some
+
+DECODER_VERSION = 1  # raise it when the same file comes to mean other pixels
+
+
+class FolderConfig(DatasetConfig):
+    """Images in ``root/train/<class>/``, and optionally ``root/val`` and ``root/test`` alike."""
+
+    name: Literal["folder"] = Field(default="folder", description="your own images, by folder")
+    root: Path = Field(
+        strict=False,
+        description=(
+            "folder with train/<class>/<image>, and optionally val and test alike; "
+            "~ is your home, a relative path starts at the current directory"
+        ),
+    )
+    image_size: int = Field(
+        default=32,
+        ge=4,
+        le=512,
+        description="side in pixels to which each image is scaled and centre-cropped",
+    )
+
+    def load_train(self, access: DataAccess) -> ImageSet:
+        """Load ``root/train``; the test images are neither needed nor looked at."""
+        return load_split(_expand(self.root), "train", self.image_size, access)
+
+    def load_val(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet | None:
+        """Load ``root/val``; None where there is none."""
+        root = _expand(self.root)
+        if not (root / "val").is_dir():
+            return None
+        return _relabel(load_split(root, "val", self.image_size, access), class_names, access)
+
+    def load_test(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
+        """Load ``root/test``, labelled by position in ``class_names``."""
+        test = load_split(_expand(self.root), "test", self.image_size, access)
+        return _relabel(test, class_names, access)
+
+
+def load_split(root: Path, split: str, size_px: int, access: DataAccess) -> ImageSet:
+    """Load one split, decoded now or at an earlier start.
+
+    The decoded pixels are kept in the data directory and hold for files of the same names, sizes
+    and times; ``access.verify`` decodes again. Raises DataError for whatever is no image.
+    """
+    listing = list_split(root, split)
+    if listing.ignored:
+        access.notice(f"{root}: ignored {name_some(list(listing.ignored))}")
+    cache = _cache_path(root, split, size_px, access.data_dir)
+    stamp = f"decoder {DECODER_VERSION}, Pillow {PIL.__version__}, files {listing.stamp}"
+    cached = None if access.verify else _load_cache(cache, stamp, access)
+    if cached is not None:
+        return cached
+    images = _decode(listing, split, size_px, access)
+    _save_cache(cache, images, stamp, access)
+    return images
+
+
+def _expand(root: Path) -> Path:
+    try:
+        return root.expanduser()
+    except RuntimeError as problem:
+        raise DataError(
+            f"{root}: the home directory is unknown (HOME is not set); write data.root out"
+        ) from problem
+
+
+def _decode(listing: SplitListing, split: str, size_px: int, access: DataAccess) -> ImageSet:
+    return ImageSet(
+        decode_files(listing.paths, size_px, f"Decoding the {split} images", access),
+        torch.tensor(listing.labels),
+        listing.class_names,
+        listing.names,
+    )
+
+
+def _cache_path(root: Path, split: str, size_px: int, data_dir: Path) -> Path:
+    """Name one cache file per split and size, so that a changed data set replaces its old one."""
+    key = sha256(os.fsencode(root.resolve() / split)).hexdigest()[:16]
+    return data_dir / "folder-cache" / f"{split}-{size_px}px-{key}.bin"
+
+
+def _load_cache(cache: Path, stamp: str, access: DataAccess) -> ImageSet | None:
+    try:
+        images = load_decoded(cache, stamp=stamp)
+        if images is None and cache.exists():
+            access.notice(f"{cache}: the images changed, or it is damaged; decoding them again")
+    except OSError as problem:
+        access.notice(f"{cache}: cannot be read ({problem.strerror}); decoding the images again")
+        return None
+    return images
+
+
+def _save_cache(cache: Path, images: ImageSet, stamp: str, access: DataAccess) -> None:
+    try:
+        save_decoded(cache, images, stamp=stamp)
+    except (OSError, ResourceError) as problem:
+        access.notice(f"the decoded images are not kept for the next start: {problem}")
+
+
+def _relabel(images: ImageSet, class_names: tuple[str, ...], access: DataAccess) -> ImageSet:
+    """Number the labels by position in ``class_names``, the classes of the training images."""
+    split = images.names[0].split("/")[0]
+    unknown = [name for name in images.class_names if name not in class_names]
+    if unknown:
+        raise DataError(
+            f"{split} has classes that training lacks: {name_some(unknown)}; "
+            f"training has {name_some(list(class_names))}"
+        )
+    absent = [name for name in class_names if name not in images.class_names]
+    if absent:
+        access.notice(f"{split} has no images of {name_some(absent)}")
+    position_K = torch.tensor([class_names.index(name) for name in images.class_names])
+    return ImageSet(images.images_NCHW, position_K[images.labels_N], class_names, images.names)

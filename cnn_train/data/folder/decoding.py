@@ -1,0 +1,103 @@
+"""Decode many image files into one tensor, on all cores, in the files' order.
+
+Threads are enough: Pillow releases the interpreter's lock while it decodes and scales.
+
+Shape letters: N images, C channels, H W pixels.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...errors import DataError, ResourceError
+from ..dataset import Advance, DataAccess
+from ..images.files import load_image, resize_and_crop
+from .listing import MAX_NAMED
+
+FILES_PER_TASK = 16
+MAX_THREADS = 16  # each holds a file open and a photograph in memory
+
+Remarks = list[str]
+
+
+def decode_files(
+    paths: Sequence[Path], size_px: int, description: str, access: DataAccess
+) -> Tensor:
+    """Decode every file to ``size_px`` × ``size_px`` and return them as uint8 NCHW.
+
+    All files are tried; then DataError names those that failed, and a notice what is unusual
+    about others. Raises ResourceError where the images do not fit into memory.
+    """
+    images_NCHW = _allocate(len(paths), size_px)
+    failures: Remarks = []
+    notices: Remarks = []
+
+    def decode_some(indices: range) -> int:
+        for i in indices:
+            try:
+                image = load_image(paths[i])
+            except DataError as problem:
+                failures.append(str(problem))
+                continue
+            images_NCHW[i] = resize_and_crop(image.pixels_HWC, size_px).transpose(2, 0, 1)
+            notices.extend(f"{paths[i]}: {notice}" for notice in image.notices)
+        return len(indices)
+
+    with access.progress(description, len(paths)) as advance:
+        _run_on_all_cores(decode_some, _tasks(len(paths)), advance)
+    if failures:
+        raise DataError(
+            f"{len(failures)} of {len(paths)} files are not usable images; "
+            f"replace or remove them:\n{_list_some(failures)}"
+        )
+    if notices:
+        access.notice(f"about some images:\n{_list_some(notices)}")
+    return torch.from_numpy(images_NCHW)
+
+
+def _allocate(num_images: int, size_px: int) -> NDArray[np.uint8]:
+    try:
+        return np.empty((num_images, 3, size_px, size_px), dtype=np.uint8)
+    except MemoryError as problem:
+        gigabytes = num_images * 3 * size_px**2 / 1e9
+        raise ResourceError(
+            f"{num_images} images of {size_px} × {size_px} pixels need {gigabytes:.1f} GB of "
+            "memory; lower data.image_size"
+        ) from problem
+
+
+def _tasks(num_files: int) -> Iterator[range]:
+    for start in range(0, num_files, FILES_PER_TASK):
+        yield range(start, min(start + FILES_PER_TASK, num_files))
+
+
+def _run_on_all_cores(
+    work: Callable[[range], int], tasks: Iterable[range], advance: Advance
+) -> None:
+    """Run every task and report its progress; on an error or Ctrl-C, drop those not yet begun."""
+    threads = ThreadPoolExecutor(min(_count_cores(), MAX_THREADS))
+    try:
+        for num_done in threads.map(work, tasks):
+            advance(num_done)
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+def _count_cores() -> int:
+    """Count the cores this process may use, which a container or taskset can limit."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _list_some(remarks: Remarks) -> str:
+    """Return the first remarks, one to a line and sorted, and the number of the others."""
+    lines = [f"  {remark}" for remark in sorted(remarks)[:MAX_NAMED]]
+    others = len(remarks) - MAX_NAMED
+    return "\n".join([*lines, f"  and {others} others"] if others > 0 else lines)

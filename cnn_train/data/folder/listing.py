@@ -1,0 +1,131 @@
+"""What lies in one split of a folder dataset: classes, files, and what does not belong there.
+
+Expected: ``root/train/<class>/<image>``, and optionally ``root/val`` and ``root/test`` alike.
+"""
+
+import os
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from ...errors import DataError
+
+MIN_TRAINING_CLASSES = 2
+MAX_NAMED = 10
+SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+
+
+@dataclass(frozen=True)
+class SplitListing:
+    """The files of one split, sorted by class and name.
+
+    names: paths below the root, like ``test/cat/0007.jpg``. labels: positions in ``class_names``.
+    ignored: names of system files. stamp: changes with any file's name, size or modification time.
+    """
+
+    root: Path
+    names: tuple[str, ...]
+    labels: tuple[int, ...]
+    class_names: tuple[str, ...]
+    ignored: tuple[str, ...]
+    stamp: str
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Where each image lies."""
+        return tuple(self.root / name for name in self.names)
+
+
+def list_split(root: Path, split: str) -> SplitListing:
+    """List the images of ``root/split``; nothing is opened.
+
+    Raises DataError where the split is missing or empty, a class is empty, or something lies where
+    only folders or only files belong.
+    """
+    entries, ignored = _scan_split(root, split)
+    class_names = [entry.name for entry in entries]
+    digest, names, labels, empty = sha256(), [], [], []
+    for label, entry in enumerate(entries):
+        images, ignored_here = _scan_class(root, entry)
+        ignored += ignored_here
+        if not images:
+            empty.append(entry.name)
+        for image in images:
+            names.append(f"{split}/{entry.name}/{image.name}")
+            labels.append(label)
+            digest.update(_describe_version(names[-1], image))
+    if empty:
+        raise DataError(f"{root / split}: no images of {name_some(empty)}; add some, or remove it")
+    return SplitListing(
+        root, tuple(names), tuple(labels), tuple(class_names), tuple(ignored), digest.hexdigest()
+    )
+
+
+def name_some(names: list[str]) -> str:
+    """Join up to ten names, and count the others."""
+    others = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {others} others" if others > 0 else "")
+
+
+def _scan_split(root: Path, split: str) -> tuple[list[os.DirEntry[str]], list[str]]:
+    """Return the class folders and the ignored files of a split."""
+    folder = root / split
+    if not folder.is_dir():
+        problem = f"has no folder '{split}'" if root.is_dir() else "no such folder"
+        raise DataError(f"{root}: {problem}; expected {folder}/<class>/<image> for every image")
+    entries, ignored = _scan(root, folder)
+    strangers = [entry.name for entry in entries if not entry.is_dir()]
+    if strangers:
+        raise DataError(
+            f"{folder}: only class folders belong here, not {name_some(strangers)}; "
+            f"expected {folder}/<class>/<image>"
+        )
+    least = MIN_TRAINING_CLASSES if split == "train" else 1
+    if len(entries) < least:
+        raise DataError(
+            f"{folder}: {len(entries)} class folders, but {split} needs at least {least}; "
+            f"expected {folder}/<class>/<image>"
+        )
+    return entries, ignored
+
+
+def _scan_class(root: Path, entry: os.DirEntry[str]) -> tuple[list[os.DirEntry[str]], list[str]]:
+    """Return the images and the ignored files of a class folder."""
+    entries, ignored = _scan(root, Path(entry.path))
+    folders = [inner.name for inner in entries if inner.is_dir()]
+    if folders:
+        raise DataError(
+            f"{entry.path}: images lie directly in their class folder; "
+            f"move those of {name_some(folders)} up"
+        )
+    return entries, ignored
+
+
+def _scan(root: Path, folder: Path) -> tuple[list[os.DirEntry[str]], list[str]]:
+    """Return a folder's entries, sorted, and the system files in it (paths below the root)."""
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError as problem:
+        raise DataError(
+            f"{folder}: cannot be read ({problem.strerror}); change its permissions"
+        ) from problem
+    ignored = [
+        Path(entry.path).relative_to(root).as_posix()
+        for entry in entries
+        if _is_system_file(entry.name)
+    ]
+    return [entry for entry in entries if not _is_system_file(entry.name)], ignored
+
+
+def _is_system_file(name: str) -> bool:
+    return name.startswith(".") or name.lower() in SYSTEM_FILES
+
+
+def _describe_version(name: str, entry: os.DirEntry[str]) -> bytes:
+    """Name a file and the state it is in; a dangling link has no state, and fails on reading."""
+    try:
+        status = entry.stat()
+    except OSError:
+        return os.fsencode(f"{name}\0")
+    return os.fsencode(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0")

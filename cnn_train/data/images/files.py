@@ -1,0 +1,223 @@
+"""Read one image file of any common kind as upright 8-bit RGB, or say in one line why not.
+
+`predict` and the ``folder`` dataset both read through here: a file means the same pixels to both.
+
+Shape letters: H W pixels, C channels (RGB).
+"""
+
+import errno
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from ...errors import DataError, ResourceError
+from .foreign_files import describe_foreign_file
+from .modes import DecodedImage, Pixels, convert_to_rgb
+from .quiet_pillow import quiet_pillow
+
+T = TypeVar("T")
+
+SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png", ".apng"),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+}
+IMAGE_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+MAX_PIXELS = 178_956_970  # twice Pillow's warning limit; as RGB half a gigabyte
+MAX_ASPECT = 4
+MIN_SIDE_PX = 8
+PNG_BIT_DEPTH_OFFSET = 24  # signature 8, IHDR's length and type 8, width 4, height 4
+EXIF_ORIENTATION = 0x0112
+
+# How to set upright an image of EXIF orientation 1–8 (EXIF 2.32, 4.6.4 A): pixels are H × W × C.
+UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
+    1: lambda pixels: pixels,
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
+    8: lambda pixels: np.rot90(pixels),
+}
+
+
+def load_image(path: Path) -> DecodedImage:
+    """Read the first frame of an image file, recognised by its content, as upright 8-bit RGB.
+
+    Safe in several threads. Raises DataError (path, what is wrong, what to do) for whatever is no
+    readable image, ResourceError where the machine lacks memory or file handles.
+    """
+    with _open_file(path) as file, quiet_pillow:
+        try:
+            image = _open_image(file)
+            return _decode(image, path.suffix.lower())
+        except DataError as problem:
+            raise DataError(f"{path}: {problem}") from problem
+        except MemoryError as problem:
+            raise ResourceError(
+                f"{path}: not enough memory to decode it; make the image smaller"
+            ) from problem
+
+
+def resize_and_crop(pixels_HWC: Pixels, size_px: int) -> Pixels:
+    """Scale the central square to ``size_px`` × ``size_px`` (bicubic, antialiased).
+
+    That is "resize the shorter side, then crop the centre" in one step, so that a 1 × 5000 image
+    never becomes 32 × 160,000. An image that already has the size comes back untouched.
+    """
+    height, width = pixels_HWC.shape[:2]
+    if (height, width) == (size_px, size_px):
+        return pixels_HWC
+    side = min(height, width)
+    left, top = (width - side) / 2, (height - side) / 2
+    scaled = Image.fromarray(pixels_HWC).resize(
+        (size_px, size_px), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)
+    )
+    return np.array(scaled)
+
+
+def _open_file(path: Path) -> BinaryIO:
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise DataError(f"{path}: is a folder; name an image file")
+        if not stat.S_ISREG(mode):
+            raise DataError(f"{path}: is not a regular file; name an image file")
+        return path.open("rb")
+    except (OSError, ValueError) as problem:  # ValueError: a NUL character in the name
+        raise _explain_unreadable(path, problem) from problem
+
+
+def _explain_unreadable(path: Path, problem: Exception) -> DataError | ResourceError:
+    if isinstance(problem, FileNotFoundError):
+        return DataError(f"{path}: no such file; check the path")
+    if isinstance(problem, PermissionError):
+        return DataError(f"{path}: no permission to read it; change the file's permissions")
+    if isinstance(problem, OSError) and problem.errno in (errno.EMFILE, errno.ENFILE):
+        return ResourceError(f"{path}: too many open files; raise the limit with ulimit -n")
+    reason = getattr(problem, "strerror", None) or problem
+    return DataError(f"{path}: cannot be opened ({reason}); check the path")
+
+
+def _open_image(file: BinaryIO) -> Image.Image:
+    """Read the header, refuse giants, and check a PNG's checksums, which decoding skips."""
+    image = _open_header(file)
+    if image.format == "PNG":
+        bit_depth = _read_png_bit_depth(file)
+        _attempt(image.verify, "PNG")
+        image = _open_header(file)
+        _scale_transparent_colour(image, bit_depth)
+    return image
+
+
+def _open_header(file: BinaryIO) -> Image.Image:
+    try:
+        file.seek(0)
+        image = Image.open(file, formats=tuple(SUFFIXES))
+    except Image.DecompressionBombError as problem:
+        raise _too_large() from problem
+    except UnidentifiedImageError as problem:
+        file.seek(0)
+        raise DataError(describe_foreign_file(file.read(4096))) from problem
+    except Exception as problem:
+        raise _damaged("image", problem) from problem
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large()
+    return image
+
+
+def _decode(image: Image.Image, suffix: str) -> DecodedImage:
+    format_name = "JPEG" if image.format == "MPO" else str(image.format)  # MPO: JPEG with extras
+    num_frames = 1 if image.format == "MPO" else _count_frames(image)
+    _attempt(lambda: _load_first_frame(image), format_name)
+    decoded = _attempt(lambda: convert_to_rgb(image), format_name)
+    orientation = _orientation(image)
+    pixels_HWC = np.ascontiguousarray(UPRIGHT.get(orientation, UPRIGHT[1])(decoded.pixels_HWC))
+    notices = (
+        *_notice_suffix(format_name, suffix),
+        *((f"the first of {num_frames} frames is used",) if num_frames > 1 else ()),
+        *decoded.notices,
+        *_notice_shape(*pixels_HWC.shape[:2]),
+    )
+    return DecodedImage(pixels_HWC, notices)
+
+
+def _load_first_frame(image: Image.Image) -> None:
+    image.seek(0)
+    image.load()
+
+
+def _attempt(step: Callable[[], T], format_name: str) -> T:
+    """Run a step of Pillow's; on a damaged file its decoders raise nearly any exception."""
+    try:
+        return step()
+    except (DataError, MemoryError):
+        raise
+    except Exception as problem:
+        raise _damaged(format_name, problem) from problem
+
+
+def _damaged(format_name: str, problem: Exception) -> DataError:
+    reason = " ".join(str(problem).split()) or type(problem).__name__
+    return DataError(f"damaged or truncated {format_name} file ({reason}); replace it")
+
+
+def _too_large() -> DataError:
+    return DataError(f"has more than {MAX_PIXELS // 10**6} megapixels; make the image smaller")
+
+
+def _count_frames(image: Image.Image) -> int:
+    """Count an animation's frames; where a later frame is damaged, the first may still be good."""
+    try:
+        return int(getattr(image, "n_frames", 1))
+    except Exception:
+        return 1
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation; damaged EXIF data says nothing about the pixels."""
+    try:
+        return int(image.getexif().get(EXIF_ORIENTATION, 1))
+    except Exception:
+        return 1
+
+
+def _read_png_bit_depth(file: BinaryIO) -> int:
+    file.seek(PNG_BIT_DEPTH_OFFSET)
+    return file.read(1)[0]
+
+
+def _scale_transparent_colour(image: Image.Image, bit_depth: int) -> None:
+    """Bring a PNG's transparent colour to the 8 bits that Pillow brings the pixels to.
+
+    Pillow leaves it in the file's own bit depth, where it matches no pixel or a wrong one.
+    """
+    colour = image.info.get("transparency")
+    if image.mode == "L" and bit_depth < 8 and isinstance(colour, int):
+        image.info["transparency"] = colour * 255 // (2**bit_depth - 1)
+    if image.mode == "RGB" and bit_depth == 16 and isinstance(colour, tuple):
+        image.info["transparency"] = tuple(value >> 8 for value in colour)
+
+
+def _notice_suffix(format_name: str, suffix: str) -> tuple[str, ...]:
+    if suffix in SUFFIXES[format_name]:
+        return ()
+    return (f"is a {format_name} file, although its name ends in {suffix or 'nothing'}",)
+
+
+def _notice_shape(height: int, width: int) -> tuple[str, ...]:
+    size = f"{width} × {height} pixels"
+    if max(height, width) > MAX_ASPECT * min(height, width):
+        return (f"{size}: only the central square is seen",)
+    if min(height, width) < MIN_SIDE_PX:
+        return (f"{size}: hardly an image",)
+    return ()

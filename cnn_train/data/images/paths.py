@@ -1,0 +1,77 @@
+"""Find the image files that a command line names: files, folders and glob patterns."""
+
+import glob
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .files import IMAGE_SUFFIXES
+
+
+@dataclass(frozen=True)
+class UnusableImage:
+    """A path that yields no prediction, and why."""
+
+    path: str
+    message: str
+
+
+@dataclass(frozen=True)
+class FoundImages:
+    """Image files in the order they were named, and what was named but matches nothing."""
+
+    files: tuple[Path, ...]
+    errors: tuple[UnusableImage, ...]
+
+
+def find_images(paths: Iterable[str | Path]) -> FoundImages:
+    """Expand files, folders (recursively, sorted, by image suffix) and glob patterns.
+
+    A file that is named outright is kept whatever its suffix, even if it is missing: reading it
+    says what is wrong. Hidden files are found only when they are named.
+    """
+    files: list[Path] = []
+    errors: list[UnusableImage] = []
+    for name in map(str, paths):
+        matches, complaint = _expand(name)
+        files += matches
+        if complaint:
+            errors.append(UnusableImage(name, f"{name}: {complaint}"))
+    return FoundImages(tuple(files), tuple(errors))
+
+
+def _expand(name: str) -> tuple[list[Path], str | None]:
+    """Return what ``name`` stands for, and what is wrong with it (None: nothing)."""
+    # os.path instead of Path: it fails neither without HOME nor on a forbidden or endless name.
+    name = os.path.expanduser(name)  # noqa: PTH111
+    if os.path.isdir(name):  # noqa: PTH112
+        return _list_folder(Path(name))
+    if os.path.exists(name) or not glob.has_magic(name):  # noqa: PTH110
+        return [Path(name)], None
+    return _expand_pattern(name)
+
+
+def _expand_pattern(pattern: str) -> tuple[list[Path], str | None]:
+    files: list[Path] = []
+    for match in map(Path, sorted(glob.glob(pattern, recursive=True))):  # noqa: PTH207
+        files += _list_folder(match)[0] if match.is_dir() else [match]
+    unique = list(dict.fromkeys(files))
+    return unique, None if unique else "the pattern matches no image; check it"
+
+
+def _list_folder(folder: Path) -> tuple[list[Path], str | None]:
+    """List a folder's images at any depth; name the first part of it that cannot be read."""
+    unreadable: list[OSError] = []
+    files: list[Path] = []
+    for parent, subfolders, names in os.walk(folder, onerror=unreadable.append):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        files += [Path(parent, name) for name in names if _names_an_image(name)]
+    files.sort()
+    if unreadable:
+        return files, f"cannot read {unreadable[0].filename} ({unreadable[0].strerror})"
+    return files, None if files else "the folder holds no image; name another"
+
+
+def _names_an_image(name: str) -> bool:
+    return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES

@@ -1,0 +1,1 @@
+"""The embedded dataset: shapes drawn from a seed."""

@@ -1,0 +1,375 @@
+"""A folder of images as a dataset: its layout, its splits, its cache, and what is wrong with it."""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pydantic import ValidationError
+
+from cnn_train.data.dataset import DataAccess
+from cnn_train.data.folder import dataset as folder
+from cnn_train.data.folder import decoding as folder_decoding
+from cnn_train.data.folder.dataset import FolderConfig, load_split
+from cnn_train.data.images.files import load_image, resize_and_crop
+from cnn_train.errors import DataError, ResourceError
+
+LEVELS = {"cat": 40, "dog": 200}
+
+
+def save_image(path, level=0, size=(8, 8)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (level, 255 - level, 7)).save(path)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A data set of two classes: three training images of each, two test images of each."""
+    for split, count in (("train", 3), ("test", 2)):
+        for name, level in LEVELS.items():
+            for i in range(count):
+                save_image(tmp_path / "set" / split / name / f"{i}.png", level + i)
+    return tmp_path / "set"
+
+
+@pytest.fixture
+def notices():
+    return []
+
+
+@pytest.fixture
+def access(tmp_path, notices):
+    return DataAccess(tmp_path / "data", notice=notices.append)
+
+
+@pytest.fixture
+def config(root):
+    return FolderConfig(root=root, image_size=8)
+
+
+def cache_files(access):
+    return sorted((access.data_dir / "folder-cache").glob("*"))
+
+
+def remove_tree(path):
+    for inner in sorted(path.rglob("*"), reverse=True):
+        inner.rmdir() if inner.is_dir() else inner.unlink()
+    if path.exists():
+        path.rmdir()
+
+
+def test_images_labels_and_names_come_sorted_by_class_and_name(config, access):
+    images = config.load_train(access)
+    assert images.class_names == ("cat", "dog")
+    assert images.names == tuple(f"train/{c}/{i}.png" for c in LEVELS for i in range(3))
+    assert images.labels_N.tolist() == [0, 0, 0, 1, 1, 1]
+    assert images.images_NCHW.shape == (6, 3, 8, 8)
+    assert images.images_NCHW[:, 0, 0, 0].tolist() == [40, 41, 42, 200, 201, 202]
+    assert images.images_NCHW[:, 2].unique().tolist() == [7]
+
+
+def test_each_row_is_what_predict_sees_of_its_file(root, config, access):
+    rng = np.random.default_rng(0)
+    for i, (height, width) in enumerate([(8, 8), (50, 30), (5, 9)]):
+        pixels = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / "train" / "cat" / f"{i}.png")
+    images = config.load_train(access)
+    for name, row in zip(images.names, images.images_NCHW, strict=True):
+        seen = resize_and_crop(load_image(root / name).pixels_HWC, 8)
+        assert torch.equal(row.permute(1, 2, 0), torch.from_numpy(seen))
+
+
+def test_training_works_without_test_images_and_testing_without_training_images(config, access):
+    remove_tree(config.root / "test")
+    config.load_train(access)
+    assert len(cache_files(access)) == 1
+    (config.root / "train").rename(config.root / "test")
+    assert len(config.load_test(access, ("cat", "dog"))) == 6
+
+
+def test_loading_the_training_images_opens_nothing_below_test(config, access, monkeypatch):
+    listed = []
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: (listed.append(Path(path)), real(path))[1])
+    config.load_train(access)
+    assert listed
+    assert all("test" not in path.relative_to(config.root).parts for path in listed)
+
+
+def test_val_is_optional(config, access):
+    assert config.load_val(access, ("cat", "dog")) is None
+    (config.root / "test").rename(config.root / "val")
+    val = config.load_val(access, ("cat", "dog"))
+    assert val is not None
+    assert val.names[0] == "val/cat/0.png"
+
+
+def test_labels_follow_the_training_class_names(config, access, notices):
+    test = config.load_test(access, ("bird", "dog", "cat"))
+    assert test.class_names == ("bird", "dog", "cat")
+    assert test.labels_N.tolist() == [2, 2, 1, 1]
+    assert notices == ["test has no images of bird"]
+
+
+def test_a_test_class_that_training_lacks_is_named(config, access):
+    with pytest.raises(DataError, match="test has classes that training lacks: dog; training has"):
+        config.load_test(access, ("bird", "cat"))
+
+
+@pytest.mark.parametrize("missing", ["", "train"])
+def test_a_missing_training_folder_names_the_layout(config, access, missing):
+    remove_tree(config.root / missing)
+    problem = "has no folder 'train'" if missing else "no such folder"
+    with pytest.raises(DataError, match=problem) as refusal:
+        config.load_train(access)
+    assert f"expected {config.root}/train/<class>/<image>" in str(refusal.value)
+
+
+def test_one_class_is_too_few_to_train_but_enough_to_test(config, access):
+    for split in ("train", "test"):
+        remove_tree(config.root / split / "dog")
+    assert len(config.load_test(access, ("cat", "dog"))) == 2
+    with pytest.raises(DataError, match="1 class folders, but train needs at least 2"):
+        config.load_train(access)
+
+
+@pytest.mark.parametrize(("split", "least"), [("train", 2), ("val", 1), ("test", 1)])
+def test_a_split_without_class_folders_is_refused(config, access, split, least):
+    remove_tree(config.root / split)
+    (config.root / split).mkdir()
+    with pytest.raises(DataError, match=f"0 class folders, but {split} needs at least {least};"):
+        load_split(config.root, split, 8, access)
+
+
+def test_empty_classes_are_named(config, access):
+    for name in ("ant", "bee"):
+        (config.root / "train" / name).mkdir()
+    with pytest.raises(DataError, match="no images of ant, bee; add some, or remove it"):
+        config.load_train(access)
+
+
+def test_images_outside_a_class_and_folders_inside_one_are_named(config, access):
+    save_image(config.root / "train" / "stray.png")
+    with pytest.raises(DataError, match=r"only class folders belong here, not stray\.png"):
+        config.load_train(access)
+    (config.root / "train" / "stray.png").unlink()
+    save_image(config.root / "train" / "dog" / "puppies" / "1.png")
+    with pytest.raises(DataError, match=r"images lie directly in their class folder; .* puppies"):
+        config.load_train(access)
+
+
+def test_system_files_are_ignored_and_said(config, access, notices):
+    for name in (".DS_Store", "cat/Thumbs.db", "dog/.hidden"):
+        (config.root / "train" / name).write_bytes(b"\0")
+    assert len(config.load_train(access)) == 6
+    expected = "train/.DS_Store, train/cat/Thumbs.db, train/dog/.hidden"
+    assert notices == [f"{config.root}: ignored {expected}"]
+
+
+def test_every_unusable_file_is_named_up_to_ten(config, access):
+    for i in range(12):
+        (config.root / "train" / "cat" / f"bad{i:02}.png").write_bytes(b"")
+    (config.root / "train" / "dog" / "labels.csv").write_text("a,b")
+    with pytest.raises(DataError) as refusal:
+        config.load_train(access)
+    lines = str(refusal.value).splitlines()
+    assert lines[0] == "13 of 19 files are not usable images; replace or remove them:"
+    assert lines[1] == f"  {config.root}/train/cat/bad00.png: the file is empty; replace it"
+    assert len(lines) == 12
+    assert lines[-1] == "  and 3 others"
+    assert cache_files(access) == []
+
+
+def test_a_stray_text_and_a_dangling_link_are_named(config, access):
+    (config.root / "train" / "dog" / "labels.csv").write_text("a,b")
+    (config.root / "train" / "cat" / "gone.png").symlink_to("nowhere")
+    with pytest.raises(DataError) as refusal:
+        config.load_train(access)
+    assert "gone.png: no such file" in str(refusal.value)
+    assert "labels.csv: is a text file" in str(refusal.value)
+
+
+def test_unusual_images_are_noticed(config, access, notices):
+    (config.root / "train" / "cat" / "0.png").rename(config.root / "train" / "cat" / "0.jpg")
+    config.load_train(access)
+    assert notices == [
+        f"about some images:\n  {config.root}/train/cat/0.jpg: "
+        "is a PNG file, although its name ends in .jpg"
+    ]
+
+
+def test_an_unreadable_class_folder_is_named(config, access, monkeypatch):
+    real = os.scandir
+
+    def refuse_dogs(path):
+        if Path(path).name == "dog":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse_dogs)
+    with pytest.raises(DataError, match=r"train/dog: cannot be read \(Permission denied\)"):
+        config.load_train(access)
+
+
+def test_a_second_start_decodes_nothing(config, access, monkeypatch):
+    first = config.load_train(access)
+    monkeypatch.setattr(folder, "decode_files", None)
+    second = config.load_train(access)
+    assert first.fingerprint() == second.fingerprint()
+    assert first.names == second.names
+
+
+@pytest.mark.parametrize("change", ["content", "time", "new file", "renamed", "removed"])
+def test_a_changed_file_is_decoded_again_into_the_same_cache_file(config, access, change):
+    before = config.load_train(access)
+    path = config.root / "train" / "cat" / "0.png"
+    if change == "content":
+        save_image(path, 99, size=(9, 9))
+    elif change == "time":
+        save_image(path, 99)
+        os.utime(path, ns=(0, 0))
+    elif change == "new file":
+        save_image(path.with_name("new.png"))
+    elif change == "renamed":
+        path.rename(path.with_name("9.png"))
+    else:
+        path.unlink()
+    after = config.load_train(access)
+    assert (before.fingerprint(), before.names) != (after.fingerprint(), after.names)
+    assert len(cache_files(access)) == 1
+
+
+def test_another_size_or_decoder_is_decoded_again(config, access, monkeypatch):
+    config.load_train(access)
+    larger = config.model_copy(update={"image_size": 16})
+    assert larger.load_train(access).image_shape == (3, 16, 16)
+    assert config.load_train(access).image_shape == (3, 8, 8)
+    monkeypatch.setattr(folder, "DECODER_VERSION", 2)
+    monkeypatch.setattr(folder, "decode_files", lambda *a: torch.zeros(6, 3, 8, 8).byte())
+    assert config.load_train(access).images_NCHW.sum() == 0
+
+
+def test_verify_decodes_again_whatever_the_cache_says(config, access):
+    path = config.root / "train" / "cat" / "0.png"
+    config.load_train(access)
+    status = path.stat()
+    content = bytearray(path.read_bytes())
+    content[-13] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    config.load_train(access)
+    with pytest.raises(DataError, match=r"0\.png: damaged"):
+        config.load_train(replace(access, verify=True))
+
+
+@pytest.mark.parametrize("place", [0, 64, 300, -1])
+def test_a_damaged_cache_is_rebuilt_and_said(config, access, notices, place):
+    expected = config.load_train(access).fingerprint()
+    (cache,) = cache_files(access)
+    intact = cache.read_bytes()
+    damaged = bytearray(intact)
+    damaged[place] ^= 1
+    cache.write_bytes(damaged)
+    assert config.load_train(access).fingerprint() == expected
+    assert notices == [f"{cache}: the images changed, or it is damaged; decoding them again"]
+    assert cache.read_bytes() == intact
+
+
+@pytest.mark.parametrize("num_bytes", [0, 10, 64, 200])
+def test_a_truncated_cache_is_rebuilt(config, access, num_bytes):
+    expected = config.load_train(access).fingerprint()
+    (cache,) = cache_files(access)
+    cache.write_bytes(cache.read_bytes()[:num_bytes])
+    assert config.load_train(access).fingerprint() == expected
+
+
+def test_an_unwritable_cache_is_said_and_done_without(config, access, notices):
+    access.data_dir.write_text("a file where the folder should be")
+    assert len(config.load_train(access)) == 6
+    assert notices[0].startswith("the decoded images are not kept for the next start: ")
+
+
+def test_four_loaders_at_once_leave_one_good_cache(config, access):
+    with ThreadPoolExecutor(4) as threads:
+        loaded = list(threads.map(config.load_train, [access] * 4))
+    assert {images.fingerprint() for images in loaded} == {config.load_train(access).fingerprint()}
+    assert len(cache_files(access)) == 1
+
+
+def test_progress_counts_every_file(config, access):
+    opened, counts = [], []
+
+    class Bar:
+        def __enter__(self):
+            return counts.append
+
+        def __exit__(self, *problem):
+            return None
+
+    def progress(description, total, *, unit="items"):
+        opened.append((description, total))
+        return Bar()
+
+    config.load_train(replace(access, progress=progress))
+    assert opened == [("Decoding the train images", 6)]
+    assert sum(counts) == 6
+
+
+def test_an_interruption_stops_the_decoding(tmp_path, monkeypatch):
+    decoded = []
+
+    def interrupt(amount):
+        raise KeyboardInterrupt
+
+    def decode(indices):
+        decoded.append(indices)
+        return len(indices)
+
+    monkeypatch.setattr(folder_decoding, "_count_cores", lambda: 1)
+    tasks = (range(i, i + 1) for i in range(5_000))
+    with pytest.raises(KeyboardInterrupt):
+        folder_decoding._run_on_all_cores(decode, tasks, interrupt)
+    assert len(decoded) < 5_000
+
+
+def test_images_that_do_not_fit_into_memory_are_a_lack_of_resources():
+    with pytest.raises(ResourceError, match=r"GB of memory; lower data\.image_size"):
+        folder_decoding._allocate(10**12, 512)
+
+
+def test_the_root_may_start_at_home_or_here(config, access, root, monkeypatch):
+    monkeypatch.setenv("HOME", str(root.parent))
+    monkeypatch.chdir(root.parent)
+    for spelling in ("~/set", "set", "./set/../set"):
+        relative = FolderConfig(root=Path(spelling), image_size=8)
+        assert len(relative.load_train(access)) == 6
+    assert len(cache_files(access)) == 1
+
+
+def test_unicode_and_spaces_in_names_are_kept(config, access):
+    save_image(config.root / "train" / "été bleu" / "ñandú 1.png")
+    images = config.load_train(access)
+    assert images.names[-1] == "train/été bleu/ñandú 1.png"
+    assert config.load_train(access).names == images.names
+
+
+def test_a_name_that_is_not_unicode_is_kept(config, access):
+    name = os.fsdecode(b"train/cat/\xff.png")
+    save_image(config.root / "train" / "cat" / "x.png")
+    (config.root / "train" / "cat" / "x.png").rename(config.root / name)
+    for _ in range(2):
+        assert name in config.load_train(access).names
+
+
+@pytest.mark.parametrize("settings", [{}, {"root": "x", "image_size": 3}, {"root": 5}])
+def test_the_config_refuses_nonsense(settings):
+    with pytest.raises(ValidationError):
+        FolderConfig.model_validate(settings)
+
+
+def test_the_config_takes_a_path_as_text():
+    assert FolderConfig.model_validate({"root": "~/pets"}).root == Path("~/pets")

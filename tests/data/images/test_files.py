@@ -1,0 +1,507 @@
+"""Every kind of image file against its plain 8-bit RGB twin, and every kind of broken file."""
+
+import contextlib
+import errno
+import io
+import os
+import stat
+import struct
+import time
+import warnings
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from cnn_train.data.images import files as image_files
+from cnn_train.data.images.files import load_image, resize_and_crop
+from cnn_train.data.images.modes import convert_to_rgb
+from cnn_train.errors import DataError, ResourceError
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GREY = np.linspace(0, 255, 24 * 20).round().astype(np.uint8).reshape(24, 20)
+COLOUR = np.stack([GREY, GREY[::-1], np.full_like(GREY, 90)], axis=2)
+FOUR_COLOURS = np.array([[0, 85, 170, 255]], dtype=np.uint8).repeat(4, axis=0)
+
+
+def in_rgb(grey):
+    return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+
+
+def png_chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def make_png(width, height, bit_depth, colour_type, rows, transparent=b""):
+    """Write a PNG by its specification, for what Pillow cannot write."""
+    header = struct.pack(">IIBBBBB", width, height, bit_depth, colour_type, 0, 0, 0)
+    return b"".join(
+        [
+            PNG_SIGNATURE,
+            png_chunk(b"IHDR", header),
+            png_chunk(b"tRNS", transparent) if transparent else b"",
+            png_chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows))),
+            png_chunk(b"IEND", b""),
+        ]
+    )
+
+
+def make_grey_tiff(width, height, bits, photometric, data, sample_format=1):
+    """Write a little-endian grey TIFF of one strip by its specification."""
+    entries = [
+        (256, 4, width),
+        (257, 4, height),
+        (258, 3, bits),
+        (259, 3, 1),
+        (262, 3, photometric),
+        (273, 4, 8),
+        (277, 3, 1),
+        (278, 4, height),
+        (279, 4, len(data)),
+        (339, 3, sample_format),
+    ]
+    directory = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries
+    )
+    return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory + bytes(4)
+
+
+def encode(image, format_name, **options):
+    file = io.BytesIO()
+    image.save(file, format_name, **options)
+    return file.getvalue()
+
+
+def encode_array(array, format_name, **options):
+    return encode(Image.fromarray(array), format_name, **options)
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load an image from its bytes."""
+
+    def write_and_load(content, name="image.png"):
+        (tmp_path / name).write_bytes(content)
+        return load_image(tmp_path / name)
+
+    return write_and_load
+
+
+COLOUR_16 = COLOUR.astype(">u2") * 257
+GREY_16 = GREY.astype(np.uint16) * 257
+BLACK_AND_WHITE = np.where(GREY > 127, 255, 0).astype(np.uint8)
+TWINS = {
+    # kind: content, suffix, the 8-bit RGB twin, the largest difference in levels
+    "RGB PNG": (encode_array(COLOUR, "PNG"), ".png", COLOUR, 0),
+    "RGB BMP": (encode_array(COLOUR, "BMP"), ".bmp", COLOUR, 0),
+    "RGB TIFF": (encode_array(COLOUR, "TIFF"), ".tif", COLOUR, 0),
+    "RGB PPM": (encode_array(COLOUR, "PPM"), ".ppm", COLOUR, 0),
+    "RGB WebP": (encode_array(COLOUR, "WEBP", lossless=True), ".webp", COLOUR, 0),
+    "RGB JPEG": (encode_array(COLOUR, "JPEG", quality=100, subsampling=0), ".jpg", COLOUR, 4),
+    "grey": (encode_array(GREY, "PNG"), ".png", in_rgb(GREY), 0),
+    "1 bit": (
+        encode(Image.fromarray(BLACK_AND_WHITE).convert("1"), "PNG"),
+        ".png",
+        in_rgb(BLACK_AND_WHITE),
+        0,
+    ),
+    "opaque LA": (encode(Image.fromarray(GREY).convert("LA"), "PNG"), ".png", in_rgb(GREY), 0),
+    "opaque RGBA": (encode(Image.fromarray(COLOUR).convert("RGBA"), "PNG"), ".png", COLOUR, 0),
+    "palette": (
+        encode(Image.fromarray(FOUR_COLOURS).convert("RGB").quantize(4), "PNG"),
+        ".png",
+        in_rgb(FOUR_COLOURS),
+        0,
+    ),
+    "GIF": (encode_array(FOUR_COLOURS, "GIF"), ".gif", in_rgb(FOUR_COLOURS), 0),
+    "palette and alpha": (
+        encode(Image.fromarray(in_rgb(FOUR_COLOURS)).convert("RGBA").convert("PA"), "TIFF"),
+        ".tif",
+        in_rgb(FOUR_COLOURS),
+        0,
+    ),
+    "CMYK TIFF": (encode(Image.fromarray(COLOUR).convert("CMYK"), "TIFF"), ".tif", COLOUR, 0),
+    "CMYK JPEG": (
+        encode(Image.fromarray(COLOUR).convert("CMYK"), "JPEG", quality=100, subsampling=0),
+        ".jpg",
+        COLOUR,
+        4,
+    ),
+    "YCbCr": (encode(Image.fromarray(COLOUR).convert("YCbCr"), "TIFF"), ".tif", COLOUR, 3),
+    "16-bit grey PNG": (encode_array(GREY_16, "PNG"), ".png", in_rgb(GREY), 0),
+    "16-bit grey TIFF": (encode_array(GREY_16, "TIFF"), ".tif", in_rgb(GREY), 0),
+    "16-bit big-endian TIFF": (
+        encode_array(GREY_16.astype(">u2"), "TIFF"),
+        ".tif",
+        in_rgb(GREY),
+        0,
+    ),
+    "16-bit grey PGM": (
+        b"P5 20 24 65535\n" + GREY_16.astype(">u2").tobytes(),
+        ".pgm",
+        in_rgb(GREY),
+        0,
+    ),
+    "16-bit grey of the high byte": (
+        encode_array(GREY.astype(np.uint16) << 8, "PNG"),
+        ".png",
+        in_rgb(GREY),
+        1,
+    ),
+    "16-bit RGB PNG": (
+        make_png(20, 24, 16, 2, [row.tobytes() for row in COLOUR_16]),
+        ".png",
+        COLOUR,
+        0,
+    ),
+    "16 bits in 32": (encode_array(GREY_16.astype(np.int32), "TIFF"), ".tif", in_rgb(GREY), 0),
+    "8 bits in 32": (encode_array(GREY.astype(np.int32), "TIFF"), ".tif", in_rgb(GREY), 0),
+    "white is zero": (
+        make_grey_tiff(20, 24, 16, 0, (65_535 - GREY_16).astype("<u2").tobytes()),
+        ".tif",
+        in_rgb(GREY),
+        0,
+    ),
+    "12-bit TIFF": (
+        make_grey_tiff(2, 1, 12, 1, bytes([0x00, 0x0F, 0xFF])),  # 0 and 4095
+        ".tif",
+        in_rgb(np.array([[0, 255]], dtype=np.uint8)),
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", TWINS)
+def test_every_kind_of_pixel_equals_its_8_bit_rgb_twin(load, kind):
+    content, suffix, twin, tolerance = TWINS[kind]
+    pixels = load(content, f"image{suffix}").pixels_HWC
+    assert pixels.dtype == np.uint8
+    assert pixels.shape == twin.shape
+    assert np.abs(pixels.astype(int) - twin).max() <= tolerance
+
+
+def test_lab_colours_come_back_within_their_rounding(load):
+    image = Image.new("LAB", (4, 4), (136, 128, 128))  # L* 53.4, no colour: sRGB grey 127
+    assert np.abs(load(encode(image, "TIFF"), "lab.tif").pixels_HWC.astype(int) - 127).max() <= 2
+
+
+def test_a_mode_outside_the_table_is_refused_by_name():
+    with pytest.raises(DataError, match="mode HSV are not supported; save it as 8-bit RGB"):
+        convert_to_rgb(Image.new("HSV", (4, 4)))
+
+
+SECRET = (200, 10, 30)
+
+
+def _transparent_palette():
+    image = Image.new("P", (2, 1))
+    image.putpalette([*SECRET, 0, 0, 255])
+    image.putdata([0, 1])
+    return image
+
+
+HIDDEN = {
+    # kind: an image whose left pixel is transparent, and whose right pixel is not
+    "RGBA": (
+        encode_array(np.array([[[*SECRET, 0], [0, 0, 255, 255]]], dtype=np.uint8), "PNG"),
+        (0, 0, 255),
+    ),
+    "LA": (encode_array(np.array([[[77, 0], [9, 255]]], dtype=np.uint8), "PNG"), (9, 9, 9)),
+    "palette": (encode(_transparent_palette(), "PNG", transparency=0), (0, 0, 255)),
+    "palette of alphas": (
+        encode(_transparent_palette(), "PNG", transparency=b"\x00\xff"),
+        (0, 0, 255),
+    ),
+    "GIF": (encode(_transparent_palette(), "GIF", transparency=0), (0, 0, 255)),
+    "RGB": (
+        make_png(2, 1, 8, 2, [bytes([*SECRET, 0, 0, 255])], struct.pack(">3H", *SECRET)),
+        (0, 0, 255),
+    ),
+    "1 bit": (make_png(2, 1, 1, 0, [bytes([0b01000000])], struct.pack(">H", 0)), (255,) * 3),
+    "2 bits": (make_png(2, 1, 2, 0, [bytes([0b10010000])], struct.pack(">H", 2)), (85,) * 3),
+    "4 bits": (make_png(2, 1, 4, 0, [bytes([0xA5])], struct.pack(">H", 0xA)), (85,) * 3),
+    "16 bits": (
+        make_png(2, 1, 16, 0, [struct.pack(">2H", 1000, 32_639)], struct.pack(">H", 1000)),
+        (127,) * 3,
+    ),
+    "16-bit RGB": (
+        make_png(
+            2,
+            1,
+            16,
+            2,
+            [struct.pack(">6H", 1000, 2000, 3000, 32_639, 32_639, 32_639)],
+            struct.pack(">3H", 1000, 2000, 3000),
+        ),
+        (127,) * 3,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HIDDEN)
+def test_transparent_pixels_become_white_and_their_colours_stay_hidden(load, kind):
+    content, visible = HIDDEN[kind]
+    decoded = load(content)
+    assert decoded.pixels_HWC[0].tolist() == [[255, 255, 255], list(visible)]
+    assert "transparent pixels are laid on white" in decoded.notices
+
+
+def test_half_transparent_pixels_are_mixed_with_white(load):
+    content = encode(Image.new("RGBA", (9, 9), (0, 0, 0, 128)), "PNG")
+    assert load(content).pixels_HWC[0, 0].tolist() == [127, 127, 127]
+
+
+def test_premultiplied_grey_is_divided_by_its_alpha(load):
+    image = Image.fromarray(np.array([[[50, 100]]], dtype=np.uint8))  # grey 127 at alpha 100
+    extra_samples = struct.Struct("<HHIH")  # tag 338, one short: 1 premultiplied, 2 plain alpha
+    content = encode(image, "TIFF").replace(
+        extra_samples.pack(338, 3, 1, 2), extra_samples.pack(338, 3, 1, 1)
+    )
+    assert Image.open(io.BytesIO(content)).mode == "La"
+    expected = (127 * 100 + 255 * 155) / 255
+    assert abs(int(load(content, "la.tif").pixels_HWC[0, 0, 0]) - expected) <= 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(("format_name", "suffix"), [("PNG", ".png"), ("TIFF", ".tif")])
+def test_every_exif_orientation_is_set_upright(load, orientation, format_name, suffix):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = Image.fromarray(COLOUR)
+    content = encode(image, format_name, exif=exif)
+    image.getexif()[0x0112] = orientation
+    expected = np.asarray(ImageOps.exif_transpose(image))
+    assert np.array_equal(load(content, f"photo{suffix}").pixels_HWC, expected)
+
+
+def test_a_jpegs_orientation_counts_too(load):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert load(encode_array(COLOUR, "JPEG", exif=exif), "a.jpg").pixels_HWC.shape == (20, 24, 3)
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0rubbish", b"Exif\0\0II*\0\xff\xff\xff\x7f"])
+def test_damaged_exif_data_does_not_spoil_a_good_image(load, exif):
+    assert load(encode_array(COLOUR, "JPEG", exif=exif), "a.jpg").pixels_HWC.shape == COLOUR.shape
+
+
+@pytest.mark.parametrize(
+    ("format_name", "suffix"),
+    [("GIF", ".gif"), ("WEBP", ".webp"), ("PNG", ".png"), ("TIFF", ".tif")],
+)
+def test_an_animation_gives_its_first_frame_and_says_so(load, format_name, suffix):
+    frames = [Image.new("RGB", (16, 16), (0, level, 0)) for level in (255, 128, 0)]
+    options = {"lossless": True} if format_name == "WEBP" else {}
+    content = encode(frames[0], format_name, save_all=True, append_images=frames[1:], **options)
+    decoded = load(content, f"moving{suffix}")
+    assert decoded.notices == ("the first of 3 frames is used",)
+    assert decoded.pixels_HWC[0, 0].tolist() == [0, 255, 0]
+
+
+def test_a_phones_photo_with_further_pictures_inside_is_a_plain_jpeg(load):
+    image = Image.fromarray(COLOUR)
+    content = encode(image, "MPO", save_all=True, append_images=[image.rotate(180)])
+    decoded = load(content, "phone.jpg")
+    assert Image.open(io.BytesIO(content)).format == "MPO"
+    assert decoded.notices == ()
+    assert np.abs(decoded.pixels_HWC.astype(int) - COLOUR).mean() < 8
+
+
+def test_a_wrong_or_missing_suffix_is_fine_and_said(load):
+    content = encode_array(COLOUR, "PNG")
+    assert load(content, "photo.JPG").notices == ("is a PNG file, although its name ends in .jpg",)
+    assert load(content, "photo").notices == ("is a PNG file, although its name ends in nothing",)
+    assert load(content, "photo.PNG").notices == ()
+
+
+@pytest.mark.parametrize(
+    ("size", "notice"),
+    [
+        ((1, 1), ("1 × 1 pixels: hardly an image",)),
+        ((1, 5000), ("1 × 5000 pixels: only the central square is seen",)),
+        ((100, 8), ("100 × 8 pixels: only the central square is seen",)),
+        ((32, 8), ()),
+    ],
+)
+def test_extreme_shapes_are_read_with_a_notice(load, size, notice):
+    decoded = load(encode(Image.new("RGB", size, "red"), "PNG"))
+    assert decoded.notices == notice
+    assert resize_and_crop(decoded.pixels_HWC, 32).tolist() == [[[255, 0, 0]] * 32] * 32
+
+
+def _corrupt_checksum():
+    content = bytearray(encode_array(COLOUR, "PNG"))
+    content[-13] ^= 1  # the last byte of the pixel data's CRC, before IEND's 12 bytes
+    return bytes(content)
+
+
+UNUSABLE = {
+    "empty.png": (b"", "the file is empty"),
+    "text.jpg": (b"hello, I am a text\n", "is a text file; supported are JPEG"),
+    "drawing.png": (b'<?xml version="1.0"?><svg width="9"/>', "is an SVG drawing"),
+    "page.jpg": (b"<!DOCTYPE html><html></html>", "is an HTML page"),
+    "paper.jpg": (b"%PDF-1.7 \x00\x01", "is a PDF document"),
+    "phone.jpg": (b"\0\0\0\x18ftypheic\0\0\0\0", "is a HEIC image"),
+    "random.png": (b"\x00\x01\x02" * 50, "is no image of a known kind"),
+    "stub.jpg": (b"\xff\xd8\xff", "damaged or truncated"),
+    "header.png": (PNG_SIGNATURE, "damaged or truncated"),
+    "checksum.png": (_corrupt_checksum(), "damaged or truncated PNG file"),
+    "no_end.png": (encode_array(COLOUR, "PNG")[:-12], "damaged or truncated PNG file"),
+    "float.tif": (encode_array(np.full((8, 8), 0.5, np.float32), "TIFF"), "floating-point"),
+    "nan.tif": (encode_array(np.full((8, 8), np.nan, np.float32), "TIFF"), "floating-point"),
+    "deep.tif": (encode_array(np.full((8, 8), 70_000, np.int32), "TIFF"), "no known scale"),
+    "signed.tif": (encode_array(np.full((8, 8), -5, np.int32), "TIFF"), "no known scale"),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_an_unusable_file_is_refused_in_one_line(load, tmp_path, name):
+    content, message = UNUSABLE[name]
+    with pytest.raises(DataError) as refusal:
+        load(content, name)
+    line = str(refusal.value)
+    assert line.startswith(f"{tmp_path / name}: ")
+    assert message in line
+    assert "\n" not in line
+    assert "object at" not in line
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM", "GIF"])
+def test_a_truncated_file_is_never_taken_for_whole(load, format_name):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    content = encode_array(noise, format_name)
+    for num_bytes in np.linspace(0, len(content) - 12, 40).astype(int):
+        with pytest.raises(DataError, match=r"damaged or truncated|empty|is a text|no image"):
+            load(content[:num_bytes])
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "JPEG", "GIF", "WEBP", "TIFF"])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(place=st.integers(0, 10**6), value=st.integers(0, 255))
+def test_a_changed_byte_gives_pixels_or_a_data_error(load, format_name, place, value):
+    content = bytearray(encode_array(COLOUR, format_name))
+    content[place % len(content)] = value
+    with contextlib.suppress(DataError):
+        assert load(bytes(content)).pixels_HWC.ndim == 3
+
+
+def test_200_megapixels_are_refused_at_once_whatever_the_format(load):
+    bombs = {
+        "bomb.png": make_png(20_000, 10_000, 8, 2, [b""]),
+        "bomb.ppm": b"P6 20000 10000 255\n",
+        "bomb.bmp": encode(Image.new("1", (20_000, 10_000)), "BMP"),
+    }
+    for name, content in bombs.items():
+        start = time.perf_counter()
+        with pytest.raises(DataError, match="more than 178 megapixels; make the image smaller"):
+            load(content, name)
+        assert time.perf_counter() - start < 1
+
+
+def test_an_image_between_pillows_warning_and_its_error_is_refused_by_us(load, monkeypatch):
+    monkeypatch.setattr(image_files, "MAX_PIXELS", 479)
+    with pytest.raises(DataError, match="megapixels"):
+        load(encode_array(COLOUR, "PNG"))
+
+
+def test_an_image_that_pillow_would_warn_about_is_read_in_silence(load, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)  # it refuses twice as many
+    content = encode_array(COLOUR, "PNG")
+    with pytest.warns(Image.DecompressionBombWarning):
+        Image.open(io.BytesIO(content))
+    assert np.array_equal(load(content).pixels_HWC, COLOUR)
+
+
+def test_missing_files_folders_and_pipes_are_named(tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    for name, message in {
+        "missing.png": "no such file; check the path",
+        "folder.png": "is a folder; name an image file",
+        "pipe.png": "is not a regular file",
+        "long" * 100: "cannot be opened (File name too long)",
+        "nul\0.png": "cannot be opened (embedded null byte)",
+    }.items():
+        with pytest.raises(DataError) as refusal:
+            load_image(tmp_path / name)
+        assert str(refusal.value).startswith(f"{tmp_path / name}: {message}")
+
+
+def test_a_file_without_permission_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "secret.png"
+    path.write_bytes(encode_array(COLOUR, "PNG"))
+    path.chmod(0)
+    if os.access(path, os.R_OK):  # root may read anything
+
+        def refuse(*arguments, **options):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DataError, match=r"secret\.png: no permission to read it"):
+        load_image(path)
+    path.chmod(stat.S_IRWXU)
+
+
+def test_too_many_open_files_are_named_as_a_lack_of_resources(tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    (tmp_path / "a.png").write_bytes(encode_array(COLOUR, "PNG"))
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(ResourceError, match="raise the limit with ulimit -n"):
+        load_image(tmp_path / "a.png")
+
+
+def test_a_lack_of_memory_is_named(tmp_path, monkeypatch):
+    def run_out(image):
+        raise MemoryError
+
+    (tmp_path / "a.png").write_bytes(encode_array(COLOUR, "PNG"))
+    monkeypatch.setattr(image_files, "convert_to_rgb", run_out)
+    with pytest.raises(ResourceError, match=r"a\.png: not enough memory"):
+        load_image(tmp_path / "a.png")
+
+
+def test_threads_decode_alike_and_leave_the_warning_filters_as_they_were(tmp_path):
+    contents = [content for content, *_ in TWINS.values()]
+    paths = [tmp_path / f"{i}.img" for i in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+    (tmp_path / "exif.jpg").write_bytes(encode_array(COLOUR, "JPEG", exif=b"Exif\0\0II*\0\xff"))
+    paths.append(tmp_path / "exif.jpg")
+    filters = warnings.filters[:]
+    alone = [load_image(path).pixels_HWC for path in paths]
+    with ThreadPoolExecutor(8) as threads:
+        together = [image.pixels_HWC for image in threads.map(load_image, paths * 4)]
+    assert warnings.filters == filters
+    assert all(map(np.array_equal, alone * 4, together))
+
+
+def test_an_image_of_the_right_size_passes_untouched():
+    assert np.array_equal(resize_and_crop(COLOUR[:20], 20), COLOUR[:20])
+
+
+def test_resizing_equals_pillows_own_crop_and_resize():
+    image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (60, 90, 3), dtype=np.uint8))
+    expected = image.resize((30, 20), Image.Resampling.BICUBIC).crop((5, 0, 25, 20))
+    assert np.array_equal(resize_and_crop(np.asarray(image), 20), np.asarray(expected))
+
+
+def test_shrinking_averages_instead_of_skipping_pixels():
+    stripes = np.zeros((320, 320, 3), dtype=np.uint8)
+    stripes[:, ::2] = 255
+    small = resize_and_crop(stripes, 32)
+    assert np.abs(small.astype(int) - 127.5).max() < 4  # a fair share of both, but for the edges
+
+
+def test_the_crop_is_central():
+    wide = np.zeros((10, 30, 3), dtype=np.uint8)
+    wide[:, 10:20] = 200
+    assert (resize_and_crop(wide, 10)[:, 1:-1] == 200).all()

@@ -1,0 +1,68 @@
+"""Files, folders and patterns of a command line, expanded."""
+
+import os
+
+import pytest
+
+from cnn_train.data.images.paths import find_images
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A folder tree of empty files, as the current directory."""
+    names = ["b/2.png", "b/1.JPG", "a/x.webp", "a/notes.txt", "a/.hidden.png", ".git/z.png"]
+    for name in [*names, "odd[1].png", "plain.dat"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def found(*paths):
+    return [file.as_posix() for file in find_images(paths).files]
+
+
+def test_a_folder_gives_its_images_sorted_at_any_depth(tree):
+    assert found(".") == ["a/x.webp", "b/1.JPG", "b/2.png", "odd[1].png"]
+
+
+def test_named_files_keep_their_order_whatever_they_are(tree):
+    assert found("plain.dat", "b/2.png", "missing.png") == ["plain.dat", "b/2.png", "missing.png"]
+
+
+def test_patterns_are_expanded_and_sorted(tree):
+    assert found("b/*") == ["b/1.JPG", "b/2.png"]
+    assert found("**/*.png") == ["b/2.png", "odd[1].png"]
+    assert found("[ab]") == ["a/x.webp", "b/1.JPG", "b/2.png"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_a_file(tree):
+    assert found("odd[1].png") == ["odd[1].png"]
+
+
+def test_the_tilde_is_the_home_directory(tree, monkeypatch):
+    monkeypatch.setenv("HOME", str(tree))
+    assert found("~/b") == [f"{tree.as_posix()}/b/1.JPG", f"{tree.as_posix()}/b/2.png"]
+
+
+def test_what_matches_nothing_is_an_error_beside_what_was_found(tree):
+    result = find_images(["*.gif", "b/2.png", "empty"])
+    assert [(error.path, error.message) for error in result.errors] == [
+        ("*.gif", "*.gif: the pattern matches no image; check it"),
+        ("empty", "empty: the folder holds no image; name another"),
+    ]
+    assert [file.name for file in result.files] == ["2.png"]
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(tree, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    (error,) = find_images(["b"]).errors
+    assert error.message == "b: cannot read b (Permission denied)"
+
+
+def test_an_impossible_name_is_left_to_the_reader(tree):
+    assert found("x" * 5000) == ["x" * 5000]
