@@ -3,6 +3,16 @@
 A message is one line (or one line per finding): where it happened, what is wrong, what to do.
 """
 
+from collections.abc import Sequence
+
+MAX_NAMED = 10
+
+
+def name_some(names: Sequence[str]) -> str:
+    """Join up to ten names for a message, and count the others."""
+    others = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {others} others" if others > 0 else "")
+
 
 class CnnTrainError(Exception):
     """Base of every expected failure; anything else that escapes is a bug in cnn-train."""

@@ -50,6 +50,8 @@ def finish(session: Session, run: RunDirectory | None = None, **options: Any) ->
 
 
 def resume(start: Start, run: RunDirectory, **sections: Any) -> Session:
+    """Resume as a new process would, whose generators know nothing of the old one's."""
+    torch.manual_seed(987654321)
     session = start(**sections)
     resume_session(session, load_checkpoint(run.last_checkpoint))
     return session

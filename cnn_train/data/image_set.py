@@ -5,10 +5,12 @@ Shape letters: N examples, C channels, H W pixels.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from ..errors import DataError, name_some
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,20 @@ class ImageSet:
             self.class_names,
             tuple(self.names[i] for i in index_M.tolist()),
         )
+
+    def relabel(self, class_names: tuple[str, ...], source: str) -> "ImageSet":
+        """Number the labels by position in ``class_names``, a trained model's classes.
+
+        Raises DataError, which begins with ``source``, where ``class_names`` lacks a class.
+        """
+        unknown = [name for name in self.class_names if name not in class_names]
+        if unknown:
+            raise DataError(
+                f"{source} has classes that training lacks: {name_some(unknown)}; "
+                f"training has {name_some(class_names)}"
+            )
+        position_K = torch.tensor([class_names.index(name) for name in self.class_names])
+        return replace(self, labels_N=position_K[self.labels_N], class_names=class_names)
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of pixels, labels and class names as 64 hex digits."""

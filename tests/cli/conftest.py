@@ -30,9 +30,12 @@ def cnn_train(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Callable[..., Outcome]:
     """Return a function that runs ``cnn-train ARGUMENTS`` with ``tmp_path`` as the folder."""
+    from cnn_train.cli import console
     from cnn_train.cli.main import main
 
     monkeypatch.chdir(tmp_path)
+    # The width was settled at import, perhaps by the terminal from which the tests were started.
+    monkeypatch.setattr(console.stdout, "width", console.PIPE_WIDTH)
 
     def run(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["cnn-train", *map(str, arguments)])

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -108,6 +109,15 @@ def test_epochs_differ_in_order_and_in_augmentation() -> None:
     assert not torch.equal(first.labels_B, second.labels_B)
     in_order = [batch.images_BCHW[batch.labels_B.argsort()] for batch in (first, second)]
     assert not torch.equal(*in_order)
+
+
+def test_minibatches_of_one_epoch_are_augmented_differently() -> None:
+    batches = make_batches(40, 20, AugmentConfig(flip="none", translate=0, cutout=2))
+    white = torch.full_like(batches.images.images_NCHW, 255)
+    batches = replace(batches, images=replace(batches.images, images_NCHW=white))
+    first, second = (batch.images_BCHW for batch in batches.epoch(0))
+    assert first.min() < 1  # the black squares
+    assert not torch.equal(first, second)
 
 
 def test_seeds_differ_in_order() -> None:

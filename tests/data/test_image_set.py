@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from cnn_train.data.image_set import ImageSet
+from cnn_train.errors import DataError
 
 
 @pytest.fixture
@@ -26,6 +27,18 @@ def test_select_keeps_pixels_labels_and_names_together(
     assert chosen.labels_N.tolist() == [1, 0]
     assert chosen.names == ("c", "a")
     assert chosen.class_names == images.class_names
+
+
+def test_relabelling_keeps_every_images_class_by_name(images: ImageSet) -> None:
+    relabelled = images.relabel(("dog", "bird", "cat"), "test")
+    assert relabelled.class_names == ("dog", "bird", "cat")
+    assert relabelled.labels_N.tolist() == [2, 0, 0, 2]
+    assert torch.equal(relabelled.images_NCHW, images.images_NCHW)
+
+
+def test_relabelling_refuses_a_class_that_the_model_never_saw(images: ImageSet) -> None:
+    with pytest.raises(DataError, match=r"^test has classes that training lacks: dog; .* cat$"):
+        images.relabel(("cat",), "test")
 
 
 def test_equal_images_have_equal_fingerprints_whatever_their_names_and_memory_order(

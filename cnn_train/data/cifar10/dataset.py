@@ -44,7 +44,7 @@ class CIFAR10Config(DatasetConfig):
 
     def load_test(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
         """Load the 10,000 test images, labelled by position in ``class_names``."""
-        return relabel(load_split("test", self.path, access), class_names)
+        return load_split("test", self.path, access).relabel(class_names, "the test split")
 
 
 def get_archive(access: DataAccess) -> Path:
@@ -70,20 +70,6 @@ def load_split(split: Split, path: Path | None, access: DataAccess) -> ImageSet:
     except (OSError, ResourceError) as error:
         access.notice(f"the decoded images are not kept for the next start: {error}")
     return images
-
-
-def relabel(images: ImageSet, class_names: tuple[str, ...]) -> ImageSet:
-    """Number the labels by position in ``class_names``; DataError where a class is not in it."""
-    if class_names == images.class_names:
-        return images
-    missing = [name for name in images.class_names if name not in class_names]
-    if missing:
-        raise DataError(
-            f"CIFAR-10 has the class {missing[0]!r}, which the model does not know; "
-            f"it knows {', '.join(class_names)}"
-        )
-    position_K = torch.tensor([class_names.index(name) for name in images.class_names])
-    return ImageSet(images.images_NCHW, position_K[images.labels_N], class_names, images.names)
 
 
 def _find(split: Split, path: Path | None, access: DataAccess) -> Source:

@@ -12,12 +12,12 @@ import PIL
 import torch
 from pydantic import Field
 
-from ...errors import DataError, ResourceError
+from ...errors import DataError, ResourceError, name_some
 from ..dataset import DataAccess, DatasetConfig
 from ..decoded_cache import load_decoded, save_decoded
 from ..image_set import ImageSet
 from .decoding import decode_files
-from .listing import SplitListing, list_split, name_some
+from .listing import SplitListing, list_split
 
 DECODER_VERSION = 1  # raise it when the same file comes to mean other pixels
 
@@ -65,7 +65,7 @@ def load_split(root: Path, split: str, size_px: int, access: DataAccess) -> Imag
     """
     listing = list_split(root, split)
     if listing.ignored:
-        access.notice(f"{root}: ignored {name_some(list(listing.ignored))}")
+        access.notice(f"{root}: ignored {name_some(listing.ignored)}")
     cache = _cache_path(root, split, size_px, access.data_dir)
     stamp = f"decoder {DECODER_VERSION}, Pillow {PIL.__version__}, files {listing.stamp}"
     cached = None if access.verify else _load_cache(cache, stamp, access)
@@ -119,16 +119,10 @@ def _save_cache(cache: Path, images: ImageSet, stamp: str, access: DataAccess) -
 
 
 def _relabel(images: ImageSet, class_names: tuple[str, ...], access: DataAccess) -> ImageSet:
-    """Number the labels by position in ``class_names``, the classes of the training images."""
+    """Number the labels by the classes of the training images; say which classes are absent."""
     split = images.names[0].split("/")[0]
-    unknown = [name for name in images.class_names if name not in class_names]
-    if unknown:
-        raise DataError(
-            f"{split} has classes that training lacks: {name_some(unknown)}; "
-            f"training has {name_some(list(class_names))}"
-        )
+    relabelled = images.relabel(class_names, split)
     absent = [name for name in class_names if name not in images.class_names]
     if absent:
         access.notice(f"{split} has no images of {name_some(absent)}")
-    position_K = torch.tensor([class_names.index(name) for name in images.class_names])
-    return ImageSet(images.images_NCHW, position_K[images.labels_N], class_names, images.names)
+    return relabelled

@@ -15,10 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...errors import DataError, ResourceError
+from ...errors import MAX_NAMED, DataError, ResourceError
 from ..dataset import Advance, DataAccess
 from ..images.files import load_image, resize_and_crop
-from .listing import MAX_NAMED
 
 FILES_PER_TASK = 16
 MAX_THREADS = 16  # each holds a file open and a photograph in memory

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from ...errors import DataError
+from ...errors import DataError, name_some
 
 MIN_TRAINING_CLASSES = 2
-MAX_NAMED = 10
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
@@ -59,12 +58,6 @@ def list_split(root: Path, split: str) -> SplitListing:
     return SplitListing(
         root, tuple(names), tuple(labels), tuple(class_names), tuple(ignored), digest.hexdigest()
     )
-
-
-def name_some(names: list[str]) -> str:
-    """Join up to ten names, and count the others."""
-    others = len(names) - MAX_NAMED
-    return ", ".join(names[:MAX_NAMED]) + (f" and {others} others" if others > 0 else "")
 
 
 def _scan_split(root: Path, split: str) -> tuple[list[os.DirEntry[str]], list[str]]:

@@ -83,7 +83,7 @@ def test_the_test_split_is_labelled_by_position_in_the_given_classes(access):
 
 def test_a_model_of_other_classes_cannot_open_the_test_split(access):
     known = tuple(name for name in CLASS_NAMES if name not in ("heart", "star"))
-    with pytest.raises(DataError, match=r"shapes.*heart, star"):
+    with pytest.raises(DataError, match=r"test split.*heart, star"):
         ShapesConfig().load_test(access, known)
 
 
