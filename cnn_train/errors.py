@@ -38,6 +38,10 @@ class DataError(CnnTrainError):
     exit_code = 3
 
 
+class MissingSplitError(DataError):
+    """A dataset has no images for a split that it need not have."""
+
+
 class CheckpointError(CnnTrainError):
     """A file is not a cnn-train checkpoint, is damaged, or does not fit what it is used for."""
 

@@ -66,24 +66,31 @@ def fit(
             raise diverged(session, "validation loss")
         require_finite_weights(session)
         seconds = time.perf_counter() - started
-        record = EpochRecord(
-            epoch=session.epoch,
-            step=session.step,
-            lr=session.optimizer.param_groups[0]["lr"],
-            train_loss=trained.loss,
-            train_penalty=trained.penalty,
-            train_accuracy=trained.accuracy,
-            val_loss=validated.loss,
-            val_accuracy=validated.accuracy,
-            seconds=seconds,
-            images_per_second=trained.num_examples / train_seconds,
-        )
+        record = make_record(session, trained, validated, train_seconds, seconds)
         finish_epoch(session, record)
         if run:
             save_progress(session, run)
         yield record
         if should_stop() and session.epoch < session.config.epochs:
             raise interrupted(session, run)
+
+
+def make_record(
+    session: Session, trained: Tally, validated: Tally, train_seconds: float, seconds: float
+) -> EpochRecord:
+    """Turn the tallies of an epoch into means; ``seconds`` include validation."""
+    return EpochRecord(
+        epoch=session.epoch,
+        step=session.step,
+        lr=session.optimizer.param_groups[0]["lr"],
+        train_loss=trained.loss,
+        train_penalty=trained.penalty,
+        train_accuracy=trained.accuracy,
+        val_loss=validated.loss,
+        val_accuracy=validated.accuracy,
+        seconds=seconds,
+        images_per_second=trained.num_examples / train_seconds,
+    )
 
 
 def train_one_epoch(

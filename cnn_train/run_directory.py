@@ -1,15 +1,19 @@
 """Every path inside ``runs/<name>-<time>-<id>/``, and how runs are found again."""
 
 import json
+import os
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from .atomic_file import write_atomically
-from .errors import CheckpointError, ResourceError, UsageError
+from .errors import CheckpointError, LockedError, ResourceError, UsageError
 
 LATEST = "latest"
 
@@ -90,6 +94,29 @@ class RunDirectory:
             temporary.replace(link)
         except OSError:
             temporary.unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other process from training in this run while the block runs.
+
+        The lock belongs to the process and ends with it, however it ends. Raises LockedError,
+        which names the holder, where another process has it.
+        """
+        lock, holder = FileLock(self.path / ".lock"), self.path / ".lock-holder"
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            pid = holder.read_text("utf-8").strip() if holder.exists() else "unknown"
+            raise LockedError(
+                f"{self.path}: locked by process {pid}, which is training in it; "
+                "wait for it, or stop it"
+            ) from None
+        try:
+            holder.write_text(f"{os.getpid()}\n", "utf-8")
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
 
     def save_json(self, path: Path, document: Mapping[str, Any]) -> None:
         """Write ``document`` to ``path`` atomically."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cnn_train.errors import CheckpointError, UsageError
+from cnn_train.errors import CheckpointError, LockedError, UsageError
 from cnn_train.run_directory import (
     LATEST,
     RunDirectory,
@@ -141,3 +141,12 @@ def test_runs_are_listed_oldest_first_without_latest_and_without_strangers(
     (tmp_path / "notes").mkdir()
     (tmp_path / "file.txt").touch()
     assert [run.path for run in list_runs(tmp_path)] == [run.path for run in runs]
+
+
+def test_a_run_that_another_process_trains_in_is_locked_and_its_pid_named(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    refused = pytest.raises(LockedError, match=f"locked by process {os.getpid()}")
+    with run.locked(), refused, RunDirectory(run.path).locked():
+        pass
+    with run.locked():  # free again
+        pass

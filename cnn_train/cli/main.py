@@ -73,6 +73,11 @@ def main() -> None:
             error("disk full: no space left for the output")
             _abandon_stdout(6)
         raise
+    except (MemoryError, RuntimeError) as problem:
+        if "OutOfMemory" in type(problem).__name__ or isinstance(problem, MemoryError):
+            error("out of memory; lower batch_size (or --batch-size), or choose a smaller model")
+            sys.exit(6)
+        raise
 
 
 def _abandon_stdout(exit_code: int) -> NoReturn:

@@ -64,7 +64,7 @@ def train_and_show(session: "Session", run: "RunDirectory") -> dict[str, Any]:
     elif stderr.is_terminal:
         stderr.print(HEADER, style="bold", soft_wrap=True)
     display = EpochDisplay(session)
-    with stop_on_signal() as should_stop, display:
+    with run.locked(), stop_on_signal() as should_stop, display:
         for record in fit(session, run, watch=display.watch, should_stop=should_stop):
             display.show(record)
     best = session.records[best_epoch(session.records)]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from ..errors import DataError
+from ..errors import DataError, MissingSplitError
 from .dataset import DataAccess, DatasetConfig
 from .image_set import ImageSet
 
@@ -18,7 +18,7 @@ class SplitReport:
 
 
 def verify_dataset(config: DatasetConfig, access: DataAccess) -> list[SplitReport]:
-    """Read train, val (where there is one) and test again; nothing is downloaded."""
+    """Read train and, where there are any, val and test again; nothing is downloaded."""
     access = replace(access, verify=True, offline=True)
     try:
         train = config.load_train(access)
@@ -36,6 +36,8 @@ def verify_dataset(config: DatasetConfig, access: DataAccess) -> list[SplitRepor
 def _report(split: str, load: Callable[[], ImageSet | None]) -> SplitReport | None:
     try:
         images = load()
+    except MissingSplitError:
+        return None
     except DataError as error:
         return SplitReport(split, 0, str(error))
     return None if images is None else SplitReport(split, len(images), None)

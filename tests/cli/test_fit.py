@@ -24,7 +24,7 @@ FIT_KEYS = (
     "val_loss", "train_accuracy", "seconds",
 )  # fmt: skip
 RUN_FILES = {
-    "config.yaml", "resolved.yaml", "environment.json", "metrics.jsonl", "last.ckpt", "best.ckpt",
+    ".lock", "config.yaml", "resolved.yaml", "environment.json", "metrics.jsonl", "last.ckpt", "best.ckpt",
     "learning_curves.png",
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ Run = Callable[..., Any]
 
 # The libraries that take long to import, or that only some commands need. Typer itself imports
 # pydantic where a command has parameters, so of that only our own imports are watched.
-HEAVY = ("torch", "torchvision", "matplotlib", "numpy", "PIL", "yaml", "pooch")
+HEAVY = ("torch", "torchvision", "matplotlib", "numpy", "PIL", "yaml")
 
 # Documented in the README and never changed.
 EXIT_CODES = {

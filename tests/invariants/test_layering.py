@@ -33,13 +33,12 @@ HOMES = {
     "click": (),
     "matplotlib": ("figures",),
     "PIL": ("data",),
-    "pooch": ("data",),
-    "filelock": ("data",),
+    "filelock": ("data", "run_directory"),
     "pickle": ("data.cifar10",),
 }
 
 # What `cnn-train --help` must not wait for.
-HEAVY = {"torch", "torchvision", "matplotlib", "pydantic", "numpy", "PIL", "yaml", "pooch"}
+HEAVY = {"torch", "torchvision", "matplotlib", "pydantic", "numpy", "PIL", "yaml"}
 
 
 @dataclass(frozen=True)

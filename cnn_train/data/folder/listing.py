@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from ...errors import DataError, name_some
+from ...errors import DataError, MissingSplitError, name_some
 
 MIN_TRAINING_CLASSES = 2
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
@@ -64,8 +64,11 @@ def _scan_split(root: Path, split: str) -> tuple[list[os.DirEntry[str]], list[st
     """Return the class folders and the ignored files of a split."""
     folder = root / split
     if not folder.is_dir():
+        expected = f"expected {folder}/<class>/<image> for every image"
+        if root.is_dir() and split == "test":
+            raise MissingSplitError(f"{root}: has no folder 'test'; {expected}")
         problem = f"has no folder '{split}'" if root.is_dir() else "no such folder"
-        raise DataError(f"{root}: {problem}; expected {folder}/<class>/<image> for every image")
+        raise DataError(f"{root}: {problem}; {expected}")
     entries, ignored = _scan(root, folder)
     strangers = [entry.name for entry in entries if not entry.is_dir()]
     if strangers:

@@ -16,7 +16,7 @@ from cnn_train.data.folder import dataset as folder
 from cnn_train.data.folder import decoding as folder_decoding
 from cnn_train.data.folder.dataset import FolderConfig, load_split
 from cnn_train.data.images.files import load_image, resize_and_crop
-from cnn_train.errors import DataError, ResourceError
+from cnn_train.errors import DataError, MissingSplitError, ResourceError
 
 LEVELS = {"cat": 40, "dog": 200}
 
@@ -373,3 +373,10 @@ def test_the_config_refuses_nonsense(settings):
 
 def test_the_config_takes_a_path_as_text():
     assert FolderConfig.model_validate({"root": "~/pets"}).root == Path("~/pets")
+
+
+def test_a_missing_test_split_is_told_apart_from_a_damaged_one(access, tmp_path):
+    (tmp_path / "root" / "train").mkdir(parents=True)
+    config = FolderConfig(root=tmp_path / "root")
+    with pytest.raises(MissingSplitError, match="has no folder 'test'"):
+        config.load_test(access, ("a", "b"))
