@@ -24,8 +24,8 @@ FIT_KEYS = (
     "val_loss", "train_accuracy", "seconds",
 )  # fmt: skip
 RUN_FILES = {
-    ".lock", "config.yaml", "resolved.yaml", "environment.json", "metrics.jsonl", "last.ckpt", "best.ckpt",
-    "learning_curves.png",
+    ".lock", "config.yaml", "resolved.yaml", "environment.json", "metrics.jsonl", "last.ckpt",
+    "best.ckpt", "learning_curves.png",
 }  # fmt: skip
 
 
