@@ -3,7 +3,9 @@
 Shape letters: N images, C channels, H W pixels.
 """
 
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,8 @@ from .config.loading import validate_settings
 from .data.image_set import ImageSet
 from .data.splits import stratified_split
 from .device import resolve_device
-from .errors import DataError
-from .fit import fit
+from .errors import ConfigError, DataError
+from .fit import best_epoch, fit
 from .session import build_session
 from .trained_model import TrainedModel, load_trained_model, restore_trained_model
 
@@ -27,44 +29,41 @@ Images = Tensor | np.ndarray[Any, Any]
 def train(
     images: Images, labels: Sequence[Any], *, device: str = "auto", **settings: Any
 ) -> TrainedModel:
-    """Train a classifier and return it, ready for :func:`predict`.
+    """Train a classifier and return it as it was after its best epoch, ready for :func:`predict`.
 
     images: uint8 in [0, 255], NHWC or NCHW, with 1 or 3 channels. labels: N class names or
     numbers, of any kind that sorts. ``settings`` are the sections of a config file, for example
-    ``model={"name": "lenet"}, epochs=5``. A stratified tenth of the images is held out for
-    validation. Raises DataError for images or labels that do not fit, ConfigError for
-    settings.
+    ``model={"name": "lenet"}, epochs=5``. A stratified tenth of the images is held out to choose
+    the best epoch. Raises DataError for images or labels that do not fit, ConfigError for settings.
     """
-    config = validate_settings(settings, "train", ExperimentConfig)
+    config = make_config(settings)
     images_NCHW = as_NCHW(images)
-    class_names, labels_N = as_indices(labels)
+    classes, labels_N = as_indices(labels)
     if len(images_NCHW) != len(labels_N):
         raise DataError(f"{len(images_NCHW)} images but {len(labels_N)} labels")
-    names = tuple(f"image {i}" for i in range(len(labels_N)))
-    everything = ImageSet(images_NCHW, labels_N, class_names, names)
-    try:
-        train_N, val_N = stratified_split(
-            labels_N, config.data.val_fraction, config.data.split_seed
-        )
-    except ValueError as problem:
-        raise DataError(f"cannot hold out validation images: {problem}") from None
+    train_images, val_images = hold_out(images_NCHW, classes, labels_N, config)
     chosen = resolve_device(device)
-    session = build_session(config, everything.select(train_N), everything.select(val_N), chosen)
-    for _ in fit(session):
-        pass
-    return restore_trained_model(session.checkpoint(), chosen, "the trained model")
+    with torch.random.fork_rng(devices=[]):
+        session = build_session(config, train_images, val_images, chosen)
+        for record in fit(session):
+            if record.epoch == best_epoch(session.records):
+                best = restore_trained_model(session.checkpoint(), chosen, "the trained model")
+    return replace(best, labels=classes)
 
 
-def predict(model: TrainedModel, test_images: Images) -> list[str]:
-    """Return the class name of each image; images as for :func:`train`."""
+def predict(model: TrainedModel, test_images: Images) -> list[Any]:
+    """Return the label of each image, as it was given to :func:`train`; images as there.
+
+    A model from :func:`load_model` returns class names.
+    """
     images_NCHW = as_NCHW(test_images)
     if tuple(images_NCHW.shape[1:]) != model.image_shape:
         raise DataError(
             f"images are {tuple(images_NCHW.shape[1:])} (C, H, W); "
             f"the model was trained on {model.image_shape}"
         )
-    best_N = model.scores(images_NCHW).argmax(1)
-    return [model.class_names[index] for index in best_N.tolist()]
+    labels = model.labels or model.class_names
+    return [labels[index] for index in model.scores(images_NCHW).argmax(1).tolist()]
 
 
 def load_model(path: str | Path, *, device: str = "auto") -> TrainedModel:
@@ -74,7 +73,7 @@ def load_model(path: str | Path, *, device: str = "auto") -> TrainedModel:
 
 def as_NCHW(images: Images) -> Tensor:  # noqa: N802  (shape letters)
     """Return uint8 images as a contiguous NCHW tensor; raises DataError for anything else."""
-    tensor = torch.as_tensor(images)
+    tensor = torch.as_tensor(images).cpu()
     if tensor.dtype != torch.uint8 or tensor.ndim != 4 or len(tensor) == 0:
         raise DataError(
             f"images must be uint8 of shape NHWC or NCHW; "
@@ -87,13 +86,47 @@ def as_NCHW(images: Images) -> Tensor:  # noqa: N802  (shape letters)
     raise DataError(f"images must have 1 or 3 channels; their shape is {tuple(tensor.shape)}")
 
 
-def as_indices(labels: Sequence[Any]) -> tuple[tuple[str, ...], Tensor]:
-    """Return the sorted class names and each label's position; raises DataError if none sort."""
+def as_indices(labels: Sequence[Any]) -> tuple[tuple[Any, ...], Tensor]:
+    """Return the sorted distinct labels and each label's position among them.
+
+    Raises DataError for labels that are not one per image, or do not sort.
+    """
     values = labels.tolist() if isinstance(labels, Tensor | np.ndarray) else list(labels)
+    values = [value.item() if isinstance(value, Tensor | np.generic) else value for value in values]
     try:
         classes = sorted(set(values))
     except TypeError as problem:
-        raise DataError(f"labels must be of one kind, such as all names: {problem}") from None
+        raise DataError(f"labels must be N names or N numbers, one per image ({problem})") from None
     position = {value: index for index, value in enumerate(classes)}
     labels_N = torch.tensor([position[value] for value in values], dtype=torch.int64)
-    return tuple(str(value) for value in classes), labels_N
+    return tuple(classes), labels_N
+
+
+def make_config(settings: dict[str, Any]) -> ExperimentConfig:
+    """Validate the settings; of ``data`` only those of the split mean anything here."""
+    unused = sorted(set(settings.get("data", {})) - {"val_fraction", "split_seed"})
+    if unused:
+        raise ConfigError(
+            f"train: data.{unused[0]}: the images are given; only data.val_fraction and "
+            "data.split_seed apply"
+        )
+    config = validate_settings(settings, "train", ExperimentConfig)
+    for warning in config.warnings():
+        warnings.warn(warning, stacklevel=3)
+    return config
+
+
+def hold_out(
+    images_NCHW: Tensor, classes: Sequence[Any], labels_N: Tensor, config: ExperimentConfig
+) -> tuple[ImageSet, ImageSet]:
+    """Split the images into those to train on and those to choose the best epoch by."""
+    class_names = tuple(str(value) for value in classes)
+    names = tuple(f"image {i}" for i in range(len(labels_N)))
+    images = ImageSet(images_NCHW, labels_N, class_names, names)
+    try:
+        train_N, val_N = stratified_split(
+            labels_N, config.data.val_fraction, config.data.split_seed
+        )
+    except ValueError as problem:
+        raise DataError(f"cannot hold out validation images: {problem}") from None
+    return images.select(train_N), images.select(val_N)

@@ -1,5 +1,6 @@
 """Where and in which precision to compute, each choice with its reason in words."""
 
+import platform
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def resolve_device(request: str) -> Device:
         _require_cuda(request, int(index or 0))
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UsageError("--device mps: this machine has no Apple GPU; use --device auto")
-    return Device(torch.device(request), "as requested")
+    return Device(torch.device(f"cuda:{index or 0}" if kind == "cuda" else kind), "as requested")
 
 
 def _best_device() -> Device:
@@ -74,6 +75,8 @@ def _require_cuda(request: str, index: int) -> None:
 def resolve_precision(request: PrecisionName, device: Device) -> Precision:
     """Choose bfloat16 where the hardware multiplies it natively, float32 elsewhere.
 
+    GPUs before Ampere get float32, not float16: that would need loss scaling, whose state would
+    have to be saved and whose skipped updates would break the count of steps.
     Raises UsageError where bfloat16 is asked for on a device that cannot autocast to it.
     """
     kind = device.torch_device.type
@@ -102,6 +105,21 @@ def _cpu_bfloat16_unit() -> str | None:
         }
     names = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
     return next((name for key, name in names.items() if found.get(key)), None)
+
+
+def processor_name(device: Device) -> str:
+    """Name the GPU or the CPU model: results are equal bit for bit only on equal hardware."""
+    if device.torch_device.type == "cuda":
+        return torch.cuda.get_device_name(device.torch_device)
+    return platform.processor() or platform.machine()
+
+
+def copy_to(tensor: Tensor, device: torch.device) -> Tensor:
+    """Copy a small tensor to the device; a GPU is not waited for.
+
+    Only CUDA keeps a temporary source alive until an asynchronous copy has read it.
+    """
+    return tensor.to(device, non_blocking=device.type == "cuda")
 
 
 def with_autocast(

@@ -10,10 +10,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from .data.dataset import DataAccess, DatasetConfig, Progress, silent
+from .data.dataset import DataAccess, Progress, silent
 from .data.image_set import ImageSet
 from .data.splits import load_training_splits
-from .errors import CheckpointError, DataError, UsageError
+from .errors import CheckpointError, DataError
 from .score_statistics import (
     Calibration,
     ClassStatistics,
@@ -76,11 +76,10 @@ def load_split(
 ) -> ImageSet:
     """Load the split that belongs to ``trained``; ``data_root`` is where its images lie now.
 
-    Raises DataError where the images are missing, damaged or of other classes.
+    Raises DataError where the images are missing, damaged or of other classes, UsageError for a
+    ``data_root`` that the dataset has no use for.
     """
-    config = trained.config.data
-    if data_root is not None:
-        config = _at(config, data_root)
+    config = trained.config.data.moved_to(data_root)
     if split == "test":
         return config.load_test(access, trained.class_names)
     train, val = load_training_splits(config, access)
@@ -88,16 +87,6 @@ def load_split(
     if images.fingerprint() != trained.data_fingerprints.get(split):
         access.notice(f"these {split} images are not those of the model's training run")
     return images
-
-
-def _at(config: DatasetConfig, data_root: Path) -> DatasetConfig:
-    """Return the same dataset read from another place."""
-    for field in ("root", "path"):
-        if field in type(config).model_fields:
-            return config.model_copy(update={field: data_root})
-    raise UsageError(
-        f"--data-root {data_root}: this model's dataset has no files to look for; leave it out"
-    )
 
 
 def evaluate(

@@ -4,9 +4,10 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from .checkpoint import save_checkpoint
-from .errors import DivergedError, InterruptedRun
+from .errors import ConfigError, DivergedError, InterruptedRun
 from .figures.learning_curves import draw_learning_curves
 from .figures.saving import save_figure
 from .metrics import Tally
@@ -16,6 +17,9 @@ from .session import Session
 # How many minibatches may pass before a dead run is noticed; each look waits for the device.
 DIVERGENCE_CHECK_EVERY = 20
 
+# Drawing the curves takes most of a second, as long as an epoch of a small network on a GPU.
+CURVES_EVERY_SECONDS = 30
+
 Watch = Callable[[Iterable[Tally]], Iterable[Tally]]
 
 
@@ -24,8 +28,8 @@ class EpochRecord:
     """What one epoch did. Accuracies are fractions in [0, 1]; ``epoch`` counts from 0.
 
     Training figures are means over the epoch while the weights moved, on augmented images;
-    validation figures are of the weights at its end. The total training loss is
-    ``train_loss + train_penalty``.
+    validation figures are of the weights at its end. ``train_total`` is the data loss
+    ``train_loss`` plus the regularisation ``train_penalty``.
     """
 
     epoch: int
@@ -33,6 +37,7 @@ class EpochRecord:
     lr: float
     train_loss: float
     train_penalty: float
+    train_total: float
     train_accuracy: float
     val_loss: float
     val_accuracy: float
@@ -53,20 +58,10 @@ def fit(
     minibatch; when it says so, the state is saved and InterruptedRun raised. Without ``run``
     nothing is written. Raises DivergedError before a loss that is not finite can be saved.
     """
-    if run and not run.last_checkpoint.exists():
-        save_checkpoint(session.checkpoint(), run.last_checkpoint)
     if run:
-        run.save_metrics(session.records)  # drops what was written after the checkpoint
+        begin_files(session, run)
     while session.epoch < session.config.epochs:
-        started = time.perf_counter()
-        trained = train_one_epoch(session, run, watch, should_stop)
-        train_seconds = time.perf_counter() - started
-        validated = session.validate()
-        if not math.isfinite(validated.loss):
-            raise diverged(session, "validation loss")
-        require_finite_weights(session)
-        seconds = time.perf_counter() - started
-        record = make_record(session, trained, validated, train_seconds, seconds)
+        record = train_and_measure(session, run, watch, should_stop)
         finish_epoch(session, record)
         if run:
             save_progress(session, run)
@@ -75,21 +70,54 @@ def fit(
             raise interrupted(session, run)
 
 
-def make_record(
-    session: Session, trained: Tally, validated: Tally, train_seconds: float, seconds: float
+def begin_files(session: Session, run: RunDirectory) -> None:
+    """Make a run resumable from its first moment; drop metrics newer than its checkpoint."""
+    if not run.last_checkpoint.exists():
+        save_checkpoint(session.checkpoint(), run.last_checkpoint)
+    run.save_metrics(session.records)
+
+
+def train_and_measure(
+    session: Session, run: RunDirectory | None, watch: Watch, should_stop: Callable[[], bool]
 ) -> EpochRecord:
-    """Turn the tallies of an epoch into means; ``seconds`` include validation."""
+    """Train to the end of the epoch and measure the validation images."""
+    started, already = time.perf_counter(), session.partial.num_examples
+    trained = train_one_epoch(session, run, watch, should_stop)
+    train_seconds = time.perf_counter() - started
+    validated = session.validate()
+    if not math.isfinite(validated.loss):
+        raise diverged(session, "validation loss")
+    require_finite_weights(session)
+    seconds = time.perf_counter() - started
+    num_examples = trained.num_examples - already
+    return make_record(session, trained, validated, num_examples, train_seconds, seconds)
+
+
+def make_record(
+    session: Session,
+    trained: Tally,
+    validated: Tally,
+    num_examples: int,
+    train_seconds: float,
+    seconds: float,
+) -> EpochRecord:
+    """Turn the tallies of an epoch into means; ``seconds`` include validation.
+
+    ``num_examples`` were trained on in ``train_seconds``: fewer than the epoch's, if it was resumed
+    in the middle.
+    """
     return EpochRecord(
         epoch=session.epoch,
         step=session.step,
         lr=session.optimizer.param_groups[0]["lr"],
         train_loss=trained.loss,
         train_penalty=trained.penalty,
+        train_total=trained.loss + trained.penalty,
         train_accuracy=trained.accuracy,
         val_loss=validated.loss,
         val_accuracy=validated.accuracy,
         seconds=seconds,
-        images_per_second=trained.num_examples / train_seconds,
+        images_per_second=num_examples / train_seconds,
     )
 
 
@@ -102,7 +130,7 @@ def train_one_epoch(
     saves nothing: the checkpoint before it stands, and the update starts again.
     """
     total, position = session.partial, session.position
-    for tally in watch(session.train_rest_of_epoch()):
+    for tally in watch(explain_lone_example(session.train_rest_of_epoch())):
         total, position = total + tally, position + 1
         if session.batches.plan[position - 1].completes_update:
             session.partial, session.position = total, position
@@ -118,6 +146,19 @@ def train_one_epoch(
     return total
 
 
+def explain_lone_example(tallies: Iterable[Tally]) -> Iterator[Tally]:
+    """Turn batch norm's refusal of a single value into advice; ConfigError."""
+    try:
+        yield from tallies
+    except ValueError as problem:
+        if "more than 1 value per channel" not in str(problem):
+            raise
+        raise ConfigError(
+            "batch_size: a minibatch of one image gives this network's batch norm a single value, "
+            "which has no spread; use at least 2"
+        ) from None
+
+
 def finish_epoch(session: Session, record: EpochRecord) -> None:
     """Count the epoch as done."""
     session.records.append(asdict(record))
@@ -125,7 +166,7 @@ def finish_epoch(session: Session, record: EpochRecord) -> None:
 
 
 def save_progress(session: Session, run: RunDirectory) -> None:
-    """Save the best (where it is) and the last checkpoint, the metrics and the curves.
+    """Save the best (where it is) and the last checkpoint, the metrics and, now and then, curves.
 
     The best goes first: a run killed between the two repeats the epoch, and loses neither.
     """
@@ -134,7 +175,14 @@ def save_progress(session: Session, run: RunDirectory) -> None:
         save_checkpoint(checkpoint, run.best_checkpoint)
     save_checkpoint(checkpoint, run.last_checkpoint)
     run.save_metrics(session.records)
-    save_figure(draw_learning_curves(session.records, run.path.name), run.learning_curves)
+    finished = session.epoch == session.config.epochs
+    if finished or is_stale(run.learning_curves):
+        save_figure(draw_learning_curves(session.records, run.path.name), run.learning_curves)
+
+
+def is_stale(picture: Path) -> bool:
+    """Say whether a picture is absent or older than CURVES_EVERY_SECONDS."""
+    return not picture.exists() or time.time() - picture.stat().st_mtime > CURVES_EVERY_SECONDS
 
 
 def best_epoch(records: list[dict[str, float]]) -> int:

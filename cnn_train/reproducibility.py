@@ -43,6 +43,7 @@ def generator_states() -> dict[str, Any]:
     return {
         "cpu": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
     }
 
 
@@ -51,3 +52,5 @@ def restore_generator_states(states: dict[str, Any]) -> None:
     torch.set_rng_state(states["cpu"])
     if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(states["cuda"])
+    if torch.backends.mps.is_available() and states["mps"] is not None:
+        torch.mps.set_rng_state(states["mps"])

@@ -147,11 +147,21 @@ def find_run(path: Path) -> RunDirectory:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Return ``path`` itself, or the best (else the last) checkpoint of a run directory."""
+    """Return ``path`` itself, or the best checkpoint of a run directory.
+
+    Raises CheckpointError for a run that has completed no epoch: its weights are random.
+    """
     if not path.is_dir():
         return path
-    run = find_run(path)
-    return run.best_checkpoint if run.best_checkpoint.exists() else run.last_checkpoint
+    run = RunDirectory(path.resolve())
+    if run.best_checkpoint.exists():
+        return run.best_checkpoint
+    if run.last_checkpoint.exists():
+        raise CheckpointError(
+            f"{path}: this run has completed no epoch yet; wait for it, or go on with: "
+            f"cnn-train fit --resume {path}"
+        )
+    raise CheckpointError(f"{path}: no checkpoint in it; `cnn-train runs` lists runs")
 
 
 def latest_best_checkpoint(root: Path) -> Path:
@@ -160,13 +170,13 @@ def latest_best_checkpoint(root: Path) -> Path:
     Raises CheckpointError where no run has a checkpoint.
     """
     latest = RunDirectory((root / LATEST).resolve())
-    runs = [run for run in [*list_runs(root), latest] if run.last_checkpoint.exists()]
+    runs = [run for run in [*list_runs(root), latest] if run.best_checkpoint.exists()]
     if not runs:
         raise CheckpointError(
             f"no trained model below {root}: train one with `cnn-train fit --config CONFIG`, "
             "or name one with --checkpoint"
         )
-    return find_checkpoint(runs[-1].path)
+    return runs[-1].best_checkpoint
 
 
 def list_runs(root: Path) -> list[RunDirectory]:

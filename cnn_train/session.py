@@ -6,20 +6,25 @@ from dataclasses import asdict, dataclass, field, replace
 
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from . import __version__
 from .checkpoint import Checkpoint
 from .config.experiment import ExperimentConfig
-from .data.batches import TrainingBatches, evaluation_batches, plan_epoch
+from .data.batches import (
+    TrainingBatches,
+    evaluation_batch_size,
+    evaluation_batches,
+    plan_epoch,
+)
 from .data.image_set import ImageSet
 from .data.normalization import Normalization
-from .device import Device, Precision, resolve_precision, with_autocast
+from .device import Device, Precision, processor_name, resolve_precision, with_autocast
 from .engine import Forward, measure, train_epoch
 from .errors import CheckpointError, DataError
 from .losses.loss import LossFn
 from .losses.regularization import Penalty
 from .metrics import Tally
+from .optim.averaging import WeightAverage
 from .optim.schedules import Schedule
 from .reproducibility import (
     generator_states,
@@ -27,8 +32,6 @@ from .reproducibility import (
     seed_global_generators,
     seeded,
 )
-
-VALIDATION_BATCH_SIZE = 500
 
 
 @dataclass
@@ -47,7 +50,7 @@ class Session:
     data_fingerprints: dict[str, str]
     limit_batches: int | None
     model: nn.Module
-    average: AveragedModel | None
+    average: WeightAverage | None
     forward: Forward
     loss_fn: LossFn
     penalty: Penalty
@@ -67,6 +70,7 @@ class Session:
     def train_rest_of_epoch(self) -> Iterator[Tally]:
         """Train from the current position to the epoch's end; yield each minibatch's tally."""
         self.model.train()
+        self.optimizer.zero_grad(set_to_none=True)  # what a stopped update may have left
         if self.position == 0:
             seed_global_generators(self.config.seed, "dropout", self.epoch)
         return train_epoch(
@@ -84,9 +88,8 @@ class Session:
         model = self.average.module if self.average else self.model
         model.eval()
         forward = with_autocast(model, self.device, self.precision)
-        batches = evaluation_batches(
-            self.val_images, self.batches.normalization, VALIDATION_BATCH_SIZE
-        )
+        batch_size = evaluation_batch_size(self.val_images.image_shape)
+        batches = evaluation_batches(self.val_images, self.batches.normalization, batch_size)
         return measure(forward, self.loss_fn, batches)
 
     def checkpoint(self) -> Checkpoint:
@@ -179,7 +182,7 @@ def resume_session(session: Session, checkpoint: Checkpoint) -> None:
     session.model.load_state_dict(checkpoint.model)
     if session.average:
         session.average.module.load_state_dict(checkpoint.averaged_model or checkpoint.model)
-        session.average.n_averaged.fill_(checkpoint.step)
+        session.average.started = checkpoint.step > 0
     session.optimizer.load_state_dict(checkpoint.optimizer)
     restore_generator_states(checkpoint.generators)
     session.epoch, session.position = checkpoint.epoch, checkpoint.position
@@ -189,16 +192,12 @@ def resume_session(session: Session, checkpoint: Checkpoint) -> None:
 
 def follow_average(
     model: nn.Module, optimizer: torch.optim.Optimizer, decay: float
-) -> AveragedModel | None:
+) -> WeightAverage | None:
     """Keep an exponential moving average of the weights, updated after every optimizer step."""
     if decay == 0:
         return None
-    average = AveragedModel(
-        model,
-        multi_avg_fn=get_ema_multi_avg_fn(decay),  # type: ignore[no-untyped-call]
-        use_buffers=True,
-    )
-    optimizer.register_step_post_hook(lambda *_: average.update_parameters(model))
+    average = WeightAverage(model, decay)
+    optimizer.register_step_post_hook(lambda *_: average.update(model))
     return average
 
 
@@ -236,12 +235,13 @@ def contiguous_state(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def describe_environment(device: Device) -> dict[str, str]:
-    """Name the versions and the device that a result depends on."""
+    """Name the versions and the hardware that a result depends on."""
     return {
         "cnn_train": __version__,
-        "torch": str(torch.__version__),  # a plain string: its own class is no plain data
+        "torch": str(torch.__version__),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": str(device.torch_device),
+        "processor": processor_name(device),
         "threads": str(torch.get_num_threads()),
     }

@@ -6,6 +6,7 @@ Shape letters: N images, B minibatch, C channels, H W pixels, K classes.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,8 +14,16 @@ from torch import Tensor, nn
 from .checkpoint import Checkpoint, load_checkpoint
 from .config.experiment import ExperimentConfig
 from .config.loading import validate_settings
+from .data.batches import evaluation_batch_size
 from .data.normalization import Normalization
-from .device import Device, Precision, resolve_device, resolve_precision, with_autocast
+from .device import (
+    Device,
+    Precision,
+    PrecisionName,
+    resolve_device,
+    resolve_precision,
+    with_autocast,
+)
 from .errors import CheckpointError, ConfigError
 from .test_time_augmentation import ViewsName, scores_over_views
 
@@ -33,13 +42,15 @@ class TrainedModel:
     data_fingerprints: dict[str, str]
     epoch: int
     val_accuracy: float | None
+    labels: tuple[Any, ...] = ()
+    """What the Python API calls the classes: the caller's own labels; empty: the class names."""
 
     @torch.no_grad()
     def scores(
         self,
         images_NCHW: Tensor,
         *,
-        batch_size: int = 512,
+        batch_size: int | None = None,
         tta: ViewsName = "none",
         advance: Callable[[int], object] = lambda amount: None,
     ) -> Tensor:
@@ -47,7 +58,8 @@ class TrainedModel:
         assert not self.model.training
         forward = with_autocast(self.model, self.device, self.precision)
         pieces = []
-        for images_BCHW in torch.split(images_NCHW, batch_size):
+        size = batch_size or evaluation_batch_size(self.image_shape)
+        for images_BCHW in torch.split(images_NCHW, size):
             inputs_BCHW = self.normalization(images_BCHW.to(self.device.torch_device))
             pieces.append(scores_over_views(forward, inputs_BCHW, tta))
             advance(len(images_BCHW))
@@ -82,11 +94,16 @@ def restore_trained_model(checkpoint: Checkpoint, device: Device, source: str) -
         ),
         config,
         device,
-        resolve_precision(config.precision, device),
+        resolve_precision(_usable_precision(config, device), device),
         checkpoint.data_fingerprints,
         checkpoint.epoch,
         checkpoint.val_accuracy,
     )
+
+
+def _usable_precision(config: ExperimentConfig, device: Device) -> PrecisionName:
+    """Return the configured precision, or ``auto`` on a device that cannot compute in it."""
+    return "auto" if device.torch_device.type == "mps" else config.precision
 
 
 def checkpoint_config(checkpoint: Checkpoint, source: str) -> ExperimentConfig:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import cnn_train
+from cnn_train import api
 from cnn_train.api import as_indices, as_NCHW, load_model, predict, train
 from cnn_train.checkpoint import save_checkpoint
 from cnn_train.data.image_set import ImageSet
@@ -74,14 +75,44 @@ def test_every_layout_of_the_same_images_gives_the_same_model(
     "form", [list, np.array, torch.tensor, tuple], ids=["list", "array", "tensor", "tuple"]
 )
 def test_labels_may_be_a_list_an_array_or_a_tensor(form: Callable[[list[int]], Any]) -> None:
-    class_names, labels_N = as_indices(form([7, 3, 7, 10]))
-    assert class_names == ("3", "7", "10")  # numbers sort as numbers
+    classes, labels_N = as_indices(form([7, 3, 7, 10]))
+    assert classes == (3, 7, 10)  # numbers sort as numbers
     assert labels_N.tolist() == [1, 0, 1, 2]
 
 
-def test_the_labels_of_predictions_are_the_labels_names(images: torch.Tensor) -> None:
+def test_predictions_are_labels_of_the_kind_that_was_given(images: torch.Tensor) -> None:
     model = train(images, [i % 3 + 1 for i in range(60)], **TINY | {"epochs": 1})
-    assert set(predict(model, images)) <= {"1", "2", "3"}
+    assert set(predict(model, images)) <= {1, 2, 3}
+    assert model.class_names == ("1", "2", "3")
+
+
+def test_the_callers_random_numbers_go_on_as_if_nothing_had_been_trained(
+    images: torch.Tensor, labels: list[str]
+) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    train(images, labels, **TINY | {"epochs": 1})
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_the_model_is_that_of_the_best_epoch(
+    images: torch.Tensor, labels: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "best_epoch", lambda records: 0)
+    assert train(images, labels, **TINY | {"epochs": 3}).epoch == 1
+
+
+def test_data_settings_that_mean_nothing_here_are_refused(
+    images: torch.Tensor, labels: list[str]
+) -> None:
+    with pytest.raises(ConfigError, match="the images are given; only data"):
+        train(images, labels, data={"name": "shapes"})
+
+
+def test_settings_without_effect_warn(images: torch.Tensor, labels: list[str]) -> None:
+    with pytest.warns(UserWarning, match="never leaves warm-up"):
+        train(images, labels, **TINY | {"epochs": 1, "schedule": {"warmup_epochs": 3}})
 
 
 @pytest.mark.parametrize(
@@ -116,8 +147,10 @@ def test_labels_of_a_single_class_or_of_a_lone_example_are_refused(images: torch
 
 
 def test_labels_that_cannot_be_sorted_are_refused(images: torch.Tensor) -> None:
-    with pytest.raises(DataError, match="labels must be of one kind"):
+    with pytest.raises(DataError, match="labels must be N names or N numbers"):
         train(images, ["a", 1] * 30, **TINY)
+    with pytest.raises(DataError, match="labels must be N names or N numbers"):
+        train(images, np.zeros((60, 1), dtype=int), **TINY)
 
 
 def test_an_unknown_setting_is_refused_by_name(images: torch.Tensor, labels: list[str]) -> None:

@@ -10,10 +10,10 @@ import torch
 
 import cnn_train.fit as fit_module
 from cnn_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from cnn_train.errors import DivergedError, InterruptedRun
+from cnn_train.errors import ConfigError, DivergedError, InterruptedRun
 from cnn_train.fit import best_epoch, fit
 from cnn_train.run_directory import RunDirectory
-from cnn_train.session import Session, resume_session
+from cnn_train.session import Session, build_session, resume_session
 
 Start = Callable[..., Session]
 
@@ -329,7 +329,7 @@ def test_an_average_that_is_not_finite_is_never_saved(start: Start, run: RunDire
     session = resume(start, run, ema_decay=0.9)
     assert session.average is not None
     with torch.no_grad():
-        next(session.average.parameters()).fill_(float("inf"))
+        next(session.average.module.parameters()).fill_(float("inf"))
     diverge(session, run)
 
 
@@ -338,3 +338,12 @@ def test_a_dead_run_is_noticed_within_twenty_minibatches(start: Start) -> None:
     plant(session, float("nan"))
     with pytest.raises(DivergedError, match="epoch 1, step 20: the training loss"):
         finish(session)
+
+
+def test_batch_norm_on_a_lone_image_is_a_config_error(
+    make_images: Callable[..., Any], make_config: Callable[..., Any], cpu: Any
+) -> None:
+    images = make_images(12, shape=(3, 16, 16))
+    config = make_config(model={"name": "fastnet"}, batch_size=1)
+    with pytest.raises(ConfigError, match=r"batch_size: .* use at least 2"):
+        next(fit(build_session(config, images, images, cpu)))

@@ -107,9 +107,13 @@ def test_a_path_without_a_checkpoint_is_no_run(tmp_path: Path) -> None:
             find_run(path)
 
 
-def test_the_checkpoint_of_a_run_is_its_best_or_else_its_last(tmp_path: Path) -> None:
-    run = make_run(tmp_path, "a", "last.ckpt")
-    assert find_checkpoint(run.path) == run.last_checkpoint
+def test_the_checkpoint_of_a_run_is_its_best_and_never_untrained_weights(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "a")
+    with pytest.raises(CheckpointError, match="no checkpoint in it"):
+        find_checkpoint(run.path)
+    run.last_checkpoint.touch()  # written before the first update
+    with pytest.raises(CheckpointError, match="completed no epoch yet"):
+        find_checkpoint(run.path)
     run.best_checkpoint.touch()
     assert find_checkpoint(run.path) == run.best_checkpoint
     assert find_checkpoint(run.last_checkpoint) == run.last_checkpoint

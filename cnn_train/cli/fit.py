@@ -36,10 +36,16 @@ def fit(
     ] = None,
     run_root: RunRootOption = Path("runs"),
     data_dir: DataDirOption = None,
+    data_root: Annotated[
+        Path | None,
+        typer.Option("--data-root", help="With --resume: where the images lie now, if they moved."),
+    ] = None,
     offline: OfflineOption = False,
     limit_batches: Annotated[
         int | None,
-        typer.Option("--limit-batches", min=1, help="Train on only the first N minibatches."),
+        typer.Option(
+            "--limit-batches", min=1, help="Train on only the first N minibatches of every epoch."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Build everything, say what would run, stop.")
@@ -49,37 +55,55 @@ def fit(
     """Train a model: cnn-train fit --config CONFIG [--set optimizer.lr=0.05]."""
     from ..config.source import read_text
     from ..errors import UsageError
-    from ..run_directory import RunDirectory
-    from .training_display import show_plan, train_and_show
+    from ..run_directory import find_run
 
     if (config is None) == (resume is None):
         raise UsageError("fit needs either --config CONFIG or --resume RUN")
-    run: RunDirectory | None = None
     if config is not None:
         text = read_text(config)
         seeds = [] if seed is None else [f"seed={seed}"]
-        session = _start(
-            config, text, [*(overrides or []), *seeds], device, data_dir, offline, limit_batches
-        )
-        if not dry_run:
-            stem = "stdin" if str(config) == "-" else config.stem
-            run = _create_run(session, run_root, name or stem, text)
-    else:
-        if overrides or seed is not None or name or limit_batches:
-            raise UsageError(
-                "--resume goes on with the run's own settings; "
-                "--set, --seed, --name and --limit-batches start a new run with --config"
-            )
-        assert resume is not None
-        session, run = _resume(resume, device, data_dir, offline)
-    show_plan(session, run)
-    if dry_run or run is None:
+        changes = [*(overrides or []), *seeds]
+        session = _start(config, text, changes, device, data_dir, offline, limit_batches)
+        if dry_run:
+            _show_dry_run(session, as_json)
+            return
+        stem = "stdin" if str(config) == "-" else config.stem
+        run = _create_run(session, run_root, name or stem, text)
+        with run.locked():
+            _train(session, run, as_json)
         return
-    run.mark_latest()
+    if overrides or seed is not None or name or limit_batches:
+        raise UsageError(
+            "--resume goes on with the run's own settings; "
+            "--set, --seed, --name and --limit-batches start a new run with --config"
+        )
+    assert resume is not None
+    run = find_run(resume)
+    with run.locked():
+        session = _resume(run, device, data_dir, data_root, offline)
+        if dry_run:
+            _show_dry_run(session, as_json)
+            return
+        run.mark_latest()
+        _train(session, run, as_json)
+
+
+def _show_dry_run(session: "Session", as_json: bool) -> None:
+    from .console import print_json
+    from .training_display import describe_plan, show_plan
+
+    show_plan(session, run=None)
+    if as_json:
+        print_json({"dry_run": True, "plan": describe_plan(session, run=None)})
+
+
+def _train(session: "Session", run: "RunDirectory", as_json: bool) -> None:
+    from .console import print_json
+    from .training_display import show_plan, train_and_show
+
+    show_plan(session, run)
     summary = train_and_show(session, run)
     if as_json:
-        from .console import print_json
-
         print_json(summary)
 
 
@@ -104,32 +128,36 @@ def _start(
     experiment = load_experiment(config, overrides, ExperimentConfig, text=text)
     for warning in experiment.warnings():
         warn(warning)
+    experiment = experiment.model_copy(update={"data": experiment.data.located()})
     chosen = resolve_device(device)
     train, val = load_training_splits(experiment.data, make_data_access(data_dir, offline))
     return build_session(experiment, train, val, chosen, limit_batches)
 
 
 def _resume(
-    path: Path, device: str, data_dir: Path | None, offline: bool
-) -> tuple["Session", "RunDirectory"]:
+    run: "RunDirectory",
+    device: str,
+    data_dir: Path | None,
+    data_root: Path | None,
+    offline: bool,
+) -> "Session":
     """Rebuild a run's session from its last checkpoint."""
     from ..checkpoint import load_checkpoint
     from ..data.splits import load_training_splits
     from ..device import resolve_device
-    from ..run_directory import find_run
     from ..session import build_session, resume_session
     from ..trained_model import checkpoint_config
     from .data_access import make_data_access
 
-    run = find_run(path)
     checkpoint = load_checkpoint(run.last_checkpoint)
     experiment = checkpoint_config(checkpoint, str(run.last_checkpoint))
     chosen = resolve_device(device)
-    train, val = load_training_splits(experiment.data, make_data_access(data_dir, offline))
+    access = make_data_access(data_dir, offline)
+    train, val = load_training_splits(experiment.data.moved_to(data_root), access)
     session = build_session(experiment, train, val, chosen, checkpoint.limit_batches)
     resume_session(session, checkpoint)
     _say_where_bits_may_differ(checkpoint, session)
-    return session, run
+    return session
 
 
 def _say_where_bits_may_differ(checkpoint: "Checkpoint", session: "Session") -> None:
@@ -139,7 +167,7 @@ def _say_where_bits_may_differ(checkpoint: "Checkpoint", session: "Session") -> 
 
     now = describe_environment(session.device) | {"precision": session.precision.name}
     before = checkpoint.environment | {"precision": checkpoint.precision}
-    for key in ("torch", "device", "threads", "precision"):
+    for key in ("torch", "device", "processor", "threads", "precision"):
         if now[key] != before[key]:
             warn(
                 f"resuming with {key} {now[key]} instead of {before[key]}: "

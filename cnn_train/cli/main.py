@@ -74,10 +74,16 @@ def main() -> None:
             _abandon_stdout(6)
         raise
     except (MemoryError, RuntimeError) as problem:
-        if "OutOfMemory" in type(problem).__name__ or isinstance(problem, MemoryError):
+        if _is_out_of_memory(problem):
             error("out of memory; lower batch_size (or --batch-size), or choose a smaller model")
             sys.exit(6)
         raise
+
+
+def _is_out_of_memory(problem: Exception) -> bool:
+    """Recognise Python's own error, a GPU's, and that of torch's allocator on the CPU."""
+    is_gpu = type(problem).__name__ == "OutOfMemoryError"
+    return isinstance(problem, MemoryError) or is_gpu or "can't allocate memory" in str(problem)
 
 
 def _abandon_stdout(exit_code: int) -> NoReturn:

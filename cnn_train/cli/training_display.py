@@ -25,6 +25,12 @@ HEADER = (
 
 def show_plan(session: "Session", run: "RunDirectory | None") -> None:
     """Say what will run, where and why, before it runs."""
+    for name, fact in describe_plan(session, run).items():
+        stderr.print(f"{name:>10}  {fact}", markup=False, soft_wrap=True)
+
+
+def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, str]:
+    """Put what will run, where and why, into words."""
     config, plan = session.config, session.batches.plan
     num_parameters = sum(parameter.numel() for parameter in session.model.parameters())
     num_train, num_val = len(session.batches.images), len(session.val_images)
@@ -51,8 +57,7 @@ def show_plan(session: "Session", run: "RunDirectory | None") -> None:
             f"after {session.epoch} epochs and {session.position} minibatches, "
             f"{session.step:,} updates"
         )
-    for name, fact in facts.items():
-        stderr.print(f"{name:>10}  {fact}", markup=False, soft_wrap=True)
+    return facts
 
 
 def train_and_show(session: "Session", run: "RunDirectory") -> dict[str, Any]:
@@ -64,7 +69,7 @@ def train_and_show(session: "Session", run: "RunDirectory") -> dict[str, Any]:
     elif stderr.is_terminal:
         stderr.print(HEADER, style="bold", soft_wrap=True)
     display = EpochDisplay(session)
-    with run.locked(), stop_on_signal() as should_stop, display:
+    with stop_on_signal() as should_stop, display:
         for record in fit(session, run, watch=display.watch, should_stop=should_stop):
             display.show(record)
     best = session.records[best_epoch(session.records)]

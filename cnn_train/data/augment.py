@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ..config.base import Config
+from ..device import copy_to
 
 Flip = Literal["none", "random", "alternating"]
 
@@ -158,5 +159,5 @@ def cut_out(
     rows_BH = (y_H >= top_B[:, None]) & (y_H < top_B[:, None] + side_px)
     columns_BW = (x_W >= left_B[:, None]) & (x_W < left_B[:, None] + side_px)
     square_B1HW = rows_BH[:, None, :, None] & columns_BW[:, None, None, :]
-    fill_C = torch.tensor(fill, dtype=images_BCHW.dtype).to(images_BCHW.device, non_blocking=True)
+    fill_C = copy_to(torch.tensor(fill, dtype=images_BCHW.dtype), images_BCHW.device)
     return torch.where(square_B1HW, fill_C[:, None, None], images_BCHW)

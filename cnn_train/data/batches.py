@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..device import copy_to
 from ..reproducibility import derive_seed, make_generator
 from .augment import AugmentConfig
 from .image_set import ImageSet
@@ -79,7 +80,7 @@ class TrainingBatches:
         for position in range(first, len(self.plan)):
             piece = self.plan[position]
             index_B = order_N[piece.start : piece.stop]
-            on_device_B = index_B.to(self.images.labels_N.device, non_blocking=True)
+            on_device_B = copy_to(index_B, self.images.labels_N.device)
             images_BCHW = self.augment(
                 self.images.images_NCHW[on_device_B],
                 generator=make_generator(self.seed, "augment", epoch, position),
@@ -94,6 +95,15 @@ class TrainingBatches:
                 piece.share,
                 piece.completes_update,
             )
+
+
+def evaluation_batch_size(image_shape: tuple[int, int, int]) -> int:
+    """Return how many images to score at once: the pixels of 500 CIFAR images, whatever their size.
+
+    Large images then need no more memory than small ones.
+    """
+    _, height, width = image_shape
+    return max(1, 500 * 32 * 32 // (height * width))
 
 
 def evaluation_batches(

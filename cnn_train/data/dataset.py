@@ -5,11 +5,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from pydantic import Field
 
 from ..config.base import Config
+from ..errors import UsageError
 from .image_set import ImageSet
 
 Advance = Callable[[int], object]
@@ -57,6 +58,24 @@ class DatasetConfig(Config, ABC):
         default=0, ge=0, description="seed of the validation split; the same for every run seed"
     )
 
+    def located(self) -> Self:
+        """Return these settings with absolute paths, which mean the same from every directory."""
+        return self
+
+    def moved_to(self, place: Path | None) -> Self:
+        """Return these settings with the images at ``place``; None: where they were.
+
+        Raises UsageError for a dataset that has no files.
+        """
+        if place is None:
+            return self
+        for field in ("root", "path"):
+            if field in type(self).model_fields:
+                return self.model_copy(update={field: place})
+        raise UsageError(
+            f"--data-root {place}: the dataset {self.name} has no files to look for; leave it out"
+        )
+
     @abstractmethod
     def load_train(self, access: DataAccess) -> ImageSet:
         """Load every labelled training image, before the validation split is taken off."""
@@ -67,7 +86,7 @@ class DatasetConfig(Config, ABC):
 
     @abstractmethod
     def load_test(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
-        """Load the test split, labelled by position in ``class_names``; only `evaluate` calls it.
+        """Load the test split, labelled by position in ``class_names``; training never does.
 
         It must work where the training files are absent. Raises DataError where the split is
         missing or names a class that ``class_names`` lacks.

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..device import copy_to
+
 
 @dataclass(frozen=True)
 class Normalization:
@@ -41,7 +43,7 @@ class Normalization:
     def __call__(self, images_BCHW: Tensor) -> Tensor:
         """Return float32 channels_last images of about zero mean and unit variance."""
         mean_C, std_C = (
-            (255 * torch.tensor(levels)).to(images_BCHW.device, non_blocking=True)
+            copy_to(255 * torch.tensor(levels), images_BCHW.device)
             for levels in (self.mean, self.std)
         )
         images = images_BCHW.to(torch.float32, memory_format=torch.channels_last)

@@ -35,6 +35,7 @@ def load_training_splits(config: DatasetConfig, access: DataAccess) -> tuple[Ima
     images = config.load_train(access)
     own_val = config.load_val(access, images.class_names)
     if own_val is not None:
+        access.notice("validation images are the dataset's own; data.val_fraction is not used")
         return images, own_val
     try:
         train, val = stratified_split(images.labels_N, config.val_fraction, config.split_seed)

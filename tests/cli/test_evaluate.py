@@ -115,7 +115,7 @@ def test_out_writes_figures_and_the_same_document(run, checkpoint, tmp_path):
     [
         (["missing.ckpt"], 4, "missing.ckpt"),
         (["text.ckpt"], 4, "not a cnn-train checkpoint"),
-        (["."], 4, "no run with a checkpoint"),
+        (["."], 4, "no checkpoint in it"),
         (["CHECKPOINT", "--data-root", "elsewhere"], 2, "--data-root elsewhere"),
         (["CHECKPOINT", "--device", "abacus"], 2, "abacus"),
         (["CHECKPOINT", "--split", "trial"], 2, "trial"),

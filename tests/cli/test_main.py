@@ -25,6 +25,7 @@ EXIT_CODES = {
     "UsageError": 2,
     "ConfigError": 2,
     "DataError": 3,
+    "MissingSplitError": 3,
     "CheckpointError": 4,
     "DivergedError": 5,
     "ResourceError": 6,

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -37,6 +37,11 @@ class CIFAR10Config(DatasetConfig):
             "directory; null: look in the data directory, else download (163 MiB)"
         ),
     )
+
+    def located(self) -> Self:
+        """Return these settings with an absolute ``path``."""
+        path = self.path.expanduser().absolute() if self.path else None
+        return self.model_copy(update={"path": path})
 
     def load_train(self, access: DataAccess) -> ImageSet:
         """Load the 50,000 training images; the test batch is neither needed nor read."""

@@ -6,7 +6,7 @@ Shape letters: N examples, K classes.
 import os
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import PIL
 import torch
@@ -39,6 +39,10 @@ class FolderConfig(DatasetConfig):
         le=512,
         description="side in pixels to which each image is scaled and centre-cropped",
     )
+
+    def located(self) -> Self:
+        """Return these settings with an absolute ``root``."""
+        return self.model_copy(update={"root": _expand(self.root).absolute()})
 
     def load_train(self, access: DataAccess) -> ImageSet:
         """Load ``root/train``; the test images are neither needed nor looked at."""
