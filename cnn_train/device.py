@@ -61,7 +61,8 @@ def _best_device() -> Device:
     if torch.backends.mps.is_available():
         return Device(torch.device("mps"), "Apple GPU found")
     threads = torch.get_num_threads()
-    return Device(torch.device("cpu"), f"no GPU found; {threads} CPU threads")
+    plural = "" if threads == 1 else "s"
+    return Device(torch.device("cpu"), f"no GPU found; {threads} CPU thread{plural}")
 
 
 def _require_cuda(request: str, index: int) -> None:

@@ -136,7 +136,7 @@ def train_one_epoch(
             session.partial, session.position = total, position
             session.step += 1
         last = position == len(session.batches.plan)
-        if (position % DIVERGENCE_CHECK_EVERY == 0 or last) and not math.isfinite(total.loss):
+        if (position % DIVERGENCE_CHECK_EVERY == 0 or last) and not total.is_finite():
             raise diverged(session, "training loss")
         if should_stop() and not last:
             if run and position == session.position:

@@ -3,6 +3,7 @@
 Shape letters: B minibatch, K classes.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -42,6 +43,10 @@ class Tally:
             self.num_correct.to(device) + other.num_correct,
             self.num_examples + other.num_examples,
         )
+
+    def is_finite(self) -> bool:
+        """Say whether loss and regularisation are both finite (waits for the device)."""
+        return math.isfinite(float(self.loss_sum + self.penalty_sum))
 
     @property
     def loss(self) -> float:

@@ -52,6 +52,7 @@ class Prediction:
             "index": best.index,
             "score": best.score,
             "probability": best.probability,
+            "margin": self.margin,
             "top": [{"label": c.label, "index": c.index, "score": c.score} for c in self.top],
         }
 

@@ -120,11 +120,11 @@ class RunDirectory:
 
     def save_json(self, path: Path, document: Mapping[str, Any]) -> None:
         """Write ``document`` to ``path`` atomically."""
-        write_atomically(path, (json.dumps(document, indent=2) + "\n").encode())
+        write_atomically(path, (json.dumps(document, indent=2, allow_nan=False) + "\n").encode())
 
     def save_metrics(self, records: Sequence[Mapping[str, float]]) -> None:
         """Write the records of all completed epochs; rewriting whole leaves no torn line."""
-        lines = "".join(json.dumps(dict(record)) + "\n" for record in records)
+        lines = "".join(json.dumps(dict(record), allow_nan=False) + "\n" for record in records)
         write_atomically(self.metrics, lines.encode())
 
     def load_metrics(self) -> list[dict[str, float]]:

@@ -20,7 +20,7 @@ from .data.image_set import ImageSet
 from .data.normalization import Normalization
 from .device import Device, Precision, processor_name, resolve_precision, with_autocast
 from .engine import Forward, measure, train_epoch
-from .errors import CheckpointError, DataError
+from .errors import CheckpointError, ConfigError, DataError
 from .losses.loss import LossFn
 from .losses.regularization import Penalty
 from .metrics import Tally
@@ -133,6 +133,7 @@ def build_session(
     Raises DataError where the images do not fit, UsageError where the device cannot do it.
     """
     check_images(train, val)
+    check_augmentation(config, train.image_shape)
     precision = resolve_precision(config.precision, device)
     plan = plan_epoch(
         len(train),
@@ -218,6 +219,15 @@ def check_images(train: ImageSet, val: ImageSet) -> None:
     empty = [train.class_names[label] for label in (counts_K == 0).nonzero().flatten().tolist()]
     if empty:
         raise DataError(f"no training images of class {', '.join(empty)}")
+
+
+def check_augmentation(config: ExperimentConfig, image_shape: tuple[int, int, int]) -> None:
+    """Refuse shifts and cutouts as large as the image: nothing of it would be left."""
+    side_px = min(image_shape[1:])
+    for name in ("translate", "cutout"):
+        value = getattr(config.augment, name)
+        if value >= side_px:
+            raise ConfigError(f"augment.{name}: {value} px, but the images' side is {side_px} px")
 
 
 def on_device(images: ImageSet, device: Device) -> ImageSet:

@@ -35,6 +35,7 @@ def check(
     """Validate configs and report everything that is wrong in any of them."""
     from ..config.experiment import ExperimentConfig
     from ..config.loading import load_experiment
+    from ..config.source import name_source
 
     findings = []
     for config in configs:
@@ -43,9 +44,10 @@ def check(
         except ConfigError as error:
             findings.append(str(error))
             continue
-        typer.echo(f"{config}: ok")
+        source = name_source(config)
         for warning in experiment.warnings():
-            console.warn(f"{config}: {warning}")
+            console.warn(f"{source}: {warning}")
+        typer.echo(f"{source}: ok")
     if findings:
         raise ConfigError("\n".join(findings))
 

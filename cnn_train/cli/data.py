@@ -82,13 +82,14 @@ def show(
 ) -> None:
     """Draw a contact sheet: the first images of every class, one row each."""
     from ..figures.contact_sheet import draw_contact_sheet
-    from ..figures.saving import save_figure
+    from ..figures.saving import check_figure_path, save_figure
     from .console import stdout
     from .data_access import make_data_access
 
+    check_figure_path(out)
     dataset = _dataset(config, overrides)
     images = _load(dataset, split, make_data_access(data_dir, offline))
-    title = f"{dataset.name}, {split.value}: {len(images)} images"
+    title = f"{dataset.name}, {split.value}: {len(images):,} images"
     save_figure(draw_contact_sheet(images, per_class=per_class, title=title), out)
     stdout.print(str(out), markup=False, soft_wrap=True)
 
@@ -106,6 +107,10 @@ def export(
     offline: OfflineOption = False,
 ) -> None:
     """Write a split's images as PNG files, one folder per class, as the folder dataset reads."""
+    from ..errors import UsageError
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"--out {out}: is not empty; name a new folder, so that no splits mix")
     from ..data.images.export import export_images
     from .console import progress, stdout
     from .data_access import make_data_access
@@ -113,7 +118,7 @@ def export(
     access = make_data_access(data_dir, offline)
     images = _load(_dataset(config, overrides), split, access)
     written = export_images(images, out, per_class=per_class, progress=progress)
-    stdout.print(f"{out}: {len(written)} images", markup=False, soft_wrap=True)
+    stdout.print(f"{out}: {len(written):,} images", markup=False, soft_wrap=True)
 
 
 def _dataset(config: Path | None, overrides: list[str] | None) -> "DatasetConfig":

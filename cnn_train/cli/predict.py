@@ -39,6 +39,10 @@ def predict(
     from .console import error, notice, print_json, progress
     from .prediction_display import show_predictions
 
+    if out is not None:
+        from ..figures.saving import check_figure_path
+
+        check_figure_path(out)
     path = find_checkpoint(checkpoint) if checkpoint else latest_best_checkpoint(run_root)
     trained = load_trained_model(path, device)
     where = trained.device

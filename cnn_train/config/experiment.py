@@ -70,7 +70,9 @@ class ExperimentConfig(Config):
         description="decay per update of the averaged weights that are evaluated; 0: no averaging",
     )
     batch_size: int = Field(default=128, ge=1, description="images per minibatch")
-    epochs: int = Field(default=30, ge=1, description="passes over the training images")
+    epochs: int = Field(
+        default=30, ge=1, le=1_000_000, description="passes over the training images"
+    )
     seed: int = Field(
         default=0, ge=0, lt=2**63, description="seed of weights, order, augmentation and dropout"
     )

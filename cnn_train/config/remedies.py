@@ -67,6 +67,9 @@ def remedy(details: ErrorDetails, value: Any) -> str | None:
     return None
 
 
+MAX_SUGGESTED = 1e9  # no setting that ships is larger; longer numbers help nobody
+
+
 def found(value: Any) -> str:
     """Say what kind of YAML value stands there."""
     if value is None:
@@ -127,5 +130,7 @@ def _as_number(value: Any, *, whole: bool) -> str | None:
         number = int(number)
     is_wanted = isinstance(number, int) or (isinstance(number, float) and not whole)
     if not is_wanted or isinstance(number, bool) or not math.isfinite(number):
+        return None
+    if abs(number) >= MAX_SUGGESTED:
         return None
     return f"write {render_value(number)}"

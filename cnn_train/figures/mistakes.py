@@ -29,7 +29,7 @@ class Mistake:
 
 def draw_mistakes(mistakes: Sequence[Mistake], title: str) -> Figure:
     """Draw each image with its true and its predicted class and the model's certainty."""
-    num_columns = min(NUM_COLUMNS, max(len(mistakes), 3))
+    num_columns = min(NUM_COLUMNS, max(len(mistakes), 4))
     num_rows = max(math.ceil(len(mistakes) / num_columns), 1)
     figure = make_figure(1.6 * num_columns, 2.15 * num_rows + 0.5, title)
     panels = figure.subplots(num_rows, num_columns, squeeze=False).ravel()

@@ -26,13 +26,8 @@ def save_figure(figure: Figure, path: Path) -> None:
     suffix and where the directory is missing or not writable, ResourceError where the disk is
     full.
     """
+    check_figure_path(path)
     suffix = path.suffix.lower()
-    if suffix not in _CHANGING_METADATA:
-        raise UsageError(f"{path}: figures are saved as .png or .svg; change the file's ending")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no directory {path.parent}; create it first")
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(f"{path}: may not write into {path.parent}; choose another directory")
     content = io.BytesIO()
     with rc_context({"svg.hashsalt": "cnn-train"}):  # else the ids inside an SVG are random
         figure.savefig(
@@ -42,3 +37,13 @@ def save_figure(figure: Figure, path: Path) -> None:
             metadata=_CHANGING_METADATA[suffix],
         )
     write_atomically(path, content.getvalue())
+
+
+def check_figure_path(path: Path) -> None:
+    """Refuse early, with UsageError, a path that :func:`save_figure` could not write to."""
+    if path.suffix.lower() not in _CHANGING_METADATA:
+        raise UsageError(f"{path}: figures are saved as .png or .svg; change the file's ending")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no directory {path.parent}; create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"{path}: may not write into {path.parent}; choose another directory")

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import nn
 
 from ..errors import ConfigError
@@ -35,29 +35,29 @@ class TorchvisionConfig(ArchitectureConfig):
         description="torchvision's name of the network, such as resnext50_32x4d or convnext_tiny",
     )
 
+    @field_validator("architecture")
+    @classmethod
+    def _is_supported(cls, architecture: str) -> str:
+        choices = _known_architectures()
+        if architecture not in choices:
+            nearest = difflib.get_close_matches(architecture, choices, n=1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"choose {', '.join(choices)}"
+            raise ValueError(f"torchvision has no network {architecture!r}; {hint}")
+        for prefix, reason in NOT_ADAPTABLE.items():
+            if architecture.startswith(prefix):
+                raise ValueError(
+                    f"{architecture} cannot be adapted to small images: {reason}; "
+                    "choose a convolutional network such as efficientnet_b0"
+                )
+        return architecture
+
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-        """Build the network; ConfigError where it is unknown or cannot take such images."""
-        self._require_supported()
+        """Build the network; ConfigError where it cannot take such images."""
         model = self._make(num_classes)
         adapt_stem(model, channels=image_shape[0])
         forbid_inplace(model)
         self._require_fit(model, image_shape)
         return model
-
-    def _require_supported(self) -> None:
-        choices = _known_architectures()
-        if self.architecture not in choices:
-            nearest = difflib.get_close_matches(self.architecture, choices, n=1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else f"choose {', '.join(choices)}"
-            raise ConfigError(
-                f"model.architecture: torchvision has no network {self.architecture!r}; {hint}"
-            )
-        for prefix, reason in NOT_ADAPTABLE.items():
-            if self.architecture.startswith(prefix):
-                raise ConfigError(
-                    f"model.architecture: {self.architecture} cannot be adapted to small images: "
-                    f"{reason}; choose a convolutional network such as efficientnet_b0"
-                )
 
     def _make(self, num_classes: int) -> nn.Module:
         from torchvision.models import get_model

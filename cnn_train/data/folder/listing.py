@@ -66,7 +66,9 @@ def _scan_split(root: Path, split: str) -> tuple[list[os.DirEntry[str]], list[st
     if not folder.is_dir():
         expected = f"expected {folder}/<class>/<image> for every image"
         if root.is_dir() and split == "test":
-            raise MissingSplitError(f"{root}: has no folder 'test'; {expected}")
+            raise MissingSplitError(
+                f"{root}: has no folder 'test'; {expected}, or evaluate on --split val"
+            )
         problem = f"has no folder '{split}'" if root.is_dir() else "no such folder"
         raise DataError(f"{root}: {problem}; {expected}")
     entries, ignored = _scan(root, folder)

@@ -29,7 +29,8 @@ def find_images(paths: Iterable[str | Path]) -> FoundImages:
     """Expand files, folders (recursively, sorted, by image suffix) and glob patterns.
 
     A file that is named outright is kept whatever its suffix, even if it is missing: reading it
-    says what is wrong. Hidden files are found only when they are named.
+    says what is wrong. A file that is named twice counts once. Hidden files are found only
+    when they are named.
     """
     files: list[Path] = []
     errors: list[UnusableImage] = []
@@ -38,7 +39,7 @@ def find_images(paths: Iterable[str | Path]) -> FoundImages:
         files += matches
         if complaint:
             errors.append(UnusableImage(name, f"{name}: {complaint}"))
-    return FoundImages(tuple(files), tuple(errors))
+    return FoundImages(tuple(dict.fromkeys(files)), tuple(dict.fromkeys(errors)))
 
 
 def _expand(name: str) -> tuple[list[Path], str | None]:
