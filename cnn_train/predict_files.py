@@ -52,7 +52,6 @@ class Prediction:
             "index": best.index,
             "score": best.score,
             "probability": best.probability,
-            "margin": self.margin,
             "top": [{"label": c.label, "index": c.index, "score": c.score} for c in self.top],
         }
 

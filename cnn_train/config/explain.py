@@ -48,4 +48,5 @@ def _first_sentence(section: BaseModel, field_name: str) -> str:
     """Say what the component named by a tag is, in the first line of its class's docstring."""
     if field_name not in TAGS:
         return ""
-    return (type(section).__doc__ or "").strip().splitlines()[0].removesuffix(".")
+    first_line, *_ = (type(section).__doc__ or "").strip().split("\n")
+    return first_line.removesuffix(".")

@@ -32,7 +32,7 @@ def cross_entropy(
 
 
 class CrossEntropyConfig(LossConfig):
-    """Settings of the cross-entropy loss. The softmax of its scores is a probability."""
+    """The cross-entropy loss; the softmax of its scores is a probability."""
 
     name: Literal["cross_entropy"] = "cross_entropy"
     label_smoothing: float = Field(

@@ -37,7 +37,7 @@ def hinge(
 
 
 class HingeConfig(LossConfig):
-    """Settings of the hinge loss. Its scores are scores: their softmax means nothing."""
+    """The multiclass hinge (SVM) loss; its scores are no probabilities."""
 
     name: Literal["hinge"] = "hinge"
     margin: float = Field(
