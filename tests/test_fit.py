@@ -1,5 +1,6 @@
 import itertools
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -347,3 +348,12 @@ def test_batch_norm_on_a_lone_image_is_a_config_error(
     config = make_config(model={"name": "fastnet"}, batch_size=1)
     with pytest.raises(ConfigError, match=r"batch_size: .* use at least 2"):
         next(fit(build_session(config, images, images, cpu)))
+
+
+def test_an_infinite_regularisation_is_a_dead_run_too(start: Start, run: RunDirectory) -> None:
+    session = start(
+        optimizer={"name": "sgd", "lr": 1e8}, regularization={"strength": 1.0}, epochs=9
+    )
+    with pytest.raises(DivergedError):
+        list(fit(session, run))
+    assert all(math.isfinite(value) for line in run.load_metrics() for value in line.values())

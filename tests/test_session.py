@@ -11,7 +11,7 @@ from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
 from cnn_train.device import Device
 from cnn_train.engine import measure
-from cnn_train.errors import CheckpointError, DataError
+from cnn_train.errors import CheckpointError, ConfigError, DataError
 from cnn_train.session import Session, build_session, resume_session
 
 Start = Callable[..., Session]
@@ -207,3 +207,9 @@ def test_training_lowers_the_loss_on_its_own_images(start: Start) -> None:
     session.model.eval()
     after = measure(session.forward, session.loss_fn, session.batches.epoch(0))
     assert after.loss < before.loss
+
+
+@pytest.mark.parametrize("name", ["translate", "cutout"])
+def test_a_change_as_large_as_the_image_is_refused(start: Start, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"augment.{name}: 8 px, .* side is 8 px"):
+        start(augment={name: 8})

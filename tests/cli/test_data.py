@@ -193,3 +193,11 @@ def test_export_writes_a_folder_per_class_and_counts_the_images(run, tmp_path):
     assert code == 0
     assert "10 images" in out
     assert (tmp_path / "pictures" / "star" / "00000.png").is_file()
+
+
+def test_export_does_not_mix_splits_in_one_folder(run, tmp_path):
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "old.png").touch()
+    code, _, err = run("export", "--set", "data.name=shapes", "--out", str(tmp_path / "pictures"))
+    assert code == 2
+    assert "is not empty" in err

@@ -66,3 +66,9 @@ def test_a_folder_that_cannot_be_read_is_an_error(tree, monkeypatch):
 
 def test_an_impossible_name_is_left_to_the_reader(tree):
     assert found("x" * 5000) == ["x" * 5000]
+
+
+def test_a_file_named_twice_counts_once(tmp_path):
+    picture = tmp_path / "a.png"
+    picture.touch()
+    assert find_images([picture, tmp_path, tmp_path / "*.png"]).files == (picture,)
