@@ -9,6 +9,14 @@ from typing import Any
 
 import pytest
 
+from cnn_train.checkpoint import save_checkpoint
+from cnn_train.config.experiment import ExperimentConfig
+from cnn_train.data.dataset import DataAccess
+from cnn_train.data.splits import load_training_splits
+from cnn_train.device import resolve_device
+from cnn_train.run_directory import RunDirectory
+from cnn_train.session import build_session
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -61,3 +69,20 @@ def tiny_config(tmp_path: Path) -> Path:
         "precision: float32\n"
     )
     return path
+
+
+@pytest.fixture(scope="module", params=["cross_entropy", "hinge"])
+def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of an untrained linear classifier of tiny drawn shapes, in a run directory."""
+    shapes = {"name": "shapes", "num_train": 40, "num_test": 30, "image_size": 16}
+    config = ExperimentConfig.model_validate(
+        {"data": shapes, "model": {"name": "linear"}, "loss": {"name": request.param}}
+    )
+    root = tmp_path_factory.mktemp("runs")
+    train, val = load_training_splits(config.data, DataAccess(root, offline=True))
+    session = build_session(config, train, val, resolve_device("cpu"))
+    run = RunDirectory.create(root, request.param)
+    run.resolved_config.write_text("{}")
+    for path in (run.last_checkpoint, run.best_checkpoint):
+        save_checkpoint(session.checkpoint(), path)
+    return run.best_checkpoint
