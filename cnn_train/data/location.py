@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ..errors import UsageError
+from ..errors import DataError, UsageError
 
 DATA_DIR_VARIABLE = "CNN_TRAIN_DATA"
 
@@ -17,6 +17,16 @@ def resolve_data_dir(option: Path | None) -> Path:
     """
     named = option or os.environ.get(DATA_DIR_VARIABLE)
     return _expand(Path(named)) if named else _user_cache() / "cnn-train"
+
+
+def expand_home(path: Path, setting: str) -> Path:
+    """Replace ``~`` in a dataset's path; DataError, which names ``setting``, without a home."""
+    try:
+        return path.expanduser()
+    except RuntimeError as problem:
+        raise DataError(
+            f"{path}: the home directory is unknown (HOME is not set); write {setting} out"
+        ) from problem
 
 
 def _user_cache() -> Path:

@@ -20,6 +20,7 @@ from ..dataset import DataAccess, DatasetConfig
 from ..decoded_cache import load_decoded, save_decoded
 from ..download.download import download
 from ..image_set import ImageSet
+from ..location import expand_home
 from .batch_files import IMAGE_SHAPE
 from .releases import CLASS_NAMES, RELEASES, Release, Split
 from .source import Source, find_sources, source_at
@@ -40,7 +41,7 @@ class CIFAR10Config(DatasetConfig):
 
     def located(self) -> Self:
         """Return these settings with an absolute ``path``."""
-        path = self.path.expanduser().absolute() if self.path else None
+        path = expand_home(self.path, "data.path").absolute() if self.path else None
         return self.model_copy(update={"path": path})
 
     def load_train(self, access: DataAccess) -> ImageSet:
@@ -79,7 +80,7 @@ def load_split(split: Split, path: Path | None, access: DataAccess) -> ImageSet:
 
 def _find(split: Split, path: Path | None, access: DataAccess) -> Source:
     if path is not None:
-        return source_at(path.expanduser(), split, RELEASES)
+        return source_at(expand_home(path, "data.path"), split, RELEASES)
     for source in find_sources(access.data_dir, RELEASES):
         if source.has(split):
             return source

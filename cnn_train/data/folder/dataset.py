@@ -12,10 +12,11 @@ import PIL
 import torch
 from pydantic import Field
 
-from ...errors import DataError, ResourceError, name_some
+from ...errors import ResourceError, name_some
 from ..dataset import DataAccess, DatasetConfig
 from ..decoded_cache import load_decoded, save_decoded
 from ..image_set import ImageSet
+from ..location import expand_home
 from .decoding import decode_files
 from .listing import SplitListing, list_split
 
@@ -42,22 +43,22 @@ class FolderConfig(DatasetConfig):
 
     def located(self) -> Self:
         """Return these settings with an absolute ``root``."""
-        return self.model_copy(update={"root": _expand(self.root).absolute()})
+        return self.model_copy(update={"root": expand_home(self.root, "data.root").absolute()})
 
     def load_train(self, access: DataAccess) -> ImageSet:
         """Load ``root/train``; the test images are neither needed nor looked at."""
-        return load_split(_expand(self.root), "train", self.image_size, access)
+        return load_split(expand_home(self.root, "data.root"), "train", self.image_size, access)
 
     def load_val(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet | None:
         """Load ``root/val``; None where there is none."""
-        root = _expand(self.root)
+        root = expand_home(self.root, "data.root")
         if not (root / "val").is_dir():
             return None
         return _relabel(load_split(root, "val", self.image_size, access), class_names, access)
 
     def load_test(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
         """Load ``root/test``, labelled by position in ``class_names``."""
-        test = load_split(_expand(self.root), "test", self.image_size, access)
+        test = load_split(expand_home(self.root, "data.root"), "test", self.image_size, access)
         return _relabel(test, class_names, access)
 
 
@@ -78,15 +79,6 @@ def load_split(root: Path, split: str, size_px: int, access: DataAccess) -> Imag
     images = _decode(listing, split, size_px, access)
     _save_cache(cache, images, stamp, access)
     return images
-
-
-def _expand(root: Path) -> Path:
-    try:
-        return root.expanduser()
-    except RuntimeError as problem:
-        raise DataError(
-            f"{root}: the home directory is unknown (HOME is not set); write data.root out"
-        ) from problem
 
 
 def _decode(listing: SplitListing, split: str, size_px: int, access: DataAccess) -> ImageSet:
