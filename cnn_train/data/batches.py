@@ -5,7 +5,7 @@ stop between any two minibatches and go on from one integer.
 Shape letters: N examples, B minibatch, C channels, H W pixels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +16,7 @@ from ..reproducibility import derive_seed, make_generator
 from .augment import AugmentConfig
 from .image_set import ImageSet
 from .normalization import Normalization
+from .progressive_size import shrink
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class TrainingBatches:
     augment: AugmentConfig
     seed: int
     plan: tuple[Slice, ...]
+    side_px: Callable[[int], int] | None = None
+    """The side of an epoch's images; None: full size."""
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """Yield the minibatches of ``epoch`` (0-based) from position ``first`` on."""
@@ -89,8 +92,11 @@ class TrainingBatches:
                 flip_seed=derive_seed(self.seed, "alternating flip"),
                 fill=self.normalization.mean_level,
             )
+            inputs_BCHW = self.normalization(images_BCHW)
+            if self.side_px:
+                inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch))
             yield Batch(
-                self.normalization(images_BCHW),
+                inputs_BCHW,
                 self.images.labels_N[on_device_B],
                 piece.share,
                 piece.completes_update,

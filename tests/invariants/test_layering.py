@@ -14,7 +14,16 @@ PACKAGE = Path(__file__).parents[2] / "cnn_train"
 LAYERS = (
     {"errors", "__init__"},
     {"config", "device", "reproducibility", "atomic_file"},
-    {"data", "models", "losses", "optim", "metrics", "score_statistics", "test_time_augmentation"},
+    {
+        "acceleration",
+        "data",
+        "models",
+        "losses",
+        "optim",
+        "metrics",
+        "score_statistics",
+        "test_time_augmentation",
+    },
     {"config.experiment", "engine", "checkpoint", "run_directory", "figures"},
     {"session", "trained_model"},
     {"fit"},
