@@ -1,6 +1,5 @@
 """What makes training fast without changing what it computes."""
 
-import torch
 from torch import nn
 
 from ..device import Device, Precision, with_autocast
