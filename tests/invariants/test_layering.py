@@ -13,12 +13,12 @@ PACKAGE = Path(__file__).parents[2] / "cnn_train"
 # From the bottom up. Within config, only the experiment knows the components it describes.
 LAYERS = (
     {"errors", "__init__"},
-    {"config", "device", "reproducibility", "atomic_file"},
+    {"config", "device", "reproducibility", "atomic_file", "stopwatch", "operator_times"},
     {"data", "models", "losses", "optim", "metrics", "score_statistics", "test_time_augmentation"},
     {"config.experiment", "engine", "checkpoint", "run_directory", "figures"},
     {"session", "trained_model"},
     {"fit"},
-    {"evaluate", "predict_files", "run_summary"},
+    {"evaluate", "predict_files", "run_summary", "profile_step"},
     {"evaluation_report", "api"},
     {"cli"},
     {"__main__"},
