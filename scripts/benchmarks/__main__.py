@@ -3,6 +3,7 @@
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -102,11 +103,12 @@ def run_parts(told: Bench, parts: list[str], screen: Console) -> dict[str, Any]:
     screen.print(escape(f"{facts}\n{rounds}"), soft_wrap=True)
     rows: list[Row] = []
     for part in parts:
+        started = time.perf_counter()
         with stderr.status(f"measuring {part} …"):
             found = list(PARTS[part](told))
         rows += found
         if found:
-            screen.print(make_table(part, found))
+            screen.print(make_table(f"{part} ({time.perf_counter() - started:.0f} s)", found))
     missed = [
         f"missed: {row.part}, {row.name}" for row in rows if row.target and not row.target.kept
     ]

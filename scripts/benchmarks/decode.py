@@ -37,7 +37,7 @@ def decode_rows(bench: Bench) -> Iterator[Row]:
             "plain": partial(_decode_plainly, files),
         },
         bench.repeats,
-        warm_up=False,
+        warm_up=bench.data_root is None,
     )
     speed = {who: [len(files) / one for one in seconds] for who, seconds in samples.items()}
     cores = Spread.of(first.cores_used)

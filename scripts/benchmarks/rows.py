@@ -64,13 +64,13 @@ def compare_seconds(
     return Row(part, name, "s", Spread.of(ours), Spread.of(plain), ratio, **more)
 
 
-def make_table(part: str, rows: Sequence[Row]) -> Table:
+def make_table(title: str, rows: Sequence[Row]) -> Table:
     """Draw up one part's rows; brackets hold the smallest and the largest measurement.
 
     Columns in which nothing stands are left out.
     """
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-    table.title = f"\n{part}"
+    table.title = f"\n{title}"
     cells = [_cells(row) for row in rows]
     used = [i for i in range(len(HEADINGS)) if any(line[i] for line in cells)]
     for i in used:

@@ -88,6 +88,6 @@ def _rows(growth: Growth) -> Iterator[Row]:
     for amount, spread in zip(growth.amounts, growth.seconds, strict=True):
         times = amount // growth.amounts[0]
         note = f"{spread.median / first:.2f} × the time for {times} × the {growth.what}"
-        yield Row(PART, f"{amount:,} {growth.what}", "s", spread, note=note)
+        yield Row(PART, f"{growth.what}: {amount:,}", "s", spread, note=note)
     note = "1: in proportion; below 1: fixed costs weigh less"
     yield Row(PART, f"exponent of {growth.what}", "", growth.exponent, note=note)

@@ -35,7 +35,7 @@ def startup_rows(bench: Bench) -> Iterator[Row]:
     predict = ["predict", str(files[0]), "--checkpoint", str(checkpoint)]
     yield _time_command(bench, ["--help"], "import typer", 0.4)
     yield _time_command(bench, ["config", "check", str(CONFIG)], "import torch", 2.5)
-    yield _time_command(bench, predict, "import torch, torchvision", 4.0)
+    yield _time_command(bench, predict, "import torch", 4.0)
     for name in ("resnet20",) if bench.quick else ("resnet20", "resnet18"):
         trained = load_trained_model(_save_untrained(bench, name), str(bench.device.torch_device))
         yield _batch_prediction(bench, name, trained, files)
