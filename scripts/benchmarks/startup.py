@@ -23,7 +23,7 @@ from .sessions import start_session
 
 PART = "startup"
 CONFIG = Path(__file__).parents[2] / "configs" / "quickstart.yaml"
-NUM_FILES, QUICK_NUM_FILES = 5_000, 300
+NUM_FILES, QUICK_NUM_FILES = 2_000, 300
 BATCH_SIZE = 512  # the default of predict_files
 LEAST_SHARE = 0.8
 
