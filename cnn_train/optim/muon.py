@@ -46,7 +46,8 @@ class Muon(Optimizer):
 
     def __init__(self, groups: list[dict[str, Any]], *, steps: int) -> None:
         self.steps = steps
-        super().__init__(groups, {"lr": 0.0, "momentum": 0.0, "orthogonal": False})
+        defaults = {"lr": 0.0, "momentum": 0.0, "weight_decay": 0.0, "orthogonal": False}
+        super().__init__(groups, defaults)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -56,16 +57,20 @@ class Muon(Optimizer):
             trained = [weight for weight in group["params"] if weight.grad is not None]
             if not trained:
                 continue
-            updates = self._nesterov(trained, group["momentum"])
+            updates = self._nesterov(trained, group["momentum"], group["weight_decay"])
             if group["orthogonal"]:
                 for weight, update in zip(trained, updates, strict=True):
                     self._turn(weight, update, group["lr"])
             else:
                 torch._foreach_add_(trained, updates, alpha=-group["lr"])
 
-    def _nesterov(self, weights: list[nn.Parameter], momentum: float) -> list[Tensor]:
+    def _nesterov(
+        self, weights: list[nn.Parameter], momentum: float, weight_decay: float
+    ) -> list[Tensor]:
         """Return gradient + momentum · velocity, after the gradient has joined the velocity."""
         gradients = [weight.grad for weight in weights if weight.grad is not None]
+        if weight_decay:
+            gradients = list(torch._foreach_add(gradients, weights, alpha=weight_decay))
         for weight in weights:
             if "velocity" not in self.state[weight]:
                 self.state[weight]["velocity"] = torch.zeros_like(weight)
@@ -106,18 +111,24 @@ class MuonConfig(OptimizerConfig):
     sgd_momentum: float = Field(
         default=0.85, ge=0, lt=1, description="share of their velocity that is kept"
     )
+    sgd_decay: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of each of their values that an update at the full rate takes away, "
+        "before momentum: weight_decay = sgd_decay / lr",
+    )
 
     def build(self, model: nn.Module) -> Optimizer:
         """Build Muon; filters are all weights of two or more dimensions but the last layer's."""
         matrices = [name for name, p in model.named_parameters() if p.requires_grad and p.ndim >= 2]
 
         def settings_of(name: str, parameter: nn.Parameter) -> dict[str, Any]:
-            orthogonal = name in matrices[:-1]
-            return {
-                "lr": self.lr if orthogonal else self.sgd_lr,
-                "momentum": self.momentum if orthogonal else self.sgd_momentum,
-                "orthogonal": orthogonal,
-            }
+            if name in matrices[:-1]:
+                return {"lr": self.lr, "momentum": self.momentum, "orthogonal": True}
+            return {"lr": self.sgd_lr, "momentum": self.sgd_momentum, "orthogonal": False}
 
         groups = parameter_groups(model, self.lr_factors, settings_of)
+        for group in groups:
+            group["weight_decay"] = 0.0 if group["orthogonal"] else self.sgd_decay / group["lr"]
         return Muon(groups, steps=self.newton_schulz_steps)

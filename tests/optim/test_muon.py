@@ -63,8 +63,10 @@ def test_a_step_turns_filters_of_unit_size_by_the_learning_rate() -> None:
 
 def test_everything_that_is_no_filter_follows_sgd_with_nesterov_momentum() -> None:
     ours, theirs = make_net(), make_net()
-    optimizer = MuonConfig(sgd_lr=0.1, sgd_momentum=0.8).build(ours)
-    reference = torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.8, nesterov=True)
+    optimizer = MuonConfig(sgd_lr=0.1, sgd_momentum=0.8, sgd_decay=0.02).build(ours)
+    reference = torch.optim.SGD(
+        theirs.parameters(), lr=0.1, momentum=0.8, nesterov=True, weight_decay=0.2
+    )
     for step in range(3):
         generator = torch.Generator().manual_seed(step)
         for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True):
