@@ -60,6 +60,12 @@ class ResourceError(CnnTrainError):
     exit_code = 6
 
 
+class LostProcessError(CnnTrainError):
+    """Another process of a distributed run ended, or cannot be reached."""
+
+    exit_code = 6
+
+
 class LockedError(CnnTrainError):
     """Another process is using the run directory."""
 

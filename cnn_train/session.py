@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 
 import torch
 from torch import nn
@@ -18,7 +19,9 @@ from .data.batches import (
 )
 from .data.image_set import ImageSet
 from .data.normalization import Normalization
+from .data_parallel import check_parts, spread, with_own_dropout
 from .device import Device, Precision, processor_name, resolve_precision, with_autocast
+from .distributed import ALONE, World
 from .engine import Forward, measure, train_epoch
 from .errors import CheckpointError, ConfigError, DataError
 from .losses.loss import LossFn
@@ -56,6 +59,7 @@ class Session:
     penalty: Penalty
     optimizer: torch.optim.Optimizer
     schedule: Schedule
+    world: World = ALONE
     epoch: int = 0
     position: int = 0
     step: int = 0
@@ -73,24 +77,36 @@ class Session:
         self.optimizer.zero_grad(set_to_none=True)  # what a stopped update may have left
         if self.position == 0:
             seed_global_generators(self.config.seed, "dropout", self.epoch)
+        batches = self.batches.epoch(self.epoch, self.position)
         return train_epoch(
             self.forward,
             self.loss_fn,
             self.penalty,
             self.optimizer,
             self.schedule,
-            self.batches.epoch(self.epoch, self.position),
+            with_own_dropout(batches, self.world, self.config.seed, self.epoch, self.position),
             self.step,
         )
 
     def validate(self) -> Tally:
-        """Measure the validation images with the weights that a checkpoint would offer for use."""
+        """Measure the validation images with the weights that a checkpoint would offer for use.
+
+        Of several processes each measures every so-manieth minibatch; running batch statistics are
+        the first one's, as in a checkpoint.
+        """
         model = self.average.module if self.average else self.model
         model.eval()
+        self.world.share(model.buffers())
         forward = with_autocast(model, self.device, self.precision)
         batch_size = evaluation_batch_size(self.val_images.image_shape)
         batches = evaluation_batches(self.val_images, self.batches.normalization, batch_size)
-        return measure(forward, self.loss_fn, batches)
+        own = islice(batches, self.world.rank, None, self.world.size)
+        return measure(forward, self.loss_fn, own).over(self.world)
+
+    def collect_partial(self) -> None:
+        """Add up the processes' tallies of the epoch under way, in the first: before saving."""
+        total = self.partial.over(self.world)
+        self.partial = total if self.world.is_first else Tally.zero()
 
     def checkpoint(self) -> Checkpoint:
         """Take the state at the last completed update."""
@@ -114,7 +130,7 @@ class Session:
             records=list(self.records),
             limit_batches=self.limit_batches,
             precision=self.precision.name,
-            environment=describe_environment(self.device),
+            environment=describe_environment(self.device, self.world),
         )
 
 
@@ -127,6 +143,7 @@ def build_session(
     val: ImageSet,
     device: Device,
     limit_batches: int | None = None,
+    world: World = ALONE,
 ) -> Session:
     """Build every part of a fresh run from its config and its images.
 
@@ -145,6 +162,7 @@ def build_session(
     with seeded(config.seed, "weights"):
         model = config.model.build(len(train.class_names), train.image_shape)
     model.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    check_parts(plan, model, world, sync_batch_norm=config.sync_batch_norm)
     optimizer = config.optimizer.build(model.parameters())
     return Session(
         config=config,
@@ -156,17 +174,21 @@ def build_session(
             config.augment,
             config.seed,
             plan,
+            world=world,
         ),
         val_images=on_device(val, device),
         data_fingerprints={"train": train.fingerprint(), "val": val.fingerprint()},
         limit_batches=limit_batches,
         model=model,
         average=follow_average(model, optimizer, config.ema_decay),
-        forward=with_autocast(model, device, precision),
+        forward=with_autocast(
+            spread(model, device, world, sync_batch_norm=config.sync_batch_norm), device, precision
+        ),
         loss_fn=config.loss.build(),
         penalty=config.regularization.build(model),
         optimizer=optimizer,
         schedule=config.schedule.build(config.epochs * updates_per_epoch, updates_per_epoch),
+        world=world,
     )
 
 
@@ -188,7 +210,8 @@ def resume_session(session: Session, checkpoint: Checkpoint) -> None:
     restore_generator_states(checkpoint.generators)
     session.epoch, session.position = checkpoint.epoch, checkpoint.position
     session.step, session.records = checkpoint.step, list(checkpoint.records)
-    session.partial = Tally(**checkpoint.partial_tally)
+    if session.world.is_first:
+        session.partial = Tally(**checkpoint.partial_tally)
 
 
 def follow_average(
@@ -244,7 +267,7 @@ def contiguous_state(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
 
 
-def describe_environment(device: Device) -> dict[str, str]:
+def describe_environment(device: Device, world: World = ALONE) -> dict[str, str]:
     """Name the versions and the hardware that a result depends on."""
     return {
         "cnn_train": __version__,
@@ -254,4 +277,5 @@ def describe_environment(device: Device) -> dict[str, str]:
         "device": str(device.torch_device),
         "processor": processor_name(device),
         "threads": str(torch.get_num_threads()),
+        "processes": str(world.size),
     }

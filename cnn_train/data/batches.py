@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..device import copy_to
+from ..distributed import ALONE, World
 from ..reproducibility import derive_seed, make_generator
 from .augment import AugmentConfig
 from .image_set import ImageSet
@@ -33,7 +34,8 @@ class Batch:
     """One minibatch, ready for the network.
 
     images_BCHW: float32, normalised, channels_last. labels_B: int64.
-    share: the fraction of its update's examples that it holds (1 unless gradients accumulate).
+    share: the fraction of its update's examples that it holds (1 unless gradients accumulate),
+    times its part's weight where several processes share the minibatch.
     """
 
     images_BCHW: Tensor
@@ -72,6 +74,8 @@ class TrainingBatches:
     augment: AugmentConfig
     seed: int
     plan: tuple[Slice, ...]
+    world: World = ALONE
+    """The processes that share every minibatch; the plan and the changes are of the whole."""
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """Yield the minibatches of ``epoch`` (0-based) from position ``first`` on."""
@@ -79,7 +83,8 @@ class TrainingBatches:
         order_N = torch.randperm(len(self.images), generator=generator)
         for position in range(first, len(self.plan)):
             piece = self.plan[position]
-            index_B = order_N[piece.start : piece.stop]
+            part = self.world.part(piece.stop - piece.start)
+            index_B = order_N[piece.start : piece.stop][part.start : part.stop]
             on_device_B = copy_to(index_B, self.images.labels_N.device)
             images_BCHW = self.augment(
                 self.images.images_NCHW[on_device_B],
@@ -88,11 +93,12 @@ class TrainingBatches:
                 epoch=epoch,
                 flip_seed=derive_seed(self.seed, "alternating flip"),
                 fill=self.normalization.mean_level,
+                part=part,
             )
             yield Batch(
                 self.normalization(images_BCHW),
                 self.images.labels_N[on_device_B],
-                piece.share,
+                piece.share * part.weight,
                 piece.completes_update,
             )
 
