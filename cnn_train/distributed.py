@@ -96,7 +96,7 @@ class World:
             tensor.copy_(dense)
 
     def tell(self, name: str, value: Any = None) -> Any:
-        """Return the first process's ``value`` (plain JSON) in every process."""
+        """Return the first process's ``value`` (plain JSON) in every process; names serve once."""
         if self.size == 1:
             return value
         if self.is_first:
@@ -107,10 +107,13 @@ class World:
 
     def meet(self, name: str) -> None:
         """Wait, however long it takes, until every process is here or one has failed."""
-        if self.size > 1 and self.store.add(f"{name}, arrived", 1) == self.size:
-            self.store.set(f"{name}, complete", "1")
-        elif self.size > 1:
-            self._wait_for(f"{name}, complete")
+        if self.size == 1:
+            return
+        arrivals = self.store.add(f"{name}, arrivals", 1)
+        complete = f"{name}, complete {(arrivals - 1) // self.size}"
+        if arrivals % self.size == 0:
+            self.store.set(complete, "1")
+        self._wait_for(complete)
 
     @contextmanager
     def first_on_each_machine(self, name: str) -> Iterator[None]:
