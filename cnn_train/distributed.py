@@ -7,12 +7,13 @@ process everything here is the identity, and torch is not even imported.
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .errors import LostProcessError, UsageError
 
@@ -135,21 +136,33 @@ class World:
     def announce_failure(self) -> bool:
         """End the others' waiting; say whether this process is the first to fail."""
         try:
-            first = self.store.add("failures", 1) == 1
+            first: bool = self.store.add("failures", 1) == 1
             self.store.set(FAILED, "1")
         except RuntimeError:  # the store ended with the process that held it
             return True
         return first
 
     def leave(self) -> None:
-        """Close the connections to the other processes."""
+        """Close the connections to the other processes and end this one, done; alone, go on."""
         if self.size > 1:
             from torch import distributed
 
             distributed.destroy_process_group()
+            end_process(0)
 
 
 ALONE = World()
+
+
+def end_process(exit_code: int) -> NoReturn:
+    """End a process that has joined others, without the interpreter's own way of ending.
+
+    That would wait for collectives that nobody answers any more, and now and then abort on a
+    thread of gloo's ("terminate called without an active exception").
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)
 
 
 def join() -> World:
@@ -173,12 +186,12 @@ def join() -> World:
         store, _, _ = next(rendezvous("env://", timeout=TIMEOUT))
         distributed.init_process_group(
             backend,
-            store=distributed.PrefixStore("process group", store),
+            store=store,
             rank=rank,
             world_size=size,
             timeout=TIMEOUT,
         )
-    return World(rank, size, local_rank, distributed.PrefixStore("cnn-train", store))
+    return World(rank, size, local_rank, store)
 
 
 def _environment(name: str, default: int | None = None) -> int:

@@ -17,13 +17,14 @@ from .data.batches import (
     evaluation_batches,
     plan_epoch,
 )
+from .data.checks import check_augmentation, check_images
 from .data.image_set import ImageSet
 from .data.normalization import Normalization
 from .data_parallel import check_parts, spread, with_own_dropout
 from .device import Device, Precision, processor_name, resolve_precision, with_autocast
 from .distributed import ALONE, World
 from .engine import Forward, measure, train_epoch
-from .errors import CheckpointError, ConfigError, DataError
+from .errors import CheckpointError
 from .losses.loss import LossFn
 from .losses.regularization import Penalty
 from .metrics import Tally
@@ -150,7 +151,7 @@ def build_session(
     Raises DataError where the images do not fit, UsageError where the device cannot do it.
     """
     check_images(train, val)
-    check_augmentation(config, train.image_shape)
+    check_augmentation(config.augment, train.image_shape)
     precision = resolve_precision(config.precision, device)
     plan = plan_epoch(
         len(train),
@@ -223,34 +224,6 @@ def follow_average(
     average = WeightAverage(model, decay)
     optimizer.register_step_post_hook(lambda *_: average.update(model))
     return average
-
-
-def check_images(train: ImageSet, val: ImageSet) -> None:
-    """Refuse images that training would choke on; the message names what and how many."""
-    num_classes = len(train.class_names)
-    if num_classes < 2:
-        raise DataError(f"a classifier needs at least two classes; found {num_classes}")
-    for split, images in (("training", train), ("validation", val)):
-        if len(images) == 0:
-            raise DataError(f"the {split} split is empty")
-        lowest, highest = int(images.labels_N.min()), int(images.labels_N.max())
-        if lowest < 0 or highest >= num_classes:
-            raise DataError(
-                f"{split} labels run from {lowest} to {highest}, outside 0 to {num_classes - 1}"
-            )
-    counts_K = torch.bincount(train.labels_N, minlength=num_classes)
-    empty = [train.class_names[label] for label in (counts_K == 0).nonzero().flatten().tolist()]
-    if empty:
-        raise DataError(f"no training images of class {', '.join(empty)}")
-
-
-def check_augmentation(config: ExperimentConfig, image_shape: tuple[int, int, int]) -> None:
-    """Refuse shifts and cutouts as large as the image: nothing of it would be left."""
-    side_px = min(image_shape[1:])
-    for name in ("translate", "cutout"):
-        value = getattr(config.augment, name)
-        if value >= side_px:
-            raise ConfigError(f"augment.{name}: {value} px, but the images' side is {side_px} px")
 
 
 def on_device(images: ImageSet, device: Device) -> ImageSet:

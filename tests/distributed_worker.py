@@ -119,7 +119,7 @@ def main() -> None:
     work = {function.__name__: function for function in JOBS}
     results = {name: work[job["kind"]](job, world) for name, job in jobs.items()}
     torch.save(results, Path(sys.argv[2]) / f"{world.rank}.pt")
-    world.leave()
+    world.leave()  # and with it this process
 
 
 if __name__ == "__main__":

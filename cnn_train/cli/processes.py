@@ -1,15 +1,14 @@
 """The command line of several processes: one of them talks, and all of them end together."""
 
-import os
 import signal
-import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from ..distributed import World, join, lost_processes_explained
-from ..errors import CnnTrainError, InterruptedRun
-from .console import error, silence, stdout
+from ..distributed import World, end_process, join, lost_processes_explained
+from ..errors import OUT_OF_MEMORY, CnnTrainError, InterruptedRun, is_out_of_memory
+from .console import error, silence
 
 AGREE_EVERY = 10
 """Minibatches between two questions on GPUs, whose steps are short; a question costs 0.1 ms."""
@@ -19,8 +18,8 @@ AGREE_EVERY = 10
 def joined_processes() -> Iterator[World]:
     """Join the other processes, if torchrun started any; the first of them alone talks.
 
-    An error of one is said once, by whichever meets it first, and ends this process with its exit
-    code: at once, because a normal end would wait for collectives that nobody answers.
+    With others, the end of the block is the end of this process: with the exit code of its error,
+    which is said once, by whichever process meets it first.
     """
     world = join()
     if world.size == 1:
@@ -32,29 +31,40 @@ def joined_processes() -> Iterator[World]:
         with lost_processes_explained(""):
             yield world
             world.leave()
+    except InterruptedRun as stop:
+        _end_together(world, stop)
     except CnnTrainError as failure:
-        _end(world, str(failure), failure.exit_code, together=isinstance(failure, InterruptedRun))
+        _end(world, str(failure), failure.exit_code)
     except KeyboardInterrupt:
-        _end(world, "interrupted", 130, together=False)
+        _end(world, "interrupted", 130)
+    except Exception as problem:
+        if is_out_of_memory(problem):
+            _end(world, OUT_OF_MEMORY, 6)
+        traceback.print_exc()  # a bug of ours
+        world.announce_failure()
+        end_process(1)
 
 
-def _end(world: World, message: str, exit_code: int, *, together: bool) -> NoReturn:
-    """Say ``message`` unless another process said one, and exit.
+def _end(world: World, message: str, exit_code: int) -> NoReturn:
+    """Say ``message``, unless another process has said one, and exit."""
+    _ignore_signals()
+    if world.announce_failure():
+        error(message)
+    end_process(exit_code)
 
-    ``together``: all processes end so, and each waits until it has been said, because the launcher
-    kills the others after the first exit.
-    """
+
+def _end_together(world: World, stop: InterruptedRun) -> NoReturn:
+    """Exit when the first process has said how to go on: the launcher kills those that remain."""
+    _ignore_signals()
+    if world.is_first:
+        error(str(stop))
+    world.meet("the end")
+    end_process(stop.exit_code)
+
+
+def _ignore_signals() -> None:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)
-    if together:
-        if world.is_first:
-            error(message)
-        world.meet("the end")
-    elif world.announce_failure():
-        error(message)
-    stdout.file.flush()
-    sys.stderr.flush()
-    os._exit(exit_code)
 
 
 def agreement_on_signals(world: World, *, on_gpu: bool) -> Callable[[int], int]:
