@@ -185,8 +185,12 @@ def test_two_processes_learn_what_one_learns_without_batch_norm(
 def test_two_processes_learn_what_one_learns_with_synchronised_batch_norm(
     results: dict[str, list[Any]],
 ) -> None:
+    """By the norm of all weights: a ReLU that a last bit switches moves single biases by more."""
     first, second = results["synchronised"]
-    assert_close(first["model"], train(job("train", **SYNCHRONISED)).checkpoint().model, 2e-4)
+    expected = train(job("train", **SYNCHRONISED)).checkpoint().model
+    found_D, expected_D = (torch.cat([v.double().flatten() for v in model.values()])
+                           for model in (first["model"], expected))  # fmt: skip
+    assert float((found_D - expected_D).norm() / expected_D.norm()) < 1e-4
     assert_equal(second["model"], first["model"])
 
 
