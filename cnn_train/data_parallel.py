@@ -3,12 +3,12 @@
 With one process nothing is wrapped, checked or drawn anew.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from inspect import signature
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from .data.batches import Batch, Slice
@@ -55,9 +55,7 @@ def backend_of(device: Device) -> str:
     return "nccl" if device.torch_device.type == "cuda" else "gloo"
 
 
-def spread(
-    model: nn.Module, device: Device, world: World, *, sync_batch_norm: bool
-) -> Callable[[Tensor], Tensor]:
+def spread(model: nn.Module, device: Device, world: World, *, sync_batch_norm: bool) -> nn.Module:
     """Return the network as training should call it: gradients become means over all processes.
 
     ``model`` itself keeps its weights and their names; all processes get the first one's.

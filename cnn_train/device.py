@@ -33,6 +33,11 @@ class Precision:
     reason: str
 
     @property
+    def is_low(self) -> bool:
+        """Whether numbers are shorter than float32."""
+        return self.dtype != torch.float32
+
+    @property
     def name(self) -> str:
         """``float32`` or ``bfloat16``."""
         return str(self.dtype).removeprefix("torch.")
@@ -86,13 +91,20 @@ def resolve_precision(request: PrecisionName, device: Device) -> Precision:
     if request != "auto":
         return Precision(getattr(torch, request), "as configured")
     if kind == "cuda":
-        native = torch.cuda.get_device_capability(device.torch_device) >= (8, 0)
+        native = multiplies_bfloat16(device.torch_device)
         reason = "the GPU has" if native else "the GPU lacks"
         dtype = torch.bfloat16 if native else torch.float32
         return Precision(dtype, f"{reason} bfloat16 tensor cores")
     if kind == "cpu" and (unit := _cpu_bfloat16_unit()):
         return Precision(torch.bfloat16, f"the CPU has {unit}")
     return Precision(torch.float32, f"the {kind.upper()} has no bfloat16 units")
+
+
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Say whether the device multiplies bfloat16 natively, and so faster than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and _cpu_bfloat16_unit() is not None
 
 
 def _cpu_bfloat16_unit() -> str | None:
@@ -128,10 +140,9 @@ def with_autocast(
 ) -> Callable[[Tensor], Tensor]:
     """Wrap ``images -> scores`` so that it computes in ``precision`` and returns float32 scores."""
     kind = device.torch_device.type
-    low = precision.dtype != torch.float32
 
     def forward(images_BCHW: Tensor) -> Tensor:
-        with torch.autocast(kind, dtype=precision.dtype) if low else nullcontext():
+        with torch.autocast(kind, dtype=precision.dtype) if precision.is_low else nullcontext():
             return module(images_BCHW).float()
 
     return forward

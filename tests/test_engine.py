@@ -52,7 +52,7 @@ def train(model: nn.Module, batches: list[Batch], **changes: Any) -> list[Any]:
         "forward": model,
         "loss_fn": cross_entropy,
         "penalty": zero_penalty,
-        "optimizer": SGDConfig(lr=0.1, momentum=0).build(model.parameters()),
+        "optimizer": SGDConfig(lr=0.1, momentum=0).build(model),
         "schedule": constant,
         "batches": batches,
         "step": 0,
@@ -73,7 +73,7 @@ def test_three_steps_follow_the_trajectory_computed_by_hand() -> None:
         batches.append(Batch(pixels, torch.tensor([y for _, y in pair])))
         slope = sum((1 / (1 + math.exp((v - u) * x)) - (y == 0)) * x for x, y in pair) / 2
         u, v = u - lr * slope, v + lr * slope
-    train(model, batches, optimizer=SGDConfig(lr=lr, momentum=0).build(model.parameters()))
+    train(model, batches, optimizer=SGDConfig(lr=lr, momentum=0).build(model))
     assert model[1].weight.flatten().tolist() == pytest.approx([u, v], abs=1e-12)
 
 
@@ -123,7 +123,7 @@ def test_the_data_loss_and_the_regularisation_are_logged_apart() -> None:
 
 def test_the_learning_rate_of_every_update_follows_the_schedule_from_the_given_step() -> None:
     model = make_linear(6, 3)
-    optimizer = SGDConfig(lr=0.4, momentum=0).build(model.parameters())
+    optimizer = SGDConfig(lr=0.4, momentum=0).build(model)
     rates = [
         optimizer.param_groups[0]["lr"]
         for _ in train_epoch(

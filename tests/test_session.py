@@ -213,3 +213,43 @@ def test_training_lowers_the_loss_on_its_own_images(start: Start) -> None:
 def test_a_change_as_large_as_the_image_is_refused(start: Start, name: str) -> None:
     with pytest.raises(ConfigError, match=rf"augment.{name}: 8 px, .* side is 8 px"):
         start(augment={name: 8})
+
+
+WHITENED = {"name": "fastnet", "stem": "whitening", "stem_kernel_px": 2, "widths": [4],
+            "extra_convolutions": [0], "pools": [2]}  # fmt: skip
+
+
+def test_layers_that_are_not_learned_come_from_the_training_images(start, make_images) -> None:
+    session = start(model=WHITENED)
+    filters_DCHW = session.model.whiten.weight.detach().clone()
+    inputs_BCHW = session.batches.normalization(make_images(32).images_NCHW)
+    patches = torch.nn.functional.unfold(inputs_BCHW, 2).transpose(1, 2).flatten(0, 1)
+    whitened = patches @ filters_DCHW.flatten(1)[:12].T
+    assert 0.9 < whitened.square().mean(0).max() <= 1.001
+    for _ in session.train_rest_of_epoch():
+        pass
+    assert torch.equal(session.model.whiten.weight, filters_DCHW)
+
+
+def test_images_grow_over_the_epochs_and_validation_sees_them_whole(start) -> None:
+    session = start(
+        model=WHITENED, progressive_size={"start_px": 4, "full_from": 0.5, "step_px": 2}, epochs=4
+    )
+    seen = []
+    session.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[2]))
+    for epoch in range(4):
+        session.epoch = epoch
+        for _ in session.train_rest_of_epoch():
+            pass
+    session.validate()
+    assert seen == [4] * 4 + [6] * 4 + [8] * 8 + [8]
+
+
+def test_a_network_whose_weights_depend_on_the_size_cannot_grow_its_images(start) -> None:
+    with pytest.raises(ConfigError, match="mlp has other weights for images of 4 px"):
+        start(progressive_size={"start_px": 4})
+
+
+def test_images_too_small_for_the_network_are_refused_before_training(start) -> None:
+    with pytest.raises(ConfigError, match="fastnet"):
+        start(model=WHITENED, progressive_size={"start_px": 2})

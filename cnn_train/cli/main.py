@@ -14,6 +14,7 @@ from .console import error, stdout
 from .evaluate import evaluate
 from .fit import fit
 from .predict import predict
+from .profile import profile
 from .runs import runs
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app.command()(fit)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(runs)
+app.command()(profile)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")

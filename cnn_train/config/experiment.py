@@ -8,6 +8,7 @@ from ..data import DATASETS
 from ..data.augment import AugmentConfig
 from ..data.cifar10.dataset import CIFAR10Config
 from ..data.dataset import DatasetConfig
+from ..data.progressive_size import ProgressiveSizeConfig
 from ..device import PrecisionName
 from ..losses import LOSSES
 from ..losses.cross_entropy import CrossEntropyConfig
@@ -62,6 +63,9 @@ class ExperimentConfig(Config):
     )
     augment: AugmentConfig = Field(
         default=AugmentConfig(), description="random changes of each training image"
+    )
+    progressive_size: ProgressiveSizeConfig = Field(
+        default=ProgressiveSizeConfig(), description="smaller images in the first epochs"
     )
     ema_decay: float = Field(
         default=0.0,

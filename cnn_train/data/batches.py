@@ -5,7 +5,7 @@ stop between any two minibatches and go on from one integer.
 Shape letters: N examples, B minibatch, C channels, H W pixels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,7 @@ from ..reproducibility import derive_seed, make_generator
 from .augment import AugmentConfig
 from .image_set import ImageSet
 from .normalization import Normalization
+from .progressive_size import shrink
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class TrainingBatches:
     augment: AugmentConfig
     seed: int
     plan: tuple[Slice, ...]
+    side_px: Callable[[int], int] | None = None
+    """The side of an epoch's images; None: full size."""
     world: World = ALONE
     """The processes that share every minibatch; the plan and the changes are of the whole."""
 
@@ -95,8 +98,11 @@ class TrainingBatches:
                 fill=self.normalization.mean_level,
                 part=part,
             )
+            inputs_BCHW = self.normalization(images_BCHW)
+            if self.side_px:
+                inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch))
             yield Batch(
-                self.normalization(images_BCHW),
+                inputs_BCHW,
                 self.images.labels_N[on_device_B],
                 piece.share * part.weight,
                 piece.completes_update,

@@ -15,6 +15,7 @@ from ..errors import ConfigError
 from .architecture import ArchitectureConfig
 from .image_size import require_side
 from .initialisation import initialise
+from .whitening import Whitening
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
 HEAD_POOLS: dict[str, type[nn.Module]] = {
@@ -43,10 +44,12 @@ class Scale(nn.Module):
 class ExtraConvolution(nn.Module):
     """3×3, norm, activation at constant shape, added to the input where ``residual``."""
 
-    def __init__(self, channels: int, activation: type[nn.Module], residual: bool) -> None:
+    def __init__(
+        self, channels: int, activation: type[nn.Module], residual: bool, norm_momentum: float
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.bn = nn.BatchNorm2d(channels)
+        self.bn = nn.BatchNorm2d(channels, momentum=norm_momentum)
         self.act = activation()
         self.residual = residual
 
@@ -66,20 +69,22 @@ class Stage(nn.Sequential):
         activation: type[nn.Module],
         extras: int,
         residual: bool,
+        norm_momentum: float,
     ) -> None:
         super().__init__()
         width = convolution.out_channels
         self.conv = convolution
         if pool > 1:
             self.pool = nn.MaxPool2d(pool)
-        self.bn = nn.BatchNorm2d(width)
+        self.bn = nn.BatchNorm2d(width, momentum=norm_momentum)
         self.act = activation()
         for number in range(1, extras + 1):
-            self.add_module(f"extra{number}", ExtraConvolution(width, activation, residual))
+            extra = ExtraConvolution(width, activation, residual, norm_momentum)
+            self.add_module(f"extra{number}", extra)
 
 
 class FastNet(nn.Sequential):
-    """[unshuffle], stage1, stage2, …, pool, flatten, fc, scale."""
+    """[unshuffle or whiten, act], stage1, stage2, …, pool, flatten, fc, scale."""
 
     def __init__(
         self,
@@ -95,18 +100,25 @@ class FastNet(nn.Sequential):
         activation: str = "relu",
         head_pool: str = "max",
         score_scale: float = 0.125,
+        identity_init: bool = False,
+        norm_scale: bool = True,
+        norm_momentum: float = 0.1,
     ) -> None:
         super().__init__()
         channels = image_shape[0]
         if stem == "space_to_depth":
             self.unshuffle = nn.PixelUnshuffle(PIXEL_BLOCK)
             channels *= PIXEL_BLOCK**2
+        if stem == "whitening":
+            self.whiten = Whitening(channels, stem_kernel_px)
+            self.act = ACTIVATIONS[activation]()
+            channels, stem_kernel_px = self.whiten.out_channels, 3
         kernel_px, stride = stem_kernel_px, 2 if stem == "strided" else 1
         stages = zip(widths, extra_convolutions, pools, strict=True)
         for number, (width, extras, pool) in enumerate(stages, start=1):
             padding = (kernel_px - 1) // 2
             conv = nn.Conv2d(channels, width, kernel_px, stride, padding, bias=False)
-            stage = Stage(conv, pool, ACTIVATIONS[activation], extras, residual)
+            stage = Stage(conv, pool, ACTIVATIONS[activation], extras, residual, norm_momentum)
             self.add_module(f"stage{number}", stage)
             channels, kernel_px, stride = width, 3, 1
         self.pool = HEAD_POOLS[head_pool](1)
@@ -114,6 +126,26 @@ class FastNet(nn.Sequential):
         self.fc = nn.Linear(channels, num_classes, bias=False)
         self.scale = Scale(score_scale)
         initialise(self, head=self.fc, head_std=0.1 / score_scale)
+        if identity_init:
+            self._pass_inputs_on()
+        if not norm_scale:
+            self._freeze_norm_scales()
+
+    @property
+    def image_layers(self) -> list[Whitening]:
+        """The layers that are computed from training images before the first update."""
+        return [module for module in self.modules() if isinstance(module, Whitening)]
+
+    def _pass_inputs_on(self) -> None:
+        """Make the first filters of every learned convolution copy one input map each."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d) and not isinstance(module, Whitening):
+                nn.init.dirac_(module.weight.data[: module.in_channels])
+
+    def _freeze_norm_scales(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight.requires_grad_(False)
 
 
 class FastNetConfig(ArchitectureConfig):
@@ -133,10 +165,10 @@ class FastNetConfig(ArchitectureConfig):
         strict=False,
         description="side of the max-pooling after each stage's first convolution; 1: none",
     )
-    stem: Literal["plain", "strided", "space_to_depth"] = Field(
+    stem: Literal["plain", "strided", "space_to_depth", "whitening"] = Field(
         default="plain",
-        description="the first convolution: on every pixel, on every second one, "
-        "or on 2×2 blocks of pixels turned into channels",
+        description="the first convolution: on every pixel, on every second one, on 2×2 blocks of "
+        "pixels turned into channels, or on patches whitened by filters computed from the images",
     )
     stem_kernel_px: int = Field(
         default=3, ge=1, le=11, description="side of the first convolution's kernel, in pixels"
@@ -153,6 +185,13 @@ class FastNetConfig(ArchitectureConfig):
     score_scale: float = Field(
         default=0.125, gt=0, description="constant that the scores are multiplied by"
     )
+    identity_init: bool = Field(
+        default=False, description="the first filters of every convolution copy an input map each"
+    )
+    norm_scale: bool = Field(default=True, description="batch norm learns a scale for every map")
+    norm_momentum: float = Field(
+        default=0.1, gt=0, le=1, description="weight of the newest minibatch in batch statistics"
+    )
 
     @model_validator(mode="after")
     def _one_entry_per_stage(self) -> Self:
@@ -166,7 +205,10 @@ class FastNetConfig(ArchitectureConfig):
 
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> FastNet:
         """Build the network for images of ``image_shape`` (C, H, W), if its poolings fit them."""
-        shrink = math.prod(self.pools) * (1 if self.stem == "plain" else PIXEL_BLOCK)
+        halves = self.stem in ("strided", "space_to_depth")
+        shrink = math.prod(self.pools) * (PIXEL_BLOCK if halves else 1)
+        if self.stem == "whitening":
+            shrink += self.stem_kernel_px - 1  # its convolution has no padding
         require_side(self.name, image_shape, at_least_px=shrink)
         if self.stem == "space_to_depth" and any(side % PIXEL_BLOCK for side in image_shape[1:]):
             raise ConfigError(

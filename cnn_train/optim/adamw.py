@@ -1,12 +1,12 @@
 """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
 
-from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
+from .learning_rates import parameter_groups
 from .optimizer import OptimizerConfig
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -35,15 +35,12 @@ class AdamWConfig(OptimizerConfig):
         "not the regularization, whose gradient Adam would rescale",
     )
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
-        """Build torch's AdamW with two groups: weights, which decay, then biases and norms."""
-        trained = list(parameters)
-        weights = [parameter for parameter in trained if parameter.ndim >= 2]
-        others = [parameter for parameter in trained if parameter.ndim < 2]
-        groups = [
-            {"params": weights, "initial_lr": self.lr},
-            {"params": others, "initial_lr": self.lr, "weight_decay": 0.0},
-        ]
-        return AdamW(
-            groups, lr=self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay
-        )
+    def build(self, model: nn.Module) -> Optimizer:
+        """Build torch's AdamW; weights decay, biases and norms do not."""
+
+        def settings_of(name: str, parameter: nn.Parameter) -> dict[str, Any]:
+            decay = self.weight_decay if parameter.ndim >= 2 else 0.0
+            return {"lr": self.lr, "weight_decay": decay}
+
+        groups = parameter_groups(model, self.lr_factors, settings_of)
+        return AdamW(groups, lr=self.lr, betas=self.betas, eps=self.eps)

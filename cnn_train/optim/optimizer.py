@@ -6,7 +6,6 @@ would be added to the wrong weights, silently.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from typing import ClassVar
 
 from pydantic import Field
@@ -14,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..config.base import Config
+from .learning_rates import Factor
 
 
 class OptimizerConfig(Config, ABC):
@@ -26,10 +26,19 @@ class OptimizerConfig(Config, ABC):
     lr: float = Field(
         default=0.1, gt=0, description="learning rate (step size), > 0; the schedule scales it"
     )
+    lr_factors: dict[str, Factor] = Field(
+        default={},
+        description="factors on the learning rate of some layers or parameters, by name as "
+        "`models show` prints them; {fc: 2} doubles the rate of fc.weight and fc.bias",
+    )
 
     full_batch: ClassVar[bool] = False
     """Whether one update takes the gradient over the whole training set."""
 
     @abstractmethod
-    def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
-        """Build the optimiser; each of its groups keeps ``lr`` as ``initial_lr`` too."""
+    def build(self, model: nn.Module) -> Optimizer:
+        """Build the optimiser of the network's trained parameters.
+
+        Each of its groups keeps its rate as ``initial_lr`` too. Raises ConfigError where
+        ``lr_factors`` names a layer that the network lacks.
+        """

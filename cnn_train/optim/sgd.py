@@ -1,12 +1,12 @@
 """Follow the slope: gradient descent, on minibatches (sgd) or on the whole training set (gd)."""
 
-from collections.abc import Iterable
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 from torch import nn
 from torch.optim import SGD, Optimizer
 
+from .learning_rates import parameter_groups
 from .optimizer import OptimizerConfig
 
 
@@ -40,9 +40,9 @@ class SGDConfig(OptimizerConfig):
             )
         return self
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+    def build(self, model: nn.Module) -> Optimizer:
         """Build torch's SGD."""
-        groups = [{"params": list(parameters), "initial_lr": self.lr}]
+        groups = parameter_groups(model, self.lr_factors, lambda *_: {"lr": self.lr})
         return SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov)
 
 
@@ -53,6 +53,7 @@ class GDConfig(OptimizerConfig):
 
     full_batch: ClassVar[bool] = True
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
+    def build(self, model: nn.Module) -> Optimizer:
         """Build torch's SGD without momentum; whoever calls it sums the gradient over the epoch."""
-        return SGD([{"params": list(parameters), "initial_lr": self.lr}], lr=self.lr)
+        groups = parameter_groups(model, self.lr_factors, lambda *_: {"lr": self.lr})
+        return SGD(groups, lr=self.lr)

@@ -41,7 +41,8 @@ def test_the_defaults_are_those_that_the_readme_shows() -> None:
     assert config["data"]["val_fraction"] == 0.1
     assert config["loss"] == {"name": "cross_entropy", "label_smoothing": 0}
     assert config["regularization"] == {"kind": "l2", "strength": 5e-4, "apply_to": "weights"}
-    assert config["optimizer"] == {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True}
+    sgd = {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True, "lr_factors": {}}
+    assert config["optimizer"] == sgd
     assert config["schedule"]["name"] == "cosine"
     assert config["augment"] == {"flip": "random", "translate": 4, "cutout": 0}
     assert (config["batch_size"], config["epochs"], config["seed"]) == (128, 30, 0)

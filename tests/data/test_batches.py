@@ -148,3 +148,9 @@ def test_evaluation_takes_every_example_once_and_in_order(batch_size: int) -> No
     assert labels_of(batches) == list(range(20))
     seen_NCHW = torch.cat([batch.images_BCHW for batch in batches])
     assert torch.allclose(seen_NCHW, images.images_NCHW.float(), atol=1e-4)
+
+
+def test_an_epochs_images_have_the_side_that_its_number_gives() -> None:
+    batches = replace(make_batches(5, 2), side_px=lambda epoch: 2 + epoch)
+    sides = [[batch.images_BCHW.shape[2] for batch in batches.epoch(epoch)] for epoch in range(3)]
+    assert sides == [[2, 2], [3, 3], [4, 4]]  # the lone fifth image joins the second minibatch

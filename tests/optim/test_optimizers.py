@@ -13,10 +13,15 @@ from cnn_train.optim.sgd import GDConfig, SGDConfig
 every_optimizer = pytest.mark.parametrize("config", OPTIMIZERS.values())
 
 
+def holding(weight: nn.Parameter) -> nn.Module:
+    """Return a network that has nothing but this weight."""
+    return nn.ParameterList([weight])
+
+
 def trajectory(config, gradients: list[float], start: float = 1.0) -> list[float]:
     """Return one weight after each update with the given gradients."""
     weight = nn.Parameter(torch.tensor([[start]], dtype=torch.float64))
-    optimizer = config.build([weight])
+    optimizer = config.build(holding(weight))
     places = []
     for gradient in gradients:
         weight.grad = torch.full_like(weight, gradient)
@@ -32,11 +37,10 @@ def test_an_optimizer_is_listed_under_its_own_name(name, config):
 
 @every_optimizer
 def test_every_group_remembers_its_initial_learning_rate(config):
-    optimizer = config(lr=0.25).build(nn.Linear(2, 2).parameters())
-    assert [group["initial_lr"] for group in optimizer.param_groups] == [0.25] * len(
-        optimizer.param_groups
-    )
-    assert all(group["lr"] == 0.25 for group in optimizer.param_groups)
+    rates = {name: 0.25 for name in ("lr", "sgd_lr") if name in config.model_fields}
+    optimizer = config(**rates).build(nn.Linear(2, 2))
+    assert {group["initial_lr"] for group in optimizer.param_groups} == {0.25}
+    assert all(group["lr"] == group["initial_lr"] for group in optimizer.param_groups)
 
 
 @every_optimizer
@@ -45,7 +49,7 @@ def test_it_trains_every_parameter_and_lowers_a_loss(config):
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 3))
     images_BCHW, labels_B = torch.randn(6, 1, 4, 4), torch.arange(6) % 3
     before = [parameter.detach().clone() for parameter in model.parameters()]
-    optimizer = config(lr=0.01).build(model.parameters())
+    optimizer = config(lr=0.01).build(model)
     losses = []
     for _ in range(30):
         optimizer.zero_grad()
@@ -66,7 +70,7 @@ def test_a_state_loaded_in_another_memory_format_takes_the_same_step(config):
     def run(memory_format):
         torch.manual_seed(0)
         weight = nn.Parameter(torch.randn(4, 3, 3, 3).to(memory_format=torch.channels_last))
-        optimizer = config(lr=0.1).build([weight])
+        optimizer = config(lr=0.1).build(holding(weight))
         for _ in range(2):
             weight.grad = torch.randn(4, 3, 3, 3).to(memory_format=torch.channels_last)
             optimizer.step()
@@ -116,7 +120,7 @@ def test_adamws_decay_shrinks_weights_but_not_biases_and_norms():
     for parameter in model.parameters():
         nn.init.ones_(parameter)
         parameter.grad = torch.zeros_like(parameter)
-    AdamWConfig(lr=0.1, weight_decay=0.5).build(model.parameters()).step()
+    AdamWConfig(lr=0.1, weight_decay=0.5).build(model).step()
     after = {name: parameter.item() for name, parameter in model.named_parameters()}
     shrunk = pytest.approx(0.95)
     assert after == {"0.weight": shrunk, "0.bias": 1, "1.weight": 1, "1.bias": 1}
@@ -128,6 +132,7 @@ def test_the_defaults_are_the_documented_ones():
         "lr": 0.1,
         "momentum": 0.9,
         "nesterov": True,
+        "lr_factors": {},
     }
 
 
@@ -142,7 +147,7 @@ def test_one_gd_step_on_all_examples_is_one_sgd_step_with_that_minibatch():
         torch.manual_seed(0)
         model = nn.Linear(4, 3)
         inputs_ND, labels_N = torch.randn(10, 4), torch.arange(10) % 3
-        optimizer = config.build(model.parameters())
+        optimizer = config.build(model)
         batches = zip(inputs_ND.split(pieces), labels_N.split(pieces), strict=True)
         for inputs_BD, labels_B in batches:
             (F.cross_entropy(model(inputs_BD), labels_B) * len(labels_B) / 10).backward()

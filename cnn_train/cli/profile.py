@@ -1,0 +1,122 @@
+"""``cnn-train profile``: where the time of a training step goes."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..profile_step import StepProfile
+    from ..session import Session
+
+NUM_OPERATORS = 12
+
+
+def profile(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="YAML config; - reads standard input.")
+    ],
+    overrides: SetOption = None,
+    batches: Annotated[
+        int, typer.Option("--batches", min=1, help="Minibatches to take the median over.")
+    ] = 10,
+    device: DeviceOption = "auto",
+    data_dir: DataDirOption = None,
+    offline: OfflineOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show where a training step's time goes: phases, kinds of operation, operators."""
+    # Without it, torch's profiler narrates its start and its end on stderr.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    from ..profile_step import profile_step
+    from .console import print_json
+
+    measured = profile_step(_build(config, overrides, device, data_dir, offline), batches)
+    if as_json:
+        print_json(measured.to_json())
+    else:
+        _show(measured)
+
+
+def _build(
+    config: Path, overrides: list[str] | None, device: str, data_dir: Path | None, offline: bool
+) -> "Session":
+    """Build the session that ``fit`` would train; nothing is written."""
+    from ..config.experiment import ExperimentConfig
+    from ..config.loading import load_experiment
+    from ..data.splits import load_training_splits
+    from ..device import resolve_device
+    from ..session import build_session
+    from .console import warn
+    from .data_access import make_data_access
+
+    experiment = load_experiment(config, overrides or (), ExperimentConfig)
+    for warning in experiment.warnings():
+        warn(warning)
+    chosen = resolve_device(device)
+    access = make_data_access(data_dir, offline)
+    train, val = load_training_splits(experiment.data.located(), access)
+    return build_session(experiment, train, val, chosen)
+
+
+def _show(measured: "StepProfile") -> None:
+    from ..profile_step import PHASES
+    from .console import stdout
+
+    stdout.print(
+        f"{measured.model} in {measured.precision} on {measured.device} ({measured.processor}), "
+        f"minibatches of {measured.batch_size}, steps: {measured.num_steps}\n"
+        f"{1000 * measured.step_seconds:,.1f} ms per step, "
+        f"{measured.images_per_second:,.0f} images/s, {measured.tflops:.3g} TFLOP/s "
+        f"({measured.flops_per_image.training / 1e9:.3g} GFLOP per image)",
+        markup=False,
+        soft_wrap=True,
+    )
+    stdout.print(_share_table("phase", measured.phase_seconds, PHASES))
+    stdout.print(_share_table("operations", measured.group_seconds, {}))
+    stdout.print(_operator_table(measured))
+
+
+def _share_table(
+    heading: str, seconds: Mapping[str, float], meanings: Mapping[str, str]
+) -> "Table":
+    """Make a table of milliseconds and percent with a line for the sum."""
+    table = _make_table(heading, "ms", "%")
+    if meanings:
+        table.add_column("what it does")
+    total = sum(seconds.values())
+    for name, own in seconds.items():
+        table.add_row(name, *_share(own, total), *([meanings[name]] if meanings else []))
+    table.add_row("sum", *_share(total, total), style="bold")
+    return table
+
+
+def _operator_table(measured: "StepProfile") -> "Table":
+    from rich.markup import escape
+
+    table = _make_table("operator", "ms", "%", "calls")
+    table.add_column("operations")
+    total = sum(one.seconds for one in measured.operators)
+    for one in measured.operators[:NUM_OPERATORS]:
+        table.add_row(escape(one.name), *_share(one.seconds, total), str(one.calls), one.group)
+    return table
+
+
+def _make_table(heading: str, *numbers: str) -> "Table":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", title="")
+    table.add_column(heading, no_wrap=True, min_width=22)
+    for number in numbers:
+        table.add_column(number, justify="right", no_wrap=True)
+    return table
+
+
+def _share(seconds: float, total: float) -> tuple[str, str]:
+    return f"{1000 * seconds:,.2f}", f"{100 * seconds / total:.1f}"

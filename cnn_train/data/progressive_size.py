@@ -1,0 +1,46 @@
+"""Train on small images first: most of what a network learns early shows in few pixels.
+
+The work of a convolution grows with the pixels, so the first epochs cost a half or a third (Howard,
+"fastai DAWNBench", 2018; Tan and Le, "EfficientNetV2", 2021).
+Shape letters: B minibatch, C channels, H W pixels.
+"""
+
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..config.base import Config
+
+
+class ProgressiveSizeConfig(Config):
+    """Settings of the images' side over the epochs; validation and test images keep theirs."""
+
+    start_px: int = Field(
+        default=0, ge=0, description="side of the first epoch's images in px; 0: full size always"
+    )
+    full_from: float = Field(
+        default=0.6, gt=0, le=1, description="part of training after which the side is full"
+    )
+    step_px: int = Field(
+        default=4, ge=1, description="sides in between grow by steps of so many px"
+    )
+
+    def side_px(self, epoch: int, epochs: int, full_px: int) -> int:
+        """Return the side of the images in ``epoch`` (0-based) of ``epochs``.
+
+        It climbs in a straight line, rounded down to whole steps above ``start_px``.
+        """
+        if not 0 < self.start_px < full_px or epoch >= self.full_from * epochs:
+            return full_px
+        climbed_px = (full_px - self.start_px) * epoch / (self.full_from * epochs)
+        return self.start_px + int(climbed_px / self.step_px) * self.step_px
+
+
+def shrink(images_BCHW: Tensor, side_px: int) -> Tensor:
+    """Scale float images so that their shorter side has ``side_px``, without aliasing."""
+    height, width = images_BCHW.shape[2:]
+    if side_px >= min(height, width):
+        return images_BCHW
+    scale = side_px / min(height, width)
+    size = (round(height * scale), round(width * scale))
+    return F.interpolate(images_BCHW, size, mode="bilinear", antialias=True, align_corners=False)

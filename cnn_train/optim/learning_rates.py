@@ -1,0 +1,55 @@
+"""Which learning rate each parameter of a network gets: one for all, or a factor for some."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+from torch import nn
+
+from ..errors import ConfigError, name_some
+
+Factor = Annotated[float, Field(gt=0)]
+
+
+def factor_of(name: str, factors: Mapping[str, float]) -> float:
+    """Return the factor of the parameter ``name``: that of the longest of its parts, else 1."""
+    parts = name.split(".")
+    prefixes = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    return next((factors[prefix] for prefix in prefixes if prefix in factors), 1.0)
+
+
+def check_names(model: nn.Module, factors: Mapping[str, float]) -> None:
+    """Refuse factors for layers that the network lacks; raises ConfigError."""
+    known = {name for name, _ in model.named_modules()} | {n for n, _ in model.named_parameters()}
+    unknown = [name for name in factors if name not in known]
+    if unknown:
+        raise ConfigError(
+            f"optimizer.lr_factors: the network has no {name_some(unknown)}; "
+            "`cnn-train models show NAME` lists its layers"
+        )
+
+
+def parameter_groups(
+    model: nn.Module,
+    factors: Mapping[str, float],
+    settings_of: Callable[[str, nn.Parameter], dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Sort the trained parameters into groups of equal settings, in the order they first appear.
+
+    ``settings_of(name, parameter)`` returns a group's settings with ``lr``, which the factor then
+    scales; each group keeps its rate as ``initial_lr`` too.
+    """
+    check_names(model, factors)
+    found: list[tuple[dict[str, Any], list[nn.Parameter]]] = []
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        settings = settings_of(name, parameter)
+        lr = settings["lr"] * factor_of(name, factors)
+        settings |= {"lr": lr, "initial_lr": lr}
+        members = next((members for known, members in found if known == settings), None)
+        if members is None:
+            found.append((settings, [parameter]))
+        else:
+            members.append(parameter)
+    return [{"params": members, **settings} for settings, members in found]

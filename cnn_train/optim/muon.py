@@ -1,0 +1,123 @@
+"""Muon: momentum whose update is made orthogonal, so that every direction of a layer learns.
+
+The gradient of a weight matrix is dominated by a few directions. Muon replaces the update by the
+nearest matrix with equal singular values (Jordan et al., "Muon: an optimizer for hidden layers in
+neural networks", 2024). A filter bank O×C×H×W counts as the matrix O×(C·H·W), which torch's own
+Muon refuses. What has no such matrix (biases, norms) and the last layer follow SGD.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from ..device import multiplies_bfloat16
+from .learning_rates import parameter_groups
+from .optimizer import OptimizerConfig
+
+# p(σ) = aσ + bσ³ + cσ⁵ has the steepest slope at 0 that keeps σ within about [0.7, 1.2] (Jordan).
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+
+
+@torch.no_grad()
+def orthogonalize(matrix_MN: Tensor, steps: int) -> Tensor:
+    """Return about U Vᵀ of the singular value decomposition U S Vᵀ, without decomposing.
+
+    Each step applies an odd polynomial to all singular values at once; it pushes them towards 1.
+    A matrix of zeros stays as it is.
+    """
+    a, b, c = NEWTON_SCHULZ
+    wide = matrix_MN.shape[0] <= matrix_MN.shape[1]
+    x = matrix_MN if wide else matrix_MN.T
+    x = x / (x.norm() + 1e-7)
+    if multiplies_bfloat16(x.device):
+        x = x.bfloat16()
+    for _ in range(steps):
+        gram = x @ x.T
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x if wide else x.T).to(matrix_MN.dtype)
+
+
+class Muon(Optimizer):
+    """Muon for the groups marked ``orthogonal``, SGD with Nesterov momentum for the others."""
+
+    def __init__(self, groups: list[dict[str, Any]], *, steps: int) -> None:
+        self.steps = steps
+        super().__init__(groups, {"lr": 0.0, "momentum": 0.0, "orthogonal": False})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update every parameter that has a gradient."""
+        assert closure is None
+        for group in self.param_groups:
+            trained = [weight for weight in group["params"] if weight.grad is not None]
+            if not trained:
+                continue
+            updates = self._nesterov(trained, group["momentum"])
+            if group["orthogonal"]:
+                for weight, update in zip(trained, updates, strict=True):
+                    self._turn(weight, update, group["lr"])
+            else:
+                torch._foreach_add_(trained, updates, alpha=-group["lr"])
+
+    def _nesterov(self, weights: list[nn.Parameter], momentum: float) -> list[Tensor]:
+        """Return gradient + momentum · velocity, after the gradient has joined the velocity."""
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        for weight in weights:
+            if "velocity" not in self.state[weight]:
+                self.state[weight]["velocity"] = torch.zeros_like(weight)
+        velocities = [self.state[weight]["velocity"] for weight in weights]
+        torch._foreach_mul_(velocities, momentum)
+        torch._foreach_add_(velocities, gradients)
+        return list(torch._foreach_add(gradients, velocities, alpha=momentum))
+
+    def _turn(self, weight: nn.Parameter, update: Tensor, lr: float) -> None:
+        """Move filters of norm 1 (root mean square) by ``lr`` in an orthogonal direction.
+
+        The norm is restored before each step, so the rate is the angle of the step; batch norm
+        makes the length of filters meaningless anyway.
+        """
+        weight.mul_(len(weight) ** 0.5 / weight.norm())
+        turned = orthogonalize(update.flatten(1), self.steps)
+        weight.sub_(turned.view(update.shape), alpha=lr)
+
+
+class MuonConfig(OptimizerConfig):
+    """Orthogonal updates for the filters, SGD for biases, norms and the last layer."""
+
+    name: Literal["muon"] = "muon"
+    lr: float = Field(
+        default=0.1,
+        gt=0,
+        description="step of the filters relative to their size, > 0; the schedule scales it",
+    )
+    momentum: float = Field(
+        default=0.85, ge=0, lt=1, description="share of the filters' velocity that is kept"
+    )
+    newton_schulz_steps: int = Field(
+        default=3, ge=1, le=10, description="iterations that make an update orthogonal"
+    )
+    sgd_lr: float = Field(
+        default=0.1, gt=0, description="learning rate of everything that is no filter, > 0"
+    )
+    sgd_momentum: float = Field(
+        default=0.85, ge=0, lt=1, description="share of their velocity that is kept"
+    )
+
+    def build(self, model: nn.Module) -> Optimizer:
+        """Build Muon; filters are all weights of two or more dimensions but the last layer's."""
+        matrices = [name for name, p in model.named_parameters() if p.requires_grad and p.ndim >= 2]
+
+        def settings_of(name: str, parameter: nn.Parameter) -> dict[str, Any]:
+            orthogonal = name in matrices[:-1]
+            return {
+                "lr": self.lr if orthogonal else self.sgd_lr,
+                "momentum": self.momentum if orthogonal else self.sgd_momentum,
+                "orthogonal": orthogonal,
+            }
+
+        groups = parameter_groups(model, self.lr_factors, settings_of)
+        return Muon(groups, steps=self.newton_schulz_steps)

@@ -1,0 +1,183 @@
+"""Where the time of a training step goes: by phase, by kind of operation, by operator.
+
+The loop that runs is the session's own. Its parts are wrapped so that each marks the time when it
+is done, and a mark waits for the device; the speed is measured apart, without marks.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from itertools import count, islice
+from statistics import median
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+
+from .device import processor_name
+from .metrics import Tally
+from .models.flops import StepFlops, count_flops
+from .operator_times import GROUP_NAMES, OperatorTime, measure_operators
+from .session import Session
+from .stopwatch import now
+
+P = ParamSpec("P")
+ResultT = TypeVar("ResultT")
+
+PHASES = {
+    "data": "gather, augment, normalise",
+    "forward": "scores, loss, λR(W)",
+    "backward": "gradients",
+    "optimizer": "new weights, and their average",
+    "metrics": "tallies, gradients dropped",
+}
+"""The phases of a step in their order, and what belongs to each."""
+
+WARM_UP_STEPS = 3
+PROFILED_STEPS = 3
+"""The profiler keeps every event, hundreds per layer: a few steps say enough."""
+
+
+@dataclass(frozen=True)
+class StepProfile:
+    """What one training step costs.
+
+    phase_seconds: medians over the steps, each phase waited for. group_seconds and operators: own
+    times per step under the profiler, which slows small operators down. step_seconds and
+    images_per_second: undisturbed. tflops: convolutions and matrix products per second, in 10¹².
+    """
+
+    device: str
+    processor: str
+    precision: str
+    model: str
+    batch_size: int
+    num_steps: int
+    phase_seconds: dict[str, float]
+    group_seconds: dict[str, float]
+    operators: tuple[OperatorTime, ...]
+    step_seconds: float
+    images_per_second: float
+    flops_per_image: StepFlops
+    tflops: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``profile --json`` prints."""
+        return asdict(self)
+
+
+def profile_step(session: Session, num_steps: int) -> StepProfile:
+    """Train for a few steps, forever forgotten, and say where their time goes."""
+    device = session.device.torch_device
+    steps = endless_steps(session)
+    for _ in islice(steps, WARM_UP_STEPS):
+        pass
+    flops = count_flops(session.model, session.batches.images.image_shape)
+    seconds, num_images = time_steps(steps, num_steps, device)
+    profiled = min(num_steps, PROFILED_STEPS)
+    operators = measure_operators(lambda: time_steps(steps, profiled, device), device)
+    per_step = [replace(one, seconds=one.seconds / profiled) for one in operators]
+    return StepProfile(
+        device=str(device),
+        processor=processor_name(session.device),
+        precision=session.precision.name,
+        model=session.config.model.name,
+        batch_size=session.config.batch_size,
+        num_steps=num_steps,
+        phase_seconds=time_phases(session, num_steps),
+        group_seconds=add_up_groups(per_step),
+        operators=tuple(per_step),
+        step_seconds=seconds / num_steps,
+        images_per_second=num_images / seconds,
+        flops_per_image=flops,
+        tflops=flops.training * num_images / seconds / 1e12,
+    )
+
+
+def endless_steps(session: Session) -> Iterator[Tally]:
+    """Yield the tally of step after step, epoch after epoch, however short the epochs are."""
+    for epoch in count():
+        yield from replace(session, epoch=epoch, position=0).train_rest_of_epoch()
+
+
+def time_steps(steps: Iterator[Tally], num_steps: int, device: torch.device) -> tuple[float, int]:
+    """Return the seconds of the next steps and how many images they took."""
+    started = now(device)
+    num_images = sum(tally.num_examples for tally in islice(steps, num_steps))
+    return now(device) - started, num_images
+
+
+def time_phases(session: Session, num_steps: int) -> dict[str, float]:
+    """Return each phase's median seconds; the marks between them wait for the device.
+
+    Where gradients accumulate over minibatches, most steps have no optimizer phase: the median
+    says 0, and what little follows the backward pass counts as metrics.
+    """
+    clock = PhaseClock(session.device.torch_device)
+    with clock.wrapped_around(session) as steps:
+        next(steps)
+        recorded = [clock.time(steps) for _ in range(num_steps)]
+    return {phase: median(seconds[phase] for seconds in recorded) for phase in PHASES}
+
+
+def add_up_groups(operators: list[OperatorTime]) -> dict[str, float]:
+    """Return the seconds of every kind of operation that took any, the longest first."""
+    totals = {
+        name: sum(one.seconds for one in operators if one.group == name) for name in GROUP_NAMES
+    }
+    return dict(sorted(((k, v) for k, v in totals.items() if v > 0), key=lambda item: -item[1]))
+
+
+class PhaseClock:
+    """Notes when each phase of a step ends."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.ends: dict[str, float] = {}
+
+    def time(self, steps: Iterator[Tally]) -> dict[str, float]:
+        """Take one step; return the seconds of each phase."""
+        self.ends.clear()
+        end_of_previous = now(self.device)
+        next(steps)
+        self.mark("metrics")
+        seconds = {}
+        for phase in PHASES:
+            end = self.ends.get(phase, end_of_previous)
+            seconds[phase], end_of_previous = end - end_of_previous, end
+        return seconds
+
+    def mark(self, phase: str) -> None:
+        """Say that ``phase`` has ended, as far as is known: a later mark replaces this one."""
+        self.ends[phase] = now(self.device)
+
+    @contextmanager
+    def wrapped_around(self, session: Session) -> Iterator[Iterator[Tally]]:
+        """Yield the steps of a session whose parts mark the ends of their phases."""
+        optimizer = session.optimizer
+        hooks = (
+            optimizer.register_step_pre_hook(lambda *_: self.mark("backward")),
+            optimizer.register_step_post_hook(lambda *_: self.mark("optimizer")),
+        )
+        marked = replace(
+            session,
+            forward=self._after("forward", session.forward, begins_after="data"),
+            loss_fn=self._after("forward", session.loss_fn),
+            penalty=self._after("forward", session.penalty),
+        )
+        try:
+            yield endless_steps(marked)
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _after(
+        self, phase: str, call: Callable[P, ResultT], begins_after: str | None = None
+    ) -> Callable[P, ResultT]:
+        def marked(*args: P.args, **kwargs: P.kwargs) -> ResultT:
+            if begins_after:
+                self.mark(begins_after)
+            result = call(*args, **kwargs)
+            self.mark(phase)
+            return result
+
+        return marked

@@ -1,0 +1,95 @@
+"""Reading a folder of small JPEG files: the first start decodes, the second reads its cache."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from PIL import Image
+
+from cnn_train.data.dataset import DataAccess
+from cnn_train.data.folder.dataset import FolderConfig
+
+from .bench import Bench
+from .measuring import Spread, take_turns
+from .rows import Row, compare_speeds
+from .sample_images import write_jpegs
+
+PART = "decode"
+NUM_FILES, QUICK_NUM_FILES = 10_000, 500
+
+
+def decode_rows(bench: Bench) -> Iterator[Row]:
+    """Compare the first and the second start with Pillow in a single thread."""
+    root = bench.data_root
+    if root is None:
+        root = bench.scratch / "folder"
+        write_jpegs(root / "train", QUICK_NUM_FILES if bench.quick else NUM_FILES)
+    files = sorted((root / "train").glob("*/*"))
+    first = FirstStart(root, bench.scratch / "decoded")
+    samples = take_turns(
+        {
+            "first": first.seconds,
+            "second": first.seconds_from_cache,
+            "plain": partial(_decode_plainly, files),
+        },
+        bench.repeats,
+        warm_up=bench.data_root is None,
+    )
+    speed = {who: [len(files) / one for one in seconds] for who, seconds in samples.items()}
+    cores = Spread.of(first.cores_used)
+    yield compare_speeds(
+        PART, f"first start, {len(files):,} JPEG files", "images/s", speed["first"], speed["plain"],
+        note="plain: Pillow opens, decodes and forgets, one thread",
+    )  # fmt: skip
+    yield Row(PART, "cores used", "", cores, note=f"of {os.cpu_count()}; CPU time ÷ wall clock")
+    yield compare_speeds(
+        PART, "second start, from the cache", "images/s", speed["second"], speed["plain"],
+        note=f"{median(samples['second']):.2f} s in all",
+    )  # fmt: skip
+
+
+class FirstStart:
+    """Loads a folder's training images without and with the cache of an earlier start."""
+
+    def __init__(self, root: Path, cache: Path) -> None:
+        self.config = FolderConfig(root=root)
+        self.cache = cache
+        self.cores_used: list[float] = []
+
+    def seconds(self) -> float:
+        """Decode every file; note how many cores that kept busy."""
+        shutil.rmtree(self.cache, ignore_errors=True)
+        cpu_before = _cpu_seconds()
+        seconds = self._load()
+        self.cores_used.append((_cpu_seconds() - cpu_before) / seconds)
+        return seconds
+
+    def seconds_from_cache(self) -> float:
+        """Load what a start before this one decoded."""
+        if not self.cache.exists():
+            self._load()
+        return self._load()
+
+    def _load(self) -> float:
+        started = time.perf_counter()
+        self.config.load_train(DataAccess(self.cache, offline=True))
+        return time.perf_counter() - started
+
+
+def _decode_plainly(files: Sequence[Path]) -> float:
+    """Decode one file after the other and keep nothing; return the seconds."""
+    started = time.perf_counter()
+    for file in files:
+        with Image.open(file) as image:
+            image.convert("RGB")
+    return time.perf_counter() - started
+
+
+def _cpu_seconds() -> float:
+    """Return the CPU time of this process and of the children that it waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system

@@ -1,0 +1,104 @@
+"""What ``fit`` costs as a user runs it, beyond the arithmetic that training is made of.
+
+Ours: everything between the plan and the result of ``cnn-train fit``: shuffling, augmentation,
+normalisation, λR(W), schedule, tallies, the live display (drawn as on a terminal, into nothing),
+validation, checkpoints, metrics, learning curves. Plain: the same number of forward passes in the
+same precision and layout, cross-entropy, backward passes and SGD updates over minibatches that lie
+ready, and the forward passes and the loss of the validation images after every epoch.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import torch
+from rich.console import Console
+
+from cnn_train.cli import training_display
+from cnn_train.data.batches import Batch, evaluation_batch_size, evaluation_batches
+from cnn_train.data.image_set import ImageSet
+from cnn_train.device import with_autocast
+from cnn_train.run_directory import RunDirectory
+from cnn_train.session import Session
+from cnn_train.stopwatch import now
+
+from .bench import Bench
+from .measuring import Spread, take_turns
+from .plain_loops import BareLoop
+from .rows import Row, compare_seconds
+from .sample_images import load_images
+from .sessions import build_plain_model, start_session
+
+PART = "overhead"
+NUM_IMAGES = {"fastnet": 10_000, "resnet18": 2_000}
+QUICK_NUM_IMAGES = {"fastnet": 500}
+BATCH_SIZE, EPOCHS = 128, 2
+
+
+def overhead_rows(bench: Bench) -> Iterator[Row]:
+    """Compare whole runs; in epochs as short as these, the fixed costs weigh more than usual."""
+    for name, num_images in (QUICK_NUM_IMAGES if bench.quick else NUM_IMAGES).items():
+        images = load_images(bench.data_root, num_images, num_images // 10)
+        yield _compare(bench, name, images)
+
+
+def _compare(bench: Bench, name: str, images: tuple[ImageSet, ImageSet]) -> Row:
+    def start() -> Session:
+        return start_session(name, images, bench.device, BATCH_SIZE, epochs=EPOCHS)
+
+    bare = PreparedRun(start())
+    samples = take_turns(
+        {"ours": lambda: _fit(start(), bench.scratch), "plain": bare.seconds}, bench.repeats
+    )
+    slower = Spread.of_ratios(samples["ours"], samples["plain"])
+    low, middle, high = (100 * (value - 1) for value in (slower.low, slower.median, slower.high))
+    return compare_seconds(
+        PART, f"{name}, {EPOCHS} epochs of {len(images[0]):,} images",
+        samples["ours"], samples["plain"],
+        note=f"overhead {middle:.1f} % [{low:.1f}–{high:.1f}], files and all",
+    )  # fmt: skip
+
+
+def _fit(session: Session, run_root: Path) -> float:
+    """Train as the command does, in a run directory of its own; return the seconds it took."""
+    run = RunDirectory.create(run_root, "overhead")
+    with _screen_into_nothing():
+        started = now(session.device.torch_device)
+        training_display.train_and_show(session, run)
+        return now(session.device.torch_device) - started
+
+
+@contextmanager
+def _screen_into_nothing() -> Iterator[None]:
+    """Draw the display as on a terminal, where nobody sees it."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nothing:
+        screen = Console(file=nothing, force_terminal=True, width=120)
+        with patch.object(training_display, "stderr", screen):
+            yield
+
+
+class PreparedRun:
+    """The bare arithmetic of a session's whole run, its minibatches made beforehand."""
+
+    def __init__(self, session: Session) -> None:
+        self.device = session.device.torch_device
+        self.epochs = [list(session.batches.epoch(epoch)) for epoch in range(EPOCHS)]
+        self.validation = self._validation(session)
+        model = build_plain_model(session.config, session.batches.images)
+        model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.loop = BareLoop(model, with_autocast(model, session.device, session.precision))
+
+    @staticmethod
+    def _validation(session: Session) -> list[Batch]:
+        size = evaluation_batch_size(session.val_images.image_shape)
+        return list(evaluation_batches(session.val_images, session.batches.normalization, size))
+
+    def seconds(self) -> float:
+        """Train and validate epoch by epoch; return the seconds it took."""
+        started = now(self.device)
+        for batches in self.epochs:
+            self.loop.train(batches)
+            self.loop.validate(self.validation)
+        return now(self.device) - started

@@ -1,0 +1,114 @@
+"""What the benchmark found, as rows for the eye and for a program."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import JustifyMethod
+from rich.table import Table
+
+from .measuring import Spread
+
+HEADINGS = (
+    "figure", "unit", "ours", "plain", "ours ÷ plain", "TFLOP/s", "of ceiling", "target", "note"
+)  # fmt: skip
+WORDS = ("figure", "unit", "target", "note")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What was promised, and whether the figure keeps it."""
+
+    text: str
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure.
+
+    plain: what does the same work without this program, measured in turns with it. ratio: ours in
+    units of the plain one's speed, above 1 where ours is faster. of_ceiling: the share of the
+    machine's measured arithmetic that ``tflops`` is.
+    """
+
+    part: str
+    name: str
+    unit: str
+    ours: Spread
+    plain: Spread | None = None
+    ratio: Spread | None = None
+    tflops: float | None = None
+    of_ceiling: float | None = None
+    target: Target | None = None
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values, None where something does not apply."""
+        return asdict(self)
+
+
+def compare_speeds(
+    part: str, name: str, unit: str, ours: Sequence[float], plain: Sequence[float], **more: Any
+) -> Row:
+    """Make the row of two speeds (the higher the better) from samples of the same rounds."""
+    ratio = Spread.of_ratios(ours, plain)
+    return Row(part, name, unit, Spread.of(ours), Spread.of(plain), ratio, **more)
+
+
+def compare_seconds(
+    part: str, name: str, ours: Sequence[float], plain: Sequence[float], **more: Any
+) -> Row:
+    """Make the row of two durations (the lower the better) from samples of the same rounds."""
+    ratio = Spread.of_ratios(plain, ours)
+    return Row(part, name, "s", Spread.of(ours), Spread.of(plain), ratio, **more)
+
+
+def make_table(title: str, rows: Sequence[Row]) -> Table:
+    """Draw up one part's rows; brackets hold the smallest and the largest measurement.
+
+    Columns in which nothing stands are left out.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+    table.title = f"\n{title}"
+    cells = [_cells(row) for row in rows]
+    used = [i for i in range(len(HEADINGS)) if any(line[i] for line in cells)]
+    for i in used:
+        justify: JustifyMethod = "left" if HEADINGS[i] in WORDS else "right"
+        table.add_column(HEADINGS[i], justify=justify, no_wrap=HEADINGS[i] != "note")
+    for line in cells:
+        table.add_row(*(line[i] for i in used))
+    return table
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.name,
+        row.unit,
+        _spread(row.ours),
+        _spread(row.plain),
+        _spread(row.ratio),
+        "" if row.tflops is None else f"{row.tflops:.3f}",
+        "" if row.of_ceiling is None else f"{100 * row.of_ceiling:.0f} %",
+        _target(row.target),
+        row.note,
+    )
+
+
+def _spread(spread: Spread | None) -> str:
+    if spread is None:
+        return ""
+    middle = _number(spread.median)
+    return middle if spread.n == 1 else f"{middle} [{_number(spread.low)}–{_number(spread.high)}]"
+
+
+def _number(value: float) -> str:
+    """Write three significant digits, or all digits before the point."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _target(target: Target | None) -> str:
+    if target is None:
+        return ""
+    word, colour = ("pass", "green") if target.kept else ("MISS", "red")
+    return f"{target.text} [{colour}]{word}[/{colour}]"

@@ -1,0 +1,164 @@
+"""From images in memory to a trained network, against the clock.
+
+The clock starts after decoding and stops with the last minibatch: building the network and setting
+up its first layer count, the validation after every epoch but the last counts, the final evaluation
+does not.
+"""
+
+import re
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cnn_train.config.experiment import ExperimentConfig
+from cnn_train.config.loading import load_experiment
+from cnn_train.data.dataset import DataAccess
+from cnn_train.data.folder.dataset import FolderConfig
+from cnn_train.data.image_set import ImageSet
+from cnn_train.data.location import resolve_data_dir
+from cnn_train.data.shapes.dataset import ShapesConfig
+from cnn_train.data.splits import load_training_splits
+from cnn_train.errors import CnnTrainError
+from cnn_train.evaluate import evaluate
+from cnn_train.fit import fit
+from cnn_train.metrics import Tally
+from cnn_train.models.flops import count_flops
+from cnn_train.session import Session, build_session
+from cnn_train.stopwatch import now
+from cnn_train.test_time_augmentation import ViewsName
+from cnn_train.trained_model import restore_trained_model
+
+from .bench import Bench
+from .measuring import Spread, take_turns
+from .rows import Row, compare_seconds
+
+PART = "speedrun"
+DEFAULT_CONFIG = Path(__file__).parents[2] / "configs" / "speedrun_cpu.yaml"
+VIEWS: tuple[ViewsName, ...] = ("none", "flip_translate")
+QUICK_NUM_IMAGES = 400
+NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+
+
+def speedrun_rows(bench: Bench) -> Iterator[Row]:
+    """Run the config, with the other command in turns, as often as there are repeats."""
+    path = bench.config or DEFAULT_CONFIG
+    if not path.exists() and bench.config is None:
+        bench.remarks.append(
+            f"speedrun: left out, there is no configs/{path.name}; name a --config"
+        )
+        return
+    config = _load_config(bench, path)
+    access = DataAccess(resolve_data_dir(None), offline=True)
+    ours = Speedrun(bench, config, load_training_splits(config.data.located(), access))
+    candidates = {"ours": ours.seconds}
+    other = OtherCommand(bench.beside) if bench.beside else None
+    if other:
+        candidates["plain"] = other.seconds
+    samples = take_turns(candidates, bench.repeats, warm_up=False)
+    yield _time_row(bench, ours, path.stem, samples)
+    for views in VIEWS:
+        accuracy = Spread.of([100 * value for value in ours.accuracies[views]])
+        note = f"tta {views}; {len(ours.images[1]):,} images"
+        yield Row(PART, "validation accuracy", "%", accuracy, note=note)
+    if other and other.numbers:
+        note = "the last number of its last line"
+        yield Row(PART, "the other command says", "", Spread.of(other.numbers), note=note)
+
+
+def _time_row(bench: Bench, ours: "Speedrun", name: str, samples: dict[str, list[float]]) -> Row:
+    """Compare the seconds with the other command's, if there is one."""
+    seconds = Spread.of(samples["ours"])
+    tflops = ours.flops / seconds.median / 1e12
+    work: dict[str, Any] = {
+        "tflops": tflops,
+        "of_ceiling": tflops / bench.ceiling.best(ours.precision),
+        "note": f"{ours.config.epochs} epochs of {len(ours.images[0]):,} images, {ours.precision}",
+    }
+    if "plain" in samples:
+        return compare_seconds(PART, name, samples["ours"], samples["plain"], **work)
+    return Row(PART, name, "s", seconds, **work)
+
+
+def _load_config(bench: Bench, path: Path) -> ExperimentConfig:
+    """Load the config with the caller's images, or with drawn ones where nothing may be needed."""
+    config = load_experiment(path, (), ExperimentConfig)
+    if bench.data_root:
+        split = {"val_fraction": config.data.val_fraction, "split_seed": config.data.split_seed}
+        folder = FolderConfig(root=bench.data_root, **split)
+        config = config.model_copy(update={"data": folder})
+    elif bench.quick:
+        config = config.model_copy(update={"data": ShapesConfig(num_train=QUICK_NUM_IMAGES)})
+    if bench.quick:
+        config = config.model_copy(update={"epochs": 1})
+    return config
+
+
+@dataclass
+class Speedrun:
+    """Trains one config again and again; keeps what each run reached."""
+
+    bench: Bench
+    config: ExperimentConfig
+    images: tuple[ImageSet, ImageSet]
+    accuracies: dict[ViewsName, list[float]] = field(default_factory=dict)
+    flops: float = 0.0
+    precision: str = ""
+
+    def seconds(self) -> float:
+        """Train once, by the clock that the module describes, then evaluate with every view."""
+        device, ended = self.bench.device.torch_device, 0.0
+
+        def watch(tallies: Iterable[Tally]) -> Iterator[Tally]:
+            nonlocal ended
+            yield from tallies
+            ended = now(device)
+
+        started = now(device)
+        seed = self.config.seed + len(self.accuracies.get("none", ()))
+        config = self.config.model_copy(update={"seed": seed})
+        session = build_session(config, *self.images, self.bench.device)
+        for _ in fit(session, watch=watch):
+            pass
+        self._note(session)
+        return ended - started
+
+    def _note(self, session: Session) -> None:
+        """Evaluate the weights and count the arithmetic, off the clock."""
+        self.precision = session.precision.name
+        shape, num_images = session.batches.images.image_shape, session.batches.plan[-1].stop
+        per_image = count_flops(session.model, shape).training
+        self.flops = per_image * num_images * session.config.epochs
+        trained = restore_trained_model(session.checkpoint(), session.device, PART)
+        for views in VIEWS:
+            accuracy = evaluate(trained, self.images[1], split="val", tta=views).accuracy
+            self.accuracies.setdefault(views, []).append(accuracy)
+
+
+@dataclass
+class OtherCommand:
+    """Any shell command, timed from its start to its end; a number that it prints last is kept."""
+
+    command: str
+    numbers: list[float] = field(default_factory=list)
+
+    def seconds(self) -> float:
+        """Run it once. Raises CnnTrainError where it fails."""
+        started = time.perf_counter()
+        done = subprocess.run(self.command, shell=True, capture_output=True, text=True)
+        seconds = time.perf_counter() - started
+        if done.returncode:
+            last = (done.stderr.strip() or "no message").splitlines()[-1]
+            raise OtherCommandError(f"--beside: exit code {done.returncode}: {last}")
+        lines = done.stdout.strip().splitlines()
+        if lines and (found := NUMBER.findall(lines[-1])):
+            self.numbers.append(float(found[-1]))
+        return seconds
+
+
+class OtherCommandError(CnnTrainError):
+    """The command to compare with did not end well."""
+
+    exit_code = 2

@@ -1,0 +1,106 @@
+"""How long a user waits for a command, and how much of a batch prediction is the network's."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from cnn_train.checkpoint import save_checkpoint
+from cnn_train.device import with_autocast
+from cnn_train.predict_files import predict_files
+from cnn_train.stopwatch import now
+from cnn_train.trained_model import TrainedModel, load_trained_model
+
+from .bench import Bench
+from .measuring import Spread, take_turns
+from .rows import Row, Target, compare_seconds, compare_speeds
+from .sample_images import make_noise, write_jpegs
+from .sessions import start_session
+
+PART = "startup"
+CONFIG = Path(__file__).parents[2] / "configs" / "quickstart.yaml"
+NUM_FILES, QUICK_NUM_FILES = 5_000, 300
+BATCH_SIZE = 512  # the default of predict_files
+LEAST_SHARE = 0.8
+
+
+def startup_rows(bench: Bench) -> Iterator[Row]:
+    """Time commands in fresh processes beside their heaviest import, then batch prediction."""
+    files = write_jpegs(bench.scratch / "pictures", QUICK_NUM_FILES if bench.quick else NUM_FILES)
+    checkpoint = _save_untrained(bench, "resnet20")
+    predict = ["predict", str(files[0]), "--checkpoint", str(checkpoint)]
+    yield _time_command(bench, ["--help"], "import typer", 0.4)
+    yield _time_command(bench, ["config", "check", str(CONFIG)], "import torch", 2.5)
+    yield _time_command(bench, predict, "import torch", 4.0)
+    for name in ("resnet20",) if bench.quick else ("resnet20", "resnet18"):
+        trained = load_trained_model(_save_untrained(bench, name), str(bench.device.torch_device))
+        yield _batch_prediction(bench, name, trained, files)
+
+
+def _time_command(
+    bench: Bench, arguments: Sequence[str], imports: str, limit_seconds: float
+) -> Row:
+    command = [sys.executable, "-m", "cnn_train", *arguments]
+    samples = take_turns(
+        {
+            "ours": partial(_run, command),
+            "plain": partial(_run, [sys.executable, "-c", imports]),
+        },
+        bench.repeats,
+        warm_up=not bench.quick,
+    )
+    shown = "predict IMAGE" if arguments[0] == "predict" else " ".join(arguments[:2])
+    ours = Spread.of(samples["ours"]).median
+    return compare_seconds(
+        PART, f"cnn-train {shown.removesuffix(str(CONFIG)).strip()}",
+        samples["ours"], samples["plain"],
+        target=Target(f"< {limit_seconds:g} s", ours < limit_seconds),
+        note=f"plain: {imports}",
+    )  # fmt: skip
+
+
+def _run(command: Sequence[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def _save_untrained(bench: Bench, architecture: str) -> Path:
+    """Save a checkpoint of random weights: they predict nothing, as fast as any others."""
+    path = bench.scratch / f"{architecture}.ckpt"
+    images = make_noise(20), make_noise(20, seed=1)
+    save_checkpoint(start_session(architecture, images, bench.device, 10).checkpoint(), path)
+    return path
+
+
+def _batch_prediction(bench: Bench, name: str, trained: TrainedModel, files: Sequence[Path]) -> Row:
+    """Compare files in, classes out with the forward passes over inputs that lie ready."""
+    device = trained.device.torch_device
+    forward = with_autocast(trained.model, trained.device, trained.precision)
+    pixels_NCHW = make_noise(len(files)).images_NCHW.to(device)
+    inputs = [trained.normalization(piece) for piece in torch.split(pixels_NCHW, BATCH_SIZE)]
+
+    def from_files() -> float:
+        started = now(device)
+        predict_files(trained, files)
+        return len(files) / (now(device) - started)
+
+    @torch.no_grad()
+    def forward_only() -> float:
+        started = now(device)
+        for images_BCHW in inputs:
+            forward(images_BCHW)
+        return len(files) / (now(device) - started)
+
+    samples = take_turns({"ours": from_files, "plain": forward_only}, bench.repeats)
+    share = Spread.of_ratios(samples["ours"], samples["plain"]).median
+    return compare_speeds(
+        PART, f"predict {len(files):,} files, {name}", "images/s",
+        samples["ours"], samples["plain"],
+        target=Target(f"≥ {LEAST_SHARE:.0%} of plain", share >= LEAST_SHARE),
+        note=f"plain: forward passes alone, {trained.precision.name}",
+    )  # fmt: skip

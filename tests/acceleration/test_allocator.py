@@ -1,0 +1,37 @@
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from cnn_train.acceleration import allocator
+
+# Frees and takes 64 MiB again and again; counts the pages that the kernel had to map anew in the
+# second half, when a heap that is kept has found its size.
+COUNT_PAGE_FAULTS = """
+import resource, sys, torch
+from cnn_train.acceleration.allocator import keep_freed_memory
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+for _ in range(20):
+    torch.ones(2**24)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    torch.ones(2**24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def count_page_faults(mode: str) -> int:
+    command = [sys.executable, "-c", COUNT_PAGE_FAULTS, mode]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc gives memory back")
+def test_freed_memory_is_used_again_without_new_pages() -> None:
+    assert count_page_faults("keep") < 1000 < 20 * 2**12 <= count_page_faults("give back")
+
+
+def test_where_glibc_is_not_the_allocator_nothing_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    assert not allocator.keep_freed_memory()

@@ -1,0 +1,73 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from cnn_train.acceleration.small_maps import (
+    MIN_CHANNELS,
+    FastSmallMaps,
+    SmallMapConvolution,
+    filter_gradient,
+)
+
+
+def random(*shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape))).to(dtype)
+
+
+@pytest.mark.parametrize(("kernel_px", "side"), [(3, 4), (3, 1), (5, 3), (3, 2)])
+def test_the_filters_gradient_is_the_sum_of_matrix_products(kernel_px: int, side: int) -> None:
+    x, slope = random(3, 4, side, side), random(3, 6, side, side)
+    expected = torch.nn.grad.conv2d_weight(
+        x, (6, 4, kernel_px, kernel_px), slope, padding=kernel_px // 2
+    )
+    torch.testing.assert_close(filter_gradient(x, slope, kernel_px), expected)
+
+
+def test_forward_and_both_gradients_are_those_of_torch() -> None:
+    gradients = []
+    for convolve in (
+        lambda x, w: SmallMapConvolution.apply(x, w, torch.float64),
+        lambda x, w: F.conv2d(x, w, padding=1),
+    ):
+        x, weight = random(2, 3, 4, 4).requires_grad_(), random(5, 3, 3, 3).requires_grad_()
+        (convolve(x, weight) * random(2, 5, 4, 4)).sum().backward()
+        gradients.append((x.grad, weight.grad))
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_while_active_it_takes_convolutions_on_small_maps_and_no_others() -> None:
+    width = MIN_CHANNELS
+    taken = {
+        "small": (nn.Conv2d(width, width, 3, padding=1, bias=False), 4, True),
+        "large map": (nn.Conv2d(width, width, 3, padding=1, bias=False), 6, False),
+        "stride": (nn.Conv2d(width, width, 3, stride=2, padding=1, bias=False), 4, False),
+        "no padding": (nn.Conv2d(width, width, 3, bias=False), 4, False),
+        "one by one": (nn.Conv2d(width, width, 1, bias=False), 4, False),
+        "bias": (nn.Conv2d(width, width, 3, padding=1), 4, False),
+        "grouped": (nn.Conv2d(width, width, 3, padding=1, groups=2, bias=False), 4, False),
+        "few channels": (nn.Conv2d(width // 2, width, 3, padding=1, bias=False), 4, False),
+        "dilated": (nn.Conv2d(width, width, 3, padding=1, dilation=2, bias=False), 4, False),
+        "same": (nn.Conv2d(width, width, 3, padding="same", bias=False), 4, False),
+    }
+    for name, (layer, side, expected) in taken.items():
+        with FastSmallMaps(torch.float32):
+            y = layer(torch.zeros(1, layer.in_channels, side, side))
+        assert (type(y.grad_fn).__name__ == "SmallMapConvolutionBackward") == expected, name
+
+
+def test_under_autocast_it_gives_torchs_values_and_gradients_up_to_rounding() -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(64, 64, 3, padding=1, bias=False).to(memory_format=torch.channels_last)
+    x = random(8, 64, 4, 4, dtype=torch.float32).to(memory_format=torch.channels_last)
+    found = []
+    for mode in (FastSmallMaps(torch.bfloat16), torch.enable_grad()):
+        layer.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16), mode:
+            y = layer(x)
+        y.float().square().mean().backward()
+        assert y.dtype == torch.bfloat16
+        assert layer.weight.grad.dtype == torch.float32
+        found.append((y.detach(), layer.weight.grad.clone()))
+    assert torch.equal(found[0][0], found[1][0])
+    torch.testing.assert_close(found[0][1], found[1][1], rtol=0.02, atol=1e-4)

@@ -1,0 +1,127 @@
+import pytest
+import torch
+from torch import nn
+
+from cnn_train.optim import muon
+from cnn_train.optim.muon import Muon, MuonConfig, orthogonalize
+
+
+@pytest.fixture
+def exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute in the tensors' own precision, whatever this machine multiplies fastest."""
+    monkeypatch.setattr(muon, "multiplies_bfloat16", lambda device: False)
+
+
+def make_net() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8, 2))
+
+
+@pytest.mark.parametrize("shape", [(6, 20), (20, 6), (9, 9)])
+@pytest.mark.usefixtures("exactly")
+def test_an_orthogonalized_matrix_keeps_its_singular_vectors_and_levels_its_values(
+    shape: tuple[int, int],
+) -> None:
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    left, values, right = torch.linalg.svd(matrix, full_matrices=False)
+    in_its_own_basis = left.T @ orthogonalize(matrix, steps=5) @ right.T
+    torch.testing.assert_close(
+        in_its_own_basis, in_its_own_basis.diagonal().diag(), rtol=0, atol=1e-9
+    )
+    assert values.max() / values.min() > 1.9
+    assert 0.6 < in_its_own_basis.diagonal().min() < in_its_own_basis.diagonal().max() < 1.3
+
+
+@pytest.mark.usefixtures("exactly")
+def test_each_step_applies_the_quintic_to_every_singular_value() -> None:
+    values = torch.tensor([0.8, 0.5, 0.1], dtype=torch.float64)
+    expected = values / values.norm()
+    for _ in range(3):
+        expected = 3.4445 * expected - 4.7750 * expected**3 + 2.0315 * expected**5
+    torch.testing.assert_close(
+        orthogonalize(values.diag(), steps=3).diagonal(), expected, rtol=1e-6, atol=0
+    )
+
+
+def test_a_matrix_of_zeros_stays_zero() -> None:
+    assert torch.equal(orthogonalize(torch.zeros(3, 5), steps=3), torch.zeros(3, 5))
+
+
+@pytest.mark.usefixtures("exactly")
+def test_a_step_turns_filters_of_unit_size_by_the_learning_rate() -> None:
+    net = make_net().double()
+    optimizer = MuonConfig(lr=0.25, momentum=0.5).build(net)
+    before = net[0].weight.detach().clone()
+    gradient = torch.randn_like(before)
+    net[0].weight.grad = gradient.clone()
+    optimizer.step()
+    unit = before * 8**0.5 / before.norm()
+    # the first velocity is the gradient itself, so Nesterov's update is 1.5 times the gradient
+    turn = orthogonalize((1.5 * gradient).flatten(1), steps=3).view_as(before)
+    torch.testing.assert_close(net[0].weight.detach(), unit - 0.25 * turn)
+
+
+def test_everything_that_is_no_filter_follows_sgd_with_nesterov_momentum() -> None:
+    ours, theirs = make_net(), make_net()
+    optimizer = MuonConfig(sgd_lr=0.1, sgd_momentum=0.8).build(ours)
+    reference = torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.8, nesterov=True)
+    for step in range(3):
+        generator = torch.Generator().manual_seed(step)
+        for mine, its in zip(ours.parameters(), theirs.parameters(), strict=True):
+            mine.grad = torch.randn(mine.shape, generator=generator)
+            its.grad = mine.grad.clone()
+        optimizer.step()
+        reference.step()
+    pairs = zip(ours.named_parameters(), theirs.parameters(), strict=True)
+    for (name, mine), its in pairs:
+        if name == "0.weight":
+            assert not torch.allclose(mine, its)
+        else:
+            torch.testing.assert_close(mine, its)
+
+
+def test_only_weights_before_the_last_layer_are_orthogonal() -> None:
+    net = make_net()
+    optimizer = MuonConfig(lr=0.2, sgd_lr=0.3, lr_factors={"3": 2.0}).build(net)
+    groups = {
+        name: group
+        for name, parameter in net.named_parameters()
+        for group in optimizer.param_groups
+        if any(parameter is member for member in group["params"])
+    }
+    assert [name for name, group in groups.items() if group["orthogonal"]] == ["0.weight"]
+    assert {name: group["lr"] for name, group in groups.items()} == {
+        "0.weight": 0.2,
+        "0.bias": 0.3,
+        "1.weight": 0.3,
+        "1.bias": 0.3,
+        "3.weight": 0.6,
+        "3.bias": 0.6,
+    }
+
+
+def test_a_parameter_without_a_gradient_is_left_alone() -> None:
+    net = make_net()
+    before = net[0].weight.detach().clone()
+    MuonConfig().build(net).step()
+    assert torch.equal(net[0].weight, before)
+
+
+def test_its_velocity_survives_saving_and_loading() -> None:
+    nets, optimizers = [], []
+    for _ in range(2):
+        nets.append(make_net())
+        optimizers.append(MuonConfig(lr=0.1).build(nets[-1]))
+    gradient = torch.ones(8, 3, 3, 3)
+
+    def step(i: int) -> None:
+        nets[i][0].weight.grad = gradient.clone()
+        optimizers[i].step()
+
+    step(0)
+    nets[1].load_state_dict(nets[0].state_dict())
+    optimizers[1].load_state_dict(optimizers[0].state_dict())
+    for i in range(2):
+        step(i)
+    assert torch.equal(nets[0][0].weight, nets[1][0].weight)
+    assert isinstance(optimizers[1], Muon)

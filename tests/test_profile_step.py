@@ -1,0 +1,153 @@
+import time
+from collections.abc import Callable
+from itertools import islice
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cnn_train.config.experiment import ExperimentConfig
+from cnn_train.data.image_set import ImageSet
+from cnn_train.device import Device
+from cnn_train.operator_times import OperatorTime
+from cnn_train.profile_step import (
+    PHASES,
+    PhaseClock,
+    add_up_groups,
+    endless_steps,
+    profile_step,
+    time_phases,
+)
+from cnn_train.session import Session, build_session
+
+SLEEP_SECONDS = 0.02
+
+Start = Callable[..., Session]
+
+
+class SlowBackward(torch.autograd.Function):
+    """The identity, whose gradient takes a while."""
+
+    @staticmethod
+    def forward(context: object, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(context: object, gradient: Tensor) -> Tensor:
+        time.sleep(SLEEP_SECONDS)
+        return gradient
+
+
+class SlowModule(nn.Module):
+    """Scores like the module inside; a chosen phase takes longer."""
+
+    def __init__(self, inside: Callable[[Tensor], Tensor], slow: str) -> None:
+        super().__init__()
+        self.inside = inside
+        self.slow = slow
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        if self.slow == "forward":
+            time.sleep(SLEEP_SECONDS)
+        scores_BK = self.inside(images_BCHW)
+        if self.slow == "backward":
+            slowed: Tensor = SlowBackward.apply(scores_BK)
+            return slowed
+        return scores_BK
+
+
+def slow_down(session: Session, phase: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make one phase of the session's steps longer by SLEEP_SECONDS."""
+
+    def slowly(call: Callable[..., object]) -> Callable[..., object]:
+        def slow_call(*arguments: object, **settings: object) -> object:
+            time.sleep(SLEEP_SECONDS)
+            return call(*arguments, **settings)
+
+        return slow_call
+
+    if phase == "data":
+        kind = type(session.batches.normalization)
+        monkeypatch.setattr(kind, "__call__", slowly(kind.__call__))
+    elif phase == "optimizer":
+        session.optimizer.register_step_post_hook(lambda *_: time.sleep(SLEEP_SECONDS))
+    elif phase == "metrics":
+        monkeypatch.setattr("cnn_train.engine.Tally.of", slowly(session.partial.of))
+    else:
+        session.forward = SlowModule(session.forward, phase)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_time_spent_in_a_phase_is_charged_to_that_phase_alone(
+    start: Start, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    session = start()
+    slow_down(session, phase, monkeypatch)
+    seconds = time_phases(session, 3)
+    assert tuple(seconds) == tuple(PHASES)
+    assert seconds.pop(phase) >= SLEEP_SECONDS
+    assert max(seconds.values()) < SLEEP_SECONDS
+
+
+def test_the_phases_add_up_to_the_step(start: Start) -> None:
+    session = start()
+    clock = PhaseClock(session.device.torch_device)
+    with clock.wrapped_around(session) as steps:
+        next(steps)
+        started = time.perf_counter()
+        seconds = clock.time(steps)
+        whole = time.perf_counter() - started
+    assert all(value >= 0 for value in seconds.values())
+    assert whole / 2 < sum(seconds.values()) <= whole
+
+
+def test_the_clock_leaves_no_hook_behind(start: Start) -> None:
+    session = start()
+    time_phases(session, 1)
+    assert not session.optimizer._optimizer_step_pre_hooks
+    assert not session.optimizer._optimizer_step_post_hooks
+
+
+def test_without_an_update_the_optimizer_takes_no_time(start: Start) -> None:
+    session = start(optimizer={"name": "gd", "lr": 0.1})
+    assert time_phases(session, 3)["optimizer"] == 0
+
+
+def test_steps_go_on_beyond_the_end_of_the_epoch_and_of_the_run(start: Start) -> None:
+    session = start(epochs=1)  # four minibatches
+    sizes = [tally.num_examples for tally in islice(endless_steps(session), 11)]
+    assert sizes == [8] * 11
+
+
+def test_a_profile_says_what_a_step_costs(start: Start) -> None:
+    session = start()
+    measured = profile_step(session, 4)
+    rate = measured.batch_size / measured.step_seconds
+    assert measured.images_per_second == pytest.approx(rate)
+    flops = 2 * 8 * (2 * 3 * 64 + 3 * 3)  # hidden: 192 inputs, 8 units; scores: 3 classes
+    assert measured.flops_per_image.training == flops
+    assert measured.tflops == pytest.approx(measured.images_per_second * flops / 1e12)
+    assert {"matrix product", "optimizer"} <= set(measured.group_seconds)
+    assert measured.to_json()["phase_seconds"] == measured.phase_seconds
+
+
+def test_convolutions_and_their_gradients_are_told_apart(
+    make_config: Callable[..., ExperimentConfig],
+    make_images: Callable[..., ImageSet],
+    cpu: Device,
+) -> None:
+    config = make_config(model={"name": "resnet20"})
+    session = build_session(config, make_images(16), make_images(8), cpu)
+    found = profile_step(session, 1).group_seconds
+    expected = {"convolution forward", "convolution backward", "normalisation", "activation"}
+    assert expected <= set(found)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+def test_groups_add_up_the_operators_times() -> None:
+    operators = [
+        OperatorTime("aten::relu", "activation", 2, 0.5),
+        OperatorTime("aten::gelu", "activation", 1, 0.25),
+        OperatorTime("aten::mm", "matrix product", 1, 1.0),
+    ]
+    assert add_up_groups(operators) == {"matrix product": 1.0, "activation": 0.75}
