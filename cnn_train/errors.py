@@ -14,6 +14,15 @@ def name_some(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_NAMED]) + (f" and {others} others" if others > 0 else "")
 
 
+OUT_OF_MEMORY = "out of memory; lower batch_size (or --batch-size), or choose a smaller model"
+
+
+def is_out_of_memory(problem: Exception) -> bool:
+    """Recognise Python's own error, a GPU's, and that of torch's allocator on the CPU."""
+    is_gpu = type(problem).__name__ == "OutOfMemoryError"
+    return isinstance(problem, MemoryError) or is_gpu or "can't allocate memory" in str(problem)
+
+
 class CnnTrainError(Exception):
     """Base of every expected failure; anything else that escapes is a bug in cnn-train."""
 
@@ -56,6 +65,12 @@ class DivergedError(CnnTrainError):
 
 class ResourceError(CnnTrainError):
     """The machine ran out of memory or disk space."""
+
+    exit_code = 6
+
+
+class LostProcessError(CnnTrainError):
+    """Another process of a distributed run ended, or cannot be reached."""
 
     exit_code = 6
 

@@ -56,15 +56,18 @@ def fit(
 
     ``watch`` wraps the minibatches' tallies (a progress bar). ``should_stop`` is asked after each
     minibatch; when it says so, the state is saved and InterruptedRun raised. Without ``run``
-    nothing is written. Raises DivergedError before a loss that is not finite can be saved.
+    nothing is written. Of several processes, all call this with the same ``run`` and get the same
+    answers from ``should_stop``; the first alone writes. Raises DivergedError before a loss that is
+    not finite can be saved.
     """
-    if run:
-        begin_files(session, run)
+    saves = run if session.world.is_first else None
+    if saves:
+        begin_files(session, saves)
     while session.epoch < session.config.epochs:
         record = train_and_measure(session, run, watch, should_stop)
         finish_epoch(session, record)
-        if run:
-            save_progress(session, run)
+        if saves:
+            save_progress(session, saves)
         yield record
         if should_stop() and session.epoch < session.config.epochs:
             raise interrupted(session, run)
@@ -136,14 +139,18 @@ def train_one_epoch(
             session.partial, session.position = total, position
             session.step += 1
         last = position == len(session.batches.plan)
-        if (position % DIVERGENCE_CHECK_EVERY == 0 or last) and not total.is_finite():
+        looks = position % DIVERGENCE_CHECK_EVERY == 0 or last
+        if looks and session.world.any(not total.is_finite()):
             raise diverged(session, "training loss")
         if should_stop() and not last:
             if run and position == session.position:
                 require_finite_weights(session)
-                save_checkpoint(session.checkpoint(), run.last_checkpoint)
+                session.collect_partial()
+                if session.world.is_first:
+                    save_checkpoint(session.checkpoint(), run.last_checkpoint)
+                session.world.meet("the checkpoint is saved")
             raise interrupted(session, run)
-    return total
+    return total.over(session.world)
 
 
 def explain_lone_example(tallies: Iterable[Tally]) -> Iterator[Tally]:
@@ -195,7 +202,8 @@ def require_finite_weights(session: Session) -> None:
     """Keep weights and running statistics that are not finite out of every checkpoint."""
     models = [session.model] + ([session.average.module] if session.average else [])
     values = [value for model in models for value in model.state_dict().values()]
-    if not all(bool(value.isfinite().all()) for value in values):
+    finite = all(bool(value.isfinite().all()) for value in values)
+    if session.world.any(not finite):
         raise diverged(session, "state of the model")
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .distributed import World
+
 
 @dataclass(frozen=True)
 class Tally:
@@ -42,6 +44,16 @@ class Tally:
             self.penalty_sum.to(device) + other.penalty_sum,
             self.num_correct.to(device) + other.num_correct,
             self.num_examples + other.num_examples,
+        )
+
+    def over(self, world: World) -> "Tally":
+        """Add the tallies of all processes (waits for the device); alone, it is this one."""
+        if world.size == 1:
+            return self
+        counted = (self.loss_sum, self.penalty_sum, self.num_correct, self.num_examples)
+        loss, penalty, correct, size = world.sum([float(value) for value in counted])
+        return Tally(
+            torch.tensor(loss), torch.tensor(penalty), torch.tensor(int(correct)), int(size)
         )
 
     def is_finite(self) -> bool:

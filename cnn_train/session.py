@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 
 import torch
 from torch import nn
@@ -17,11 +18,14 @@ from .data.batches import (
     evaluation_batches,
     plan_epoch,
 )
+from .data.checks import check_augmentation, check_images
 from .data.image_set import ImageSet
 from .data.normalization import Normalization
+from .data_parallel import check_parts, spread, with_own_dropout
 from .device import Device, Precision, processor_name, resolve_precision, with_autocast
+from .distributed import ALONE, World
 from .engine import Forward, measure, train_epoch
-from .errors import CheckpointError, ConfigError, DataError
+from .errors import CheckpointError, ConfigError
 from .losses.loss import LossFn
 from .losses.regularization import Penalty
 from .metrics import Tally
@@ -57,6 +61,7 @@ class Session:
     penalty: Penalty
     optimizer: torch.optim.Optimizer
     schedule: Schedule
+    world: World = ALONE
     epoch: int = 0
     position: int = 0
     step: int = 0
@@ -74,24 +79,36 @@ class Session:
         self.optimizer.zero_grad(set_to_none=True)  # what a stopped update may have left
         if self.position == 0:
             seed_global_generators(self.config.seed, "dropout", self.epoch)
+        batches = self.batches.epoch(self.epoch, self.position)
         return train_epoch(
             self.forward,
             self.loss_fn,
             self.penalty,
             self.optimizer,
             self.schedule,
-            self.batches.epoch(self.epoch, self.position),
+            with_own_dropout(batches, self.world, self.config.seed, self.epoch, self.position),
             self.step,
         )
 
     def validate(self) -> Tally:
-        """Measure the validation images with the weights that a checkpoint would offer for use."""
+        """Measure the validation images with the weights that a checkpoint would offer for use.
+
+        Of several processes each measures every so-manieth minibatch; running batch statistics are
+        the first one's, as in a checkpoint.
+        """
         model = self.average.module if self.average else self.model
         model.eval()
+        self.world.share(model.buffers())
         forward = with_autocast(model, self.device, self.precision)
         batch_size = evaluation_batch_size(self.val_images.image_shape)
         batches = evaluation_batches(self.val_images, self.batches.normalization, batch_size)
-        return measure(forward, self.loss_fn, batches)
+        own = islice(batches, self.world.rank, None, self.world.size)
+        return measure(forward, self.loss_fn, own).over(self.world)
+
+    def collect_partial(self) -> None:
+        """Add up the processes' tallies of the epoch under way, in the first: before saving."""
+        total = self.partial.over(self.world)
+        self.partial = total if self.world.is_first else Tally.zero()
 
     def checkpoint(self) -> Checkpoint:
         """Take the state at the last completed update."""
@@ -115,7 +132,7 @@ class Session:
             records=list(self.records),
             limit_batches=self.limit_batches,
             precision=self.precision.name,
-            environment=describe_environment(self.device),
+            environment=describe_environment(self.device, self.world),
         )
 
 
@@ -131,13 +148,14 @@ def build_session(
     val: ImageSet,
     device: Device,
     limit_batches: int | None = None,
+    world: World = ALONE,
 ) -> Session:
     """Build every part of a fresh run from its config and its images.
 
     Raises DataError where the images do not fit, UsageError where the device cannot do it.
     """
     check_images(train, val)
-    check_augmentation(config, train.image_shape)
+    check_augmentation(config.augment, train.image_shape)
     precision = resolve_precision(config.precision, device)
     plan = plan_epoch(
         len(train),
@@ -151,6 +169,7 @@ def build_session(
     model.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     normalization = Normalization.of(train.images_NCHW)
     fit_image_layers(model, train, normalization)
+    check_parts(plan, model, world, sync_batch_norm=config.sync_batch_norm)
     optimizer = config.optimizer.build(model)
     return Session(
         config=config,
@@ -163,17 +182,21 @@ def build_session(
             config.seed,
             plan,
             follow_size(config, train.image_shape),
+            world=world,
         ),
         val_images=on_device(val, device),
         data_fingerprints={"train": train.fingerprint(), "val": val.fingerprint()},
         limit_batches=limit_batches,
         model=model,
         average=follow_average(model, optimizer, config.ema_decay),
-        forward=training_forward(model, device, precision),
+        forward=training_forward(
+            spread(model, device, world, sync_batch_norm=config.sync_batch_norm), device, precision
+        ),
         loss_fn=config.loss.build(),
         penalty=config.regularization.build(model),
         optimizer=optimizer,
         schedule=config.schedule.build(config.epochs * updates_per_epoch, updates_per_epoch),
+        world=world,
     )
 
 
@@ -195,7 +218,8 @@ def resume_session(session: Session, checkpoint: Checkpoint) -> None:
     restore_generator_states(checkpoint.generators)
     session.epoch, session.position = checkpoint.epoch, checkpoint.position
     session.step, session.records = checkpoint.step, list(checkpoint.records)
-    session.partial = Tally(**checkpoint.partial_tally)
+    if session.world.is_first:
+        session.partial = Tally(**checkpoint.partial_tally)
 
 
 def fit_image_layers(model: nn.Module, train: ImageSet, normalization: Normalization) -> None:
@@ -244,34 +268,6 @@ def follow_average(
     return average
 
 
-def check_images(train: ImageSet, val: ImageSet) -> None:
-    """Refuse images that training would choke on; the message names what and how many."""
-    num_classes = len(train.class_names)
-    if num_classes < 2:
-        raise DataError(f"a classifier needs at least two classes; found {num_classes}")
-    for split, images in (("training", train), ("validation", val)):
-        if len(images) == 0:
-            raise DataError(f"the {split} split is empty")
-        lowest, highest = int(images.labels_N.min()), int(images.labels_N.max())
-        if lowest < 0 or highest >= num_classes:
-            raise DataError(
-                f"{split} labels run from {lowest} to {highest}, outside 0 to {num_classes - 1}"
-            )
-    counts_K = torch.bincount(train.labels_N, minlength=num_classes)
-    empty = [train.class_names[label] for label in (counts_K == 0).nonzero().flatten().tolist()]
-    if empty:
-        raise DataError(f"no training images of class {', '.join(empty)}")
-
-
-def check_augmentation(config: ExperimentConfig, image_shape: tuple[int, int, int]) -> None:
-    """Refuse shifts and cutouts as large as the image: nothing of it would be left."""
-    side_px = min(image_shape[1:])
-    for name in ("translate", "cutout"):
-        value = getattr(config.augment, name)
-        if value >= side_px:
-            raise ConfigError(f"augment.{name}: {value} px, but the images' side is {side_px} px")
-
-
 def on_device(images: ImageSet, device: Device) -> ImageSet:
     """Move pixels and labels to the device, where they stay."""
     return replace(
@@ -286,7 +282,7 @@ def contiguous_state(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
 
 
-def describe_environment(device: Device) -> dict[str, str]:
+def describe_environment(device: Device, world: World = ALONE) -> dict[str, str]:
     """Name the versions and the hardware that a result depends on."""
     return {
         "cnn_train": __version__,
@@ -296,4 +292,5 @@ def describe_environment(device: Device) -> dict[str, str]:
         "device": str(device.torch_device),
         "processor": processor_name(device),
         "threads": str(torch.get_num_threads()),
+        "processes": str(world.size),
     }

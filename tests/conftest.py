@@ -1,8 +1,12 @@
 """Shared fixtures; tests never use the network, an accelerator or data from outside the tree."""
 
 import ipaddress
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -111,3 +115,45 @@ def start(
         return build_session(make_config(**sections), train, val, cpu, limit_batches)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def start_processes() -> "Iterator[Callable[..., list[subprocess.Popen[str]]]]":
+    """Return a function that starts ``python ARGUMENTS`` twice, as torchrun would start it.
+
+    The store that torchrun's agent would hold is held here, on a port that the system chose.
+    """
+    from datetime import timedelta
+
+    from torch.distributed import TCPStore
+
+    stores, started = [], []
+
+    def start(*arguments: object, cwd: Path, number: int = 2) -> "list[subprocess.Popen[str]]":
+        store = TCPStore(
+            "127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=timedelta(minutes=1)
+        )
+        stores.append(store)
+        common = {
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": str(number),
+            "TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0",
+            "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1]),
+        }  # fmt: skip
+        processes = [
+            subprocess.Popen(
+                [sys.executable, *map(str, arguments)],
+                env=os.environ | common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+                cwd=cwd,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for rank in range(number)
+        ]
+        started.extend(processes)
+        return processes
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()

@@ -24,10 +24,18 @@ PIPE_WIDTH = 160
 _known_width = Console().is_terminal or "COLUMNS" in os.environ
 stdout = Console(width=None if _known_width else PIPE_WIDTH, highlight=False)
 stderr = Console(stderr=True, highlight=False)
+_errors = Console(stderr=True, highlight=False)
+
+
+def silence() -> None:
+    """Print nothing from now on but errors: another process of the same run does the talking."""
+    stdout.quiet = stderr.quiet = True
 
 
 def print_json(document: Any) -> None:
     """Write one JSON document, and nothing else, to stdout (NaN is refused)."""
+    if stdout.quiet:
+        return
     stdout.file.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
@@ -44,7 +52,7 @@ def warn(message: str) -> None:
 def error(message: str) -> None:
     """Print a failure on stderr: one line, or one per finding."""
     for line in message.splitlines():
-        stderr.print(f"error: {line}", style="bold red", markup=False, soft_wrap=True)
+        _errors.print(f"error: {line}", style="bold red", markup=False, soft_wrap=True)
 
 
 @contextmanager

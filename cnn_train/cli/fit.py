@@ -1,5 +1,7 @@
 """``cnn-train fit``: train a model from a config."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +18,9 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..checkpoint import Checkpoint
+    from ..data.dataset import DatasetConfig
+    from ..data.image_set import ImageSet
+    from ..distributed import World
     from ..run_directory import RunDirectory
     from ..session import Session
 
@@ -56,36 +61,47 @@ def fit(
     from ..config.source import read_text
     from ..errors import UsageError
     from ..run_directory import find_run
+    from .processes import joined_processes
 
-    if (config is None) == (resume is None):
-        raise UsageError("fit needs either --config CONFIG or --resume RUN")
-    if config is not None:
-        text = read_text(config)
-        seeds = [] if seed is None else [f"seed={seed}"]
-        changes = [*(overrides or []), *seeds]
-        session = _start(config, text, changes, device, data_dir, offline, limit_batches)
-        if dry_run:
-            _show_dry_run(session, as_json)
+    with joined_processes() as world:
+        if (config is None) == (resume is None):
+            raise UsageError("fit needs either --config CONFIG or --resume RUN")
+        if config is not None:
+            text = world.tell("config", read_text(config) if world.is_first else None)
+            seeds = [] if seed is None else [f"seed={seed}"]
+            changes = [*(overrides or []), *seeds]
+            session = _start(config, text, changes, device, data_dir, offline, limit_batches, world)
+            if dry_run:
+                _show_dry_run(session, as_json)
+                return
+            stem = "stdin" if str(config) == "-" else config.stem
+            run = _create_run(session, run_root, name or stem, text)
+            with _locked(run, world):
+                _train(session, run, as_json)
             return
-        stem = "stdin" if str(config) == "-" else config.stem
-        run = _create_run(session, run_root, name or stem, text)
-        with run.locked():
+        if overrides or seed is not None or name or limit_batches:
+            raise UsageError(
+                "--resume goes on with the run's own settings; "
+                "--set, --seed, --name and --limit-batches start a new run with --config"
+            )
+        assert resume is not None
+        run = find_run(resume)
+        with _locked(run, world):
+            session = _resume(run, device, data_dir, data_root, offline, world)
+            if dry_run:
+                _show_dry_run(session, as_json)
+                return
+            if world.is_first:
+                run.mark_latest()
             _train(session, run, as_json)
-        return
-    if overrides or seed is not None or name or limit_batches:
-        raise UsageError(
-            "--resume goes on with the run's own settings; "
-            "--set, --seed, --name and --limit-batches start a new run with --config"
-        )
-    assert resume is not None
-    run = find_run(resume)
-    with run.locked():
-        session = _resume(run, device, data_dir, data_root, offline)
-        if dry_run:
-            _show_dry_run(session, as_json)
-            return
-        run.mark_latest()
-        _train(session, run, as_json)
+
+
+@contextmanager
+def _locked(run: "RunDirectory", world: "World") -> Iterator[None]:
+    """Lock the run in the first process; the others wait until it is locked."""
+    with run.locked() if world.is_first else nullcontext():
+        world.meet("the run directory is locked")
+        yield
 
 
 def _show_dry_run(session: "Session", as_json: bool) -> None:
@@ -98,11 +114,14 @@ def _show_dry_run(session: "Session", as_json: bool) -> None:
 
 
 def _train(session: "Session", run: "RunDirectory", as_json: bool) -> None:
+    from ..distributed import lost_processes_explained
     from .console import print_json
     from .training_display import show_plan, train_and_show
 
     show_plan(session, run)
-    summary = train_and_show(session, run)
+    go_on = f"; nothing is lost. Go on from its last checkpoint: fit --resume {run.path}"
+    with lost_processes_explained(go_on) if session.world.size > 1 else nullcontext():
+        summary = train_and_show(session, run)
     if as_json:
         print_json(summary)
 
@@ -115,23 +134,37 @@ def _start(
     data_dir: Path | None,
     offline: bool,
     limit_batches: int | None,
+    world: "World",
 ) -> "Session":
     """Build a fresh session from a config and its overrides."""
     from ..config.experiment import ExperimentConfig
     from ..config.loading import load_experiment
-    from ..data.splits import load_training_splits
-    from ..device import resolve_device
+    from ..data_parallel import device_of
     from ..session import build_session
     from .console import warn
-    from .data_access import make_data_access
 
     experiment = load_experiment(config, overrides, ExperimentConfig, text=text)
     for warning in experiment.warnings():
         warn(warning)
     experiment = experiment.model_copy(update={"data": experiment.data.located()})
-    chosen = resolve_device(device)
-    train, val = load_training_splits(experiment.data, make_data_access(data_dir, offline))
-    return build_session(experiment, train, val, chosen, limit_batches)
+    chosen = device_of(world, device)
+    train, val = _load_images(experiment.data, data_dir, offline, world)
+    return build_session(experiment, train, val, chosen, limit_batches, world)
+
+
+def _load_images(
+    data: "DatasetConfig", data_dir: Path | None, offline: bool, world: "World"
+) -> tuple["ImageSet", "ImageSet"]:
+    """Load (train, validation); of several processes, all go on when all have the same images."""
+    from ..data.splits import load_training_splits
+    from ..data_parallel import check_same_images
+    from .data_access import make_data_access
+
+    with world.first_on_each_machine("images"):
+        train, val = load_training_splits(data, make_data_access(data_dir, offline))
+    world.meet("all images are loaded")
+    check_same_images(train, val, world)
+    return train, val
 
 
 def _resume(
@@ -140,21 +173,19 @@ def _resume(
     data_dir: Path | None,
     data_root: Path | None,
     offline: bool,
+    world: "World",
 ) -> "Session":
     """Rebuild a run's session from its last checkpoint."""
     from ..checkpoint import load_checkpoint
-    from ..data.splits import load_training_splits
-    from ..device import resolve_device
+    from ..data_parallel import device_of
     from ..session import build_session, resume_session
     from ..trained_model import checkpoint_config
-    from .data_access import make_data_access
 
     checkpoint = load_checkpoint(run.last_checkpoint)
     experiment = checkpoint_config(checkpoint, str(run.last_checkpoint))
-    chosen = resolve_device(device)
-    access = make_data_access(data_dir, offline)
-    train, val = load_training_splits(experiment.data.moved_to(data_root), access)
-    session = build_session(experiment, train, val, chosen, checkpoint.limit_batches)
+    chosen = device_of(world, device)
+    train, val = _load_images(experiment.data.moved_to(data_root), data_dir, offline, world)
+    session = build_session(experiment, train, val, chosen, checkpoint.limit_batches, world)
     resume_session(session, checkpoint)
     _say_where_bits_may_differ(checkpoint, session)
     return session
@@ -165,9 +196,10 @@ def _say_where_bits_may_differ(checkpoint: "Checkpoint", session: "Session") -> 
     from ..session import describe_environment
     from .console import warn
 
-    now = describe_environment(session.device) | {"precision": session.precision.name}
-    before = checkpoint.environment | {"precision": checkpoint.precision}
-    for key in ("torch", "device", "processor", "threads", "precision"):
+    environment = describe_environment(session.device, session.world)
+    now = environment | {"precision": session.precision.name}
+    before = {"processes": "1"} | checkpoint.environment | {"precision": checkpoint.precision}
+    for key in ("torch", "device", "processor", "threads", "processes", "precision"):
         if now[key] != before[key]:
             warn(
                 f"resuming with {key} {now[key]} instead of {before[key]}: "
@@ -176,15 +208,21 @@ def _say_where_bits_may_differ(checkpoint: "Checkpoint", session: "Session") -> 
 
 
 def _create_run(session: "Session", run_root: Path, name: str, text: str) -> "RunDirectory":
-    """Make the run directory and write down what was asked for and what is in force."""
+    """Make the run directory and write down what was asked for and what is in force.
+
+    The first process does; the others learn where it is.
+    """
     from ..atomic_file import write_atomically
     from ..config.explain import render_yaml
     from ..run_directory import RunDirectory
     from ..session import describe_environment
 
+    world = session.world
+    if not world.is_first:
+        return RunDirectory(Path(world.tell("run directory")))
     run = RunDirectory.create(run_root, name)
     environment: dict[str, Any] = {
-        **describe_environment(session.device),
+        **describe_environment(session.device, world),
         "device_reason": session.device.reason,
         "precision": session.precision.name,
         "precision_reason": session.precision.reason,
@@ -192,4 +230,5 @@ def _create_run(session: "Session", run_root: Path, name: str, text: str) -> "Ru
     run.save_json(run.environment, environment)
     write_atomically(run.given_config, text.encode())
     write_atomically(run.resolved_config, render_yaml(session.config).encode())
+    world.tell("run directory", str(run.path))
     return run

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from .. import __version__
-from ..errors import CnnTrainError
+from ..errors import OUT_OF_MEMORY, CnnTrainError, is_out_of_memory
 from . import config, data, models
 from .console import error, stdout
 from .evaluate import evaluate
@@ -76,16 +76,10 @@ def main() -> None:
             _abandon_stdout(6)
         raise
     except (MemoryError, RuntimeError) as problem:
-        if _is_out_of_memory(problem):
-            error("out of memory; lower batch_size (or --batch-size), or choose a smaller model")
+        if is_out_of_memory(problem):
+            error(OUT_OF_MEMORY)
             sys.exit(6)
         raise
-
-
-def _is_out_of_memory(problem: Exception) -> bool:
-    """Recognise Python's own error, a GPU's, and that of torch's allocator on the CPU."""
-    is_gpu = type(problem).__name__ == "OutOfMemoryError"
-    return isinstance(problem, MemoryError) or is_gpu or "can't allocate memory" in str(problem)
 
 
 def _abandon_stdout(exit_code: int) -> NoReturn:

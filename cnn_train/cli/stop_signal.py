@@ -10,12 +10,15 @@ from .console import notice
 
 
 @contextmanager
-def stop_on_signal() -> Iterator[Callable[[], bool]]:
+def stop_on_signal(
+    agree: Callable[[int], int] = lambda heard: heard,
+) -> Iterator[Callable[[], bool]]:
     """Yield a question, "should the run stop?", that Ctrl-C or SIGTERM answers with yes.
 
-    A run that stopped for it exits as programs do that end by the signal: 130 or 143.
+    A run that stopped for it exits as programs do that end by the signal: 130 or 143. ``agree``
+    turns the signal heard here (0: none) into the one that counts for all processes of a run.
     """
-    asked: int | None = None
+    asked = agreed = 0
 
     def ask(signum: int, frame: FrameType | None) -> None:
         nonlocal asked
@@ -24,11 +27,16 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
         asked = signum
         notice("stopping after this minibatch; Ctrl-C again to stop at once without saving")
 
+    def should_stop() -> bool:
+        nonlocal agreed
+        agreed = agree(asked)
+        return agreed > 0
+
     previous = {name: signal.signal(name, ask) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked is not None
+        yield should_stop
     except InterruptedRun as stop:
-        stop.exit_code = 128 + (asked or signal.SIGINT)
+        stop.exit_code = 128 + (agreed or signal.SIGINT)
         raise
     finally:
         for name, handler in previous.items():

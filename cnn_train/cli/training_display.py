@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from .console import clock, notice, stderr, warn
+from .processes import agreement_on_signals
 from .stop_signal import stop_on_signal
 
 if TYPE_CHECKING:
@@ -58,12 +59,25 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
         f"{config.batch_size if updates > 1 else plan[-1].stop:,} images",
         "run": str(run.path) if run else "nothing is written (dry run)",
     }
+    if session.world.size > 1:
+        facts["processes"] = describe_processes(session)
     if session.step:
         facts["resumed"] = (
             f"after {session.epoch} epochs and {session.position} minibatches, "
             f"{session.step:,} updates"
         )
     return facts
+
+
+def describe_processes(session: "Session") -> str:
+    """Say how many share a minibatch, over what, and how many images each of them takes."""
+    from ..data_parallel import backend_of
+
+    size, plan = session.world.size, session.batches.plan
+    least, rest = divmod(plan[0].stop - plan[0].start, size)
+    images = f"{least} or {least + 1}" if rest else str(least)
+    statistics = "" if not session.config.sync_batch_norm else ", batch norm synchronised"
+    return f"{size} ({backend_of(session.device)}), {images} images each{statistics}"
 
 
 def train_and_show(session: "Session", run: "RunDirectory") -> dict[str, Any]:
@@ -75,7 +89,9 @@ def train_and_show(session: "Session", run: "RunDirectory") -> dict[str, Any]:
     elif stderr.is_terminal:
         stderr.print(HEADER, style="bold", soft_wrap=True)
     display = EpochDisplay(session)
-    with stop_on_signal() as should_stop, display:
+    on_gpu = session.device.torch_device.type == "cuda"
+    agree = agreement_on_signals(session.world, on_gpu=on_gpu)
+    with stop_on_signal(agree) as should_stop, display:
         for record in fit(session, run, watch=display.watch, should_stop=should_stop):
             display.show(record)
     best = session.records[best_epoch(session.records)]

@@ -73,7 +73,13 @@ class ExperimentConfig(Config):
         lt=1,
         description="decay per update of the averaged weights that are evaluated; 0: no averaging",
     )
-    batch_size: int = Field(default=128, ge=1, description="images per minibatch")
+    batch_size: int = Field(
+        default=128, ge=1, description="images per minibatch, of all processes together"
+    )
+    sync_batch_norm: bool = Field(
+        default=False,
+        description="batch statistics over the whole minibatch where several processes share it",
+    )
     epochs: int = Field(
         default=30, ge=1, le=1_000_000, description="passes over the training images"
     )

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..config.base import Config
 from ..device import copy_to
+from ..distributed import Part
 
 Flip = Literal["none", "random", "alternating"]
 
@@ -42,6 +43,7 @@ class AugmentConfig(Config):
         epoch: int,
         flip_seed: int,
         fill: Sequence[int],
+        part: Part | None = None,
     ) -> Tensor:
         """Change each image as these settings say; see :func:`augment`."""
         return augment(
@@ -54,6 +56,7 @@ class AugmentConfig(Config):
             epoch=epoch,
             flip_seed=flip_seed,
             fill=fill,
+            part=part,
         )
 
 
@@ -68,13 +71,19 @@ def augment(
     epoch: int,
     flip_seed: int,
     fill: Sequence[int],
+    part: Part | None = None,
 ) -> Tensor:
     """Mirror, shift and cut out each image at random; shape, dtype and device stay.
 
     ``index_B`` (on the CPU) are the images' places in the training set and ``flip_seed`` is the
     run's: both matter to alternating flips only. ``fill`` is a colour, one level per channel.
+    ``part``: the images are this part of a minibatch; what is drawn for the others is dropped.
     """
-    drawn_5B = draw_changes(images_BCHW.shape, translate, generator)
+    if part is None:
+        drawn_5B = draw_changes(images_BCHW.shape, translate, generator)
+    else:
+        shape_BCHW = (part.whole, *images_BCHW.shape[1:])
+        drawn_5B = draw_changes(shape_BCHW, translate, generator)[:, part.start : part.stop]
     if flip == "alternating":
         drawn_5B[0] = (coins(index_B, flip_seed) + epoch) % 2
     elif flip == "none":

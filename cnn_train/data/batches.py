@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..device import copy_to
+from ..distributed import ALONE, World
 from ..reproducibility import derive_seed, make_generator
 from .augment import AugmentConfig
 from .image_set import ImageSet
@@ -34,7 +35,8 @@ class Batch:
     """One minibatch, ready for the network.
 
     images_BCHW: float32, normalised, channels_last. labels_B: int64.
-    share: the fraction of its update's examples that it holds (1 unless gradients accumulate).
+    share: the fraction of its update's examples that it holds (1 unless gradients accumulate),
+    times its part's weight where several processes share the minibatch.
     """
 
     images_BCHW: Tensor
@@ -75,6 +77,8 @@ class TrainingBatches:
     plan: tuple[Slice, ...]
     side_px: Callable[[int], int] | None = None
     """The side of an epoch's images; None: full size."""
+    world: World = ALONE
+    """The processes that share every minibatch; the plan and the changes are of the whole."""
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """Yield the minibatches of ``epoch`` (0-based) from position ``first`` on."""
@@ -82,7 +86,8 @@ class TrainingBatches:
         order_N = torch.randperm(len(self.images), generator=generator)
         for position in range(first, len(self.plan)):
             piece = self.plan[position]
-            index_B = order_N[piece.start : piece.stop]
+            part = self.world.part(piece.stop - piece.start)
+            index_B = order_N[piece.start : piece.stop][part.start : part.stop]
             on_device_B = copy_to(index_B, self.images.labels_N.device)
             images_BCHW = self.augment(
                 self.images.images_NCHW[on_device_B],
@@ -91,6 +96,7 @@ class TrainingBatches:
                 epoch=epoch,
                 flip_seed=derive_seed(self.seed, "alternating flip"),
                 fill=self.normalization.mean_level,
+                part=part,
             )
             inputs_BCHW = self.normalization(images_BCHW)
             if self.side_px:
@@ -98,7 +104,7 @@ class TrainingBatches:
             yield Batch(
                 inputs_BCHW,
                 self.images.labels_N[on_device_B],
-                piece.share,
+                piece.share * part.weight,
                 piece.completes_update,
             )
 

@@ -29,6 +29,7 @@ EXIT_CODES = {
     "CheckpointError": 4,
     "DivergedError": 5,
     "ResourceError": 6,
+    "LostProcessError": 6,
     "LockedError": 7,
     "InterruptedRun": 130,
 }

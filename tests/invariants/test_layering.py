@@ -13,10 +13,18 @@ PACKAGE = Path(__file__).parents[2] / "cnn_train"
 # From the bottom up. Within config, only the experiment knows the components it describes.
 LAYERS = (
     {"errors", "__init__"},
-    {"config", "device", "reproducibility", "atomic_file", "stopwatch", "operator_times"},
+    {
+        "config",
+        "device",
+        "distributed",
+        "reproducibility",
+        "atomic_file",
+        "stopwatch",
+        "operator_times",
+    },
     {"acceleration", "data", "models", "losses", "optim"},
     {"metrics", "score_statistics", "test_time_augmentation"},
-    {"config.experiment", "engine", "checkpoint", "run_directory", "figures"},
+    {"config.experiment", "engine", "checkpoint", "run_directory", "figures", "data_parallel"},
     {"session", "trained_model"},
     {"fit"},
     {"evaluate", "predict_files", "run_summary", "profile_step"},

@@ -1,0 +1,84 @@
+"""The command line of several processes: one of them talks, and all of them end together."""
+
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+from ..distributed import World, end_process, join, lost_processes_explained
+from ..errors import OUT_OF_MEMORY, CnnTrainError, InterruptedRun, is_out_of_memory
+from .console import error, silence
+
+AGREE_EVERY = 10
+"""Minibatches between two questions on GPUs, whose steps are short; a question costs 0.1 ms."""
+
+
+@contextmanager
+def joined_processes() -> Iterator[World]:
+    """Join the other processes, if torchrun started any; the first of them alone talks.
+
+    With others, the end of the block is the end of this process: with the exit code of its error,
+    which is said once, by whichever process meets it first.
+    """
+    world = join()
+    if world.size == 1:
+        yield world
+        return
+    if not world.is_first:
+        silence()
+    try:
+        with lost_processes_explained(""):
+            yield world
+            world.leave()
+    except InterruptedRun as stop:
+        _end_together(world, stop)
+    except CnnTrainError as failure:
+        _end(world, str(failure), failure.exit_code)
+    except KeyboardInterrupt:
+        _end(world, "interrupted", 130)
+    except Exception as problem:
+        if is_out_of_memory(problem):
+            _end(world, OUT_OF_MEMORY, 6)
+        traceback.print_exc()  # a bug of ours
+        world.announce_failure()
+        end_process(1)
+
+
+def _end(world: World, message: str, exit_code: int) -> NoReturn:
+    """Say ``message``, unless another process has said one, and exit."""
+    _ignore_signals()
+    if world.announce_failure():
+        error(message)
+    end_process(exit_code)
+
+
+def _end_together(world: World, stop: InterruptedRun) -> NoReturn:
+    """Exit when the first process has said how to go on: the launcher kills those that remain."""
+    _ignore_signals()
+    if world.is_first:
+        error(str(stop))
+    world.meet("the end")
+    end_process(stop.exit_code)
+
+
+def _ignore_signals() -> None:
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)
+
+
+def agreement_on_signals(world: World, *, on_gpu: bool) -> Callable[[int], int]:
+    """Return a function of the signal heard here (0: none) that gives all processes one answer.
+
+    Every process must call it equally often. On GPUs most calls say "none" without asking.
+    """
+    if world.size == 1:
+        return lambda heard: heard
+    every, calls = AGREE_EVERY if on_gpu else 1, 0
+
+    def agree(heard: int) -> int:
+        nonlocal calls
+        calls += 1
+        return world.largest(heard) if calls % every == 0 else 0
+
+    return agree

@@ -1,0 +1,35 @@
+"""What images must be like to be trained on: refused before a run, not in the middle of it."""
+
+import torch
+
+from ..errors import ConfigError, DataError
+from .augment import AugmentConfig
+from .image_set import ImageSet
+
+
+def check_images(train: ImageSet, val: ImageSet) -> None:
+    """Refuse images that training would choke on; the message names what and how many."""
+    num_classes = len(train.class_names)
+    if num_classes < 2:
+        raise DataError(f"a classifier needs at least two classes; found {num_classes}")
+    for split, images in (("training", train), ("validation", val)):
+        if len(images) == 0:
+            raise DataError(f"the {split} split is empty")
+        lowest, highest = int(images.labels_N.min()), int(images.labels_N.max())
+        if lowest < 0 or highest >= num_classes:
+            raise DataError(
+                f"{split} labels run from {lowest} to {highest}, outside 0 to {num_classes - 1}"
+            )
+    counts_K = torch.bincount(train.labels_N, minlength=num_classes)
+    empty = [train.class_names[label] for label in (counts_K == 0).nonzero().flatten().tolist()]
+    if empty:
+        raise DataError(f"no training images of class {', '.join(empty)}")
+
+
+def check_augmentation(augment: AugmentConfig, image_shape: tuple[int, int, int]) -> None:
+    """Refuse shifts and cutouts as large as the image: nothing of it would be left."""
+    side_px = min(image_shape[1:])
+    for name in ("translate", "cutout"):
+        value = getattr(augment, name)
+        if value >= side_px:
+            raise ConfigError(f"augment.{name}: {value} px, but the images' side is {side_px} px")

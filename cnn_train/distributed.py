@@ -1,0 +1,231 @@
+"""Several processes that train one network: who they are, and what they tell each other.
+
+Small things go over gloo on the CPU or through the rendezvous store, so that asking never waits
+for a GPU; gradients are the only large thing, and DistributedDataParallel moves those. With one
+process everything here is the identity, and torch is not even imported.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from .errors import LostProcessError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# A process that dies is noticed at once, by its closed connection. This is for one that falls
+# silent (a dead node or network); it must outlast the writing of a checkpoint to a slow disk.
+TIMEOUT = timedelta(minutes=5)
+
+POLL_SECONDS = 0.05
+FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One process's contiguous part, ``start`` to ``stop``, of ``whole`` examples."""
+
+    start: int
+    stop: int
+    whole: int
+    weight: float
+    """Part over whole, times the number of processes: Σ weight·mean over processes, divided by
+    their number, is the mean over the whole, also where parts are uneven. 1 where they are even."""
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes of a run as one of them sees it.
+
+    ``local_rank`` counts the processes of this machine. Every method that needs the others must be
+    called by all of them, in the same order.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+    store: Any = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process is the one that writes and prints."""
+        return self.rank == 0
+
+    def part(self, num_examples: int) -> Part:
+        """Return this process's part of a minibatch; parts differ by one example at most."""
+        start = num_examples * self.rank // self.size
+        stop = num_examples * (self.rank + 1) // self.size
+        return Part(start, stop, num_examples, (stop - start) * self.size / num_examples)
+
+    def sum(self, values: Sequence[float]) -> list[float]:
+        """Add each value over all processes, in float64: counts stay exact."""
+        return list(values) if self.size == 1 else self._reduce(values, "SUM")
+
+    def largest(self, value: int) -> int:
+        """Return the largest value that any process has."""
+        return value if self.size == 1 else int(self._reduce([value], "MAX")[0])
+
+    def any(self, flag: bool) -> bool:
+        """Say whether the flag is up in any process."""
+        return self.largest(int(flag)) > 0
+
+    def _reduce(self, values: Sequence[float], operation: str) -> list[float]:
+        import torch
+        from torch import distributed
+
+        reduced = torch.tensor(values, dtype=torch.float64)
+        distributed.all_reduce(reduced, op=getattr(distributed.ReduceOp, operation))
+        found: list[float] = reduced.tolist()
+        return found
+
+    def share(self, tensors: "Iterable[Tensor]") -> None:
+        """Overwrite the tensors of every process with the first one's."""
+        if self.size == 1:
+            return
+        from torch import distributed
+
+        for tensor in tensors:
+            dense = tensor.contiguous()  # the tensor itself, unless it is channels_last
+            distributed.broadcast(dense, src=0)
+            tensor.copy_(dense)
+
+    def tell(self, name: str, value: Any = None) -> Any:
+        """Return the first process's ``value`` (plain JSON) in every process; names serve once."""
+        if self.size == 1:
+            return value
+        if self.is_first:
+            self.store.set(name, json.dumps(value))
+            return value
+        self._wait_for(name)
+        return json.loads(self.store.get(name))
+
+    def meet(self, name: str) -> None:
+        """Wait, however long it takes, until every process is here or one has failed."""
+        if self.size == 1:
+            return
+        arrivals = self.store.add(f"{name}, arrivals", 1)
+        complete = f"{name}, complete {(arrivals - 1) // self.size}"
+        if arrivals % self.size == 0:
+            self.store.set(complete, "1")
+        self._wait_for(complete)
+
+    @contextmanager
+    def first_on_each_machine(self, name: str) -> Iterator[None]:
+        """Let a machine's first process run the block before its others, which find its files."""
+        done = f"{name}, done by {self.rank - self.local_rank}"
+        if self.size > 1 and self.local_rank > 0:
+            self._wait_for(done)
+        yield
+        if self.size > 1 and self.local_rank == 0:
+            self.store.set(done, "1")
+
+    def _wait_for(self, key: str) -> None:
+        """Poll, because a blocked store call could be neither interrupted nor warned."""
+        while not self.store.check([key]):
+            if self.store.check([FAILED]):
+                raise LostProcessError("another process of this run has failed")
+            time.sleep(POLL_SECONDS)
+
+    def announce_failure(self) -> bool:
+        """End the others' waiting; say whether this process is the first to fail."""
+        try:
+            first: bool = self.store.add("failures", 1) == 1
+            self.store.set(FAILED, "1")
+        except RuntimeError:  # the store ended with the process that held it
+            return True
+        return first
+
+    def leave(self) -> None:
+        """Close the connections to the other processes and end this one, done; alone, go on."""
+        if self.size > 1:
+            from torch import distributed
+
+            distributed.destroy_process_group()
+            end_process(0)
+
+
+ALONE = World()
+
+
+def end_process(exit_code: int) -> NoReturn:
+    """End a process that has joined others, without the interpreter's own way of ending.
+
+    That would wait for collectives that nobody answers any more, and now and then abort on a
+    thread of gloo's ("terminate called without an active exception").
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)
+
+
+def join() -> World:
+    """Join the processes that torchrun started; without torchrun, be alone.
+
+    Raises UsageError where torchrun's environment is incomplete, LostProcessError where the others
+    cannot be reached.
+    """
+    size = _environment("WORLD_SIZE", default=1)
+    if size == 1:
+        return ALONE
+    rank, local_rank = _environment("RANK"), _environment("LOCAL_RANK")
+    import torch
+    from torch import distributed
+    from torch.distributed.rendezvous import rendezvous
+
+    if not distributed.is_available():
+        raise UsageError("this build of torch cannot train in several processes")
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    with lost_processes_explained("; check MASTER_ADDR, MASTER_PORT and the network between them"):
+        store, _, _ = next(rendezvous("env://", timeout=TIMEOUT))
+        distributed.init_process_group(
+            backend,
+            store=store,
+            rank=rank,
+            world_size=size,
+            timeout=TIMEOUT,
+        )
+    return World(rank, size, local_rank, store)
+
+
+def _environment(name: str, default: int | None = None) -> int:
+    text = os.environ.get(name, "" if default is None else str(default))
+    if not text.isdecimal():
+        raise UsageError(
+            f"environment variable {name}: {text or 'missing'}; start several processes with "
+            "torchrun, which sets it, or unset WORLD_SIZE"
+        )
+    return int(text)
+
+
+def require_one_process(command: str) -> None:
+    """Refuse torchrun for a command that would do everything once per process; UsageError."""
+    if _environment("WORLD_SIZE", default=1) > 1:
+        raise UsageError(f"{command} is one process: run it without torchrun")
+
+
+@contextmanager
+def lost_processes_explained(advice: str) -> Iterator[None]:
+    """Turn a collective's failure inside the block into a LostProcessError that ends in advice."""
+    try:
+        yield
+    except RuntimeError as problem:
+        if not _is_lost_connection(problem):
+            raise
+        raise LostProcessError(
+            f"a process of this run ended or cannot be reached{advice}"
+        ) from problem
+
+
+def _is_lost_connection(problem: RuntimeError) -> bool:
+    """Recognise torch's own classes, and gloo's and NCCL's messages in plain RuntimeErrors."""
+    from torch import distributed
+
+    text = str(problem).lower()
+    return isinstance(problem, distributed.DistError) or "gloo" in text or "nccl" in text

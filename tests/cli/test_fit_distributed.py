@@ -1,0 +1,199 @@
+"""``fit`` in two processes on this machine, over loopback."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cnn_train.checkpoint import load_checkpoint
+
+Start = Callable[..., Any]
+
+REPOSITORY = Path(__file__).parents[2]
+RUN_FILES = {
+    ".lock", "config.yaml", "resolved.yaml", "environment.json", "metrics.jsonl", "last.ckpt",
+    "best.ckpt", "learning_curves.png",
+}  # fmt: skip
+LONG = ("--set", "epochs=1000000")
+
+
+@pytest.fixture
+def fit(start_processes: Start, tiny_config: Path, tmp_path: Path) -> Start:
+    """Start two processes of ``cnn-train fit``, on the tiny config unless they resume."""
+
+    def start(*arguments: object) -> Any:
+        given = () if "--resume" in arguments else ("--config", tiny_config)
+        return start_processes(
+            "-m", "cnn_train", "fit", *given, "--device", "cpu", *arguments, cwd=tmp_path
+        )
+
+    return start
+
+
+def wait_for_epoch(process: Any) -> None:
+    for line in process.stderr:
+        if line.startswith("epoch 3/"):
+            return
+    raise AssertionError("the run ended before its third epoch")
+
+
+def ends(processes: Any, timeout: float = 60) -> tuple[list[int], list[str], list[str]]:
+    """Return exit codes, stdout and stderr of each process."""
+    written = [process.communicate(timeout=timeout) for process in processes]
+    codes = [process.returncode for process in processes]
+    return codes, [out for out, _ in written], [err for _, err in written]
+
+
+def errors(*texts: str) -> list[str]:
+    return [line for text in texts for line in text.splitlines() if line.startswith("error: ")]
+
+
+@pytest.mark.slow
+def test_under_torchrun_one_process_writes_and_talks_and_both_train(
+    cnn_train: Start, tiny_config: Path, tmp_path: Path
+) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    ended = subprocess.run(
+        [*torchrun, "--nproc-per-node", "2", "-m", "cnn_train", "fit",
+         "--config", tiny_config, "--device", "cpu", "--json"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    document = json.loads(ended.stdout)
+    (run,) = (path for path in (tmp_path / "runs").iterdir() if not path.is_symlink())
+    assert {path.name for path in run.iterdir()} == RUN_FILES
+    assert document["run_dir"] == str(run.relative_to(tmp_path))
+    assert " processes  2 (gloo), 10 images each\n" in ended.stderr
+    for words in ("epoch 1/2 ", "epoch 2/2 ", "best validation accuracy", "Drawing shapes"):
+        assert ended.stderr.count(words) == 1, words
+    assert "Warning" not in ended.stderr
+    assert json.loads((run / "environment.json").read_text())["processes"] == "2"
+    alone = cnn_train("fit", "--config", tiny_config, "--device", "cpu", "--json").document
+    found, expected = (
+        load_checkpoint(tmp_path / result["last_checkpoint"]).model for result in (document, alone)
+    )
+    assert list(found) == list(expected)
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-5, atol=1e-6)
+    assert document["val_accuracy"] == alone["val_accuracy"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("signum", "exit_code", "heard_by"),
+    [(signal.SIGINT, 130, [0, 1]), (signal.SIGTERM, 143, [1])],
+)
+def test_a_signal_stops_both_processes_at_one_minibatch_after_saving(
+    fit: Start, cnn_train: Start, tmp_path: Path, signum: int, exit_code: int, heard_by: list[int]
+) -> None:
+    processes = fit(*LONG, "--json")
+    wait_for_epoch(processes[0])
+    for rank in heard_by:
+        processes[rank].send_signal(signum)
+    codes, stdout, stderr = ends(processes)
+    assert codes == [exit_code, exit_code]
+    assert stdout == ["", ""]
+    (message,) = errors(*stderr)
+    assert "all saved. Go on with: cnn-train fit --resume" in message
+    assert stderr[1] == ""
+    last = load_checkpoint(tmp_path / "runs" / "latest" / "last.ckpt")
+    assert f"stopped in epoch {last.epoch + 1} after {last.position} minibatches" in message
+
+
+@pytest.mark.slow
+def test_a_killed_process_ends_the_other_with_one_line_and_the_run_goes_on(
+    fit: Start, cnn_train: Start, tmp_path: Path
+) -> None:
+    processes = fit("--set", "epochs=200")
+    wait_for_epoch(processes[0])
+    processes[1].kill()
+    started = time.monotonic()
+    codes, _, stderr = ends(processes)
+    assert time.monotonic() - started < 10
+    assert codes == [6, -signal.SIGKILL]
+    (message,) = errors(*stderr)
+    assert "a process of this run ended or cannot be reached; nothing is lost" in message
+    assert "fit --resume runs/tiny-" in message
+    assert "Traceback" not in stderr[0]
+    assert load_checkpoint(tmp_path / "runs" / "latest" / "last.ckpt").epoch >= 3
+    resumed = cnn_train("fit", "--resume", "runs/latest", "--json")
+    assert resumed.exit_code == 0
+    assert resumed.document["epochs"] == 200
+    assert "resuming with processes 1 instead of 2" in resumed.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "words"),
+    [
+        (["--set", "epoch=3"], 2, "did you mean 'epochs'"),
+        (["--set", "batch_size=1"], 2, "too few for 2 processes"),
+        (["--set", "optimizer.lr=1e30", "--set", "epochs=20"], 5, "is not finite"),
+        (["--resume", "runs/absent"], 4, "no run with a checkpoint"),
+    ],
+)
+def test_what_both_processes_meet_is_said_once(
+    fit: Start, arguments: list[str], exit_code: int, words: str
+) -> None:
+    codes, _, stderr = ends(fit(*arguments))
+    assert codes == [exit_code, exit_code]
+    (message,) = errors(*stderr)
+    assert words in message
+    assert not any("Traceback" in text for text in stderr)
+
+
+@pytest.mark.slow
+def test_a_run_that_another_process_trains_in_is_refused_by_all(
+    fit: Start, cnn_train: Start, tiny_config: Path, tmp_path: Path
+) -> None:
+    from cnn_train.run_directory import find_run
+
+    cnn_train("fit", "--config", tiny_config)
+    with find_run(tmp_path / "runs" / "latest").locked():
+        codes, _, stderr = ends(fit("--resume", "runs/latest"))
+    assert codes == [7, 6]
+    (message,) = errors(*stderr)
+    assert "locked by process" in message
+
+
+def test_evaluate_refuses_several_processes(
+    cnn_train: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    result = cnn_train("evaluate", "runs/latest")
+    assert result.exit_code == 2
+    assert "evaluate is one process: run it without torchrun" in result.stderr
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there are no two CUDA GPUs")
+@pytest.mark.parametrize("sections", [[], ["--set", "model.name=resnet20", "--set",
+                                           "sync_batch_norm=true"]])  # fmt: skip
+def test_two_gpus_learn_what_one_learns(
+    start_processes: Start, cnn_train: Start, tiny_config: Path, tmp_path: Path, sections: list[str]
+) -> None:
+    arguments = ("fit", "--config", tiny_config, "--device", "cuda", *sections, "--json")
+    codes, stdout, stderr = ends(
+        start_processes("-m", "cnn_train", *arguments, cwd=tmp_path), timeout=300
+    )
+    assert codes == [0, 0], stderr
+    assert "2 (nccl), 10 images each" in stderr[0]
+    alone = cnn_train(*arguments).document
+    found, expected = (
+        load_checkpoint(tmp_path / result["last_checkpoint"]).model
+        for result in (json.loads(stdout[0]), alone)
+    )
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-2, atol=1e-3)

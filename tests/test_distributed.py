@@ -1,0 +1,178 @@
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from torch.distributed import HashStore
+
+from cnn_train.distributed import (
+    ALONE,
+    World,
+    join,
+    lost_processes_explained,
+    require_one_process,
+)
+from cnn_train.errors import LostProcessError, UsageError
+
+
+@pytest.fixture
+def pair() -> list[World]:
+    """Two processes' views, both in this one: enough for what goes through the store."""
+    store = HashStore()
+    return [World(rank, 2, rank, store) for rank in (0, 1)]
+
+
+@pytest.fixture
+def in_background() -> Callable[..., threading.Thread]:
+    def start(function: Callable[..., Any], *arguments: Any) -> threading.Thread:
+        thread = threading.Thread(target=function, args=arguments, daemon=True)
+        thread.start()
+        return thread
+
+    return start
+
+
+@pytest.mark.parametrize("num_examples", [1, 2, 3, 7, 64, 129])
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_parts_cover_a_minibatch_once_and_differ_by_one_at_most(
+    num_examples: int, size: int
+) -> None:
+    parts = [World(rank, size).part(num_examples) for rank in range(size)]
+    covered = [i for part in parts for i in range(part.start, part.stop)]
+    assert covered == list(range(num_examples))
+    lengths = [part.stop - part.start for part in parts]
+    assert max(lengths) - min(lengths) <= 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_weighted_means_of_parts_average_to_the_mean_of_the_whole(size: int) -> None:
+    values = [float(i * i) for i in range(11)]
+    total = 0.0
+    for rank in range(size):
+        part = World(rank, size).part(len(values))
+        own = values[part.start : part.stop]
+        total += part.weight * sum(own) / len(own)
+    assert total / size == pytest.approx(sum(values) / len(values), rel=1e-14)
+
+
+def test_even_parts_have_a_weight_of_exactly_one() -> None:
+    for size in range(1, 40):
+        assert {World(rank, size).part(3 * size).weight for rank in range(size)} == {1.0}
+
+
+def test_alone_everything_is_the_identity() -> None:
+    values = [0.1, 2]
+    assert ALONE.is_first
+    assert ALONE.sum(values) == values
+    assert ALONE.largest(-3) == -3
+    assert ALONE.any(True) and not ALONE.any(False)
+    assert ALONE.tell("words", values) is values
+    ALONE.meet("here")
+    ALONE.share([])
+    ALONE.leave()
+    with ALONE.first_on_each_machine("images"):
+        pass
+
+
+def test_without_torchrun_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert join() is ALONE
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert join() is ALONE
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [({"WORLD_SIZE": "two"}, "WORLD_SIZE: two"), ({"WORLD_SIZE": "2"}, "RANK: missing")],
+)
+def test_half_an_environment_is_named(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], name: str
+) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(UsageError, match=f"environment variable {name}; start .* with torchrun"):
+        join()
+
+
+def test_a_command_of_one_process_refuses_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    require_one_process("evaluate")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="evaluate is one process: run it without torchrun"):
+        require_one_process("evaluate")
+
+
+def test_nobody_passes_a_meeting_before_all_have_come(
+    pair: list[World], in_background: Callable[..., threading.Thread]
+) -> None:
+    for _ in range(2):  # a name serves any number of times
+        waiting = in_background(pair[0].meet, "here")
+        waiting.join(timeout=0.2)
+        assert waiting.is_alive()
+        pair[1].meet("here")
+        waiting.join(timeout=5)
+        assert not waiting.is_alive()
+
+
+def test_a_failure_ends_the_others_waiting(pair: list[World]) -> None:
+    assert pair[1].announce_failure()
+    with pytest.raises(LostProcessError, match="another process of this run has failed"):
+        pair[0].meet("here")
+    assert not pair[0].announce_failure()
+
+
+def test_a_machines_first_process_runs_the_block_before_its_others(
+    pair: list[World], in_background: Callable[..., threading.Thread]
+) -> None:
+    order = []
+
+    def second() -> None:
+        with pair[1].first_on_each_machine("images"):
+            order.append("second")
+
+    waiting = in_background(second)
+    with pair[0].first_on_each_machine("images"):
+        waiting.join(timeout=0.2)
+        order.append("first")
+    waiting.join(timeout=5)
+    assert order == ["first", "second"]
+
+
+def test_each_machine_has_a_first_process_of_its_own() -> None:
+    other_machine = World(rank=2, size=4, local_rank=0, store=HashStore())
+    with other_machine.first_on_each_machine("images"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [::1]:42",
+        "NCCL communicator was aborted on rank 1.",
+    ],
+)
+def test_a_lost_connection_becomes_one_line_of_advice(message: str) -> None:
+    with (
+        pytest.raises(LostProcessError, match="ended or cannot be reached; go on") as caught,
+        lost_processes_explained("; go on"),
+    ):
+        raise RuntimeError(message)
+    assert caught.value.exit_code == 6
+    assert "\n" not in str(caught.value)
+
+
+def test_another_error_stays_what_it_is() -> None:
+    with pytest.raises(RuntimeError, match="shape"), lost_processes_explained(""):
+        raise RuntimeError("shape mismatch")
+
+
+@pytest.mark.slow
+def test_being_alone_imports_no_torch(start_processes: Callable[..., Any], tmp_path: Any) -> None:
+    source = (
+        "import sys; from cnn_train.distributed import join; join(); print('torch' in sys.modules)"
+    )
+    (process,) = start_processes("-c", source, cwd=tmp_path, number=1)
+    assert process.communicate(timeout=60) == ("False\n", "")
+    assert sys.executable
