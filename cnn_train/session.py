@@ -1,7 +1,7 @@
 """The one place where a config becomes parts that work together, fresh or resumed."""
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 
@@ -25,12 +25,14 @@ from .data_parallel import check_parts, spread, with_own_dropout
 from .device import Device, Precision, processor_name, resolve_precision, with_autocast
 from .distributed import ALONE, World
 from .engine import Forward, measure, train_epoch
-from .errors import CheckpointError, ConfigError
+from .errors import CheckpointError
+from .image_layers import fit_image_layers
 from .losses.loss import LossFn
 from .losses.regularization import Penalty
 from .metrics import Tally
 from .optim.averaging import WeightAverage
 from .optim.schedules import Schedule
+from .progressive_training import side_by_epoch
 from .reproducibility import (
     generator_states,
     restore_generator_states,
@@ -136,9 +138,6 @@ class Session:
         )
 
 
-IMAGES_TO_WHITEN = 5000
-"""Enough for a covariance of small patches: each image has hundreds of them."""
-
 TALLY_FIELDS = ("loss_sum", "penalty_sum", "num_correct", "num_examples")
 
 
@@ -181,7 +180,7 @@ def build_session(
             config.augment,
             config.seed,
             plan,
-            follow_size(config, train.image_shape),
+            side_by_epoch(config.progressive_size, config.model, train.image_shape, config.epochs),
             world=world,
         ),
         val_images=on_device(val, device),
@@ -220,41 +219,6 @@ def resume_session(session: Session, checkpoint: Checkpoint) -> None:
     session.step, session.records = checkpoint.step, list(checkpoint.records)
     if session.world.is_first:
         session.partial = Tally(**checkpoint.partial_tally)
-
-
-def fit_image_layers(model: nn.Module, train: ImageSet, normalization: Normalization) -> None:
-    """Compute the layers that are not learned from images spread evenly over the training set."""
-    every = max(1, len(train) // IMAGES_TO_WHITEN)
-    for layer in getattr(model, "image_layers", []):
-        layer.fit(normalization(train.images_NCHW[::every]))
-
-
-def follow_size(
-    config: ExperimentConfig, image_shape: tuple[int, int, int]
-) -> Callable[[int], int] | None:
-    """Return the images' side as a function of the epoch; None where it never changes.
-
-    Raises ConfigError where the network cannot take its first images.
-    """
-    progress, side_px = config.progressive_size, min(image_shape[1:])
-    if not 0 < progress.start_px < side_px:
-        return None
-    check_size_does_not_matter(config, image_shape)
-    return lambda epoch: progress.side_px(epoch, config.epochs, side_px)
-
-
-def check_size_does_not_matter(config: ExperimentConfig, image_shape: tuple[int, int, int]) -> None:
-    """Refuse progressive sizes for a network whose weights depend on the size of its images."""
-    start_px = config.progressive_size.start_px
-    with torch.device("meta"):
-        small = config.model.build(2, (image_shape[0], start_px, start_px))
-        full = config.model.build(2, image_shape)
-    shapes = [[value.shape for value in model.state_dict().values()] for model in (small, full)]
-    if shapes[0] != shapes[1]:
-        raise ConfigError(
-            f"progressive_size.start_px: {config.model.name} has other weights for images of "
-            f"{start_px} px; choose a network that ends in a global pooling, or 0"
-        )
 
 
 def follow_average(

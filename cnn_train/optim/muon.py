@@ -6,7 +6,7 @@ neural networks", 2024). A filter bank O×C×H×W counts as the matrix O×(C·H�
 Muon refuses. What has no such matrix (biases, norms) and the last layer follow SGD.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -65,12 +65,12 @@ class Muon(Optimizer):
                 torch._foreach_add_(trained, updates, alpha=-group["lr"])
 
     def _nesterov(
-        self, weights: list[nn.Parameter], momentum: float, weight_decay: float
+        self, weights: Sequence[Tensor], momentum: float, weight_decay: float
     ) -> list[Tensor]:
         """Return gradient + momentum · velocity, after the gradient has joined the velocity."""
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         if weight_decay:
-            gradients = list(torch._foreach_add(gradients, weights, alpha=weight_decay))
+            gradients = list(torch._foreach_add(gradients, list(weights), alpha=weight_decay))
         for weight in weights:
             if "velocity" not in self.state[weight]:
                 self.state[weight]["velocity"] = torch.zeros_like(weight)

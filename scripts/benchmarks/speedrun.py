@@ -86,8 +86,7 @@ def _load_config(bench: Bench, path: Path) -> ExperimentConfig:
     """Load the config with the caller's images, or with drawn ones where nothing may be needed."""
     config = load_experiment(path, (), ExperimentConfig)
     if bench.data_root:
-        split = {"val_fraction": config.data.val_fraction, "split_seed": config.data.split_seed}
-        folder = FolderConfig(root=bench.data_root, **split)
+        folder = FolderConfig(root=bench.data_root, val_fraction=config.data.val_fraction)
         config = config.model_copy(update={"data": folder})
     elif bench.quick:
         config = config.model_copy(update={"data": ShapesConfig(num_train=QUICK_NUM_IMAGES)})

@@ -24,6 +24,7 @@ LAYERS = (
     },
     {"acceleration", "data", "models", "losses", "optim"},
     {"metrics", "score_statistics", "test_time_augmentation"},
+    {"image_layers", "progressive_training"},
     {"config.experiment", "engine", "checkpoint", "run_directory", "figures", "data_parallel"},
     {"session", "trained_model"},
     {"fit"},
