@@ -17,8 +17,8 @@ from .session import Session
 # How many minibatches may pass before a dead run is noticed; each look waits for the device.
 DIVERGENCE_CHECK_EVERY = 20
 
-# Drawing the curves takes most of a second, as long as an epoch of a small network on a GPU.
-CURVES_EVERY_SECONDS = 30
+# Drawing the curves takes most of a second: less than a hundredth of the time between two.
+CURVES_EVERY_SECONDS = 120
 
 Watch = Callable[[Iterable[Tally]], Iterable[Tally]]
 
@@ -182,14 +182,17 @@ def save_progress(session: Session, run: RunDirectory) -> None:
         save_checkpoint(checkpoint, run.best_checkpoint)
     save_checkpoint(checkpoint, run.last_checkpoint)
     run.save_metrics(session.records)
-    finished = session.epoch == session.config.epochs
-    if finished or is_stale(run.learning_curves):
+    if curves_are_due(session, run.learning_curves):
         save_figure(draw_learning_curves(session.records, run.path.name), run.learning_curves)
 
 
-def is_stale(picture: Path) -> bool:
-    """Say whether a picture is absent or older than CURVES_EVERY_SECONDS."""
-    return not picture.exists() or time.time() - picture.stat().st_mtime > CURVES_EVERY_SECONDS
+def curves_are_due(session: Session, picture: Path) -> bool:
+    """Say whether training has ended, or gone on for CURVES_EVERY_SECONDS without a picture."""
+    if session.epoch == session.config.epochs:
+        return True
+    if picture.exists():
+        return time.time() - picture.stat().st_mtime > CURVES_EVERY_SECONDS
+    return sum(record["seconds"] for record in session.records) > CURVES_EVERY_SECONDS
 
 
 def best_epoch(records: list[dict[str, float]]) -> int:

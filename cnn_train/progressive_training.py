@@ -4,26 +4,23 @@ from collections.abc import Callable
 
 import torch
 
-from .data.progressive_size import ProgressiveSizeConfig
+from .config.experiment import ExperimentConfig
 from .errors import ConfigError
 from .models.architecture import ArchitectureConfig
 
 
 def side_by_epoch(
-    progress: ProgressiveSizeConfig,
-    architecture: ArchitectureConfig,
-    image_shape: tuple[int, int, int],
-    epochs: int,
+    config: ExperimentConfig, image_shape: tuple[int, int, int]
 ) -> Callable[[int], int] | None:
     """Return the images' side as a function of the epoch; None where it never changes.
 
     Raises ConfigError where the network cannot take its first images.
     """
-    full_px = min(image_shape[1:])
+    progress, full_px = config.progressive_size, min(image_shape[1:])
     if not 0 < progress.start_px < full_px:
         return None
-    check_size_does_not_matter(architecture, image_shape, progress.start_px)
-    return lambda epoch: progress.side_px(epoch, epochs, full_px)
+    check_size_does_not_matter(config.model, image_shape, progress.start_px)
+    return lambda epoch: progress.side_px(epoch, config.epochs, full_px)
 
 
 def check_size_does_not_matter(

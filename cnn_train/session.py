@@ -170,6 +170,7 @@ def build_session(
     fit_image_layers(model, train, normalization)
     check_parts(plan, model, world, sync_batch_norm=config.sync_batch_norm)
     optimizer = config.optimizer.build(model)
+    network = spread(model, device, world, sync_batch_norm=config.sync_batch_norm)
     return Session(
         config=config,
         device=device,
@@ -180,7 +181,7 @@ def build_session(
             config.augment,
             config.seed,
             plan,
-            side_by_epoch(config.progressive_size, config.model, train.image_shape, config.epochs),
+            side_by_epoch(config, train.image_shape),
             world=world,
         ),
         val_images=on_device(val, device),
@@ -188,9 +189,7 @@ def build_session(
         limit_batches=limit_batches,
         model=model,
         average=follow_average(model, optimizer, config.ema_decay),
-        forward=training_forward(
-            spread(model, device, world, sync_batch_norm=config.sync_batch_norm), device, precision
-        ),
+        forward=training_forward(network, device, precision, compiled=config.compile),
         loss_fn=config.loss.build(),
         penalty=config.regularization.build(model),
         optimizer=optimizer,

@@ -90,6 +90,11 @@ class ExperimentConfig(Config):
         default="auto",
         description="auto, float32 or bfloat16; auto: bfloat16 where the hardware has units for it",
     )
+    compile: bool = Field(
+        default=False,
+        description="let torch.compile fuse the network's operations: for long runs on a GPU; "
+        "on a CPU it needs a C++ compiler and is slower",
+    )
 
     def warnings(self) -> list[str]:
         """Name every setting that can have no effect, and every pair that works twice."""
