@@ -55,7 +55,7 @@ class ExperimentConfig(Config):
         default=L2Config(), description="λR(W), added to the loss: none, l1, l2 or elastic"
     )
     optimizer: Optimizer = Field(
-        default=SGDConfig(), description="how weights follow the gradient: sgd, gd or adamw"
+        default=SGDConfig(), description="how weights follow the gradient: sgd, gd, muon or adamw"
     )
     schedule: Schedule = Field(
         default=CosineConfig(),

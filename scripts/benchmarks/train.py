@@ -9,14 +9,15 @@ from cnn_train.models.flops import count_flops
 from cnn_train.profile_step import endless_steps, time_steps
 
 from .bench import Bench
-from .measuring import take_turns, times_to_fill
+from .measuring import Spread, take_turns, times_to_fill
 from .plain_loops import StudentLoop
-from .rows import Row, compare_speeds
+from .rows import Row, Target, compare_speeds
 from .sample_images import load_images
 from .sessions import build_plain_model, start_session
 
 PART = "train"
 ARCHITECTURES = ("resnet18", "vgg16", "fastnet")
+TARGETS = {"resnet18": 4.0, "vgg16": 3.0}
 BATCH_SIZE, QUICK_BATCH_SIZE = 128, 16
 NUM_IMAGES, QUICK_NUM_IMAGES = 10_000, 500
 
@@ -49,9 +50,12 @@ def _compare(bench: Bench, name: str, images: tuple[ImageSet, ImageSet]) -> Row:
     samples = take_turns(candidates, bench.repeats, warm_up=not bench.quick)
     flops = count_flops(session.model, images[0].image_shape).training
     tflops = flops * median(samples["ours"]) / 1e12
+    ratio = Spread.of_ratios(samples["ours"], samples["plain"]).median
+    least = TARGETS.get(name)
     return compare_speeds(
         PART, name, "images/s", samples["ours"], samples["plain"],
         tflops=tflops,
         of_ceiling=bench.share_of_ceiling(tflops, session.precision),
+        target=Target(f"≥ {least:g}", ratio >= least) if least else None,
         note=f"{session.precision.name} against float32, minibatches of {batch_size}",
     )  # fmt: skip
