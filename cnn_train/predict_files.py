@@ -3,20 +3,29 @@
 Shape letters: B images of one batch, C channels, H W pixels, K classes.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .data.dataset import Progress, silent
 from .data.images.files import load_image, resize_and_crop
 from .data.images.paths import UnusableImage, find_images
+from .data.images.quiet_pillow import quiet_pillow
 from .errors import DataError, ResourceError
 from .score_statistics import rank_classes
 from .trained_model import TrainedModel
+
+FILES_PER_TASK = 32
+NUM_THREADS = 2
+BATCHES_AHEAD = 2
 
 
 @dataclass(frozen=True)
@@ -78,71 +87,105 @@ def predict_files(
     found = find_images(paths)
     predictions, errors = [], list(found.errors)
     with progress(f"Predicting {len(found.files):,} images", len(found.files)) as advance:
-        for start in range(0, len(found.files), batch_size):
-            files = found.files[start : start + batch_size]
-            predicted, failed = _predict_batch(trained, files, top_k)
+        for batch in _load_batches(found.files, height, batch_size):
+            predicted, without_scores = _predict_batch(trained, batch, top_k)
             predictions += predicted
-            errors += failed
-            advance(len(files))
+            errors += [*batch.errors, *without_scores]
+            advance(len(batch.paths) + len(batch.errors))
     return predictions, errors
 
 
 @dataclass(frozen=True)
-class _NetworkInput:
-    """What the network sees of one file."""
+class _Batch:
+    """What the network sees of some files; the arrays and lists leave out those with errors."""
 
-    path: str
-    image_CHW: Tensor
-    notices: tuple[str, ...]
-
-
-def _predict_batch(
-    trained: TrainedModel, files: Sequence[Path], top_k: int
-) -> tuple[list[Prediction], list[UnusableImage]]:
-    inputs, errors = _load_inputs(files, size_px=trained.image_shape[1])
-    if not inputs:
-        return [], errors
-    images_BCHW = torch.stack([one.image_CHW for one in inputs])
-    predictions = []
-    for one, scores_K in zip(inputs, trained.scores(images_BCHW), strict=True):
-        if torch.isfinite(scores_K).all():
-            predictions.append(_predict_one(trained, one, scores_K, top_k))
-        else:
-            message = f"{one.path}: the model returned NaN scores; choose another checkpoint"
-            errors.append(UnusableImage(one.path, message))
-    return predictions, errors
+    paths: list[str]
+    images_BCHW: Tensor
+    notices: list[tuple[str, ...]]
+    errors: list[UnusableImage]
 
 
-def _load_inputs(
-    files: Sequence[Path], size_px: int
-) -> tuple[list[_NetworkInput], list[UnusableImage]]:
-    inputs, errors = [], []
+def _load_batches(files: Sequence[Path], size_px: int, batch_size: int) -> Iterator[_Batch]:
+    """Yield batch after batch; threads read the next ones while the caller computes."""
+    pieces = (files[i : i + FILES_PER_TASK] for i in range(0, len(files), FILES_PER_TASK))
+    per_batch = max(1, batch_size // FILES_PER_TASK)
+    loading: deque[Future[_Batch]] = deque()
+    threads = ThreadPoolExecutor(NUM_THREADS)
+    try:
+        with quiet_pillow:
+            while True:
+                for piece in islice(pieces, BATCHES_AHEAD * per_batch - len(loading)):
+                    loading.append(threads.submit(_load, piece, size_px))
+                if not loading:
+                    return
+                ready = [loading.popleft().result() for _ in range(min(per_batch, len(loading)))]
+                for piece in islice(pieces, BATCHES_AHEAD * per_batch - len(loading)):
+                    loading.append(threads.submit(_load, piece, size_px))
+                yield _join(ready)
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+def _load(files: Sequence[Path], size_px: int) -> _Batch:
+    pixels_BCHW = np.empty((len(files), 3, size_px, size_px), dtype=np.uint8)
+    batch = _Batch([], torch.from_numpy(pixels_BCHW), [], [])
     for file in files:
         try:
             decoded = load_image(file)
         except (DataError, ResourceError) as problem:
-            errors.append(UnusableImage(str(file), str(problem)))
+            batch.errors.append(UnusableImage(str(file), str(problem)))
             continue
-        pixels_HWC = torch.from_numpy(resize_and_crop(decoded.pixels_HWC, size_px))
-        image_CHW = pixels_HWC.permute(2, 0, 1).contiguous()
-        inputs.append(_NetworkInput(str(file), image_CHW, decoded.notices))
-    return inputs, errors
+        pixels_HWC = resize_and_crop(decoded.pixels_HWC, size_px)
+        pixels_BCHW[len(batch.paths)] = pixels_HWC.transpose(2, 0, 1)
+        batch.paths.append(str(file))
+        batch.notices.append(decoded.notices)
+    return replace(batch, images_BCHW=batch.images_BCHW[: len(batch.paths)])
 
 
-def _predict_one(
-    trained: TrainedModel, one: _NetworkInput, scores_K: Tensor, top_k: int
-) -> Prediction:
-    order_K = rank_classes(scores_K[None])[0]
-    probabilities_K = scores_K.double().softmax(dim=0)
-    has_probabilities = trained.config.loss.gives_probabilities
-    top = tuple(
-        ClassScore(
-            label=trained.class_names[index],
-            index=index,
-            score=scores_K[index].item(),
-            probability=probabilities_K[index].item() if has_probabilities else None,
-        )
-        for index in order_K[:top_k].tolist()
+def _join(batches: Sequence[_Batch]) -> _Batch:
+    return _Batch(
+        paths=[path for one in batches for path in one.paths],
+        images_BCHW=torch.cat([one.images_BCHW for one in batches]),
+        notices=[notices for one in batches for notices in one.notices],
+        errors=[error for one in batches for error in one.errors],
     )
-    margin = (scores_K[order_K[0]] - scores_K[order_K[1]]).item()
-    return Prediction(one.path, top, margin, one.image_CHW, one.notices)
+
+
+def _predict_batch(
+    trained: TrainedModel, batch: _Batch, top_k: int
+) -> tuple[list[Prediction], list[UnusableImage]]:
+    """Return the predictions, and an entry for each file whose scores are not finite."""
+    if not batch.paths:
+        return [], []
+    scores_BK = trained.scores(batch.images_BCHW)
+    finite_B = scores_BK.isfinite().all(dim=1).tolist()
+    tops, margins = _rank(trained, scores_BK, top_k)
+    rows = zip(batch.paths, tops, margins, batch.images_BCHW, batch.notices, strict=True)
+    predictions = [Prediction(*row) for row, finite in zip(rows, finite_B, strict=True) if finite]
+    errors = [
+        UnusableImage(path, f"{path}: the model returned NaN scores; choose another checkpoint")
+        for path, finite in zip(batch.paths, finite_B, strict=True)
+        if not finite
+    ]
+    return predictions, errors
+
+
+def _rank(
+    trained: TrainedModel, scores_BK: Tensor, top_k: int
+) -> tuple[list[tuple[ClassScore, ...]], list[float]]:
+    """Return each image's best classes, best first, and its margin."""
+    order_BK = rank_classes(scores_BK)
+    ranked_BK = scores_BK.gather(1, order_BK)
+    margins_B = ranked_BK[:, 0] - ranked_BK[:, 1]
+    probabilities_BK = scores_BK.double().softmax(dim=1).gather(1, order_BK)
+    columns = [part[:, :top_k].tolist() for part in (order_BK, ranked_BK, probabilities_BK)]
+    names = trained.class_names
+    known = trained.config.loss.gives_probabilities
+    tops = [
+        tuple(
+            ClassScore(names[index], index, score, probability if known else None)
+            for index, score, probability in zip(*row, strict=True)
+        )
+        for row in zip(*columns, strict=True)
+    ]
+    return tops, margins_B.tolist()

@@ -8,8 +8,8 @@ a file is no image, and a line of JSON: the remarks about them.
 """
 
 import json
+import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,5 +52,7 @@ def _decode(path: Path, size_px: int, remarks: dict[str, list[str]]) -> bytes:
 
 
 if __name__ == "__main__":
-    with suppress(BrokenPipeError):  # the parent is gone
+    try:
         serve(sys.stdin.buffer, sys.stdout.buffer, int(sys.argv[1]))
+    except BrokenPipeError:
+        os._exit(1)  # the parent is gone; nobody is left to read what lies in the buffer
