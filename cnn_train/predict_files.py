@@ -6,8 +6,8 @@ Shape letters: B images of one batch, C channels, H W pixels, K classes.
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from .trained_model import TrainedModel
 
 FILES_PER_TASK = 32
 NUM_THREADS = 2
-BATCHES_AHEAD = 2
+BATCHES_AHEAD = 1
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,10 @@ def predict_files(
         )
     found = find_images(paths)
     predictions, errors = [], list(found.errors)
-    with progress(f"Predicting {len(found.files):,} images", len(found.files)) as advance:
-        for batch in _load_batches(found.files, height, batch_size):
+    batches = _load_batches(found.files, height, batch_size)
+    description = f"Predicting {len(found.files):,} images"
+    with closing(batches), progress(description, len(found.files)) as advance:
+        for batch in batches:
             predicted, without_scores = _predict_batch(trained, batch, top_k)
             predictions += predicted
             errors += [*batch.errors, *without_scores]
@@ -106,49 +108,49 @@ class _Batch:
 
 
 def _load_batches(files: Sequence[Path], size_px: int, batch_size: int) -> Iterator[_Batch]:
-    """Yield batch after batch; threads read the next ones while the caller computes."""
-    pieces = (files[i : i + FILES_PER_TASK] for i in range(0, len(files), FILES_PER_TASK))
-    per_batch = max(1, batch_size // FILES_PER_TASK)
+    """Yield the files batch by batch; threads read the next ones while the caller computes."""
+    files_per_task = min(FILES_PER_TASK, batch_size)
+    tasks_per_batch = batch_size // files_per_task
+    tasks = [files[i : i + files_per_task] for i in range(0, len(files), files_per_task)]
     loading: deque[Future[_Batch]] = deque()
     threads = ThreadPoolExecutor(NUM_THREADS)
     try:
-        with quiet_pillow:
-            while True:
-                for piece in islice(pieces, BATCHES_AHEAD * per_batch - len(loading)):
-                    loading.append(threads.submit(_load, piece, size_px))
-                if not loading:
-                    return
-                ready = [loading.popleft().result() for _ in range(min(per_batch, len(loading)))]
-                for piece in islice(pieces, BATCHES_AHEAD * per_batch - len(loading)):
-                    loading.append(threads.submit(_load, piece, size_px))
-                yield _join(ready)
+        for task in tasks:
+            loading.append(threads.submit(_load, task, size_px))
+            if len(loading) == (1 + BATCHES_AHEAD) * tasks_per_batch:
+                yield _join_next(loading, tasks_per_batch)
+        while loading:
+            yield _join_next(loading, tasks_per_batch)
     finally:
         threads.shutdown(cancel_futures=True)
+
+
+def _join_next(loading: "deque[Future[_Batch]]", num_tasks: int) -> _Batch:
+    """Wait for the next tasks of ``loading`` and join what they read, in order."""
+    parts = [loading.popleft().result() for _ in range(min(num_tasks, len(loading)))]
+    return _Batch(
+        paths=[path for part in parts for path in part.paths],
+        images_BCHW=torch.cat([part.images_BCHW for part in parts]),
+        notices=[notices for part in parts for notices in part.notices],
+        errors=[error for part in parts for error in part.errors],
+    )
 
 
 def _load(files: Sequence[Path], size_px: int) -> _Batch:
     pixels_BCHW = np.empty((len(files), 3, size_px, size_px), dtype=np.uint8)
     batch = _Batch([], torch.from_numpy(pixels_BCHW), [], [])
-    for file in files:
-        try:
-            decoded = load_image(file)
-        except (DataError, ResourceError) as problem:
-            batch.errors.append(UnusableImage(str(file), str(problem)))
-            continue
-        pixels_HWC = resize_and_crop(decoded.pixels_HWC, size_px)
-        pixels_BCHW[len(batch.paths)] = pixels_HWC.transpose(2, 0, 1)
-        batch.paths.append(str(file))
-        batch.notices.append(decoded.notices)
+    with quiet_pillow:
+        for file in files:
+            try:
+                decoded = load_image(file)
+            except (DataError, ResourceError) as problem:
+                batch.errors.append(UnusableImage(str(file), str(problem)))
+                continue
+            pixels_HWC = resize_and_crop(decoded.pixels_HWC, size_px)
+            pixels_BCHW[len(batch.paths)] = pixels_HWC.transpose(2, 0, 1)
+            batch.paths.append(str(file))
+            batch.notices.append(decoded.notices)
     return replace(batch, images_BCHW=batch.images_BCHW[: len(batch.paths)])
-
-
-def _join(batches: Sequence[_Batch]) -> _Batch:
-    return _Batch(
-        paths=[path for one in batches for path in one.paths],
-        images_BCHW=torch.cat([one.images_BCHW for one in batches]),
-        notices=[notices for one in batches for notices in one.notices],
-        errors=[error for one in batches for error in one.errors],
-    )
 
 
 def _predict_batch(
