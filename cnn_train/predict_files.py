@@ -4,7 +4,7 @@ Shape letters: B images of one batch, C channels, H W pixels, K classes.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -107,7 +107,7 @@ class _Batch:
     errors: list[UnusableImage]
 
 
-def _load_batches(files: Sequence[Path], size_px: int, batch_size: int) -> Iterator[_Batch]:
+def _load_batches(files: Sequence[Path], size_px: int, batch_size: int) -> Generator[_Batch]:
     """Yield the files batch by batch; threads read the next ones while the caller computes."""
     files_per_task = min(FILES_PER_TASK, batch_size)
     tasks_per_batch = batch_size // files_per_task
