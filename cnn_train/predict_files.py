@@ -6,7 +6,7 @@ Shape letters: B images of one batch, C channels, H W pixels, K classes.
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from .data.dataset import Progress, silent
+from .data.folder.decoding import count_cores
 from .data.images.files import load_image, resize_and_crop
 from .data.images.paths import UnusableImage, find_images
 from .data.images.quiet_pillow import quiet_pillow
@@ -24,8 +25,8 @@ from .score_statistics import rank_classes
 from .trained_model import TrainedModel
 
 FILES_PER_TASK = 32
-NUM_THREADS = 2
-BATCHES_AHEAD = 1
+SMALL_FILE_BYTES = 8_192
+MAX_THREADS = 16  # each holds a file open and a photograph in memory
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ def predict_files(
         )
     found = find_images(paths)
     predictions, errors = [], list(found.errors)
-    batches = _load_batches(found.files, height, batch_size)
+    num_ahead = _num_batches_ahead(trained.device.torch_device)
+    batches = _load_batches(found.files, height, batch_size, num_ahead)
     description = f"Predicting {len(found.files):,} images"
     with closing(batches), progress(description, len(found.files)) as advance:
         for batch in batches:
@@ -107,17 +109,37 @@ class _Batch:
     errors: list[UnusableImage]
 
 
-def _load_batches(files: Sequence[Path], size_px: int, batch_size: int) -> Generator[_Batch]:
-    """Yield the files batch by batch; threads read the next ones while the caller computes."""
+def _num_batches_ahead(device: torch.device) -> int:
+    """Say how many batches to read while the network computes.
+
+    On the CPU it computes on every core: whoever takes one away makes all the others wait.
+    """
+    return 0 if device.type == "cpu" else 1
+
+
+def _num_threads(files: Sequence[Path]) -> int:
+    """Say how many threads read best: small files are read under the interpreter's lock."""
+    sizes = []
+    for file in files[:FILES_PER_TASK]:
+        with suppress(OSError, ValueError):
+            sizes.append(file.stat().st_size)
+    small = sum(sizes) < SMALL_FILE_BYTES * len(sizes)
+    return 1 if small else min(count_cores(), MAX_THREADS)
+
+
+def _load_batches(
+    files: Sequence[Path], size_px: int, batch_size: int, num_ahead: int
+) -> Generator[_Batch]:
+    """Yield the files batch by batch; threads read ``num_ahead`` while the caller computes."""
     files_per_task = min(FILES_PER_TASK, batch_size)
     tasks_per_batch = batch_size // files_per_task
     tasks = [files[i : i + files_per_task] for i in range(0, len(files), files_per_task)]
     loading: deque[Future[_Batch]] = deque()
-    threads = ThreadPoolExecutor(NUM_THREADS)
+    threads = ThreadPoolExecutor(_num_threads(files))
     try:
         for task in tasks:
             loading.append(threads.submit(_load, task, size_px))
-            if len(loading) == (1 + BATCHES_AHEAD) * tasks_per_batch:
+            if len(loading) == (1 + num_ahead) * tasks_per_batch:
                 yield _join_next(loading, tasks_per_batch)
         while loading:
             yield _join_next(loading, tasks_per_batch)

@@ -1,5 +1,6 @@
 import math
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,7 @@ def test_the_order_is_kept_over_many_batches_with_bad_files_among_them(photos):
     assert [one.path for one in errors] == [str(file) for file in files[3::7]]
 
 
-def test_the_next_files_are_read_while_the_network_computes(photos, monkeypatch):
+def test_a_gpu_computes_while_the_next_files_are_read(photos, monkeypatch):
     second_was_read = threading.Event()
     read = use_case.load_image
 
@@ -132,9 +133,35 @@ def test_the_next_files_are_read_while_the_network_computes(photos, monkeypatch)
             return super().forward(images_BCHW)
 
     monkeypatch.setattr(use_case, "load_image", load)
+    monkeypatch.setattr(use_case, "_num_batches_ahead", lambda device: 1)
     files = [photos / "a.png", photos / "b.png"]
     predictions, _ = predict_files(make_trained(Waiting()), files, batch_size=1)
     assert len(predictions) == 2
+
+
+def test_nothing_takes_a_core_from_a_network_that_computes_on_all_of_them(photos, monkeypatch):
+    loaded, read = [], use_case.load_image
+    monkeypatch.setattr(use_case, "load_image", lambda path: (loaded.append(path), read(path))[1])
+
+    class Looking(Brightness):
+        def forward(self, images_BCHW):
+            time.sleep(0.05)
+            seen.append(len(loaded))
+            return super().forward(images_BCHW)
+
+    seen: list[int] = []
+    predict_files(make_trained(Looking()), [photos], batch_size=1)
+    assert seen == [1, 2, 3]
+    assert use_case._num_batches_ahead(torch.device("cuda")) == 1
+
+
+def test_photographs_are_read_on_all_cores_and_small_files_by_one_thread(tmp_path, monkeypatch):
+    monkeypatch.setattr(use_case, "count_cores", lambda: 4)
+    paths = [tmp_path / "small.jpg", tmp_path / "gone.jpg", tmp_path / "large.jpg"]
+    paths[0].write_bytes(bytes(900))
+    paths[2].write_bytes(bytes(100_000))
+    assert use_case._num_threads(paths[:2]) == 1
+    assert use_case._num_threads(paths) == 4
 
 
 def test_an_interruption_leaves_no_thread_and_reads_little_further(photos, monkeypatch):
