@@ -3,20 +3,30 @@
 Shape letters: B images of one batch, C channels, H W pixels, K classes.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .data.dataset import Progress, silent
+from .data.folder.decoding import count_cores
 from .data.images.files import load_image, resize_and_crop
 from .data.images.paths import UnusableImage, find_images
+from .data.images.quiet_pillow import quiet_pillow
 from .errors import DataError, ResourceError
 from .score_statistics import rank_classes
 from .trained_model import TrainedModel
+
+FILES_PER_TASK = 32
+SMALL_FILE_BYTES = 8_192
+MAX_THREADS = 16  # each holds a file open and a photograph in memory
 
 
 @dataclass(frozen=True)
@@ -77,72 +87,129 @@ def predict_files(
         )
     found = find_images(paths)
     predictions, errors = [], list(found.errors)
-    with progress(f"Predicting {len(found.files):,} images", len(found.files)) as advance:
-        for start in range(0, len(found.files), batch_size):
-            files = found.files[start : start + batch_size]
-            predicted, failed = _predict_batch(trained, files, top_k)
+    num_ahead = _num_batches_ahead(trained.device.torch_device)
+    batches = _load_batches(found.files, height, batch_size, num_ahead)
+    description = f"Predicting {len(found.files):,} images"
+    with closing(batches), progress(description, len(found.files)) as advance:
+        for batch in batches:
+            predicted, without_scores = _predict_batch(trained, batch, top_k)
             predictions += predicted
-            errors += failed
-            advance(len(files))
+            errors += [*batch.errors, *without_scores]
+            advance(len(batch.paths) + len(batch.errors))
     return predictions, errors
 
 
 @dataclass(frozen=True)
-class _NetworkInput:
-    """What the network sees of one file."""
+class _Batch:
+    """What the network sees of some files; the arrays and lists leave out those with errors."""
 
-    path: str
-    image_CHW: Tensor
-    notices: tuple[str, ...]
+    paths: list[str]
+    images_BCHW: Tensor
+    notices: list[tuple[str, ...]]
+    errors: list[UnusableImage]
+
+
+def _num_batches_ahead(device: torch.device) -> int:
+    """Say how many batches to read while the network computes.
+
+    On the CPU it computes on every core: whoever takes one away makes all the others wait.
+    """
+    return 0 if device.type == "cpu" else 1
+
+
+def _num_threads(files: Sequence[Path]) -> int:
+    """Say how many threads read best: small files are read under the interpreter's lock."""
+    sizes = []
+    for file in files[:FILES_PER_TASK]:
+        with suppress(OSError, ValueError):
+            sizes.append(file.stat().st_size)
+    small = sum(sizes) < SMALL_FILE_BYTES * len(sizes)
+    return 1 if small else min(count_cores(), MAX_THREADS)
+
+
+def _load_batches(
+    files: Sequence[Path], size_px: int, batch_size: int, num_ahead: int
+) -> Generator[_Batch]:
+    """Yield the files batch by batch; threads read ``num_ahead`` while the caller computes."""
+    files_per_task = min(FILES_PER_TASK, batch_size)
+    tasks_per_batch = batch_size // files_per_task
+    tasks = [files[i : i + files_per_task] for i in range(0, len(files), files_per_task)]
+    loading: deque[Future[_Batch]] = deque()
+    threads = ThreadPoolExecutor(_num_threads(files))
+    try:
+        for task in tasks:
+            loading.append(threads.submit(_load, task, size_px))
+            if len(loading) == (1 + num_ahead) * tasks_per_batch:
+                yield _join_next(loading, tasks_per_batch)
+        while loading:
+            yield _join_next(loading, tasks_per_batch)
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+def _join_next(loading: "deque[Future[_Batch]]", num_tasks: int) -> _Batch:
+    """Wait for the next tasks of ``loading`` and join what they read, in order."""
+    parts = [loading.popleft().result() for _ in range(min(num_tasks, len(loading)))]
+    return _Batch(
+        paths=[path for part in parts for path in part.paths],
+        images_BCHW=torch.cat([part.images_BCHW for part in parts]),
+        notices=[notices for part in parts for notices in part.notices],
+        errors=[error for part in parts for error in part.errors],
+    )
+
+
+def _load(files: Sequence[Path], size_px: int) -> _Batch:
+    pixels_BCHW = np.empty((len(files), 3, size_px, size_px), dtype=np.uint8)
+    batch = _Batch([], torch.from_numpy(pixels_BCHW), [], [])
+    with quiet_pillow:
+        for file in files:
+            try:
+                decoded = load_image(file)
+            except (DataError, ResourceError) as problem:
+                batch.errors.append(UnusableImage(str(file), str(problem)))
+                continue
+            pixels_HWC = resize_and_crop(decoded.pixels_HWC, size_px)
+            pixels_BCHW[len(batch.paths)] = pixels_HWC.transpose(2, 0, 1)
+            batch.paths.append(str(file))
+            batch.notices.append(decoded.notices)
+    return replace(batch, images_BCHW=batch.images_BCHW[: len(batch.paths)])
 
 
 def _predict_batch(
-    trained: TrainedModel, files: Sequence[Path], top_k: int
+    trained: TrainedModel, batch: _Batch, top_k: int
 ) -> tuple[list[Prediction], list[UnusableImage]]:
-    inputs, errors = _load_inputs(files, size_px=trained.image_shape[1])
-    if not inputs:
-        return [], errors
-    images_BCHW = torch.stack([one.image_CHW for one in inputs])
-    predictions = []
-    for one, scores_K in zip(inputs, trained.scores(images_BCHW), strict=True):
-        if torch.isfinite(scores_K).all():
-            predictions.append(_predict_one(trained, one, scores_K, top_k))
-        else:
-            message = f"{one.path}: the model returned NaN scores; choose another checkpoint"
-            errors.append(UnusableImage(one.path, message))
+    """Return the predictions, and an entry for each file whose scores are not finite."""
+    if not batch.paths:
+        return [], []
+    scores_BK = trained.scores(batch.images_BCHW)
+    finite_B = scores_BK.isfinite().all(dim=1).tolist()
+    tops, margins = _rank(trained, scores_BK, top_k)
+    rows = zip(batch.paths, tops, margins, batch.images_BCHW, batch.notices, strict=True)
+    predictions = [Prediction(*row) for row, finite in zip(rows, finite_B, strict=True) if finite]
+    errors = [
+        UnusableImage(path, f"{path}: the model returned NaN scores; choose another checkpoint")
+        for path, finite in zip(batch.paths, finite_B, strict=True)
+        if not finite
+    ]
     return predictions, errors
 
 
-def _load_inputs(
-    files: Sequence[Path], size_px: int
-) -> tuple[list[_NetworkInput], list[UnusableImage]]:
-    inputs, errors = [], []
-    for file in files:
-        try:
-            decoded = load_image(file)
-        except (DataError, ResourceError) as problem:
-            errors.append(UnusableImage(str(file), str(problem)))
-            continue
-        pixels_HWC = torch.from_numpy(resize_and_crop(decoded.pixels_HWC, size_px))
-        image_CHW = pixels_HWC.permute(2, 0, 1).contiguous()
-        inputs.append(_NetworkInput(str(file), image_CHW, decoded.notices))
-    return inputs, errors
-
-
-def _predict_one(
-    trained: TrainedModel, one: _NetworkInput, scores_K: Tensor, top_k: int
-) -> Prediction:
-    order_K = rank_classes(scores_K[None])[0]
-    probabilities_K = scores_K.double().softmax(dim=0)
-    has_probabilities = trained.config.loss.gives_probabilities
-    top = tuple(
-        ClassScore(
-            label=trained.class_names[index],
-            index=index,
-            score=scores_K[index].item(),
-            probability=probabilities_K[index].item() if has_probabilities else None,
+def _rank(
+    trained: TrainedModel, scores_BK: Tensor, top_k: int
+) -> tuple[list[tuple[ClassScore, ...]], list[float]]:
+    """Return each image's best classes, best first, and its margin."""
+    order_BK = rank_classes(scores_BK)
+    ranked_BK = scores_BK.gather(1, order_BK)
+    margins_B = ranked_BK[:, 0] - ranked_BK[:, 1]
+    probabilities_BK = scores_BK.double().softmax(dim=1).gather(1, order_BK)
+    columns = [part[:, :top_k].tolist() for part in (order_BK, ranked_BK, probabilities_BK)]
+    names = trained.class_names
+    known = trained.config.loss.gives_probabilities
+    tops = [
+        tuple(
+            ClassScore(names[index], index, score, probability if known else None)
+            for index, score, probability in zip(*row, strict=True)
         )
-        for index in order_K[:top_k].tolist()
-    )
-    margin = (scores_K[order_K[0]] - scores_K[order_K[1]]).item()
-    return Prediction(one.path, top, margin, one.image_CHW, one.notices)
+        for row in zip(*columns, strict=True)
+    ]
+    return tops, margins_B.tolist()

@@ -1,4 +1,6 @@
 import math
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from cnn_train import predict_files as use_case
 from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.normalization import Normalization
@@ -98,6 +101,84 @@ def test_a_bad_file_is_one_entry_and_the_others_are_still_predicted(photos):
     ]  # fmt: skip
     assert all(one.message.startswith(f"{one.path}: ") for one in errors)
     assert all("\n" not in one.message for one in errors)
+
+
+def test_the_order_is_kept_over_many_batches_with_bad_files_among_them(photos):
+    files, expected = [], []
+    for i in range(90):
+        files.append(photos / f"{i:02}.png")
+        if i % 7 == 3:
+            files[-1].write_text("not a picture")
+        else:
+            Image.new("RGB", (16, 16), (i, 255 - i, 0)).save(files[-1])
+            expected.append((str(files[-1]), pytest.approx(i / 255)))
+    predictions, errors = predict_files(make_trained(), files, batch_size=8)
+    reds = [next(c.score for c in one.top if c.label == "red") for one in predictions]
+    assert list(zip([one.path for one in predictions], reds, strict=True)) == expected
+    assert [one.path for one in errors] == [str(file) for file in files[3::7]]
+
+
+def test_a_gpu_computes_while_the_next_files_are_read(photos, monkeypatch):
+    second_was_read = threading.Event()
+    read = use_case.load_image
+
+    def load(path):
+        if path.name == "b.png":
+            second_was_read.set()
+        return read(path)
+
+    class Waiting(Brightness):
+        def forward(self, images_BCHW):
+            assert second_was_read.wait(timeout=30)
+            return super().forward(images_BCHW)
+
+    monkeypatch.setattr(use_case, "load_image", load)
+    monkeypatch.setattr(use_case, "_num_batches_ahead", lambda device: 1)
+    files = [photos / "a.png", photos / "b.png"]
+    predictions, _ = predict_files(make_trained(Waiting()), files, batch_size=1)
+    assert len(predictions) == 2
+
+
+def test_nothing_takes_a_core_from_a_network_that_computes_on_all_of_them(photos, monkeypatch):
+    loaded, read = [], use_case.load_image
+    monkeypatch.setattr(use_case, "load_image", lambda path: (loaded.append(path), read(path))[1])
+
+    class Looking(Brightness):
+        def forward(self, images_BCHW):
+            time.sleep(0.05)
+            seen.append(len(loaded))
+            return super().forward(images_BCHW)
+
+    seen: list[int] = []
+    predict_files(make_trained(Looking()), [photos], batch_size=1)
+    assert seen == [1, 2, 3]
+    assert use_case._num_batches_ahead(torch.device("cuda")) == 1
+
+
+def test_photographs_are_read_on_all_cores_and_small_files_by_one_thread(tmp_path, monkeypatch):
+    monkeypatch.setattr(use_case, "count_cores", lambda: 4)
+    paths = [tmp_path / "small.jpg", tmp_path / "gone.jpg", tmp_path / "large.jpg"]
+    paths[0].write_bytes(bytes(900))
+    paths[2].write_bytes(bytes(100_000))
+    assert use_case._num_threads(paths[:2]) == 1
+    assert use_case._num_threads(paths) == 4
+
+
+def test_an_interruption_leaves_no_thread_and_reads_little_further(photos, monkeypatch):
+    class Interrupted(Brightness):
+        def forward(self, images_BCHW):
+            raise KeyboardInterrupt
+
+    before, loaded, read = threading.active_count(), [], use_case.load_image
+    monkeypatch.setattr(use_case, "load_image", lambda path: (loaded.append(path), read(path))[1])
+    copies = []
+    for i in range(50):
+        copies.append(photos / f"copy{i:02}.png")
+        copies[-1].write_bytes((photos / "a.png").read_bytes())
+    with pytest.raises(KeyboardInterrupt):
+        predict_files(make_trained(Interrupted()), copies, batch_size=1)
+    assert threading.active_count() == before
+    assert len(loaded) < 10
 
 
 def test_a_batch_of_nothing_but_bad_files_predicts_nothing(photos):

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from ..data import DATASETS
 from ..data.augment import AugmentConfig
+from ..data.catalogue import DATASETS
 from ..data.cifar10.dataset import CIFAR10Config
 from ..data.dataset import DatasetConfig
 from ..data.progressive_size import ProgressiveSizeConfig

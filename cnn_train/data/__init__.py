@@ -1,12 +1,4 @@
-"""Datasets, splits and device-resident minibatches; every dataset by the name configs use."""
+"""Datasets, splits and device-resident minibatches.
 
-from .cifar10.dataset import CIFAR10Config
-from .dataset import DatasetConfig
-from .folder.dataset import FolderConfig
-from .shapes.dataset import ShapesConfig
-
-DATASETS: dict[str, type[DatasetConfig]] = {
-    "cifar10": CIFAR10Config,
-    "folder": FolderConfig,
-    "shapes": ShapesConfig,
-}
+Nothing is imported here: a process that only decodes image files must not wait for torch.
+"""

@@ -34,9 +34,11 @@ def save_decoded(path: Path, images: ImageSet, *, stamp: str) -> None:
         images.labels_N.contiguous().numpy().data,
         images.images_NCHW.contiguous().numpy().data,
     )
-    body = b"".join(parts)
+    digest = sha256()
+    for part in parts:
+        digest.update(part)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, sha256(body).hexdigest().encode() + body)
+    write_atomically(path, b"".join((digest.hexdigest().encode(), *parts)))
 
 
 def load_decoded(path: Path, *, stamp: str) -> ImageSet | None:

@@ -34,7 +34,7 @@ def decode_rows(bench: Bench) -> Iterator[Row]:
         {
             "first": first.seconds,
             "second": first.seconds_from_cache,
-            "plain": partial(_decode_plainly, files),
+            "plain": partial(decode_plainly, files),
         },
         bench.repeats,
         warm_up=bench.data_root is None,
@@ -80,7 +80,7 @@ class FirstStart:
         return time.perf_counter() - started
 
 
-def _decode_plainly(files: Sequence[Path]) -> float:
+def decode_plainly(files: Sequence[Path]) -> float:
     """Decode one file after the other and keep nothing; return the seconds."""
     started = time.perf_counter()
     for file in files:

@@ -1,5 +1,6 @@
 """How long a user waits for a command, and how much of a batch prediction is the network's."""
 
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from cnn_train.stopwatch import now
 from cnn_train.trained_model import TrainedModel, load_trained_model
 
 from .bench import Bench
+from .decode import decode_plainly
 from .measuring import Spread, take_turns
 from .rows import Row, Target, compare_seconds, compare_speeds
 from .sample_images import make_noise, write_jpegs
@@ -38,7 +40,7 @@ def startup_rows(bench: Bench) -> Iterator[Row]:
     yield _time_command(bench, predict, "import torch", 4.0)
     for name in ("resnet20",) if bench.quick else ("resnet20", "resnet18"):
         trained = load_trained_model(_save_untrained(bench, name), str(bench.device.torch_device))
-        yield _batch_prediction(bench, name, trained, files)
+        yield from _batch_prediction(bench, name, trained, files)
 
 
 def _time_command(
@@ -77,8 +79,13 @@ def _save_untrained(bench: Bench, architecture: str) -> Path:
     return path
 
 
-def _batch_prediction(bench: Bench, name: str, trained: TrainedModel, files: Sequence[Path]) -> Row:
-    """Compare files in, classes out with the forward passes over inputs that lie ready."""
+def _batch_prediction(
+    bench: Bench, name: str, trained: TrainedModel, files: Sequence[Path]
+) -> Iterator[Row]:
+    """Compare files in, classes out with forward passes over inputs that lie ready.
+
+    Reading costs time that those do not have: a second row says what the cores have time for.
+    """
     device = trained.device.torch_device
     forward = with_autocast(trained.model, trained.device, trained.precision)
     pixels_NCHW = make_noise(len(files)).images_NCHW.to(device)
@@ -96,11 +103,38 @@ def _batch_prediction(bench: Bench, name: str, trained: TrainedModel, files: Seq
             forward(images_BCHW)
         return len(files) / (now(device) - started)
 
-    samples = take_turns({"ours": from_files, "plain": forward_only}, bench.repeats)
+    samples = take_turns(
+        {
+            "ours": from_files,
+            "plain": forward_only,
+            "reading": lambda: len(files) / decode_plainly(files),
+        },
+        bench.repeats,
+    )
     share = Spread.of_ratios(samples["ours"], samples["plain"]).median
-    return compare_speeds(
+    yield compare_speeds(
         PART, f"predict {len(files):,} files, {name}", "images/s",
         samples["ours"], samples["plain"],
         target=Target(f"≥ {LEAST_SHARE:.0%} of plain", share >= LEAST_SHARE),
         note=f"plain: forward passes alone, {trained.precision.name}",
     )  # fmt: skip
+    cores = os.cpu_count() or 1
+    bounds = [
+        attainable_speed(forward_speed, reading, cores, on_cpu=device.type == "cpu")
+        for forward_speed, reading in zip(samples["plain"], samples["reading"], strict=True)
+    ]
+    yield compare_speeds(
+        PART, f"predict {len(files):,} files, {name}, at best", "images/s",
+        samples["ours"], bounds,
+        note=f"plain: forward passes, and Pillow's reading spread over {cores} cores",
+    )  # fmt: skip
+
+
+def attainable_speed(forward: float, reading: float, cores: int, *, on_cpu: bool) -> float:
+    """Return the images/s that the hardware allows, from all cores' forward, one core's reading.
+
+    On the CPU the two share the cores and their times add up; beside a GPU the slower one decides.
+    """
+    if on_cpu:
+        return 1 / (1 / forward + 1 / (reading * cores))
+    return min(forward, reading * cores)

@@ -19,7 +19,7 @@ MAX_LINES = 30
 SHIPPED = {
     "quickstart", "fast_cpu", "linear_hinge", "linear_cross_entropy", "lenet_hinge",
     "lenet_cross_entropy", "vgg16_hinge", "vgg16_cross_entropy", "resnet18", "resnet20",
-    "wrn28_10",
+    "wrn28_10", "speedrun_cpu", "speedrun_gpu", "speedrun96_gpu",
 }  # fmt: skip
 
 every_config = pytest.mark.parametrize("path", CONFIGS, ids=[path.stem for path in CONFIGS])

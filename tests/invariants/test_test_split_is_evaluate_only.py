@@ -10,7 +10,7 @@ import torch
 from torchvision.transforms.functional import to_pil_image
 
 from cnn_train.config.experiment import ExperimentConfig
-from cnn_train.data import DATASETS
+from cnn_train.data.catalogue import DATASETS
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.splits import load_training_splits
 from cnn_train.device import resolve_device

@@ -1,6 +1,7 @@
 """Decode many image files into one tensor, on all cores, in the files' order.
 
-Threads are enough: Pillow releases the interpreter's lock while it decodes and scales.
+Pillow releases the interpreter's lock while it decodes and scales, so threads are enough for
+photographs. Small images spend most of their time in Python: many of them get processes.
 
 Shape letters: N images, C channels, H W pixels.
 """
@@ -18,11 +19,17 @@ from torch import Tensor
 from ...errors import MAX_NAMED, DataError, ResourceError
 from ..dataset import Advance, DataAccess
 from ..images.files import load_image, resize_and_crop
+from ..images.quiet_pillow import quiet_pillow
+from .processes import DecodingProcesses
+from .worker import FAILURES, NOTICES
 
 FILES_PER_TASK = 16
-MAX_THREADS = 16  # each holds a file open and a photograph in memory
+FILES_PER_REQUEST = 64  # fewer, and the processes would wait for their next request
+LEAST_FILES_FOR_PROCESSES = 4_000  # they take a quarter of a second to start
+MAX_WORKERS = 16  # each holds a file open and a photograph in memory
 
 Remarks = list[str]
+Work = Callable[[range], int]
 
 
 def decode_files(
@@ -36,20 +43,9 @@ def decode_files(
     images_NCHW = _allocate(len(paths), size_px)
     failures: Remarks = []
     notices: Remarks = []
-
-    def decode_some(indices: range) -> int:
-        for i in indices:
-            try:
-                image = load_image(paths[i])
-            except DataError as problem:
-                failures.append(str(problem))
-                continue
-            images_NCHW[i] = resize_and_crop(image.pixels_HWC, size_px).transpose(2, 0, 1)
-            notices.extend(f"{paths[i]}: {notice}" for notice in image.notices)
-        return len(indices)
-
     with access.progress(description, len(paths)) as advance:
-        _run_on_all_cores(decode_some, _tasks(len(paths)), advance)
+        if not _decode_in_processes(paths, images_NCHW, failures, notices, advance):
+            _decode_in_threads(paths, images_NCHW, failures, notices, advance)
     if failures:
         raise DataError(
             f"{len(failures)} of {len(paths)} files are not usable images; "
@@ -71,24 +67,84 @@ def _allocate(num_images: int, size_px: int) -> NDArray[np.uint8]:
         ) from problem
 
 
-def _tasks(num_files: int) -> Iterator[range]:
-    for start in range(0, num_files, FILES_PER_TASK):
-        yield range(start, min(start + FILES_PER_TASK, num_files))
+def _decode_in_processes(
+    paths: Sequence[Path],
+    images_NCHW: NDArray[np.uint8],
+    failures: Remarks,
+    notices: Remarks,
+    advance: Advance,
+) -> bool:
+    """Decode in one process per core; False where that does not pay or is not possible."""
+    num_processes = min(count_cores(), MAX_WORKERS)
+    if num_processes == 1 or len(paths) < LEAST_FILES_FOR_PROCESSES:
+        return False
+
+    def decode_some(indices: range) -> int:
+        chosen = slice(indices.start, indices.stop)
+        remarks = processes.decode(paths[chosen], images_NCHW[chosen])
+        failures.extend(remarks[FAILURES])
+        notices.extend(remarks[NOTICES])
+        return len(indices)
+
+    with DecodingProcesses(images_NCHW.shape[-1]) as processes:
+        if not processes.start(num_processes):
+            return False
+        tasks = _tasks(len(paths), FILES_PER_REQUEST)
+        _run_on_all_cores(decode_some, tasks, advance, abort=processes.kill)
+    return True
+
+
+def _decode_in_threads(
+    paths: Sequence[Path],
+    images_NCHW: NDArray[np.uint8],
+    failures: Remarks,
+    notices: Remarks,
+    advance: Advance,
+) -> None:
+    size_px = images_NCHW.shape[-1]
+
+    def decode_some(indices: range) -> int:
+        for i in indices:
+            try:
+                image = load_image(paths[i])
+            except DataError as problem:
+                failures.append(str(problem))
+                continue
+            images_NCHW[i] = resize_and_crop(image.pixels_HWC, size_px).transpose(2, 0, 1)
+            notices.extend(f"{paths[i]}: {notice}" for notice in image.notices)
+        return len(indices)
+
+    with quiet_pillow:
+        _run_on_all_cores(decode_some, _tasks(len(paths), FILES_PER_TASK), advance)
+
+
+def _tasks(num_files: int, files_per_task: int) -> Iterator[range]:
+    for start in range(0, num_files, files_per_task):
+        yield range(start, min(start + files_per_task, num_files))
 
 
 def _run_on_all_cores(
-    work: Callable[[range], int], tasks: Iterable[range], advance: Advance
+    work: Work,
+    tasks: Iterable[range],
+    advance: Advance,
+    abort: Callable[[], object] = lambda: None,
 ) -> None:
-    """Run every task and report its progress; on an error or Ctrl-C, drop those not yet begun."""
-    threads = ThreadPoolExecutor(min(_count_cores(), MAX_THREADS))
+    """Run every task and report its progress.
+
+    On an error or Ctrl-C, ``abort`` those that run and drop those not yet begun.
+    """
+    threads = ThreadPoolExecutor(min(count_cores(), MAX_WORKERS))
     try:
         for num_done in threads.map(work, tasks):
             advance(num_done)
+    except BaseException:
+        abort()
+        raise
     finally:
         threads.shutdown(cancel_futures=True)
 
 
-def _count_cores() -> int:
+def count_cores() -> int:
     """Count the cores this process may use, which a container or taskset can limit."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

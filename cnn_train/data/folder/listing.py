@@ -32,7 +32,7 @@ class SplitListing:
     @property
     def paths(self) -> tuple[Path, ...]:
         """Where each image lies."""
-        return tuple(self.root / name for name in self.names)
+        return tuple(Path(f"{self.root}/{name}") for name in self.names)
 
 
 def list_split(root: Path, split: str) -> SplitListing:
