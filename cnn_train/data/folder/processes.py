@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ResourceError
-from .worker import GREETING, RESOURCES
+from .worker import GREETING, PIPE_BYTES, RESOURCES
 
 WORKER = "cnn_train.data.folder.worker"
 
@@ -90,6 +90,7 @@ def _start_process(size_px: int) -> Process:
         [sys.executable, "-P", "-m", WORKER, str(size_px)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        pipesize=PIPE_BYTES,
         process_group=0,
         env={**os.environ, "PYTHONPATH": search_path, "OPENBLAS_NUM_THREADS": "1"},
     )

@@ -18,6 +18,7 @@ from ..images.files import load_image, resize_and_crop
 from ..images.quiet_pillow import quiet_pillow
 
 GREETING = b"ready to decode\n"
+PIPE_BYTES = 2**18  # a request for small images is answered in one piece: each piece wakes a thread
 FAILURES, NOTICES, RESOURCES = "failures", "notices", "resources"
 
 
@@ -53,6 +54,7 @@ def _decode(path: Path, size_px: int, remarks: dict[str, list[str]]) -> bytes:
 
 if __name__ == "__main__":
     try:
-        serve(sys.stdin.buffer, sys.stdout.buffer, int(sys.argv[1]))
+        with os.fdopen(sys.stdout.fileno(), "wb", PIPE_BYTES, closefd=False) as answers:
+            serve(sys.stdin.buffer, answers, int(sys.argv[1]))
     except BrokenPipeError:
         os._exit(1)  # the parent is gone; nobody is left to read what lies in the buffer
