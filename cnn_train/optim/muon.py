@@ -21,6 +21,8 @@ from .optimizer import OptimizerConfig
 # p(σ) = aσ + bσ³ + cσ⁵ has the steepest slope at 0 that keeps σ within about [0.7, 1.2] (Jordan).
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
+TINY = 1e-12  # keeps what is all zeros from becoming NaN
+
 
 @torch.no_grad()
 def orthogonalize(matrix_MN: Tensor, steps: int) -> Tensor:
@@ -32,7 +34,7 @@ def orthogonalize(matrix_MN: Tensor, steps: int) -> Tensor:
     a, b, c = NEWTON_SCHULZ
     wide = matrix_MN.shape[0] <= matrix_MN.shape[1]
     x = matrix_MN if wide else matrix_MN.T
-    x = x / (x.norm() + 1e-7)
+    x = x / x.norm().clamp(min=TINY)
     if multiplies_bfloat16(x.device):
         x = x.bfloat16()
     for _ in range(steps):
@@ -85,7 +87,7 @@ class Muon(Optimizer):
         The norm is restored before each step, so the rate is the angle of the step; batch norm
         makes the length of filters meaningless anyway.
         """
-        weight.mul_(len(weight) ** 0.5 / weight.norm())
+        weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=TINY))
         turned = orthogonalize(update.flatten(1), self.steps)
         weight.sub_(turned.view(update.shape), alpha=lr)
 

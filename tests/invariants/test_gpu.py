@@ -29,7 +29,17 @@ def session_on_gpu(
     return build
 
 
-@pytest.mark.parametrize("sections", [{}, {"ema_decay": 0.9}, {"precision": "bfloat16"}])
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {},
+        {"ema_decay": 0.9},
+        {"precision": "bfloat16"},
+        {"optimizer": {"name": "muon"}},
+        {"progressive_size": {"start_px": 16}},
+        {"compile": True},
+    ],
+)
 def test_no_minibatch_waits_for_the_gpu(
     session_on_gpu: Callable[..., Session], sections: dict[str, Any]
 ) -> None:

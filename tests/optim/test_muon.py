@@ -102,6 +102,15 @@ def test_only_weights_before_the_last_layer_are_orthogonal() -> None:
     }
 
 
+def test_filters_that_are_all_zeros_learn_from_the_first_step() -> None:
+    net = make_net()
+    nn.init.zeros_(net[0].weight)
+    net[0].weight.grad = torch.randn_like(net[0].weight)
+    MuonConfig(lr=0.1).build(net).step()
+    assert bool(net[0].weight.isfinite().all())
+    assert bool(net[0].weight.any())
+
+
 def test_a_parameter_without_a_gradient_is_left_alone() -> None:
     net = make_net()
     before = net[0].weight.detach().clone()
