@@ -7,6 +7,7 @@ from statistics import median
 from cnn_train.data.image_set import ImageSet
 from cnn_train.models.flops import count_flops
 from cnn_train.profile_step import endless_steps, time_steps
+from cnn_train.session import Session
 
 from .bench import Bench
 from .measuring import Spread, take_turns, times_to_fill
@@ -26,17 +27,36 @@ def train_rows(bench: Bench) -> Iterator[Row]:
     """Compare the two loops on each architecture, with precision and layout chosen as by fit."""
     num_train = QUICK_NUM_IMAGES if bench.quick else NUM_IMAGES
     images = load_images(bench.data_root, num_train, num_val=100)
-    for name in ARCHITECTURES:
-        yield _compare(bench, name, images)
-
-
-def _compare(bench: Bench, name: str, images: tuple[ImageSet, ImageSet]) -> Row:
-    device = bench.device.torch_device
     batch_size = QUICK_BATCH_SIZE if bench.quick else BATCH_SIZE
-    session = start_session(name, images, bench.device, batch_size)
+    for name in ARCHITECTURES:
+        session = start_session(name, images, bench.device, batch_size)
+        yield compare_loops(bench, PART, session, images[0], least=TARGETS.get(name))
+
+
+def compare_loops(
+    bench: Bench, part: str, session: Session, images: ImageSet, *, least: float | None
+) -> Row:
+    """Train with the session and a student's loop in turns; ``least`` is the ratio to reach."""
+    samples = _sample_speeds(bench, session, images)
+    ratio = Spread.of_ratios(samples["ours"], samples["plain"]).median
+    flops = count_flops(session.model, images.image_shape).training
+    tflops = flops * median(samples["ours"]) / 1e12
+    precision, batch_size = session.precision, session.config.batch_size
+    return compare_speeds(
+        part, session.config.model.name, "images/s", samples["ours"], samples["plain"],
+        tflops=tflops,
+        of_ceiling=bench.share_of_ceiling(tflops, precision),
+        target=Target(f"≥ {least:g}", ratio >= least) if least else None,
+        note=f"{precision.name} against float32, minibatches of {batch_size}",
+    )  # fmt: skip
+
+
+def _sample_speeds(bench: Bench, session: Session, images: ImageSet) -> dict[str, list[float]]:
+    """Measure images per second of both loops, as often as there are repeats."""
+    device, batch_size = bench.device.torch_device, session.config.batch_size
     steps = endless_steps(session)
-    model = build_plain_model(session.config, images[0])
-    student = StudentLoop(model, images[0], batch_size, device)
+    model = build_plain_model(session.config, images)
+    student = StudentLoop(model, images, batch_size, device)
 
     def measure_ours(num_steps: int) -> float:
         seconds, num_images = time_steps(steps, num_steps, device)
@@ -47,15 +67,4 @@ def _compare(bench: Bench, name: str, images: tuple[ImageSet, ImageSet]) -> Row:
     for who, measure in (("ours", measure_ours), ("plain", student.images_per_second)):
         num_steps = times_to_fill(bench.seconds, batch_size / measure(1))
         candidates[who] = partial(measure, num_steps)
-    samples = take_turns(candidates, bench.repeats, warm_up=not bench.quick)
-    flops = count_flops(session.model, images[0].image_shape).training
-    tflops = flops * median(samples["ours"]) / 1e12
-    ratio = Spread.of_ratios(samples["ours"], samples["plain"]).median
-    least = TARGETS.get(name)
-    return compare_speeds(
-        PART, name, "images/s", samples["ours"], samples["plain"],
-        tflops=tflops,
-        of_ceiling=bench.share_of_ceiling(tflops, session.precision),
-        target=Target(f"≥ {least:g}", ratio >= least) if least else None,
-        note=f"{session.precision.name} against float32, minibatches of {batch_size}",
-    )  # fmt: skip
+    return take_turns(candidates, bench.repeats, warm_up=not bench.quick)
