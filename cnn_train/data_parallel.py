@@ -37,9 +37,14 @@ def device_of(world: World, request: str) -> Device:
         raise UsageError(
             f"--device {request}: {world.size} processes cannot share it; use cuda, cpu or auto"
         )
-    if request == "cpu" or (request == "auto" and not torch.cuda.is_available()):
-        return resolve_device("cpu")
-    device = resolve_device("cuda" if request == "auto" else request)
+    if request == "auto":
+        device = resolve_device("auto")
+        if device.torch_device.type == "mps":
+            device = Device(torch.device("cpu"), "several processes cannot share the Apple GPU")
+    else:
+        device = resolve_device(request)
+    if device.torch_device.type == "cpu":
+        return device
     if world.local_rank >= torch.cuda.device_count():
         raise UsageError(
             f"process {world.rank} has no GPU of its own: this machine has "

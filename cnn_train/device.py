@@ -130,9 +130,12 @@ def processor_name(device: Device) -> str:
 def copy_to(tensor: Tensor, device: torch.device) -> Tensor:
     """Copy a small tensor to the device; a GPU is not waited for.
 
-    Only CUDA keeps a temporary source alive until an asynchronous copy has read it.
+    Only CUDA keeps a temporary source alive until an asynchronous copy has read it, and only from
+    pinned memory is a copy of more than 64 KiB asynchronous.
     """
-    return tensor.to(device, non_blocking=device.type == "cuda")
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def with_autocast(

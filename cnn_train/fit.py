@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from .acceleration.allocator import kept_memory
 from .checkpoint import save_checkpoint
 from .errors import ConfigError, DivergedError, InterruptedRun
 from .figures.learning_curves import draw_learning_curves
@@ -63,14 +64,15 @@ def fit(
     saves = run if session.world.is_first else None
     if saves:
         begin_files(session, saves)
-    while session.epoch < session.config.epochs:
-        record = train_and_measure(session, run, watch, should_stop)
-        finish_epoch(session, record)
-        if saves:
-            save_progress(session, saves)
-        yield record
-        if should_stop() and session.epoch < session.config.epochs:
-            raise interrupted(session, run)
+    with kept_memory():
+        while session.epoch < session.config.epochs:
+            record = train_and_measure(session, run, watch, should_stop)
+            finish_epoch(session, record)
+            if saves:
+                save_progress(session, saves)
+            yield record
+            if should_stop() and session.epoch < session.config.epochs:
+                raise interrupted(session, run)
 
 
 def begin_files(session: Session, run: RunDirectory) -> None:
@@ -112,7 +114,7 @@ def make_record(
     return EpochRecord(
         epoch=session.epoch,
         step=session.step,
-        lr=session.optimizer.param_groups[0]["lr"],
+        lr=learning_rate(session),
         train_loss=trained.loss,
         train_penalty=trained.penalty,
         train_total=trained.loss + trained.penalty,
@@ -122,6 +124,11 @@ def make_record(
         seconds=seconds,
         images_per_second=num_examples / train_seconds,
     )
+
+
+def learning_rate(session: Session) -> float:
+    """Return ``optimizer.lr`` as the schedule had it at the last update, without any factors."""
+    return session.config.optimizer.lr * session.schedule(max(session.step - 1, 0))
 
 
 def train_one_epoch(
@@ -183,7 +190,12 @@ def save_progress(session: Session, run: RunDirectory) -> None:
     save_checkpoint(checkpoint, run.last_checkpoint)
     run.save_metrics(session.records)
     if curves_are_due(session, run.learning_curves):
-        save_figure(draw_learning_curves(session.records, run.path.name), run.learning_curves)
+        save_curves(session, run)
+
+
+def save_curves(session: Session, run: RunDirectory) -> None:
+    """Draw loss, accuracy and rate over the epochs so far."""
+    save_figure(draw_learning_curves(session.records, run.path.name), run.learning_curves)
 
 
 def curves_are_due(session: Session, picture: Path) -> bool:
@@ -212,10 +224,9 @@ def require_finite_weights(session: Session) -> None:
 
 def diverged(session: Session, what: str) -> DivergedError:
     """Describe where the run died and what usually helps."""
-    rate = session.optimizer.param_groups[0]["lr"]
     return DivergedError(
         f"epoch {session.epoch + 1}, step {session.step}: the {what} is not finite at learning "
-        f"rate {rate:g}; the checkpoints of earlier epochs are untouched. "
+        f"rate {learning_rate(session):g}; the checkpoints of earlier epochs are untouched. "
         "Lower optimizer.lr or raise schedule.warmup_epochs"
     )
 
@@ -224,6 +235,8 @@ def interrupted(session: Session, run: RunDirectory | None) -> InterruptedRun:
     """Say where the run stands and how to go on."""
     if run is None:
         return InterruptedRun("stopped; nothing was saved")
+    if session.records and session.world.is_first:
+        save_curves(session, run)
     return InterruptedRun(
         f"stopped in epoch {session.epoch + 1} after {session.position} minibatches; all saved. "
         f"Go on with: cnn-train fit --resume {run.path}"

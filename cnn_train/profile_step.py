@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import torch
 
+from .acceleration.allocator import kept_memory
 from .device import processor_name
 from .metrics import Tally
 from .models.flops import StepFlops, count_flops
@@ -66,7 +67,11 @@ class StepProfile:
 
 
 def profile_step(session: Session, num_steps: int) -> StepProfile:
-    """Train for a few steps, forever forgotten, and say where their time goes."""
+    """Train for a few steps, forever forgotten, and say where their time goes.
+
+    Where images grow over the epochs, these steps see them at their full size.
+    """
+    session = replace(session, batches=replace(session.batches, side_px=None))
     device = session.device.torch_device
     steps = endless_steps(session)
     for _ in islice(steps, WARM_UP_STEPS):
@@ -95,8 +100,9 @@ def profile_step(session: Session, num_steps: int) -> StepProfile:
 
 def endless_steps(session: Session) -> Iterator[Tally]:
     """Yield the tally of step after step, epoch after epoch, however short the epochs are."""
-    for epoch in count():
-        yield from replace(session, epoch=epoch, position=0).train_rest_of_epoch()
+    with kept_memory():
+        for epoch in count():
+            yield from replace(session, epoch=epoch, position=0).train_rest_of_epoch()
 
 
 def time_steps(steps: Iterator[Tally], num_steps: int, device: torch.device) -> tuple[float, int]:

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 
 import torch
+from torch import nn
 
 from .config.experiment import ExperimentConfig
+from .data.progressive_size import shrunk_size
 from .errors import ConfigError
 from .models.architecture import ArchitectureConfig
 
@@ -14,25 +16,42 @@ def side_by_epoch(
 ) -> Callable[[int], int] | None:
     """Return the images' side as a function of the epoch; None where it never changes.
 
-    Raises ConfigError where the network cannot take its first images.
+    Raises ConfigError where the network cannot take the images of some epoch.
     """
     progress, full_px = config.progressive_size, min(image_shape[1:])
     if not 0 < progress.start_px < full_px:
         return None
-    check_size_does_not_matter(config.model, image_shape, progress.start_px)
-    return lambda epoch: progress.side_px(epoch, config.epochs, full_px)
+
+    def side_px(epoch: int) -> int:
+        return progress.side_px(epoch, config.epochs, full_px)
+
+    channels, height, width = image_shape
+    for side in sorted({side_px(epoch) for epoch in range(config.epochs)}):
+        small = (channels, *shrunk_size(height, width, side))
+        check_size_does_not_matter(config.model, image_shape, small)
+    return side_px
 
 
 def check_size_does_not_matter(
-    architecture: ArchitectureConfig, image_shape: tuple[int, int, int], start_px: int
+    architecture: ArchitectureConfig,
+    full_shape: tuple[int, int, int],
+    small_shape: tuple[int, int, int],
 ) -> None:
-    """Refuse small images for a network whose weights depend on the size of its images."""
+    """Refuse small images that the network cannot take, or not with the same weights."""
+    size = "×".join(map(str, small_shape[1:]))
     with torch.device("meta"):
-        small = architecture.build(2, (image_shape[0], start_px, start_px))
-        full = architecture.build(2, image_shape)
-    shapes = [[value.shape for value in model.state_dict().values()] for model in (small, full)]
-    if shapes[0] != shapes[1]:
+        full = architecture.build(2, full_shape)
+        try:
+            small = architecture.build(2, small_shape)
+            fits = _weight_shapes(small) == _weight_shapes(full)
+        except ConfigError as problem:
+            raise ConfigError(f"progressive_size: images of {size} pixels: {problem}") from None
+    if not fits:
         raise ConfigError(
-            f"progressive_size.start_px: {architecture.name} has other weights for images of "
-            f"{start_px} px; choose a network that ends in a global pooling, or 0"
+            f"progressive_size: {architecture.name} has other weights for images of {size} pixels; "
+            "choose a network that ends in a global pooling, or start_px: 0"
         )
+
+
+def _weight_shapes(network: nn.Module) -> list[torch.Size]:
+    return [value.shape for value in network.state_dict().values()]

@@ -246,10 +246,18 @@ def test_images_grow_over_the_epochs_and_validation_sees_them_whole(start) -> No
 
 
 def test_a_network_whose_weights_depend_on_the_size_cannot_grow_its_images(start) -> None:
-    with pytest.raises(ConfigError, match="mlp has other weights for images of 4 px"):
+    with pytest.raises(ConfigError, match="mlp has other weights for images of 4×4 pixels"):
         start(progressive_size={"start_px": 4})
 
 
 def test_images_too_small_for_the_network_are_refused_before_training(start) -> None:
-    with pytest.raises(ConfigError, match="fastnet"):
+    with pytest.raises(ConfigError, match=r"progressive_size: images of 2×2 pixels: .*fastnet"):
         start(model=WHITENED, progressive_size={"start_px": 2})
+
+
+def test_every_size_on_the_way_is_tried_before_training(start) -> None:
+    net = {"name": "fastnet", "stem": "space_to_depth", "widths": [4], "extra_convolutions": [0],
+           "pools": [1]}  # fmt: skip
+    growing = {"start_px": 4, "full_from": 1.0, "step_px": 1}
+    with pytest.raises(ConfigError, match=r"images of 5×5 pixels: .*even sides"):
+        start(model=net, progressive_size=growing, epochs=4)

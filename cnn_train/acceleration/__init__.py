@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from ..device import Device, Precision, with_autocast
-from .allocator import keep_freed_memory
 from .small_maps import Forward, with_fast_small_maps
 
 
@@ -14,10 +13,17 @@ def training_forward(
     module: nn.Module, device: Device, precision: Precision, *, compiled: bool
 ) -> Forward:
     """Wrap the network into ``images -> float32 scores`` as training computes them fastest here."""
-    network = cast(Forward, torch.compile(module)) if compiled else module
+    network = compile_network(module) if compiled else module
     forward = with_autocast(network, device, precision)
-    if device.torch_device.type != "cpu":
-        return forward
-    keep_freed_memory()
-    fast = precision.is_low and not compiled
-    return with_fast_small_maps(forward, precision.dtype) if fast else forward
+    if device.torch_device.type == "cpu" and precision.is_low and not compiled:
+        return with_fast_small_maps(forward, precision.dtype)
+    return forward
+
+
+def compile_network(module: nn.Module) -> Forward:
+    """Compile one kernel per shape of minibatch: what runs depends on the shape alone.
+
+    Left to itself, torch compiles for all shapes from the second one on, so that a resumed run
+    would go on in other kernels, with other roundings.
+    """
+    return cast(Forward, torch.compile(module, dynamic=False))

@@ -8,6 +8,8 @@ first map and clear: about a third of the time of a CPU step. Where glibc is not
 
 import ctypes
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # Parameters of mallopt(3), from glibc's <malloc.h>.
 M_TRIM_THRESHOLD = -1
@@ -27,21 +29,28 @@ GIVE_BACK = (
 )
 
 
-def keep_freed_memory() -> bool:
-    """Tell glibc to reuse freed memory whatever its size; say whether it agreed.
+@contextmanager
+def kept_memory() -> Iterator[None]:
+    """Reuse freed memory whatever its size while the block runs; give it back afterwards.
 
-    No block gets a mapping of its own, and the heap's free end is never given back. The process
-    then holds the largest amount that it ever used.
+    No block of memory gets a mapping of its own, and the heap's free end is not given back: the
+    process holds at least the largest amount that it used at once.
     """
-    return _set(KEEP)
+    _set(KEEP)
+    try:
+        yield
+    finally:
+        give_back_freed_memory()
 
 
-def give_back_freed_memory() -> bool:
-    """Undo :func:`keep_freed_memory`, as far as what comes next goes: to measure without it."""
-    return _set(GIVE_BACK)
+def give_back_freed_memory() -> None:
+    """Free what is kept, and let glibc do as it does by itself from here on."""
+    if _set(GIVE_BACK):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _set(settings: tuple[tuple[int, int], ...]) -> bool:
+    """Hand the settings to glibc and say whether it took them; elsewhere do nothing."""
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt

@@ -46,7 +46,6 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a model: accuracy with its interval, every class, calibration, mistakes."""
-    from ..distributed import require_one_process
     from ..evaluate import evaluate as measure
     from ..evaluate import load_split
     from ..run_directory import find_checkpoint
@@ -55,7 +54,6 @@ def evaluate(
     from .data_access import make_data_access
     from .evaluation_display import show_evaluation
 
-    require_one_process("evaluate")
     path = find_checkpoint(checkpoint)
     trained = load_trained_model(path, device)
     where = trained.device

@@ -58,42 +58,67 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Train a model: cnn-train fit --config CONFIG [--set optimizer.lr=0.05]."""
-    from ..config.source import read_text
-    from ..errors import UsageError
-    from ..run_directory import find_run
     from .processes import joined_processes
 
     with joined_processes() as world:
-        if (config is None) == (resume is None):
-            raise UsageError("fit needs either --config CONFIG or --resume RUN")
-        if config is not None:
-            text = world.tell("config", read_text(config) if world.is_first else None)
-            seeds = [] if seed is None else [f"seed={seed}"]
-            changes = [*(overrides or []), *seeds]
-            session = _start(config, text, changes, device, data_dir, offline, limit_batches, world)
-            if dry_run:
-                _show_dry_run(session, as_json)
-                return
-            stem = "stdin" if str(config) == "-" else config.stem
-            run = _create_run(session, run_root, name or stem, text)
-            with _locked(run, world):
-                _train(session, run, as_json)
+        changes = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
+        _require_one_way(config, resume, bool(changes or name or limit_batches))
+        if resume is not None:
+            _go_on(resume, device, data_dir, data_root, offline, world, dry_run, as_json)
             return
-        if overrides or seed is not None or name or limit_batches:
-            raise UsageError(
-                "--resume goes on with the run's own settings; "
-                "--set, --seed, --name and --limit-batches start a new run with --config"
-            )
-        assert resume is not None
-        run = find_run(resume)
+        assert config is not None
+        text = world.tell("config", _read_text(config) if world.is_first else None)
+        session = _start(config, text, changes, device, data_dir, offline, limit_batches, world)
+        if dry_run:
+            _show_dry_run(session, as_json)
+            return
+        stem = "stdin" if str(config) == "-" else config.stem
+        run = _create_run(session, run_root, name or stem, text)
         with _locked(run, world):
-            session = _resume(run, device, data_dir, data_root, offline, world)
-            if dry_run:
-                _show_dry_run(session, as_json)
-                return
-            if world.is_first:
-                run.mark_latest()
             _train(session, run, as_json)
+
+
+def _require_one_way(config: Path | None, resume: Path | None, changed: bool) -> None:
+    """Refuse to start and to go on at once, and to go on with other settings; UsageError."""
+    from ..errors import UsageError
+
+    if (config is None) == (resume is None):
+        raise UsageError("fit needs either --config CONFIG or --resume RUN")
+    if resume and changed:
+        raise UsageError(
+            "--resume goes on with the run's own settings; "
+            "--set, --seed, --name and --limit-batches start a new run with --config"
+        )
+
+
+def _read_text(config: Path) -> str:
+    from ..config.source import read_text
+
+    return read_text(config)
+
+
+def _go_on(
+    path: Path,
+    device: str,
+    data_dir: Path | None,
+    data_root: Path | None,
+    offline: bool,
+    world: "World",
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Go on with a run from its last checkpoint, or only say what would run."""
+    from ..run_directory import find_run
+
+    run = find_run(path)
+    with _locked(run, world):
+        session = _resume(run, device, data_dir, data_root, offline, world)
+        if dry_run:
+            _show_dry_run(session, as_json)
+            return
+        if world.is_first:
+            run.mark_latest()
+        _train(session, run, as_json)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from .. import __version__
+from ..distributed import require_one_process
 from ..errors import OUT_OF_MEMORY, CnnTrainError, is_out_of_memory
 from . import config, data, models
 from .console import error, stdout
@@ -41,6 +42,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -49,6 +51,8 @@ def options(
     ] = False,
 ) -> None:
     """Train, evaluate and use small-image convolutional networks from YAML configs."""
+    if context.invoked_subcommand not in (None, fit.__name__):
+        require_one_process(str(context.invoked_subcommand))
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ else:
 
 
 class ExperimentConfig(Config):
-    """Everything that decides what a run learns; where and how fast it runs is left out."""
+    """Everything that decides what a run learns, to the last bit; where it runs is left out."""
 
     data: Dataset = Field(
         default=CIFAR10Config(), description="the images: cifar10, folder or shapes"
@@ -113,9 +113,9 @@ class ExperimentConfig(Config):
             )
         if getattr(regularization, "strength", None) == 0:
             found.append(f"regularization.kind {regularization.kind}: strength 0 has no effect")
-        if regularization.kind != "none" and getattr(self.optimizer, "weight_decay", 0) > 0:
+        if regularization.kind != "none" and self.optimizer.decay:
             found.append(
-                "optimizer.weight_decay and regularization both shrink the weights; "
+                f"optimizer.{self.optimizer.decay} and regularization both shrink the weights; "
                 "set one of them to 0"
             )
         if self.optimizer.full_batch and self.ema_decay > 0.9:

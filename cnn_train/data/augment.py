@@ -88,7 +88,7 @@ def augment(
         drawn_5B[0] = (coins(index_B, flip_seed) + epoch) % 2
     elif flip == "none":
         drawn_5B[0] = 0
-    on_device_5B = drawn_5B.to(images_BCHW.device, non_blocking=True)
+    on_device_5B = copy_to(drawn_5B, images_BCHW.device)
     mirrored_B, dy_B, dx_B, centre_y_B, centre_x_B = on_device_5B
     if flip != "none" or translate:
         images_BCHW = flip_and_translate(images_BCHW, mirrored_B.bool(), dy_B, dx_B)

@@ -17,7 +17,7 @@ from ..reproducibility import derive_seed, make_generator
 from .augment import AugmentConfig
 from .image_set import ImageSet
 from .normalization import Normalization
-from .progressive_size import shrink
+from .progressive_size import shrink, shrunk_size
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,13 @@ class TrainingBatches:
     """The side of an epoch's images; None: full size."""
     world: World = ALONE
     """The processes that share every minibatch; the plan and the changes are of the whole."""
+
+    def image_shape(self, epoch: int) -> tuple[int, int, int]:
+        """Return (C, H, W) of the images that the network sees in ``epoch``."""
+        channels, height, width = self.images.image_shape
+        if self.side_px is None:
+            return channels, height, width
+        return channels, *shrunk_size(height, width, self.side_px(epoch))
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """Yield the minibatches of ``epoch`` (0-based) from position ``first`` on."""

@@ -36,11 +36,16 @@ class ProgressiveSizeConfig(Config):
         return self.start_px + int(climbed_px / self.step_px) * self.step_px
 
 
+def shrunk_size(height: int, width: int, side_px: int) -> tuple[int, int]:
+    """Return (height, width) scaled so that the shorter of them is at most ``side_px``."""
+    scale = min(1.0, side_px / min(height, width))
+    return round(height * scale), round(width * scale)
+
+
 def shrink(images_BCHW: Tensor, side_px: int) -> Tensor:
     """Scale float images so that their shorter side has ``side_px``, without aliasing."""
     height, width = images_BCHW.shape[2:]
-    if side_px >= min(height, width):
+    size = shrunk_size(height, width, side_px)
+    if size == (height, width):
         return images_BCHW
-    scale = side_px / min(height, width)
-    size = (round(height * scale), round(width * scale))
     return F.interpolate(images_BCHW, size, mode="bilinear", antialias=True, align_corners=False)

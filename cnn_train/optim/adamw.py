@@ -35,6 +35,11 @@ class AdamWConfig(OptimizerConfig):
         "not the regularization, whose gradient Adam would rescale",
     )
 
+    @property
+    def decay(self) -> str | None:
+        """Name ``weight_decay`` where it is above zero."""
+        return "weight_decay" if self.weight_decay > 0 else None
+
     def build(self, model: nn.Module) -> Optimizer:
         """Build torch's AdamW; weights decay, biases and norms do not."""
 

@@ -84,8 +84,8 @@ class Muon(Optimizer):
     def _turn(self, weight: nn.Parameter, update: Tensor, lr: float) -> None:
         """Move filters of norm 1 (root mean square) by ``lr`` in an orthogonal direction.
 
-        The norm is restored before each step, so the rate is the angle of the step; batch norm
-        makes the length of filters meaningless anyway.
+        The norm is restored before each step, so the rate is the angle of the step. Before a batch
+        norm the length of filters means nothing; in a network without one it is fixed like this.
         """
         weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=TINY))
         turned = orthogonalize(update.flatten(1), self.steps)
@@ -93,7 +93,7 @@ class Muon(Optimizer):
 
 
 class MuonConfig(OptimizerConfig):
-    """Orthogonal updates for the filters, SGD for biases, norms and the last layer."""
+    """Orthogonal updates for filters of fixed size, SGD for biases, norms and the last layer."""
 
     name: Literal["muon"] = "muon"
     lr: float = Field(
@@ -121,9 +121,18 @@ class MuonConfig(OptimizerConfig):
         "before momentum: weight_decay = sgd_decay / lr",
     )
 
+    @property
+    def decay(self) -> str | None:
+        """Name ``sgd_decay`` where it is above zero."""
+        return "sgd_decay" if self.sgd_decay > 0 else None
+
     def build(self, model: nn.Module) -> Optimizer:
-        """Build Muon; filters are all weights of two or more dimensions but the last layer's."""
-        matrices = [name for name, p in model.named_parameters() if p.requires_grad and p.ndim >= 2]
+        """Build Muon; filters are the weights of convolutions and linear layers but the last."""
+        matrices = [
+            f"{name}.weight".removeprefix(".")
+            for name, layer in model.named_modules()
+            if isinstance(layer, nn.Conv2d | nn.Linear) and layer.weight.requires_grad
+        ]
 
         def settings_of(name: str, parameter: nn.Parameter) -> dict[str, Any]:
             if name in matrices[:-1]:

@@ -1,6 +1,6 @@
 """What every optimiser's settings can do: build the optimiser.
 
-All of them are torch's own, in torch's default implementation. The fused one is a little faster,
+All but Muon are torch's own, in torch's default implementation. The fused one is a little faster,
 but it walks raw memory: a momentum in another memory format than its weight (loaded from a file)
 would be added to the wrong weights, silently.
 """
@@ -34,6 +34,11 @@ class OptimizerConfig(Config, ABC):
 
     full_batch: ClassVar[bool] = False
     """Whether one update takes the gradient over the whole training set."""
+
+    @property
+    def decay(self) -> str | None:
+        """The name of the setting that shrinks weights in this optimiser, if it does."""
+        return None
 
     @abstractmethod
     def build(self, model: nn.Module) -> Optimizer:

@@ -16,10 +16,11 @@ from unittest.mock import patch
 import torch
 from rich.console import Console
 
+from cnn_train.acceleration import training_forward
+from cnn_train.acceleration.allocator import kept_memory
 from cnn_train.cli import training_display
 from cnn_train.data.batches import Batch, evaluation_batch_size, evaluation_batches
 from cnn_train.data.image_set import ImageSet
-from cnn_train.device import with_autocast
 from cnn_train.run_directory import RunDirectory
 from cnn_train.session import Session
 from cnn_train.stopwatch import now
@@ -91,7 +92,9 @@ class PreparedRun:
         self.validation = self._validation(session)
         model = build_plain_model(session.config, session.batches.images)
         model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.loop = BareLoop(model, with_autocast(model, session.device, session.precision))
+        self.loop = BareLoop(
+            model, training_forward(model, session.device, session.precision, compiled=False)
+        )
 
     @staticmethod
     def _validation(session: Session) -> list[Batch]:
@@ -100,8 +103,9 @@ class PreparedRun:
 
     def seconds(self) -> float:
         """Train and validate epoch by epoch; return the seconds it took."""
-        started = now(self.device)
-        for batches in self.epochs:
-            self.loop.train(batches)
-            self.loop.validate(self.validation)
-        return now(self.device) - started
+        with kept_memory():
+            started = now(self.device)
+            for batches in self.epochs:
+                self.loop.train(batches)
+                self.loop.validate(self.validation)
+            return now(self.device) - started

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 
-from cnn_train.acceleration.allocator import give_back_freed_memory, keep_freed_memory
+from cnn_train.acceleration.allocator import give_back_freed_memory
 from cnn_train.data.batches import Batch
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
@@ -79,9 +79,7 @@ class StudentLoop:
         self._train([next(batches)])
         started = now(self.device)
         self._train(batches)
-        seconds = now(self.device) - started
-        keep_freed_memory()
-        return num_steps * self.batch_size / seconds
+        return num_steps * self.batch_size / (now(self.device) - started)
 
     def _train(self, batches: Iterable[Sequence[Tensor]]) -> tuple[float, int]:
         loss_sum, num_correct = 0.0, 0

@@ -127,9 +127,10 @@ class Speedrun:
     def _note(self, session: Session) -> None:
         """Evaluate the weights and count the arithmetic, off the clock."""
         self.precision = session.precision.name
-        shape, num_images = session.batches.images.image_shape, session.batches.plan[-1].stop
-        per_image = count_flops(session.model, shape).training
-        self.flops = per_image * num_images * session.config.epochs
+        self.flops = session.batches.plan[-1].stop * sum(
+            count_flops(session.model, session.batches.image_shape(epoch)).training
+            for epoch in range(session.config.epochs)
+        )
         trained = restore_trained_model(session.checkpoint(), session.device, PART)
         for views in VIEWS:
             accuracy = evaluate(trained, self.images[1], split="val", tta=views).accuracy

@@ -270,7 +270,7 @@ def test_resume_goes_on_to_the_same_weights_and_then_has_nothing_to_do(
     with monkeypatch.context() as patch:
         looks = iter([False, True])
         patch.setattr(
-            training_display, "stop_on_signal", lambda: StopWhen(lambda: next(looks, True))
+            training_display, "stop_on_signal", lambda agree: StopWhen(lambda: next(looks, True))
         )
         stopped = cnn_train("fit", "--config", tiny_config)
     assert stopped.exit_code == 130

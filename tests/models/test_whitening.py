@@ -12,7 +12,7 @@ def some_images() -> torch.Tensor:
 
 def test_whitened_patches_are_uncorrelated_with_variances_up_to_one() -> None:
     images_BCHW = some_images()
-    filters_DD = whitening_filters(images_BCHW, kernel_px=2)
+    filters_DD = whitening_filters(images_BCHW.split(7), kernel_px=2)
     patches_PD = F.unfold(images_BCHW, 2).transpose(1, 2).flatten(0, 1).double()
     whitened_PD = patches_PD @ filters_DD.T
     covariance_DD = whitened_PD.T @ whitened_PD / len(whitened_PD)
@@ -23,7 +23,7 @@ def test_whitened_patches_are_uncorrelated_with_variances_up_to_one() -> None:
 
 def test_every_filter_has_its_negative_and_nothing_is_learned() -> None:
     layer = Whitening(channels=3, kernel_px=2)
-    layer.fit(some_images())
+    layer.fit([some_images()])
     maps_BCHW = layer(some_images())
     assert maps_BCHW.shape == (40, 24, 11, 11)
     torch.testing.assert_close(maps_BCHW[:, :12], -maps_BCHW[:, 12:])
@@ -31,5 +31,10 @@ def test_every_filter_has_its_negative_and_nothing_is_learned() -> None:
 
 
 def test_the_same_images_give_the_same_filters() -> None:
-    first, second = (whitening_filters(some_images(), 2) for _ in range(2))
+    first, second = (whitening_filters([some_images()], 2) for _ in range(2))
     assert torch.equal(first, second)
+
+
+def test_it_makes_no_difference_in_which_pieces_the_images_come() -> None:
+    whole, in_pieces = (whitening_filters(some_images().split(size), 2) for size in (40, 3))
+    torch.testing.assert_close(in_pieces.abs(), whole.abs(), rtol=1e-4, atol=1e-4)

@@ -111,6 +111,14 @@ def test_filters_that_are_all_zeros_learn_from_the_first_step() -> None:
     assert bool(net[0].weight.any())
 
 
+def test_a_scale_per_map_is_no_filter_whatever_its_shape() -> None:
+    net = make_net()
+    net.register_parameter("layer_scale", nn.Parameter(torch.full((8, 1, 1), 1e-6)))
+    groups = MuonConfig().build(net).param_groups
+    (group,) = (g for g in groups if any(p is net.layer_scale for p in g["params"]))
+    assert not group["orthogonal"]
+
+
 def test_a_parameter_without_a_gradient_is_left_alone() -> None:
     net = make_net()
     before = net[0].weight.detach().clone()
