@@ -33,7 +33,7 @@ from .sample_images import load_images
 from .sessions import build_plain_model, start_session
 
 PART = "overhead"
-NUM_IMAGES = {"fastnet": 45_000, "resnet18": 4_000}
+NUM_IMAGES = {"fastnet": 20_000, "resnet18": 1_000}
 QUICK_NUM_IMAGES = {"fastnet": 500}
 BATCH_SIZE, EPOCHS = 128, 2
 LARGEST_OVERHEAD = 0.03
