@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .data.dataset import Progress, silent
-from .data.folder.decoding import count_cores
+from .data.folder.decoding import count_workers
 from .data.images.files import load_image, resize_and_crop
 from .data.images.paths import UnusableImage, find_images
 from .data.images.quiet_pillow import quiet_pillow
@@ -26,7 +26,6 @@ from .trained_model import TrainedModel
 
 FILES_PER_TASK = 32
 SMALL_FILE_BYTES = 8_192
-MAX_THREADS = 16  # each holds a file open and a photograph in memory
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def _num_threads(files: Sequence[Path]) -> int:
         with suppress(OSError, ValueError):
             sizes.append(file.stat().st_size)
     small = sum(sizes) < SMALL_FILE_BYTES * len(sizes)
-    return 1 if small else min(count_cores(), MAX_THREADS)
+    return 1 if small else count_workers()
 
 
 def _load_batches(

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import torch
-from torch import nn
 
 from .config.experiment import ExperimentConfig
 from .data.progressive_size import shrunk_size
@@ -26,26 +25,24 @@ def side_by_epoch(
         return progress.side_px(epoch, config.epochs, full_px)
 
     channels, height, width = image_shape
+    full_weights = _weight_shapes(config.model, image_shape)
     for side in sorted({side_px(epoch) for epoch in range(config.epochs)}):
-        small = (channels, *shrunk_size(height, width, side))
-        check_size_does_not_matter(config.model, image_shape, small)
+        small_shape = (channels, *shrunk_size(height, width, side))
+        check_size_does_not_matter(config.model, full_weights, small_shape)
     return side_px
 
 
 def check_size_does_not_matter(
     architecture: ArchitectureConfig,
-    full_shape: tuple[int, int, int],
+    full_weights: list[torch.Size],
     small_shape: tuple[int, int, int],
 ) -> None:
     """Refuse small images that the network cannot take, or not with the same weights."""
     size = "×".join(map(str, small_shape[1:]))
-    with torch.device("meta"):
-        full = architecture.build(2, full_shape)
-        try:
-            small = architecture.build(2, small_shape)
-            fits = _weight_shapes(small) == _weight_shapes(full)
-        except ConfigError as problem:
-            raise ConfigError(f"progressive_size: images of {size} pixels: {problem}") from None
+    try:
+        fits = _weight_shapes(architecture, small_shape) == full_weights
+    except ConfigError as problem:
+        raise ConfigError(f"progressive_size: images of {size} pixels: {problem}") from None
     if not fits:
         raise ConfigError(
             f"progressive_size: {architecture.name} has other weights for images of {size} pixels; "
@@ -53,5 +50,10 @@ def check_size_does_not_matter(
         )
 
 
-def _weight_shapes(network: nn.Module) -> list[torch.Size]:
+def _weight_shapes(
+    architecture: ArchitectureConfig, image_shape: tuple[int, int, int]
+) -> list[torch.Size]:
+    """List the shapes of all weights, without drawing them."""
+    with torch.device("meta"):
+        network = architecture.build(2, image_shape)
     return [value.shape for value in network.state_dict().values()]

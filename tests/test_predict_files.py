@@ -156,7 +156,7 @@ def test_nothing_takes_a_core_from_a_network_that_computes_on_all_of_them(photos
 
 
 def test_photographs_are_read_on_all_cores_and_small_files_by_one_thread(tmp_path, monkeypatch):
-    monkeypatch.setattr(use_case, "count_cores", lambda: 4)
+    monkeypatch.setattr(use_case, "count_workers", lambda: 4)
     paths = [tmp_path / "small.jpg", tmp_path / "gone.jpg", tmp_path / "large.jpg"]
     paths[0].write_bytes(bytes(900))
     paths[2].write_bytes(bytes(100_000))

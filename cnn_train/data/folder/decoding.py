@@ -75,7 +75,7 @@ def _decode_in_processes(
     advance: Advance,
 ) -> bool:
     """Decode in one process per core; False where that does not pay or is not possible."""
-    num_processes = min(count_cores(), MAX_WORKERS)
+    num_processes = count_workers()
     if num_processes == 1 or len(paths) < LEAST_FILES_FOR_PROCESSES:
         return False
 
@@ -133,7 +133,7 @@ def _run_on_all_cores(
 
     On an error or Ctrl-C, ``abort`` those that run and drop those not yet begun.
     """
-    threads = ThreadPoolExecutor(min(count_cores(), MAX_WORKERS))
+    threads = ThreadPoolExecutor(count_workers())
     try:
         for num_done in threads.map(work, tasks):
             advance(num_done)
@@ -144,11 +144,11 @@ def _run_on_all_cores(
         threads.shutdown(cancel_futures=True)
 
 
-def count_cores() -> int:
-    """Count the cores this process may use, which a container or taskset can limit."""
+def count_workers() -> int:
+    """Count the cores this process may use, which a container or taskset can limit, up to a cap."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+    return min(os.cpu_count() or 1, MAX_WORKERS)
 
 
 def _list_some(remarks: Remarks) -> str:

@@ -329,7 +329,7 @@ def test_an_interruption_stops_the_decoding(tmp_path, monkeypatch):
         decoded.append(indices)
         return len(indices)
 
-    monkeypatch.setattr(folder_decoding, "count_cores", lambda: 1)
+    monkeypatch.setattr(folder_decoding, "count_workers", lambda: 1)
     tasks = (range(i, i + 1) for i in range(5_000))
     with pytest.raises(KeyboardInterrupt):
         folder_decoding._run_on_all_cores(decode, tasks, interrupt)

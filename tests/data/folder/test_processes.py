@@ -40,7 +40,7 @@ def started(monkeypatch):
     all_started = []
     start = processes._start_process
     monkeypatch.setattr(decoding, "LEAST_FILES_FOR_PROCESSES", 1)
-    monkeypatch.setattr(decoding, "count_cores", lambda: 2)
+    monkeypatch.setattr(decoding, "count_workers", lambda: 2)
     monkeypatch.setattr(
         processes, "_start_process", lambda px: (all_started.append(start(px)), all_started[-1])[1]
     )
@@ -156,7 +156,7 @@ def test_a_script_without_a_main_guard_runs_once(paths, tmp_path):
         "from cnn_train.data.dataset import DataAccess\n"
         "from cnn_train.data.folder import decoding\n"
         "decoding.LEAST_FILES_FOR_PROCESSES = 1\n"
-        "decoding.count_cores = lambda: 2\n"
+        "decoding.count_workers = lambda: 2\n"
         "files = sorted(Path(__file__).parent.glob('*.png'))\n"
         "decoding.decode_files(files, 8, 'Decoding', DataAccess(Path('data')))\n"
         "print('ran')\n"
