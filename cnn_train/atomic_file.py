@@ -2,33 +2,84 @@
 
 import errno
 import os
+import secrets
+import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from .errors import ResourceError
 
+TEMPORARY = ".tmp"
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content`` so that a crash at any moment leaves the old or the new file.
+# A full disk is often full for a moment: another program's file, a quota that is being raised.
+RETRY_AFTER_SECONDS = (0.5, 1.5)
 
-    Temporary file in the same directory, write, flush, fsync, rename, fsync the directory.
-    Raises ResourceError (path and cause) where the disk is full or refuses.
+
+def write_atomically(path: Path, *pieces: bytes | memoryview) -> None:
+    """Replace ``path`` by the ``pieces`` so that a crash at any moment leaves the old or new file.
+
+    Temporary file in the same directory, write, flush, fsync, rename, fsync the directory. A full
+    disk is tried again twice within two seconds. Raises ResourceError (path and cause) where the
+    disk stays full or refuses.
     """
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    num_bytes = sum(memoryview(piece).nbytes for piece in pieces)
+    for seconds in (*RETRY_AFTER_SECONDS, None):
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(0o666 & ~_umask())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        _sync_directory(path.parent)
-    except OSError as problem:
-        raise ResourceError(_explain(problem, path, len(content))) from problem
+            _require_space(path.parent, num_bytes)
+            _write_once(path, pieces)
+            return
+        except OSError as problem:
+            if problem.errno != errno.ENOSPC or seconds is None:
+                raise ResourceError(_explain(problem, path, num_bytes)) from problem
+            time.sleep(seconds)
+
+
+def give_second_name(path: Path, name: Path) -> None:
+    """Make ``name``, beside ``path``, the same file: at any moment it is the old or the new one.
+
+    A file system without links gets a copy. Raises ResourceError as :func:`write_atomically` does.
+    """
+    temporary = name.with_name(f".{name.name}-{secrets.token_hex(4)}{TEMPORARY}")
+    try:
+        try:
+            temporary.hardlink_to(path)
+            temporary.replace(name)
+            _sync_directory(name.parent)
+        finally:
+            temporary.unlink(missing_ok=True)  # also where both were one file: rename does nothing
+    except OSError:
+        write_atomically(name, path.read_bytes())
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Remove the temporary files that writers killed in ``directory`` have left behind."""
+    for path in directory.glob(f".*{TEMPORARY}"):
+        path.unlink(missing_ok=True)
+
+
+def _write_once(path: Path, pieces: tuple[bytes | memoryview, ...]) -> None:
+    descriptor, temporary = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.name}-", suffix=TEMPORARY
+    )
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            for piece in pieces:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+def _require_space(directory: Path, num_bytes: int) -> None:
+    """Find out that a file cannot fit before a part of it is written."""
+    if shutil.disk_usage(directory).free < num_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _sync_directory(directory: Path) -> None:
@@ -50,4 +101,5 @@ def _umask() -> int:
 def _explain(problem: OSError, path: Path, num_bytes: int) -> str:
     if problem.errno == errno.ENOSPC:
         return f"{path}: disk full; need {num_bytes / 1e6:.1f} MB in {path.parent}"
-    return f"{path}: cannot write ({problem.strerror or problem})"
+    name = errno.errorcode.get(problem.errno or 0, "unknown error")
+    return f"{path}: cannot write ({name}: {problem.strerror or problem})"

@@ -29,7 +29,8 @@ class Checkpoint:
 
     config: the resolved experiment as plain YAML types. epoch: completed epochs; position:
     minibatches done in the epoch under way; step: updates so far. records: one dict per completed
-    epoch. partial_tally: sums over the minibatches of the epoch under way.
+    epoch. partial_tally: sums over the minibatches of the epoch under way. config_changes: what was
+    changed on the way, each with step, key, before and after.
     """
 
     config: dict[str, Any]
@@ -49,6 +50,7 @@ class Checkpoint:
     limit_batches: int | None
     precision: str
     environment: dict[str, str]
+    config_changes: list[dict[str, Any]]
 
     @property
     def val_accuracy(self) -> float | None:
@@ -63,7 +65,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
         {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}, buffer
     )
     buffer.write(MAGIC + struct.pack(">Q", FORMAT_VERSION))
-    write_atomically(path, buffer.getvalue() + hashlib.sha256(buffer.getbuffer()).digest())
+    content = buffer.getbuffer()
+    write_atomically(path, content, hashlib.sha256(content).digest())
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

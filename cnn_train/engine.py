@@ -26,18 +26,22 @@ def train_epoch(
     schedule: Schedule,
     batches: Iterable[Batch],
     step: int,
+    before_update: Callable[[Tensor], None] = lambda loss: None,
 ) -> Iterator[Tally]:
     """Train on ``batches`` from update ``step`` on; yield each minibatch's tally.
 
     θ ← θ − η ∇(mean loss + λR(θ)). A minibatch with a share below 1 adds its part of the gradient,
     and the last of its group makes the update: that is how full-batch descent fits in memory.
+    ``before_update`` gets the total when the gradient is complete: there it is clipped or refused.
     """
     for batch in batches:
         scores_BK = forward(batch.images_BCHW)
         loss = loss_fn(scores_BK, batch.labels_B)
         regularization = penalty()
-        ((loss + regularization) * batch.share).backward()  # type: ignore[no-untyped-call]
+        total = loss + regularization
+        (total * batch.share).backward()  # type: ignore[no-untyped-call]
         if batch.completes_update:
+            before_update(total)
             set_learning_rate(optimizer, schedule(step))
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

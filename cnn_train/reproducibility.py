@@ -1,6 +1,7 @@
 """Named random streams: every draw is a function of the seed and of what it is for."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -36,6 +37,18 @@ def seeded(seed: int, *stream: str | int) -> Iterator[None]:
 def seed_global_generators(seed: int, *stream: str | int) -> None:
     """Start the global generators, from which dropout draws, at the named stream."""
     torch.manual_seed(derive_seed(seed, *stream))
+
+
+def make_deterministic(device: torch.device) -> None:
+    """Let a GPU use only algorithms that give the same bits every time; a CPU's always do.
+
+    cuBLAS reads its variable when it is first used: call this before anything is computed.
+    """
+    if device.type == "cpu":
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True)
 
 
 def generator_states() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from .atomic_file import write_atomically
 from .errors import CheckpointError, LockedError, ResourceError, UsageError
 
 LATEST = "latest"
+STATE_NAME = re.compile(r"step-(\d{8,})\.ckpt")
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,29 @@ class RunDirectory:
         return self.path / "last.ckpt"
 
     @property
+    def states(self) -> dict[int, Path]:
+        """The checkpoints that this run keeps, by their number of updates, oldest first."""
+        matches = [(STATE_NAME.fullmatch(path.name), path) for path in self.path.iterdir()]
+        return dict(sorted((int(match[1]), path) for match, path in matches if match))
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether there is any checkpoint to resume from."""
+        return self.last_checkpoint.exists() or bool(self.states)
+
+    def state(self, step: int) -> Path:
+        """Return where the state after ``step`` updates is kept."""
+        return self.path / f"step-{step:08}.ckpt"
+
+    @property
     def best_checkpoint(self) -> Path:
         """The state with the highest validation accuracy."""
         return self.path / "best.ckpt"
+
+    @property
+    def divergence(self) -> Path:
+        """Where and on which images the run died, as JSON; there only if it did."""
+        return self.path / "diverged.json"
 
     @property
     def learning_curves(self) -> Path:
@@ -111,6 +133,10 @@ class RunDirectory:
                 f"{self.path}: locked by process {pid}, which is training in it; "
                 "wait for it, or stop it"
             ) from None
+        except OSError as problem:
+            raise UsageError(
+                f"{self.path}: cannot write in this run directory ({problem.strerror})"
+            ) from None
         try:
             holder.write_text(f"{os.getpid()}\n", "utf-8")
             yield
@@ -128,10 +154,16 @@ class RunDirectory:
         write_atomically(self.metrics, lines.encode())
 
     def load_metrics(self) -> list[dict[str, float]]:
-        """Read the records of completed epochs; empty before the first."""
+        """Read the records of completed epochs, up to a torn line; empty before the first."""
         if not self.metrics.exists():
             return []
-        return [json.loads(line) for line in self.metrics.read_text("utf-8").splitlines()]
+        records: list[dict[str, float]] = []
+        for line in self.metrics.read_text("utf-8", errors="replace").splitlines():
+            try:
+                records.append(json.loads(line))
+            except ValueError:  # a copy or another program's write was cut short
+                break
+        return records
 
 
 def find_run(path: Path) -> RunDirectory:
@@ -141,7 +173,7 @@ def find_run(path: Path) -> RunDirectory:
     """
     directory = path if path.is_dir() else path.parent
     run = RunDirectory(directory.resolve())
-    if not path.exists() or not run.last_checkpoint.exists():
+    if not path.exists() or not run.can_go_on:
         raise CheckpointError(f"{path}: no run with a checkpoint; `cnn-train runs` lists runs")
     return run
 
@@ -177,6 +209,12 @@ def latest_best_checkpoint(root: Path) -> Path:
             "or name one with --checkpoint"
         )
     return runs[-1].best_checkpoint
+
+
+def runs_named(root: Path, name: str) -> list[RunDirectory]:
+    """Return the runs below ``root`` that were started under ``name``, oldest first."""
+    pattern = re.compile(re.escape(name) + r"-\d{8}-\d{6}-[0-9a-f]{4}")
+    return [run for run in list_runs(root) if pattern.fullmatch(run.path.name)]
 
 
 def list_runs(root: Path) -> list[RunDirectory]:

@@ -1,9 +1,10 @@
 """The one place where a config becomes parts that work together, fresh or resumed."""
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,8 +25,8 @@ from .data.normalization import Normalization
 from .data_parallel import check_parts, spread, with_own_dropout
 from .device import Device, Precision, processor_name, resolve_precision, with_autocast
 from .distributed import ALONE, World
+from .divergence import UpdateGuard
 from .engine import Forward, measure, train_epoch
-from .errors import CheckpointError
 from .image_layers import fit_image_layers
 from .losses.loss import LossFn
 from .losses.regularization import Penalty
@@ -35,7 +36,6 @@ from .optim.schedules import Schedule
 from .progressive_training import side_by_epoch
 from .reproducibility import (
     generator_states,
-    restore_generator_states,
     seed_global_generators,
     seeded,
 )
@@ -63,12 +63,18 @@ class Session:
     penalty: Penalty
     optimizer: torch.optim.Optimizer
     schedule: Schedule
+    before_update: UpdateGuard
     world: World = ALONE
     epoch: int = 0
     position: int = 0
     step: int = 0
     partial: Tally = field(default_factory=Tally.zero)
     records: list[dict[str, float]] = field(default_factory=list)
+    config_changes: list[dict[str, Any]] = field(default_factory=list)
+
+    def learning_rate(self) -> float:
+        """Return ``optimizer.lr`` as the schedule had it at the last update, without factors."""
+        return self.config.optimizer.lr * self.schedule(max(self.step - 1, 0))
 
     @property
     def updates_per_epoch(self) -> int:
@@ -90,13 +96,14 @@ class Session:
             self.schedule,
             with_own_dropout(batches, self.world, self.config.seed, self.epoch, self.position),
             self.step,
+            self.before_update,
         )
 
-    def validate(self) -> Tally:
+    def validate(self, should_stop: Callable[[], bool] = lambda: False) -> Tally | None:
         """Measure the validation images with the weights that a checkpoint would offer for use.
 
         Of several processes each measures every so-manieth minibatch; running batch statistics are
-        the first one's, as in a checkpoint.
+        the first one's, as in a checkpoint. None, in all of them, when ``should_stop`` says so.
         """
         model = self.average.module if self.average else self.model
         model.eval()
@@ -105,7 +112,12 @@ class Session:
         batch_size = evaluation_batch_size(self.val_images.image_shape)
         batches = evaluation_batches(self.val_images, self.batches.normalization, batch_size)
         own = islice(batches, self.world.rank, None, self.world.size)
-        return measure(forward, self.loss_fn, own).over(self.world)
+        tally = Tally.zero()
+        for _ in range(0, len(self.val_images), batch_size * self.world.size):
+            if should_stop():
+                return None
+            tally += measure(forward, self.loss_fn, islice(own, 1))
+        return tally.over(self.world)
 
     def collect_partial(self) -> None:
         """Add up the processes' tallies of the epoch under way, in the first: before saving."""
@@ -135,6 +147,7 @@ class Session:
             limit_batches=self.limit_batches,
             precision=self.precision.name,
             environment=describe_environment(self.device, self.world),
+            config_changes=list(self.config_changes),
         )
 
 
@@ -194,30 +207,11 @@ def build_session(
         penalty=config.regularization.build(model),
         optimizer=optimizer,
         schedule=config.schedule.build(config.epochs * updates_per_epoch, updates_per_epoch),
+        before_update=UpdateGuard(
+            model.parameters(), config.clip_grad_norm, device.torch_device, alone=world.size == 1
+        ),
         world=world,
     )
-
-
-def resume_session(session: Session, checkpoint: Checkpoint) -> None:
-    """Bring a freshly built session to where ``checkpoint`` was taken.
-
-    Raises CheckpointError where the images are not those the run was training on.
-    """
-    for split, fingerprint in checkpoint.data_fingerprints.items():
-        if session.data_fingerprints[split] != fingerprint:
-            raise CheckpointError(
-                f"cannot resume: the {split} images are not those that the run was trained on"
-            )
-    session.model.load_state_dict(checkpoint.model)
-    if session.average:
-        session.average.module.load_state_dict(checkpoint.averaged_model or checkpoint.model)
-        session.average.started = checkpoint.step > 0
-    session.optimizer.load_state_dict(checkpoint.optimizer)
-    restore_generator_states(checkpoint.generators)
-    session.epoch, session.position = checkpoint.epoch, checkpoint.position
-    session.step, session.records = checkpoint.step, list(checkpoint.records)
-    if session.world.is_first:
-        session.partial = Tally(**checkpoint.partial_tally)
 
 
 def follow_average(

@@ -21,8 +21,9 @@ from cnn_train.errors import CnnTrainError
 from cnn_train.fit import fit
 from cnn_train.metrics import Tally
 from cnn_train.models.synchronized_batch_norm import SynchronizedBatchNorm2d
+from cnn_train.resuming import resume_session
 from cnn_train.run_directory import RunDirectory
-from cnn_train.session import Session, build_session, resume_session
+from cnn_train.session import Session, build_session
 
 
 def start(job: dict[str, Any], world: World) -> Session:

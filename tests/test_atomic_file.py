@@ -80,7 +80,7 @@ def test_an_interruption_leaves_the_old_content_and_no_temporary_file(
 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "file"
-    with pytest.raises(ResourceError, match=r"nowhere/file: cannot write \(No such file"):
+    with pytest.raises(ResourceError, match=r"nowhere/file: cannot write \(ENOENT: No such file"):
         write_atomically(path, b"")
 
 

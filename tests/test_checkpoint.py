@@ -47,6 +47,7 @@ def checkpoint() -> Checkpoint:
         limit_batches=None,
         precision="float32",
         environment={"torch": "2.10"},
+        config_changes=[{"step": 4, "key": "optimizer.lr", "before": 0.1, "after": 0.05}],
     )
 
 

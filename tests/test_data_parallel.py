@@ -17,8 +17,9 @@ from cnn_train.distributed import ALONE, World
 from cnn_train.errors import ConfigError, InterruptedRun, UsageError
 from cnn_train.fit import fit
 from cnn_train.models.synchronized_batch_norm import synchronize_batch_norm
+from cnn_train.resuming import resume_session
 from cnn_train.run_directory import RunDirectory
-from cnn_train.session import build_session, resume_session
+from cnn_train.session import build_session
 
 WORKER = Path(__file__).parent / "distributed_worker.py"
 
@@ -128,8 +129,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def runs(folder: Path) -> dict[str, RunDirectory]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cnn_train.fit.draw_learning_curves", lambda records, title: None)
-        patch.setattr("cnn_train.fit.save_figure", lambda figure, path: None)
+        patch.setattr("cnn_train.saving.draw_learning_curves", lambda records, title: None)
+        patch.setattr("cnn_train.saving.save_figure", lambda figure, path: None)
         found = {name: RunDirectory.create(folder, name) for name in ("two-one", "one-two", "same")}
         stop(job("train"), found["one-two"], 2)
     return found

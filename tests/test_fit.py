@@ -1,3 +1,4 @@
+import contextlib
 import itertools
 import json
 import math
@@ -9,12 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-import cnn_train.fit as fit_module
+import cnn_train.run_checkpoints as run_checkpoints
+import cnn_train.saving as saving
 from cnn_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cnn_train.errors import ConfigError, DivergedError, InterruptedRun
 from cnn_train.fit import best_epoch, fit
+from cnn_train.resuming import resume_session
+from cnn_train.run_checkpoints import load_newest
 from cnn_train.run_directory import RunDirectory
-from cnn_train.session import Session, build_session, resume_session
+from cnn_train.session import Session, build_session
 
 Start = Callable[..., Session]
 
@@ -30,8 +34,8 @@ def run(tmp_path: Path) -> RunDirectory:
 @pytest.fixture(autouse=True)
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the learning curves, which take longer than the training."""
-    monkeypatch.setattr(fit_module, "draw_learning_curves", lambda records, title: None)
-    monkeypatch.setattr(fit_module, "save_figure", lambda figure, path: None)
+    monkeypatch.setattr(saving, "draw_learning_curves", lambda records, title: None)
+    monkeypatch.setattr(saving, "save_figure", lambda figure, path: None)
 
 
 @dataclass
@@ -54,7 +58,7 @@ def resume(start: Start, run: RunDirectory, **sections: Any) -> Session:
     """Resume as a new process would, whose generators know nothing of the old one's."""
     torch.manual_seed(987654321)
     session = start(**sections)
-    resume_session(session, load_checkpoint(run.last_checkpoint))
+    resume_session(session, load_newest(run).checkpoint)
     return session
 
 
@@ -131,25 +135,29 @@ def test_a_stopped_and_resumed_run_equals_the_uninterrupted_one_bit_for_bit(
     assert_same_runs(stopped, straight)
 
 
-@pytest.mark.parametrize("num_saves", range(1, 6))
-def test_a_run_killed_at_any_save_resumes_to_the_same_last_and_best(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_saves: int
+@pytest.mark.parametrize("num_writes", range(1, 10))
+def test_a_run_killed_at_any_write_resumes_to_the_same_last_and_best(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_writes: int
 ) -> None:
-    """Five saves: the start, then best and last after each of two epochs."""
+    """Up to nine writes: at the start a state and its name, then a state, best, last per epoch."""
     straight, killed = (RunDirectory.create(tmp_path, name) for name in ("straight", "killed"))
     finish(start(), straight)
-    saves = itertools.count(1)
+    writes = itertools.count(1)
 
-    def save_or_die(checkpoint: Checkpoint, path: Path) -> None:
-        if next(saves) == num_saves:
-            raise KeyboardInterrupt
-        save_checkpoint(checkpoint, path)
+    def dying(write: Callable[[Any, Path], None]) -> Callable[[Any, Path], None]:
+        def write_or_die(what: Any, path: Path) -> None:
+            if next(writes) == num_writes:
+                raise KeyboardInterrupt
+            write(what, path)
+
+        return write_or_die
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit_module, "save_checkpoint", save_or_die)
-        with pytest.raises(KeyboardInterrupt):
+        for name in ("save_checkpoint", "give_second_name"):
+            patch.setattr(run_checkpoints, name, dying(getattr(run_checkpoints, name)))
+        with contextlib.suppress(KeyboardInterrupt):
             finish(start(), killed)
-    finish(resume(start, killed) if killed.last_checkpoint.exists() else start(), killed)
+    finish(resume(start, killed) if killed.can_go_on else start(), killed)
     assert_same_runs(killed, straight)
 
 
@@ -177,13 +185,24 @@ def test_a_request_to_stop_is_heard_even_where_an_epoch_is_one_minibatch(
     start: Start, run: RunDirectory
 ) -> None:
     with pytest.raises(InterruptedRun, match=f"--resume {run.path}"):
-        finish(start(limit_batches=1), run, should_stop=lambda: True)
+        finish(start(limit_batches=1), run, should_stop=StopAfter(2))
     assert load_checkpoint(run.last_checkpoint).epoch == 1
 
 
-def test_a_request_to_stop_in_the_last_minibatch_of_all_lets_the_run_finish(start: Start) -> None:
-    session = start(epochs=1, limit_batches=1)
-    finish(session, should_stop=lambda: True)
+def test_a_request_to_stop_after_the_last_minibatch_is_heard_before_the_validation(
+    start: Start, run: RunDirectory
+) -> None:
+    with pytest.raises(InterruptedRun, match="in epoch 1 after 4 minibatches"):
+        finish(start(epochs=1), run, should_stop=StopAfter(NUM_MINIBATCHES))
+    assert load_checkpoint(run.last_checkpoint).position == NUM_MINIBATCHES
+    assert run.load_metrics() == []
+    finish(resume(start, run, epochs=1), run)
+    assert len(run.load_metrics()) == 1
+
+
+def test_a_request_to_stop_after_the_last_validation_lets_the_run_finish(start: Start) -> None:
+    session = start(epochs=1)
+    finish(session, should_stop=StopAfter(NUM_MINIBATCHES + 1))
     assert session.epoch == 1
 
 
@@ -298,8 +317,8 @@ def test_a_weight_that_is_not_finite_ends_the_run_before_the_next_save(
     session = resume(start, run)
     plant(session, value)
     message = diverge(session, run)
-    assert message.startswith("epoch 2, step 8: the ")
-    assert "the checkpoints of earlier epochs are untouched" in message
+    assert message.startswith("epoch 2, step 4: the ")
+    assert "the checkpoints before it are untouched" in message
     assert len(run.load_metrics()) == 1
 
 
@@ -334,11 +353,32 @@ def test_an_average_that_is_not_finite_is_never_saved(start: Start, run: RunDire
     diverge(session, run)
 
 
-def test_a_dead_run_is_noticed_within_twenty_minibatches(start: Start) -> None:
-    session = start(batch_size=1)  # 32 minibatches per epoch
-    plant(session, float("nan"))
-    with pytest.raises(DivergedError, match="epoch 1, step 20: the training loss"):
-        finish(session)
+def test_an_update_that_is_not_finite_is_never_made(start: Start, run: RunDirectory) -> None:
+    session = start()
+    session.model.register_forward_hook(
+        lambda module, inputs, scores: scores * (math.nan if session.step == 2 else 1.0)
+    )
+    with pytest.raises(DivergedError, match="epoch 1, step 2: the training loss"):
+        finish(session, run)
+    assert session.step == 2
+    assert all(bool(value.isfinite().all()) for value in session.model.state_dict().values())
+    report = json.loads(run.divergence.read_text())
+    assert (report["epoch"], report["step"], report["position"]) == (0, 2, 2)
+    assert report["gradient_norm"] == "nan"
+    assert report["example_indices"] == session.batches.order(0)[16:24].tolist()
+    assert report["example_names"] == [f"image {index}" for index in report["example_indices"]]
+    assert "clip_grad_norm" in report["advice"]
+
+
+def test_the_report_of_a_dead_run_goes_when_it_is_resumed(start: Start, run: RunDirectory) -> None:
+    session = start()
+    plant(session, math.nan)
+    run.divergence.write_text("{}")
+    with pytest.raises(DivergedError):
+        finish(session, run)
+    assert run.divergence.exists()
+    finish(start(), run)
+    assert not run.divergence.exists()
 
 
 def test_batch_norm_on_a_lone_image_is_a_config_error(

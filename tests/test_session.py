@@ -12,7 +12,8 @@ from cnn_train.data.normalization import Normalization
 from cnn_train.device import Device
 from cnn_train.engine import measure
 from cnn_train.errors import CheckpointError, ConfigError, DataError
-from cnn_train.session import Session, build_session, resume_session
+from cnn_train.resuming import resume_session
+from cnn_train.session import Session, build_session
 
 Start = Callable[..., Session]
 

@@ -1,4 +1,4 @@
-"""Ctrl-C asks a run to save and stop; a second Ctrl-C ends it at once."""
+"""Ctrl-C or SIGTERM asks a run to save and stop, SIGUSR1 to save; a second one ends it at once."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -8,35 +8,64 @@ from types import FrameType
 from ..errors import InterruptedRun
 from .console import notice
 
+SAVE_SIGNAL = getattr(signal, "SIGUSR1", None)  # Windows has none
 
-@contextmanager
-def stop_on_signal(
-    agree: Callable[[int], int] = lambda heard: heard,
-) -> Iterator[Callable[[], bool]]:
-    """Yield a question, "should the run stop?", that Ctrl-C or SIGTERM answers with yes.
+Agree = Callable[[int], int]
 
-    A run that stopped for it exits as programs do that end by the signal: 130 or 143. ``agree``
-    turns the signal heard here (0: none) into the one that counts for all processes of a run.
-    """
-    asked = agreed = 0
 
-    def ask(signum: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+class SignalsHeard:
+    """What was asked of the run by signals, as all of its processes agree on it."""
+
+    def __init__(self, agree_to_stop: Agree, agree_to_save: Agree) -> None:
+        self._agree_to_stop, self._agree_to_save = agree_to_stop, agree_to_save
+        self._asked_to_stop = 0
+        self._asked_to_save = False
+        self.stopped_by = 0
+        """The signal that all processes stop for; 0: none yet."""
+
+    def should_stop(self) -> bool:
+        """Say whether to save and stop."""
+        self.stopped_by = self._agree_to_stop(self._asked_to_stop)
+        return self.stopped_by > 0
+
+    def should_save(self, is_due: bool) -> bool:
+        """Say whether to save and go on: for SIGUSR1, or because the clock says so here."""
+        save = self._agree_to_save(int(self._asked_to_save or is_due)) > 0
+        if save:
+            self._asked_to_save = False
+        return save
+
+    def hear_stop(self, signum: int, frame: FrameType | None) -> None:
+        """Remember the request; the second one ends the program."""
+        if self._asked_to_stop:
             raise KeyboardInterrupt
-        asked = signum
+        self._asked_to_stop = signum
         notice("stopping after this minibatch; Ctrl-C again to stop at once without saving")
 
-    def should_stop() -> bool:
-        nonlocal agreed
-        agreed = agree(asked)
-        return agreed > 0
+    def hear_save(self, signum: int, frame: FrameType | None) -> None:
+        """Remember the request."""
+        self._asked_to_save = True
+        notice("saving after this minibatch")
 
-    previous = {name: signal.signal(name, ask) for name in (signal.SIGINT, signal.SIGTERM)}
+
+@contextmanager
+def heard_signals(
+    agree_to_stop: Agree = lambda heard: heard, agree_to_save: Agree = lambda heard: heard
+) -> Iterator[SignalsHeard]:
+    """Yield what Ctrl-C, SIGTERM and SIGUSR1 ask for while the block runs.
+
+    A run that stopped for one exits as programs do that end by the signal: 130 or 143. The two
+    functions turn what is heard here (0: nothing) into what counts for all processes of a run.
+    """
+    heard = SignalsHeard(agree_to_stop, agree_to_save)
+    handlers = {signal.SIGINT: heard.hear_stop, signal.SIGTERM: heard.hear_stop}
+    if SAVE_SIGNAL is not None:
+        handlers[SAVE_SIGNAL] = heard.hear_save
+    previous = {name: signal.signal(name, handler) for name, handler in handlers.items()}
     try:
-        yield should_stop
+        yield heard
     except InterruptedRun as stop:
-        stop.exit_code = 128 + (agreed or signal.SIGINT)
+        stop.exit_code = 128 + (heard.stopped_by or signal.SIGINT)
         raise
     finally:
         for name, handler in previous.items():

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from .console import clock, notice, stderr, warn
 from .processes import agreement_on_signals
-from .stop_signal import stop_on_signal
+from .stop_signal import heard_signals
 
 if TYPE_CHECKING:
     from ..fit import EpochRecord
@@ -90,9 +90,16 @@ def train_and_show(session: "Session", run: "RunDirectory") -> dict[str, Any]:
         stderr.print(HEADER, style="bold", soft_wrap=True)
     display = EpochDisplay(session)
     on_gpu = session.device.torch_device.type == "cuda"
-    agree = agreement_on_signals(session.world, on_gpu=on_gpu)
-    with stop_on_signal(agree) as should_stop, display:
-        for record in fit(session, run, watch=display.watch, should_stop=should_stop):
+    agree = [agreement_on_signals(session.world, on_gpu=on_gpu) for _ in ("stop", "save")]
+    with heard_signals(*agree) as heard, display:
+        records = fit(
+            session,
+            run,
+            watch=display.watch,
+            should_stop=heard.should_stop,
+            should_save=heard.should_save,
+        )
+        for record in records:
             display.show(record)
     best = session.records[best_epoch(session.records)]
     result = {

@@ -21,6 +21,7 @@ from ..optim import OPTIMIZERS
 from ..optim.optimizer import OptimizerConfig
 from ..optim.schedules import SCHEDULES, CosineConfig, ScheduleConfig
 from ..optim.sgd import SGDConfig
+from ..save_times import CheckpointConfig
 from .base import Config, tagged_union
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ else:
 
 
 class ExperimentConfig(Config):
-    """Everything that decides what a run learns, to the last bit; where it runs is left out."""
+    """Everything that decides what a run learns, to the last bit, and when it is saved."""
 
     data: Dataset = Field(
         default=CIFAR10Config(), description="the images: cifar10, folder or shapes"
@@ -73,6 +74,12 @@ class ExperimentConfig(Config):
         lt=1,
         description="decay per update of the averaged weights that are evaluated; 0: no averaging",
     )
+    clip_grad_norm: float = Field(
+        default=0.0,
+        ge=0,
+        description="longest gradient (Euclidean norm) that an update may follow; longer ones are "
+        "shortened to it; 0: never",
+    )
     batch_size: int = Field(
         default=128, ge=1, description="images per minibatch, of all processes together"
     )
@@ -94,6 +101,10 @@ class ExperimentConfig(Config):
         default=False,
         description="let torch.compile fuse the network's operations: for long runs on a GPU; "
         "on a CPU it needs a C++ compiler and is slower",
+    )
+
+    checkpoint: CheckpointConfig = Field(
+        default=CheckpointConfig(), description="when the state is saved, and how many are kept"
     )
 
     def warnings(self) -> list[str]:

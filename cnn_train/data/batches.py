@@ -87,10 +87,22 @@ class TrainingBatches:
             return channels, height, width
         return channels, *shrunk_size(height, width, self.side_px(epoch))
 
+    def order(self, epoch: int) -> Tensor:
+        """Return the order N (int64) in which ``epoch`` takes the examples."""
+        generator = make_generator(self.seed, "order", epoch)
+        return torch.randperm(len(self.images), generator=generator)
+
+    def examples_of(self, epoch: int, position: int) -> list[int]:
+        """Return the examples of one minibatch; none where the epoch has no such position."""
+        if not 0 <= position < len(self.plan):
+            return []
+        piece = self.plan[position]
+        indices: list[int] = self.order(epoch)[piece.start : piece.stop].tolist()
+        return indices
+
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """Yield the minibatches of ``epoch`` (0-based) from position ``first`` on."""
-        generator = make_generator(self.seed, "order", epoch)
-        order_N = torch.randperm(len(self.images), generator=generator)
+        order_N = self.order(epoch)
         for position in range(first, len(self.plan)):
             piece = self.plan[position]
             part = self.world.part(piece.stop - piece.start)

@@ -32,8 +32,8 @@ RUN_FILES = {
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the learning curves, which take longer than the training."""
-    monkeypatch.setattr("cnn_train.fit.draw_learning_curves", lambda records, title: None)
-    monkeypatch.setattr("cnn_train.fit.save_figure", lambda figure, path: None)
+    monkeypatch.setattr("cnn_train.saving.draw_learning_curves", lambda records, title: None)
+    monkeypatch.setattr("cnn_train.saving.save_figure", lambda figure, path: None)
 
 
 def assert_one_line(stderr: str, *words: str) -> None:

@@ -1,0 +1,154 @@
+"""What ``cnn-train fit`` was asked for, and how a new run begins."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..atomic_file import write_atomically
+from ..config.experiment import ExperimentConfig
+from ..config.explain import render_yaml
+from ..config.loading import load_experiment
+from ..config.source import read_text
+from ..data.dataset import DatasetConfig
+from ..data.image_set import ImageSet
+from ..data.splits import load_training_splits
+from ..data_parallel import check_same_images, device_of
+from ..distributed import World, lost_processes_explained
+from ..errors import UsageError
+from ..reproducibility import make_deterministic
+from ..run_directory import RunDirectory
+from ..session import Session, build_session, describe_environment
+from .console import print_json, warn
+from .data_access import make_data_access
+from .training_display import describe_plan, show_plan, train_and_show
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """The options of one call of ``fit``, and the processes that share it."""
+
+    config: Path | None
+    overrides: tuple[str, ...]
+    resume: Path | None
+    allowed_changes: tuple[str, ...]
+    device: str
+    name: str | None
+    run_root: Path
+    data_dir: Path | None
+    data_root: Path | None
+    offline: bool
+    limit_batches: int | None
+    deterministic: bool
+    dry_run: bool
+    as_json: bool
+    world: World
+
+    @cached_property
+    def text(self) -> str:
+        """The config file's text: the first process reads it (standard input serves once)."""
+        assert self.config is not None
+        text = read_text(self.config) if self.world.is_first else None
+        return str(self.world.tell("config", text))
+
+    @property
+    def run_name(self) -> str:
+        """What the run is called: ``--name``, or the config file's name."""
+        assert self.config is not None
+        return self.name or ("stdin" if str(self.config) == "-" else self.config.stem)
+
+    def load_experiment(self) -> ExperimentConfig:
+        """Return the settings asked for, with paths that mean the same from every directory."""
+        assert self.config is not None
+        experiment = load_experiment(self.config, self.overrides, ExperimentConfig, text=self.text)
+        for warning in experiment.warnings():
+            warn(warning)
+        return experiment.model_copy(update={"data": experiment.data.located()})
+
+    def build_session(
+        self, experiment: ExperimentConfig, data: DatasetConfig, limit_batches: int | None
+    ) -> Session:
+        """Load the images of ``data`` and build a fresh session on the device asked for."""
+        chosen = device_of(self.world, self.device)
+        if self.deterministic:
+            make_deterministic(chosen.torch_device)
+        train, val = self._load_images(data)
+        return build_session(experiment, train, val, chosen, limit_batches, self.world)
+
+    def _load_images(self, data: DatasetConfig) -> tuple[ImageSet, ImageSet]:
+        """Load (train, validation); several processes go on when all have the same images."""
+        with self.world.first_on_each_machine("images"):
+            train, val = load_training_splits(data, make_data_access(self.data_dir, self.offline))
+        self.world.meet("all images are loaded")
+        check_same_images(train, val, self.world)
+        return train, val
+
+
+def start(request: FitRequest) -> None:
+    """Begin a new run and train it to its end."""
+    if request.config is None:
+        raise UsageError("fit needs --config CONFIG, or --resume RUN")
+    if request.allowed_changes and request.resume is None:
+        raise UsageError("--allow-config-change goes with --resume")
+    experiment = request.load_experiment()
+    session = request.build_session(experiment, experiment.data, request.limit_batches)
+    if request.dry_run:
+        show_dry_run(session, request.as_json)
+        return
+    run = create_run(session, request.run_root, request.run_name, request.text)
+    with locked(run, request.world):
+        train(session, run, request.as_json)
+
+
+@contextmanager
+def locked(run: RunDirectory, world: World) -> Iterator[None]:
+    """Lock the run in the first process; the others wait until it is locked."""
+    with run.locked() if world.is_first else nullcontext():
+        world.meet("the run directory is locked")
+        yield
+
+
+def show_dry_run(session: Session, as_json: bool) -> None:
+    """Say what would run."""
+    show_plan(session, run=None)
+    if as_json:
+        print_json({"dry_run": True, "plan": describe_plan(session, run=None)})
+
+
+def train(session: Session, run: RunDirectory, as_json: bool) -> None:
+    """Train to the end on the screen; a lost process ends it with advice."""
+    show_plan(session, run)
+    advice = f"; nothing is lost. Go on from its last checkpoint: fit --resume {run.path}"
+    with lost_processes_explained(advice) if session.world.size > 1 else nullcontext():
+        summary = train_and_show(session, run)
+    if as_json:
+        print_json(summary)
+
+
+def create_run(session: Session, run_root: Path, name: str, text: str) -> RunDirectory:
+    """Make the run directory and write down what was asked for and what is in force.
+
+    The first process does; the others learn where it is.
+    """
+    world = session.world
+    if not world.is_first:
+        return RunDirectory(Path(world.tell("run directory")))
+    run = RunDirectory.create(run_root, name)
+    write_atomically(run.given_config, text.encode())
+    record_settings(session, run)
+    world.tell("run directory", str(run.path))
+    return run
+
+
+def record_settings(session: Session, run: RunDirectory) -> None:
+    """Write down the settings in force and the machine they are in force on."""
+    environment: dict[str, Any] = {
+        **describe_environment(session.device, session.world),
+        "device_reason": session.device.reason,
+        "precision": session.precision.name,
+        "precision_reason": session.precision.reason,
+    }
+    run.save_json(run.environment, environment)
+    write_atomically(run.resolved_config, render_yaml(session.config).encode())

@@ -1,0 +1,132 @@
+"""Go on with a run: which one, from which checkpoint, with what changed on purpose."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from .checkpoint import Checkpoint, load_checkpoint
+from .config.differences import Difference, differences
+from .config.experiment import ExperimentConfig
+from .errors import CheckpointError, ConfigError
+from .metrics import Tally
+from .reproducibility import restore_generator_states
+from .run_checkpoints import FoundCheckpoint, load_newest
+from .run_directory import RunDirectory, runs_named
+from .session import Session
+
+# Where the images lie may differ, because their fingerprint may not; when to save never matters.
+FREE_KEYS = ("checkpoint", "data.root", "data.path")
+
+# A network cannot become another one on the way, nor can its optimizer's state.
+FIXED_KEYS = ("model", "optimizer.name", "data.name")
+
+LIMIT_KEY = "limit_batches"
+
+
+def newest_run(root: Path, name: str) -> RunDirectory | None:
+    """Return the newest run called ``name`` below ``root`` that has a checkpoint, or None."""
+    runs = [run for run in runs_named(root, name) if run.can_go_on]
+    return runs[-1] if runs else None
+
+
+def find_state(run: RunDirectory, path: Path) -> FoundCheckpoint:
+    """Load the checkpoint that ``path`` names or, for the run's directory, its newest good one."""
+    if path.is_dir() or path.name == run.last_checkpoint.name:
+        return load_newest(run)
+    return FoundCheckpoint(load_checkpoint(path), path)
+
+
+def checked_changes(
+    before: ExperimentConfig,
+    after: ExperimentConfig,
+    limits: tuple[int | None, int | None],
+    allowed: Sequence[str],
+) -> list[Difference]:
+    """Return what differs between a run's settings and those it is to go on with.
+
+    ``limits`` are ``--limit-batches`` before and after. Raises ConfigError, with a line for each
+    setting, where one differs that is not ``allowed`` (a key, or a section with all its keys), or
+    that cannot be changed at all.
+    """
+    trees = [config.model_dump(mode="json") for config in (before, after)]
+    trees = [tree | {LIMIT_KEY: limit} for tree, limit in zip(trees, limits, strict=True)]
+    found = [change for change in differences(*trees) if not change.is_below(FREE_KEYS)]
+    fixed = [change for change in found if change.is_below(FIXED_KEYS)]
+    refused = [change for change in found if not change.is_below(allowed)]
+    if fixed:
+        raise ConfigError(
+            "\n".join(map(str, fixed))
+            + "\nthese cannot change on the way; start a new run, if you like from this one's "
+            "weights: fit --config CONFIG --weights CHECKPOINT"
+        )
+    if refused:
+        keys = " ".join(f"--allow-config-change {change.key}" for change in refused)
+        raise ConfigError(
+            "the run was trained with other settings:\n"
+            + "\n".join(map(str, refused))
+            + f"\nto go on with the new ones, add {keys}; for a new run, leave out --resume"
+        )
+    return found
+
+
+def resume_session(
+    session: Session, checkpoint: Checkpoint, changes: Sequence[Difference] = ()
+) -> None:
+    """Bring a freshly built session to where ``checkpoint`` was taken, and record the changes.
+
+    Raises CheckpointError where the images are not those the run was training on, or where
+    minibatches change in the middle of an epoch.
+    """
+    if not any(change.is_below(["data"]) for change in changes):
+        require_same_images(session, checkpoint)
+    session.model.load_state_dict(checkpoint.model)
+    if session.average:
+        session.average.module.load_state_dict(checkpoint.averaged_model or checkpoint.model)
+        session.average.started = checkpoint.step > 0
+    load_optimizer_state(session, checkpoint)
+    restore_generator_states(checkpoint.generators)
+    session.epoch, session.position = checkpoint.epoch, checkpoint.position
+    session.step, session.records = checkpoint.step, list(checkpoint.records)
+    session.config_changes = list(checkpoint.config_changes)
+    if session.world.is_first:
+        session.partial = Tally(**checkpoint.partial_tally)
+    if changes:
+        count_updates_anew(session, changes)
+        session.config_changes += [{"step": session.step, **asdict(change)} for change in changes]
+
+
+def require_same_images(session: Session, checkpoint: Checkpoint) -> None:
+    """Raise CheckpointError where a split's images are not those of the checkpoint."""
+    for split, fingerprint in checkpoint.data_fingerprints.items():
+        if session.data_fingerprints[split] != fingerprint:
+            raise CheckpointError(
+                f"cannot resume: the {split} images are not those that the run was trained on"
+            )
+
+
+def load_optimizer_state(session: Session, checkpoint: Checkpoint) -> None:
+    """Load momenta and counters, but keep the settings, which the config has and may have changed.
+
+    torch's own loading would bring the old settings back. The rate at the last update, which is
+    set anew at every update, stays as it was.
+    """
+    settings = [
+        {name: value for name, value in group.items() if name not in ("params", "lr")}
+        for group in session.optimizer.param_groups
+    ]
+    session.optimizer.load_state_dict(checkpoint.optimizer)
+    for group, chosen in zip(session.optimizer.param_groups, settings, strict=True):
+        group.update(chosen)
+
+
+def count_updates_anew(session: Session, changes: Sequence[Difference]) -> None:
+    """Place the run in its schedule as if all epochs had had the new number of updates."""
+    if not any(change.is_below(["batch_size", "data", LIMIT_KEY]) for change in changes):
+        return
+    if session.position:
+        raise CheckpointError(
+            f"cannot resume: minibatches cannot change in the middle of an epoch, and this "
+            f"checkpoint was taken after {session.position} of them; finish the epoch first, or go "
+            "on from best.ckpt"
+        )
+    session.step = session.epoch * session.updates_per_epoch

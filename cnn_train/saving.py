@@ -1,0 +1,130 @@
+"""What a run writes while it trains: states, metrics, curves, and why it died."""
+
+import time
+from typing import Any
+
+from .atomic_file import remove_leftovers
+from .divergence import NotFiniteError
+from .errors import DivergedError
+from .figures.learning_curves import draw_learning_curves
+from .figures.saving import save_figure
+from .run_checkpoints import require_room, save_state
+from .run_directory import RunDirectory
+from .save_times import SaveClock
+from .session import Session
+
+# Drawing the curves takes most of a second: less than a hundredth of the time between two.
+CURVES_EVERY_SECONDS = 120
+
+ADVICE = "Lower optimizer.lr, raise schedule.warmup_epochs, or shorten gradients by clip_grad_norm"
+
+
+class RunFiles:
+    """Writes the files of one run: nothing without a run, nothing but in the first process.
+
+    Every method must be called by all processes.
+    """
+
+    def __init__(self, session: Session, run: RunDirectory | None) -> None:
+        self.session = session
+        self.run = run
+        self.written = run if session.world.is_first else None
+        self.clock = SaveClock(session.config.checkpoint)
+
+    def begin(self) -> None:
+        """Make the run resumable from its first moment; drop what a killed or dead run has left."""
+        if not self.written:
+            return
+        run, session = self.written, self.session
+        remove_leftovers(run.path)
+        run.divergence.unlink(missing_ok=True)
+        if not run.last_checkpoint.exists():
+            self._save(is_best=False)
+        require_room(run, session.config.checkpoint.keep, is_fresh=session.step == 0)
+        run.save_metrics(session.records)
+
+    def save_within_epoch(self) -> None:
+        """Save the state at the last update; the epoch goes on or stops there."""
+        if not self.run:
+            return
+        self.require_finite_weights()
+        partial = self.session.partial
+        self.session.collect_partial()
+        if self.written:
+            self._save(is_best=False)
+        self.session.partial = partial
+        self.clock.saved()
+
+    def save_epoch(self) -> None:
+        """Save the state at an epoch's end where it is due or the best; metrics and curves."""
+        if not self.written:
+            return
+        epoch, config = self.session.epoch, self.session.config
+        is_best = best_epoch(self.session.records) == epoch - 1
+        if is_best or epoch % config.checkpoint.every_epochs == 0 or epoch == config.epochs:
+            self._save(is_best=is_best)
+            self.clock.saved()
+        self.written.save_metrics(self.session.records)
+        if self._curves_are_due(self.written):
+            self.save_curves()
+
+    def save_curves(self) -> None:
+        """Draw loss, accuracy and rate over the epochs so far."""
+        if self.written and self.session.records:
+            figure = draw_learning_curves(self.session.records, self.written.path.name)
+            save_figure(figure, self.written.learning_curves)
+
+    def require_finite_weights(self) -> None:
+        """Keep weights and running statistics that are not finite out of every checkpoint."""
+        session = self.session
+        models = [session.model] + ([session.average.module] if session.average else [])
+        values = [value for model in models for value in model.state_dict().values()]
+        finite = all(bool(value.isfinite().all()) for value in values)
+        if session.world.any(not finite):
+            raise self.diverged("state of the model")
+
+    def diverged(self, what: str, found: NotFiniteError | None = None) -> DivergedError:
+        """Describe where the run died, on the screen and in diverged.json, and what may help."""
+        session = self.session
+        updates_ago = found.updates_ago if found else 0
+        step, rate = session.step - updates_ago, session.learning_rate()
+        if self.written:
+            indices = session.batches.examples_of(session.epoch, session.position - updates_ago)
+            report: dict[str, Any] = {
+                "what": f"the {what} is not finite",
+                "epoch": session.epoch,
+                "step": step,
+                "position": session.position - updates_ago,
+                "learning_rate": rate,
+                "gradient_norm": str(found.gradient_norm) if found else None,
+                "example_indices": indices,
+                "example_names": [session.batches.images.names[index] for index in indices],
+                "last_checkpoint": str(self.written.last_checkpoint),
+                "advice": ADVICE,
+            }
+            self.written.save_json(self.written.divergence, report)
+        written = f"; see {self.run.divergence}" if self.run else ""
+        return DivergedError(
+            f"epoch {session.epoch + 1}, step {step}: the {what} is not finite at learning rate "
+            f"{rate:g}; the checkpoints before it are untouched{written}. {ADVICE}"
+        )
+
+    def _save(self, *, is_best: bool) -> None:
+        assert self.written
+        keep = self.session.config.checkpoint.keep
+        save_state(self.session.checkpoint(), self.written, keep, is_best=is_best)
+
+    def _curves_are_due(self, run: RunDirectory) -> bool:
+        """Say whether training has ended, or gone on long enough without a picture."""
+        if self.session.epoch == self.session.config.epochs:
+            return True
+        if run.learning_curves.exists():
+            return time.time() - run.learning_curves.stat().st_mtime > CURVES_EVERY_SECONDS
+        seconds = sum(record["seconds"] for record in self.session.records)
+        return seconds > CURVES_EVERY_SECONDS
+
+
+def best_epoch(records: list[dict[str, float]]) -> int:
+    """Return the epoch (from 0) with the highest validation accuracy; the earliest of equals."""
+    accuracies = [record["val_accuracy"] for record in records]
+    return accuracies.index(max(accuracies))
