@@ -1,13 +1,15 @@
 import errno
 import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cnn_train.atomic_file import write_atomically
+from cnn_train.atomic_file import give_second_name, remove_leftovers, write_atomically
 from cnn_train.errors import ResourceError
 
 
@@ -18,9 +20,21 @@ def target(tmp_path: Path) -> Path:
     return path
 
 
-def failing_with(code: int) -> Any:
+@pytest.fixture(autouse=True)
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Note the seconds that the writer would sleep, and sleep none of them."""
+    seconds: list[float] = []
+    monkeypatch.setattr(time, "sleep", seconds.append)
+    return seconds
+
+
+def failing_with(code: int, times: int = 99) -> Any:
+    """Make a function that fails so many times, and then does nothing."""
+    left = iter(range(times))
+
     def fail(*arguments: object) -> None:
-        raise OSError(code, os.strerror(code))
+        if next(left, None) is not None:
+            raise OSError(code, os.strerror(code))
 
     return fail
 
@@ -66,6 +80,65 @@ def test_a_full_disk_is_named_with_the_space_that_is_needed(
         write_atomically(target, bytes(2_000_000))
 
 
+def test_a_disk_that_is_full_for_a_moment_costs_only_time(
+    target: Path, monkeypatch: pytest.MonkeyPatch, naps: list[float]
+) -> None:
+    monkeypatch.setattr(os, "fsync", failing_with(errno.ENOSPC, times=2))
+    write_atomically(target, b"new")
+    assert only_file_in(target.parent).read_bytes() == b"new"
+    assert len(naps) == 2
+
+
+def test_other_failures_are_not_tried_again(
+    target: Path, monkeypatch: pytest.MonkeyPatch, naps: list[float]
+) -> None:
+    monkeypatch.setattr(os, "fsync", failing_with(errno.EIO, times=1))
+    with pytest.raises(ResourceError, match=rf"{target}: cannot write \(EIO: "):
+        write_atomically(target, b"new")
+    assert naps == []
+
+
+def test_what_cannot_fit_is_not_begun(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = shutil.disk_usage(target.parent)._replace(free=999)
+    monkeypatch.setattr(shutil, "disk_usage", lambda directory: free)
+    monkeypatch.setattr("tempfile.mkstemp", failing_with(errno.EIO))  # would be said
+    with pytest.raises(ResourceError, match="disk full"):
+        write_atomically(target, bytes(1000))
+    monkeypatch.undo()
+    write_atomically(target, bytes(999))
+
+
+def test_pieces_are_written_one_after_the_other(target: Path) -> None:
+    write_atomically(target, b"one ", memoryview(b"two "), b"three")
+    assert target.read_bytes() == b"one two three"
+
+
+def test_a_second_name_is_the_same_file_and_takes_the_place_of_another(target: Path) -> None:
+    other = target.with_name("other")
+    other.write_bytes(b"older")
+    for _ in range(2):  # again, where it is the same file already
+        give_second_name(target, other)
+        assert other.samefile(target)
+        assert sorted(path.name for path in target.parent.iterdir()) == ["other", "state"]
+
+
+def test_without_links_a_second_name_is_a_copy(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "hardlink_to", failing_with(errno.EPERM))
+    other = target.with_name("other")
+    give_second_name(target, other)
+    assert other.read_bytes() == b"old"
+    assert not other.samefile(target)
+
+
+def test_leftovers_of_killed_writers_are_removed_and_nothing_else(target: Path) -> None:
+    for name in (".state-abc.tmp", ".lock", "mine.tmp"):
+        target.with_name(name).touch()
+    remove_leftovers(target.parent)
+    assert {path.name for path in target.parent.iterdir()} == {".lock", "mine.tmp", "state"}
+
+
 def test_an_interruption_leaves_the_old_content_and_no_temporary_file(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +160,7 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
 KILLED_DURING_A_WRITE = """
 import os, sys
 from pathlib import Path
-from cnn_train.atomic_file import write_atomically
+from cnn_train.atomic_file import give_second_name, remove_leftovers, write_atomically
 
 target, owner, name, call, moment = sys.argv[1:]
 owner = {"os": os, "Path": Path}[owner]

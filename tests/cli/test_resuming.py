@@ -1,0 +1,278 @@
+"""``cnn-train fit --resume``: which run, from which checkpoint, with which settings."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from cnn_train.checkpoint import Checkpoint, load_checkpoint
+from cnn_train.cli.stop_signal import SignalsHeard
+
+Run = Callable[..., Any]
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the learning curves, which take longer than the training."""
+    monkeypatch.setattr("cnn_train.saving.draw_learning_curves", lambda records, title: None)
+    monkeypatch.setattr("cnn_train.saving.save_figure", lambda figure, path: None)
+
+
+@pytest.fixture
+def stopped(
+    cnn_train: Run, tiny_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Return a function that trains until the run has been asked so many times whether to stop."""
+
+    def train(num_looks: int, *arguments: object) -> Any:
+        looks = iter([False] * (num_looks - 1))
+        with monkeypatch.context() as patch:
+            patch.setattr(SignalsHeard, "should_stop", lambda self: next(looks, True))
+            outcome = cnn_train("fit", "--config", tiny_config, *arguments)
+        assert outcome.exit_code == 130
+        return outcome
+
+    return train
+
+
+def last(outcome: Any) -> Checkpoint:
+    return load_checkpoint(Path(outcome.document["last_checkpoint"]))
+
+
+def same_weights(first: Checkpoint, second: Checkpoint) -> bool:
+    return all(torch.equal(first.model[name], second.model[name]) for name in first.model)
+
+
+def runs() -> list[Path]:
+    return [path for path in Path("runs").iterdir() if path.is_dir() and not path.is_symlink()]
+
+
+def errors(outcome: Any) -> str:
+    assert "Traceback" not in outcome.stderr
+    return "\n".join(line for line in outcome.stderr.splitlines() if line.startswith("error: "))
+
+
+def test_resume_goes_on_to_the_same_weights_and_then_has_nothing_to_do(
+    cnn_train: Run, tiny_config: Path, stopped: Run
+) -> None:
+    straight = cnn_train("fit", "--config", tiny_config, "--json")
+    assert "after 2 minibatches; all saved" in stopped(2).stderr
+    resumed = cnn_train("fit", "--resume", "runs/latest", "--json")
+    assert "after 0 epochs and 2 minibatches, 2 updates" in resumed.stderr
+    assert resumed.exit_code == 0
+    assert same_weights(last(resumed), last(straight))
+    for key in ("epochs", "best_epoch", "val_accuracy", "val_loss", "train_accuracy"):
+        assert resumed.document[key] == straight.document[key]
+    again = cnn_train("fit", "--resume", resumed.document["run_dir"], "--json")
+    assert again.exit_code == 0
+    assert "all 2 epochs are done; nothing to do" in again.stderr
+    assert again.document == resumed.document
+
+
+def test_the_same_command_with_auto_starts_goes_on_and_has_nothing_to_do(
+    cnn_train: Run, tiny_config: Path, stopped: Run
+) -> None:
+    straight = cnn_train("fit", "--config", tiny_config, "--name", "straight", "--json")
+    assert "no run called tiny below runs: starting one" in stopped(2, "--resume", "auto").stderr
+    stopped(2, "--resume", "auto")
+    command = ("fit", "--config", tiny_config, "--resume", "auto", "--json")
+    finished, again = cnn_train(*command), cnn_train(*command)
+    assert same_weights(last(finished), last(straight))
+    assert len(runs()) == 2
+    assert again.exit_code == 0
+    assert "nothing to do" in again.stderr
+    assert again.document == finished.document
+
+
+def test_auto_without_a_config_is_the_latest_run(cnn_train: Run, stopped: Run) -> None:
+    stopped(2)
+    resumed = cnn_train("fit", "--resume", "auto", "--json")
+    assert resumed.document["epochs"] == 2
+    assert len(runs()) == 1
+
+
+def test_other_settings_are_refused_with_what_differs_and_what_to_add(
+    cnn_train: Run, tiny_config: Path, stopped: Run
+) -> None:
+    stopped(2)
+    before = last_bytes()
+    changes = ["--set", "optimizer.lr=0.5", "--set", "epochs=3", "--limit-batches", 1]
+    refused = cnn_train("fit", "--config", tiny_config, "--resume", "auto", *changes)
+    assert refused.exit_code == 2
+    for line in (
+        "error: optimizer.lr: 0.01 before, 0.5 now",
+        "error: epochs: 2 before, 3 now",
+        "error: limit_batches: null before, 1 now",
+        "--allow-config-change optimizer.lr --allow-config-change epochs",
+    ):
+        assert line in errors(refused)
+    assert last_bytes() == before
+
+
+def last_bytes() -> bytes:
+    return Path("runs/latest/last.ckpt").read_bytes()
+
+
+def test_a_change_that_is_named_is_made_and_recorded(cnn_train: Run, stopped: Run) -> None:
+    stopped(2)
+    resumed = cnn_train(
+        "fit", "--resume", "runs/latest", "--set", "optimizer.lr=0.5",
+        "--allow-config-change", "optimizer", "--json",
+    )  # fmt: skip
+    assert resumed.exit_code == 0
+    assert "changed on the way: optimizer.lr: 0.01 before, 0.5 now" in resumed.stderr
+    checkpoint = last(resumed)
+    change = {"step": 2, "key": "optimizer.lr", "before": 0.01, "after": 0.5}
+    assert checkpoint.config_changes == [change]
+    assert checkpoint.config["optimizer"]["lr"] == 0.5
+    assert checkpoint.records[-1]["lr"] > 0.01  # the rate was really used
+    assert "lr: 0.5" in Path("runs/latest/resolved.yaml").read_text()
+    assert cnn_train("fit", "--resume", "runs/latest").exit_code == 0  # its own settings now
+
+
+def test_the_places_of_images_and_saves_may_differ_without_being_named(
+    cnn_train: Run, tiny_config: Path, stopped: Run
+) -> None:
+    straight = cnn_train("fit", "--config", tiny_config, "--name", "straight", "--json")
+    stopped(2)
+    resumed = cnn_train(
+        "fit", "--config", tiny_config, "--resume", "auto", "--set", "checkpoint.keep=5", "--json"
+    )
+    assert same_weights(last(resumed), last(straight))
+
+
+@pytest.mark.parametrize(
+    "change", ["model={name: mlp}", "optimizer={name: adamw}", "data={name: folder, root: x}"]
+)
+def test_a_network_cannot_become_another_one_on_the_way(
+    cnn_train: Run, stopped: Run, change: str
+) -> None:
+    stopped(2)
+    key = change.partition("=")[0]
+    refused = cnn_train(
+        "fit", "--resume", "runs/latest", "--set", change, "--allow-config-change", key
+    )
+    assert refused.exit_code == 2
+    assert f"{key}.name: " in errors(refused)
+    assert "cannot change on the way" in errors(refused)
+
+
+def test_minibatches_change_at_an_epochs_end_but_not_in_its_middle(
+    cnn_train: Run, stopped: Run
+) -> None:
+    change = ["--set", "batch_size=10", "--allow-config-change", "batch_size"]
+    stopped(2)
+    refused = cnn_train("fit", "--resume", "runs/latest", *change)
+    assert refused.exit_code == 4
+    assert "in the middle of an epoch" in errors(refused)
+    stopped(4, "--name", "later")  # two minibatches, the validation, the epoch's end
+    resumed = cnn_train("fit", "--resume", "runs/latest", *change, "--json")
+    assert last(resumed).step == 2 * 5  # updates are counted as if all epochs had been so
+
+
+def test_other_images_are_refused(cnn_train: Run, tiny_config: Path, stopped: Run) -> None:
+    stopped(2)
+    change = ["--set", "data.num_train=70", "--allow-config-change", "epochs"]
+    refused = cnn_train("fit", "--config", tiny_config, "--resume", "auto", *change)
+    assert refused.exit_code == 2
+    assert "data.num_train: 60 before, 70 now" in errors(refused)
+
+
+def test_a_damaged_last_checkpoint_costs_the_way_from_the_one_before(
+    cnn_train: Run, tiny_config: Path, stopped: Run
+) -> None:
+    straight = cnn_train("fit", "--config", tiny_config, "--json")
+    stopped(5)
+    path = Path("runs/latest/last.ckpt").resolve()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)  # and with it the state of which it is a second name
+    resumed = cnn_train("fit", "--resume", "runs/latest", "--json")
+    assert resumed.exit_code == 0
+    assert "last.ckpt: damaged (checksum mismatch)" in resumed.stderr
+    assert "going on from step-00000003.ckpt instead" in resumed.stderr
+    assert same_weights(last(resumed), last(straight))
+
+
+def test_without_any_good_checkpoint_each_of_them_is_named(cnn_train: Run, stopped: Run) -> None:
+    stopped(2)
+    run = Path("runs/latest").resolve()
+    for path in run.glob("*.ckpt"):
+        path.write_bytes(path.read_bytes()[:-1])
+    refused = cnn_train("fit", "--resume", "runs/latest")
+    assert refused.exit_code == 4
+    for name in ("last.ckpt", "step-00000002.ckpt", "step-00000000.ckpt"):
+        assert name in errors(refused)
+
+
+@pytest.mark.parametrize("name", ["best.ckpt", "step-00000003.ckpt"])
+def test_a_checkpoint_that_is_named_is_gone_on_from(
+    cnn_train: Run, tiny_config: Path, name: str
+) -> None:
+    settings = ["--set", "epochs=3", "--set", "checkpoint.keep=9"]
+    straight = cnn_train("fit", "--config", tiny_config, *settings, "--json")
+    expected = last(straight)
+    first = load_checkpoint(Path("runs/latest") / name)
+    resumed = cnn_train("fit", "--resume", Path("runs/latest") / name, "--json")
+    if first.epoch < 3:
+        assert f"after {first.epoch} epochs" in resumed.stderr
+    assert same_weights(last(resumed), expected)
+    assert len(runs()) == 1
+
+
+def test_a_named_checkpoint_that_is_damaged_is_not_replaced_by_another(
+    cnn_train: Run, tiny_config: Path
+) -> None:
+    cnn_train("fit", "--config", tiny_config)
+    path = Path("runs/latest/step-00000003.ckpt")
+    path.write_bytes(path.read_bytes()[:-1])
+    refused = cnn_train("fit", "--resume", path)
+    assert refused.exit_code == 4
+    assert "step-00000003.ckpt: " in errors(refused)
+
+
+def test_states_are_saved_by_steps_and_only_the_newest_are_kept(
+    cnn_train: Run, tiny_config: Path
+) -> None:
+    settings = ["--set", "checkpoint={every_steps: 2, keep: 3}", "--set", "epochs=3"]
+    cnn_train("fit", "--config", tiny_config, *settings)
+    states = sorted(path.name for path in Path("runs/latest").glob("step-*"))
+    assert states == [f"step-0000000{step}.ckpt" for step in (6, 8, 9)]
+    assert load_checkpoint(Path("runs/latest/step-00000008.ckpt")).position == 2
+
+
+def test_every_other_epoch_is_saved_and_every_best(cnn_train: Run, tiny_config: Path) -> None:
+    settings = ["--set", "checkpoint={every_epochs: 4, keep: 9}", "--set", "epochs=6"]
+    outcome = cnn_train("fit", "--config", tiny_config, *settings, "--json")
+    records = last(outcome).records
+    accuracies = [record["val_accuracy"] for record in records]
+    bests = {i + 1 for i in range(6) if accuracies[i] > max(accuracies[:i], default=-1)}
+    states = {int(path.stem[5:]) for path in Path("runs/latest").glob("step-*")}
+    assert states == {0, *(3 * epoch for epoch in bests | {4, 6})}
+
+
+def test_resuming_from_an_older_state_gives_up_the_newer_ones(
+    cnn_train: Run, tiny_config: Path
+) -> None:
+    cnn_train("fit", "--config", tiny_config, "--set", "checkpoint.keep=9")
+    change = ["--set", "optimizer.lr=0.2", "--allow-config-change", "optimizer.lr"]
+    resumed = cnn_train("fit", "--resume", "runs/latest/step-00000003.ckpt", *change, "--json")
+    assert resumed.exit_code == 0
+    assert last(resumed).config_changes[0]["step"] == 3
+    newest = sorted(Path("runs/latest").glob("step-*"))[-1]
+    assert same_weights(load_checkpoint(newest), last(resumed))
+
+
+def test_resuming_in_another_environment_warns_that_bits_may_differ(
+    cnn_train: Run, tiny_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cnn_train("fit", "--config", tiny_config)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    resumed = cnn_train("fit", "--resume", "runs/latest")
+    assert resumed.exit_code == 0
+    assert "warning: resuming with threads 64 instead of" in resumed.stderr
+    assert resumed.stderr.count("warning: resuming") == 1
