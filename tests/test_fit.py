@@ -189,6 +189,45 @@ def test_a_request_to_stop_is_heard_even_where_an_epoch_is_one_minibatch(
     assert load_checkpoint(run.last_checkpoint).epoch == 1
 
 
+def test_a_request_to_save_is_granted_within_the_epoch_and_training_goes_on(
+    start: Start, tmp_path: Path
+) -> None:
+    straight, saving = (RunDirectory.create(tmp_path, name) for name in ("straight", "saving"))
+    finish(start(), straight)
+    asked = iter([False, True])
+    finish(start(), saving, should_save=lambda is_due: next(asked, False))
+    assert list(saving.states) == [4, 8]  # the two newest: that of update 2 has gone again
+    assert_same_runs(saving, straight)
+    resumed = RunDirectory.create(tmp_path, "resumed")
+    asked = iter([False, True])
+    records = fit(start(checkpoint={"keep": 9}), saving, should_save=lambda due: next(asked, False))
+    list(records)
+    checkpoint = load_checkpoint(saving.state(2))
+    assert (checkpoint.epoch, checkpoint.position) == (0, 2)
+    session = start()
+    resume_session(session, checkpoint)
+    finish(session, resumed)
+    assert_same_runs(resumed, straight)
+
+
+def test_the_clock_calls_for_a_save_after_steps_or_seconds(
+    start: Start, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dues: list[bool] = []
+
+    def note(is_due: bool) -> bool:
+        dues.append(is_due)
+        return False
+
+    finish(start(checkpoint={"every_steps": 2}, epochs=1), run, should_save=note)
+    assert dues == [False, True, False]  # never after the last minibatch: the epoch's end saves
+    dues.clear()
+    seconds = itertools.count()
+    monkeypatch.setattr("time.monotonic", lambda: next(seconds))
+    finish(start(checkpoint={"every_seconds": 2}, epochs=1), None, should_save=note)
+    assert dues == [False, True, True]
+
+
 def test_a_request_to_stop_after_the_last_minibatch_is_heard_before_the_validation(
     start: Start, run: RunDirectory
 ) -> None:

@@ -72,9 +72,10 @@ def fit(
     from .processes import joined_processes
     from .resuming import go_on
     from .starting import FitRequest, start
+    from .stop_signal import save_signal_harmless
 
     changes = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
-    with joined_processes() as world:
+    with save_signal_harmless(), joined_processes() as world:
         request = FitRequest(
             config=config,
             overrides=tuple(changes),

@@ -49,6 +49,19 @@ class SignalsHeard:
 
 
 @contextmanager
+def save_signal_harmless() -> Iterator[None]:
+    """Let SIGUSR1, which would end the process, do nothing while there is nothing to save."""
+    if SAVE_SIGNAL is None:
+        yield
+        return
+    previous = signal.signal(SAVE_SIGNAL, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(SAVE_SIGNAL, previous)
+
+
+@contextmanager
 def heard_signals(
     agree_to_stop: Agree = lambda heard: heard, agree_to_save: Agree = lambda heard: heard
 ) -> Iterator[SignalsHeard]:

@@ -1,8 +1,9 @@
+import os
 import signal
 
 import pytest
 
-from cnn_train.cli.stop_signal import heard_signals
+from cnn_train.cli.stop_signal import heard_signals, save_signal_harmless
 from cnn_train.errors import InterruptedRun
 
 
@@ -39,3 +40,30 @@ def test_the_handlers_before_are_put_back_even_after_an_error() -> None:
     with pytest.raises(ZeroDivisionError), heard_signals():
         raise ZeroDivisionError
     assert [signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_request_to_save_is_granted_once_and_the_clocks_whenever_it_is_due(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with heard_signals() as heard:
+        assert not heard.should_save(False)
+        assert heard.should_save(True)
+        signal.raise_signal(signal.SIGUSR1)
+        assert heard.should_save(False)
+        assert not heard.should_save(False)
+        assert not heard.should_stop()
+    assert "saving after this minibatch" in capsys.readouterr().err
+
+
+def test_a_request_to_save_counts_when_all_processes_have_agreed() -> None:
+    agreed = iter([0, 1, 0])
+    with heard_signals(agree_to_save=lambda heard: next(agreed)) as heard:
+        signal.raise_signal(signal.SIGUSR1)
+        assert [heard.should_save(False) for _ in range(3)] == [False, True, False]
+
+
+def test_before_training_a_request_to_save_does_nothing() -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+    with save_signal_harmless():
+        os.kill(os.getpid(), signal.SIGUSR1)
+    assert signal.getsignal(signal.SIGUSR1) == before
