@@ -80,7 +80,7 @@ def restore_trained_model(checkpoint: Checkpoint, device: Device, source: str) -
     channels, height, width = checkpoint.image_shape
     model = config.model.build(len(checkpoint.class_names), (channels, height, width))
     try:
-        model.load_state_dict(checkpoint.averaged_model or checkpoint.model)
+        model.load_state_dict(checkpoint.usable_weights)
     except RuntimeError as problem:
         mismatch = " ".join(str(problem).split())
         raise CheckpointError(f"{source}: weights do not fit its model: {mismatch}") from None
