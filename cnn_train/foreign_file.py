@@ -109,7 +109,8 @@ def parse_weights(content: bytes, key: str | None = None) -> ForeignWeights:
 
 def _choose(state: Mapping[Any, Any], key: str | None) -> ForeignWeights:
     """Take the one part of a training checkpoint that is a state dict."""
-    parts = {str(name): part for name, part in state.items() if is_state_dict(part)}
+    named = {name: part for name, part in state.items() if str(name).isprintable()}
+    parts = {str(name): part for name, part in named.items() if is_state_dict(part)}
     program = "Lightning" if "pytorch-lightning_version" in state else "PyTorch"
     if not parts or (key and key not in parts):
         raise NotWeights(
@@ -124,11 +125,11 @@ def _choose(state: Mapping[Any, Any], key: str | None) -> ForeignWeights:
 
 
 def is_state_dict(value: object) -> bool:
-    """Tell whether ``value`` maps names to tensors and nothing else."""
+    """Tell whether ``value`` maps names that can be shown to tensors, and holds nothing else."""
     return (
         isinstance(value, Mapping)
         and len(value) > 0
-        and all(isinstance(name, str) for name in value)
+        and all(isinstance(name, str) and name.isprintable() for name in value)
         and all(isinstance(tensor, Tensor) for tensor in value.values())
     )
 
@@ -154,8 +155,8 @@ def _parse_safetensors(content: bytes) -> ForeignWeights:
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except Exception:  # the library's errors are of many kinds, and its words are about its inside
         raise NotWeights("it looks like a safetensors file that is damaged or cut short") from None
-    if not tensors:
-        raise NotWeights("it looks like a safetensors file without tensors")
+    if not is_state_dict(tensors):
+        raise NotWeights("it looks like a safetensors file without tensors that can be named")
     metadata = header.get("__metadata__", {})
     return ForeignWeights("a safetensors file", unwrap(tensors), False, metadata)
 
@@ -180,7 +181,7 @@ def _explain_refusal(content: bytes) -> str:
         objects = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(content))
     except Exception:  # a legacy or damaged file, of which nothing more can be said
         objects = []
-    if objects:
+    if objects and "".join(objects).isprintable():
         return (
             f"it looks like a torch file with program objects ({name_some(objects)}), which are "
             "never loaded; save model.state_dict() alone where the file was made"
