@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import torch
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
+from torch import Tensor
 
 from .atomic_file import write_atomically
 from .checkpoint_migration import FORMAT_VERSION, migrate
@@ -23,6 +24,7 @@ from .foreign_file import advise, read_content
 
 MAGIC = b"CNNTRAIN"
 FOOTER_SIZE = 48
+TENSORS_ALLOWED = ConfigDict(arbitrary_types_allowed=True)
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class Checkpoint:
     image_shape: list[int]
     normalization: dict[str, list[float]]
     data_fingerprints: dict[str, str]
-    model: dict[str, Any]
-    averaged_model: dict[str, Any] | None
+    model: dict[str, Tensor]
+    averaged_model: dict[str, Tensor] | None
     optimizer: dict[str, Any]
     generators: dict[str, Any]
     epoch: int
@@ -60,7 +62,7 @@ class Checkpoint:
         return self.records[-1]["val_accuracy"] if self.records else None
 
     @property
-    def usable_weights(self) -> dict[str, Any]:
+    def usable_weights(self) -> dict[str, Tensor]:
         """The state dict that one would use: averaged, where there is an average."""
         return self.averaged_model or self.model
 
@@ -121,11 +123,11 @@ def _require_types(state: dict[str, Any]) -> None:
     if set(state) != set(types):
         raise TypeError
     for name, expected in types.items():
-        TypeAdapter(expected).validate_python(state[name], strict=True)
-    shape, names = state["image_shape"], state["class_names"]
-    if len(shape) != 3 or min(shape) < 1 or not names:
+        TypeAdapter(expected, config=TENSORS_ALLOWED).validate_python(state[name], strict=True)
+    shape, means = state["image_shape"], state["normalization"]
+    if len(shape) != 3 or min(shape) < 1 or not state["class_names"]:
         raise ValueError
-    if set(state["normalization"]) != {"mean", "std"}:
+    if {name: len(values) for name, values in means.items()} != {"mean": shape[0], "std": shape[0]}:
         raise ValueError
 
 

@@ -64,12 +64,13 @@ def read_content(path: Path) -> bytes:
 def advise(content: bytes, path: Path) -> str:
     """Say what a file that is no checkpoint of ours looks like, and what can be done with it."""
     try:
-        kind = parse_weights(content).kind
+        found = parse_weights(content)
     except NotWeights as answer:
         return str(answer)
     return (
-        f"it looks like {kind}; take its weights with: "
+        f"it looks like {found.kind}; take its weights with: "
         f"cnn-train checkpoint import {shlex.quote(str(path))} --config CONFIG"
+        + ("" if found.tensors else " --key NAME")
     )
 
 

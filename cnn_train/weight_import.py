@@ -114,16 +114,21 @@ def fit_into(
 
 def _convert(theirs: Tensor, ours: Tensor, match: Match, path: Path) -> Tensor:
     """Return their numbers in our type and plain memory order."""
-    plain = theirs.layout == torch.strided and not theirs.is_quantized
+    plain = theirs.layout == torch.strided and not (theirs.is_quantized or theirs.is_meta)
     if not plain or theirs.is_floating_point() != ours.is_floating_point():
         raise CheckpointError(
-            f"{path}: {match.theirs} holds {theirs.dtype} numbers of layout {theirs.layout}; "
-            f"{match.ours} needs plain {ours.dtype}"
+            f"{path}: {match.theirs} is {_describe_tensor(theirs)}; "
+            f"{match.ours} needs plain numbers of {ours.dtype}"
         )
     converted = theirs.detach().to(ours.dtype, copy=True).contiguous()
     if not converted.isfinite().all():
         raise CheckpointError(f"{path}: {match.theirs} holds numbers that are not finite")
     return converted
+
+
+def _describe_tensor(tensor: Tensor) -> str:
+    where = "without numbers (meta)" if tensor.is_meta else f"of layout {tensor.layout}"
+    return f"a tensor of {tensor.dtype} {where}"
 
 
 def make_checkpoint(

@@ -22,10 +22,12 @@ from cnn_train.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from cnn_train.errors import CheckpointError
+from cnn_train.errors import CheckpointError, CnnTrainError
+from cnn_train.trained_model import load_trained_model
 
 NUM_FLIPS = 1000
 NUM_TRUNCATIONS = 300
+VERSION_1 = Path(__file__).parent / "checkpoints" / "version_1.ckpt"
 
 
 @pytest.fixture
@@ -134,6 +136,26 @@ def test_random_bytes_are_refused_in_one_line(
     refusal(path)
 
 
+@settings(deadline=None)
+@given(changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_mutated_file_that_is_sealed_again_is_used_or_refused_in_one_line(
+    changes: list[tuple[float, int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """An attacker can compute a digest too; the network that the file describes is built."""
+    mutated = bytearray(VERSION_1.read_bytes()[:-FOOTER_SIZE])
+    for place, value in changes:
+        mutated[round(place * (len(mutated) - 1))] = value
+    path = tmp_path_factory.getbasetemp() / "mutated.ckpt"
+    path.write_bytes(with_footer(bytes(mutated), version=1))
+    try:
+        load_trained_model(path, "cpu")
+    except CnnTrainError as refused:
+        message = str(refused)
+    else:
+        message = ""
+    assert "\n" not in message
+
+
 def test_a_flipped_bit_in_the_weights_is_called_damage(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -219,8 +241,9 @@ def test_one_odd_global_among_good_fields_is_refused(path: Path, checkpoint: Che
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"epoch": "1"}, {"model": [1, 2]}, {"class_names": []}, {"image_shape": [3, 8]},
-        {"image_shape": [3, 8, -8]}, {"normalization": {"mean": [0.1]}}, {"records": [{"a": "b"}]},
+        {"epoch": "1"}, {"model": [1, 2]}, {"model": {"weight": 1}}, {"class_names": []},
+        {"image_shape": [3, 8]}, {"image_shape": [3, 8, -8]}, {"records": [{"a": "b"}]},
+        {"normalization": {"mean": [0.1]}}, {"normalization": {"mean": [0.1], "std": [0.1]}},
     ],
     ids=str,
 )  # fmt: skip

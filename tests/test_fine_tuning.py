@@ -21,7 +21,7 @@ HEAD = "fc.weight"
 @pytest.fixture
 def pretrained(start: Start) -> Checkpoint:
     """A trained checkpoint of three classes whose averaged weights are not its last ones."""
-    session = start(model=MODEL, ema_decay=0.5, seed=1)
+    session = start(model=MODEL, ema_decay=0.5, seed=1, epochs=1)
     for _ in fit(session):
         pass
     checkpoint = session.checkpoint()

@@ -121,6 +121,7 @@ def test_one_of_several_state_dicts_is_taken_only_by_name(write: Write) -> None:
     path = write(torch_file({"state_dict": WEIGHTS, "state_dict_ema": averaged}))
     message = refusal(path)
     assert "several state dicts: state_dict, state_dict_ema; choose one with --key" in message
+    assert refusal(path, load_checkpoint).endswith(" --config CONFIG --key NAME")
     found = load_weights(path, "state_dict_ema").tensors
     assert torch.equal(found["conv.bias"], averaged["conv.bias"])
     with pytest.raises(CheckpointError, match="without a state dict 'ema'; it has state_dict, "):

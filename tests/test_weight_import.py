@@ -142,8 +142,9 @@ def test_half_and_double_precision_become_float32(make_config: MakeConfig, tmp_p
     [
         (lambda t: t.fill_(float("nan")), "3.bias holds numbers that are not finite"),
         (lambda t: t.double().fill_(1e300), "3.bias holds numbers that are not finite"),
-        (lambda t: t.long(), "3.bias holds torch.int64 numbers"),
-        (lambda t: t.to_sparse(), "3.bias holds torch.float32 numbers of layout torch.sparse_coo"),
+        (lambda t: t.long(), "3.bias is a tensor of torch.int64"),
+        (lambda t: t.to_sparse(), "3.bias is a tensor of torch.float32 of layout torch.sparse_coo"),
+        (lambda t: t.to("meta"), "3.bias is a tensor of torch.float32 without numbers"),
         (lambda t: torch.zeros(100), r"of a wrong shape|missing: .* \(3,\); not in the model"),
     ],
 )
