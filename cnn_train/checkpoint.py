@@ -127,6 +127,8 @@ def _require_types(state: dict[str, Any]) -> None:
     shape, means = state["image_shape"], state["normalization"]
     if len(shape) != 3 or min(shape) < 1 or not state["class_names"]:
         raise ValueError
+    if not all("val_accuracy" in record for record in state["records"]):
+        raise ValueError
     if {name: len(values) for name, values in means.items()} != {"mean": shape[0], "std": shape[0]}:
         raise ValueError
 

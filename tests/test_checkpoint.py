@@ -4,6 +4,7 @@ import os
 import pickle
 import struct
 import zipfile
+from contextlib import suppress
 from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
@@ -138,7 +139,7 @@ def test_random_bytes_are_refused_in_one_line(
 
 @settings(deadline=None)
 @given(changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4))
-def test_a_mutated_file_that_is_sealed_again_is_used_or_refused_in_one_line(
+def test_a_mutated_file_that_is_sealed_again_is_used_or_refused_as_a_users_error(
     changes: list[tuple[float, int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """An attacker can compute a digest too; the network that the file describes is built."""
@@ -147,13 +148,8 @@ def test_a_mutated_file_that_is_sealed_again_is_used_or_refused_in_one_line(
         mutated[round(place * (len(mutated) - 1))] = value
     path = tmp_path_factory.getbasetemp() / "mutated.ckpt"
     path.write_bytes(with_footer(bytes(mutated), version=1))
-    try:
-        load_trained_model(path, "cpu")
-    except CnnTrainError as refused:
-        message = str(refused)
-    else:
-        message = ""
-    assert "\n" not in message
+    with suppress(CnnTrainError):  # and nothing but these
+        assert load_trained_model(path, "cpu").class_names
 
 
 def test_a_flipped_bit_in_the_weights_is_called_damage(path: Path) -> None:
@@ -242,7 +238,8 @@ def test_one_odd_global_among_good_fields_is_refused(path: Path, checkpoint: Che
     "wrong",
     [
         {"epoch": "1"}, {"model": [1, 2]}, {"model": {"weight": 1}}, {"class_names": []},
-        {"image_shape": [3, 8]}, {"image_shape": [3, 8, -8]}, {"records": [{"a": "b"}]},
+        {"image_shape": [3, 8]}, {"image_shape": [3, 8, -8]},
+        {"records": [{"a": "b"}]}, {"records": [{"epoch": 0}]},
         {"normalization": {"mean": [0.1]}}, {"normalization": {"mean": [0.1], "std": [0.1]}},
     ],
     ids=str,
