@@ -19,7 +19,7 @@ from torch import Tensor
 
 from .atomic_file import write_atomically
 from .checkpoint_migration import FORMAT_VERSION, migrate
-from .errors import CheckpointError
+from .errors import CheckpointError, is_out_of_memory
 from .foreign_file import advise, read_content
 
 MAGIC = b"CNNTRAIN"
@@ -94,7 +94,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read and verify a checkpoint of this or an older format; tensors land on the CPU.
 
     Raises CheckpointError where the file is missing, is not a checkpoint, is damaged, or was
-    written by a newer release.
+    written by a newer release. Where memory runs out, that error passes through.
     """
     return parse_checkpoint(read_verified(path), path)
 
@@ -103,7 +103,9 @@ def parse_checkpoint(file: VerifiedFile, path: Path) -> Checkpoint:
     """Make the checkpoint of a verified file; raises CheckpointError, which names ``path``."""
     try:
         state = torch.load(io.BytesIO(file.content), map_location="cpu", weights_only=True)
-    except Exception:  # torch's own words advise to load the file unsafely: they stay unsaid
+    except Exception as problem:  # torch's words advise to load the file unsafely: they stay unsaid
+        if is_out_of_memory(problem):
+            raise
         raise CheckpointError(
             f"{path}: holds more than plain data, which a checkpoint never does; do not use it"
         ) from None

@@ -299,6 +299,17 @@ def test_a_forged_version_is_damage_unless_its_digest_is_forged_too(
     refusal(path)
 
 
+def test_a_lack_of_memory_is_not_called_a_fault_of_the_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    monkeypatch.setattr(torch, "load", refuse)
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        load_checkpoint(path)
+
+
 def test_plain_torch_load_opens_a_checkpoint_too(path: Path, checkpoint: Checkpoint) -> None:
     state = torch.load(path, weights_only=True)
     assert torch.equal(state["model"]["weight"], checkpoint.model["weight"])
