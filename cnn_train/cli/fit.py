@@ -38,6 +38,18 @@ def fit(
             "repeatable. What changed is recorded.",
         ),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights", metavar="RUN|CKPT", help="Start from the weights of this model, not anew."
+        ),
+    ] = None,
+    new_head: Annotated[
+        bool,
+        typer.Option(
+            "--new-head", help="With --weights: draw the last layer anew, for other classes."
+        ),
+    ] = False,
     device: DeviceOption = "auto",
     seed: Annotated[int | None, typer.Option("--seed", help="Short for --set seed=N.")] = None,
     name: Annotated[
@@ -81,6 +93,8 @@ def fit(
             overrides=tuple(changes),
             resume=resume,
             allowed_changes=tuple(allow_config_change or ()),
+            weights=weights,
+            new_head=new_head,
             device=device,
             name=name,
             run_root=run_root,

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_train.data.dataset import DataAccess, DatasetConfig
+from cnn_train.data.dataset import DataAccess, DatasetConfig, KnownImages
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.splits import load_training_splits, stratified_split
 from cnn_train.errors import DataError
@@ -63,6 +63,9 @@ class InMemoryConfig(DatasetConfig):
     name: Literal["in_memory"] = "in_memory"
     own_val: bool = False
     num_train: int = 8
+
+    def known_images(self) -> KnownImages:
+        return KnownImages((1, 2, 2), ("a", "b"))
 
     def load_train(self, access: DataAccess) -> ImageSet:
         return self._images(self.num_train)

@@ -16,14 +16,18 @@ from pydantic import Field
 from torch import Tensor
 
 from ...errors import DataError, ResourceError
-from ..dataset import DataAccess, DatasetConfig
+from ..dataset import DataAccess, DatasetConfig, KnownImages
 from ..decoded_cache import load_decoded, save_decoded
 from ..download.download import download
 from ..image_set import ImageSet
 from ..location import expand_home
+from ..normalization import Normalization
 from .batch_files import IMAGE_SHAPE
 from .releases import CLASS_NAMES, RELEASES, Release, Split
 from .source import Source, find_sources, source_at
+
+# Over all pixels of the 50,000 training images; `Normalization.of` measures the same four digits.
+PUBLISHED_NORMALIZATION = Normalization((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
 
 
 class CIFAR10Config(DatasetConfig):
@@ -43,6 +47,10 @@ class CIFAR10Config(DatasetConfig):
         """Return these settings with an absolute ``path``."""
         path = expand_home(self.path, "data.path").absolute() if self.path else None
         return self.model_copy(update={"path": path})
+
+    def known_images(self) -> KnownImages:
+        """Return CIFAR-10's ten classes and the usual constants."""
+        return KnownImages(IMAGE_SHAPE, CLASS_NAMES, PUBLISHED_NORMALIZATION)
 
     def load_train(self, access: DataAccess) -> ImageSet:
         """Load the 50,000 training images; the test batch is neither needed nor read."""

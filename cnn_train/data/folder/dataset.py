@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 
 from ...errors import ResourceError, name_some
-from ..dataset import DataAccess, DatasetConfig
+from ..dataset import DataAccess, DatasetConfig, KnownImages
 from ..decoded_cache import load_decoded, save_decoded
 from ..image_set import ImageSet
 from ..location import expand_home
@@ -44,6 +44,13 @@ class FolderConfig(DatasetConfig):
     def located(self) -> Self:
         """Return these settings with an absolute ``root``."""
         return self.model_copy(update={"root": expand_home(self.root, "data.root").absolute()})
+
+    def known_images(self) -> KnownImages:
+        """Return the classes that the folder has, where it is on this machine; DataError."""
+        root = expand_home(self.root, "data.root")
+        there = (root / "train").is_dir()
+        class_names = list_split(root, "train").class_names if there else None
+        return KnownImages((3, self.image_size, self.image_size), class_names)
 
     def load_train(self, access: DataAccess) -> ImageSet:
         """Load ``root/train``; the test images are neither needed nor looked at."""
