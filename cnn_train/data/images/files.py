@@ -32,6 +32,10 @@ SUFFIXES = {
 }
 IMAGE_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 MAX_PIXELS = 178_956_970  # twice Pillow's warning limit; as RGB half a gigabyte
+MAX_SCANS_OF_LARGEST_JPEG = 12  # a progressive photograph has 10
+MAX_RUN_LENGTH_PIXELS = 20_000_000  # Pillow unpacks such a BMP in Python, pixel by pixel
+BMP_RUN_LENGTH = (1, 2)  # the header's compression: RLE8, RLE4
+JPEG_START_OF_SCAN = b"\xff\xda"
 MAX_ASPECT = 4
 MIN_SIDE_PX = 8
 PNG_BIT_DEPTH_OFFSET = 24  # signature 8, IHDR's length and type 8, width 4, height 4
@@ -111,6 +115,10 @@ def _explain_unreadable(path: Path, problem: Exception) -> DataError | ResourceE
 def _open_image(file: BinaryIO) -> Image.Image:
     """Read the header, refuse giants, and check a PNG's checksums, which decoding skips."""
     image = _open_header(file)
+    if image.format in ("JPEG", "MPO"):
+        _refuse_endless_scans(image, file)
+    if image.format == "BMP" and image.info.get("compression") in BMP_RUN_LENGTH:
+        _refuse_long_runs(image)
     if image.format == "PNG":
         bit_depth = _read_png_bit_depth(file)
         _attempt(image.verify, "PNG")
@@ -133,6 +141,26 @@ def _open_header(file: BinaryIO) -> Image.Image:
     if image.width * image.height > MAX_PIXELS:
         raise _too_large()
     return image
+
+
+def _refuse_endless_scans(image: Image.Image, file: BinaryIO) -> None:
+    """Refuse a JPEG whose scans, a few bytes each, would pass over all its pixels for minutes."""
+    file.seek(0)
+    chunks = iter(lambda: file.read(2**20), b"")
+    num_scans = sum(chunk.count(JPEG_START_OF_SCAN) for chunk in chunks)
+    if num_scans * image.width * image.height > MAX_SCANS_OF_LARGEST_JPEG * MAX_PIXELS:
+        raise DataError(
+            f"is a JPEG file of {num_scans} scans, too many for its size; save it again"
+        )
+
+
+def _refuse_long_runs(image: Image.Image) -> None:
+    """Refuse a run-length coded BMP of so many pixels that a few bytes keep Pillow busy."""
+    if image.width * image.height > MAX_RUN_LENGTH_PIXELS:
+        raise DataError(
+            f"is a compressed BMP of more than {MAX_RUN_LENGTH_PIXELS // 10**6} megapixels; "
+            "save it as PNG"
+        )
 
 
 def _decode(image: Image.Image, suffix: str) -> DecodedImage:

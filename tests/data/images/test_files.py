@@ -405,6 +405,60 @@ def test_200_megapixels_are_refused_at_once_whatever_the_format(load):
         assert time.perf_counter() - start < 1
 
 
+def make_run_length_bmp(width, height, runs):
+    """Write an 8-bit BMP of compression RLE8 by its specification: Pillow writes none."""
+    body, palette = bytes(runs), b"".join(bytes([i, i, i, 0]) for i in range(256))
+    start = 14 + 40 + len(palette)
+    sizes = (40, width, height, 1, 8, 1, len(body), 0, 0, 256, 0)
+    return (
+        b"BM"
+        + struct.pack("<IHHI", start + len(body), 0, 0, start)
+        + struct.pack("<IiiHHIIiiII", *sizes)
+        + palette
+        + body
+    )
+
+
+def with_more_scans(jpeg, number):
+    """Repeat a progressive JPEG's last scan, which only refines what is there."""
+    scan = jpeg[jpeg.rfind(b"\xff\xda") : -2]
+    return jpeg[:-2] + scan * number + jpeg[-2:]
+
+
+def test_a_small_run_length_bmp_is_read(load):
+    runs = [2, 50, 0, 0, 2, 60, 0, 1]  # two rows of two pixels, from the bottom up
+    assert load(make_run_length_bmp(2, 2, runs), "a.bmp").pixels_HWC[:, :, 0].tolist() == [
+        [60, 60],
+        [50, 50],
+    ]
+
+
+def test_a_jpeg_of_many_scans_is_read_where_it_is_small(load):
+    content = encode_array(COLOUR, "JPEG", progressive=True)
+    assert load(with_more_scans(content, 1000), "a.jpg").pixels_HWC.shape == COLOUR.shape
+
+
+def test_a_few_bytes_cannot_keep_the_decoder_busy_for_minutes(load):
+    jpeg = encode(Image.new("L", (4000, 4000)), "JPEG", progressive=True)
+    slow = {
+        "runs.bmp": (make_run_length_bmp(10**8, 1, [5, 1, 0, 0, 0, 1]), "compressed BMP"),
+        "scans.jpg": (with_more_scans(jpeg, 1000), "is a JPEG file of 10"),
+    }
+    for name, (content, message) in slow.items():
+        start = time.perf_counter()
+        with pytest.raises(DataError, match=message):
+            load(content, name)
+        assert time.perf_counter() - start < 1
+
+
+def test_a_damaged_tiff_makes_nobody_but_us_talk(load, capfd):
+    content = bytearray(encode_array(COLOUR, "TIFF", compression="tiff_lzw"))
+    content[60] ^= 0xFF
+    with contextlib.suppress(DataError):
+        load(bytes(content), "a.tif")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_an_image_between_pillows_warning_and_its_error_is_refused_by_us(load, monkeypatch):
     monkeypatch.setattr(image_files, "MAX_PIXELS", 479)
     with pytest.raises(DataError, match="megapixels"):
