@@ -8,10 +8,16 @@ from collections.abc import Sequence
 MAX_NAMED = 10
 
 
+def in_one_line(text: object) -> str:
+    """Write line breaks, which a file's name may hold, as ``\\n``: a message is one line."""
+    return "\\n".join(str(text).splitlines())
+
+
 def name_some(names: Sequence[str]) -> str:
     """Join up to ten names for a message, and count the others."""
     others = len(names) - MAX_NAMED
-    return ", ".join(names[:MAX_NAMED]) + (f" and {others} others" if others > 0 else "")
+    named = in_one_line(", ".join(names[:MAX_NAMED]))
+    return named + (f" and {others} others" if others > 0 else "")
 
 
 OUT_OF_MEMORY = "out of memory; lower batch_size (or --batch-size), or choose a smaller model"

@@ -20,7 +20,7 @@ from .data.folder.decoding import count_workers
 from .data.images.files import load_image, resize_and_crop
 from .data.images.paths import UnusableImage, find_images
 from .data.images.quiet_pillow import quiet_pillow
-from .errors import DataError, ResourceError
+from .errors import DataError, ResourceError, in_one_line
 from .score_statistics import rank_classes
 from .trained_model import TrainedModel
 
@@ -165,7 +165,7 @@ def _load(files: Sequence[Path], size_px: int) -> _Batch:
             try:
                 decoded = load_image(file)
             except (DataError, ResourceError) as problem:
-                batch.errors.append(UnusableImage(str(file), str(problem)))
+                batch.errors.append(UnusableImage(str(file), in_one_line(problem)))
                 continue
             pixels_HWC = resize_and_crop(decoded.pixels_HWC, size_px)
             pixels_BCHW[len(batch.paths)] = pixels_HWC.transpose(2, 0, 1)
@@ -186,7 +186,9 @@ def _predict_batch(
     rows = zip(batch.paths, tops, margins, batch.images_BCHW, batch.notices, strict=True)
     predictions = [Prediction(*row) for row, finite in zip(rows, finite_B, strict=True) if finite]
     errors = [
-        UnusableImage(path, f"{path}: the model returned NaN scores; choose another checkpoint")
+        UnusableImage(
+            path, in_one_line(f"{path}: the model returned NaN scores; choose another checkpoint")
+        )
         for path, finite in zip(batch.paths, finite_B, strict=True)
         if not finite
     ]

@@ -27,6 +27,17 @@ stderr = Console(stderr=True, highlight=False)
 _errors = Console(stderr=True, highlight=False)
 
 
+# Names of files may hold what a terminal obeys: escape sequences that recolour or erase.
+_CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)
+}
+
+
+def visible(text: str) -> str:
+    """Spell out control characters, except tabs and line ends."""
+    return text.translate(_CONTROLS)
+
+
 def silence() -> None:
     """Print nothing from now on but errors: another process of the same run does the talking."""
     stdout.quiet = stderr.quiet = True
@@ -41,18 +52,18 @@ def print_json(document: Any) -> None:
 
 def notice(message: str) -> None:
     """Tell the user something worth knowing, on stderr."""
-    stderr.print(message, style="dim", markup=False, soft_wrap=True)
+    stderr.print(visible(message), style="dim", markup=False, soft_wrap=True)
 
 
 def warn(message: str) -> None:
     """Tell the user about something that is probably not what they wanted, on stderr."""
-    stderr.print(f"warning: {message}", style="yellow", markup=False, soft_wrap=True)
+    stderr.print(visible(f"warning: {message}"), style="yellow", markup=False, soft_wrap=True)
 
 
 def error(message: str) -> None:
     """Print a failure on stderr: one line, or one per finding."""
     for line in message.splitlines():
-        _errors.print(f"error: {line}", style="bold red", markup=False, soft_wrap=True)
+        _errors.print(visible(f"error: {line}"), style="bold red", markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...errors import MAX_NAMED, DataError, ResourceError
+from ...errors import MAX_NAMED, DataError, ResourceError, in_one_line
 from ..dataset import Advance, DataAccess
 from ..images.files import load_image, resize_and_crop
 from ..images.quiet_pillow import quiet_pillow
@@ -153,6 +153,6 @@ def count_workers() -> int:
 
 def _list_some(remarks: Remarks) -> str:
     """Return the first remarks, one to a line and sorted, and the number of the others."""
-    lines = [f"  {remark}" for remark in sorted(remarks)[:MAX_NAMED]]
+    lines = [f"  {in_one_line(remark)}" for remark in sorted(remarks)[:MAX_NAMED]]
     others = len(remarks) - MAX_NAMED
     return "\n".join([*lines, f"  and {others} others"] if others > 0 else lines)
