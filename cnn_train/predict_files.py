@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -134,15 +135,17 @@ def _load_batches(
     tasks_per_batch = batch_size // files_per_task
     tasks = [files[i : i + files_per_task] for i in range(0, len(files), files_per_task)]
     loading: deque[Future[_Batch]] = deque()
+    stopped = Event()
     threads = ThreadPoolExecutor(_num_threads(files))
     try:
         for task in tasks:
-            loading.append(threads.submit(_load, task, size_px))
+            loading.append(threads.submit(_load, task, size_px, stopped))
             if len(loading) == (1 + num_ahead) * tasks_per_batch:
                 yield _join_next(loading, tasks_per_batch)
         while loading:
             yield _join_next(loading, tasks_per_batch)
     finally:
+        stopped.set()
         threads.shutdown(cancel_futures=True)
 
 
@@ -157,11 +160,13 @@ def _join_next(loading: "deque[Future[_Batch]]", num_tasks: int) -> _Batch:
     )
 
 
-def _load(files: Sequence[Path], size_px: int) -> _Batch:
+def _load(files: Sequence[Path], size_px: int, stopped: Event) -> _Batch:
     pixels_BCHW = np.empty((len(files), 3, size_px, size_px), dtype=np.uint8)
     batch = _Batch([], torch.from_numpy(pixels_BCHW), [], [])
     with quiet_pillow:
         for file in files:
+            if stopped.is_set():
+                break
             try:
                 decoded = load_image(file)
             except (DataError, ResourceError) as problem:

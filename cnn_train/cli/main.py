@@ -17,6 +17,7 @@ from .fit import fit
 from .predict import predict
 from .profile import profile
 from .runs import runs
+from .stop_signal import ended_by_sigterm
 
 app = typer.Typer(
     name="cnn-train",
@@ -60,7 +61,8 @@ def main() -> None:
     """Run the command line and exit with a documented code; a user's error is never a traceback."""
     try:
         try:
-            app()
+            with ended_by_sigterm():
+                app()
         finally:
             stdout.file.flush()  # trouble with stdout shows here rather than after the end
     except CnnTrainError as failure:

@@ -25,6 +25,7 @@ def joined_processes() -> Iterator[World]:
     if world.size == 1:
         yield world
         return
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the launcher's: the others cannot be told
     if not world.is_first:
         silence()
     try:

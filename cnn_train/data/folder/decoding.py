@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import torch
@@ -101,10 +102,12 @@ def _decode_in_threads(
     notices: Remarks,
     advance: Advance,
 ) -> None:
-    size_px = images_NCHW.shape[-1]
+    size_px, stopped = images_NCHW.shape[-1], Event()
 
     def decode_some(indices: range) -> int:
         for i in indices:
+            if stopped.is_set():
+                break
             try:
                 image = load_image(paths[i])
             except DataError as problem:
@@ -115,7 +118,8 @@ def _decode_in_threads(
         return len(indices)
 
     with quiet_pillow:
-        _run_on_all_cores(decode_some, _tasks(len(paths), FILES_PER_TASK), advance)
+        tasks = _tasks(len(paths), FILES_PER_TASK)
+        _run_on_all_cores(decode_some, tasks, advance, abort=stopped.set)
 
 
 def _tasks(num_files: int, files_per_task: int) -> Iterator[range]:
@@ -131,7 +135,7 @@ def _run_on_all_cores(
 ) -> None:
     """Run every task and report its progress.
 
-    On an error or Ctrl-C, ``abort`` those that run and drop those not yet begun.
+    On an error or a signal, ``abort`` those that run and drop those not yet begun.
     """
     threads = ThreadPoolExecutor(count_workers())
     try:

@@ -19,6 +19,7 @@ from ..images.quiet_pillow import quiet_pillow
 
 GREETING = b"ready to decode\n"
 PIPE_BYTES = 2**18  # a request for small images is answered in one piece: each piece wakes a thread
+PARENT = os.getppid()
 FAILURES, NOTICES, RESOURCES = "failures", "notices", "resources"
 
 
@@ -35,6 +36,8 @@ def serve(requests: BinaryIO, answers: BinaryIO, size_px: int) -> None:
 def _answer(paths: list[Path], answers: BinaryIO, size_px: int) -> None:
     remarks: dict[str, list[str]] = {FAILURES: [], NOTICES: [], RESOURCES: []}
     for path in paths:
+        if os.getppid() != PARENT:
+            os._exit(1)  # killed; a request of photographs would go on for seconds
         answers.write(_decode(path, size_px, remarks))
     answers.write(json.dumps(remarks).encode() + b"\n")
 
