@@ -145,8 +145,8 @@ def _compare(images: ImageSet, before: Mapping[str, bytes], path: Path, access: 
     changed = [name for name in now if before.get(name, now[name]) != now[name]]
     if changed and access.verify:
         raise DataError(
-            f"{len(changed)} images are not what they were when they were first read: "
-            f"{name_some(changed)}; restore them, or if you changed them yourself, remove {path}"
+            f"not what they were when they were first read: {name_some(changed)}; "
+            f"restore them, or if you changed them yourself, remove {path}"
         )
     if changed:
         access.notice(f"changed since they were first read: {name_some(changed)}")

@@ -1,5 +1,6 @@
 """Processes that decode: they see what threads see, and end whatever happens to them or to us."""
 
+import io
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 
 from cnn_train.data.dataset import DataAccess
-from cnn_train.data.folder import decoding, processes
+from cnn_train.data.folder import decoding, processes, worker
 from cnn_train.data.folder.processes import DecodingProcesses
 from cnn_train.errors import DataError, ResourceError
 
@@ -131,6 +132,19 @@ def test_a_process_whose_parent_is_gone_ends_by_itself():
         assert process.stdout.readline() == processes.GREETING
         process.stdin.close()
         assert process.wait(timeout=30) == 0
+
+
+def test_a_process_whose_parent_was_killed_leaves_its_request_unfinished(paths, monkeypatch):
+    def end(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr(worker.os, "_exit", end)
+    answers = io.BytesIO()
+    worker._answer(paths[:2], answers, SIZE_PX)
+    assert len(answers.getvalue()) > 2 * 3 * SIZE_PX**2
+    monkeypatch.setattr(worker, "PARENT", -1)
+    with pytest.raises(SystemExit):
+        worker._answer(paths[:2], io.BytesIO(), SIZE_PX)
 
 
 @pytest.mark.parametrize("executable", ["", "/usr/bin/blender", "{tmp}/python"])
