@@ -199,8 +199,8 @@ def test_animations_and_odd_shapes_are_predicted_with_a_notice(run: Run, tmp_pat
     frames = [Image.new("RGB", (SIDE_PX, SIDE_PX), colour) for colour in ("red", "lime", "blue")]
     more: dict[str, Any] = {"save_all": True, "append_images": frames[1:]}
     notices = {
-        "a.gif": (encode(frames[0], "GIF", **more), "the first of 3 frames is used"),
-        "a.webp": (encode(frames[0], "WEBP", **more), "the first of 3 frames is used"),
+        "a.gif": (encode(frames[0], "GIF", **more), "only the first of several frames is used"),
+        "a.webp": (encode(frames[0], "WEBP", **more), "only the first of several frames is used"),
         "1x1.png": (encode(Image.new("RGB", (1, 1)), "PNG"), "hardly an image"),
         "1x5000.png": (encode(Image.new("RGB", (1, 5000)), "PNG"), "only the central square"),
         "red.png": (encode(frames[0], "PNG"), ""),

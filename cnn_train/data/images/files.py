@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import DataError, ResourceError
+from .costly_files import refuse_if_costly
 from .foreign_files import describe_foreign_file
 from .modes import DecodedImage, Pixels, convert_to_rgb
 from .quiet_pillow import quiet_pillow
@@ -32,10 +33,6 @@ SUFFIXES = {
 }
 IMAGE_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 MAX_PIXELS = 178_956_970  # twice Pillow's warning limit; as RGB half a gigabyte
-MAX_SCANS_OF_LARGEST_JPEG = 12  # a progressive photograph has 10
-MAX_RUN_LENGTH_PIXELS = 20_000_000  # Pillow unpacks such a BMP in Python, pixel by pixel
-BMP_RUN_LENGTH = (1, 2)  # the header's compression: RLE8, RLE4
-JPEG_START_OF_SCAN = b"\xff\xda"
 MAX_ASPECT = 4
 MIN_SIDE_PX = 8
 PNG_BIT_DEPTH_OFFSET = 24  # signature 8, IHDR's length and type 8, width 4, height 4
@@ -115,10 +112,7 @@ def _explain_unreadable(path: Path, problem: Exception) -> DataError | ResourceE
 def _open_image(file: BinaryIO) -> Image.Image:
     """Read the header, refuse giants, and check a PNG's checksums, which decoding skips."""
     image = _open_header(file)
-    if image.format in ("JPEG", "MPO"):
-        _refuse_endless_scans(image, file)
-    if image.format == "BMP" and image.info.get("compression") in BMP_RUN_LENGTH:
-        _refuse_long_runs(image)
+    refuse_if_costly(image, file)
     if image.format == "PNG":
         bit_depth = _read_png_bit_depth(file)
         _attempt(image.verify, "PNG")
@@ -143,36 +137,16 @@ def _open_header(file: BinaryIO) -> Image.Image:
     return image
 
 
-def _refuse_endless_scans(image: Image.Image, file: BinaryIO) -> None:
-    """Refuse a JPEG whose scans, a few bytes each, would pass over all its pixels for minutes."""
-    file.seek(0)
-    chunks = iter(lambda: file.read(2**20), b"")
-    num_scans = sum(chunk.count(JPEG_START_OF_SCAN) for chunk in chunks)
-    if num_scans * image.width * image.height > MAX_SCANS_OF_LARGEST_JPEG * MAX_PIXELS:
-        raise DataError(
-            f"is a JPEG file of {num_scans} scans, too many for its size; save it again"
-        )
-
-
-def _refuse_long_runs(image: Image.Image) -> None:
-    """Refuse a run-length coded BMP of so many pixels that a few bytes keep Pillow busy."""
-    if image.width * image.height > MAX_RUN_LENGTH_PIXELS:
-        raise DataError(
-            f"is a compressed BMP of more than {MAX_RUN_LENGTH_PIXELS // 10**6} megapixels; "
-            "save it as PNG"
-        )
-
-
 def _decode(image: Image.Image, suffix: str) -> DecodedImage:
     format_name = "JPEG" if image.format == "MPO" else str(image.format)  # MPO: JPEG with extras
-    num_frames = 1 if image.format == "MPO" else _count_frames(image)
+    has_more_frames = image.format != "MPO" and _is_animated(image)
     _attempt(lambda: _load_first_frame(image), format_name)
     decoded = _attempt(lambda: convert_to_rgb(image), format_name)
     orientation = _orientation(image)
     pixels_HWC = np.ascontiguousarray(UPRIGHT.get(orientation, UPRIGHT[1])(decoded.pixels_HWC))
     notices = (
         *_notice_suffix(format_name, suffix),
-        *((f"the first of {num_frames} frames is used",) if num_frames > 1 else ()),
+        *(("only the first of several frames is used",) if has_more_frames else ()),
         *decoded.notices,
         *_notice_shape(*pixels_HWC.shape[:2]),
     )
@@ -203,12 +177,12 @@ def _too_large() -> DataError:
     return DataError(f"has more than {MAX_PIXELS // 10**6} megapixels; make the image smaller")
 
 
-def _count_frames(image: Image.Image) -> int:
-    """Count an animation's frames; where a later frame is damaged, the first may still be good."""
+def _is_animated(image: Image.Image) -> bool:
+    """Tell whether frames follow the first; to count them, Pillow would walk through them all."""
     try:
-        return int(getattr(image, "n_frames", 1))
-    except Exception:
-        return 1
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # a later frame is damaged; the first may still be good
+        return True
 
 
 def _orientation(image: Image.Image) -> int:

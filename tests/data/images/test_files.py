@@ -299,8 +299,23 @@ def test_an_animation_gives_its_first_frame_and_says_so(load, format_name, suffi
     options = {"lossless": True} if format_name == "WEBP" else {}
     content = encode(frames[0], format_name, save_all=True, append_images=frames[1:], **options)
     decoded = load(content, f"moving{suffix}")
-    assert decoded.notices == ("the first of 3 frames is used",)
+    assert decoded.notices == ("only the first of several frames is used",)
     assert decoded.pixels_HWC[0, 0].tolist() == [0, 255, 0]
+
+
+def test_a_chain_of_pages_without_end_is_not_walked_through(load):
+    entries = [(256, 4, 8), (257, 4, 8), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8),
+               (277, 3, 1), (278, 4, 8), (279, 4, 64)]  # fmt: skip
+    page = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries
+    )
+    first, size, number = 8 + 64, len(page) + 4, 60_000
+    links = (struct.pack("<I", first + i * size) for i in range(1, number))
+    content = b"II*\0" + struct.pack("<I", first) + bytes(64)
+    content += b"".join(page + link for link in links) + page + bytes(4)
+    start = time.perf_counter()
+    assert load(content, "a.tif").notices == ("only the first of several frames is used",)
+    assert time.perf_counter() - start < 1
 
 
 def test_a_phones_photo_with_further_pictures_inside_is_a_plain_jpeg(load):
