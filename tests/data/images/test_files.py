@@ -455,7 +455,14 @@ def test_a_jpeg_of_many_scans_is_read_where_it_is_small(load):
 
 def test_a_few_bytes_cannot_keep_the_decoder_busy_for_minutes(load):
     jpeg = encode(Image.new("L", (4000, 4000)), "JPEG", progressive=True)
+    frames = [Image.new("RGB", (16, 48), colour) for colour in ("red", "lime")]
+    animation = encode(frames[0], "WEBP", save_all=True, append_images=frames[1:])
+    canvas = animation.index(b"VP8X") + 12  # the chunk's name 4, its size 4, flags 4; width - 1: 3
     slow = {
+        "canvas.webp": (
+            animation[:canvas] + b"\xff\xff\x25" + animation[canvas + 3 :],
+            "is a WebP animation with a side of more than 16383 pixels",
+        ),
         "runs.bmp": (make_run_length_bmp(10**8, 1, [5, 1, 0, 0, 0, 1]), "compressed BMP"),
         "scans.jpg": (with_more_scans(jpeg, 1000), "is a JPEG file of 10"),
     }
