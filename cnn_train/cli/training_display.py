@@ -1,6 +1,5 @@
 """What a run looks like on the screen: its plan, a live bar, a row per epoch, its result."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -115,7 +114,7 @@ def _show_result(result: dict[str, Any]) -> None:
         f"best validation accuracy {100 * result['val_accuracy']:.2f} % "
         f"at epoch {result['best_epoch'] + 1}, {clock(result['seconds'])} of training\n"
         f"next: cnn-train evaluate {result['best_checkpoint']}",
-        style="bold" if sys.stderr.isatty() else None,
+        style="bold" if stderr.is_terminal else None,
         markup=False,
         soft_wrap=True,
     )

@@ -21,6 +21,7 @@ LAYERS = (
         "atomic_file",
         "stopwatch",
         "operator_times",
+        "memory_shortage",
     },
     {"acceleration", "data", "models", "losses", "optim"},
     {"metrics", "score_statistics", "test_time_augmentation"},
