@@ -17,8 +17,14 @@ def name_some(names: Sequence[str]) -> str:
 OUT_OF_MEMORY = "out of memory; lower batch_size (or --batch-size), or choose a smaller model"
 
 
-# How torch and the libraries below it say that memory is short (cuBLAS has only a status).
-MEMORY_SHORTAGES = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
+# How torch and the libraries below it say that memory is short (cuBLAS has only a status),
+# and the loader that there is none for a library.
+MEMORY_SHORTAGES = (
+    "out of memory",
+    "can't allocate memory",
+    "failed to map segment",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
 
 
 def is_out_of_memory(problem: Exception) -> bool:

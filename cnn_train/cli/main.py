@@ -97,7 +97,7 @@ def _run_app() -> None:
     except KeyboardInterrupt:
         error("interrupted")
         sys.exit(130)
-    except (MemoryError, RuntimeError) as problem:
+    except (MemoryError, RuntimeError, ImportError) as problem:
         message = describe_shortage(problem)
         if message is None:
             raise
