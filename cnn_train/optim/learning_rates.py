@@ -8,7 +8,10 @@ from torch import nn
 
 from ..errors import ConfigError, name_some
 
-Factor = Annotated[float, Field(gt=0)]
+MOST_LR = 1e9
+"""Any network diverges long before; torch refuses steps that overflow float32."""
+
+Factor = Annotated[float, Field(gt=0, le=MOST_LR)]
 
 
 def factor_of(name: str, factors: Mapping[str, float]) -> float:
