@@ -23,10 +23,39 @@ def name_some(names: Sequence[str]) -> str:
 OUT_OF_MEMORY = "out of memory; lower batch_size (or --batch-size), or choose a smaller model"
 
 
+# How torch and the libraries below it say that memory is short (cuBLAS has only a status),
+# and the loader that there is none for a library.
+MEMORY_SHORTAGES = (
+    "out of memory",
+    "can't allocate memory",
+    "failed to map segment",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+
+
 def is_out_of_memory(problem: Exception) -> bool:
     """Recognise Python's own error, a GPU's, and that of torch's allocator on the CPU."""
-    is_gpu = type(problem).__name__ == "OutOfMemoryError"
-    return isinstance(problem, MemoryError) or is_gpu or "can't allocate memory" in str(problem)
+    return isinstance(problem, MemoryError) or any(
+        phrase in str(problem) for phrase in MEMORY_SHORTAGES
+    )
+
+
+def describe_shortage(problem: Exception) -> str | None:
+    """Say what the machine lacks or lost, and what to try; None where the fault is not its own."""
+    if is_out_of_memory(problem):
+        return OUT_OF_MEMORY
+    text = str(problem)
+    if "can't start new thread" in text:
+        return (
+            "the system allows no more threads; allow more with ulimit -u, or set OMP_NUM_THREADS=1"
+        )
+    lost_gpu = type(problem).__name__ == "AcceleratorError" and "device-side assert" not in text
+    if lost_gpu:  # an assert is a wrong index in our own code, all else is between driver and GPU
+        reason = " ".join(text.splitlines()[:1]).rstrip(".")
+        return (
+            f"the GPU failed ({reason}); look at it with nvidia-smi, then go on with fit --resume"
+        )
+    return None
 
 
 class CnnTrainError(Exception):

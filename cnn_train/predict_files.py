@@ -16,12 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .data.batches import evaluation_batch_size
 from .data.dataset import Progress, silent
 from .data.folder.decoding import count_workers
 from .data.images.files import load_image, resize_and_crop
 from .data.images.paths import UnusableImage, find_images
 from .data.images.quiet_pillow import quiet_pillow
 from .errors import DataError, ResourceError, in_one_line
+from .memory_shortage import memory_explained
 from .score_statistics import rank_classes
 from .trained_model import TrainedModel
 
@@ -77,7 +79,8 @@ def predict_files(
     """Predict the class of every image among ``paths`` (files, folders, glob patterns).
 
     Returns predictions in the order named, and one entry for each path that yields none: a bad
-    file never stops the others. Raises DataError where the model does not take square RGB images.
+    file never stops the others. Raises DataError where the model does not take square RGB images,
+    ResourceError where a minibatch does not fit into the device's memory.
     """
     channels, height, width = trained.image_shape
     if channels != 3 or height != width:
@@ -185,7 +188,9 @@ def _predict_batch(
     """Return the predictions, and an entry for each file whose scores are not finite."""
     if not batch.paths:
         return [], []
-    scores_BK = trained.scores(batch.images_BCHW)
+    size = min(len(batch.paths), evaluation_batch_size(trained.image_shape))
+    with memory_explained(trained.device.torch_device, size):
+        scores_BK = trained.scores(batch.images_BCHW, batch_size=size)
     finite_B = scores_BK.isfinite().all(dim=1).tolist()
     tops, margins = _rank(trained, scores_BK, top_k)
     rows = zip(batch.paths, tops, margins, batch.images_BCHW, batch.notices, strict=True)

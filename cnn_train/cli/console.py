@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,10 @@ from rich.progress import (
 
 # A pipe has no width; tables that fold at Rich's default of 80 columns are hard to grep.
 PIPE_WIDTH = 160
+
+# Rich, which draws Typer's help too, would take even a width of 0 at its word and print nothing.
+if not re.fullmatch("[1-9][0-9]{1,3}", os.environ.get("COLUMNS", "80")):
+    del os.environ["COLUMNS"]
 
 _known_width = Console().is_terminal or "COLUMNS" in os.environ
 stdout = Console(width=None if _known_width else PIPE_WIDTH, highlight=False)

@@ -97,6 +97,37 @@ def test_a_killed_process_is_a_lack_of_resources_and_no_hang(paths, access, star
     assert have_ended(started)
 
 
+def test_a_stopped_process_is_given_up_and_ended(paths, started, monkeypatch):
+    pixels_BCHW = np.empty((1, 3, SIZE_PX, SIZE_PX), dtype=np.uint8)
+    with DecodingProcesses(SIZE_PX) as decoders:
+        assert decoders.start(2)
+        monkeypatch.setattr(processes, "SILENT_SECONDS", 0.3)
+        for process in started:
+            process.send_signal(signal.SIGSTOP)
+        with pytest.raises(ResourceError, match=r"silent for 0\.3 seconds; see whether the disk"):
+            decoders.decode(paths[:1], pixels_BCHW)
+    assert have_ended(started)
+
+
+def test_a_process_that_never_gets_ready_is_given_up(monkeypatch, tmp_path):
+    monkeypatch.setattr(processes, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(processes, "WORKER", "asyncio")  # it waits for a line, as an idle one does
+    with (
+        DecodingProcesses(SIZE_PX) as decoders,
+        pytest.raises(ResourceError, match="has been silent"),
+    ):
+        decoders.start(1)
+
+
+def test_an_image_that_takes_long_is_sent_before_the_next_is_decoded(paths, monkeypatch):
+    monkeypatch.setattr(worker, "SLOW_SECONDS", 0.0)
+    answers = io.BytesIO()
+    flushed_at = []
+    monkeypatch.setattr(answers, "flush", lambda: flushed_at.append(answers.tell()), raising=False)
+    worker._answer(paths[:3], answers, SIZE_PX)
+    assert flushed_at == [3 * SIZE_PX**2 * number for number in (1, 2, 3)]
+
+
 def test_an_interruption_ends_the_processes(paths, access, started):
     def interrupt(amount):
         raise KeyboardInterrupt
