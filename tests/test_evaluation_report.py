@@ -26,10 +26,11 @@ class FixedScores:
     loss: str
     class_names: tuple[str, ...] = CLASSES
     image_shape: tuple[int, int, int] = (3, 8, 8)
-    device: Device = Device(torch.device("cpu"), "as requested")
+    device: Device = field(init=False)
     config: SimpleNamespace = field(init=False)
 
     def __post_init__(self):
+        self.device = Device(torch.device("cpu"), "as requested")
         self.config = SimpleNamespace(loss=LOSSES[self.loss]())
 
     def scores(self, images_NCHW, **options):
