@@ -130,14 +130,13 @@ def test_a_config_that_may_not_be_read_says_so(run_main: Run, tmp_path: Path) ->
     assert "cannot be read; check who may read it" in ended.stderr
 
 
-def test_standard_input_is_a_config_under_both_its_names(run_shell: Run, tmp_path: Path) -> None:
-    ended = run_shell(
-        "echo 'epochs: 3' | $CNN_TRAIN config check - && "
-        "echo 'epochs: 3' | $CNN_TRAIN config check /dev/stdin",
-        tmp_path,
-    )
-    assert (ended.exit_code, ended.stderr) == (0, "")
-    assert ended.stdout == "<stdin>: ok\n/dev/stdin: ok\n"
+def test_standard_input_is_a_config_under_both_its_names(
+    run_main: Run, run_shell: Run, tmp_path: Path
+) -> None:
+    ended = run_main("config", "check", "-", stdin=b"epochs: 3")
+    assert (ended.exit_code, ended.stdout, ended.stderr) == (0, "<stdin>: ok\n", "")
+    ended = run_shell("echo 'epochs: 3' | $CNN_TRAIN config check /dev/stdin", tmp_path)
+    assert (ended.exit_code, ended.stdout, ended.stderr) == (0, "/dev/stdin: ok\n", "")
 
 
 def test_a_closed_standard_input_is_no_empty_config(run_shell: Run, tmp_path: Path) -> None:
