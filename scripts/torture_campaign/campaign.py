@@ -1,0 +1,71 @@
+"""What every probe of the campaign is told, and the runs that they share."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from .children import ForkServer
+from .tiny_run import CONFIG, TinyRun
+
+Tell = Callable[[str], None]
+
+
+@dataclass
+class Campaign:
+    """One run of the campaign.
+
+    quick: a minute in all. scratch: a directory for files, gone afterwards. data_root: real images
+    for what saving costs; None: drawn ones. remarks: what could not be done here, for the reader.
+    """
+
+    quick: bool
+    seed: int
+    scratch: Path
+    server: ForkServer
+    data_root: Path | None = None
+    remarks: list[str] = field(default_factory=list)
+
+    def amount(self, full: int, quick: int) -> int:
+        """Return how many attempts to make."""
+        return quick if self.quick else full
+
+    def dice(self, part: str) -> random.Random:
+        """Return the random numbers of one part: the same whichever other parts run."""
+        return random.Random(f"{self.seed} {part}")
+
+    def directory(self, name: str) -> Path:
+        """Make a new directory below the scratch one."""
+        number = sum(1 for _ in self.scratch.glob(f"{name}-*"))
+        path = self.scratch / f"{name}-{number}"
+        path.mkdir(parents=True)
+        return path
+
+    def tiny_run(self, name: str, config: str = CONFIG) -> TinyRun:
+        """Return a tiny run in a directory of its own, not yet started."""
+        return TinyRun(self.directory(name), config)
+
+    @cached_property
+    def reference(self) -> TinyRun:
+        """The tiny run, done without any fault: what every disturbed one must equal."""
+        run = self.tiny_run("reference")
+        ended = self.server.command(run.arguments).wait()
+        if ended.exit_code:
+            raise RuntimeError(f"the undisturbed run failed: {ended.stderr}")
+        return run
+
+    @cached_property
+    def two_states(self) -> tuple[str, str]:
+        """The files of two successive states of the reference run, the older one first."""
+        paths = list(self.reference.run.states.values())
+        return str(paths[-2]), str(paths[-1])
+
+    @cached_property
+    def run_seconds(self) -> float:
+        """How long the undisturbed run takes, from its start to its end, measured once more."""
+        run = self.tiny_run("timed")
+        started = time.monotonic()
+        self.server.command(run.arguments).wait()
+        return time.monotonic() - started
