@@ -27,6 +27,7 @@ class Campaign:
     server: ForkServer
     data_root: Path | None = None
     remarks: list[str] = field(default_factory=list)
+    _undisturbed: dict[str, TinyRun] = field(default_factory=dict)
 
     def amount(self, full: int, quick: int) -> int:
         """Return how many attempts to make."""
@@ -50,11 +51,16 @@ class Campaign:
     @cached_property
     def reference(self) -> TinyRun:
         """The tiny run, done without any fault: what every disturbed one must equal."""
-        run = self.tiny_run("reference")
-        ended = self.server.command(run.arguments).wait()
-        if ended.exit_code:
-            raise RuntimeError(f"the undisturbed run failed: {ended.stderr}")
-        return run
+        return self.undisturbed(self.tiny_run("reference"))
+
+    def undisturbed(self, run: TinyRun) -> TinyRun:
+        """Return a run of the same config as ``run`` that ended without any fault."""
+        if run.config not in self._undisturbed:
+            ended = self.server.command(run.arguments).wait()
+            if ended.exit_code:
+                raise RuntimeError(f"the undisturbed run failed: {ended.stderr}")
+            self._undisturbed[run.config] = run
+        return self._undisturbed[run.config]
 
     @cached_property
     def two_states(self) -> tuple[str, str]:

@@ -47,6 +47,11 @@ class Child:
         """Send a signal to the process alone; its number is its own until it is waited for."""
         os.kill(self.pid, signum)
 
+    @property
+    def seconds(self) -> float:
+        """How long ago it was started."""
+        return time.monotonic() - self._started
+
     def wait(self, seconds: float = DEADLINE_SECONDS) -> Ended:
         """Wait for its end; raises HungError, and kills it, where that does not come in time."""
         code = self._server.ask(wait=self.pid, seconds=seconds)
@@ -54,9 +59,7 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
             self._server.ask(wait=self.pid, seconds=DEADLINE_SECONDS)
             raise HungError(f"still running after {seconds:g} s: {self.said('stderr')[-300:]}")
-        return Ended(
-            code, self.said("stdout"), self.said("stderr"), time.monotonic() - self._started
-        )
+        return Ended(code, self.said("stdout"), self.said("stderr"), self.seconds)
 
     def kill_and_wait(self) -> Ended:
         """End it by SIGKILL."""

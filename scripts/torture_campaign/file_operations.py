@@ -126,6 +126,9 @@ def watched(hear: Hear) -> Iterator[None]:
         yield
 
 
+_in_force = ExitStack()
+"""Keeps what stays until the process ends."""
+
 GROWS = ("create", "write", "sync", "rename", "link")
 """What needs room on the disk, and fails where there is none."""
 
@@ -153,4 +156,4 @@ def fail_operations(
 
     if pauses and hasattr(atomic_file, "RETRY_AFTER_SECONDS"):
         atomic_file.RETRY_AFTER_SECONDS = pauses  # type: ignore[assignment]
-    watched(hear).__enter__()
+    _in_force.enter_context(watched(hear))
