@@ -10,7 +10,7 @@ from PIL import Image
 
 def bad_data_sets(directory: Path) -> dict[str, str]:
     """Make them; return, by name, the config's ``data`` section for each."""
-    folders = {
+    folders: dict[str, dict[str, list[str]]] = {
         "absent folder": {},
         "empty folder": {"": []},
         "folder without train": {"test/cat": ["1.png"]},

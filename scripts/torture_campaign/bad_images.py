@@ -12,7 +12,7 @@ def make_images(directory: Path) -> dict[str, bool]:
     """Write the files; return, by their names, whether each is an image that can be predicted."""
     usable = _usable(directory)
     refused = _refused(directory)
-    return {name: True for name in usable} | {name: False for name in refused}
+    return dict.fromkeys(usable, True) | dict.fromkeys(refused, False)
 
 
 def _picture(mode: str = "RGB", size: tuple[int, int] = (24, 16)) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Bad input of every kind through the real command line: the right exit code, no traceback, no hang."""
+"""Bad input of every kind through the real command line: right exit code, no traceback, no hang."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -213,7 +213,7 @@ def other_attempts(campaign: Campaign, directory: Path) -> list[Attempt]:
             ["fit", "--resume", run, "--config", config, "--set", "optimizer.lr=0.9"], USAGE,
         ),
         Attempt("evaluate nothing", ["evaluate", directory / "gone.ckpt"], CHECKPOINT),
-        Attempt("predict with a run of nothing", ["predict", file, "--checkpoint", file], CHECKPOINT),
+        Attempt("predict with no model", ["predict", file, "--checkpoint", file], CHECKPOINT),
         Attempt("no images", ["predict", "--checkpoint", run, directory / "no-run"], DATA),
     ]  # fmt: skip
     full = Path("/dev/full")

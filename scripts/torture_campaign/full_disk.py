@@ -50,7 +50,7 @@ def full_disk_rows(campaign: Campaign) -> Iterator[Row]:
         yield Row(
             PART, f"{name}: when it was well again, bit-equal",
             Count.of_outcomes([one.goes_on for one in lasting]),
-            failures=tuple(f"after: {one.ended.stderr[-300:]}" for one in lasting if not one.goes_on),
+            failures=tuple(one.ended.stderr[-300:] for one in lasting if not one.goes_on),
         )  # fmt: skip
     if campaign.amount(1, 0):
         yield limited_row(campaign)
@@ -111,7 +111,7 @@ def _complaints(disturbed: list[Disturbed], exit_code: int) -> tuple[str, ...]:
 
 
 def limited_row(campaign: Campaign) -> Row:
-    """Let the system itself refuse to make files of more than some bytes, after a part is written."""
+    """Let the system itself refuse files of more than some bytes, after a part is written."""
     outcomes = []
     for size in (0, 100, 10_000, 500_000):
         run = campaign.tiny_run("limited")

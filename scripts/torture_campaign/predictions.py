@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from cnn_train.data.dataset import DataAccess
-from cnn_train.data.shapes.dataset import ShapesConfig
+from cnn_train.data.shapes.dataset import CLASS_NAMES, ShapesConfig
 from cnn_train.predict_files import predict_files
 from cnn_train.trained_model import TrainedModel, load_trained_model
 
@@ -86,10 +86,10 @@ def count_wrong(checkpoint: str, number: int) -> dict[str, dict[str, dict[str, i
 def write_originals(directory: Path, number: int) -> tuple[list[Path], list[Path]]:
     """Write so many pictures in colour, and the same in grey, as PNG files."""
     drawn = ShapesConfig(num_test=number, image_size=16).load_test(
-        DataAccess(directory),
-        tuple(ShapesConfig(num_train=20).load_train(DataAccess(directory)).class_names),
+        DataAccess(directory), CLASS_NAMES
     )
-    colour, grey = [], []
+    colour: list[Path] = []
+    grey: list[Path] = []
     for index, image_CHW in enumerate(drawn.images_NCHW):
         picture = Image.fromarray(np.ascontiguousarray(image_CHW.permute(1, 2, 0).numpy()))
         for paths, one in ((colour, picture), (grey, picture.convert("L").convert("RGB"))):

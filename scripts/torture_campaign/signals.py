@@ -1,4 +1,4 @@
-"""Signals in every phase of a run: saved and gone within seconds, nothing left behind, bit-equal."""
+"""Signals in every phase of a run: saved, gone within seconds, nothing left behind, bit-equal."""
 
 import signal
 import time

@@ -1,4 +1,4 @@
-"""The same picture in other files: turned, in other modes, in other formats; damaged ones between."""
+"""The same picture in other files: turned, in other modes and formats; damaged ones between."""
 
 from collections.abc import Callable
 from pathlib import Path
