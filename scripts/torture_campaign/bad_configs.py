@@ -54,7 +54,7 @@ BAD_CONFIGS = (
     _bad("nothing for a number", "epochs:\nseed: 1\n", (1, 8)),
     _bad("scalar for a section", "optimizer: sgd\n", (1, 12)),
     _bad("list for a section", "model: [lenet]\n", (1, 8)),
-    _bad("depth that no network has", "model: {name: wide_resnet, depth: 11}\n", (1, 35)),
+    _bad("depth that no network has", "model: {name: wide_resnet, depth: 11}\n"),
     _bad("validation share of one", "data: {name: shapes, val_fraction: 1}\n", (1, 36)),
     _bad("negative strength", "regularization: {kind: l2, strength: -0.1}\n", (1, 38)),
     _bad("unknown precision", "precision: float15\n", (1, 12)),

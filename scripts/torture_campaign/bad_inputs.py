@@ -97,7 +97,7 @@ def bad_input_rows(campaign: Campaign) -> Iterator[Row]:
 
 def try_attempt(campaign: Campaign, attempt: Attempt) -> Outcome:
     """Run the command in a forked child."""
-    child = campaign.server.command(attempt.arguments, stdout=attempt.stdout)
+    child = campaign.command(attempt.arguments, stdout=attempt.stdout)
     try:
         return Outcome(attempt, child.wait(PATIENCE_SECONDS))
     except HungError:
@@ -109,7 +109,7 @@ def try_locked(campaign: Campaign) -> Outcome:
     run, reached = campaign.tiny_run("locked"), campaign.scratch / "locked-reached"
     arguments = {"phase": "training", "nth": 3, "file": str(reached), "seconds": 60}
     disturb = {"call": "torture_campaign.phases:linger_at", "arguments": arguments}
-    first = campaign.server.command(run.arguments, disturb)
+    first = campaign.command(run.arguments, disturb)
     wait_for_file(reached)
     attempt = Attempt("a run that is being trained", ["fit", "--resume", run.run.path], LOCKED)
     outcome = try_attempt(campaign, attempt)

@@ -2,15 +2,17 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from .children import ForkServer
+from .children import Child, ForkServer
+from .commands import Disturbance
 from .tiny_run import CONFIG, TinyRun
 
-Tell = Callable[[str], None]
+RUN_COMMAND = "torture_campaign.commands:run_command"
 
 
 @dataclass
@@ -18,7 +20,8 @@ class Campaign:
     """One run of the campaign.
 
     quick: a minute in all. scratch: a directory for files, gone afterwards. data_root: real images
-    for what saving costs; None: drawn ones. remarks: what could not be done here, for the reader.
+    for what saving costs; None: drawn ones. sabotage: what is wrong with every command, by which
+    tests see that a probe can fail. remarks: what could not be done here, for the reader.
     """
 
     quick: bool
@@ -26,6 +29,7 @@ class Campaign:
     scratch: Path
     server: ForkServer
     data_root: Path | None = None
+    sabotage: Disturbance | None = None
     remarks: list[str] = field(default_factory=list)
     _undisturbed: dict[str, TinyRun] = field(default_factory=dict)
 
@@ -44,6 +48,18 @@ class Campaign:
         path.mkdir(parents=True)
         return path
 
+    def command(
+        self, arguments: Sequence[object], disturb: Disturbance | None = None, **more: Any
+    ) -> Child:
+        """Start ``cnn-train ARGUMENTS`` in a forked child; ``disturb``: what goes wrong in it."""
+        return self._start(arguments, [one for one in (self.sabotage, disturb) if one], **more)
+
+    def _start(
+        self, arguments: Sequence[object], disturbances: list[Disturbance], **more: Any
+    ) -> Child:
+        told = {"arguments": list(map(str, arguments)), "disturbances": disturbances}
+        return self.server.start(RUN_COMMAND, told, **more)
+
     def tiny_run(self, name: str, config: str = CONFIG) -> TinyRun:
         """Return a tiny run in a directory of its own, not yet started."""
         return TinyRun(self.directory(name), config)
@@ -56,7 +72,7 @@ class Campaign:
     def undisturbed(self, run: TinyRun) -> TinyRun:
         """Return a run of the same config as ``run`` that ended without any fault."""
         if run.config not in self._undisturbed:
-            ended = self.server.command(run.arguments).wait()
+            ended = self._start(run.arguments, []).wait()
             if ended.exit_code:
                 raise RuntimeError(f"the undisturbed run failed: {ended.stderr}")
             self._undisturbed[run.config] = run
@@ -73,5 +89,5 @@ class Campaign:
         """How long the undisturbed run takes, from its start to its end, measured once more."""
         run = self.tiny_run("timed")
         started = time.monotonic()
-        self.server.command(run.arguments).wait()
+        self.command(run.arguments).wait()
         return time.monotonic() - started

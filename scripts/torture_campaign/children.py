@@ -6,14 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 DEADLINE_SECONDS = 120.0
-RUN_COMMAND = "torture_campaign.commands:run_command"
 
 
 class HungError(RuntimeError):
@@ -127,13 +126,6 @@ class ForkServer:
         if ended.exit_code:
             raise RuntimeError(f"{function} ended with {ended.exit_code}: {ended.stderr[-2000:]}")
         return json.loads(answer.read_text("utf-8"))
-
-    def command(
-        self, arguments: Sequence[object], disturb: dict[str, Any] | None = None, **more: Any
-    ) -> Child:
-        """Start ``cnn-train ARGUMENTS``; ``disturb``: what goes wrong in it, see ``commands``."""
-        words = [str(argument) for argument in arguments]
-        return self.start(RUN_COMMAND, {"arguments": words, "disturb": disturb}, **more)
 
 
 def campaign_environment() -> dict[str, str]:

@@ -6,15 +6,17 @@ from typing import Any
 
 from .fork_server import resolve
 
+Disturbance = dict[str, Any]
 
-def run_command(arguments: Sequence[str], disturb: dict[str, Any] | None = None) -> None:
+
+def run_command(arguments: Sequence[str], disturbances: Sequence[Disturbance] = ()) -> None:
     """Run ``cnn-train ARGUMENTS`` as the installed command does; ends with SystemExit.
 
-    disturb: ``call`` (``module:function``) and its ``arguments``: what goes wrong meanwhile.
+    A disturbance is something that goes wrong: a ``call`` (``module:function``), its ``arguments``.
     """
     from cnn_train.cli.main import main
 
-    if disturb:
-        resolve(disturb["call"])(**disturb["arguments"])
+    for one in disturbances:
+        resolve(one["call"])(**one["arguments"])
     sys.argv = ["cnn-train", *arguments]
     main()

@@ -23,9 +23,9 @@ def cut_rows(campaign: Campaign) -> Iterator[Row]:
     plain = campaign.server.call(
         "torture_campaign.cuts:load_plainly", number=campaign.amount(200, 12)
     )
-    yield _row(campaign, "cut checkpoints refused with exit code 4", cut, Count(*plain))
-    yield _row(campaign, "other and malicious files refused with exit code 4", foreign)
-    yield Row(PART, "foreign code run: none", Count(int(not marker.exists()), 1))
+    yield refusal_row(campaign, "cut checkpoints refused with exit code 4", cut, Count(*plain))
+    yield refusal_row(campaign, "other and malicious files refused with exit code 4", foreign)
+    yield code_row(marker)
 
 
 def cut_sizes(num_bytes: int, number: int) -> list[int]:
@@ -40,10 +40,18 @@ def _write(path: Path, content: bytes) -> Path:
     return path
 
 
-def _row(campaign: Campaign, name: str, files: list[Path], plain: Count | None = None) -> Row:
+def code_row(marker: Path) -> Row:
+    """Say whether the code in malicious files has run: it makes ``marker``."""
+    return Row(PART, "foreign code run: none", Count(int(not marker.exists()), 1))
+
+
+def refusal_row(
+    campaign: Campaign, name: str, files: list[Path], plain: Count | None = None
+) -> Row:
+    """Give each file to ``evaluate``."""
     failures = []
     for file in files:
-        ended = campaign.server.command(["evaluate", file, "--device", "cpu"]).wait()
+        ended = campaign.command(["evaluate", file, "--device", "cpu"]).wait()
         if ended.exit_code != CHECKPOINT_EXIT_CODE or ended.has_traceback:
             failures.append(f"{file.name}: exit {ended.exit_code}: {ended.stderr[-200:]}")
     good = Count(len(files) - len(failures), len(files))

@@ -32,7 +32,7 @@ class Disturbed:
 
 def full_disk_rows(campaign: Campaign) -> Iterator[Row]:
     """Fill the disk for a moment, fill it for good, let it fail; each at many moments."""
-    number = campaign.amount(40, 2)
+    number = campaign.amount(40, 1)
     moments = spread_moments(count_operations(campaign), number)
     passing = [disturb(campaign, k, "ENOSPC", persistent=False) for k in moments]
     yield Row(
@@ -82,7 +82,9 @@ def count_in_run(arguments: list[str]) -> int:
 
 def spread_moments(last: int, number: int) -> list[int]:
     """Return so many moments, the first and the last operation among them."""
-    return sorted({1 + round(i * (last - 1) / max(1, number - 1)) for i in range(number)})
+    if number == 1:
+        return [(1 + last) // 2]
+    return sorted({1 + round(i * (last - 1) / (number - 1)) for i in range(number)})
 
 
 def disturb(campaign: Campaign, number: int, code: str, *, persistent: bool) -> Disturbed:
@@ -92,13 +94,13 @@ def disturb(campaign: Campaign, number: int, code: str, *, persistent: bool) -> 
         "number": number, "code": code, "persistent": persistent,
         "below": str(run.root), "pauses": PAUSES,
     }  # fmt: skip
-    ended = campaign.server.command(run.arguments, {"call": FAIL, "arguments": fault}).wait()
+    ended = campaign.command(run.arguments, {"call": FAIL, "arguments": fault}).wait()
     return Disturbed(ended, goes_on(campaign, run))
 
 
 def goes_on(campaign: Campaign, run: TinyRun) -> bool:
     """Say whether the same command brings the run to the right end."""
-    again = campaign.server.command(run.arguments).wait()
+    again = campaign.command(run.arguments).wait()
     return again.exit_code == 0 and run.equals(campaign.reference)
 
 
@@ -116,7 +118,7 @@ def limited_row(campaign: Campaign) -> Row:
     for size in (0, 100, 10_000, 500_000):
         run = campaign.tiny_run("limited")
         fault = {"call": "torture_campaign.full_disk:limit_files", "arguments": {"num_bytes": size}}
-        ended = campaign.server.command(run.arguments, fault).wait()
+        ended = campaign.command(run.arguments, fault).wait()
         refused = Disturbed(ended, True).is_refused_well
         outcomes.append(refused and errno.errorcode[errno.EFBIG] in ended.stderr)
         outcomes[-1] = outcomes[-1] and goes_on(campaign, run)

@@ -35,8 +35,8 @@ class Kills:
 
 def kill_rows(campaign: Campaign) -> Iterator[Row]:
     """Kill forked runs, then runs of cold processes, then the plain loop."""
-    ours = kill_ours(campaign, campaign.amount(500, 8))
-    plain = kill_plain(campaign, campaign.amount(200, 8))
+    ours = kill_ours(campaign, campaign.amount(500, 5))
+    plain = kill_plain(campaign, campaign.amount(200, 5))
     yield Row(
         PART, "random SIGKILL, the same command went on", Count.of_outcomes(ours.went_on),
         Count.of_outcomes(plain.went_on), failures=tuple(ours.failures),
@@ -57,7 +57,7 @@ def kill_ours(campaign: Campaign, number: int) -> Kills:
     reference = campaign.reference
 
     def start(run: TinyRun) -> Child:
-        return campaign.server.command(run.arguments)
+        return campaign.command(run.arguments)
 
     return _kill_runs(
         campaign, number, campaign.run_seconds, lambda: campaign.tiny_run("killed"), start,

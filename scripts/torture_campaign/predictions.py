@@ -67,7 +67,7 @@ def evaluation_row(campaign: Campaign, checkpoint: Path) -> Row:
     accuracies = []
     for size in (*BATCH_SIZES, 512):
         command = ["evaluate", checkpoint, "--batch-size", size, "--json"]
-        ended = campaign.server.command(command).wait()
+        ended = campaign.command(command).wait()
         accuracies.append(json.loads(ended.stdout)["accuracy"])
     same = [accuracy == accuracies[0] for accuracy in accuracies]
     note = f"batches of {', '.join(map(str, BATCH_SIZES))} and 512"

@@ -18,11 +18,11 @@ def requeue_rows(campaign: Campaign) -> Iterator[Row]:
     """Preempt runs ten times each, then let them end."""
     outcomes, killed, clean, failures = [], 0, 0, []
     for number in range(campaign.amount(8, 1)):
-        preempted = preempt(campaign, number, campaign.amount(NUM_PREEMPTIONS, 3))
+        preempted = preempt(campaign, number, campaign.amount(NUM_PREEMPTIONS, 2))
         outcomes.append(preempted.equal)
         killed, clean = killed + preempted.killed, clean + preempted.clean
         failures += preempted.failures
-    times = campaign.amount(NUM_PREEMPTIONS, 3)
+    times = campaign.amount(NUM_PREEMPTIONS, 2)
     yield Row(
         PART, f"preempted {times} times and requeued: bit-equal", Count.of_outcomes(outcomes),
         note=f"{clean} ended by SIGTERM with 143, {killed} had to be killed",
@@ -39,20 +39,20 @@ class Preempted:
         self.failures: list[str] = []
 
 
-def preempt(campaign: Campaign, number: int, times: int) -> Preempted:
+def preempt(campaign: Campaign, number: int, times: int, config: str = LONG_CONFIG) -> Preempted:
     """Send SIGTERM at random moments and SIGKILL soon after: at times before all is saved."""
     dice, found = campaign.dice(f"{PART} {number}"), Preempted()
-    run = campaign.tiny_run("requeued", LONG_CONFIG)
-    reference = campaign.undisturbed(campaign.tiny_run("requeued", LONG_CONFIG))
+    run = campaign.tiny_run("requeued", config)
+    reference = campaign.undisturbed(campaign.tiny_run("requeued", config))
     for _ in range(times):
-        child = campaign.server.command(run.arguments)
+        child = campaign.command(run.arguments)
         time.sleep(dice.uniform(0.1, 0.5 * campaign.run_seconds))
         child.signal(signal.SIGTERM)
         time.sleep(dice.uniform(0, campaign.run_seconds))
         ended = child.kill_and_wait()
         found.killed += ended.exit_code == 128 + signal.SIGKILL
         found.clean += ended.exit_code == 128 + signal.SIGTERM
-    ended = campaign.server.command(run.arguments).wait()
+    ended = campaign.command(run.arguments).wait()
     found.equal = ended.exit_code == 0 and run.equals(reference)
     if not found.equal:
         found.failures.append(f"exit {ended.exit_code}: {ended.stderr[-300:]}")

@@ -57,9 +57,11 @@ def signal_rows(campaign: Campaign) -> Iterator[Row]:
     yield Row(PART, "checkpoint there, no step lost", Count.of_outcomes(stops.saved))
     yield Row(PART, "no process left behind", Count.of_outcomes(stops.alone))
     yield Row(PART, "gone on with: bit-equal", Count.of_outcomes(stops.equal))
-    again = [save_on_signal(campaign, phase) for phase in SAVING_PHASES]
+    phases = SAVING_PHASES[: campaign.amount(3, 1)]
+    again = [save_on_signal(campaign, phase) for phase in phases]
     yield Row(PART, "SIGUSR1: saved, went on, bit-equal", Count.of_outcomes(again))
-    twice = [stop_twice(campaign, first) for first in (signal.SIGINT, signal.SIGTERM)]
+    firsts = (signal.SIGTERM, signal.SIGINT)[: campaign.amount(2, 1)]
+    twice = [stop_twice(campaign, first) for first in firsts]
     yield Row(PART, "a second signal ends it at once, then bit-equal", Count.of_outcomes(twice))
 
 
@@ -81,7 +83,7 @@ def stop_in_phase(campaign: Campaign, stops: Stops, phase: str, signum: int) -> 
     stops.alone.append(not child.leaves_orphans())
     if phase in SAVING_PHASES:
         stops.saved.append(_has_saved(run, phase))
-    again = campaign.server.command(run.arguments).wait()
+    again = campaign.command(run.arguments).wait()
     stops.equal.append(again.exit_code == 0 and run.equals(_reference_for(campaign, phase)))
     if not (stops.exit_codes[-1] and stops.equal[-1] and stops.alone[-1]):
         name = signal.Signals(signum).name
@@ -96,7 +98,7 @@ def start_lingering(
     reached = run.directory / "reached"
     arguments = {"phase": phase, "nth": NTH[phase], "file": str(reached), "seconds": seconds}
     disturb = {"call": "torture_campaign.phases:linger_at", "arguments": arguments}
-    child = campaign.server.command(run.arguments, disturb)
+    child = campaign.command(run.arguments, disturb)
     wait_for_file(reached)
     return child
 
@@ -124,7 +126,7 @@ def stop_twice(campaign: Campaign, first: int) -> bool:
     wait_until_said(child, "stopping")
     child.signal(signal.SIGINT)
     ended = child.wait(PATIENCE_SECONDS)
-    again = campaign.server.command(run.arguments).wait()
+    again = campaign.command(run.arguments).wait()
     return (
         ended.exit_code in (130, 143) and not ended.has_traceback and not child.leaves_orphans()
         and again.exit_code == 0 and run.equals(campaign.reference)
