@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,13 +15,19 @@ from .tiny_run import CONFIG, TinyRun
 RUN_COMMAND = "torture_campaign.commands:run_command"
 
 
+def sleep_beside(child: Child, seconds: float) -> None:
+    """Let a child run for some time, whatever it comes to."""
+    time.sleep(seconds)
+
+
 @dataclass
 class Campaign:
     """One run of the campaign.
 
     quick: a minute in all. scratch: a directory for files, gone afterwards. data_root: real images
     for what saving costs; None: drawn ones. sabotage: what is wrong with every command, by which
-    tests see that a probe can fail. remarks: what could not be done here, for the reader.
+    tests see that a probe can fail. let_run: wait for a random moment of a child that is under way.
+    remarks: what could not be done here, for the reader.
     """
 
     quick: bool
@@ -30,6 +36,7 @@ class Campaign:
     server: ForkServer
     data_root: Path | None = None
     sabotage: Disturbance | None = None
+    let_run: Callable[[Child, float], None] = sleep_beside
     remarks: list[str] = field(default_factory=list)
     _undisturbed: dict[str, TinyRun] = field(default_factory=dict)
 

@@ -70,6 +70,14 @@ class Child:
         path = self._directory / stream
         return path.read_text("utf-8", errors="replace") if path.exists() else ""
 
+    def wait_until_said(self, words: str, seconds: float = 60.0) -> None:
+        """Wait until it has said the words on stderr; TimeoutError where it does not."""
+        deadline = time.monotonic() + seconds
+        while words not in self.said("stderr"):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"never said: {words}")
+            time.sleep(0.002)
+
     def leaves_orphans(self) -> bool:
         """Say, after its end, whether processes that it started live on; they are killed."""
         try:
@@ -150,6 +158,7 @@ def fork_server(scratch: Path) -> Iterator[ForkServer]:
             raise RuntimeError("the fork server did not start")
         yield ForkServer(process, scratch)
     finally:
+        process.kill()
         with suppress(BrokenPipeError):
             process.stdin.close()
         process.stdout.close()

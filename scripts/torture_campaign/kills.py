@@ -96,7 +96,7 @@ def _kill_runs(
         child = start(run)
         ended = None
         if num_kills < number:
-            time.sleep(dice.uniform(0, seconds))
+            campaign.let_run(child, dice.uniform(0, seconds))
             ended = child.kill_and_wait()
         else:
             ended = child.wait()

@@ -1,7 +1,6 @@
 """What a cluster does to a job: SIGTERM, SIGKILL after a delay, the same command again."""
 
 import signal
-import time
 from collections.abc import Iterator
 
 from .campaign import Campaign
@@ -44,11 +43,12 @@ def preempt(campaign: Campaign, number: int, times: int, config: str = LONG_CONF
     dice, found = campaign.dice(f"{PART} {number}"), Preempted()
     run = campaign.tiny_run("requeued", config)
     reference = campaign.undisturbed(campaign.tiny_run("requeued", config))
+    seconds = campaign.run_seconds  # measured now, with no child under way
     for _ in range(times):
         child = campaign.command(run.arguments)
-        time.sleep(dice.uniform(0.1, 0.5 * campaign.run_seconds))
+        campaign.let_run(child, dice.uniform(0.1, 0.5 * seconds))
         child.signal(signal.SIGTERM)
-        time.sleep(dice.uniform(0, campaign.run_seconds))
+        campaign.let_run(child, dice.uniform(0, seconds))
         ended = child.kill_and_wait()
         found.killed += ended.exit_code == 128 + signal.SIGKILL
         found.clean += ended.exit_code == 128 + signal.SIGTERM

@@ -1,7 +1,6 @@
 """Signals in every phase of a run: saved, gone within seconds, nothing left behind, bit-equal."""
 
 import signal
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -123,7 +122,7 @@ def stop_twice(campaign: Campaign, first: int) -> bool:
     run = campaign.tiny_run("twice")
     child = start_lingering(campaign, run, "training", seconds=20)
     child.signal(first)
-    wait_until_said(child, "stopping")
+    child.wait_until_said("stopping")
     child.signal(signal.SIGINT)
     ended = child.wait(PATIENCE_SECONDS)
     again = campaign.command(run.arguments).wait()
@@ -131,15 +130,6 @@ def stop_twice(campaign: Campaign, first: int) -> bool:
         ended.exit_code in (130, 143) and not ended.has_traceback and not child.leaves_orphans()
         and again.exit_code == 0 and run.equals(campaign.reference)
     )  # fmt: skip
-
-
-def wait_until_said(child: Child, words: str) -> None:
-    """Wait until the child has said the words on stderr."""
-    deadline = time.monotonic() + 30
-    while words not in child.said("stderr"):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"never said: {words}")
-        time.sleep(0.002)
 
 
 FOLDER_CONFIG = CONFIG.replace(

@@ -1,12 +1,11 @@
 """Kills, signals, preemptions and full disks: each probe sees a run that does not bear them."""
 
-import random
 import signal
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
-import pytest
 from torture_campaign.campaign import Campaign
+from torture_campaign.children import Child
 from torture_campaign.full_disk import disturb, spread_moments
 from torture_campaign.kills import kill_ours
 from torture_campaign.requeue import preempt
@@ -16,27 +15,19 @@ from torture_campaign.tiny_run import CONFIG
 Sabotaged = Callable[..., Campaign]
 
 
-class Middle(random.Random):
-    """Dice that always fall in the middle, so that a short test meets a run under way."""
-
-    def uniform(self, a: float, b: float) -> float:
-        return a + 0.6 * (b - a)
+def until_the_second_epoch(child: Child, seconds: float) -> None:
+    """Wait for progress instead of time, so that a busy machine changes nothing."""
+    child.wait_until_said("epoch 1/")
 
 
-@pytest.fixture
-def in_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Campaign, "dice", lambda self, part: Middle(part))
-
-
-def test_killed_runs_go_on_bit_equal(campaign: Campaign, in_the_middle: Any) -> None:
-    found = kill_ours(campaign, 1)
+def test_killed_runs_go_on_bit_equal(campaign: Campaign) -> None:
+    found = kill_ours(replace(campaign, let_run=until_the_second_epoch), 1)
     assert found.went_on == [True] and found.equal == [True]
 
 
-def test_a_killed_run_that_goes_on_differently_is_caught(
-    sabotaged: Sabotaged, in_the_middle: Any
-) -> None:
-    found = kill_ours(sabotaged("forget_momentum"), 1)
+def test_a_killed_run_that_goes_on_differently_is_caught(sabotaged: Sabotaged) -> None:
+    campaign = replace(sabotaged("forget_momentum"), let_run=until_the_second_epoch)
+    found = kill_ours(campaign, 1)
     assert found.went_on == [True] and found.equal == [False]
     assert len(found.failures) == 1
 
@@ -67,10 +58,9 @@ def test_a_run_that_does_not_save_when_asked_is_caught(sabotaged: Sabotaged) -> 
     assert not save_on_signal(sabotaged("save_nothing_and_leave_a_child"), "training")
 
 
-def test_a_preempted_run_that_forgets_something_is_caught(
-    sabotaged: Sabotaged, in_the_middle: Any
-) -> None:
-    found = preempt(sabotaged("forget_momentum"), 0, 1, CONFIG)
+def test_a_preempted_run_that_forgets_something_is_caught(sabotaged: Sabotaged) -> None:
+    campaign = replace(sabotaged("forget_momentum"), let_run=until_the_second_epoch)
+    found = preempt(campaign, 0, 1, CONFIG)
     assert found.killed + found.clean == 1
     assert not found.equal and len(found.failures) == 1
 

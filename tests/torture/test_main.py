@@ -38,6 +38,7 @@ def test_parts_are_chosen_by_name_in_the_order_given() -> None:
             choose_parts(wrong)
 
 
+@pytest.mark.slow
 def test_an_unknown_part_is_one_line_and_exit_code_two(torture: Run) -> None:
     outcome = torture("--only", "floods")
     assert outcome.returncode == 2

@@ -24,7 +24,7 @@ def test_leftovers_of_a_runs_save_are_gone_at_the_next_start(campaign: Campaign)
 def test_a_save_that_can_lose_both_states_is_caught(
     campaign: Campaign, broken: Broken, save: str
 ) -> None:
-    found = crash_saves(campaign, "checkpoint", 3, broken(save))
+    found = crash_saves(campaign, "checkpoint", 1, broken(save))
     assert "neither" in found["loads"]
     assert found["loads"][-1] == "new"
 
