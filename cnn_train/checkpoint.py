@@ -11,16 +11,20 @@ import io
 import struct
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
+from pydantic import ConfigDict, TypeAdapter
+from torch import Tensor
 
 from .atomic_file import write_atomically
-from .errors import CheckpointError
+from .checkpoint_migration import FORMAT_VERSION, migrate
+from .errors import CheckpointError, is_out_of_memory
+from .foreign_file import advise, read_content
 
 MAGIC = b"CNNTRAIN"
-FORMAT_VERSION = 1
 FOOTER_SIZE = 48
+TENSORS_ALLOWED = ConfigDict(arbitrary_types_allowed=True)
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Checkpoint:
     config: the resolved experiment as plain YAML types. epoch: completed epochs; position:
     minibatches done in the epoch under way; step: updates so far. records: one dict per completed
     epoch. partial_tally: sums over the minibatches of the epoch under way. config_changes: what was
-    changed on the way, each with step, key, before and after.
+    changed on the way, each with step, key, before and after. imported_from: the file that the
+    weights were taken from; None: from a run of ours, which can go on.
     """
 
     config: dict[str, Any]
@@ -38,8 +43,8 @@ class Checkpoint:
     image_shape: list[int]
     normalization: dict[str, list[float]]
     data_fingerprints: dict[str, str]
-    model: dict[str, Any]
-    averaged_model: dict[str, Any] | None
+    model: dict[str, Tensor]
+    averaged_model: dict[str, Tensor] | None
     optimizer: dict[str, Any]
     generators: dict[str, Any]
     epoch: int
@@ -51,11 +56,17 @@ class Checkpoint:
     precision: str
     environment: dict[str, str]
     config_changes: list[dict[str, Any]]
+    imported_from: str | None = None
 
     @property
     def val_accuracy(self) -> float | None:
         """Validation accuracy after the last completed epoch; None before the first."""
         return self.records[-1]["val_accuracy"] if self.records else None
+
+    @property
+    def usable_weights(self) -> dict[str, Tensor]:
+        """The state dict that one would use: averaged, where there is an average."""
+        return self.averaged_model or self.model
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
@@ -69,40 +80,73 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     write_atomically(path, content, hashlib.sha256(content).digest())
 
 
+@dataclass(frozen=True)
+class VerifiedFile:
+    """A checkpoint file whose digest is right; nothing in it has been parsed yet.
+
+    content: the torch zip. digest: the SHA-256 in the footer, 64 hex digits.
+    """
+
+    content: bytes
+    version: int
+    digest: str
+    num_bytes: int
+
+
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read and verify a checkpoint; tensors land on the CPU.
+    """Read and verify a checkpoint of this or an older format; tensors land on the CPU.
 
     Raises CheckpointError where the file is missing, is not a checkpoint, is damaged, or was
-    written by a newer release.
+    written by a newer release. Where memory runs out, that error passes through.
     """
-    content = _read_verified(path)
+    return parse_checkpoint(read_verified(path), path)
+
+
+def parse_checkpoint(file: VerifiedFile, path: Path) -> Checkpoint:
+    """Make the checkpoint of a verified file; raises CheckpointError, which names ``path``."""
     try:
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception:  # torch's own words advise to load the file unsafely: they stay unsaid
+        state = torch.load(io.BytesIO(file.content), map_location="cpu", weights_only=True)
+    except Exception as problem:  # torch's words advise to load the file unsafely: they stay unsaid
+        if is_out_of_memory(problem):
+            raise
         raise CheckpointError(
             f"{path}: holds more than plain data, which a checkpoint never does; do not use it"
         ) from None
-    expected = {field.name for field in fields(Checkpoint)}
-    if not isinstance(state, dict) or set(state) != expected:
-        raise CheckpointError(f"{path}: its contents are not those of a cnn-train checkpoint")
+    try:
+        state = migrate(state, file.version)
+        _require_types(state)
+    except (KeyError, TypeError, ValueError):
+        raise CheckpointError(
+            f"{path}: its contents are not those of a cnn-train checkpoint"
+        ) from None
     return Checkpoint(**state)
 
 
-def _read_verified(path: Path) -> bytes:
-    """Return the torch zip after checking magic, version and digest."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such checkpoint") from None
-    except OSError as problem:
-        raise CheckpointError(f"{path}: cannot read ({problem.strerror})") from None
+def _require_types(state: dict[str, Any]) -> None:
+    """Require the fields of a checkpoint, each of its type; raises TypeError or ValueError."""
+    types = get_type_hints(Checkpoint)
+    if set(state) != set(types):
+        raise TypeError
+    for name, expected in types.items():
+        TypeAdapter(expected, config=TENSORS_ALLOWED).validate_python(state[name], strict=True)
+    shape, means = state["image_shape"], state["normalization"]
+    if len(shape) != 3 or min(shape) < 1 or not state["class_names"]:
+        raise ValueError
+    if not all("val_accuracy" in record for record in state["records"]):
+        raise ValueError
+    if {name: len(values) for name, values in means.items()} != {"mean": shape[0], "std": shape[0]}:
+        raise ValueError
+
+
+def read_verified(path: Path) -> VerifiedFile:
+    """Read a checkpoint file and check magic, digest and version; raises CheckpointError."""
+    content = read_content(path)
     footer = content[-FOOTER_SIZE:]
     if len(content) <= FOOTER_SIZE or not footer.startswith(MAGIC):
         raise CheckpointError(
-            f"{path}: not a cnn-train checkpoint, or cut short; "
-            "checkpoints are written by `cnn-train fit` as last.ckpt and best.ckpt"
+            f"{path}: not a cnn-train checkpoint, or cut short; {advise(content, path)}"
         )
-    if hashlib.sha256(content[:-32]).digest() != footer[16:]:
+    if hashlib.sha256(memoryview(content)[:-32]).digest() != footer[16:]:
         raise CheckpointError(f"{path}: damaged (checksum mismatch); use another checkpoint")
     (version,) = struct.unpack(">Q", footer[8:16])
     if version > FORMAT_VERSION:
@@ -110,4 +154,4 @@ def _read_verified(path: Path) -> bytes:
             f"{path}: written in format {version} by a newer cnn-train; this one reads up to "
             f"{FORMAT_VERSION}: upgrade cnn-train"
         )
-    return content[:-FOOTER_SIZE]
+    return VerifiedFile(content[:-FOOTER_SIZE], version, footer[16:].hex(), len(content))

@@ -74,9 +74,14 @@ def resume_session(
 ) -> None:
     """Bring a freshly built session to where ``checkpoint`` was taken, and record the changes.
 
-    Raises CheckpointError where the images are not those the run was training on, or where
-    minibatches change in the middle of an epoch.
+    Raises CheckpointError where the weights were imported, where the images are not those the run
+    was training on, or where minibatches change in the middle of an epoch.
     """
+    if checkpoint.imported_from is not None:
+        raise CheckpointError(
+            f"cannot resume: its weights were imported from {checkpoint.imported_from}; start a "
+            "new run from them: fit --config CONFIG --weights CHECKPOINT"
+        )
     if not any(change.is_below(["data"]) for change in changes):
         require_same_images(session, checkpoint)
     session.model.load_state_dict(checkpoint.model)

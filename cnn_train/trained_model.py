@@ -78,9 +78,11 @@ def restore_trained_model(checkpoint: Checkpoint, device: Device, source: str) -
     """Build the network that ``checkpoint`` describes and fill in its weights."""
     config = checkpoint_config(checkpoint, source)
     channels, height, width = checkpoint.image_shape
-    model = config.model.build(len(checkpoint.class_names), (channels, height, width))
     try:
-        model.load_state_dict(checkpoint.averaged_model or checkpoint.model)
+        model = config.model.build(len(checkpoint.class_names), (channels, height, width))
+        model.load_state_dict(checkpoint.usable_weights)
+    except ConfigError as problem:
+        raise CheckpointError(f"{source}: {problem}") from None
     except RuntimeError as problem:
         mismatch = " ".join(str(problem).split())
         raise CheckpointError(f"{source}: weights do not fit its model: {mismatch}") from None

@@ -1,14 +1,19 @@
 import hashlib
 import io
+import os
 import pickle
 import struct
 import zipfile
+from contextlib import suppress
 from dataclasses import fields
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cnn_train.checkpoint import (
     FOOTER_SIZE,
@@ -18,9 +23,12 @@ from cnn_train.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from cnn_train.errors import CheckpointError
+from cnn_train.errors import CheckpointError, CnnTrainError
+from cnn_train.trained_model import load_trained_model
 
-NUM_DAMAGES = 300
+NUM_FLIPS = 1000
+NUM_TRUNCATIONS = 300
+VERSION_1 = Path(__file__).parent / "checkpoints" / "version_1.ckpt"
 
 
 @pytest.fixture
@@ -98,10 +106,10 @@ def test_its_validation_accuracy_is_the_last_epochs(path: Path, checkpoint: Chec
     assert checkpoint.val_accuracy is None
 
 
-def test_every_one_of_300_flipped_bits_is_noticed(path: Path) -> None:
+def test_every_one_of_1000_flipped_bits_is_noticed(path: Path) -> None:
     content = path.read_bytes()
     num_bits = 8 * len(content)
-    for bit in (round(i * (num_bits - 1) / (NUM_DAMAGES - 1)) for i in range(NUM_DAMAGES)):
+    for bit in (round(i * (num_bits - 1) / (NUM_FLIPS - 1)) for i in range(NUM_FLIPS)):
         damaged = bytearray(content)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
@@ -110,11 +118,39 @@ def test_every_one_of_300_flipped_bits_is_noticed(path: Path) -> None:
     load_checkpoint(path)
 
 
-def test_every_one_of_300_truncations_is_noticed(path: Path) -> None:
+def test_truncations_at_300_lengths_and_at_each_of_the_footer_are_noticed(path: Path) -> None:
     content = path.read_bytes()
-    for i in range(NUM_DAMAGES):
-        path.write_bytes(content[: i * len(content) // NUM_DAMAGES])
-        assert "not a cnn-train checkpoint, or cut short" in refusal(path)
+    lengths = {i * len(content) // NUM_TRUNCATIONS for i in range(NUM_TRUNCATIONS)}
+    for length in lengths | set(range(len(content) - FOOTER_SIZE - 2, len(content))):
+        path.write_bytes(content[:length])
+        message = refusal(path)
+        assert "not a cnn-train checkpoint, or cut short" in message
+        assert "checkpoint import" not in message  # that would be bad advice
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=2000), is_sealed=st.booleans())
+def test_random_bytes_are_refused_in_one_line(
+    tmp_path: Path, content: bytes, is_sealed: bool
+) -> None:
+    path = tmp_path / "random.ckpt"
+    path.write_bytes(with_footer(content) if is_sealed else content)
+    refusal(path)
+
+
+@settings(deadline=None)
+@given(changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_mutated_file_that_is_sealed_again_is_used_or_refused_as_a_users_error(
+    changes: list[tuple[float, int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """An attacker can compute a digest too; the network that the file describes is built."""
+    mutated = bytearray(VERSION_1.read_bytes()[:-FOOTER_SIZE])
+    for place, value in changes:
+        mutated[round(place * (len(mutated) - 1))] = value
+    path = tmp_path_factory.getbasetemp() / "mutated.ckpt"
+    path.write_bytes(with_footer(bytes(mutated), version=1))
+    with suppress(CnnTrainError):  # and nothing but these
+        assert load_trained_model(path, "cpu").class_names
 
 
 def test_a_flipped_bit_in_the_weights_is_called_damage(path: Path) -> None:
@@ -146,7 +182,13 @@ def test_another_programs_torch_file_is_not_a_checkpoint(tmp_path: Path) -> None
 
 def test_a_missing_file_and_a_directory_are_named(tmp_path: Path) -> None:
     assert "no such checkpoint" in refusal(tmp_path / "absent.ckpt")
-    assert "cannot read" in refusal(tmp_path)
+    assert "a directory, not a cnn-train checkpoint" in refusal(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_named_with_the_cause(path: Path) -> None:
+    path.chmod(0)
+    assert "cannot read (Permission denied)" in refusal(path)
 
 
 class Malicious:
@@ -175,6 +217,40 @@ def test_code_in_a_well_sealed_file_is_refused_and_never_run(
     assert not trace.exists()
     pickle.loads(pickle.dumps(Malicious(trace)))
     assert trace.exists()  # so the object is as malicious as it claims
+
+
+@pytest.mark.parametrize("serialise", [pickle.dumps, torch_zip], ids=["bare pickle", "torch zip"])
+def test_code_in_a_file_without_footer_is_refused_and_never_run(
+    tmp_path: Path, serialise: Any
+) -> None:
+    path, trace = tmp_path / "evil.pth", tmp_path / "executed"
+    path.write_bytes(serialise({"model": Malicious(trace)}))
+    assert "checkpoint import" not in refusal(path)
+    assert not trace.exists()
+
+
+def test_one_odd_global_among_good_fields_is_refused(path: Path, checkpoint: Checkpoint) -> None:
+    state = {field.name: getattr(checkpoint, field.name) for field in fields(Checkpoint)}
+    path.write_bytes(with_footer(torch_zip({**state, "epoch": Fraction(1, 2)})))
+    assert "holds more than plain data" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"epoch": "1"}, {"model": [1, 2]}, {"model": {"weight": 1}}, {"class_names": []},
+        {"image_shape": [3, 8]}, {"image_shape": [3, 8, -8]},
+        {"records": [{"a": "b"}]}, {"records": [{"epoch": 0}]},
+        {"normalization": {"mean": [0.1]}}, {"normalization": {"mean": [0.1], "std": [0.1]}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_fields_of_a_wrong_type_in_a_well_sealed_file_are_refused(
+    path: Path, checkpoint: Checkpoint, wrong: dict[str, Any]
+) -> None:
+    state = {field.name: getattr(checkpoint, field.name) for field in fields(Checkpoint)}
+    path.write_bytes(with_footer(torch_zip(state | wrong)))
+    assert "not those of a cnn-train checkpoint" in refusal(path)
 
 
 def empty_zip() -> bytes:
@@ -211,6 +287,28 @@ def test_a_newer_format_asks_for_a_newer_cnn_train(path: Path) -> None:
     message = refusal(path)
     assert f"format {FORMAT_VERSION + 1}" in message
     assert "upgrade cnn-train" in message
+
+
+@pytest.mark.parametrize("version", [0, 2**63])
+def test_a_forged_version_is_damage_unless_its_digest_is_forged_too(
+    path: Path, version: int
+) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:-40] + struct.pack(">Q", version) + content[-32:])
+    assert "damaged (checksum mismatch)" in refusal(path)
+    path.write_bytes(with_footer(content[:-FOOTER_SIZE], version=version))
+    refusal(path)
+
+
+def test_a_lack_of_memory_is_not_called_a_fault_of_the_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    monkeypatch.setattr(torch, "load", refuse)
+    with pytest.raises(RuntimeError, match="can't allocate memory"):
+        load_checkpoint(path)
 
 
 def test_plain_torch_load_opens_a_checkpoint_too(path: Path, checkpoint: Checkpoint) -> None:

@@ -436,3 +436,73 @@ def test_an_infinite_regularisation_is_a_dead_run_too(start: Start, run: RunDire
     with pytest.raises(DivergedError):
         list(fit(session, run))
     assert all(math.isfinite(value) for line in run.load_metrics() for value in line.values())
+
+
+def test_a_gradient_that_is_not_finite_is_never_followed(start: Start, run: RunDirectory) -> None:
+    session = start()
+    weight = next(session.model.parameters())
+    weight.register_hook(lambda gradient: gradient * (math.inf if session.step == 1 else 1))
+    with pytest.raises(DivergedError, match="epoch 1, step 1: the gradient"):
+        finish(session, run)
+    assert bool(weight.isfinite().all())
+
+
+def test_an_image_that_is_not_finite_is_never_learned(
+    start: Start, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = start()
+    normalise = type(session.batches.normalization).__call__
+
+    def spoil(self: Any, images_BCHW: torch.Tensor) -> torch.Tensor:
+        images_BCHW = normalise(self, images_BCHW)
+        if session.step == 3:
+            images_BCHW[0, 0, 0, 0] = math.nan
+        return images_BCHW
+
+    monkeypatch.setattr(type(session.batches.normalization), "__call__", spoil)
+    with pytest.raises(DivergedError, match="epoch 1, step 3: "):
+        finish(session, run)
+    assert all(bool(value.isfinite().all()) for value in session.model.state_dict().values())
+
+
+def test_a_save_within_an_epoch_looks_at_statistics_and_averages_too(
+    start: Start, run: RunDirectory
+) -> None:
+    session = start(ema_decay=0.9)
+    assert session.average is not None
+    average = session.average
+
+    def spoil_and_save(is_due: bool) -> bool:
+        with torch.no_grad():
+            next(average.module.parameters()).fill_(math.inf)
+        return True
+
+    with pytest.raises(DivergedError, match="state of the model"):
+        finish(session, run, should_save=spoil_and_save)
+    assert list(run.states) == [0]
+
+
+def test_clipped_gradients_move_the_weights_no_further_than_they_may(start: Start) -> None:
+    plain, clipped = start(epochs=1), start(epochs=1, clip_grad_norm=0.01)
+    before = [weight.detach().clone() for weight in clipped.model.parameters()]
+    finish(plain)
+    finish(clipped)
+    moved = [
+        (w.detach() - b).norm() for w, b in zip(clipped.model.parameters(), before, strict=True)
+    ]
+    momentum = 1 / (1 - clipped.config.optimizer.momentum)  # type: ignore[attr-defined]
+    longest = clipped.config.optimizer.lr * 0.01 * NUM_MINIBATCHES * momentum
+    assert 0 < float(torch.stack(moved).norm()) < longest
+    assert not torch.equal(
+        plain.checkpoint().model["fc1.weight"], clipped.checkpoint().model["fc1.weight"]
+    )
+
+
+def test_what_a_killed_writer_left_behind_is_removed_at_the_next_start(
+    start: Start, run: RunDirectory
+) -> None:
+    next(fit(start(), run))
+    leftover = run.path / ".last.ckpt-0a1b2c3d.tmp"
+    leftover.write_bytes(b"half")
+    finish(resume(start, run), run)
+    assert not leftover.exists()

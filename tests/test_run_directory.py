@@ -13,6 +13,7 @@ from cnn_train.run_directory import (
     find_run,
     latest_best_checkpoint,
     list_runs,
+    runs_named,
 )
 
 
@@ -154,3 +155,34 @@ def test_a_run_that_another_process_trains_in_is_locked_and_its_pid_named(tmp_pa
         pass
     with run.locked():  # free again
         pass
+
+
+def test_a_torn_line_of_metrics_ends_what_is_read(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    run.save_metrics([{"epoch": 0}, {"epoch": 1}])
+    whole = run.metrics.read_bytes()
+    for cut in range(len(whole)):
+        run.metrics.write_bytes(whole[:cut])
+        assert run.load_metrics() in ([], [{"epoch": 0}], [{"epoch": 0}, {"epoch": 1}])
+    run.metrics.write_bytes(whole[:-3] + b"\xff")
+    assert run.load_metrics() == [{"epoch": 0}]
+
+
+def test_a_run_directory_that_cannot_be_written_to_is_refused_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    run = make_run(tmp_path, "a")
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with (
+        pytest.raises(UsageError, match=r"cannot write in this run directory \(Permission denied"),
+        run.locked(),
+    ):
+        pytest.fail("it must not be entered")
+
+
+def test_runs_are_told_apart_by_their_whole_name(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path, name) for name in ("a", "a-20260101-000000-abcd", "ab", "a")]
+    assert [run.path for run in runs_named(tmp_path, "a")] == [runs[0].path, runs[3].path]

@@ -122,6 +122,15 @@ def test_weights_that_do_not_fit_the_stored_config_are_refused(
     assert "\n" not in str(caught.value)
 
 
+def test_a_network_that_shrinks_the_stored_images_to_nothing_is_refused(
+    session: Session, cpu: Device
+) -> None:
+    checkpoint = session.checkpoint()
+    config = {**checkpoint.config, "model": {"name": "vgg16"}}
+    with pytest.raises(CheckpointError, match=r"x.ckpt: model"):
+        restore_trained_model(replace(checkpoint, config=config), cpu, "x.ckpt")
+
+
 def test_a_stored_config_that_is_unknown_here_is_refused(session: Session, cpu: Device) -> None:
     checkpoint = session.checkpoint()
     config = {**checkpoint.config, "model": {"name": "quantum_net"}}

@@ -12,6 +12,7 @@ from .options import (
     OfflineOption,
     RunRootOption,
     SetOption,
+    VerifyDataOption,
 )
 
 
@@ -38,6 +39,18 @@ def fit(
             "repeatable. What changed is recorded.",
         ),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights", metavar="RUN|CKPT", help="Start from the weights of this model, not anew."
+        ),
+    ] = None,
+    new_head: Annotated[
+        bool,
+        typer.Option(
+            "--new-head", help="With --weights: draw the last layer anew, for other classes."
+        ),
+    ] = False,
     device: DeviceOption = "auto",
     seed: Annotated[int | None, typer.Option("--seed", help="Short for --set seed=N.")] = None,
     name: Annotated[
@@ -50,6 +63,7 @@ def fit(
         typer.Option("--data-root", help="With --resume: where the images lie now, if they moved."),
     ] = None,
     offline: OfflineOption = False,
+    verify_data: VerifyDataOption = False,
     limit_batches: Annotated[
         int | None,
         typer.Option(
@@ -81,12 +95,15 @@ def fit(
             overrides=tuple(changes),
             resume=resume,
             allowed_changes=tuple(allow_config_change or ()),
+            weights=weights,
+            new_head=new_head,
             device=device,
             name=name,
             run_root=run_root,
             data_dir=data_dir,
             data_root=data_root,
             offline=offline,
+            verify_data=verify_data,
             limit_batches=limit_batches,
             deterministic=deterministic,
             dry_run=dry_run,

@@ -5,9 +5,9 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from ..atomic_file import write_atomically
+from ..checkpoint import parse_checkpoint, read_verified
 from ..config.experiment import ExperimentConfig
 from ..config.explain import render_yaml
 from ..config.loading import load_experiment
@@ -18,10 +18,12 @@ from ..data.splits import load_training_splits
 from ..data_parallel import check_same_images, device_of
 from ..distributed import World, lost_processes_explained
 from ..errors import UsageError
+from ..fine_tuning import start_from_weights
+from ..memory_shortage import memory_explained
 from ..reproducibility import make_deterministic
-from ..run_directory import RunDirectory
+from ..run_directory import RunDirectory, find_checkpoint
 from ..session import Session, build_session, describe_environment
-from .console import print_json, warn
+from .console import notice, print_json, warn
 from .data_access import make_data_access
 from .training_display import describe_plan, show_plan, train_and_show
 
@@ -34,12 +36,15 @@ class FitRequest:
     overrides: tuple[str, ...]
     resume: Path | None
     allowed_changes: tuple[str, ...]
+    weights: Path | None
+    new_head: bool
     device: str
     name: str | None
     run_root: Path
     data_dir: Path | None
     data_root: Path | None
     offline: bool
+    verify_data: bool
     limit_batches: int | None
     deterministic: bool
     dry_run: bool
@@ -79,8 +84,9 @@ class FitRequest:
 
     def _load_images(self, data: DatasetConfig) -> tuple[ImageSet, ImageSet]:
         """Load (train, validation); several processes go on when all have the same images."""
+        access = make_data_access(self.data_dir, self.offline, verify=self.verify_data)
         with self.world.first_on_each_machine("images"):
-            train, val = load_training_splits(data, make_data_access(self.data_dir, self.offline))
+            train, val = load_training_splits(data, access)
         self.world.meet("all images are loaded")
         check_same_images(train, val, self.world)
         return train, val
@@ -92,14 +98,37 @@ def start(request: FitRequest) -> None:
         raise UsageError("fit needs --config CONFIG, or --resume RUN")
     if request.allowed_changes and request.resume is None:
         raise UsageError("--allow-config-change goes with --resume")
+    if request.new_head and request.weights is None:
+        raise UsageError("--new-head goes with --weights")
     experiment = request.load_experiment()
     session = request.build_session(experiment, experiment.data, request.limit_batches)
+    origin = fill_in_weights(session, request)
     if request.dry_run:
         show_dry_run(session, request.as_json)
         return
-    run = create_run(session, request.run_root, request.run_name, request.text)
+    run = create_run(session, request.run_root, request.run_name, request.text, origin)
     with locked(run, request.world):
         train(session, run, request.as_json)
+
+
+def fill_in_weights(session: Session, request: FitRequest) -> dict[str, str]:
+    """Put the weights asked for into the fresh network, and say which; {} without any."""
+    if request.weights is None:
+        return {}
+    path = find_checkpoint(request.weights)
+    file = read_verified(path)
+    filled = start_from_weights(
+        session.model,
+        parse_checkpoint(file, path),
+        new_head=request.new_head,
+        average=session.average,
+        class_names=session.batches.images.class_names,
+    )
+    notice(f"weights from {path}: {len(filled.kept)} tensors kept")
+    for what, names in (("dropped", filled.dropped), ("drawn anew", filled.new)):
+        if names:
+            notice(f"{what}: {', '.join(names)}")
+    return {"weights_from": str(path.resolve()), "weights_sha256": file.digest}
 
 
 @contextmanager
@@ -121,21 +150,33 @@ def train(session: Session, run: RunDirectory, as_json: bool) -> None:
     """Train to the end on the screen; a lost process ends it with advice."""
     show_plan(session, run)
     advice = f"; nothing is lost. Go on from its last checkpoint: fit --resume {run.path}"
-    with lost_processes_explained(advice) if session.world.size > 1 else nullcontext():
+    explained = lost_processes_explained(advice) if session.world.size > 1 else nullcontext()
+    device, batch_size = session.device.torch_device, session.config.batch_size
+    with explained, memory_explained(device, batch_size, "--set batch_size"):
         summary = train_and_show(session, run)
     if as_json:
         print_json(summary)
 
 
-def create_run(session: Session, run_root: Path, name: str, text: str) -> RunDirectory:
-    """Make the run directory and write down what was asked for and what is in force.
+def create_run(
+    session: Session, run_root: Path, name: str, text: str, origin: dict[str, str]
+) -> RunDirectory:
+    """Make the run directory; write down what was asked for, what is in force, and where.
 
-    The first process does; the others learn where it is.
+    The first process does; the others learn where it is. ``origin`` is that of the first weights.
     """
     world = session.world
     if not world.is_first:
         return RunDirectory(Path(world.tell("run directory")))
     run = RunDirectory.create(run_root, name)
+    environment = {
+        **describe_environment(session.device, world),
+        "device_reason": session.device.reason,
+        "precision": session.precision.name,
+        "precision_reason": session.precision.reason,
+        **origin,
+    }
+    run.save_json(run.environment, environment)
     write_atomically(run.given_config, text.encode())
     record_settings(session, run)
     world.tell("run directory", str(run.path))
@@ -143,12 +184,5 @@ def create_run(session: Session, run_root: Path, name: str, text: str) -> RunDir
 
 
 def record_settings(session: Session, run: RunDirectory) -> None:
-    """Write down the settings in force and the machine they are in force on."""
-    environment: dict[str, Any] = {
-        **describe_environment(session.device, session.world),
-        "device_reason": session.device.reason,
-        "precision": session.precision.name,
-        "precision_reason": session.precision.reason,
-    }
-    run.save_json(run.environment, environment)
+    """Write down every setting that is in force."""
     write_atomically(run.resolved_config, render_yaml(session.config).encode())

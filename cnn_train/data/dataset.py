@@ -12,6 +12,7 @@ from pydantic import Field
 from ..config.base import Config
 from ..errors import UsageError
 from .image_set import ImageSet
+from .normalization import Normalization
 
 Advance = Callable[[int], object]
 
@@ -42,6 +43,18 @@ class DataAccess:
     verify: bool = False
     progress: Progress = silent
     notice: Callable[[str], object] = lambda message: None
+
+
+@dataclass(frozen=True)
+class KnownImages:
+    """What is known of a dataset without opening an image: (C, H, W), and the rest where it is.
+
+    class_names in the order of labels; normalization as published; None: only the images tell.
+    """
+
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...] | None = None
+    normalization: Normalization | None = None
 
 
 class DatasetConfig(Config, ABC):
@@ -75,6 +88,10 @@ class DatasetConfig(Config, ABC):
         raise UsageError(
             f"--data-root {place}: the dataset {self.name} has no files to look for; leave it out"
         )
+
+    @abstractmethod
+    def known_images(self) -> KnownImages:
+        """Say what a network for these images must be like, at no cost."""
 
     @abstractmethod
     def load_train(self, access: DataAccess) -> ImageSet:

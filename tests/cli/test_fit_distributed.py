@@ -20,7 +20,7 @@ Start = Callable[..., Any]
 REPOSITORY = Path(__file__).parents[2]
 RUN_FILES = {
     ".lock", "config.yaml", "resolved.yaml", "environment.json", "metrics.jsonl", "last.ckpt",
-    "best.ckpt", "learning_curves.png",
+    "best.ckpt", "step-00000003.ckpt", "step-00000006.ckpt", "learning_curves.png",
 }  # fmt: skip
 LONG = ("--set", "epochs=1000000")
 

@@ -17,7 +17,7 @@ Run = Callable[..., Any]
 
 # The libraries that take long to import, or that only some commands need. Typer itself imports
 # pydantic where a command has parameters, so of that only our own imports are watched.
-HEAVY = ("torch", "torchvision", "matplotlib", "numpy", "PIL", "yaml")
+HEAVY = ("torch", "torchvision", "matplotlib", "numpy", "PIL", "yaml", "safetensors")
 
 # Documented in the README and never changed.
 EXIT_CODES = {
@@ -77,7 +77,8 @@ def test_every_command_of_the_contract_has_help(help_of_every_command: dict[str,
     texts = help_of_every_command["texts"]
     contract = (
         "", "fit", "evaluate", "predict", "runs", "models", "models show", "data get",
-        "data verify", "data show", "config show", "config check", "config schema",
+        "data verify", "data show", "checkpoint show", "checkpoint verify", "checkpoint import",
+        "checkpoint export-weights", "config show", "config check", "config schema",
     )  # fmt: skip
     assert set(contract) <= set(texts)
     assert all("Usage: " in text for text in texts.values())

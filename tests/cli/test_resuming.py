@@ -1,11 +1,13 @@
 """``cnn-train fit --resume``: which run, from which checkpoint, with which settings."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from cnn_train.checkpoint import Checkpoint, load_checkpoint
 from cnn_train.cli.stop_signal import SignalsHeard
@@ -276,3 +278,60 @@ def test_resuming_in_another_environment_warns_that_bits_may_differ(
     assert resumed.exit_code == 0
     assert "warning: resuming with threads 64 instead of" in resumed.stderr
     assert resumed.stderr.count("warning: resuming") == 1
+
+
+def test_weights_of_another_checkpoint_start_a_new_run(cnn_train: Run, tiny_config: Path) -> None:
+    cnn_train("fit", "--config", tiny_config)
+    first = load_checkpoint(Path("runs/latest/best.ckpt"))
+    tuned = cnn_train(
+        "fit", "--config", tiny_config, "--weights", "runs/latest", "--name", "tuned",
+        "--set", "optimizer.lr=1e-9",
+    )  # fmt: skip
+    assert tuned.exit_code == 0
+    assert "tensors kept" in tuned.stderr
+    last_weights = load_checkpoint(Path("runs/latest/last.ckpt")).model
+    for name, value in first.model.items():
+        torch.testing.assert_close(last_weights[name], value, rtol=0, atol=1e-5)
+    environment = json.loads(Path("runs/latest/environment.json").read_text())
+    assert environment["weights_from"].endswith("best.ckpt")
+    assert len(environment["weights_sha256"]) == 64
+
+
+def test_a_new_head_is_drawn_where_asked_and_only_there(
+    cnn_train: Run, tiny_config: Path, tmp_path: Path
+) -> None:
+    cnn_train("fit", "--config", tiny_config, "--set", "model={name: mlp, hidden_sizes: [5]}")
+    model = ["--set", "model={name: mlp, hidden_sizes: [5]}"]
+    other = tmp_path / "two"
+    for label in ("cat", "dog"):
+        for split in ("train", "test"):
+            folder = other / split / label
+            folder.mkdir(parents=True)
+            for i in range(20):
+                Image.new("RGB", (16, 16), (i, 99, 255 * (label == "cat"))).save(
+                    folder / f"{i}.png"
+                )
+    shapes = ["--set", f"data={{name: folder, root: {other}, image_size: 16}}"]
+    start = ["fit", "--config", tiny_config, *model, *shapes, "--weights", "runs/latest"]
+    refused = cnn_train(*start)
+    assert refused.exit_code == 4
+    assert "--new-head" in errors(refused)
+    assert len(runs()) == 1
+    tuned = cnn_train(*start, "--new-head")
+    assert tuned.exit_code == 0
+    assert "dropped: " in tuned.stderr
+    assert "drawn anew: " in tuned.stderr
+
+
+def test_an_imported_checkpoint_has_no_run_to_go_on_with(cnn_train: Run, tiny_config: Path) -> None:
+    cnn_train("fit", "--config", tiny_config)
+    run = Path("runs/latest").resolve()
+    cnn_train("checkpoint", "export-weights", run / "best.ckpt", "--out", "weights.safetensors")
+    imported = cnn_train("checkpoint", "import", "weights.safetensors", "--out", "imported.ckpt")
+    assert imported.exit_code == 0
+    for path in run.glob("*.ckpt"):
+        path.unlink()
+    Path("imported.ckpt").rename(run / "last.ckpt")
+    refused = cnn_train("fit", "--resume", run)
+    assert refused.exit_code == 4
+    assert "--weights" in errors(refused)

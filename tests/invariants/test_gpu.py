@@ -1,6 +1,7 @@
 """What can be checked on a GPU only; skipped where there is none."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -8,7 +9,11 @@ import torch
 
 from cnn_train.data.image_set import ImageSet
 from cnn_train.device import resolve_device
+from cnn_train.divergence import GPU_LAG
+from cnn_train.errors import DivergedError, InterruptedRun
 from cnn_train.fit import fit
+from cnn_train.reproducibility import make_deterministic
+from cnn_train.resuming import resume_session
 from cnn_train.session import Session, build_session
 
 pytestmark = [
@@ -70,3 +75,59 @@ def test_a_gpu_that_is_not_there_is_named() -> None:
 
     with pytest.raises(UsageError, match="this machine has GPUs 0 to"):
         resolve_device("cuda:99")
+
+
+@pytest.fixture
+def deterministic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What --deterministic does, undone after the test."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    make_deterministic(torch.device("cuda"))
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("deterministic")
+@pytest.mark.parametrize("position", [3, 8])
+def test_a_deterministic_run_that_was_stopped_ends_with_the_same_bits(
+    session_on_gpu: Callable[..., Session], position: int
+) -> None:
+    straight, stopped, resumed = (session_on_gpu(epochs=2) for _ in range(3))
+    list(fit(straight))
+    looks = iter([False] * (position - 1))
+    with pytest.raises(InterruptedRun):
+        list(fit(stopped, should_stop=lambda: next(looks, True)))
+    resume_session(resumed, stopped.checkpoint())
+    list(fit(resumed))
+    expected = straight.checkpoint().model
+    for name, value in resumed.checkpoint().model.items():
+        assert torch.equal(value, expected[name]), name
+
+
+@pytest.mark.parametrize(("first", "second"), [("cpu", "cuda"), ("cuda", "cpu")])
+def test_a_run_goes_on_where_the_other_device_left_it(
+    make_config: Callable[..., Any],
+    make_images: Callable[..., ImageSet],
+    first: str,
+    second: str,
+) -> None:
+    images = make_images(64, shape=(3, 32, 32))
+    config = make_config(model={"name": "resnet20"}, epochs=2)
+    began, went_on = (
+        build_session(config, images, images, resolve_device(name)) for name in (first, second)
+    )
+    next(fit(began))
+    resume_session(went_on, began.checkpoint())
+    (record,) = fit(went_on)
+    assert (record.epoch, record.step) == (1, 16)
+    assert math.isfinite(record.train_loss)
+
+
+def test_a_gradient_that_is_not_finite_is_noticed_within_a_few_updates(
+    session_on_gpu: Callable[..., Session],
+) -> None:
+    session = session_on_gpu()
+    weight = next(session.model.parameters())
+    weight.register_hook(lambda gradient: gradient * math.nan if session.step == 1 else gradient)
+    with pytest.raises(DivergedError, match="epoch 1, step 1: "):
+        list(fit(session))
+    assert session.step <= 1 + GPU_LAG

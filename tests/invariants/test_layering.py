@@ -22,12 +22,26 @@ LAYERS = (
         "stopwatch",
         "operator_times",
         "divergence",
+        "memory_shortage",
     },
     {"acceleration", "data", "models", "losses", "optim", "save_times"},
-    {"metrics", "score_statistics", "test_time_augmentation"},
+    {
+        "metrics",
+        "score_statistics",
+        "test_time_augmentation",
+        "checkpoint_migration",
+        "foreign_file",
+        "weight_mapping",
+    },
     {"config.experiment", "engine", "checkpoint", "run_directory", "figures", "data_parallel"},
-    {"image_layers", "progressive_training", "run_checkpoints"},
-    {"session", "trained_model"},
+    {
+        "image_layers",
+        "progressive_training",
+        "run_checkpoints",
+        "checkpoint_contents",
+        "weight_export",
+    },
+    {"session", "trained_model", "fine_tuning", "weight_import"},
     {"resuming", "saving"},
     {"fit"},
     {"evaluate", "predict_files", "run_summary", "profile_step"},
@@ -47,10 +61,11 @@ HOMES = {
     "PIL": ("data",),
     "filelock": ("data", "run_directory"),
     "pickle": ("data.cifar10",),
+    "safetensors": ("foreign_file", "weight_export"),
 }
 
 # What `cnn-train --help` must not wait for.
-HEAVY = {"torch", "torchvision", "matplotlib", "pydantic", "numpy", "PIL", "yaml"}
+HEAVY = {"torch", "torchvision", "matplotlib", "pydantic", "numpy", "PIL", "yaml", "safetensors"}
 
 
 @dataclass(frozen=True)

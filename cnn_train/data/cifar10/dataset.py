@@ -15,15 +15,19 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ...errors import DataError, ResourceError
-from ..dataset import DataAccess, DatasetConfig
-from ..decoded_cache import load_decoded, save_decoded
+from ...errors import DataError
+from ..dataset import DataAccess, DatasetConfig, KnownImages
+from ..decoded_cache import Origin, load_or_decode
 from ..download.download import download
 from ..image_set import ImageSet
 from ..location import expand_home
+from ..normalization import Normalization
 from .batch_files import IMAGE_SHAPE
 from .releases import CLASS_NAMES, RELEASES, Release, Split
 from .source import Source, find_sources, source_at
+
+# Over all pixels of the 50,000 training images; `Normalization.of` measures the same four digits.
+PUBLISHED_NORMALIZATION = Normalization((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
 
 
 class CIFAR10Config(DatasetConfig):
@@ -43,6 +47,10 @@ class CIFAR10Config(DatasetConfig):
         """Return these settings with an absolute ``path``."""
         path = expand_home(self.path, "data.path").absolute() if self.path else None
         return self.model_copy(update={"path": path})
+
+    def known_images(self) -> KnownImages:
+        """Return CIFAR-10's ten classes and the usual constants."""
+        return KnownImages(IMAGE_SHAPE, CLASS_NAMES, PUBLISHED_NORMALIZATION)
 
     def load_train(self, access: DataAccess) -> ImageSet:
         """Load the 50,000 training images; the test batch is neither needed nor read."""
@@ -65,17 +73,9 @@ def load_split(split: Split, path: Path | None, access: DataAccess) -> ImageSet:
     that only the first start unpacks; ``access.verify`` reads and hashes the source again.
     """
     source = _find(split, path, access)
-    stamp = source.stamp(split)
     cache = _cache_path(split, source, access.data_dir)
-    cached = None if access.verify else _load_cache(cache, stamp, access)
-    if cached is not None:
-        return cached
-    images = _decode(split, source, access)
-    try:
-        save_decoded(cache, images, stamp=stamp)
-    except (OSError, ResourceError) as error:
-        access.notice(f"the decoded images are not kept for the next start: {error}")
-    return images
+    origin = Origin(source.stamp(split))
+    return load_or_decode(cache, origin, lambda: _decode(split, source, access), access)
 
 
 def _find(split: Split, path: Path | None, access: DataAccess) -> Source:
@@ -101,14 +101,6 @@ def _cache_path(split: Split, source: Source, data_dir: Path) -> Path:
     """Name one cache file per source, so that a changed source replaces its old one."""
     key = sha256(os.fsencode(source.path.resolve())).hexdigest()[:12]
     return data_dir / "decoded" / f"cifar10-{split}-{key}.bin"
-
-
-def _load_cache(cache: Path, stamp: str, access: DataAccess) -> ImageSet | None:
-    try:
-        return load_decoded(cache, stamp=stamp)
-    except OSError as error:
-        access.notice(f"{cache}: cannot be read ({error.strerror}); reading CIFAR-10 again")
-        return None
 
 
 def _decode(split: Split, source: Source, access: DataAccess) -> ImageSet:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..dataset import DataAccess, DatasetConfig
+from ..dataset import DataAccess, DatasetConfig, KnownImages
 from ..image_set import ImageSet
 from .canvas import Dice
 from .challenges import Strengths, paint
@@ -46,6 +46,10 @@ class ShapesConfig(DatasetConfig):
     occlusion: float = _strength_of("bars and patches over the shape")
     clutter: float = _strength_of("background texture, pebbles, sticks and noise")
     variation: float = _strength_of("differences within a class: colours, fill, proportions")
+
+    def known_images(self) -> KnownImages:
+        """Return the ten shapes; their colours depend on the settings and on chance."""
+        return KnownImages((3, self.image_size, self.image_size), CLASS_NAMES)
 
     def load_train(self, access: DataAccess) -> ImageSet:
         """Draw the training images."""

@@ -1,0 +1,90 @@
+"""What a checkpoint file says about itself, and whether it is whole."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .checkpoint import Checkpoint, load_checkpoint, parse_checkpoint, read_verified
+from .errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class CheckpointFile:
+    """A checkpoint that was read and verified, and the file it came from."""
+
+    path: str
+    num_bytes: int
+    format_version: int
+    digest: str
+    checkpoint: Checkpoint
+
+    @property
+    def num_values(self) -> int:
+        """Numbers in the weights that one would use, running statistics included."""
+        return sum(tensor.numel() for tensor in self.checkpoint.usable_weights.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``checkpoint show --json`` prints; epochs count from 0."""
+        one = self.checkpoint
+        return {
+            "path": self.path,
+            "num_bytes": self.num_bytes,
+            "format_version": self.format_version,
+            "sha256": self.digest,
+            "imported_from": one.imported_from,
+            "config": one.config,
+            "class_names": one.class_names,
+            "image_shape": one.image_shape,
+            "normalization": one.normalization,
+            "data_fingerprints": one.data_fingerprints,
+            "epochs_done": one.epoch,
+            "position": one.position,
+            "step": one.step,
+            "val_accuracy": one.val_accuracy,
+            "num_values": self.num_values,
+            "has_averaged_weights": one.averaged_model is not None,
+            "can_go_on": one.imported_from is None,
+            "limit_batches": one.limit_batches,
+            "config_changes": one.config_changes,
+            "precision": one.precision,
+            "environment": one.environment,
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a file is a whole checkpoint; ``problem`` is one line that names it, None: it is."""
+
+    path: str
+    ok: bool
+    problem: str | None
+    epochs_done: int | None
+    step: int | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entry of ``checkpoint verify --json``."""
+        return asdict(self)
+
+
+def open_checkpoint(path: Path) -> CheckpointFile:
+    """Read and verify a checkpoint file; raises CheckpointError."""
+    file = read_verified(path)
+    checkpoint = parse_checkpoint(file, path)
+    return CheckpointFile(str(path), file.num_bytes, file.version, file.digest, checkpoint)
+
+
+def verify_checkpoints(paths: list[Path]) -> Iterator[Verdict]:
+    """Read every file whole, and every checkpoint in a run directory; one verdict each."""
+    for path in paths:
+        inside = sorted(path.glob("*.ckpt")) if path.is_dir() else []
+        for file in inside or [path]:
+            yield _verify(file)
+
+
+def _verify(path: Path) -> Verdict:
+    try:
+        found = load_checkpoint(path)
+    except CheckpointError as problem:
+        return Verdict(str(path), False, str(problem), None, None)
+    return Verdict(str(path), True, None, found.epoch, found.step)

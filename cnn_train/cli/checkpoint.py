@@ -1,0 +1,191 @@
+"""``cnn-train checkpoint``: look into checkpoints, check, share and import them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import CheckpointError, UsageError
+from .options import JsonOption, SetOption
+
+if TYPE_CHECKING:
+    from ..config.experiment import ExperimentConfig
+    from ..data.normalization import Normalization
+    from ..weight_import import Import
+
+app = typer.Typer(
+    help="Look into checkpoints, check them, share their weights, import others.",
+    no_args_is_help=True,
+)
+
+CheckpointArgument = Annotated[
+    Path, typer.Argument(metavar="FILE|RUN", help="A checkpoint, or a run directory for its best.")
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
+
+
+@app.command()
+def show(checkpoint: CheckpointArgument, as_json: JsonOption = False) -> None:
+    """Show what is in a checkpoint: model, classes, preprocessing, progress, origin."""
+    from ..checkpoint_contents import open_checkpoint
+    from ..run_directory import find_checkpoint
+    from ..trained_model import checkpoint_config
+    from .checkpoint_display import show_checkpoint
+    from .console import print_json
+
+    path = find_checkpoint(checkpoint)
+    found = open_checkpoint(path)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        show_checkpoint(found, checkpoint_config(found.checkpoint, str(path)))
+
+
+@app.command()
+def verify(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE|RUN...", help="Checkpoints; of a run directory, all in it."),
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Read checkpoints whole and check them; exit 4 where one is damaged or none at all."""
+    from ..checkpoint_contents import verify_checkpoints
+    from .console import error, print_json, stdout
+
+    verdicts = list(verify_checkpoints(files))
+    damaged = [verdict for verdict in verdicts if verdict.problem]
+    if as_json:
+        print_json({"ok": not damaged, "files": [verdict.to_json() for verdict in verdicts]})
+    for verdict in verdicts:
+        if verdict.problem:
+            error(verdict.problem)
+        elif not as_json:
+            where = f"epochs done: {verdict.epochs_done}, step {verdict.step}"
+            stdout.print(f"{verdict.path}: ok ({where})", markup=False, soft_wrap=True)
+    if damaged:
+        raise typer.Exit(CheckpointError.exit_code)
+
+
+@app.command("export-weights")
+def export_weights(
+    checkpoint: CheckpointArgument,
+    out: Annotated[Path, typer.Option("--out", help="The .safetensors file to write.")],
+    force: ForceOption = False,
+) -> None:
+    """Write the weights to use as a safetensors file, with classes and preprocessing in it."""
+    from ..checkpoint import load_checkpoint
+    from ..run_directory import find_checkpoint
+    from ..weight_export import export_weights as write
+    from .console import stdout
+
+    _require_free(out, force)
+    found = load_checkpoint(find_checkpoint(checkpoint))
+    write(found, out)
+    which = "averaged weights" if found.averaged_model else "weights"
+    stdout.print(f"{out}: {which}, {len(found.usable_weights)} tensors", markup=False)
+
+
+@app.command("import")
+def import_weights(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .pth, .ckpt or .safetensors file.")
+    ],
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="YAML config of the network. Exported files have it."),
+    ] = None,
+    overrides: SetOption = None,
+    out: Annotated[Path, typer.Option("--out", help="The checkpoint to write.")] = Path(
+        "model.ckpt"
+    ),
+    classes: Annotated[
+        str | None, typer.Option("--classes", help="Names in the order of the scores: cat,dog,…")
+    ] = None,
+    mean: Annotated[
+        str | None, typer.Option("--mean", help="Per channel, as 1 = 255: 0.49,0.48,0.45")
+    ] = None,
+    std: Annotated[
+        str | None, typer.Option("--std", help="Per channel, as 1 = 255: 0.25,0.24,0.26")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", help="Which state dict to take, where there are several.")
+    ] = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn weights of another program into a checkpoint; shows which tensor became which."""
+    from ..checkpoint import save_checkpoint
+    from ..weight_import import import_weights as read
+
+    _require_free(out, force)
+    imported = read(
+        file,
+        _load_config(config, overrides),
+        class_names=_split_names(classes),
+        normalization=_parse_normalization(mean, std),
+        key=key,
+    )
+    save_checkpoint(imported.checkpoint, out)
+    _report(imported, file, out, as_json)
+
+
+def _report(imported: "Import", file: Path, out: Path, as_json: bool) -> None:
+    """Print the mapping, and what the weights can be used for."""
+    from .checkpoint_display import mapping_document, show_mapping
+    from .console import notice, print_json
+
+    if as_json:
+        print_json(mapping_document(imported, file, out))
+    else:
+        show_mapping(imported)
+    notice(f"{file} looks like {imported.kind}")
+    notice(f"wrote {out}; use it with: cnn-train evaluate {out}")
+
+
+def _require_free(out: Path, force: bool) -> None:
+    if out.exists() and not force:
+        raise UsageError(f"--out {out}: exists; name another file, or replace it with --force")
+
+
+def _load_config(config: Path | None, overrides: list[str] | None) -> "ExperimentConfig | None":
+    from ..config.experiment import ExperimentConfig
+    from ..config.loading import load_experiment
+
+    if config is None and overrides:
+        raise UsageError("--set: needs --config, whose settings it overrides")
+    return load_experiment(config, overrides or (), ExperimentConfig) if config else None
+
+
+def _split_names(classes: str | None) -> list[str] | None:
+    if classes is None:
+        return None
+    names = [name.strip() for name in classes.split(",")]
+    if "" in names or len(set(names)) < len(names):
+        raise UsageError(f"--classes {classes}: names separated by commas, each only once")
+    return names
+
+
+def _parse_normalization(mean: str | None, std: str | None) -> "Normalization | None":
+    """Read both or neither; deviations are above 0."""
+    from ..data.normalization import Normalization
+
+    if mean is None and std is None:
+        return None
+    if mean is None or std is None:
+        raise UsageError("--mean and --std: give both or neither")
+    means, deviations = _parse_numbers("--mean", mean), _parse_numbers("--std", std)
+    if min(deviations) <= 0:
+        raise UsageError(f"--std {std}: deviations are above 0")
+    return Normalization(means, deviations)
+
+
+def _parse_numbers(option: str, text: str) -> tuple[float, ...]:
+    """Read numbers in [0, 1]; bytes as 0 to 255 are a mistake that would spoil every prediction."""
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or not all(0 <= number <= 1 for number in numbers):
+        raise UsageError(f"{option} {text}: numbers from 0 to 1 separated by commas, as 0.49,0.48")
+    return numbers

@@ -1,0 +1,98 @@
+"""How a checkpoint's contents and an import's mapping look on the screen."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from ..errors import name_some
+from .console import stdout
+
+if TYPE_CHECKING:
+    from ..checkpoint import Checkpoint
+    from ..checkpoint_contents import CheckpointFile
+    from ..config.experiment import ExperimentConfig
+    from ..weight_import import Import
+
+
+def show_checkpoint(file: "CheckpointFile", config: "ExperimentConfig") -> None:
+    """Print one fact per line; epochs count from 1, accuracy is in percent."""
+    one = file.checkpoint
+    weights = "averaged weights" if one.averaged_model else "weights"
+    facts = {
+        "file": f"format {file.format_version}, {file.num_bytes / 1e6:.2f} MB, whole",
+        "SHA-256": file.digest,
+        "model": f"{config.model.name}, {file.num_values:,} numbers in its {weights}",
+        "classes": f"{len(one.class_names)}: {name_some(one.class_names)}",
+        "images": f"{'×'.join(map(str, one.image_shape))} (C×H×W), {_normalization(one)}",
+        "trained": _describe_training(config),
+        "progress": _describe_progress(one, config.epochs),
+        "validation": "—" if one.val_accuracy is None else f"{100 * one.val_accuracy:.2f} %",
+        "data": _join(one.data_fingerprints) or "—",
+        "environment": _join(one.environment),
+    }
+    if one.config_changes:
+        facts["changed"] = ", ".join(map(_describe_change, one.config_changes))
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    stdout.print(file.path, markup=False, soft_wrap=True)
+    for name, fact in facts.items():
+        table.add_row(name, escape(fact))
+    stdout.print(table)
+
+
+def _normalization(one: "Checkpoint") -> str:
+    return ", ".join(
+        f"{name} {' '.join(f'{value:.4f}' for value in values)}"
+        for name, values in one.normalization.items()
+    )
+
+
+def _describe_training(config: "ExperimentConfig") -> str:
+    return (
+        f"on {config.data.name}: {config.loss.name}, {config.optimizer.name} at rate "
+        f"{config.optimizer.lr:g}, batch size {config.batch_size}, seed {config.seed}"
+    )
+
+
+def _describe_progress(one: "Checkpoint", epochs: int) -> str:
+    if one.imported_from is not None:
+        return f"imported from {one.imported_from}: no run to go on with"
+    under_way = f" and {one.position} minibatches" if one.position else ""
+    return f"{one.epoch} of {epochs} epochs{under_way}, step {one.step}"
+
+
+def _describe_change(change: dict[str, Any]) -> str:
+    return f"{change['key']} from {change['before']} to {change['after']} at step {change['step']}"
+
+
+def _join(facts: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in facts.items())
+
+
+def show_mapping(imported: "Import") -> None:
+    """Print each tensor's name in the file and in the model, with its shape."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("in the file", "in the model", "shape", "matched by"):
+        table.add_column(heading, overflow="fold")
+    for match in imported.matches:
+        shape = "×".join(map(str, match.shape))
+        table.add_row(escape(match.theirs), escape(match.ours), shape, match.by)
+    stdout.print(table)
+
+
+def mapping_document(imported: "Import", file: Path, out: Path) -> dict[str, Any]:
+    """Return the document that ``checkpoint import --json`` prints."""
+    checkpoint = imported.checkpoint
+    return {
+        "path": str(file),
+        "looks_like": imported.kind,
+        "out": str(out),
+        "class_names": checkpoint.class_names,
+        "image_shape": checkpoint.image_shape,
+        "normalization": checkpoint.normalization,
+        "mapping": [asdict(match) | {"shape": list(match.shape)} for match in imported.matches],
+    }

@@ -1,0 +1,93 @@
+"""Start a fresh run from the weights of a checkpoint: every tensor, or all but a new head."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from .checkpoint import Checkpoint
+from .errors import CheckpointError, name_some
+from .optim.averaging import WeightAverage
+from .weight_mapping import list_problems
+
+
+@dataclass(frozen=True)
+class StartingWeights:
+    """What became of each tensor: taken over, left behind in the checkpoint, or freshly drawn."""
+
+    kept: tuple[str, ...]
+    dropped: tuple[str, ...]
+    new: tuple[str, ...]
+
+
+def start_from_weights(
+    model: nn.Module,
+    checkpoint: Checkpoint,
+    *,
+    new_head: bool = False,
+    average: WeightAverage | None = None,
+    class_names: Sequence[str] | None = None,
+) -> StartingWeights:
+    """Fill a freshly built ``model``, and its ``average``, with a checkpoint's usable weights.
+
+    With ``new_head`` the last layer stays as it was drawn. ``class_names`` are those of the new
+    run: a head that is kept must have been trained on the same ones, in the same order.
+    Raises CheckpointError, which lists every tensor that does not fit, before anything is changed.
+    """
+    theirs, ours = checkpoint.usable_weights, model.state_dict()
+    head = head_tensors(model) if new_head else frozenset()
+    kept = {name: value for name, value in theirs.items() if name not in head}
+    _require_fit(kept, {name: ours[name] for name in ours if name not in head}, model)
+    if class_names is not None and not new_head:
+        _require_same_classes(checkpoint.class_names, class_names)
+    model.load_state_dict({**ours, **kept})
+    if average:
+        average.module.load_state_dict(model.state_dict())
+    return StartingWeights(
+        kept=tuple(kept),
+        dropped=tuple(name for name in theirs if name in head),
+        new=tuple(name for name in ours if name in head),
+    )
+
+
+def head_tensors(model: nn.Module) -> frozenset[str]:
+    """Name the tensors of the layer that gives the scores: the last one with weights.
+
+    Every network defines its layers in the order in which images pass them, or at least its head
+    last; the tests compare this with a forward pass through each one.
+    """
+    layers = [
+        (name, layer)
+        for name, layer in model.named_modules()
+        if next(layer.parameters(recurse=False), None) is not None
+    ]
+    name, layer = layers[-1]
+    return frozenset(f"{name}.{own}".removeprefix(".") for own in layer.state_dict())
+
+
+def _require_fit(theirs: dict[str, Tensor], ours: dict[str, Tensor], model: nn.Module) -> None:
+    """Require the same names and shapes on both sides; raises CheckpointError."""
+    wrong = {
+        name: f"{name} {tuple(theirs[name].shape)} instead of {tuple(value.shape)}"
+        for name, value in ours.items()
+        if name in theirs and theirs[name].shape != value.shape
+    }
+    missing = {name: value for name, value in ours.items() if name not in theirs}
+    extra = {name: value for name, value in theirs.items() if name not in ours}
+    if wrong or missing or extra:
+        only_head = {*wrong, *missing, *extra} <= head_tensors(model)
+        advice = (
+            "--new-head leaves this last layer fresh and keeps all others"
+            if only_head
+            else "use the config that the weights were trained with"
+        )
+        problems = list_problems(list(wrong.values()), missing, extra)
+        raise CheckpointError(f"these weights do not fit the config's model: {problems}; {advice}")
+
+
+def _require_same_classes(theirs: Sequence[str], ours: Sequence[str]) -> None:
+    if list(theirs) != list(ours):
+        raise CheckpointError(
+            f"these weights tell apart {name_some(theirs)}, in this order; the images are of "
+            f"{name_some(ours)}: --new-head leaves the last layer fresh and keeps all others"
+        )

@@ -1,0 +1,190 @@
+"""Weight files of other programs: what they look like, and their tensors; no code is ever run."""
+
+import io
+import json
+import shlex
+import warnings
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load as load_safetensors
+from torch import Tensor
+
+from .errors import CheckpointError, name_some
+
+# What training in several processes, torch.compile and Lightning put before every name.
+PREFIXES = ("module.", "_orig_mod.", "model.")
+
+# A counter of torch's AveragedModel beside the weights; nothing is computed from it.
+COUNTERS = {"n_averaged"}
+
+# Fields that only a checkpoint of ours has together.
+OUR_FIELDS = {"class_names", "normalization", "data_fingerprints"}
+
+OUR_FILES = "checkpoints are written by `cnn-train fit` as last.ckpt and best.ckpt"
+
+
+@dataclass(frozen=True)
+class ForeignWeights:
+    """A state dict of another program, or of ours in another form.
+
+    kind: what the file looks like, in words. tensors: by their names in the file, without what
+    wraps them all. is_ordered: they come in the order in which the network defines its layers.
+    metadata: texts stored beside them.
+    """
+
+    kind: str
+    tensors: dict[str, Tensor]
+    is_ordered: bool
+    metadata: dict[str, str]
+
+
+class NotWeights(Exception):  # noqa: N818  (says what a file is; not every caller calls it an error)
+    """A file has no weights that may be read; the message says what it looks like."""
+
+
+def read_content(path: Path) -> bytes:
+    """Read a file of weights of any kind; raises CheckpointError where there is none to read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such checkpoint") from None
+    except IsADirectoryError:
+        raise CheckpointError(
+            f"{path}: a directory, not a cnn-train checkpoint; name a file in it"
+        ) from None
+    except OSError as problem:
+        raise CheckpointError(f"{path}: cannot read ({problem.strerror})") from None
+
+
+def advise(content: bytes, path: Path) -> str:
+    """Say what a file that is no checkpoint of ours looks like, and what can be done with it."""
+    try:
+        found = parse_weights(content)
+    except NotWeights as answer:
+        return str(answer)
+    return (
+        f"it looks like {found.kind}; take its weights with: "
+        f"cnn-train checkpoint import {shlex.quote(str(path))} --config CONFIG"
+        + ("" if found.tensors else " --key NAME")
+    )
+
+
+def load_weights(path: Path, key: str | None = None) -> ForeignWeights:
+    """Read the tensors of a foreign file; ``key`` names the part to take where it has several.
+
+    Raises CheckpointError where there is none, where ``key`` is unknown or needed, and where the
+    file holds program objects: those are never loaded.
+    """
+    try:
+        weights = parse_weights(read_content(path), key)
+    except NotWeights as answer:
+        raise CheckpointError(f"{path}: holds no weights to import; {answer}") from None
+    if not weights.tensors:
+        raise CheckpointError(f"{path}: holds {weights.kind}; choose one with --key NAME")
+    return weights
+
+
+def parse_weights(content: bytes, key: str | None = None) -> ForeignWeights:
+    """Read a state dict from a file's bytes; several to choose from give no tensors, but a kind.
+
+    Raises NotWeights, whose message says what the file looks like.
+    """
+    if looks_like_safetensors(content):
+        return _parse_safetensors(content)
+    state = _parse_torch(content)
+    if not isinstance(state, Mapping):
+        raise NotWeights(f"it looks like a torch file with a {type(state).__name__} alone")
+    if set(state) >= OUR_FIELDS:
+        raise NotWeights(
+            "it looks like a cnn-train checkpoint, which needs no import if it is whole"
+        )
+    if is_state_dict(state):
+        return ForeignWeights("a bare state dict", unwrap(state), True, {})
+    return _choose(state, key)
+
+
+def _choose(state: Mapping[Any, Any], key: str | None) -> ForeignWeights:
+    """Take the one part of a training checkpoint that is a state dict."""
+    named = {name: part for name, part in state.items() if str(name).isprintable()}
+    parts = {str(name): part for name, part in named.items() if is_state_dict(part)}
+    program = "Lightning" if "pytorch-lightning_version" in state else "PyTorch"
+    if not parts or (key and key not in parts):
+        raise NotWeights(
+            f"it looks like a {program} training checkpoint without a state dict"
+            + (f" {key!r}; it has {name_some(list(parts)) or 'none'}" if key else "")
+        )
+    if len(parts) > 1 and not key:
+        return ForeignWeights(f"several state dicts: {name_some(list(parts))}", {}, True, {})
+    name = key or next(iter(parts))
+    kind = f"a {program} training checkpoint with a state dict under {name!r}"
+    return ForeignWeights(kind, unwrap(parts[name]), True, {})
+
+
+def is_state_dict(value: object) -> bool:
+    """Tell whether ``value`` maps names that can be shown to tensors, and holds nothing else."""
+    return (
+        isinstance(value, Mapping)
+        and len(value) > 0
+        and all(isinstance(name, str) and name.isprintable() for name in value)
+        and all(isinstance(tensor, Tensor) for tensor in value.values())
+    )
+
+
+def unwrap(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Remove the prefixes that all names share, and counters that belong to a wrapper."""
+    found = {name: tensor for name, tensor in tensors.items() if name not in COUNTERS}
+    while prefix := next((p for p in PREFIXES if all(n.startswith(p) for n in found)), None):
+        if not found:
+            break
+        found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
+    return found
+
+
+def looks_like_safetensors(content: bytes) -> bool:
+    """Tell by the header: its length, and its first character."""
+    return content[8:9] == b"{" and int.from_bytes(content[:8], "little") <= len(content) - 8
+
+
+def _parse_safetensors(content: bytes) -> ForeignWeights:
+    try:
+        tensors = load_safetensors(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    except Exception:  # the library's errors are of many kinds, and its words are about its inside
+        raise NotWeights("it looks like a safetensors file that is damaged or cut short") from None
+    if not is_state_dict(tensors):
+        raise NotWeights("it looks like a safetensors file without tensors that can be named")
+    metadata = header.get("__metadata__", {})
+    return ForeignWeights("a safetensors file", unwrap(tensors), False, metadata)
+
+
+def _parse_torch(content: bytes) -> Any:
+    """Load plain data alone; the settings that timm saves are a Namespace, which is harmless."""
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals([Namespace]):
+            warnings.simplefilter("ignore")  # torch's hints are about files that are refused here
+            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception:  # torch's own words advise to load the file unsafely: they stay unsaid
+        raise NotWeights(_explain_refusal(content)) from None
+
+
+def _explain_refusal(content: bytes) -> str:
+    """Say why torch refuses a file: it holds objects, is cut short, or is no torch file at all."""
+    if not content:
+        return f"it is empty; {OUR_FILES}"
+    if not content.startswith((b"PK\x03\x04", b"\x80")):
+        return OUR_FILES
+    try:
+        objects = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(content))
+    except Exception:  # a legacy or damaged file, of which nothing more can be said
+        objects = []
+    if objects and "".join(objects).isprintable():
+        return (
+            f"it looks like a torch file with program objects ({name_some(objects)}), which are "
+            "never loaded; save model.state_dict() alone where the file was made"
+        )
+    return f"it looks like a torch file that is damaged, or is none; {OUR_FILES}"

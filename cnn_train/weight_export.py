@@ -1,0 +1,66 @@
+"""Share a model as a safetensors file: its weights, and what its numbers mean, in the open."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from safetensors.torch import save as to_safetensors
+from torch import Tensor
+
+from . import __version__
+from .atomic_file import write_atomically
+from .checkpoint import Checkpoint
+
+
+class ModelDescription(BaseModel):
+    """What the metadata of an exported file say, each as JSON: all that a bare state dict lacks.
+
+    config: the resolved experiment. normalization: mean and std per channel, in units of 1 = 255.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    config: dict[str, Any]
+    class_names: tuple[str, ...] = Field(min_length=1)
+    image_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    normalization: dict[str, tuple[float, ...]]
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return the texts to store; ``format`` tells other readers whose tensors these are."""
+        texts = {name: json.dumps(value) for name, value in self.model_dump().items()}
+        return {"format": "pt", "cnn_train": __version__, **texts}
+
+    @classmethod
+    def from_metadata(cls, metadata: dict[str, str]) -> "ModelDescription | None":
+        """Read the texts of an exported file; None: another program wrote it.
+
+        Raises ValueError where they are damaged.
+        """
+        if "cnn_train" not in metadata:
+            return None
+        stored = {name: json.loads(metadata.get(name, "null")) for name in cls.model_fields}
+        try:
+            return cls.model_validate(stored)
+        except ValidationError as problem:
+            first = problem.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def export_weights(checkpoint: Checkpoint, out: Path) -> None:
+    """Write the weights that one would use (averaged, where there are) as float32, atomically.
+
+    Integer tensors keep their type. Raises ResourceError where the disk is full or refuses.
+    """
+    tensors = {name: _plain(value) for name, value in checkpoint.usable_weights.items()}
+    description = ModelDescription.model_validate(
+        {name: getattr(checkpoint, name) for name in ModelDescription.model_fields}
+    )
+    write_atomically(out, to_safetensors(tensors, metadata=description.to_metadata()))
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """Return a tensor of its own memory, as the format demands it, without tricks of precision."""
+    dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
+    return tensor.detach().to(dtype, copy=True).contiguous()

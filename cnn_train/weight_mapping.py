@@ -1,0 +1,119 @@
+"""Which tensor of a foreign state dict is which of ours: by name, by order, by shape; no guesses.
+
+A *kind* is what a tensor is whatever its layer is called: its last name (weight, running_mean, …)
+and its shape.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from .errors import name_some
+
+# How often batch norm was updated: computed with only where its momentum is None, which is nowhere
+# here, and absent from files of old releases of torch.
+UPDATE_COUNTER = "num_batches_tracked"
+
+Kind = tuple[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Match:
+    """One tensor's name in the file, its name in the model, its shape and how they were matched."""
+
+    theirs: str
+    ours: str
+    shape: tuple[int, ...]
+    by: str
+
+
+class NoMatch(ValueError):  # noqa: N818  (the caller makes it an error that names the file)
+    """The tensors do not fit the model one to one; the message lists what is wrong."""
+
+
+def match_tensors(
+    theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], *, is_ordered: bool
+) -> list[Match]:
+    """Assign every tensor of a file to one of the model, in the model's order.
+
+    Equal names come first. Where names are left over on both sides, the file's order decides, if
+    it has one (``is_ordered``) and if tensors of the same kinds, and of the same names where they
+    are common, follow one another on both sides; else kinds decide, if each is unique. Counters of
+    batch norm's updates may be missing. Raises NoMatch for anything else.
+    """
+    theirs, ours = _without_counters(theirs), _without_counters(ours)
+    common = [name for name in ours if name in theirs]
+    wrong = [
+        f"{name} {tuple(theirs[name].shape)} instead of {tuple(ours[name].shape)}"
+        for name in common
+        if theirs[name].shape != ours[name].shape
+    ]
+    missing = {name: ours[name] for name in ours if name not in theirs}
+    extra = {name: theirs[name] for name in theirs if name not in ours}
+    if wrong:
+        raise NoMatch(list_problems(wrong, missing, extra))
+    partner, by = {name: name for name in common}, dict.fromkeys(common, "name")
+    if missing or extra:
+        renamed, how = _match_renamed(theirs, ours, missing, extra, is_ordered=is_ordered)
+        partner |= renamed
+        by |= dict.fromkeys(renamed, how)
+    return [Match(partner[name], name, tuple(ours[name].shape), by[name]) for name in ours]
+
+
+def _match_renamed(
+    theirs: Mapping[str, Tensor],
+    ours: Mapping[str, Tensor],
+    missing: Mapping[str, Tensor],
+    extra: Mapping[str, Tensor],
+    *,
+    is_ordered: bool,
+) -> tuple[dict[str, str], str]:
+    """Return our name → theirs for the names that differ, and how they were matched."""
+    if is_ordered and _sequence(theirs, extra) == _sequence(ours, missing):
+        return dict(zip(missing, extra, strict=True)), "order and shape"
+    kinds_of_ours, kinds_of_theirs = (
+        Counter(_kind(name, tensor) for name, tensor in tensors.items())
+        for tensors in (missing, extra)
+    )
+    if kinds_of_ours != kinds_of_theirs:
+        raise NoMatch(list_problems([], missing, extra))
+    ambiguous = [kind for kind, number in kinds_of_ours.items() if number > 1]
+    if ambiguous:
+        examples = [f"{leaf} {shape}" for leaf, shape in ambiguous]
+        raise NoMatch(
+            f"ambiguous: the names differ, the order does not help, and there are several of "
+            f"{name_some(examples)}; {list_problems([], missing, extra)}"
+        )
+    by_kind = {_kind(name, tensor): name for name, tensor in extra.items()}
+    return {name: by_kind[_kind(name, tensor)] for name, tensor in missing.items()}, "shape"
+
+
+def _sequence(tensors: Mapping[str, Tensor], renamed: Collection[str]) -> list[str | Kind]:
+    """Return names where they are common to both sides, kinds where they are not, in order."""
+    return [_kind(name, tensors[name]) if name in renamed else name for name in tensors]
+
+
+def _kind(name: str, tensor: Tensor) -> Kind:
+    return name.rpartition(".")[2], tuple(tensor.shape)
+
+
+def _without_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name.rpartition(".")[2] != UPDATE_COUNTER
+    }
+
+
+def list_problems(
+    wrong: Sequence[str], missing: Mapping[str, Tensor], extra: Mapping[str, Tensor]
+) -> str:
+    """Join what does not fit into one line: wrong shapes, missing tensors, tensors without use."""
+    named = {
+        "of a wrong shape": wrong,
+        "missing": [f"{name} {tuple(tensor.shape)}" for name, tensor in missing.items()],
+        "not in the model": [f"{name} {tuple(tensor.shape)}" for name, tensor in extra.items()],
+    }
+    return "; ".join(f"{what}: {name_some(names)}" for what, names in named.items() if names)

@@ -1,0 +1,140 @@
+"""Real files of older releases, made by those releases, still mean what they meant.
+
+version_1.ckpt was saved by the last commit before format 2, in the middle of the second of three
+epochs, and version_1.json holds what the very same code then went on to measure:
+``fit(session, run, should_stop=…)`` of the config below stopped after 8 updates, then
+``resume_session`` and ``fit`` again, on one thread.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torchvision.transforms.functional import to_pil_image
+
+from cnn_train import checkpoint_migration
+from cnn_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from cnn_train.checkpoint_migration import FORMAT_VERSION, MIGRATIONS, migrate
+from cnn_train.config.experiment import ExperimentConfig
+from cnn_train.data.dataset import DataAccess
+from cnn_train.data.splits import load_training_splits
+from cnn_train.device import Device
+from cnn_train.evaluate import evaluate, load_split
+from cnn_train.fit import fit
+from cnn_train.resuming import resume_session
+from cnn_train.session import build_session
+from cnn_train.trained_model import checkpoint_config, load_trained_model
+
+FILES = Path(__file__).parent / "checkpoints"
+VERSION_1 = FILES / "version_1.ckpt"
+
+
+@pytest.fixture
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw the images that the old runs trained on, as files below the current folder."""
+    monkeypatch.chdir(tmp_path)
+    generator = torch.Generator().manual_seed(0)
+    for split, number in (("train", 20), ("test", 6)):
+        for label, name in enumerate(("cat", "dog", "owl")):
+            folder = Path("images", split, name)
+            folder.mkdir(parents=True)
+            for i in range(number):
+                image = torch.randint(0, 100, (3, 8, 8), generator=generator) + 50 * label
+                to_pil_image(image.to(torch.uint8)).save(folder / f"{i:02}.png")
+
+
+@pytest.fixture
+def go_on(cpu: Device) -> Callable[[Checkpoint], list[dict[str, float]]]:
+    """Return a function that trains from a checkpoint to the end and returns all records."""
+
+    def train(checkpoint: Checkpoint) -> list[dict[str, float]]:
+        config: ExperimentConfig = checkpoint_config(checkpoint, "the old file")
+        access = DataAccess(Path("data"), offline=True)
+        session = build_session(config, *load_training_splits(config.data, access), cpu)
+        resume_session(session, checkpoint)
+        return [asdict(record) for record in fit(session)]
+
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield train
+    torch.set_num_threads(num_threads)
+
+
+def without_times(records: list[dict[str, float]]) -> list[dict[str, float]]:
+    timed = ("seconds", "images_per_second")
+    return [{key: one[key] for key in one if key not in timed} for one in records]
+
+
+def test_a_version_1_checkpoint_loads_whole() -> None:
+    loaded = load_checkpoint(VERSION_1)
+    assert (loaded.epoch, loaded.position, loaded.step) == (1, 2, 8)
+    assert loaded.class_names == ["cat", "dog", "owl"]
+    assert loaded.averaged_model is not None
+    assert loaded.imported_from is None
+    assert loaded.val_accuracy == 1 / 3
+
+
+@pytest.mark.usefixtures("images")
+def test_a_version_1_checkpoint_evaluates() -> None:
+    trained = load_trained_model(VERSION_1, "cpu")
+    notices: list[str] = []
+    access = DataAccess(Path("data"), offline=True, notice=notices.append)
+    measured = evaluate(trained, load_split(trained, "val", access), split="val")
+    assert notices == []  # they are the images it was trained beside
+    test = evaluate(trained, load_split(trained, "test", access))
+    # what the release that wrote the file says of it
+    assert test.accuracy == 8 / 18
+    assert measured.loss == pytest.approx(1.0515496, abs=1e-5)
+
+
+@pytest.mark.usefixtures("images")
+def test_a_version_1_run_goes_on_with_the_losses_of_the_release_that_wrote_it(
+    go_on: Callable[[Checkpoint], list[dict[str, float]]],
+) -> None:
+    """To the last bit on the kind of processor that made the numbers; others round differently."""
+    golden = json.loads((FILES / "version_1.json").read_text("utf-8"))
+    same_processor = torch.backends.cpu.get_cpu_capability() == golden["cpu_capability"]
+    records = go_on(load_checkpoint(VERSION_1))
+    assert len(records) == len(golden["epochs"]) == 2
+    for found, expected in zip(records, golden["epochs"], strict=True):
+        for name, value in expected.items():
+            assert found[name] == (value if same_processor else pytest.approx(value, rel=1e-4))
+
+
+@pytest.mark.usefixtures("images")
+def test_saving_an_old_checkpoint_anew_changes_no_bit_of_the_run(
+    go_on: Callable[[Checkpoint], list[dict[str, float]]], tmp_path: Path
+) -> None:
+    old = load_checkpoint(VERSION_1)
+    save_checkpoint(old, tmp_path / "new.ckpt")
+    new = load_checkpoint(tmp_path / "new.ckpt")
+    assert without_times(go_on(new)) == without_times(go_on(old))
+
+
+def test_there_is_a_step_up_from_every_older_version() -> None:
+    assert sorted(MIGRATIONS) == list(range(1, FORMAT_VERSION))
+
+
+def test_migrations_run_one_after_another_up_to_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    def add(field: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        return lambda state: {**state, field: len(state)}
+
+    monkeypatch.setattr(checkpoint_migration, "FORMAT_VERSION", 4)
+    monkeypatch.setattr(checkpoint_migration, "MIGRATIONS", {1: add("b"), 2: add("c"), 3: add("d")})
+    assert migrate({"a": 0}, 1) == {"a": 0, "b": 1, "c": 2, "d": 3}
+    assert migrate({"a": 0}, 3) == {"a": 0, "d": 1}
+    assert migrate({"a": 0}, 4) == {"a": 0}
+    with pytest.raises(KeyError):
+        migrate({"a": 0}, 0)
+
+
+def test_migration_leaves_the_old_fields_as_they_were() -> None:
+    stored = torch.load(VERSION_1, weights_only=True)
+    before = dict(stored)
+    migrated = migrate(stored, 1)
+    assert stored == before  # the very same objects: nothing was changed in place
+    assert all(migrated[name] is value for name, value in before.items())

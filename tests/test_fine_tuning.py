@@ -1,0 +1,165 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from cnn_train.checkpoint import Checkpoint
+from cnn_train.data.image_set import ImageSet
+from cnn_train.device import Device
+from cnn_train.errors import CheckpointError
+from cnn_train.fine_tuning import start_from_weights
+from cnn_train.fit import fit
+from cnn_train.session import Session, build_session
+
+Start = Callable[..., Session]
+
+MODEL = {"name": "fastnet", "widths": [4, 6], "extra_convolutions": [0, 1], "pools": [2, 1]}
+HEAD = "fc.weight"
+
+
+@pytest.fixture
+def pretrained(start: Start) -> Checkpoint:
+    """A trained checkpoint of three classes whose averaged weights are not its last ones."""
+    session = start(model=MODEL, ema_decay=0.5, seed=1, epochs=1)
+    for _ in fit(session):
+        pass
+    checkpoint = session.checkpoint()
+    assert checkpoint.averaged_model is not None
+    assert not torch.equal(checkpoint.averaged_model[HEAD], checkpoint.model[HEAD])
+    return checkpoint
+
+
+@pytest.fixture
+def start_with_classes(
+    make_config: Callable[..., object], make_images: Callable[..., ImageSet], cpu: Device
+) -> Callable[..., Session]:
+    """Build a fresh session for images of another number of classes."""
+
+    def build(num_classes: int, **sections: object) -> Session:
+        images = make_images(40, num_classes), make_images(20, num_classes, seed=1)
+        config = make_config(model=MODEL, **sections)
+        return build_session(config, *images, cpu)
+
+    return build
+
+
+def state_of(session: Session) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in session.model.state_dict().items()}
+
+
+def test_a_run_starts_from_the_weights_that_one_would_use(
+    start: Start, pretrained: Checkpoint
+) -> None:
+    session = start(model=MODEL, ema_decay=0.9)
+    report = start_from_weights(session.model, pretrained, average=session.average)
+    found = state_of(session)
+    assert (report.dropped, report.new) == ((), ())
+    assert set(report.kept) == set(found)
+    assert pretrained.averaged_model is not None
+    for name, value in pretrained.averaged_model.items():
+        assert torch.equal(found[name], value)
+
+
+def test_the_average_follows_so_that_it_validates_as_well_as_the_checkpoint_did(
+    start: Start, pretrained: Checkpoint
+) -> None:
+    session = start(model=MODEL, ema_decay=0.9)
+    assert session.average is not None
+    start_from_weights(session.model, pretrained, average=session.average)
+    for name, value in session.average.module.state_dict().items():
+        assert torch.equal(value, session.model.state_dict()[name])
+    assert session.validate().accuracy == pretrained.val_accuracy
+
+
+def test_a_run_from_weights_trains_them_and_not_copies(
+    start: Start, pretrained: Checkpoint
+) -> None:
+    """The optimizer holds the very parameters that were filled."""
+    session = start(model=MODEL, epochs=1)
+    start_from_weights(session.model, pretrained)
+    before = state_of(session)
+    record = next(fit(session))
+    assert not torch.equal(before[HEAD], state_of(session)[HEAD])
+    assert record.val_accuracy >= (pretrained.val_accuracy or 1) - 0.2
+    pretrained.model[HEAD].zero_()
+    assert state_of(session)[HEAD].any()
+
+
+def test_a_head_of_another_size_is_refused_with_both_shapes_and_the_way_out(
+    start_with_classes: Callable[..., Session], pretrained: Checkpoint
+) -> None:
+    session = start_with_classes(5)
+    before = state_of(session)
+    with pytest.raises(CheckpointError) as caught:
+        start_from_weights(session.model, pretrained, average=session.average)
+    message = str(caught.value)
+    assert "of a wrong shape: fc.weight (3, 6) instead of (5, 6); --new-head leaves" in message
+    assert "\n" not in message
+    after = state_of(session)
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_a_new_head_is_as_it_was_drawn_and_everything_else_is_kept(
+    start_with_classes: Callable[..., Session], pretrained: Checkpoint
+) -> None:
+    session = start_with_classes(5, ema_decay=0.9)
+    fresh = state_of(session)
+    report = start_from_weights(
+        session.model, pretrained, new_head=True, average=session.average,
+        class_names=["a", "b", "c", "d", "e"],
+    )  # fmt: skip
+    found = state_of(session)
+    assert report.dropped == report.new == (HEAD,)
+    assert set(report.kept) == set(found) - {HEAD}
+    assert torch.equal(found[HEAD], fresh[HEAD])
+    assert pretrained.averaged_model is not None
+    for name in report.kept:
+        assert torch.equal(found[name], pretrained.averaged_model[name])
+    assert session.average is not None
+    assert torch.equal(session.average.module.state_dict()[HEAD], fresh[HEAD])
+    assert next(fit(session)).step == 5  # 40 images in minibatches of 8
+
+
+def test_a_head_of_the_same_size_is_fresh_too_where_it_is_asked_for(
+    start: Start, pretrained: Checkpoint
+) -> None:
+    session = start(model=MODEL)
+    fresh = state_of(session)[HEAD]
+    start_from_weights(session.model, pretrained, new_head=True)
+    assert torch.equal(state_of(session)[HEAD], fresh)
+
+
+@pytest.mark.parametrize("new_head", [False, True])
+def test_missing_extra_and_wrong_tensors_are_all_listed_and_never_skipped(
+    start: Start, pretrained: Checkpoint, new_head: bool
+) -> None:
+    weights = dict(pretrained.usable_weights)
+    del weights["stage1.bn.weight"]
+    weights["stage9.conv.weight"] = torch.zeros(1, 2)
+    weights["stage2.bn.bias"] = torch.zeros(7)
+    damaged = replace(pretrained, averaged_model=weights)
+    with pytest.raises(CheckpointError) as caught:
+        start_from_weights(start(model=MODEL).model, damaged, new_head=new_head)
+    message = str(caught.value)
+    assert "of a wrong shape: stage2.bn.bias (7,) instead of (6,)" in message
+    assert "missing: stage1.bn.weight (4,)" in message
+    assert "not in the model: stage9.conv.weight (1, 2)" in message
+    assert "use the config that the weights were trained with" in message
+    assert "--new-head" not in message
+
+
+def test_another_architecture_is_refused(start: Start, pretrained: Checkpoint) -> None:
+    with pytest.raises(CheckpointError, match="use the config that the weights were trained with"):
+        start_from_weights(start(model={"name": "linear"}).model, pretrained, new_head=True)
+
+
+def test_a_head_for_other_classes_is_refused_though_its_shape_fits(
+    start: Start, pretrained: Checkpoint
+) -> None:
+    model = start(model=MODEL).model
+    start_from_weights(model, pretrained, class_names=["class 0", "class 1", "class 2"])
+    for other in (["cat", "dog", "owl"], ["class 1", "class 0", "class 2"]):
+        with pytest.raises(CheckpointError, match=r"in this order; .* --new-head leaves"):
+            start_from_weights(model, pretrained, class_names=other)
+        start_from_weights(model, pretrained, class_names=other, new_head=True)

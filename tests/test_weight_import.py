@@ -1,0 +1,217 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save as to_safetensors
+from torch import nn
+from torchvision.models.resnet import BasicBlock, ResNet
+
+from cnn_train.checkpoint import load_checkpoint, save_checkpoint
+from cnn_train.config.experiment import ExperimentConfig
+from cnn_train.data.cifar10.dataset import PUBLISHED_NORMALIZATION
+from cnn_train.data.image_set import ImageSet
+from cnn_train.data.normalization import Normalization
+from cnn_train.errors import CheckpointError, UsageError
+from cnn_train.fine_tuning import start_from_weights
+from cnn_train.fit import fit
+from cnn_train.session import Session
+from cnn_train.trained_model import TrainedModel, load_trained_model
+from cnn_train.weight_export import export_weights
+from cnn_train.weight_import import Import, import_weights
+
+MakeConfig = Callable[..., ExperimentConfig]
+
+MEANS = Normalization((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+FOLDER = {"name": "folder", "root": "nowhere", "image_size": 8}
+CLASSES = ["cat", "dog", "owl"]
+
+
+def make_foreign() -> nn.Sequential:
+    """Make what `mlp` with eight hidden units computes, under other names."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 8), nn.ReLU(), nn.Linear(8, 3)).eval()
+
+
+def save(path: Path, content: Any) -> Path:
+    torch.save(content, path)
+    return path
+
+
+def use(imported: Import, path: Path) -> TrainedModel:
+    """Load the imported model as `predict` and `evaluate` do."""
+    save_checkpoint(imported.checkpoint, path)
+    return load_trained_model(path, "cpu")
+
+
+def test_an_imported_network_gives_the_scores_of_the_foreign_one(
+    make_config: MakeConfig, make_images: Callable[..., ImageSet], tmp_path: Path
+) -> None:
+    foreign = make_foreign()
+    path = save(tmp_path / "net.pth", {"net": foreign.state_dict(), "acc": 93.1, "epoch": 20})
+    imported = import_weights(
+        path, make_config(data=FOLDER), class_names=CLASSES, normalization=MEANS
+    )
+    trained = use(imported, tmp_path / "model.ckpt")
+    assert (trained.class_names, trained.image_shape) == (tuple(CLASSES), (3, 8, 8))
+    assert imported.checkpoint.imported_from == "net.pth"
+    assert {one.by for one in imported.matches} == {"order and shape"}
+    images_NCHW = make_images(20).images_NCHW
+    with torch.no_grad():
+        expected_NK = foreign(MEANS(images_NCHW))
+    torch.testing.assert_close(trained.scores(images_NCHW), expected_NK, rtol=0, atol=1e-5)
+
+
+def test_torchvisions_resnet18_for_small_images_gives_the_same_scores_here(
+    tmp_path: Path, make_images: Callable[..., ImageSet]
+) -> None:
+    """As it is often trained on CIFAR-10: a 3×3 stem without pooling, and `downsample` for us."""
+    torch.manual_seed(0)
+    foreign = ResNet(BasicBlock, [2, 2, 2, 2], num_classes=10)
+    foreign.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    foreign.maxpool = nn.Identity()
+    images_NCHW = make_images(4, shape=(3, 32, 32)).images_NCHW
+    inputs_NCHW = PUBLISHED_NORMALIZATION(images_NCHW)
+    with torch.no_grad():
+        foreign.train()(inputs_NCHW)  # running statistics that differ from layer to layer
+        expected_NK = foreign.eval()(inputs_NCHW)
+    wrapped = {f"module.{name}": value for name, value in foreign.state_dict().items()}
+    path = save(tmp_path / "resnet18.pth", {"state_dict": wrapped, "arch": "resnet18"})
+    config = ExperimentConfig.model_validate(
+        {"model": {"name": "resnet18"}, "precision": "float32"}
+    )
+    trained = use(import_weights(path, config), tmp_path / "model.ckpt")
+    assert trained.class_names[:2] == ("airplane", "automobile")
+    assert trained.normalization == PUBLISHED_NORMALIZATION
+    torch.testing.assert_close(trained.scores(images_NCHW), expected_NK, rtol=1e-4, atol=1e-4)
+
+
+def test_what_was_exported_comes_back_bit_for_bit_without_a_config(
+    start: Callable[..., Session], tmp_path: Path, make_images: Callable[..., ImageSet]
+) -> None:
+    session = start(
+        model={"name": "fastnet", "widths": [4, 6], "extra_convolutions": [0, 0], "pools": [2, 1]},
+        ema_decay=0.5,
+    )
+    for _ in fit(session):
+        pass
+    save_checkpoint(session.checkpoint(), tmp_path / "best.ckpt")
+    export_weights(session.checkpoint(), tmp_path / "best.safetensors")
+    again = use(import_weights(tmp_path / "best.safetensors"), tmp_path / "again.ckpt")
+    original = load_trained_model(tmp_path / "best.ckpt", "cpu")
+    images_NCHW = make_images(20).images_NCHW
+    assert torch.equal(again.scores(images_NCHW), original.scores(images_NCHW))
+    assert (again.class_names, again.normalization) == (
+        original.class_names, original.normalization,
+    )  # fmt: skip
+    assert again.config == original.config
+
+
+def test_a_run_can_start_from_an_imported_checkpoint(
+    start: Callable[..., Session], make_config: MakeConfig, tmp_path: Path
+) -> None:
+    foreign = make_foreign()
+    path = save(tmp_path / "net.pth", foreign.state_dict())
+    imported = import_weights(
+        path, make_config(data=FOLDER), class_names=CLASSES, normalization=MEANS
+    )
+    save_checkpoint(imported.checkpoint, tmp_path / "model.ckpt")
+    session = start()
+    report = start_from_weights(session.model, load_checkpoint(tmp_path / "model.ckpt"))
+    assert len(report.kept) == 4
+    assert next(fit(session)).val_accuracy >= 0
+
+
+def test_half_and_double_precision_become_float32(make_config: MakeConfig, tmp_path: Path) -> None:
+    for dtype in (torch.float16, torch.bfloat16, torch.float64):
+        state = {name: v.to(dtype) for name, v in make_foreign().state_dict().items()}
+        imported = import_weights(
+            save(tmp_path / "net.pth", state), make_config(data=FOLDER),
+            class_names=CLASSES, normalization=MEANS,
+        )  # fmt: skip
+        for match in imported.matches:
+            found = imported.checkpoint.model[match.ours]
+            assert found.dtype == torch.float32
+            assert torch.equal(found, state[match.theirs].float())
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda t: t.fill_(float("nan")), "3.bias holds numbers that are not finite"),
+        (lambda t: t.double().fill_(1e300), "3.bias holds numbers that are not finite"),
+        (lambda t: t.long(), "3.bias is a tensor of torch.int64"),
+        (lambda t: t.to_sparse(), "3.bias is a tensor of torch.float32 of layout torch.sparse_coo"),
+        (lambda t: t.to("meta"), "3.bias is a tensor of torch.float32 without numbers"),
+        (lambda t: torch.zeros(100), r"of a wrong shape|missing: .* \(3,\); not in the model"),
+    ],
+)
+def test_tensors_that_cannot_be_weights_are_refused_by_name(
+    make_config: MakeConfig, tmp_path: Path, change: Callable[..., Any], expected: str
+) -> None:
+    state = make_foreign().state_dict()
+    path = save(tmp_path / "net.pth", {**state, "3.bias": change(state["3.bias"])})
+    with pytest.raises(CheckpointError, match=expected) as caught:
+        import_weights(path, make_config(data=FOLDER), class_names=CLASSES, normalization=MEANS)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_what_is_known_from_nowhere_is_asked_for(make_config: MakeConfig, tmp_path: Path) -> None:
+    path = save(tmp_path / "net.pth", make_foreign().state_dict())
+    with pytest.raises(UsageError, match="--config CONFIG is needed"):
+        import_weights(path)
+    with pytest.raises(UsageError, match="--classes is needed"):
+        import_weights(path, make_config(data=FOLDER), normalization=MEANS)
+    with pytest.raises(UsageError, match="--mean and --std are needed"):
+        import_weights(path, make_config(data=FOLDER), class_names=CLASSES)
+    with pytest.raises(UsageError, match="3 numbers each, one per channel"):
+        import_weights(
+            path, make_config(data=FOLDER), class_names=CLASSES,
+            normalization=Normalization((0.5,), (0.5,)),
+        )  # fmt: skip
+
+
+def test_the_classes_of_a_folder_that_is_here_need_not_be_named(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    for name in CLASSES:
+        (tmp_path / "train" / name).mkdir(parents=True)
+        (tmp_path / "train" / name / "1.png").touch()
+    path = save(tmp_path / "net.pth", make_foreign().state_dict())
+    config = make_config(data=FOLDER | {"root": str(tmp_path)})
+    assert import_weights(path, config, normalization=MEANS).checkpoint.class_names == CLASSES
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"class_names": "[1, "}, {"class_names": "[]"}, {"image_shape": "[3, 8, -8]"},
+        {"normalization": "{}"}, {"config": "[]"}, {"config": '{"model": {"name": "no"}}'},
+        {"image_shape": None},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_damaged_metadata_of_an_exported_file_are_refused_in_one_line(
+    start: Callable[..., Session], tmp_path: Path, change: dict[str, str | None]
+) -> None:
+    path = tmp_path / "x.safetensors"
+    checkpoint = start().checkpoint()
+    export_weights(checkpoint, path)
+    content = path.read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    metadata = {k: v for k, v in (header["__metadata__"] | change).items() if v is not None}
+    path.write_bytes(to_safetensors(checkpoint.model, metadata=metadata))
+    with pytest.raises(CheckpointError, match="its metadata are ") as caught:
+        import_weights(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_importing_leaves_the_global_generator_alone(
+    make_config: MakeConfig, tmp_path: Path
+) -> None:
+    path = save(tmp_path / "net.pth", make_foreign().state_dict())
+    before = torch.get_rng_state()
+    import_weights(path, make_config(data=FOLDER), class_names=CLASSES, normalization=MEANS)
+    assert torch.equal(torch.get_rng_state(), before)
