@@ -7,6 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
+OUTSIDE = "outside.bin"
+"""What malicious archives would write where nobody asked for it."""
+
 
 def bad_data_sets(directory: Path) -> dict[str, str]:
     """Make them; return, by name, the config's ``data`` section for each."""
@@ -58,8 +61,8 @@ def _bad_archives(directory: Path) -> dict[str, str]:
         "empty archive": b"",
         "half an archive": gzip.compress(bytes(4096))[:20],
         "gzip of nothing": gzip.compress(b""),
-        "archive that climbs": _archive("../../outside.bin"),
-        "archive with an absolute path": _archive("/tmp/outside.bin"),
+        "archive that climbs": _archive(f"../../{OUTSIDE}"),
+        "archive with an absolute path": _archive(str(directory / OUTSIDE)),
         "archive of something else": _archive("notes.txt"),
     }
     sections = {"absent CIFAR-10": "{name: cifar10}"}

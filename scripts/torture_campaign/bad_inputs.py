@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .bad_configs import BAD_CONFIGS, BAD_OVERRIDES, BadConfig
-from .bad_data import bad_data_sets
+from .bad_data import OUTSIDE, bad_data_sets
 from .bad_images import make_images
 from .campaign import Campaign
 from .children import Ended, HungError
@@ -86,6 +86,8 @@ def bad_input_rows(campaign: Campaign) -> Iterator[Row]:
         PART, f"ended within {PATIENCE_SECONDS:g} s", Count.of_outcomes(quick),
         note=f"the slowest: {slowest.attempt.name}, {slowest.seconds:.1f} s",
     )  # fmt: skip
+    escaped = list(campaign.scratch.rglob(OUTSIDE))
+    yield Row(PART, "files that archives wrote elsewhere: none", Count(int(not escaped), 1))
     located = [outcome for outcome in outcomes if outcome.attempt.places]
     lost = [one.complaint() for one in located if one.num_located < len(one.attempt.places)]
     yield Row(
