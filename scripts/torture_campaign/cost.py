@@ -20,7 +20,7 @@ from .rows import Measure, Row
 
 PART = "cost"
 CONFIG = Path(__file__).parents[2] / "configs" / "resnet20.yaml"
-DRAWN = {False: "{name: shapes}", True: "{name: shapes, num_train: 2000}"}
+DRAWN = {False: "{name: shapes}", True: "{name: shapes, num_train: 1000}"}
 SAVE_EVERY = 2
 WARM_UP_STEPS = 2
 
@@ -29,7 +29,7 @@ def cost_rows(campaign: Campaign) -> Iterator[Row]:
     """Measure saves of the default network, and ``torch.save`` in turns with them."""
     root = campaign.data_root
     data = f"{{name: folder, root: {root.resolve()}}}" if root else DRAWN[campaign.quick]
-    found = _measure_in_own_process(campaign, data, campaign.amount(40, 6))
+    found = _measure_in_own_process(campaign, data, campaign.amount(40, 4))
     step_ms, steps = 1_000 * found["step_seconds"], found["steps_per_epoch"]
     epoch_seconds = found["step_seconds"] * steps
     images = "real images" if root else "drawn images"

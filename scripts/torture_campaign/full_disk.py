@@ -32,7 +32,7 @@ class Disturbed:
 
 def full_disk_rows(campaign: Campaign) -> Iterator[Row]:
     """Fill the disk for a moment, fill it for good, let it fail; each at many moments."""
-    number = campaign.amount(40, 1)
+    number = campaign.amount(20, 1)
     moments = spread_moments(count_operations(campaign), number)
     passing = [disturb(campaign, k, "ENOSPC", persistent=False) for k in moments]
     yield Row(

@@ -40,7 +40,7 @@ class Stops:
 def signal_rows(campaign: Campaign) -> Iterator[Row]:
     """Stop runs in each phase by SIGTERM and SIGINT; then SIGUSR1, and second signals."""
     stops = Stops()
-    for _ in range(campaign.amount(3, 1)):
+    for _ in range(campaign.amount(2, 1)):
         for phase in NTH:
             for signum in (signal.SIGTERM, signal.SIGINT)[: campaign.amount(2, 1)]:
                 stop_in_phase(campaign, stops, phase, signum)
