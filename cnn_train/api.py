@@ -19,7 +19,8 @@ from .data.image_set import ImageSet
 from .data.splits import stratified_split
 from .device import resolve_device
 from .errors import ConfigError, DataError
-from .fit import best_epoch, fit
+from .fit import fit
+from .saving import best_epoch
 from .session import build_session
 from .trained_model import TrainedModel, load_trained_model, restore_trained_model
 

@@ -10,10 +10,8 @@ from .divergence import NotFiniteError
 from .errors import ConfigError, InterruptedRun
 from .metrics import Tally
 from .run_directory import RunDirectory
-from .saving import RunFiles, best_epoch
+from .saving import RunFiles
 from .session import Session
-
-__all__ = ["EpochRecord", "best_epoch", "fit"]
 
 # How many minibatches may pass before a loss that no update has shown is noticed; each look waits
 # for the device.

@@ -117,6 +117,31 @@ def start(
     return build
 
 
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the learning curves, which take longer than the training."""
+    monkeypatch.setattr("cnn_train.saving.draw_learning_curves", lambda records, title: None)
+    monkeypatch.setattr("cnn_train.saving.save_figure", lambda figure, path: None)
+
+
+@pytest.fixture
+def run_script(tmp_path: Path) -> "Callable[..., subprocess.CompletedProcess[str]]":
+    """Return a function that runs a package of ``scripts/`` as a program in ``tmp_path``."""
+    repository = Path(__file__).parents[1]
+
+    def run(package: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
+        path = os.pathsep.join([str(repository), str(repository / "scripts")])
+        return subprocess.run(
+            [sys.executable, "-m", package, *map(str, arguments)],
+            env=os.environ | {"PYTHONPATH": path, "XDG_CACHE_HOME": str(tmp_path)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def start_processes() -> "Iterator[Callable[..., list[subprocess.Popen[str]]]]":
     """Return a function that starts ``python ARGUMENTS`` twice, as torchrun would start it.

@@ -11,16 +11,18 @@ import pytest
 import torch
 
 import cnn_train.run_checkpoints as run_checkpoints
-import cnn_train.saving as saving
 from cnn_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cnn_train.errors import ConfigError, DivergedError, InterruptedRun
-from cnn_train.fit import best_epoch, fit
+from cnn_train.fit import fit
 from cnn_train.resuming import resume_session
 from cnn_train.run_checkpoints import load_newest
 from cnn_train.run_directory import RunDirectory
+from cnn_train.saving import best_epoch
 from cnn_train.session import Session, build_session
 
 Start = Callable[..., Session]
+
+pytestmark = pytest.mark.usefixtures("no_pictures")
 
 NUM_MINIBATCHES = 4  # of an epoch, in the tiny runs
 CLOCK_FIELDS = {"seconds", "images_per_second"}
@@ -29,13 +31,6 @@ CLOCK_FIELDS = {"seconds", "images_per_second"}
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
     return RunDirectory.create(tmp_path, "run")
-
-
-@pytest.fixture(autouse=True)
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the learning curves, which take longer than the training."""
-    monkeypatch.setattr(saving, "draw_learning_curves", lambda records, title: None)
-    monkeypatch.setattr(saving, "save_figure", lambda figure, path: None)
 
 
 @dataclass

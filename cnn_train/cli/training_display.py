@@ -99,7 +99,8 @@ def describe_processes(session: "Session") -> str:
 
 def train_and_show(session: "Session", run: "RunDirectory") -> dict[str, Any]:
     """Train to the end, showing a row per epoch; return the result that ``--json`` prints."""
-    from ..fit import best_epoch, fit
+    from ..fit import fit
+    from ..saving import best_epoch
 
     if session.epoch >= session.config.epochs:
         notice(f"all {session.config.epochs} epochs are done; nothing to do")

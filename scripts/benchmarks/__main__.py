@@ -1,7 +1,5 @@
 """``scripts/bench``: choose the parts, run them, show the rows as a table and as JSON."""
 
-import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -9,12 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from part_program import choose_parts, run_program, write_document
 from rich.console import Console
 from rich.markup import escape
 
-from cnn_train.cli.console import error, stderr, stdout
+from cnn_train.cli.console import stderr, stdout
 from cnn_train.device import resolve_device
-from cnn_train.errors import CnnTrainError, UsageError
 from cnn_train.figures.saving import check_figure_path
 from cnn_train.session import describe_environment
 
@@ -71,7 +69,7 @@ def bench(
     ] = None,
 ) -> None:
     """Measure how fast cnn-train is, beside a plain PyTorch loop in the same run."""
-    parts = choose_parts(only)
+    parts = choose_parts(only, PARTS)
     if plot:
         check_figure_path(plot)
     with tempfile.TemporaryDirectory(prefix="cnn-train-bench-") as scratch:
@@ -80,19 +78,7 @@ def bench(
             Path(scratch), data_root, config, beside, plot,
         )  # fmt: skip
         document = run_parts(told, parts, stderr if json_to == "-" else stdout)
-    if json_to == "-":
-        print(json.dumps(document, indent=2))
-    elif json_to:
-        Path(json_to).write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-
-
-def choose_parts(names: str) -> list[str]:
-    """Split a list such as ``ceiling,train``; raises UsageError for an unknown part."""
-    chosen = [name.strip() for name in names.split(",") if name.strip()]
-    unknown = [name for name in chosen if name not in PARTS]
-    if unknown or not chosen:
-        raise UsageError(f"--only {names}: choose from {', '.join(PARTS)}")
-    return chosen
+    write_document(document, json_to)
 
 
 def run_parts(told: Bench, parts: list[str], screen: Console) -> dict[str, Any]:
@@ -124,8 +110,4 @@ def run_parts(told: Bench, parts: list[str], screen: Console) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(bench)
-    except CnnTrainError as failure:
-        error(str(failure))
-        sys.exit(failure.exit_code)
+    run_program(bench)

@@ -1,7 +1,5 @@
 """``scripts/torture``: choose the parts, run them, show the counts as a table and as JSON."""
 
-import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -9,12 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from part_program import choose_parts, run_program, write_document
 from rich.console import Console
 from rich.markup import escape
 
-from cnn_train.cli.console import error, notice, stderr, stdout
+from cnn_train.cli.console import notice, stderr, stdout
 from cnn_train.device import resolve_device
-from cnn_train.errors import CnnTrainError, UsageError
+from cnn_train.errors import UsageError
 from cnn_train.session import describe_environment
 
 from .bad_inputs import bad_input_rows
@@ -66,7 +65,7 @@ def torture(
 
     Exit code 0 if it survived everything, 1 if not.
     """
-    parts = choose_parts(only)
+    parts = choose_parts(only, PARTS)
     if data_root and not data_root.is_dir():
         raise UsageError(f"--data-root {data_root}: no such directory")
     screen = stderr if json_to == "-" else stdout
@@ -76,21 +75,9 @@ def torture(
         with fork_server(place / "children") as server:
             told = Campaign(quick, seed, place, server, data_root)
             rows, document = run_parts(told, parts, screen)
-    if json_to == "-":
-        print(json.dumps(document, indent=2))
-    elif json_to:
-        Path(json_to).write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    write_document(document, json_to)
     if not all(row.is_kept for row in rows):
         raise typer.Exit(1)
-
-
-def choose_parts(names: str) -> list[str]:
-    """Split a list such as ``kills,flips``; raises UsageError for an unknown part."""
-    chosen = [name.strip() for name in names.split(",") if name.strip()]
-    unknown = [name for name in chosen if name not in PARTS]
-    if unknown or not chosen:
-        raise UsageError(f"--only {names}: choose from {', '.join(PARTS)}")
-    return chosen
 
 
 def run_parts(
@@ -121,8 +108,4 @@ def run_parts(
 
 
 if __name__ == "__main__":
-    try:
-        typer.run(torture)
-    except CnnTrainError as failure:
-        error(str(failure))
-        sys.exit(failure.exit_code)
+    run_program(torture)

@@ -3,13 +3,14 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.__main__ import PARTS, choose_parts
+from benchmarks.__main__ import PARTS
+from part_program import choose_parts
 
 from cnn_train.errors import UsageError
 
@@ -18,18 +19,8 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Run:
-    def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
-        path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "scripts")])
-        return subprocess.run(
-            [sys.executable, "-m", "benchmarks", *map(str, arguments)],
-            env=os.environ | {"PYTHONPATH": path, "XDG_CACHE_HOME": str(tmp_path)},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-        )
-
-    return run
+def bench(run_script: Run) -> Run:
+    return partial(run_script, "benchmarks")
 
 
 def rows_of(outcome: "subprocess.CompletedProcess[str]", part: str) -> dict[str, Any]:
@@ -40,10 +31,10 @@ def rows_of(outcome: "subprocess.CompletedProcess[str]", part: str) -> dict[str,
 
 
 def test_parts_are_chosen_by_name_in_the_order_given() -> None:
-    assert choose_parts("decode, ceiling") == ["decode", "ceiling"]
+    assert choose_parts("decode, ceiling", PARTS) == ["decode", "ceiling"]
     for wrong in ("speed", "", "ceiling,speed"):
         with pytest.raises(UsageError, match="choose from ceiling, train"):
-            choose_parts(wrong)
+            choose_parts(wrong, PARTS)
 
 
 def test_an_unknown_part_is_one_line_and_exit_code_two(bench: Run) -> None:

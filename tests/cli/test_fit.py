@@ -29,13 +29,6 @@ RUN_FILES = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the learning curves, which take longer than the training."""
-    monkeypatch.setattr("cnn_train.saving.draw_learning_curves", lambda records, title: None)
-    monkeypatch.setattr("cnn_train.saving.save_figure", lambda figure, path: None)
-
-
 def assert_one_line(stderr: str, *words: str) -> None:
     """Check for a single line of error, without a traceback, that holds all ``words``."""
     errors = [line for line in stderr.splitlines() if line.startswith("error: ")]

@@ -18,13 +18,6 @@ pytestmark = pytest.mark.usefixtures("no_pictures")
 
 
 @pytest.fixture
-def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the learning curves, which take longer than the training."""
-    monkeypatch.setattr("cnn_train.saving.draw_learning_curves", lambda records, title: None)
-    monkeypatch.setattr("cnn_train.saving.save_figure", lambda figure, path: None)
-
-
-@pytest.fixture
 def stopped(
     cnn_train: Run, tiny_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:

@@ -6,9 +6,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -24,8 +23,7 @@ precision: float32
 """
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """How the program ended and what it wrote."""
 
     exit_code: int
@@ -40,15 +38,12 @@ def run_main() -> Callable[..., Ended]:
 
     def run(*arguments: object, stdin: bytes = b"") -> Ended:
         out, err = io.StringIO(), io.StringIO()
-        exit_code = 0
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.setattr(sys, "argv", ["cnn-train", *map(str, arguments)])
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-            try:
+            with pytest.raises(SystemExit) as end:
                 main()
-            except SystemExit as end:
-                exit_code = int(end.code or 0)
-        return Ended(exit_code, out.getvalue(), err.getvalue())
+        return Ended(int(end.value.code or 0), out.getvalue(), err.getvalue())
 
     return run
 

@@ -2,7 +2,6 @@
 
 import io
 import os
-import sys
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from cnn_train.cli.main import main
 from cnn_train.data.cifar10 import dataset as cifar10
 from cnn_train.data.cifar10.releases import PYTHON_RELEASE
 
@@ -24,21 +22,13 @@ INSIDE = "cifar-10-batches-bin"
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+def run(run_main: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Run ``cnn-train ARGUMENTS`` in ``tmp_path/here``; return (exit code, stdout, stderr)."""
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("CNN_TRAIN_DATA", str(tmp_path / "here" / "data"))
     monkeypatch.setenv("no_proxy", "*")
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cnn-train", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        written = capsys.readouterr()
-        return int(end.value.code or 0), written.out, written.err
-
-    return run
+    return run_main
 
 
 def member(

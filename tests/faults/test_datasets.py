@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnn_train.cli.main import main
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.folder.dataset import FolderConfig
 
@@ -32,19 +31,11 @@ precision: float32
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+def run(run_main: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Run ``cnn-train ARGUMENTS`` in ``tmp_path``; return (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CNN_TRAIN_DATA", str(tmp_path / "data"))
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cnn-train", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        written = capsys.readouterr()
-        return int(end.value.code or 0), written.out, written.err
-
-    return run
+    return run_main
 
 
 @pytest.fixture

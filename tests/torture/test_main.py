@@ -1,14 +1,14 @@
 """The campaign as a program: in small amounts, but every part."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from torture_campaign.__main__ import PARTS, choose_parts
+from part_program import choose_parts
+from torture_campaign.__main__ import PARTS
 
 from cnn_train.errors import UsageError
 
@@ -17,25 +17,15 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def torture(tmp_path: Path) -> Run:
-    def run(*arguments: object) -> "subprocess.CompletedProcess[str]":
-        path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "scripts")])
-        return subprocess.run(
-            [sys.executable, "-m", "torture_campaign", *map(str, arguments)],
-            env=os.environ | {"PYTHONPATH": path, "XDG_CACHE_HOME": str(tmp_path)},
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-        )
-
-    return run
+def torture(run_script: Run) -> Run:
+    return partial(run_script, "torture_campaign")
 
 
 def test_parts_are_chosen_by_name_in_the_order_given() -> None:
-    assert choose_parts("flips, kills") == ["flips", "kills"]
+    assert choose_parts("flips, kills", PARTS) == ["flips", "kills"]
     for wrong in ("floods", "", "kills,floods"):
         with pytest.raises(UsageError, match="choose from kills, syscalls"):
-            choose_parts(wrong)
+            choose_parts(wrong, PARTS)
 
 
 @pytest.mark.slow
