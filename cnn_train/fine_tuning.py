@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .checkpoint import Checkpoint
 from .errors import CheckpointError, name_some
 from .optim.averaging import WeightAverage
-from .weight_mapping import list_problems
+from .weight_mapping import compare_by_name, list_problems
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,7 @@ def head_tensors(model: nn.Module) -> frozenset[str]:
 
 def _require_fit(theirs: dict[str, Tensor], ours: dict[str, Tensor], model: nn.Module) -> None:
     """Require the same names and shapes on both sides; raises CheckpointError."""
-    wrong = {
-        name: f"{name} {tuple(theirs[name].shape)} instead of {tuple(value.shape)}"
-        for name, value in ours.items()
-        if name in theirs and theirs[name].shape != value.shape
-    }
-    missing = {name: value for name, value in ours.items() if name not in theirs}
-    extra = {name: value for name, value in theirs.items() if name not in ours}
+    wrong, missing, extra = compare_by_name(theirs, ours)
     if wrong or missing or extra:
         only_head = {*wrong, *missing, *extra} <= head_tensors(model)
         advice = (

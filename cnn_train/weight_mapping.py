@@ -45,15 +45,9 @@ def match_tensors(
     """
     theirs, ours = _without_counters(theirs), _without_counters(ours)
     common = [name for name in ours if name in theirs]
-    wrong = [
-        f"{name} {tuple(theirs[name].shape)} instead of {tuple(ours[name].shape)}"
-        for name in common
-        if theirs[name].shape != ours[name].shape
-    ]
-    missing = {name: ours[name] for name in ours if name not in theirs}
-    extra = {name: theirs[name] for name in theirs if name not in ours}
+    wrong, missing, extra = compare_by_name(theirs, ours)
     if wrong:
-        raise NoMatch(list_problems(wrong, missing, extra))
+        raise NoMatch(list_problems(list(wrong.values()), missing, extra))
     partner, by = {name: name for name in common}, dict.fromkeys(common, "name")
     if missing or extra:
         renamed, how = _match_renamed(theirs, ours, missing, extra, is_ordered=is_ordered)
@@ -105,6 +99,20 @@ def _without_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for name, tensor in tensors.items()
         if name.rpartition(".")[2] != UPDATE_COUNTER
     }
+
+
+def compare_by_name(
+    theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]
+) -> tuple[dict[str, str], dict[str, Tensor], dict[str, Tensor]]:
+    """Return what has another shape (name and both shapes in words), what is missing, and extra."""
+    wrong = {
+        name: f"{name} {tuple(theirs[name].shape)} instead of {tuple(value.shape)}"
+        for name, value in ours.items()
+        if name in theirs and theirs[name].shape != value.shape
+    }
+    missing = {name: value for name, value in ours.items() if name not in theirs}
+    extra = {name: value for name, value in theirs.items() if name not in ours}
+    return wrong, missing, extra
 
 
 def list_problems(

@@ -6,7 +6,6 @@ from torch import are_deterministic_algorithms_enabled
 
 from ..checkpoint import Checkpoint
 from ..config.differences import Difference
-from ..config.document import Document
 from ..config.experiment import ExperimentConfig
 from ..config.explain import render_yaml
 from ..config.loading import validate
@@ -79,7 +78,7 @@ def asked_settings(
     limit = request.limit_batches or checkpoint.limit_batches
     if not request.overrides:
         return before, limit
-    document: Document = parse_document(render_yaml(before), "the run's settings")
+    document = parse_document(render_yaml(before), "the run's settings")
     return validate(apply_overrides(document, request.overrides), ExperimentConfig), limit
 
 
