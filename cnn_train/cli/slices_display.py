@@ -78,8 +78,8 @@ def _show_classes(report: "SliceReport") -> None:
     stdout.print(Text(f"from the hardest class to the easiest: {gap:.1f} points", style="dim"))
     stdout.print(
         Text(
-            "spread: mean squared distance of a class's images from their mean, in the features\n"
-            "that the last layer reads; 1 is as much as that of all images together",
+            "spread: mean squared distance of a class's images from their mean, in the\n"
+            "features that the last layer reads; 1: as much as that of all images",
             style="dim",
         )
     )

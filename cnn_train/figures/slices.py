@@ -133,7 +133,6 @@ def _draw_classes(axes: Axes, classes: Sequence[ClassPoint]) -> None:
     style_axes(
         axes, title="intraclass variation (at the bars: spread)", x="accuracy (%)", grid=False
     )
-    axes.grid(axis="x")
     axes.set_yticks(range(len(hardest)), [shorten(one.label, 16) for one in hardest])
     for tick in axes.get_yticklabels():
         tick.set_parse_math(False)
@@ -147,9 +146,9 @@ def draw_examples(rows: Sequence[ExampleRow], title: str) -> Figure:
     num_rows = math.ceil(len(rows) / 2)
     num_severities = len(rows[0].severities)
     figure = make_figure(2 * (0.95 * num_severities + 1.2), 1.12 * num_rows + 0.8, title)
-    blocks = figure.subfigures(1, 2)
-    for block, part in zip(blocks, (rows[:num_rows], rows[num_rows:]), strict=True):
-        grid = block.subplots(num_rows, num_severities, squeeze=False)
+    halves = figure.add_gridspec(1, 2)
+    for i, part in enumerate((rows[:num_rows], rows[num_rows:])):
+        grid = figure.add_subfigure(halves[i]).subplots(num_rows, num_severities, squeeze=False)
         for axes in grid[len(part) :].ravel():
             axes.set_visible(False)
         for line, row in zip(grid, part, strict=False):

@@ -24,8 +24,8 @@ def ripple(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> 
     knots_B2KK = torch.randn(len(images_BCHW), 2, NUM_KNOTS, NUM_KNOTS, generator=generator)
     size_px = images_BCHW.shape[2:]
     field_B2HW = F.interpolate(knots_B2KK, size=size_px, mode="bicubic", align_corners=True)
-    u_B1HW, v_B1HW = (strength * shorter_side_px(images_BCHW) * field_B2HW).split(1, dim=1)
-    return look_at(images_BCHW, x + u_B1HW, y + v_B1HW)
+    moves_B2HW = strength * shorter_side_px(images_BCHW) * field_B2HW
+    return look_at(images_BCHW, x + moves_B2HW[:, :1], y + moves_B2HW[:, 1:])
 
 
 def shear(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:

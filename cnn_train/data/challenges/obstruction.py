@@ -16,11 +16,15 @@ MID_GREY = 128
 
 
 def cover(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Hide a square of side ``strength`` · side behind grey, anywhere inside the image."""
+    """Hide a square of side ``strength`` · side behind grey, anywhere inside the image.
+
+    A larger square lies as far from one border in proportion to the other as a smaller one.
+    """
     num_images, channels, height, width = images_BCHW.shape
     side_px = round(strength * shorter_side_px(images_BCHW))
-    top_B = torch.randint(height - side_px + 1, (num_images,), generator=generator)
-    left_B = torch.randint(width - side_px + 1, (num_images,), generator=generator)
+    down_B, right_B = torch.rand(2, num_images, generator=generator)
+    top_B = (down_B * (height - side_px + 1)).long()
+    left_B = (right_B * (width - side_px + 1)).long()
     return cut_out(images_BCHW, top_B, left_B, side_px, [MID_GREY] * channels)
 
 
