@@ -95,10 +95,11 @@ def parse_severities(text: str) -> tuple[int, ...]:
     severities: set[int] = set()
     for part in text.split(","):
         first, _, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last or first).isdecimal()):
+        last = last or first
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
             raise UsageError(f"--severities {text}: write a range or a list, such as 0-5 or 1,3,5")
-        severities |= set(range(int(first), int(last or first) + 1))
-    if not severities or max(severities) > MAX_SEVERITY:
+        severities |= set(range(int(first), min(int(last), MAX_SEVERITY + 1) + 1))
+    if max(severities) > MAX_SEVERITY:
         raise UsageError(f"--severities {text}: severities go from 0 to {MAX_SEVERITY}")
     return tuple(sorted(severities))
 

@@ -64,7 +64,7 @@ class DirectionVotes(nn.Module):
         half = self.num_directions / 2
         apart_BDHW = ((turn_B1HW - directions_D11 + half) % self.num_directions - half).abs()
         # the tiny number keeps the root's own slope finite where an image is flat
-        return (1 - apart_BDHW).clamp(min=0) * (square_B1HW + 1e-12).sqrt()
+        return (1 - apart_BDHW).clamp(min=0) * (square_B1HW + 1e-20).sqrt()
 
 
 class BlockNormalisation(nn.Module):

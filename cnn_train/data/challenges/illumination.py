@@ -1,4 +1,6 @@
-"""Illumination: the same scene in another light. p is a level in [0, 255]; what leaves is clipped.
+"""Illumination: the same scene in another light.
+
+In the formulas p is a level in [0, 255]; what leaves that range is clipped.
 
 Shape letters: B images, C channels, H W pixels.
 """

@@ -1,4 +1,6 @@
-"""Occlusion and clutter: something lies over the object, or around it. p is a level in [0, 255].
+"""Occlusion and clutter: something lies over the object, or around it.
+
+In the formulas p is a level in [0, 255]; what leaves that range is clipped.
 
 Shape letters: B images, C channels, H W pixels.
 """
