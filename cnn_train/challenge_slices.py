@@ -126,9 +126,7 @@ def evaluate_slices(
         trained, images, split=split, batch_size=batch_size, tta=tta, progress=progress
     )
     run = _Run(trained, clean, tuple(severities), seed, batch_size)
-    num_changes = len(challenges) * sum(severity > 0 for severity in severities)
-    with progress("Scoring changed images", num_changes * len(images)) as advance:
-        slices = [run.measure_challenge(name, advance) for name in challenges]
+    slices = run.measure_challenges(challenges, progress) if challenges else []
     corruptions = [test for test in harder_tests if test.num_severities > 1]
     new_tests = [test for test in harder_tests if test.num_severities == 1]
     return SliceReport(
@@ -178,6 +176,12 @@ class _Run:
     severities: tuple[int, ...]
     seed: int
     batch_size: int
+
+    def measure_challenges(self, names: Sequence[str], progress: Progress) -> list[Slice]:
+        num_changes = len(names) * sum(severity > 0 for severity in self.severities)
+        total = num_changes * len(self.clean.images)
+        with progress("Scoring changed images", total) as advance:
+            return [self.measure_challenge(name, advance) for name in names]
 
     def measure_challenge(self, name: str, advance: Advance) -> Slice:
         challenge = CHALLENGES[name]

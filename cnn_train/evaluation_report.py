@@ -65,8 +65,10 @@ def save_slices(report: SliceReport, out: Path, *, checkpoint: Path, model_name:
     """Write curves, an example of every challenge and JSON; return the files written.
 
     Where ``out`` is named like a picture, the curves alone are written, to there. Raises UsageError
-    where the directory cannot be made.
+    where there are none, and where the directory cannot be made.
     """
+    if is_figure_path(out) and not report.slices:
+        raise UsageError(f"--out {out}: CIFAR-10.1 alone has no severities to draw; add --slices")
     curves = draw_slices(
         [Curve(one.group, one.name, one.severities, one.accuracy) for one in report.slices],
         [ClassPoint(one.label, one.accuracy, one.spread) for one in report.classes],
@@ -77,7 +79,7 @@ def save_slices(report: SliceReport, out: Path, *, checkpoint: Path, model_name:
         save_figure(curves, out)
         return [out]
     _make_directory(out)
-    figures = {"slices.png": curves}
+    figures = {"slices.png": curves} if report.slices else {}
     rows = list_examples(report)
     if rows:
         figures["challenges.png"] = draw_examples(rows, "The same image under every challenge")
@@ -102,8 +104,8 @@ def list_examples(report: SliceReport) -> list[ExampleRow]:
             one.accuracy,
         )
         for one in report.slices
-        if one.name in CHALLENGES
-    ]
+        if one.name in CHALLENGES and CHALLENGES[one.name].group == one.group
+    ]  # CIFAR-10-C has a brightness and a contrast of its own
 
 
 def _make_directory(directory: Path) -> None:

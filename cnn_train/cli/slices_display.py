@@ -88,6 +88,7 @@ def _show_classes(report: "SliceReport") -> None:
 def _describe(test: "NewTest") -> str:
     lower, upper = test.accuracy_interval
     return (
-        f"{test.benchmark} ({test.name}): {test.num_examples:,} images, accuracy "
-        f"{percent(test.accuracy, 2)}  (95 % interval {100 * lower:.2f} to {100 * upper:.2f} %)"
+        f"{test.benchmark} ({test.name}): {test.num_examples:,} images\n"
+        f"accuracy {percent(test.accuracy, 2)}  "
+        f"(95 % interval {100 * lower:.2f} to {100 * upper:.2f} %)"
     )

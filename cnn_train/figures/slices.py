@@ -145,7 +145,8 @@ def draw_examples(rows: Sequence[ExampleRow], title: str) -> Figure:
     """Draw the same image under every challenge, in two blocks: severities from left to right."""
     num_rows = math.ceil(len(rows) / 2)
     num_severities = len(rows[0].severities)
-    figure = make_figure(2 * (0.95 * num_severities + 1.2), 1.12 * num_rows + 0.8, title)
+    width_inches = max(2 * (0.95 * num_severities + 1.2), 6.0)
+    figure = make_figure(width_inches, 1.12 * num_rows + 0.8, title)
     halves = figure.add_gridspec(1, 2)
     for i, part in enumerate((rows[:num_rows], rows[num_rows:])):
         grid = figure.add_subfigure(halves[i]).subplots(num_rows, num_severities, squeeze=False)
