@@ -129,7 +129,7 @@ class World:
     def _wait_for(self, key: str) -> None:
         """Poll, because a blocked store call could be neither interrupted nor warned."""
         while not self.store.check([key]):
-            if self.store.check([FAILED]):
+            if self.store.check([FAILED]) and not self.store.check([key]):  # told, then failed
                 raise LostProcessError("another process of this run has failed")
             time.sleep(POLL_SECONDS)
 

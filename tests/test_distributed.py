@@ -1,6 +1,7 @@
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -114,6 +115,32 @@ def test_nobody_passes_a_meeting_before_all_have_come(
         pair[1].meet("here")
         waiting.join(timeout=5)
         assert not waiting.is_alive()
+
+
+class StoreWithAStory:
+    """A store in which the other process tells something and fails after the first look."""
+
+    def __init__(self, store: Any, other: World) -> None:
+        self.store, self.other, self.num_looks = store, other, 0
+
+    def check(self, keys: list[str]) -> bool:
+        found: bool = self.store.check(keys)
+        self.num_looks += 1
+        if self.num_looks == 1:
+            self.other.tell("config", "text")
+            self.other.announce_failure()
+        return found
+
+    def get(self, key: str) -> bytes:
+        value: bytes = self.store.get(key)
+        return value
+
+
+def test_what_was_told_before_a_failure_is_heard_though_the_failure_was_seen_first(
+    pair: list[World],
+) -> None:
+    second = replace(pair[1], store=StoreWithAStory(pair[1].store, pair[0]))
+    assert second.tell("config") == "text"
 
 
 def test_a_failure_ends_the_others_waiting(pair: list[World]) -> None:

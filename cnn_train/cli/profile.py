@@ -34,10 +34,14 @@ def profile(
     """Show where a training step's time goes: phases, kinds of operation, operators."""
     # Without it, torch's profiler narrates its start and its end on stderr.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    from ..memory_shortage import memory_explained
     from ..profile_step import profile_step
     from .console import print_json
 
-    measured = profile_step(_build(config, overrides, device, data_dir, offline), batches)
+    session = _build(config, overrides, device, data_dir, offline)
+    where, batch_size = session.device.torch_device, session.config.batch_size
+    with memory_explained(where, batch_size, "--set batch_size"):
+        measured = profile_step(session, batches)
     if as_json:
         print_json(measured.to_json())
     else:

@@ -22,6 +22,7 @@ LAYERS = (
         "stopwatch",
         "operator_times",
         "divergence",
+        "memory_shortage",
     },
     {"acceleration", "data", "models", "losses", "optim", "save_times"},
     {

@@ -1,0 +1,1 @@
+"""``scripts/torture``: the fault campaign, run for real and counted."""

@@ -1,0 +1,128 @@
+"""``scripts/torture``: choose the parts, run them, show the counts as a table and as JSON."""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cnn_train.cli.console import error, notice, stderr, stdout
+from cnn_train.device import resolve_device
+from cnn_train.errors import CnnTrainError, UsageError
+from cnn_train.session import describe_environment
+
+from .bad_inputs import bad_input_rows
+from .campaign import Campaign
+from .children import fork_server
+from .cost import cost_rows
+from .cuts import cut_rows
+from .flips import flip_rows
+from .full_disk import full_disk_rows
+from .kills import kill_rows
+from .power import power_rows
+from .predictions import prediction_rows
+from .requeue import requeue_rows
+from .rows import Row, make_table
+from .signals import signal_rows
+from .system_calls import system_call_rows
+
+PARTS: dict[str, Callable[[Campaign], Iterator[Row]]] = {
+    "kills": kill_rows,
+    "syscalls": system_call_rows,
+    "power": power_rows,
+    "flips": flip_rows,
+    "cuts": cut_rows,
+    "inputs": bad_input_rows,
+    "signals": signal_rows,
+    "requeue": requeue_rows,
+    "disk": full_disk_rows,
+    "predictions": prediction_rows,
+    "cost": cost_rows,
+}
+
+
+def torture(
+    only: Annotated[
+        str, typer.Option("--only", metavar="NAME,…", help=f"Parts to run: {', '.join(PARTS)}.")
+    ] = ",".join(PARTS),
+    quick: Annotated[bool, typer.Option("--quick", help="Few attempts: a minute in all.")] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the random moments.")] = 0,
+    data_root: Annotated[
+        Path | None,
+        typer.Option("--data-root", help="Real images for the cost: train/<class>/<image>."),
+    ] = None,
+    json_to: Annotated[
+        str | None,
+        typer.Option("--json", metavar="FILE", help="Write JSON to this file; - for stdout."),
+    ] = None,
+) -> None:
+    """Do to cnn-train what machines do, count what it survives, beside a plain torch.save loop.
+
+    Exit code 0 if it survived everything, 1 if not.
+    """
+    parts = choose_parts(only)
+    if data_root and not data_root.is_dir():
+        raise UsageError(f"--data-root {data_root}: no such directory")
+    screen = stderr if json_to == "-" else stdout
+    with tempfile.TemporaryDirectory(prefix="cnn-train-torture-") as scratch:
+        place = Path(scratch).resolve()
+        (place / "children").mkdir()
+        with fork_server(place / "children") as server:
+            told = Campaign(quick, seed, place, server, data_root)
+            rows, document = run_parts(told, parts, screen)
+    if json_to == "-":
+        print(json.dumps(document, indent=2))
+    elif json_to:
+        Path(json_to).write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    if not all(row.is_kept for row in rows):
+        raise typer.Exit(1)
+
+
+def choose_parts(names: str) -> list[str]:
+    """Split a list such as ``kills,flips``; raises UsageError for an unknown part."""
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in chosen if name not in PARTS]
+    if unknown or not chosen:
+        raise UsageError(f"--only {names}: choose from {', '.join(PARTS)}")
+    return chosen
+
+
+def run_parts(
+    told: Campaign, parts: list[str], screen: Console
+) -> tuple[list[Row], dict[str, Any]]:
+    """Run the parts, show each one's table when it is done; return the rows and the document."""
+    environment = describe_environment(resolve_device("cpu"))
+    facts = ", ".join(f"{name} {value}" for name, value in environment.items())
+    screen.print(escape(f"{facts}\nseed {told.seed}"), soft_wrap=True)
+    rows: list[Row] = []
+    for part in parts:
+        notice(f"{part} …")
+        started = time.perf_counter()
+        found = list(PARTS[part](told))
+        rows += found
+        screen.print(make_table(f"{part} ({time.perf_counter() - started:.0f} s)", found))
+    failures = [f"{row.name}: {failure}" for row in rows for failure in row.failures]
+    for line in [*told.remarks, *failures]:
+        screen.print(escape(line), soft_wrap=True)
+    document = {
+        "environment": environment,
+        "quick": told.quick,
+        "seed": told.seed,
+        "rows": [row.to_json() for row in rows],
+        "remarks": told.remarks,
+    }
+    return rows, document
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(torture)
+    except CnnTrainError as failure:
+        error(str(failure))
+        sys.exit(failure.exit_code)

@@ -1,0 +1,134 @@
+"""One bit of a checkpoint is flipped: no reader may take it for whole."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from cnn_train.checkpoint import load_checkpoint
+from cnn_train.errors import CheckpointError
+
+from . import plain_loop
+from .campaign import Campaign
+from .fork_server import resolve
+from .rows import Count, Row
+from .tiny_run import TinyRun, same
+
+PART = "flips"
+LOAD = "cnn_train.checkpoint:load_checkpoint"
+
+
+def flip_rows(campaign: Campaign) -> Iterator[Row]:
+    """Flip bits of our checkpoint and of the plain one, then let damaged runs go on."""
+    number = campaign.amount(1_200, 120)
+    accepted = flip_ours(campaign, number)
+    plain = campaign.server.call("torture_campaign.flips:flip_plain", number=number)
+    yield Row(
+        PART, "flipped bits rejected", Count(number - len(accepted), number),
+        Count(plain["rejected"], number),
+        f"plain: {plain['different']} loaded with other values, {plain['equal']} with the same",
+        tuple(f"bit {bit} was not noticed" for bit in accepted),
+    )  # fmt: skip
+    outcomes, failures = go_on_from_flipped(campaign, campaign.amount(20, 2))
+    yield Row(
+        PART, "the run went on from the state before, said so, ended bit-equal",
+        Count.of_outcomes(outcomes), failures=tuple(failures),
+    )  # fmt: skip
+
+
+def flip_ours(campaign: Campaign, number: int, load: str = LOAD) -> list[int]:
+    """Return the bits whose flip ``load`` did not notice, of ``number`` spread over the file."""
+    accepted: list[int] = campaign.server.call(
+        "torture_campaign.flips:accepted_flips",
+        file=campaign.two_states[1],
+        number=number,
+        load=load,
+    )
+    return accepted
+
+
+def chosen_bits(num_bytes: int, number: int) -> list[int]:
+    """Spread ``number`` bits over a file from its first to its last, at every place in a byte."""
+    last = 8 * num_bytes - 1
+    return [round(i * last / (number - 1)) for i in range(number)]
+
+
+def flipped(content: bytes, bit: int) -> bytes:
+    """Return ``content`` with one bit turned."""
+    changed = bytearray(content)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def accepted_flips(file: str, number: int, load: str = LOAD) -> list[int]:
+    """Return the bits whose flip was not refused by the real load as a damaged checkpoint."""
+    content, load_file = Path(file).read_bytes(), resolve(load)
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / "flipped.ckpt"
+        accepted = []
+        for bit in chosen_bits(len(content), number):
+            path.write_bytes(flipped(content, bit))
+            if not _is_rejected(load_file, path):
+                accepted.append(bit)
+    return accepted
+
+
+def _is_rejected(load: Callable[[Path], Any], path: Path) -> bool:
+    try:
+        load(path)
+    except CheckpointError:
+        return True
+    except Exception:  # a user would see a traceback
+        return False
+    return False
+
+
+def flip_plain(number: int) -> dict[str, int]:
+    """Count the flips that ``torch.load`` rejects, and what it makes of the others."""
+    found = {"rejected": 0, "different": 0, "equal": 0}
+    with TemporaryDirectory() as scratch:
+        path = Path(scratch) / plain_loop.FILE
+        state = plain_loop.make_state(1)
+        plain_loop.save(state, path)
+        content = path.read_bytes()
+        for bit in chosen_bits(len(content), number):
+            path.write_bytes(flipped(content, bit))
+            try:
+                loaded = torch.load(path)
+            except Exception:
+                found["rejected"] += 1
+                continue
+            found["equal" if same(loaded, state) else "different"] += 1
+    return found
+
+
+def go_on_from_flipped(campaign: Campaign, number: int) -> tuple[list[bool], list[str]]:
+    """Stop runs in the middle, damage where they stand, and go on with the same command."""
+    dice, outcomes, failures = campaign.dice(PART), [], []
+    for _ in range(number):
+        run = campaign.tiny_run("flipped")
+        _stop_within(campaign, run)
+        last = run.run.last_checkpoint
+        content = last.read_bytes()
+        last.write_bytes(flipped(content, dice.randrange(8 * len(content))))
+        ended = campaign.command(run.arguments).wait()
+        good = (
+            ended.exit_code == 0 and "going on from" in ended.stderr
+            and run.equals(campaign.reference)
+        )  # fmt: skip
+        outcomes.append(good)
+        if not good:
+            failures.append(f"exit {ended.exit_code}: {ended.stderr[-300:]}")
+    return outcomes, failures
+
+
+def _stop_within(campaign: Campaign, run: TinyRun) -> None:
+    """Start a run and kill it once it has saved several states."""
+    disturb = {
+        "call": "torture_campaign.phases:die_at",
+        "arguments": {"phase": "training", "nth": 15},
+    }
+    campaign.command(run.arguments, disturb).wait()
+    load_checkpoint(run.run.last_checkpoint)

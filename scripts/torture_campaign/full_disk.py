@@ -1,0 +1,135 @@
+"""A disk that is full, or fails, at the k-th operation of a real run."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from .campaign import Campaign
+from .children import Ended
+from .rows import Count, Row
+from .tiny_run import TinyRun
+
+PART = "disk"
+RESOURCE_EXIT_CODE = 6
+FAIL = "torture_campaign.file_operations:fail_operations"
+PAUSES = (0.01, 0.02)
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """A run whose k-th operation failed, and how the same command went on without the fault."""
+
+    ended: Ended
+    goes_on: bool
+
+    @property
+    def is_refused_well(self) -> bool:
+        """Whether it ended with the code for resources and a message, not a traceback."""
+        return self.ended.exit_code == RESOURCE_EXIT_CODE and not self.ended.has_traceback
+
+
+def full_disk_rows(campaign: Campaign) -> Iterator[Row]:
+    """Fill the disk for a moment, fill it for good, let it fail; each at many moments."""
+    number = campaign.amount(20, 1)
+    moments = spread_moments(count_operations(campaign), number)
+    passing = [disturb(campaign, k, "ENOSPC", persistent=False) for k in moments]
+    yield Row(
+        PART, "disk full for a moment: went on, bit-equal",
+        Count.of_outcomes([one.ended.exit_code == 0 and one.goes_on for one in passing]),
+        failures=_complaints(passing, 0),
+    )  # fmt: skip
+    for code, name in (("ENOSPC", "disk full for good"), ("EIO", "disk that fails")):
+        lasting = [disturb(campaign, k, code, persistent=True) for k in moments]
+        yield Row(
+            PART, f"{name}: exit {RESOURCE_EXIT_CODE}, no traceback",
+            Count.of_outcomes([one.is_refused_well for one in lasting]),
+            failures=_complaints(lasting, RESOURCE_EXIT_CODE),
+        )  # fmt: skip
+        yield Row(
+            PART, f"{name}: when it was well again, bit-equal",
+            Count.of_outcomes([one.goes_on for one in lasting]),
+            failures=tuple(one.ended.stderr[-300:] for one in lasting if not one.goes_on),
+        )  # fmt: skip
+    if campaign.amount(1, 0):
+        yield limited_row(campaign)
+
+
+def count_operations(campaign: Campaign) -> int:
+    """Return how many operations the undisturbed run makes below its run root."""
+    counted: int = campaign.server.call(
+        "torture_campaign.full_disk:count_in_run", arguments=campaign.tiny_run("counted").arguments
+    )
+    return counted
+
+
+def count_in_run(arguments: list[str]) -> int:
+    """Run the command line and count the operations that need room."""
+    from .commands import run_command
+    from .file_operations import GROWS, Operation, watched
+
+    root, seen = arguments[arguments.index("--run-root") + 1], 0
+
+    def hear(operation: Operation) -> None:
+        nonlocal seen
+        seen += operation.kind in GROWS and operation.path.startswith(root)
+
+    with watched(hear), suppress(SystemExit):
+        run_command(arguments)
+    return seen
+
+
+def spread_moments(last: int, number: int) -> list[int]:
+    """Return so many moments, the first and the last operation among them."""
+    if number == 1:
+        return [(1 + last) // 2]
+    return sorted({1 + round(i * (last - 1) / (number - 1)) for i in range(number)})
+
+
+def disturb(campaign: Campaign, number: int, code: str, *, persistent: bool) -> Disturbed:
+    """Run with the ``number``-th operation failing; then the same command without."""
+    run = campaign.tiny_run("disturbed")
+    fault = {
+        "number": number, "code": code, "persistent": persistent,
+        "below": str(run.root), "pauses": PAUSES,
+    }  # fmt: skip
+    ended = campaign.command(run.arguments, {"call": FAIL, "arguments": fault}).wait()
+    return Disturbed(ended, goes_on(campaign, run))
+
+
+def goes_on(campaign: Campaign, run: TinyRun) -> bool:
+    """Say whether the same command brings the run to the right end."""
+    again = campaign.command(run.arguments).wait()
+    return again.exit_code == 0 and run.equals(campaign.reference)
+
+
+def _complaints(disturbed: list[Disturbed], exit_code: int) -> tuple[str, ...]:
+    return tuple(
+        f"exit {one.ended.exit_code}: {one.ended.stderr[-300:]}"
+        for one in disturbed
+        if one.ended.exit_code != exit_code or one.ended.has_traceback
+    )
+
+
+def limited_row(campaign: Campaign) -> Row:
+    """Let the system itself refuse files of more than some bytes, after a part is written."""
+    outcomes = []
+    for size in (0, 100, 10_000, 500_000):
+        run = campaign.tiny_run("limited")
+        fault = {"call": "torture_campaign.full_disk:limit_files", "arguments": {"num_bytes": size}}
+        ended = campaign.command(run.arguments, fault).wait()
+        refused = Disturbed(ended, True).is_refused_well
+        outcomes.append(refused and errno.errorcode[errno.EFBIG] in ended.stderr)
+        outcomes[-1] = outcomes[-1] and goes_on(campaign, run)
+    return Row(
+        PART, "files limited by the system: exit 6, then bit-equal", Count.of_outcomes(outcomes)
+    )
+
+
+def limit_files(num_bytes: int) -> None:
+    """Limit the size of every file that this process writes."""
+    import resource
+
+    os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, resource.RLIM_INFINITY))

@@ -1,0 +1,128 @@
+"""A crash at the n-th system call of a save, for n = 1, 2, 3, … until none is left."""
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from .campaign import Campaign
+from .file_operations import Operation, watched
+from .rows import Count, Row
+from .states import Save, make_save
+from .tracing import TracingNotPermittedError, run_to_stop
+
+PART = "syscalls"
+NAMES = {
+    "checkpoint": "crash at every system call of a save: old or new loads",
+    "run": "crash at every system call of a run's save",
+}
+
+
+def system_call_rows(campaign: Campaign) -> Iterator[Row]:
+    """Crash saves of a checkpoint, of a run's three names, and of the plain loop."""
+    stride = campaign.amount(1, 5)
+    plain = crash_saves(campaign, "plain", stride)
+    if not plain["traced"]:
+        campaign.remarks.append(
+            "syscalls: this system does not allow ptrace; crashes are at Python's file operations"
+        )
+    for kind, name in NAMES.items():
+        ours = crash_saves(campaign, kind, stride)
+        losses = plain["loads"].count("neither")
+        yield Row(
+            PART, name, _kept(ours["loads"]), _kept(plain["loads"]),
+            f"{ours['loads'].count('new')} new, the others old; plain lost both {losses} times",
+            tuple(f"stop {n}: neither" for n in _lost(ours["loads"])),
+        )  # fmt: skip
+        if kind == "run":
+            yield Row(
+                PART, "its leftovers are gone at the next start",
+                Count(ours["tidied"], len(ours["loads"])),
+                note=f"{ours['littered']} crashes left a temporary file",
+            )  # fmt: skip
+
+
+def _kept(loads: list[str]) -> Count:
+    return Count(sum(name != "neither" for name in loads), len(loads))
+
+
+def _lost(loads: list[str]) -> list[int]:
+    return [n for n, name in enumerate(loads, 1) if name == "neither"]
+
+
+def crash_saves(
+    campaign: Campaign, kind: str, stride: int, replaced_by: str = ""
+) -> dict[str, Any]:
+    """Crash one kind of save at every ``stride``-th stop, in a child; see ``crash_at_each``."""
+    answer: dict[str, Any] = campaign.server.call(
+        "torture_campaign.system_calls:crash_at_each",
+        kind=kind,
+        states=campaign.two_states,
+        stride=stride,
+        replaced_by=replaced_by,
+    )
+    return answer
+
+
+def crash_at_each(
+    kind: str, states: tuple[str, str], stride: int, replaced_by: str = ""
+) -> dict[str, Any]:
+    """Crash a save at each stop in turn and look at what it leaves.
+
+    Returns ``loads`` (``old``, ``new`` or ``neither`` for each crash), ``littered`` and ``tidied``
+    (crashes that left a temporary file, and after whose tidying none was there), ``traced`` (False:
+    crashes at file operations, because ptrace is not allowed).
+    """
+    loads: list[str] = []
+    littered = tidied = 0
+    run, traced = run_to_stop, True
+    number = 1
+    with TemporaryDirectory() as scratch:
+        while True:
+            directory = Path(scratch) / str(number)
+            directory.mkdir()
+            save = make_save(kind, directory, states, replaced_by)
+            save.prepare()
+            try:
+                crashed = run(save.save, number)
+            except TracingNotPermittedError:
+                run, traced = run_to_operation, False
+                crashed = run(save.save, number)
+            loads.append(save.loads())
+            dirty, clean = _tidy(save, directory)
+            littered, tidied = littered + dirty, tidied + clean
+            if not crashed:
+                return {"loads": loads, "littered": littered, "tidied": tidied, "traced": traced}
+            number += stride if traced else 1
+
+
+def _tidy(save: Save, directory: Path) -> tuple[bool, bool]:
+    """Do what the next start does; say whether there were leftovers before, and none after."""
+    hidden = [path for path in directory.iterdir() if path.name.startswith(".")]
+    save.tidy()
+    return bool(hidden), not any(path.name.startswith(".") for path in directory.iterdir())
+
+
+def run_to_operation(function: Any, number: int) -> bool:
+    """Call ``function`` in a child that ends before its ``number``-th file operation, if any."""
+    pid = os.fork()
+    if pid == 0:
+        _end_at_operation(function, number)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status) != 0
+
+
+def _end_at_operation(function: Any, number: int) -> None:
+    seen = 0
+
+    def count(operation: Operation) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == number:
+            os._exit(1)
+
+    with watched(partial(count)):
+        function()
+    os._exit(0)

@@ -1,0 +1,107 @@
+"""A real run that takes a second: drawn images, a small network, everything that a state can hold.
+
+Batch norm has statistics, dropout draws from the global generator, the optimizer has momentum, an
+average follows the weights, and there are states in the middle of epochs: a resume that forgets any
+of it ends in other weights.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cnn_train.checkpoint import Checkpoint, load_checkpoint
+from cnn_train.run_directory import LATEST, RunDirectory
+
+CONFIG = """\
+data: {name: shapes, num_train: 80, num_test: 40, image_size: 16}
+model: {name: wide_resnet, depth: 10, width: 1, dropout: 0.2}
+optimizer: {name: sgd, lr: 0.05, momentum: 0.9}
+augment: {flip: random, translate: 1, cutout: 2}
+ema_decay: 0.9
+batch_size: 12
+epochs: 4
+precision: float32
+checkpoint: {every_steps: 2, every_seconds: 0, keep: 3}
+"""
+
+CLOCKS = ("seconds", "images_per_second")
+"""What an epoch's record says about time, which no two runs share."""
+
+
+@dataclass(frozen=True)
+class TinyRun:
+    """A directory with one config and the runs of it: at most one of them gets anywhere."""
+
+    directory: Path
+    config: str = CONFIG
+
+    @property
+    def root(self) -> Path:
+        """Where the run directories are."""
+        return self.directory / "runs"
+
+    @property
+    def run(self) -> RunDirectory:
+        """The run started or resumed last."""
+        return RunDirectory((self.root / LATEST).resolve())
+
+    @property
+    def arguments(self) -> list[str]:
+        """The one command that starts the run, goes on with it, and says when it is done."""
+        path = self.directory / "tiny.yaml"
+        if not path.exists():
+            path.write_text(self.config, "utf-8")
+        return ["fit", "--config", str(path), "--run-root", str(self.root), "--resume", "auto"]
+
+    @property
+    def cold_command(self) -> list[str]:
+        """The same in a process that starts from nothing."""
+        return [sys.executable, "-m", "cnn_train", *self.arguments]
+
+    def last(self) -> Checkpoint:
+        """Load the state where the run stands."""
+        return load_checkpoint(self.run.last_checkpoint)
+
+    def equals(self, other: "TinyRun") -> bool:
+        """Say whether both stand in the same state, bit for bit, best checkpoint included."""
+        pairs = [
+            (load_checkpoint(one.run.last_checkpoint), load_checkpoint(one.run.best_checkpoint))
+            for one in (self, other)
+        ]
+        return all(same_state(*pair) for pair in zip(*pairs, strict=True))
+
+
+def same_state(one: Checkpoint, other: Checkpoint) -> bool:
+    """Compare all that decides how a run goes on and what came of it; clocks are left out."""
+    return same(_timeless(one), _timeless(other))
+
+
+def _timeless(checkpoint: Checkpoint) -> dict[str, Any]:
+    state = dict(vars(checkpoint))
+    state["records"] = [
+        {name: value for name, value in record.items() if name not in CLOCKS}
+        for record in checkpoint.records
+    ]
+    return state
+
+
+def same(one: Any, other: Any) -> bool:
+    """Compare nested containers whose leaves may be tensors, bit for bit."""
+    if isinstance(one, torch.Tensor):
+        return isinstance(other, torch.Tensor) and torch.equal(one, other)
+    if isinstance(one, dict):
+        return (
+            isinstance(other, dict)
+            and one.keys() == other.keys()
+            and all(same(one[key], other[key]) for key in one)
+        )
+    if isinstance(one, list | tuple):
+        return (
+            isinstance(other, list | tuple)
+            and len(one) == len(other)
+            and all(map(same, one, other))
+        )
+    return type(one) is type(other) and bool(one == other)

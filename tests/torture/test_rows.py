@@ -1,0 +1,27 @@
+from rich.console import Console
+from torture_campaign.rows import Count, Measure, Row, make_table
+
+
+def test_a_count_is_whole_when_all_of_some_attempts_ended_well() -> None:
+    assert Count.of_outcomes([True, True]).is_whole
+    assert not Count.of_outcomes([True, False]).is_whole
+    assert not Count.of_outcomes([]).is_whole
+    assert str(Count(1_000, 1_200)) == "1,000/1,200"
+
+
+def test_a_measure_promises_nothing() -> None:
+    assert Row("cost", "a save", Measure(12.34, "ms")).is_kept
+    assert str(Measure(12.34, "ms")) == "12.3 ms"
+
+
+def test_a_table_shows_both_columns_and_the_note() -> None:
+    console = Console(width=100, record=True)
+    console.print(make_table("part", [Row("part", "kept", Count(3, 3), Count(1, 3), "why")]))
+    line = console.export_text().splitlines()[-1].split()
+    assert line == ["kept", "3/3", "1/3", "why"]
+
+
+def test_the_document_holds_plain_values() -> None:
+    row = Row("part", "name", Count(1, 2), None, failures=("it broke",))
+    assert row.to_json()["ours"] == {"good": 1, "of": 2}
+    assert row.to_json()["failures"] == ("it broke",)
