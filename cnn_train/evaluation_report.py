@@ -5,16 +5,20 @@ Shape letters: N examples.
 
 import json
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from .atomic_file import write_atomically
+from .challenge_slices import SliceReport, change_chunk
+from .data.challenges import CHALLENGES
 from .errors import UsageError
 from .evaluate import Evaluation
 from .figures.calibration import draw_calibration, draw_margins
 from .figures.confusion import draw_confusion
 from .figures.mistakes import Mistake, draw_mistakes
-from .figures.saving import save_figure
+from .figures.saving import is_figure_path, save_figure
+from .figures.slices import ClassPoint, Curve, ExampleRow, draw_examples, draw_slices
 from .score_statistics import true_class_margins
 
 MOST_MISTAKES = 24
@@ -33,12 +37,7 @@ def save_report(
     ``required_margin`` is marked in the margins of a model without probabilities. Raises
     UsageError where ``directory`` cannot be made.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise UsageError(
-            f"--out {directory}: cannot make this directory ({problem.strerror})"
-        ) from None
+    _make_directory(directory)
     subject = f"{model_name}, {evaluation.split} split, {len(evaluation.images):,} images"
     class_names = evaluation.images.class_names
     figures = {
@@ -58,9 +57,68 @@ def save_report(
         figures["margins.png"] = draw_margins(margins_N, required_margin, title)
     for name, figure in figures.items():
         save_figure(figure, directory / name)
-    document = json.dumps(evaluation.to_json(checkpoint), indent=2, allow_nan=False) + "\n"
-    write_atomically(directory / "evaluation.json", document.encode())
+    _save_json(evaluation.to_json(checkpoint), directory / "evaluation.json")
     return [directory / name for name in (*figures, "evaluation.json")]
+
+
+def save_slices(report: SliceReport, out: Path, *, checkpoint: Path, model_name: str) -> list[Path]:
+    """Write curves, an example of every challenge and JSON; return the files written.
+
+    Where ``out`` is named like a picture, the curves alone are written, to there. Raises UsageError
+    where there are none, and where the directory cannot be made.
+    """
+    if is_figure_path(out) and not report.slices:
+        raise UsageError(f"--out {out}: CIFAR-10.1 alone has no severities to draw; add --slices")
+    curves = draw_slices(
+        [Curve(one.group, one.name, one.severities, one.accuracy) for one in report.slices],
+        [ClassPoint(one.label, one.accuracy, one.spread) for one in report.classes],
+        chance=1 / len(report.clean.per_class),
+        title=f"Accuracy by severity: {model_name}, {report.clean.split} split",
+    )
+    if is_figure_path(out):
+        save_figure(curves, out)
+        return [out]
+    _make_directory(out)
+    figures = {"slices.png": curves} if report.slices else {}
+    rows = list_examples(report)
+    if rows:
+        figures["challenges.png"] = draw_examples(rows, "The same image under every challenge")
+    for name, figure in figures.items():
+        save_figure(figure, out / name)
+    _save_json(report.to_json(checkpoint), out / "slices.json")
+    return [out / name for name in (*figures, "slices.json")]
+
+
+def list_examples(report: SliceReport) -> list[ExampleRow]:
+    """Return the first image at every severity of every challenge, as the model was shown it."""
+    images_NCHW = report.clean.images.images_NCHW
+    return [
+        ExampleRow(
+            one.group,
+            one.name,
+            one.severities,
+            tuple(
+                change_chunk(images_NCHW, 0, one.name, severity, report.seed)[1][0]
+                for severity in one.severities
+            ),
+            one.accuracy,
+        )
+        for one in report.slices
+        if one.name in CHALLENGES and CHALLENGES[one.name].group == one.group
+    ]  # CIFAR-10-C has a brightness and a contrast of its own
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise UsageError(
+            f"--out {directory}: cannot make this directory ({problem.strerror})"
+        ) from None
+
+
+def _save_json(document: dict[str, Any], path: Path) -> None:
+    write_atomically(path, (json.dumps(document, indent=2, allow_nan=False) + "\n").encode())
 
 
 def find_mistakes(evaluation: Evaluation, most: int) -> list[Mistake]:

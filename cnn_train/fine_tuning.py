@@ -51,7 +51,13 @@ def start_from_weights(
 
 
 def head_tensors(model: nn.Module) -> frozenset[str]:
-    """Name the tensors of the layer that gives the scores: the last one with weights.
+    """Name the tensors of the layer that gives the scores."""
+    name, layer = head_layer(model)
+    return frozenset(f"{name}.{own}".removeprefix(".") for own in layer.state_dict())
+
+
+def head_layer(model: nn.Module) -> tuple[str, nn.Module]:
+    """Find the layer that gives the scores, and its name: the last one with weights.
 
     Every network defines its layers in the order in which images pass them, or at least its head
     last; the tests compare this with a forward pass through each one.
@@ -61,8 +67,7 @@ def head_tensors(model: nn.Module) -> frozenset[str]:
         for name, layer in model.named_modules()
         if next(layer.parameters(recurse=False), None) is not None
     ]
-    name, layer = layers[-1]
-    return frozenset(f"{name}.{own}".removeprefix(".") for own in layer.state_dict())
+    return layers[-1]
 
 
 def _require_fit(theirs: dict[str, Tensor], ours: dict[str, Tensor], model: nn.Module) -> None:

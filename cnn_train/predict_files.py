@@ -82,16 +82,11 @@ def predict_files(
     file never stops the others. Raises DataError where the model does not take square RGB images,
     ResourceError where a minibatch does not fit into the device's memory.
     """
-    channels, height, width = trained.image_shape
-    if channels != 3 or height != width:
-        raise DataError(
-            f"the model takes images of {width}×{height} pixels and {channels} channels; "
-            "files are read as square RGB images"
-        )
+    side_px = trained.file_side_px()
     found = find_images(paths)
     predictions, errors = [], list(found.errors)
     num_ahead = _num_batches_ahead(trained.device.torch_device)
-    batches = _load_batches(found.files, height, batch_size, num_ahead)
+    batches = _load_batches(found.files, side_px, batch_size, num_ahead)
     description = f"Predicting {len(found.files):,} images"
     with closing(batches), progress(description, len(found.files)) as advance:
         for batch in batches:

@@ -24,7 +24,7 @@ from .device import (
     resolve_precision,
     with_autocast,
 )
-from .errors import CheckpointError, ConfigError
+from .errors import CheckpointError, ConfigError, DataError
 from .test_time_augmentation import ViewsName, scores_over_views
 
 
@@ -44,6 +44,19 @@ class TrainedModel:
     val_accuracy: float | None
     labels: tuple[Any, ...] = ()
     """What the Python API calls the classes: the caller's own labels; empty: the class names."""
+
+    def file_side_px(self) -> int:
+        """Return the side of the square RGB images that files are brought to for this model.
+
+        Raises DataError where it takes no such images.
+        """
+        channels, height, width = self.image_shape
+        if channels != 3 or height != width:
+            raise DataError(
+                f"the model takes images of {width}×{height} pixels and {channels} channels; "
+                "files are read as square RGB images"
+            )
+        return height
 
     @torch.no_grad()
     def scores(

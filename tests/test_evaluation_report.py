@@ -1,6 +1,6 @@
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from cnn_train.challenge_slices import NewTest, Slice, SliceReport, change_chunk
 from cnn_train.data.image_set import ImageSet
 from cnn_train.device import Device
 from cnn_train.errors import UsageError
 from cnn_train.evaluate import Evaluation, evaluate
-from cnn_train.evaluation_report import find_mistakes, save_report
+from cnn_train.evaluation_report import find_mistakes, list_examples, save_report, save_slices
 from cnn_train.losses import LOSSES
 
 CLASSES = ("cat", "dog", "frog")
@@ -87,3 +88,55 @@ def test_a_report_directory_that_is_a_file_is_a_usage_error(tmp_path):
             checkpoint=Path("best.ckpt"),
             model_name="lenet",
         )
+
+
+@pytest.fixture
+def sliced() -> SliceReport:
+    """Slices of eight images: one challenge of ours and CIFAR-10-C's of the same name."""
+    clean = evaluation_of([[1.0, 0.0, 0.0]] * 8, [0] * 8)
+    shared = {"severities": (0, 4), "accuracy": (1.0, 0.5), "num_examples": 8}
+    return SliceReport(
+        clean=clean,
+        seed=3,
+        severities=(0, 4),
+        slices=(
+            Slice(
+                "illumination", "contrast", strengths=(None, 0.75), pixels_changed=(0, 1), **shared
+            ),
+            Slice(
+                "CIFAR-10-C",
+                "contrast",
+                strengths=(None,) * 2,
+                pixels_changed=(None,) * 2,
+                **shared,
+            ),
+        ),
+        classes=(),
+        new_tests=(NewTest("CIFAR-10.1", "v6", 8, 0.5, (0.2, 0.8)),),
+    )
+
+
+def test_examples_are_the_images_that_were_measured_under_our_own_challenges(sliced):
+    (row,) = list_examples(sliced)
+    images_NCHW = sliced.clean.images.images_NCHW
+    assert (row.group, row.severities, row.accuracy) == ("illumination", (0, 4), (1.0, 0.5))
+    assert torch.equal(row.images[0], images_NCHW[0])
+    assert torch.equal(row.images[1], change_chunk(images_NCHW, 0, "contrast", 4, 3)[1][0])
+
+
+def test_slices_are_saved_as_pictures_and_document(sliced, tmp_path):
+    written = save_slices(sliced, tmp_path / "new", checkpoint=Path("x.ckpt"), model_name="m")
+    names = ["slices.png", "challenges.png", "slices.json"]
+    assert written == [tmp_path / "new" / name for name in names]
+    document = json.loads(written[2].read_text())
+    assert document == json.loads(json.dumps(sliced.to_json(Path("x.ckpt"))))
+    assert document["new_tests"][0]["accuracy"] == 0.5
+
+
+def test_a_test_without_severities_has_no_curves_to_draw(sliced, tmp_path):
+    alone = replace(sliced, slices=())
+    with pytest.raises(UsageError, match="no severities to draw"):
+        save_slices(alone, tmp_path / "a.png", checkpoint=Path("x"), model_name="m")
+    assert save_slices(alone, tmp_path, checkpoint=Path("x"), model_name="m") == [
+        tmp_path / "slices.json"
+    ]

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..data.image_set import ImageSet
     from ..evaluate import Evaluation
     from ..trained_model import TrainedModel
 
@@ -47,10 +48,33 @@ def evaluate(
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Images per forward pass.")
     ] = 512,
+    slices: Annotated[
+        bool,
+        typer.Option(
+            "--slices", help="Accuracy under shifts, other light, occlusion …, by severity."
+        ),
+    ] = False,
+    severities: Annotated[
+        str, typer.Option("--severities", help="For --slices: a range or a list up to 5.")
+    ] = "0-5",
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="For --slices: of the changes made to images.")
+    ] = 0,
+    corruptions: Annotated[
+        Path | None,
+        typer.Option(
+            "--corruptions", metavar="DIR", help="Measure on CIFAR-10-C or CIFAR-10.1 (.npy) too."
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Write figures and JSON to here.")
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Write figures and JSON to here; for slices also a .png or .svg file.",
+        ),
     ] = None,
 ) -> None:
     """Measure a model: accuracy with its interval, every class, calibration, mistakes."""
@@ -63,25 +87,74 @@ def evaluate(
     from .evaluation_display import show_evaluation
 
     path = find_checkpoint(checkpoint)
+    wanted = _plan_slices(slices, severities, corruptions, out)
     trained = load_trained_model(path, device)
     where = trained.device
     notice(f"{path} on {where.torch_device} ({where.reason}), {trained.precision.name}")
     access = make_data_access(data_dir, offline, verify=verify_data)
     images = load_split(trained, split.value, access, data_root)
-    evaluation = measure(
-        trained,
-        images,
-        split=split.value,
-        batch_size=batch_size,
-        tta=tta.value,
-        progress=progress,
-    )
+    scoring: dict[str, Any] = {
+        "split": split.value,
+        "batch_size": batch_size,
+        "tta": tta.value,
+        "progress": progress,
+    }
+    if wanted is not None:
+        _report_slices(trained, images, wanted | scoring | {"seed": seed}, path, as_json, out)
+        return
+    evaluation = measure(trained, images, **scoring)
     if as_json:
         print_json(evaluation.to_json(path))
     else:
         show_evaluation(evaluation, trained.config.model.name)
     if out is not None:
         _save(evaluation, out, path, trained)
+
+
+def _plan_slices(
+    slices: bool, severities: str, corruptions: Path | None, out: Path | None
+) -> dict[str, Any] | None:
+    """Check what slices are wanted before anything slow begins; None: none are."""
+    from ..challenge_slices import parse_severities
+    from ..data.challenges import CHALLENGES
+    from ..data.cifar10.harder_tests import find_harder_tests
+    from ..figures.saving import check_figure_path, is_figure_path
+
+    levels = parse_severities(severities)
+    if not slices and corruptions is None:
+        return None
+    if out is not None and is_figure_path(out):
+        check_figure_path(out)
+    return {
+        "severities": levels,
+        "challenges": tuple(CHALLENGES) if slices else (),
+        "harder_tests": find_harder_tests(corruptions) if corruptions else [],
+    }
+
+
+def _report_slices(
+    trained: "TrainedModel",
+    images: "ImageSet",
+    settings: dict[str, Any],
+    checkpoint: Path,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """Measure the slices, show them and write their files."""
+    from ..challenge_slices import evaluate_slices
+    from ..evaluation_report import save_slices
+    from .console import notice, print_json
+    from .slices_display import show_slices
+
+    report = evaluate_slices(trained, images, **settings)
+    model_name = trained.config.model.name
+    if as_json:
+        print_json(report.to_json(checkpoint))
+    else:
+        show_slices(report, model_name)
+    if out is not None:
+        written = save_slices(report, out, checkpoint=checkpoint, model_name=model_name)
+        notice(f"wrote {', '.join(str(path) for path in written)}")
 
 
 def _save(evaluation: "Evaluation", out: Path, checkpoint: Path, trained: "TrainedModel") -> None:

@@ -13,6 +13,7 @@ from . import checkpoint, config, data, models
 from .console import error, stdout
 from .evaluate import evaluate
 from .fit import fit
+from .inspect import inspect
 from .predict import predict
 from .profile import profile
 from .runs import runs
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command()(fit)
 app.command()(evaluate)
 app.command()(predict)
+app.command()(inspect)
 app.command()(runs)
 app.command()(profile)
 app.add_typer(models.app, name="models")

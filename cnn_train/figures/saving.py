@@ -39,9 +39,14 @@ def save_figure(figure: Figure, path: Path) -> None:
     write_atomically(path, content.getvalue())
 
 
+def is_figure_path(path: Path) -> bool:
+    """Whether the path's ending names a format that figures are saved in."""
+    return path.suffix.lower() in _CHANGING_METADATA
+
+
 def check_figure_path(path: Path) -> None:
     """Refuse early, with UsageError, a path that :func:`save_figure` could not write to."""
-    if path.suffix.lower() not in _CHANGING_METADATA:
+    if not is_figure_path(path):
         raise UsageError(f"{path}: figures are saved as .png or .svg; change the file's ending")
     if not path.parent.is_dir():
         raise UsageError(f"{path}: there is no directory {path.parent}; create it first")

@@ -3,6 +3,7 @@
 from .architecture import ArchitectureConfig
 from .densenet import DenseNetConfig
 from .fastnet import FastNetConfig
+from .hog_linear import HogLinearConfig
 from .lenet import LeNetConfig
 from .linear import LinearConfig
 from .mlp import MLPConfig
@@ -15,6 +16,7 @@ from .wide_resnet import WideResNetConfig
 
 ARCHITECTURES: dict[str, type[ArchitectureConfig]] = {
     "linear": LinearConfig,
+    "hog_linear": HogLinearConfig,
     "mlp": MLPConfig,
     "lenet": LeNetConfig,
     "fastnet": FastNetConfig,

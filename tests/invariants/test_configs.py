@@ -17,7 +17,7 @@ CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 MAX_LINES = 30
 
 SHIPPED = {
-    "quickstart", "fast_cpu", "linear_hinge", "linear_cross_entropy", "lenet_hinge",
+    "quickstart", "fast_cpu", "linear_hinge", "linear_cross_entropy", "hog_linear", "lenet_hinge",
     "lenet_cross_entropy", "vgg16_hinge", "vgg16_cross_entropy", "resnet18", "resnet20",
     "wrn28_10", "speedrun_cpu", "speedrun_gpu", "speedrun96_gpu",
 }  # fmt: skip

@@ -16,6 +16,7 @@ from cnn_train.models.summary import is_layer
 # name -> parameters for ten classes of 3×32×32, with the default settings
 LITERATURE = {
     "linear": 30_730,  # the lecture: 10 · 3072 + 10
+    "hog_linear": 7 * 7 * 4 * 9 * 10 + 10,  # blocks of 2×2 cells of 4×4 pixels, nine directions
     "mlp": 3072 * 512 + 512 + 512 * 256 + 256 + 256 * 10 + 10,
     "lenet": 62_006,  # LeNet-5 of the PyTorch tutorial, three input channels
     "vgg11": 9_228_362,

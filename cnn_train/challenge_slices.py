@@ -1,0 +1,247 @@
+"""Accuracy under each of the lecture's challenges, from severity 0 (the clean images) to 5.
+
+Shape letters: N examples, M of them, C channels, H W pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from .class_spread import measure_spread
+from .data.challenges import CHALLENGES
+from .data.challenges.challenge import MAX_SEVERITY
+from .data.cifar10.harder_tests import HarderTest
+from .data.dataset import Advance, Progress, silent
+from .data.image_set import ImageSet
+from .errors import UsageError
+from .evaluate import Evaluation, evaluate
+from .reproducibility import make_generator
+from .test_time_augmentation import ViewsName
+from .trained_model import TrainedModel
+
+CHUNK = 500
+"""Images changed at a time: few enough for the memory, and independent of the batch size."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A model under one challenge; every tuple has an entry per severity.
+
+    strengths: None at severity 0, and for images that others changed. pixels_changed: share of
+    the pixels of which at least one channel differs from the clean image; None: not known.
+    """
+
+    group: str
+    name: str
+    num_examples: int
+    severities: tuple[int, ...]
+    strengths: tuple[float | None, ...]
+    accuracy: tuple[float, ...]
+    pixels_changed: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class ClassSlice:
+    """How well one class is recognised, and how far apart its images lie in feature space."""
+
+    label: str
+    accuracy: float | None
+    spread: float | None
+
+
+@dataclass(frozen=True)
+class NewTest:
+    """A model on images of another source, which have no severities; interval: 95 %."""
+
+    benchmark: str
+    name: str
+    num_examples: int
+    accuracy: float
+    accuracy_interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class SliceReport:
+    """A model on clean images and on every slice; ``clean`` is the ordinary evaluation."""
+
+    clean: Evaluation
+    seed: int
+    severities: tuple[int, ...]
+    slices: tuple[Slice, ...]
+    classes: tuple[ClassSlice, ...]
+    new_tests: tuple[NewTest, ...]
+
+    def to_json(self, checkpoint: Path) -> dict[str, Any]:
+        """Return the document that ``evaluate --slices --json`` prints."""
+        return {
+            "checkpoint": str(checkpoint),
+            "split": self.clean.split,
+            "tta": self.clean.tta,
+            "num_examples": len(self.clean.images),
+            "seed": self.seed,
+            "accuracy": self.clean.accuracy,
+            "accuracy_interval": list(self.clean.accuracy_interval),
+            "slices": [asdict(one) for one in self.slices],
+            "classes": [asdict(one) for one in self.classes],
+            "new_tests": [asdict(one) for one in self.new_tests],
+        }
+
+
+def parse_severities(text: str) -> tuple[int, ...]:
+    """Read ``0-5`` or ``1,3,5``; raises UsageError for anything else."""
+    severities: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        last = last or first
+        if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
+            raise UsageError(f"--severities {text}: write a range or a list, such as 0-5 or 1,3,5")
+        severities |= set(range(int(first), min(int(last), MAX_SEVERITY + 1) + 1))
+    if max(severities) > MAX_SEVERITY:
+        raise UsageError(f"--severities {text}: severities go from 0 to {MAX_SEVERITY}")
+    return tuple(sorted(severities))
+
+
+def evaluate_slices(
+    trained: TrainedModel,
+    images: ImageSet,
+    *,
+    split: str = "test",
+    severities: Sequence[int] = range(MAX_SEVERITY + 1),
+    seed: int = 0,
+    challenges: Sequence[str] = tuple(CHALLENGES),
+    harder_tests: Sequence[HarderTest] = (),
+    batch_size: int = 512,
+    tta: ViewsName = "none",
+    progress: Progress = silent,
+) -> SliceReport:
+    """Measure the model on the clean images, under each challenge and on each harder test.
+
+    Severity 0 is the clean images' own result. Chance is drawn from ``seed`` and the challenge's
+    name only: a higher severity does more of the same to an image. Raises what ``evaluate`` does.
+    """
+    clean = evaluate(
+        trained, images, split=split, batch_size=batch_size, tta=tta, progress=progress
+    )
+    run = _Run(trained, clean, tuple(severities), seed, batch_size)
+    slices = run.measure_challenges(challenges, progress) if challenges else []
+    corruptions = [test for test in harder_tests if test.num_severities > 1]
+    new_tests = [test for test in harder_tests if test.num_severities == 1]
+    return SliceReport(
+        clean=clean,
+        seed=seed,
+        severities=run.severities,
+        slices=(*slices, *(run.measure_corruption(test, progress) for test in corruptions)),
+        classes=_measure_classes(trained, clean, batch_size) if challenges else (),
+        new_tests=tuple(run.measure_new_test(test, progress) for test in new_tests),
+    )
+
+
+def _measure_classes(
+    trained: TrainedModel, clean: Evaluation, batch_size: int
+) -> tuple[ClassSlice, ...]:
+    spreads = measure_spread(trained, clean.images, batch_size=batch_size)
+    return tuple(
+        ClassSlice(one.label, one.accuracy, spread)
+        for one, spread in zip(clean.per_class, spreads, strict=True)
+    )
+
+
+def count_chunks(images_NCHW: Tensor) -> int:
+    """Return into how many chunks of at most CHUNK images the changing of images is cut."""
+    return -(-len(images_NCHW) // CHUNK)
+
+
+def change_chunk(
+    images_NCHW: Tensor, chunk: int, name: str, severity: int, seed: int
+) -> tuple[Tensor, Tensor]:
+    """Return a chunk of images and what a challenge makes of them, uint8 MCHW each.
+
+    A chunk takes every so-manieth image: in one of neighbours, sorted by class, a border cut from
+    another image would always come from the same class.
+    """
+    before_MCHW = images_NCHW[chunk :: count_chunks(images_NCHW)]
+    generator = make_generator(seed, "challenge", name, chunk)
+    return before_MCHW, CHALLENGES[name].apply(before_MCHW, severity, generator)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all slices of one report have in common."""
+
+    trained: TrainedModel
+    clean: Evaluation
+    severities: tuple[int, ...]
+    seed: int
+    batch_size: int
+
+    def measure_challenges(self, names: Sequence[str], progress: Progress) -> list[Slice]:
+        num_changes = len(names) * sum(severity > 0 for severity in self.severities)
+        total = num_changes * len(self.clean.images)
+        with progress("Scoring changed images", total) as advance:
+            return [self.measure_challenge(name, advance) for name in names]
+
+    def measure_challenge(self, name: str, advance: Advance) -> Slice:
+        challenge = CHALLENGES[name]
+        measured = [self._measure(name, severity, advance) for severity in self.severities]
+        return Slice(
+            group=challenge.group,
+            name=name,
+            num_examples=len(self.clean.images),
+            severities=self.severities,
+            strengths=tuple(challenge.strengths[s - 1] if s else None for s in self.severities),
+            accuracy=tuple(accuracy for accuracy, _ in measured),
+            pixels_changed=tuple(changed for _, changed in measured),
+        )
+
+    def _measure(self, name: str, severity: int, advance: Advance) -> tuple[float, float]:
+        """Return the accuracy and the share of pixels changed."""
+        if severity == 0:
+            return self.clean.accuracy, 0.0
+        images_NCHW, labels_N = self.clean.images.images_NCHW, self.clean.images.labels_N
+        num_correct = num_changed = 0
+        for i in range(count_chunks(images_NCHW)):
+            before_MCHW, after_MCHW = change_chunk(images_NCHW, i, name, severity, self.seed)
+            num_changed += int((after_MCHW != before_MCHW).any(dim=1).sum())
+            scores_MK = self.trained.scores(
+                after_MCHW, batch_size=self.batch_size, tta=self.clean.tta, advance=advance
+            )
+            labels_M = labels_N[i :: count_chunks(images_NCHW)]
+            num_correct += int((scores_MK.argmax(dim=1) == labels_M).sum())
+        num_pixels = len(images_NCHW) * images_NCHW.shape[2:].numel()
+        return num_correct / len(images_NCHW), num_changed / num_pixels
+
+    def measure_corruption(self, test: HarderTest, progress: Progress) -> Slice:
+        """Measure one file of CIFAR-10-C; severity 0 is the clean images' own result."""
+        measured = {0: self.clean.accuracy} | {
+            severity: self.measure_images(test, severity, progress).accuracy
+            for severity in self.severities
+            if severity
+        }
+        return Slice(
+            group=test.benchmark,
+            name=test.name,
+            num_examples=len(test.labels_N) // test.num_severities,
+            severities=self.severities,
+            strengths=(None,) * len(self.severities),
+            accuracy=tuple(measured[severity] for severity in self.severities),
+            pixels_changed=(None,) * len(self.severities),
+        )
+
+    def measure_images(self, test: HarderTest, severity: int, progress: Progress) -> Evaluation:
+        return evaluate(
+            self.trained,
+            test.load(severity, self.trained.class_names),
+            split=test.name,
+            batch_size=self.batch_size,
+            tta=self.clean.tta,
+            progress=progress,
+        )
+
+    def measure_new_test(self, test: HarderTest, progress: Progress) -> NewTest:
+        found = self.measure_images(test, 1, progress)
+        return NewTest(
+            test.benchmark, test.name, len(found.images), found.accuracy, found.accuracy_interval
+        )

@@ -1,0 +1,66 @@
+"""Occlusion and clutter: something lies over the object, or around it.
+
+In the formulas p is a level in [0, 255]; what leaves that range is clipped.
+
+Shape letters: B images, C channels, H W pixels.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..augment import cut_out
+from .challenge import LEVELS, draw_angles, to_bytes
+from .viewpoint import pixel_places, shorter_side_px
+
+MID_GREY = 128
+
+
+def cover(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Hide a square of side ``strength`` · side behind grey, anywhere inside the image.
+
+    A larger square lies as far from one border in proportion to the other as a smaller one.
+    """
+    num_images, channels, height, width = images_BCHW.shape
+    side_px = round(strength * shorter_side_px(images_BCHW))
+    down_B, right_B = torch.rand(2, num_images, generator=generator)
+    top_B = (down_B * (height - side_px + 1)).long()
+    left_B = (right_B * (width - side_px + 1)).long()
+    return cut_out(images_BCHW, top_B, left_B, side_px, [MID_GREY] * channels)
+
+
+def add_noise(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Add normal noise to every number: p + 255 · ``strength`` · n."""
+    noise_BCHW = torch.randn(images_BCHW.shape, generator=generator)
+    return to_bytes(images_BCHW + LEVELS * strength * noise_BCHW)
+
+
+def add_texture(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Lay a weave of two waves over the image: p + 255 · ``strength`` · (sin u + sin v) / 2.
+
+    Each wave has a random direction and phase, and 2 to 8 periods along the shorter side.
+    """
+    waves = _draw_wave(images_BCHW, generator) + _draw_wave(images_BCHW, generator)
+    return to_bytes(images_BCHW + LEVELS * strength * waves / 2)
+
+
+def frame(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Paste a border of ``strength`` · side that is cut from another image of these, at random."""
+    num_images, _, height, width = images_BCHW.shape
+    border_px = round(strength * shorter_side_px(images_BCHW))
+    circle_B = torch.randperm(num_images, generator=generator)
+    strangers_BCHW = torch.empty_like(images_BCHW)
+    strangers_BCHW[circle_B] = images_BCHW[circle_B.roll(1)]  # nobody is his own neighbour
+    inside = (slice(None), slice(None), slice(border_px, height - border_px),
+              slice(border_px, width - border_px))  # fmt: skip
+    strangers_BCHW[inside] = images_BCHW[inside]
+    return strangers_BCHW
+
+
+def _draw_wave(images_BCHW: Tensor, generator: torch.Generator) -> Tensor:
+    x, y = pixel_places(images_BCHW)
+    angle, phase = (draw_angles(images_BCHW, generator) for _ in range(2))
+    periods = 2 + 6 * torch.rand(len(images_BCHW), 1, 1, 1, generator=generator)
+    per_px = 2 * math.pi * periods / shorter_side_px(images_BCHW)
+    return (per_px * (x * angle.cos() + y * angle.sin()) + phase).sin()

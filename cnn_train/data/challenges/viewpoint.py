@@ -1,0 +1,83 @@
+"""Viewpoint: "all pixels change when the camera moves".
+
+Each function says where each new pixel looks in the old image. The place lies between pixels, so
+that four of them are mixed (bilinear); beyond a border lies the image's reflection.
+
+Shape letters: B images, C channels, H W pixels.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .challenge import draw_angles, draw_signs, to_bytes
+
+
+def shift(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Move by ``strength`` · side in a random direction a: (x, y) ← (x − d cos a, y − d sin a).
+
+    The move is rounded to whole pixels: nothing is mixed.
+    """
+    x, y = pixel_places(images_BCHW)
+    angle = draw_angles(images_BCHW, generator)
+    distance_px = strength * shorter_side_px(images_BCHW)
+    return look_at(
+        images_BCHW,
+        x - (distance_px * angle.cos()).round(),
+        y - (distance_px * angle.sin()).round(),
+    )
+
+
+def rotate(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Turn by a = ±``strength`` degrees: (x, y) ← (x cos a + y sin a, y cos a − x sin a)."""
+    x, y = pixel_places(images_BCHW)
+    angle = torch.deg2rad(strength * draw_signs(images_BCHW, generator))
+    return look_at(
+        images_BCHW, x * angle.cos() + y * angle.sin(), y * angle.cos() - x * angle.sin()
+    )
+
+
+def zoom(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Enlarge by s = ``strength``, or shrink by it as often: (x, y) ← (x / s, y / s)."""
+    x, y = pixel_places(images_BCHW)
+    scale = strength ** draw_signs(images_BCHW, generator)
+    return look_at(images_BCHW, x / scale, y / scale)
+
+
+def tilt(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Tilt the picture plane towards a random direction a: (x, y) ← (x, y) / (1 + depth).
+
+    depth = ``strength`` · (x cos a + y sin a) with x and y in half sides: one border comes nearer,
+    the opposite one moves away.
+    """
+    x, y = pixel_places(images_BCHW)
+    angle = draw_angles(images_BCHW, generator)
+    half_px = shorter_side_px(images_BCHW) / 2
+    depth = 1 + strength * (x * angle.cos() + y * angle.sin()) / half_px
+    depth = depth.clamp(min=0.2)  # a long image's far ends would pass behind the camera
+    return look_at(images_BCHW, x / depth, y / depth)
+
+
+def pixel_places(images_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+    """Return x (1 × W) and y (H × 1) of the pixels' centres, in px from the image's centre."""
+    height, width = images_BCHW.shape[2:]
+    x_W = torch.arange(width) - (width - 1) / 2
+    y_H = torch.arange(height) - (height - 1) / 2
+    return x_W[None, :], y_H[:, None]
+
+
+def shorter_side_px(images_BCHW: Tensor) -> int:
+    """Return the shorter side, in which strengths are measured."""
+    return min(images_BCHW.shape[2:])
+
+
+def look_at(images_BCHW: Tensor, x_B1HW: Tensor, y_B1HW: Tensor) -> Tensor:
+    """Return uint8 images whose pixels are taken from the given places (px from the centre)."""
+    height, width = images_BCHW.shape[2:]
+    shape_BHW = (len(images_BCHW), height, width)
+    x_BHW, y_BHW = x_B1HW[:, 0].expand(shape_BHW), y_B1HW[:, 0].expand(shape_BHW)
+    places_BHW2 = torch.stack([x_BHW * (2 / width), y_BHW * (2 / height)], dim=-1)
+    pixels = F.grid_sample(
+        images_BCHW.float(), places_BHW2, padding_mode="reflection", align_corners=False
+    )
+    return to_bytes(pixels)

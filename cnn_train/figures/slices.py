@@ -1,0 +1,171 @@
+"""How a model's accuracy falls as images get harder, and what harder looks like.
+
+Shape letters: C channels, H W pixels.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from .mistakes import show_image
+from .style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    SMALL_SIZE,
+    TEXT_SIZE,
+    add_legend,
+    hide_axes,
+    make_figure,
+    shorten,
+    style_axes,
+)
+
+COLOURS = (BLUE, ORANGE, GREEN, INK)
+MARKERS = ("o", "s", "^", "D")
+NUM_COLUMNS = 3
+MOST_CLASSES = 24
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One challenge: accuracy (a fraction) at each severity, from 0 to 5."""
+
+    group: str
+    name: str
+    severities: tuple[int, ...]
+    accuracy: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ClassPoint:
+    """One class: its accuracy and how far its images are spread in feature space."""
+
+    label: str
+    accuracy: float | None
+    spread: float | None
+
+
+@dataclass(frozen=True)
+class ExampleRow:
+    """One image under one challenge: uint8 CHW at each severity, and the accuracy there."""
+
+    group: str
+    name: str
+    severities: tuple[int, ...]
+    images: tuple[Tensor, ...]
+    accuracy: tuple[float, ...]
+
+
+def draw_slices(
+    curves: Sequence[Curve], classes: Sequence[ClassPoint], *, chance: float, title: str
+) -> Figure:
+    """Draw a panel of curves per group and, where there are ``classes``, one of their bars."""
+    groups = [(name, list(members)) for name, members in groupby(curves, key=lambda c: c.group)]
+    num_panels = len(groups) + bool(classes)
+    num_columns = max(1, min(NUM_COLUMNS, num_panels))
+    num_rows = max(1, math.ceil(num_panels / num_columns))
+    figure = make_figure(max(3.6 * num_columns, 5), 3.1 * num_rows + 0.5, title)
+    panels = figure.subplots(num_rows, num_columns, squeeze=False).ravel()
+    for axes in panels[num_panels:]:
+        axes.set_visible(False)
+    for axes, (group, members) in zip(panels, groups, strict=False):
+        _draw_group(axes, group, members, chance)
+    if classes:
+        _draw_classes(panels[num_panels - 1], classes)
+    return figure
+
+
+def _draw_group(axes: Axes, group: str, curves: Sequence[Curve], chance: float) -> None:
+    """Draw up to four curves by name; of more, all in grey and their mean."""
+    many = len(curves) > len(COLOURS)
+    for i, curve in enumerate(curves):
+        color, marker = (GREY, "") if many else (COLOURS[i], MARKERS[i])
+        label = "_" if many else curve.name
+        _plot(axes, curve.severities, curve.accuracy, color, marker, label, 0.8 if many else 1.8)
+    if many:
+        columns = zip(*(curve.accuracy for curve in curves), strict=True)
+        means = [sum(column) / len(curves) for column in columns]
+        _plot(axes, curves[0].severities, means, BLUE, "o", f"mean of {len(curves)}", 2.2)
+    axes.axhline(100 * chance, color=GREY, linestyle=":", linewidth=1.2, label="chance")
+    style_axes(axes, title=group, x="severity", y="accuracy (%)")
+    axes.set_ylim(0, 100)
+    axes.set_xticks(range(6))
+    axes.set_xlim(-0.2, 5.2)
+    add_legend(axes)
+
+
+def _plot(
+    axes: Axes,
+    severities: Sequence[int],
+    accuracy: Sequence[float],
+    color: str,
+    marker: str,
+    label: str,
+    width: float,
+) -> None:
+    axes.plot(
+        severities,
+        [100 * one for one in accuracy],
+        color=color,
+        marker=marker,
+        markersize=4,
+        linewidth=width,
+        label=label,
+    )
+
+
+def _draw_classes(axes: Axes, classes: Sequence[ClassPoint]) -> None:
+    """Draw a bar per class, the hardest on top; of very many classes, the hardest ones."""
+    known = [one for one in classes if one.accuracy is not None]
+    hardest = sorted(known, key=lambda one: one.accuracy or 0)[:MOST_CLASSES]
+    percents = [100 * (one.accuracy or 0) for one in hardest]
+    bars = axes.barh(range(len(hardest)), percents, color=BLUE, height=0.7)
+    spreads = ["" if one.spread is None else f"{one.spread:.2f}" for one in hardest]
+    axes.bar_label(bars, spreads, padding=3, size=SMALL_SIZE, color=INK)
+    style_axes(
+        axes, title="intraclass variation (at the bars: spread)", x="accuracy (%)", grid=False
+    )
+    axes.set_yticks(range(len(hardest)), [shorten(one.label, 16) for one in hardest])
+    for tick in axes.get_yticklabels():
+        tick.set_parse_math(False)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 115)  # room for the number beside a full bar
+    axes.set_xticks(range(0, 101, 25))
+
+
+def draw_examples(rows: Sequence[ExampleRow], title: str) -> Figure:
+    """Draw the same image under every challenge, in two blocks: severities from left to right."""
+    num_rows = math.ceil(len(rows) / 2)
+    num_severities = len(rows[0].severities)
+    width_inches = max(2 * (0.95 * num_severities + 1.2), 6.0)
+    figure = make_figure(width_inches, 1.12 * num_rows + 0.8, title)
+    halves = figure.add_gridspec(1, 2)
+    for i, part in enumerate((rows[:num_rows], rows[num_rows:])):
+        grid = figure.add_subfigure(halves[i]).subplots(num_rows, num_severities, squeeze=False)
+        for axes in grid[len(part) :].ravel():
+            axes.set_visible(False)
+        for line, row in zip(grid, part, strict=False):
+            _draw_example_row(line, row, named=row is part[0])
+    return figure
+
+
+def _draw_example_row(line: Sequence[Axes], row: ExampleRow, *, named: bool) -> None:
+    for axes, severity, image_CHW, accuracy in zip(
+        line, row.severities, row.images, row.accuracy, strict=True
+    ):
+        show_image(axes, image_CHW)
+        axes.set_xlabel(f"{100 * accuracy:.1f} %", size=SMALL_SIZE, color=INK, labelpad=2)
+        if named:
+            axes.set_title(f"severity {severity}", size=SMALL_SIZE, color=INK)
+    line[0].set_ylabel(
+        row.name, size=TEXT_SIZE, color=INK, rotation=0, ha="right", va="center", labelpad=6
+    )
+    hide_axes(line[0])

@@ -1,0 +1,115 @@
+"""What the computer sees: an image is a grid of numbers in [0, 255].
+
+Where we see a cat, there is a table with a row for each line of pixels, and in each place three
+numbers: how much red, green and blue light. A picture of 800 × 600 pixels is
+
+    600 rows · 800 columns · 3 channels = 1,440,000 numbers
+
+The "semantic gap" is the way from these numbers to the word "cat". A network for small images does
+not even get all of them: the central square of the picture is scaled down (bicubic, antialiased) to
+32 × 32 · 3 = 3,072 numbers, and each number p becomes
+
+    (p / 255 − mean) / deviation
+
+with the mean and the deviation of its channel in the training images.
+
+Shape letters: H W pixels, C channels.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data.images.files import load_image, resize_and_crop
+from ..data.normalization import Normalization
+
+CHANNEL_NAMES = ("red", "green", "blue")
+
+
+@dataclass(frozen=True)
+class ChannelFacts:
+    """The smallest, the mean and the largest of one channel's numbers."""
+
+    name: str
+    smallest: float
+    mean: float
+    largest: float
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """An image file as numbers, and what is left of it for a network.
+
+    image_CHW: uint8, upright RGB, as decoded. seen_CHW: uint8, as ``predict`` shows it to the
+    network. inputs_CHW: float32, as the network computes with them; None: no network is named.
+    notices: what had to be decided to read the file.
+    """
+
+    path: str
+    image_CHW: Tensor
+    seen_CHW: Tensor
+    inputs_CHW: Tensor | None
+    notices: tuple[str, ...]
+
+    def to_json(self, *, with_pixels: bool) -> dict[str, Any]:
+        """Return the document that ``inspect --json`` prints; shapes are (H, W, C)."""
+        seen = _describe(self.seen_CHW)
+        if with_pixels:
+            seen["pixels"] = dict(zip(CHANNEL_NAMES, self.seen_CHW.tolist(), strict=True))
+        if self.inputs_CHW is not None:
+            seen["inputs"] = [asdict(one) for one in measure_channels(self.inputs_CHW)]
+        return {
+            "path": self.path,
+            **_describe(self.image_CHW),
+            "notices": list(self.notices),
+            "network": seen,
+        }
+
+
+def inspect_image(
+    path: Path, *, size_px: int = 32, normalization: Normalization | None = None
+) -> Inspection:
+    """Read an image file and bring it to the ``size_px`` of a network, exactly as ``predict`` does.
+
+    Raises DataError where the file is no readable image.
+    """
+    decoded = load_image(path)
+    seen_CHW = _to_channels_first(resize_and_crop(decoded.pixels_HWC, size_px))
+    return Inspection(
+        path=str(path),
+        image_CHW=_to_channels_first(decoded.pixels_HWC),
+        seen_CHW=seen_CHW,
+        inputs_CHW=normalization(seen_CHW[None])[0] if normalization else None,
+        notices=decoded.notices,
+    )
+
+
+def measure_channels(image_CHW: Tensor) -> list[ChannelFacts]:
+    """Return the facts of the three channels of an image of any number type."""
+    return [
+        ChannelFacts(
+            name,
+            float(channel_HW.min()),
+            float(channel_HW.double().mean()),
+            float(channel_HW.max()),
+        )
+        for name, channel_HW in zip(CHANNEL_NAMES, image_CHW, strict=True)
+    ]
+
+
+def _describe(image_CHW: Tensor) -> dict[str, Any]:
+    channels, height, width = image_CHW.shape
+    return {
+        "shape": [height, width, channels],
+        "dtype": str(image_CHW.dtype).removeprefix("torch."),
+        "num_values": image_CHW.numel(),
+        "range": [int(image_CHW.min()), int(image_CHW.max())],
+        "channels": [asdict(one) for one in measure_channels(image_CHW)],
+    }
+
+
+def _to_channels_first(pixels_HWC: Any) -> Tensor:
+    return torch.from_numpy(pixels_HWC).permute(2, 0, 1)
