@@ -1,0 +1,52 @@
+"""The loss of one minibatch as a function of all weights: the landscape that training walks down.
+
+    L(θ) = 1/B Σ L_i(θ) + λR(θ)
+
+The images stay, the weights θ vary. Computed in float64, where small steps are still exact, with the
+network in training mode and with the same dropout every time, so that it is a function indeed.
+
+Shape letters: P parameters.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from ..errors import UsageError
+from ..reproducibility import seed_global_generators
+from ..session import Session
+
+
+class MinibatchLoss:
+    """The data loss and λR of the first minibatch of a session, whose network it takes over."""
+
+    def __init__(self, session: Session) -> None:
+        if session.device.torch_device.type == "mps":
+            raise UsageError("learn slope computes in float64, which mps lacks; use --device cpu")
+        self.session = session
+        self.model = session.model.double().train()
+        self.weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        batch = next(session.batches.epoch(0))
+        self.images_BCHW, self.labels_B = batch.images_BCHW.double(), batch.labels_B
+
+    def point(self) -> Tensor:
+        """Return the weights as they are: P numbers."""
+        return parameters_to_vector(self.weights).detach().clone()
+
+    @torch.no_grad()
+    def __call__(self, point_P: Tensor) -> float:
+        """Return the loss with the weights at ``point_P``, where they stay."""
+        vector_to_parameters(point_P, self.weights)
+        return self._total().item()
+
+    def gradient(self) -> Tensor:
+        """Return the gradient at the present weights by backpropagation: P numbers."""
+        gradients = torch.autograd.grad(self._total(), self.weights, allow_unused=True)
+        pairs = zip(gradients, self.weights, strict=True)
+        parts = [torch.zeros_like(w) if g is None else g for g, w in pairs]
+        return torch.cat([part.reshape(-1) for part in parts])
+
+    def _total(self) -> Tensor:
+        seed_global_generators(self.session.config.seed, "dropout", 0)
+        loss = self.session.loss_fn(self.model(self.images_BCHW), self.labels_B)
+        return loss + self.session.penalty()
