@@ -10,7 +10,7 @@ import typer
 from .. import __version__
 from ..distributed import require_one_process
 from ..errors import OUT_OF_MEMORY, CnnTrainError, is_out_of_memory
-from . import config, data, models
+from . import config, data, learn, models
 from .console import error, stdout
 from .evaluate import evaluate
 from .fit import fit
@@ -32,6 +32,7 @@ app.command()(profile)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
+app.add_typer(learn.app, name="learn")
 
 
 def _print_version(wanted: bool) -> None:

@@ -101,6 +101,19 @@ class Graph:
             return node.name or self.label(position)
         return ELEMENTARY[node.operation].write([self.label(one) for one in node.operands])
 
+    def symbol(self, position: int) -> str:
+        """Return what a drawing calls a node: ``x1``, ``×``, ``sin``, or ``** 2``."""
+        node = self.nodes[position]
+        if not node.is_operation:
+            return node.name or self.label(position)
+        reached = [self.nodes[operand].depends for operand in node.operands]
+        elementary = ELEMENTARY[node.operation]
+        if all(reached) and not elementary.is_infix:
+            return elementary.text.split("(")[0]
+        filler = "" if elementary.is_infix else "·"
+        pairs = zip(reached, node.operands, strict=True)
+        return elementary.write([filler if one else self.label(k) for one, k in pairs]).strip()
+
     def write(self, position: int) -> str:
         """Return the whole formula that ends in a node, in terms of the inputs."""
         node = self.nodes[position]

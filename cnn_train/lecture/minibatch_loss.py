@@ -2,15 +2,14 @@
 
     L(θ) = 1/B Σ L_i(θ) + λR(θ)
 
-The images stay, the weights θ vary. Computed in float64, where small steps are still exact, with the
-network in training mode and with the same dropout every time, so that it is a function indeed.
+The images stay, the weights θ vary. Computed in float64, where small steps are still exact, with
+the network in training mode and with the same dropout every time, so that it is a function indeed.
 
 Shape letters: P parameters.
 """
 
 import torch
 from torch import Tensor
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ..errors import UsageError
 from ..reproducibility import seed_global_generators
@@ -31,22 +30,27 @@ class MinibatchLoss:
 
     def point(self) -> Tensor:
         """Return the weights as they are: P numbers."""
-        return parameters_to_vector(self.weights).detach().clone()
+        return _flatten([weight.detach() for weight in self.weights])
 
     @torch.no_grad()
     def __call__(self, point_P: Tensor) -> float:
         """Return the loss with the weights at ``point_P``, where they stay."""
-        vector_to_parameters(point_P, self.weights)
+        pieces = torch.split(point_P, [weight.numel() for weight in self.weights])
+        for weight, piece in zip(self.weights, pieces, strict=True):
+            weight.copy_(piece.view(weight.shape))
         return self._total().item()
 
     def gradient(self) -> Tensor:
         """Return the gradient at the present weights by backpropagation: P numbers."""
         gradients = torch.autograd.grad(self._total(), self.weights, allow_unused=True)
         pairs = zip(gradients, self.weights, strict=True)
-        parts = [torch.zeros_like(w) if g is None else g for g, w in pairs]
-        return torch.cat([part.reshape(-1) for part in parts])
+        return _flatten([torch.zeros_like(w) if g is None else g for g, w in pairs])
 
     def _total(self) -> Tensor:
         seed_global_generators(self.session.config.seed, "dropout", 0)
         loss = self.session.loss_fn(self.model(self.images_BCHW), self.labels_B)
         return loss + self.session.penalty()
+
+
+def _flatten(tensors: list[Tensor]) -> Tensor:
+    return torch.cat([one.reshape(-1) for one in tensors])

@@ -59,6 +59,6 @@ def compare_modes(graph: Graph, point: Sequence[float]) -> list[ModeCosts]:
     many_to_one = parse_expressions(["+".join(f"sin({name})" for name in names)])
     return [
         count_costs("this function", graph, point),
-        count_costs(f"sin(x), …, sin({size}x)", one_to_many, [1.0]),
-        count_costs(f"sin(x1) + … + sin(x{size})", many_to_one, [1.0] * size),
+        count_costs(f"sin(x),…,sin({size}x)", one_to_many, [1.0]),
+        count_costs(f"sin(x1)+…+sin(x{size})", many_to_one, [1.0] * size),
     ]

@@ -2,10 +2,10 @@
 
     f(θ + h·d) ≈ f(θ) + h · ∇f·d    so the slope along a unit direction d is ∇f·d = ‖∇f‖ cos(angle)
 
-It is largest straight along the gradient, smallest (most negative) straight against it, and zero at
-right angles. Gradient descent therefore steps along −∇f: no other direction goes down as steeply. In
-a space of many dimensions a random direction is almost at right angles to the gradient: guessing
-does not get one down.
+It is largest straight along the gradient, smallest (most negative) straight against it, and zero
+at right angles. Gradient descent therefore steps along −∇f: no other direction goes down as
+steeply. In a space of many dimensions a random direction is almost at right angles to the gradient:
+guessing does not get one down.
 
 Shape letters: P parameters.
 """
@@ -101,7 +101,8 @@ def numeric_slope(value: Value, point_P: Tensor, direction_P: Tensor, h: float) 
 def random_direction(point_P: Tensor, generator: torch.Generator) -> Tensor:
     """Draw a unit direction, all equally likely."""
     drawn_P = torch.randn(len(point_P), generator=generator, dtype=torch.float64)
-    return (drawn_P / drawn_P.norm()).to(point_P.device)
+    unit_P: Tensor = drawn_P / drawn_P.norm()
+    return unit_P.to(point_P.device)
 
 
 def turn(along_P: Tensor, degrees: float, generator: torch.Generator) -> Tensor:
@@ -109,9 +110,10 @@ def turn(along_P: Tensor, degrees: float, generator: torch.Generator) -> Tensor:
     if degrees in (0.0, 180.0):
         return along_P if degrees == 0.0 else -along_P
     side_P = random_direction(along_P, generator)
-    side_P = side_P - (side_P @ along_P) * along_P
+    side_P -= (side_P @ along_P) * along_P
     radians = math.radians(degrees)
-    return math.cos(radians) * along_P + math.sin(radians) * side_P / side_P.norm()
+    turned_P: Tensor = math.cos(radians) * along_P + math.sin(radians) * side_P / side_P.norm()
+    return turned_P
 
 
 def angle_between(along_P: Tensor, direction_P: Tensor) -> float:

@@ -115,7 +115,7 @@ def work_hinge(loss: HingeConfig, name: str, scores: Sequence[float], label: int
     excess = [0.0 if j == label else max(0.0, v) for j, v in enumerate(violations)]
     terms = [v**2 for v in excess] if loss.squared else excess
     slopes = [2 * v if loss.squared else float(v > 0) for v in excess]
-    slopes[label] = -math.fsum(slopes)
+    slopes[label] = 0.0 - math.fsum(slopes)
     shown = tuple(None if j == label else v for j, v in enumerate(violations))
     columns = {f"s_j - s_y + {loss.margin:g}": shown}
     total = math.fsum(terms)

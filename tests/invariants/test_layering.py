@@ -30,7 +30,7 @@ LAYERS = (
     {"session", "trained_model"},
     {"resuming", "saving"},
     {"fit"},
-    {"evaluate", "predict_files", "run_summary", "profile_step"},
+    {"evaluate", "predict_files", "run_summary", "profile_step", "lecture"},
     {"evaluation_report", "api"},
     {"cli"},
     {"__main__"},
@@ -46,11 +46,12 @@ HOMES = {
     "matplotlib": ("figures",),
     "PIL": ("data",),
     "filelock": ("data", "run_directory"),
+    "sympy": ("lecture",),
     "pickle": ("data.cifar10",),
 }
 
 # What `cnn-train --help` must not wait for.
-HEAVY = {"torch", "torchvision", "matplotlib", "pydantic", "numpy", "PIL", "yaml"}
+HEAVY = {"torch", "torchvision", "matplotlib", "pydantic", "numpy", "PIL", "yaml", "sympy"}
 
 
 @dataclass(frozen=True)
