@@ -13,8 +13,8 @@ from ..errors import UsageError
 from .layered_layout import Layout, Point, arrange
 from .style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, TEXT_SIZE, hide_axes, make_figure, shorten
 
-COLUMN_INCHES, ROW_INCHES, NOTE_INCHES = 2.0, 0.9, 0.18
-BOX_WIDTH, BOX_HEIGHT = 0.66, 0.72
+COLUMN_INCHES, ROW_INCHES, NOTE_INCHES = 2.1, 0.9, 0.18
+BOX_WIDTH, BOX_HEIGHT = 0.74, 0.72
 """Of a column's width and a row's height."""
 
 MOST_COLUMNS = 50

@@ -22,8 +22,8 @@ def draw_slopes(
     cosine = gradient_norm * np.cos(np.radians(degrees))
     axes.axhline(0, color=GREY, lw=0.8)
     axes.plot(degrees, cosine, color=GREY, lw=1.8, label="∇f·d = ‖∇f‖ cos(angle)")
-    _scatter(axes, random, "o", BLUE, "measured, random directions")
-    _scatter(axes, turned, "D", ORANGE, "measured, turned away from ∇f")
+    _scatter(axes, turned, "measured, turned away from ∇f", marker="D", ms=5, color=ORANGE)
+    _scatter(axes, random, "measured, random directions", marker="o", ms=9, mec=BLUE, mfc="none")
     axes.set_xticks(range(0, 181, 45), ["0°\nalong ∇f", "45°", "90°", "135°", "180°\nalong −∇f"])
     style_axes(axes, x="angle between the direction and the gradient", y="slope")
     add_legend(axes)
@@ -31,8 +31,9 @@ def draw_slopes(
 
 
 def _scatter(
-    axes: Axes, points: Sequence[tuple[float, float]], marker: str, colour: str, label: str
+    axes: Axes, points: Sequence[tuple[float, float]], label: str, **look: str | float
 ) -> None:
+    """Mark points; the random ones are rings, for in a network they all lie at 90°."""
     if points:
         angles, slopes = zip(*points, strict=True)
-        axes.plot(angles, slopes, marker, color=colour, markersize=5, label=label)
+        axes.plot(angles, slopes, linestyle="", label=label, **look)  # type: ignore[arg-type]

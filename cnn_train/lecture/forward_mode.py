@@ -84,8 +84,7 @@ def trace_forward(graph: Graph, one: ForwardPass) -> list[DualStep]:
             rule=chain_rule(graph, position),
             tangent=one.tangents[position],
         )
-        for position, node in enumerate(graph.nodes)
-        if node.operation != "constant"
+        for position in graph.steps
     ]
 
 

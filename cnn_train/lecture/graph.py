@@ -73,14 +73,15 @@ class Graph:
         return sum(node.is_operation for node in self.nodes)
 
     @property
+    def steps(self) -> list[int]:
+        """The positions of all nodes but constants, which are written into other steps."""
+        return [i for i, node in enumerate(self.nodes) if node.operation != "constant"]
+
+    @property
     def edges(self) -> list[tuple[int, int]]:
-        """Every (operand, node) along which something of an input flows, in order."""
-        return [
-            (operand, position)
-            for position, node in enumerate(self.nodes)
-            for operand in node.operands
-            if self.nodes[operand].depends
-        ]
+        """Every (operand, node) of two steps, in order: the arrows of a drawing."""
+        steps = self.steps
+        return [(one, step) for step in steps for one in self.nodes[step].operands if one in steps]
 
     def live_operands(self, position: int) -> list[tuple[int, int]]:
         """List (operand number, its position) of a node's operands that an input can reach."""
@@ -92,7 +93,7 @@ class Graph:
         node = self.nodes[position]
         if node.operation == "constant":
             return f"{node.constant:.7g}"
-        return f"v{sum(one.operation != 'constant' for one in self.nodes[: position + 1])}"
+        return f"v{self.steps.index(position) + 1}"
 
     def step(self, position: int) -> str:
         """Return what a node computes from its operands, e.g. ``v1 × v2``."""
@@ -106,13 +107,13 @@ class Graph:
         node = self.nodes[position]
         if not node.is_operation:
             return node.name or self.label(position)
-        reached = [self.nodes[operand].depends for operand in node.operands]
+        constants = [self.nodes[one].operation == "constant" for one in node.operands]
         elementary = ELEMENTARY[node.operation]
-        if all(reached) and not elementary.is_infix:
+        if not any(constants) and not elementary.is_infix:
             return elementary.text.split("(")[0]
         filler = "" if elementary.is_infix else "·"
-        pairs = zip(reached, node.operands, strict=True)
-        return elementary.write([filler if one else self.label(k) for one, k in pairs]).strip()
+        pairs = zip(constants, node.operands, strict=True)
+        return elementary.write([self.label(k) if one else filler for one, k in pairs]).strip()
 
     def write(self, position: int) -> str:
         """Return the whole formula that ends in a node, in terms of the inputs."""

@@ -26,7 +26,7 @@ class Relu(sympy.Function):  # type: ignore[misc]
     @classmethod
     def eval(cls, z: Any) -> Any:
         """Compute where ``z`` is a number."""
-        return sympy.Max(z, 0) if z.is_Number else None
+        return sympy.Max(z, 0) if z.is_number else None
 
     def fdiff(self, argindex: int = 1) -> Any:
         """Return the step function."""
@@ -39,7 +39,7 @@ class Larger(sympy.Function):  # type: ignore[misc]
     @classmethod
     def eval(cls, a: Any, b: Any) -> Any:
         """Compute where both are numbers."""
-        return sympy.Max(a, b) if a.is_Number and b.is_Number else None
+        return sympy.Max(a, b) if a.is_number and b.is_number else None
 
     def fdiff(self, argindex: int = 1) -> Any:
         """Return the step function of the lead of one over the other."""
@@ -73,7 +73,10 @@ class SymbolicGradient:
         """Evaluate with 40 digits; None where a formula has no finite real value there."""
         values = {sympy.Symbol(name): sympy.Float(x, DIGITS)
                   for name, x in zip(self.graph.input_names, point, strict=True)}  # fmt: skip
-        numbers = [formula.evalf(DIGITS, subs=values) for formula in self.formulas]
+        try:
+            numbers = [formula.evalf(DIGITS, subs=values) for formula in self.formulas]
+        except ArithmeticError:  # mpmath divides by zero
+            return None
         return [float(one) for one in numbers] if all(map(_is_finite, numbers)) else None
 
 

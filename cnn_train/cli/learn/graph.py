@@ -46,11 +46,10 @@ def _describe_nodes(built: "Graph", values: Sequence[float] | None) -> list[dict
             "node": built.label(position),
             "symbol": built.symbol(position),
             "step": built.step(position),
-            "operands": [built.label(operand) for operand in node.operands],
+            "operands": [built.label(operand) for operand in built.nodes[position].operands],
         }
         | ({} if values is None else {"value": values[position]})
-        for position, node in enumerate(built.nodes)
-        if node.operation != "constant"
+        for position in built.steps
     ]
 
 
@@ -58,29 +57,28 @@ def _show_nodes(built: "Graph", values: Sequence[float] | None) -> None:
     from .page import digits, make_table, show_table
 
     table = make_table("node", "computes", "", numbers=() if values is None else ("value",))
-    for position, node in enumerate(built.nodes):
-        if node.operation != "constant":
-            role = "input" if node.operation == "input" else _output_names(built, position)
-            value = [] if values is None else [digits(values[position])]
-            table.add_row(built.label(position), built.step(position), role, *value)
+    for position in built.steps:
+        is_input = built.nodes[position].operation == "input"
+        roles = ["input"] * is_input + _output_names(built, position)
+        value = [] if values is None else [digits(values[position])]
+        table.add_row(built.label(position), built.step(position), ", ".join(roles), *value)
     show_table(table)
 
 
-def _output_names(built: "Graph", position: int) -> str:
-    """Return ``f``, or of several outputs ``f2``, for a node that is one; else nothing."""
+def _output_names(built: "Graph", position: int) -> list[str]:
+    """Return ``f``, or of several outputs ``f1``, ``f2``, as far as this node is one."""
     several = len(built.outputs) > 1
-    names = [f"f{i + 1}" if several else "f" for i, o in enumerate(built.outputs) if o == position]
-    return ", ".join(names)
+    return [f"f{i + 1}" if several else "f" for i, o in enumerate(built.outputs) if o == position]
 
 
 def save_graph(
     built: "Graph", texts: Sequence[str], notes: Mapping[int, tuple[str, ...]], out: Path
 ) -> None:
-    """Draw the nodes that an input can reach, with notes by position."""
+    """Draw the steps, with notes by position."""
     from ...figures.computational_graph import Box, draw_computational_graph
     from .page import function_name, save_picture
 
-    drawn = [i for i, node in enumerate(built.nodes) if node.depends]
+    drawn = built.steps
     boxes = [
         Box(
             symbol=built.symbol(i),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from rich.table import Table
 
     from ...lecture.graph import Graph
@@ -125,8 +124,8 @@ def check_picture(out: Path | None) -> None:
         check_figure_path(out)
 
 
-def save_picture(figure: "Figure", out: Path) -> None:
-    """Save a figure and name its file on stderr."""
+def save_picture(figure: Any, out: Path) -> None:
+    """Save a matplotlib Figure and name its file on stderr."""
     from ...figures.saving import save_figure
     from ..console import notice
 

@@ -47,9 +47,7 @@ def reverse_mode(
 
 def _describe_tape(graph: "Graph", values: Sequence[float]) -> list[dict[str, Any]]:
     return [
-        {"node": graph.label(i), "step": graph.step(i), "value": values[i]}
-        for i, node in enumerate(graph.nodes)
-        if node.operation != "constant"
+        {"node": graph.label(i), "step": graph.step(i), "value": values[i]} for i in graph.steps
     ]
 
 
@@ -136,6 +134,5 @@ def _save(
     notes = {
         i: (f"= {digits(value)}", f"{barred(graph.label(i))} = {digits(adjoints.get(i, 0.0))}")
         for i, value in enumerate(values)
-        if graph.nodes[i].depends
     }
     save_graph(graph, texts, notes, out)
