@@ -158,7 +158,8 @@ def _try(
     if not all(map(math.isfinite, gradient)):
         return Method(name, problem="the differences are too large for a float")
     error = largest_error(gradient, exact)
-    return Method(name, value, tuple(gradient), error, operations, time_call(way))
+    finite = error if math.isfinite(error) else None  # relative to a slope of 1e-320
+    return Method(name, value, tuple(gradient), finite, operations, time_call(way))
 
 
 def time_call(call: Callable[[], object]) -> float:

@@ -101,7 +101,10 @@ class Parser:
             if found is None:
                 self._refuse_character(position)
             kind = str(found.lastgroup)
-            tokens.append((kind, found.group(kind), found.start(kind)))
+            word = found.group(kind)
+            if kind == "name" and not word.isidentifier():
+                self._fail(f"{word!r} is no name; a power is written **", found.start(kind))
+            tokens.append((kind, word, found.start(kind)))
             position = found.end()
         return [*tokens, ("end", "", end)]
 

@@ -66,11 +66,13 @@ def measure_slopes(
 ) -> Slopes:
     """Measure the slope along the gradient, turned away from it, and in random directions.
 
-    Raises UsageError where the gradient is zero: then no direction is the steepest.
+    Raises UsageError where the gradient is zero, so that no direction is steepest, or not finite.
     """
     norm = float(gradient_P.norm())
     if norm == 0:
         raise UsageError("the gradient is 0 at this point: it is flat there; choose another point")
+    if not math.isfinite(norm):
+        raise UsageError("the gradient is too long for a float at this point; choose another point")
     along_P = gradient_P / norm
     turns = TURNS_DEGREES if len(point_P) > 1 else (0.0, 180.0)
     directions = [(False, turn(along_P, degrees, generator)) for degrees in turns]

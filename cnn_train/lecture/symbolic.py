@@ -98,7 +98,7 @@ def to_formula(graph: Graph, position: int) -> Any:
         return sympy.Symbol(node.name)
     if node.operation == "constant":
         is_small = abs(node.constant) <= LARGEST_EXACT_NUMBER
-        return sympy.nsimplify(repr(node.constant)) if is_small else _float(node.constant)
+        return sympy.Rational(repr(node.constant)) if is_small else _float(node.constant)
     operands = [to_formula(graph, operand) for operand in node.operands]
     return TO_SYMPY[node.operation](*operands)
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..errors import UsageError
 from ..losses.cross_entropy import CrossEntropyConfig
 from ..losses.hinge import HingeConfig
 
@@ -82,7 +83,10 @@ def work_out(
     class_names: Sequence[str],
     names: Sequence[str],
 ) -> WorkedLoss:
-    """Work out every example, and compare with the training loss and with its trap."""
+    """Work out every example, and compare with the training loss and with its trap.
+
+    Raises UsageError where a loss is too large for a float.
+    """
     scores_NK = scores_NK.double()
     rows = zip(names, scores_NK.tolist(), labels_N.tolist(), strict=True)
     if isinstance(loss, HingeConfig):
@@ -93,6 +97,8 @@ def work_out(
         formula = cross_entropy_formula(loss)
         examples = [work_cross_entropy(loss, *row) for row in rows]
         trap = softmax_twice(loss, scores_NK, labels_N)
+    if not all(math.isfinite(example.loss) for example in examples):
+        raise UsageError("the loss of these scores is too large for a float; give smaller ones")
     return WorkedLoss(
         formula=formula,
         class_names=tuple(class_names),
@@ -113,7 +119,7 @@ def work_hinge(loss: HingeConfig, name: str, scores: Sequence[float], label: int
     """Charge every wrong class that comes within the margin of the right one."""
     violations = [score - scores[label] + loss.margin for score in scores]
     excess = [0.0 if j == label else max(0.0, v) for j, v in enumerate(violations)]
-    terms = [v**2 for v in excess] if loss.squared else excess
+    terms = [v * v for v in excess] if loss.squared else excess
     slopes = [2 * v if loss.squared else float(v > 0) for v in excess]
     slopes[label] = 0.0 - math.fsum(slopes)
     shown = tuple(None if j == label else v for j, v in enumerate(violations))

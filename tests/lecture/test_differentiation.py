@@ -96,3 +96,10 @@ def test_errors_are_measured_against_reverse_mode_where_the_formula_has_no_value
     symbolic, *_, by_tape = found.methods
     assert symbolic.problem and "x ** (-1): 0 ** (-1) is not defined" in symbolic.problem
     assert by_tape.gradient == (1.0, 0.0)
+
+
+def test_an_error_that_is_no_float_is_left_out() -> None:
+    found = differentiate("x*1e-320 + x**2*1e10", 0.0)
+    errors = {one.name: one.error for one in found.methods}
+    assert errors["numerical, forward"] is None
+    assert errors["reverse mode"] == 0

@@ -65,6 +65,7 @@ def test_any_name_may_be_a_variable_and_none_is_looked_up() -> None:
         ("x)", r"column 2: unexpected '\)'"),
         ("x,y", "column 2: unexpected ','"),
         ("x^2", r"column 2: '\^' has no meaning here; a power is written \*\*"),
+        ("2*x²", r"column 3: 'x²' is no name; a power is written \*\*"),
         ("x ; y", "column 3: ';' has no meaning here"),
         ("x.y", r"column 2: '\.' has no meaning here"),
         ("x[0]", r"column 2: '\[' has no meaning here"),

@@ -76,8 +76,12 @@ def test_the_same_seed_gives_the_same_directions_of_unit_length() -> None:
     assert random_direction(POINT_P, torch.Generator()).norm() == pytest.approx(1)
 
 
-def test_a_flat_point_has_no_steepest_direction() -> None:
-    with pytest.raises(UsageError, match="the gradient is 0 at this point"):
+@pytest.mark.parametrize(
+    ("slope", "message"), [(0.0, "the gradient is 0 at"), (1e308, "the gradient is too long")]
+)
+def test_a_gradient_without_a_direction_is_refused(slope: float, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         measure_slopes(
-            value, torch.zeros(3), POINT_P, num_random=1, generator=torch.Generator(), h=1e-5
-        )
+            value, torch.full((3,), slope, dtype=torch.float64), POINT_P,
+            num_random=1, generator=torch.Generator(), h=1e-5,
+        )  # fmt: skip

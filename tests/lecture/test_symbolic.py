@@ -61,3 +61,9 @@ def test_a_gradient_as_formulas_grows_faster_than_the_function() -> None:
 
     (small, small_gradient), (large, large_gradient) = size(4), size(12)
     assert large_gradient / small_gradient > 2 * large / small
+
+
+def test_a_constant_stays_the_number_that_was_written() -> None:
+    found = differentiate(parse_expressions(["1.4142135623730951*x+1e-320*y+0.3333333333333333*z"]))
+    assert found.exact([1.0, 1.0, 1.0]) == [1.4142135623730951, 1e-320, 0.3333333333333333]
+    assert not any("sqrt" in text for text in found.texts)

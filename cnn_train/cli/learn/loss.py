@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ...trained_model import TrainedModel
 
 MOST_SHOWN = 5
+LARGEST_SCORE = 1e300
+"""Differences of larger scores may not be floats."""
 
 
 class LossName(StrEnum):
@@ -154,15 +156,16 @@ def _read_scores(scores: Sequence[str], labels: Sequence[int]) -> Scored:
 
 
 def _read_row(text: str) -> list[float]:
-    import math
-
     words = text.replace(",", " ").split()
     try:
         row = [float(word.replace("−", "-")) for word in words]
     except ValueError:
         raise UsageError(f"--scores {text!r}: not all of these are numbers") from None
-    if len(row) < 2 or not all(map(math.isfinite, row)):
-        raise UsageError(f"--scores {text!r}: give two or more finite numbers, one per class")
+    if len(row) < 2 or not all(abs(score) <= LARGEST_SCORE for score in row):
+        raise UsageError(
+            f"--scores {text!r}: give two or more numbers, one per class, none beyond "
+            f"{LARGEST_SCORE:g}"
+        )
     return row
 
 
