@@ -9,7 +9,7 @@ import typer
 from .. import __version__
 from ..distributed import require_one_process
 from ..errors import OUT_OF_MEMORY, CnnTrainError, ResourceError, describe_shortage
-from . import checkpoint, config, data, models
+from . import checkpoint, config, data, learn, models
 from .console import error, stdout
 from .evaluate import evaluate
 from .fit import fit
@@ -47,6 +47,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(config.app, name="config")
+app.add_typer(learn.app, name="learn")
 
 
 def _print_version(wanted: bool) -> None:

@@ -61,12 +61,16 @@ HOMES = {
     "matplotlib": ("figures",),
     "PIL": ("data",),
     "filelock": ("data", "run_directory"),
+    "sympy": ("lecture",),
     "pickle": ("data.cifar10",),
     "safetensors": ("foreign_file", "weight_export"),
 }
 
 # What `cnn-train --help` must not wait for.
-HEAVY = {"torch", "torchvision", "matplotlib", "pydantic", "numpy", "PIL", "yaml", "safetensors"}
+HEAVY = {"torch", "torchvision", "matplotlib", "pydantic", "numpy", "PIL", "yaml"} | {
+    "safetensors",
+    "sympy",
+}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,137 @@
+"""``cnn-train learn diff``: one gradient, found in every way there is."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..options import JsonOption
+from .page import AtOption, ExprOption, PictureOption
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ...lecture.differentiation import Differentiation, Method
+    from ...lecture.graph import Graph
+    from ...lecture.numerical import StepError
+
+CHART_WIDTH = 44
+CHART_EXPONENTS = (-16, 0)
+"""The chart's ends: errors of 1e-16 and of 1."""
+
+
+def diff(
+    expression: ExprOption = None,
+    at: AtOption = None,
+    h: Annotated[
+        float, typer.Option("--h", min=1e-300, max=1.0, help="Step of the numerical slopes.")
+    ] = 1e-5,
+    as_json: JsonOption = False,
+    out: PictureOption = None,
+) -> None:
+    """Differentiate by hand, by formula, by differences and automatically, side by side."""
+    from dataclasses import asdict
+
+    from ...lecture.differentiation import differentiate_every_way
+    from ..console import print_json
+    from .page import check_picture, read_function
+
+    check_picture(out)
+    texts, graph, point = read_function(None if expression is None else [expression], at)
+    found = differentiate_every_way(texts[0], graph, point, h)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        _show(found, graph)
+    if out is not None:
+        _save(found, graph, out)
+
+
+def _show(found: "Differentiation", graph: "Graph") -> None:
+    from .page import show_function, show_table, show_text
+
+    show_function([found.expression], graph, found.point)
+    show_table(_methods_table(found))
+    show_text(
+        "\nerror: the largest of a slope, relative. operations: functions evaluated, plus "
+        f"slope × tangent steps. numerical: h = {found.h:g}."
+    )
+    for method in found.methods:
+        if method.problem:
+            show_text(f"{method.name}: no answer here. {method.problem}")
+    show_text()
+    for name, formula in zip(found.input_names, found.derivatives, strict=True):
+        show_text(f"symbolic: ∂f/∂{name} = {formula}")
+    show_text(f"found by SymPy in {1000 * found.derivation_seconds:.1f} ms")
+    if any("Heaviside" in formula for formula in found.derivatives):
+        show_text("Heaviside(z) is the step: 0 below 0, 1 above; a second number is its value at 0")
+    show_table(_curve_table(found.curve))
+    show_text(
+        "\nf forward, c centred differences, * both. A large h is wrong because the function "
+        "bends, a small one because rounding is divided by h."
+    )
+
+
+def _methods_table(found: "Differentiation") -> "Table":
+    from .page import digits, make_table, microseconds, short
+
+    headings = [one.name.replace(", ", "\n").replace(" mode", "\nmode") for one in found.methods]
+    table = make_table("", numbers=headings)
+
+    def add(label: str, write: Callable[["Method"], str]) -> None:
+        table.add_row(label, *("—" if one.problem else write(one) for one in found.methods))
+
+    add("f", lambda one: digits(one.value or 0.0))
+    for i, name in enumerate(found.input_names):
+        add(f"∂f/∂{name}", lambda one, i=i: digits((one.gradient or ())[i]))  # type: ignore[misc]
+    add("error", lambda one: short(one.error))
+    add("operations", lambda one: str(one.operations))
+    add("time", lambda one: microseconds(one.seconds))
+    return table
+
+
+def _curve_table(curve: "Sequence[StepError]") -> "Table":
+    from .page import make_table, short
+
+    low, high = CHART_EXPONENTS
+    scale = f"1e{low}".ljust(CHART_WIDTH // 2 - 2) + f"1e{(low + high) // 2}"
+    scale = scale.ljust(CHART_WIDTH - 1) + "1"
+    table = make_table(numbers=("h", "forward", "centred"), last=scale)
+    for one in curve:
+        marks = _marks(one.forward, one.centred)
+        table.add_row(f"{one.h:.0e}", short(one.forward), short(one.centred), marks)
+    return table
+
+
+def _marks(forward: float | None, centred: float | None) -> str:
+    """Draw one line of the chart: f and c where their errors lie between 1e-16 and 1."""
+    line = [" "] * CHART_WIDTH
+    for letter, error in (("f", forward), ("c", centred)):
+        if error is not None:
+            place = _place(error)
+            line[place] = letter if line[place] == " " else "*"
+    return "".join(line).rstrip()
+
+
+def _place(error: float) -> int:
+    from math import log10
+
+    low, high = CHART_EXPONENTS
+    share = (log10(max(error, 10.0**low)) - low) / (high - low)
+    return round(min(share, 1.0) * (CHART_WIDTH - 1))
+
+
+def _save(found: "Differentiation", graph: "Graph", out: Path) -> None:
+    from ...figures.difference_errors import draw_difference_errors
+    from .page import digits, function_name, save_picture
+
+    pairs = zip(found.input_names, found.point, strict=True)
+    where = ", ".join(f"{name} = {digits(x)}" for name, x in pairs)
+    figure = draw_difference_errors(
+        [one.h for one in found.curve],
+        [one.forward for one in found.curve],
+        [one.centred for one in found.curve],
+        f"Numerical slopes of {function_name(graph)} = {found.expression} at {where}",
+    )
+    save_picture(figure, out)

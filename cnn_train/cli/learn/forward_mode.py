@@ -1,0 +1,65 @@
+"""``cnn-train learn forward-mode``: the trace of dual numbers, a pass per input."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..options import JsonOption
+from .page import AtOption, ExprsOption
+
+if TYPE_CHECKING:
+    from ...lecture.forward_mode import ForwardPass
+    from ...lecture.graph import Graph
+
+
+def forward_mode(
+    expressions: ExprsOption = None, at: AtOption = None, as_json: JsonOption = False
+) -> None:
+    """Trace forward-mode automatic differentiation, step by step."""
+    from dataclasses import asdict
+
+    from ...lecture.forward_mode import forward_jacobian, forward_passes, trace_forward
+    from ...lecture.mode_costs import compare_modes
+    from ..console import print_json
+    from .page import costs_table, point_json, read_function, show_function, show_table, show_text
+
+    texts, graph, point = read_function(expressions, at)
+    passes = forward_passes(graph, point)
+    costs = compare_modes(graph, point)
+    if as_json:
+        traces = [
+            {
+                "direction": list(one.direction),
+                "operations": one.operations,
+                "steps": [asdict(step) for step in trace_forward(graph, one)],
+            }
+            for one in passes
+        ]
+        where = {"expressions": texts, "point": point_json(graph, point)}
+        jacobian = forward_jacobian(graph, point)
+        found = {"passes": traces, "jacobian": jacobian, "costs": [asdict(one) for one in costs]}
+        print_json(where | found)
+        return
+    show_function(texts, graph, point)
+    show_text("Each step carries its value v and its slope v\u0307 along one input.")
+    for i in range(len(passes)):
+        _show_pass(graph, passes, i)
+    show_table(costs_table(costs))
+    show_text("\noperations: one per value computed, one per slope × tangent added up.")
+
+
+def _show_pass(graph: "Graph", passes: "Sequence[ForwardPass]", i: int) -> None:
+    from ...lecture.forward_mode import dotted, trace_forward
+    from .page import digits, make_table, show_heading, show_table, show_text
+
+    name, one = graph.input_names[i], passes[i]
+    show_text()
+    show_heading(f"Pass {i + 1} of {len(passes)}: along {name}")
+    table = make_table("node", "computes", numbers=("value",), last="tangent by the chain rule")
+    table.add_column("tangent", justify="right")
+    for step in trace_forward(graph, one):
+        rule = f"{dotted(step.node)} = {step.rule}"
+        table.add_row(step.node, step.formula, digits(step.value), rule, digits(step.tangent))
+    show_table(table)
+    for number, output in enumerate(graph.outputs, 1):
+        f = f"f{number}" if len(graph.outputs) > 1 else "f"
+        show_heading(f"→ ∂{f}/∂{name} = {digits(one.tangents[output])}")

@@ -1,0 +1,49 @@
+"""``cnn-train learn params``: why convolutions, in numbers of weights."""
+
+from typing import Annotated
+
+import typer
+
+from ..options import JsonOption
+
+
+def params(
+    image_size: Annotated[int, typer.Option(min=1, help="Side of the image in pixels.")] = 200,
+    channels: Annotated[int, typer.Option(min=1, help="1 for grey, 3 for colour.")] = 1,
+    units: Annotated[int, typer.Option(min=1, help="Hidden units.")] = 40_000,
+    patch: Annotated[int, typer.Option(min=1, help="Side of a patch in pixels.")] = 10,
+    filters: Annotated[int, typer.Option(min=1, help="Filters that all patches share.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """Count weights: fully connected, locally connected, and with shared filters."""
+    from dataclasses import asdict
+
+    from ...lecture.parameters import compare_layers
+    from ..console import print_json
+    from .page import make_table, show_heading, show_table, show_text
+
+    layers = compare_layers(image_size, channels, units, patch, filters)
+    setting = {"image_size": image_size, "channels": channels, "units": units}
+    setting |= {"patch": patch, "filters": filters}
+    if as_json:
+        rows = [asdict(one) | {"parameters": one.parameters, "bytes": one.bytes} for one in layers]
+        print_json(setting | {"layers": rows})
+        return
+    show_heading(f"An image of {image_size}×{image_size}×{channels}, {units:,} hidden units")
+    table = make_table("layer", numbers=("inputs per unit", "weights", "biases", "float32"))
+    for one in layers:
+        row = (f"{one.inputs_per_unit:,}", f"{one.weights:,}", f"{one.biases:,}")
+        table.add_row(one.kind, *row, _memory(one.bytes))
+    show_table(table)
+    show_text(
+        f"\nfully connected: every unit sees every pixel. locally connected: {patch}×{patch} "
+        f"pixels per unit, each with weights of its own. convolution: {filters} filters of "
+        f"{patch}×{patch}, the same at every place."
+    )
+
+
+def _memory(num_bytes: int) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if num_bytes >= size:
+            return f"{num_bytes / size:,.1f} {unit}"
+    return f"{num_bytes} B"

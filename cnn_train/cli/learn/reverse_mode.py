@@ -1,0 +1,138 @@
+"""``cnn-train learn reverse-mode``: the tape, and the trace of adjoints, a pass per output."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..options import JsonOption
+from .page import AtOption, ExprsOption, PictureOption
+
+if TYPE_CHECKING:
+    from ...lecture.graph import Graph
+    from ...lecture.reverse_mode import ReversePass
+
+
+def reverse_mode(
+    expressions: ExprsOption = None,
+    at: AtOption = None,
+    as_json: JsonOption = False,
+    out: PictureOption = None,
+) -> None:
+    """Trace reverse-mode automatic differentiation (backpropagation), step by step."""
+    from dataclasses import asdict
+
+    from ...lecture.mode_costs import compare_modes
+    from ...lecture.reverse_mode import reverse_passes
+    from ..console import print_json
+    from .page import check_picture, costs_table, point_json, read_function, show_table, show_text
+
+    check_picture(out)
+    texts, graph, point = read_function(expressions, at)
+    values, passes = reverse_passes(graph, point)
+    costs = compare_modes(graph, point)
+    if as_json:
+        where = {"expressions": texts, "point": point_json(graph, point)}
+        traces = [_describe_pass(graph, one) for one in passes]
+        jacobian = [list(one.gradient) for one in passes]
+        found = {"tape": _describe_tape(graph, values), "passes": traces, "jacobian": jacobian}
+        print_json(where | found | {"costs": [asdict(one) for one in costs]})
+    else:
+        _show_tape(texts, graph, point, values)
+        for i in range(len(passes)):
+            _show_pass(graph, passes, i)
+        show_table(costs_table(costs))
+        show_text("\noperations: one per value computed, one per slope × adjoint added up.")
+    if out is not None:
+        _save(graph, texts, values, passes, out)
+
+
+def _describe_tape(graph: "Graph", values: Sequence[float]) -> list[dict[str, Any]]:
+    return [
+        {"node": graph.label(i), "step": graph.step(i), "value": values[i]} for i in graph.steps
+    ]
+
+
+def _describe_pass(graph: "Graph", one: "ReversePass") -> dict[str, Any]:
+    from ...lecture.reverse_mode import chain_rule
+
+    steps = [
+        {
+            "node": graph.label(step.node),
+            "operand": graph.label(step.operand),
+            "rule": chain_rule(graph, step),
+            "slope": step.slope,
+            "contribution": step.contribution,
+            "collected": step.collected,
+        }
+        for step in one.steps
+    ]
+    adjoints = {graph.label(position): adjoint for position, adjoint in one.adjoints.items()}
+    return {
+        "output": graph.label(one.output),
+        "operations": one.operations,
+        "steps": steps,
+        "adjoints": adjoints,
+    }
+
+
+def _show_tape(
+    texts: Sequence[str], graph: "Graph", point: Sequence[float], values: Sequence[float]
+) -> None:
+    from .page import digits, make_table, show_function, show_heading, show_table, show_text
+
+    show_function(texts, graph, point)
+    show_text()
+    show_heading("Forward pass: the tape keeps every value")
+    table = make_table("node", "computes", numbers=("value",))
+    for row in _describe_tape(graph, values):
+        table.add_row(row["node"], row["step"], digits(row["value"]))
+    show_table(table)
+
+
+def _show_pass(graph: "Graph", passes: "Sequence[ReversePass]", i: int) -> None:
+    from ...lecture.reverse_mode import barred, chain_rule
+    from .page import digits, make_table, show_heading, show_table, show_text
+
+    one = passes[i]
+    end = barred(graph.label(one.output))
+    show_text()
+    show_heading(f"Backward pass {i + 1} of {len(passes)}: begin with {end} = 1")
+    table = make_table("from", "to", "hands on", numbers=("slope", "contribution", "collected"))
+    for step in one.steps:
+        operand = graph.label(step.operand)
+        rule = f"{barred(operand)} += {chain_rule(graph, step)}"
+        numbers = (step.slope, step.contribution, step.collected)
+        table.add_row(graph.label(step.node), operand, rule, *map(digits, numbers))
+    show_table(table)
+    _show_gradient(graph, one, f"f{i + 1}" if len(passes) > 1 else "f")
+
+
+def _show_gradient(graph: "Graph", one: "ReversePass", f: str) -> None:
+    """Print each slope, and of which paths it is the sum."""
+    from ...lecture.reverse_mode import paths_into
+    from .page import digits, show_heading
+
+    for position, (name, slope) in enumerate(zip(graph.input_names, one.gradient, strict=True)):
+        paths = paths_into(one, position)
+        total = " + ".join(map(digits, paths)).replace("+ -", "- ")
+        several = f" = {total}   ({len(paths)} paths)" if len(paths) > 1 else ""
+        show_heading(f"→ ∂{f}/∂{name} = {digits(slope)}{several}")
+
+
+def _save(
+    graph: "Graph",
+    texts: Sequence[str],
+    values: Sequence[float],
+    passes: "Sequence[ReversePass]",
+    out: Any,
+) -> None:
+    """Draw the graph with every node's value and its adjoint from the first output."""
+    from ...lecture.reverse_mode import barred
+    from .graph import save_graph
+    from .page import digits
+
+    adjoints = passes[0].adjoints
+    notes = {
+        i: (f"= {digits(value)}", f"{barred(graph.label(i))} = {digits(adjoints.get(i, 0.0))}")
+        for i, value in enumerate(values)
+    }
+    save_graph(graph, texts, notes, out)

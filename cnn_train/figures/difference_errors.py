@@ -1,0 +1,39 @@
+"""How wrong numerical slopes are: error against step, a U."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from .style import BLUE, ORANGE, SMALL_SIZE, add_legend, make_figure, style_axes
+
+SMALLEST_DRAWN = 1e-17
+"""An error of zero has no place on a logarithmic axis; it is drawn here."""
+
+
+def draw_difference_errors(
+    steps: Sequence[float],
+    forward: Sequence[float | None],
+    centred: Sequence[float | None],
+    title: str,
+) -> Figure:
+    """Draw the relative errors of forward and centred differences for every step h."""
+    figure = make_figure(8.0, 4.8, title)
+    axes = figure.add_subplot()
+    for errors, colour, marker, label in (
+        (forward, BLUE, "o", "forward: (f(x + h) − f(x)) / h"),
+        (centred, ORANGE, "s", "centred: (f(x + h) − f(x − h)) / 2h"),
+    ):
+        drawn = [float("nan") if e is None else max(e, SMALLEST_DRAWN) for e in errors]
+        axes.plot(steps, drawn, color=colour, marker=marker, markersize=4, lw=1.8, label=label)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks(steps[::2])
+    axes.minorticks_off()
+    style_axes(axes, x="step h", y="largest relative error of a slope")
+    axes.text(0.02, 0.03, "rounding", transform=axes.transAxes, size=SMALL_SIZE, style="italic")
+    axes.text(
+        0.98, 0.03, "curvature", transform=axes.transAxes, size=SMALL_SIZE, style="italic",
+        ha="right",
+    )  # fmt: skip
+    add_legend(axes)
+    return figure

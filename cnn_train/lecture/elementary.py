@@ -1,0 +1,140 @@
+"""The few functions of which every formula is made, each with its slopes.
+
+Whoever knows the slope of +, ×, sin and a dozen others knows, by the chain rule, the slope of
+everything that can be written with them. This table is all the calculus that automatic
+differentiation needs; the rest is bookkeeping.
+
+Where a function has a kink, the slope is torch's choice: 0 for relu at 0, ½ each for max of equals.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..errors import UsageError
+
+
+class DomainError(UsageError):
+    """A function has no finite real value, or no finite slope, where it is asked for one."""
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The slope by one operand: as written, and as computed from the operands and the value.
+
+    In ``text`` {a} and {b} stand for the operands and {v} for the value.
+    """
+
+    text: str
+    of: Callable[..., float]
+
+
+@dataclass(frozen=True)
+class Elementary:
+    """One function: how it is written, its value from its operands, a slope per operand."""
+
+    text: str
+    value: Callable[..., float]
+    slopes: tuple[Slope, ...]
+
+    @property
+    def is_infix(self) -> bool:
+        """Whether it is written between or before its operands, as + and − are."""
+        return "(" not in self.text
+
+    def write(self, operands: Sequence[str]) -> str:
+        """Fill in the operands, with parentheses where a sign would follow an operator."""
+        if self.is_infix:
+            operands = [f"({one})" if one.startswith("-") else one for one in operands]
+        return self.text.format(*operands)
+
+    def evaluate(self, operands: tuple[float, ...]) -> float:
+        """Return the value; raises DomainError where it is not a finite real number."""
+        return _finite(self._write(operands), "is not defined", self.value, operands)
+
+    def slope(self, position: int, operands: tuple[float, ...], value: float) -> float:
+        """Return the slope by one operand; raises DomainError where it is not finite."""
+        what = f"{self._write(operands)} has a value, but its slope"
+        return _finite(what, "is not defined", self.slopes[position].of, (*operands, value))
+
+    def _write(self, operands: tuple[float, ...]) -> str:
+        return self.write([f"{operand:.7g}" for operand in operands])
+
+
+def _finite(
+    what: str, problem: str, call: Callable[..., float], numbers: tuple[float, ...]
+) -> float:
+    try:
+        result = call(*numbers)
+    except ZeroDivisionError:
+        raise DomainError(f"{what} divides by zero") from None
+    except ValueError:
+        raise DomainError(f"{what} {problem}") from None
+    except OverflowError:
+        result = math.inf
+    if not math.isfinite(result):
+        raise DomainError(f"{what} is too large for a float")
+    return result
+
+
+def _step(z: float, at_zero: float) -> float:
+    """Return 0 below zero and 1 above it."""
+    return at_zero if z == 0 else float(z > 0)
+
+
+ELEMENTARY: dict[str, Elementary] = {
+    "+": Elementary(
+        "{0} + {1}", lambda a, b: a + b, (Slope("1", lambda *_: 1.0), Slope("1", lambda *_: 1.0))
+    ),
+    "-": Elementary(
+        "{0} - {1}", lambda a, b: a - b, (Slope("1", lambda *_: 1.0), Slope("-1", lambda *_: -1.0))
+    ),
+    "*": Elementary(
+        "{0} × {1}",
+        lambda a, b: a * b,
+        (Slope("{b}", lambda a, b, v: b), Slope("{a}", lambda a, b, v: a)),
+    ),
+    "/": Elementary(
+        "{0} / {1}",
+        lambda a, b: a / b,
+        (
+            Slope("1/{b}", lambda a, b, v: 1 / b),
+            Slope("-{v}/{b}", lambda a, b, v: -v / b),
+        ),
+    ),
+    "**": Elementary(
+        "{0} ** {1}",
+        math.pow,
+        (
+            Slope("{b}·{a}**({b}-1)", lambda a, b, v: b * math.pow(a, b - 1) if b else 0.0),
+            Slope("{v}·log({a})", lambda a, b, v: v * math.log(a)),
+        ),
+    ),
+    "neg": Elementary("-{0}", lambda a: -a, (Slope("-1", lambda *_: -1.0),)),
+    "sin": Elementary("sin({0})", math.sin, (Slope("cos({a})", lambda a, v: math.cos(a)),)),
+    "cos": Elementary("cos({0})", math.cos, (Slope("-sin({a})", lambda a, v: -math.sin(a)),)),
+    "tan": Elementary("tan({0})", math.tan, (Slope("(1+{v}²)", lambda a, v: 1 + v * v),)),
+    "exp": Elementary("exp({0})", math.exp, (Slope("{v}", lambda a, v: v),)),
+    "log": Elementary("log({0})", math.log, (Slope("1/{a}", lambda a, v: 1 / a),)),
+    "sqrt": Elementary("sqrt({0})", math.sqrt, (Slope("1/(2·{v})", lambda a, v: 0.5 / v),)),
+    "tanh": Elementary("tanh({0})", math.tanh, (Slope("(1-{v}²)", lambda a, v: 1 - v * v),)),
+    "relu": Elementary(
+        "relu({0})", lambda a: max(a, 0.0), (Slope("step({a})", lambda a, v: _step(a, 0.0)),)
+    ),
+    "max": Elementary(
+        "max({0}, {1})",
+        max,
+        (
+            Slope("step({a}-{b})", lambda a, b, v: _step(a - b, 0.5)),
+            Slope("step({b}-{a})", lambda a, b, v: _step(b - a, 0.5)),
+        ),
+    ),
+    # The slope of relu and max; it appears in formulas that were differentiated, never in a user's.
+    "step": Elementary(
+        "step({0})", _step, (Slope("0", lambda *_: 0.0), Slope("0", lambda *_: 0.0))
+    ),
+}
+
+FUNCTIONS = {"sin": 1, "cos": 1, "tan": 1, "exp": 1, "log": 1, "sqrt": 1, "tanh": 1, "relu": 1,
+             "max": 2}  # fmt: skip
+"""The functions that an expression may call, and how many operands each has."""

@@ -1,0 +1,56 @@
+"""The loss of one minibatch as a function of all weights: the landscape that training walks down.
+
+    L(θ) = 1/B Σ L_i(θ) + λR(θ)
+
+The images stay, the weights θ vary. Computed in float64, where small steps are still exact, with
+the network in training mode and with the same dropout every time, so that it is a function indeed.
+
+Shape letters: P parameters.
+"""
+
+import torch
+from torch import Tensor
+
+from ..errors import UsageError
+from ..reproducibility import seed_global_generators
+from ..session import Session
+
+
+class MinibatchLoss:
+    """The data loss and λR of the first minibatch of a session, whose network it takes over."""
+
+    def __init__(self, session: Session) -> None:
+        if session.device.torch_device.type == "mps":
+            raise UsageError("learn slope computes in float64, which mps lacks; use --device cpu")
+        self.session = session
+        self.model = session.model.double().train()
+        self.weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        batch = next(session.batches.epoch(0))
+        self.images_BCHW, self.labels_B = batch.images_BCHW.double(), batch.labels_B
+
+    def point(self) -> Tensor:
+        """Return the weights as they are: P numbers."""
+        return _flatten([weight.detach() for weight in self.weights])
+
+    @torch.no_grad()
+    def __call__(self, point_P: Tensor) -> float:
+        """Return the loss with the weights at ``point_P``, where they stay."""
+        pieces = torch.split(point_P, [weight.numel() for weight in self.weights])
+        for weight, piece in zip(self.weights, pieces, strict=True):
+            weight.copy_(piece.view(weight.shape))
+        return self._total().item()
+
+    def gradient(self) -> Tensor:
+        """Return the gradient at the present weights by backpropagation: P numbers."""
+        gradients = torch.autograd.grad(self._total(), self.weights, allow_unused=True)
+        pairs = zip(gradients, self.weights, strict=True)
+        return _flatten([torch.zeros_like(w) if g is None else g for g, w in pairs])
+
+    def _total(self) -> Tensor:
+        seed_global_generators(self.session.config.seed, "dropout", 0)
+        loss = self.session.loss_fn(self.model(self.images_BCHW), self.labels_B)
+        return loss + self.session.penalty()
+
+
+def _flatten(tensors: list[Tensor]) -> Tensor:
+    return torch.cat([one.reshape(-1) for one in tensors])

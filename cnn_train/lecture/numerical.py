@@ -1,0 +1,76 @@
+"""Numerical differentiation: move an input a little, see how far the value moves.
+
+    forward    (f(x + h) − f(x)) / h           wrong by about h · f″/2
+    centred    (f(x + h) − f(x − h)) / 2h      wrong by about h² · f‴/6
+
+Slow: an evaluation or two per input. Approximate, in two ways that pull in opposite directions: a
+large h is wrong by the terms above, and a small h subtracts two nearly equal numbers, of which a
+float keeps 16 digits, and divides what rounding left of them by h. So the error against h is a U.
+Easy to write, though, and hard to get wrong: that is why every gradient is checked with it.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .elementary import DomainError
+
+Function = Callable[[Sequence[float]], float]
+Rule = Callable[[Function, Sequence[float], float], list[float]]
+
+USUAL_STEP = 1e-5
+
+
+def forward_differences(f: Function, point: Sequence[float], h: float) -> list[float]:
+    """Return the gradient from n + 1 evaluations."""
+    here = f(point)
+    return [(f(moved(point, i, h)) - here) / h for i in range(len(point))]
+
+
+def centred_differences(f: Function, point: Sequence[float], h: float) -> list[float]:
+    """Return the gradient from 2n evaluations, with an error in h² instead of h."""
+    return [(f(moved(point, i, h)) - f(moved(point, i, -h))) / (2 * h) for i in range(len(point))]
+
+
+def moved(point: Sequence[float], i: int, h: float) -> list[float]:
+    """Return ``point`` with h added to input i."""
+    return [x + h if j == i else x for j, x in enumerate(point)]
+
+
+def largest_error(gradient: Sequence[float], exact: Sequence[float]) -> float:
+    """Return the largest relative error of an entry; absolute where the exact slope is 0."""
+    return max(abs(g - e) / (abs(e) or 1.0) for g, e in zip(gradient, exact, strict=True))
+
+
+@dataclass(frozen=True)
+class StepError:
+    """The largest error of an entry with one step h; None where f has no value beside the point."""
+
+    h: float
+    forward: float | None
+    centred: float | None
+
+
+def errors_against_step(
+    f: Function, point: Sequence[float], exact: Sequence[float]
+) -> list[StepError]:
+    """Return the errors for h = 0.1, 0.01, … 1e-15."""
+    steps = [float(f"1e-{k}") for k in range(1, 16)]
+    return [
+        StepError(
+            h,
+            _error_or_none(forward_differences, f, point, h, exact),
+            _error_or_none(centred_differences, f, point, h, exact),
+        )
+        for h in steps
+    ]
+
+
+def _error_or_none(
+    rule: Rule, f: Function, point: Sequence[float], h: float, exact: Sequence[float]
+) -> float | None:
+    try:
+        error = largest_error(rule(f, point, h), exact)
+    except DomainError:
+        return None
+    return error if math.isfinite(error) else None

@@ -1,0 +1,71 @@
+"""Why convolutions: how many weights a layer needs to look at an image.
+
+    fully connected      every unit sees every pixel                inputs × units
+    locally connected    every unit sees its own small patch        patch × units
+    convolution          the patches share their filters            patch × filters
+
+A 200×200 image and 40,000 hidden units make 1.6 billion weights when everything is connected. But
+what belongs together in an image lies together, so a unit needs a patch of 10×10 only; and what is
+worth finding in one place is worth finding everywhere, so 100 filters can serve all places.
+"""
+
+from dataclasses import dataclass
+
+from ..errors import UsageError
+
+BYTES_PER_WEIGHT = 4
+
+
+@dataclass(frozen=True)
+class LayerSize:
+    """One way to connect an image to hidden units.
+
+    inputs_per_unit: how many numbers one unit sees. bytes: of weights and biases in float32.
+    """
+
+    kind: str
+    inputs_per_unit: int
+    weights: int
+    biases: int
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return self.weights + self.biases
+
+    @property
+    def bytes(self) -> int:
+        """The memory that they take in float32."""
+        return BYTES_PER_WEIGHT * self.parameters
+
+
+def fully_connected(image_size_px: int, channels: int, units: int) -> LayerSize:
+    """Connect every unit to every number of the image."""
+    inputs = image_size_px**2 * channels
+    return LayerSize("fully connected", inputs, inputs * units, units)
+
+
+def locally_connected(patch_px: int, channels: int, units: int) -> LayerSize:
+    """Connect every unit to a patch of its own, with weights of its own."""
+    inputs = patch_px**2 * channels
+    return LayerSize("locally connected", inputs, inputs * units, units)
+
+
+def convolution(patch_px: int, channels: int, filters: int) -> LayerSize:
+    """Use the same filters at every place of the image."""
+    inputs = patch_px**2 * channels
+    return LayerSize("convolution", inputs, inputs * filters, filters)
+
+
+def compare_layers(
+    image_size_px: int, channels: int, units: int, patch_px: int, filters: int
+) -> tuple[LayerSize, LayerSize, LayerSize]:
+    """Count all three; raises UsageError where the patch is larger than the image."""
+    if patch_px > image_size_px:
+        size, patch = f"{image_size_px}×{image_size_px}", f"{patch_px}×{patch_px}"
+        raise UsageError(f"--patch: {patch} pixels do not fit into an image of {size}")
+    return (
+        fully_connected(image_size_px, channels, units),
+        locally_connected(patch_px, channels, units),
+        convolution(patch_px, channels, filters),
+    )

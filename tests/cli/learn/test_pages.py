@@ -1,0 +1,220 @@
+"""The pages about derivatives: what they print, their JSON, their pictures, their errors."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnn_train.cli import console
+from cnn_train.lecture import differentiation
+
+Run = Callable[..., Any]
+FORMULA_PAGES = ("diff", "graph", "forward-mode", "reverse-mode", "slope")
+DRAWING_PAGES = ("diff", "graph", "reverse-mode", "slope")
+
+
+@pytest.fixture(autouse=True)
+def quick_timing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(differentiation, "TIMED_SECONDS", 1e-6)
+
+
+def rows(page: str) -> list[list[str]]:
+    return [line.split() for line in page.splitlines()]
+
+
+def test_diff_shows_every_method_side_by_side(cnn_train: Run) -> None:
+    page = cnn_train("learn", "diff").stdout
+    assert ["manual", "symbolic", "forward", "centred", "mode", "mode"] in rows(page)
+    assert ["f", *["6.909297"] * 6] in rows(page)
+    slopes = ["2.583853", "2.583853", "2.583849", "2.583853", "2.583853", "2.583853"]
+    assert ["∂f/∂x1", *slopes] in rows(page)
+    assert ["∂f/∂x2", *["2"] * 6] in rows(page)
+    assert ["error", "0", "0", "1.8e-06", "2.5e-11", "0", "0"] in rows(page)
+    assert ["operations", "5", "5", "9", "12", "16", "8"] in rows(page)
+    assert "symbolic: ∂f/∂x1 = x2 + cos(x1)" in page
+
+
+def test_diff_charts_the_u_as_text(cnn_train: Run) -> None:
+    lines = cnn_train("learn", "diff").stdout.splitlines()
+    chart = {line.split()[0]: line for line in lines if line.strip().startswith("1e-")}
+    assert len(chart) == 15
+    assert chart["1e-05"].split()[1:3] == ["1.8e-06", "2.5e-11"]
+    centred = [chart[f"1e-{k:02}"].replace("*", "c").rindex("c") for k in (1, 5, 12)]
+    assert centred[0] > centred[1] < centred[2]
+
+
+def test_diff_in_json_has_the_same_numbers(cnn_train: Run) -> None:
+    document = cnn_train("learn", "diff", "--expr", "log(x)*y", "--at", "y=2 x=3", "--json")
+    found = document.document
+    assert (found["input_names"], found["point"]) == (["x", "y"], [3.0, 2.0])
+    assert found["derivatives"] == ["y/x", "log(x)"]
+    assert found["exact"] == pytest.approx([2 / 3, math.log(3)])
+    assert found["methods"][0]["name"] == "symbolic"
+    assert all(one["problem"] is None for one in found["methods"])
+    assert len(found["curve"]) == 15
+
+
+def test_diff_explains_the_step_function_and_a_missing_answer(cnn_train: Run) -> None:
+    page = cnn_train("learn", "diff", "--expr", "relu(x)*log(x)", "--at", "1e-6").stdout
+    assert "Heaviside(z) is the step" in page
+    assert "numerical, centred: no answer here. log(x): log(" in page
+
+
+def test_graph_lists_the_nodes(cnn_train: Run) -> None:
+    page = cnn_train("learn", "graph").stdout
+    assert rows(page)[2:] == [
+        ["node", "computes"],
+        ["v1", "x1", "input"],
+        ["v2", "x2", "input"],
+        ["v3", "v1", "×", "v2"],
+        ["v4", "sin(v1)"],
+        ["v5", "v3", "+", "v4", "f"],
+    ]
+
+
+def test_graph_of_several_outputs_names_them_and_shows_values(cnn_train: Run) -> None:
+    options = ("--expr", "x*2", "--expr", "sin(x)", "--at", 0.5)
+    page = cnn_train("learn", "graph", *options).stdout
+    assert ["v2", "v1", "×", "2", "f1", "1"] in rows(page)
+    assert ["v3", "sin(v1)", "f2", "0.4794255"] in rows(page)
+    document = cnn_train("learn", "graph", *options, "--json").document
+    assert document["outputs"] == ["v2", "v3"]
+    assert document["nodes"][1] == {
+        "node": "v2", "symbol": "× 2", "step": "v1 × 2", "operands": ["v1", "2"], "value": 1.0,
+    }  # fmt: skip
+
+
+def test_forward_mode_traces_a_pass_per_input(cnn_train: Run) -> None:
+    page = cnn_train("learn", "forward-mode").stdout
+    assert "Pass 1 of 2: along x1" in page and "Pass 2 of 2: along x2" in page
+    assert "v3    v1 × v2           6  v̇3 = v2·v̇1 + v1·v̇2" in page
+    assert "→ ∂f/∂x1 = 2.583853" in page and "→ ∂f/∂x2 = 2" in page
+    assert ["this", "function", "2", "→", "1", "3", "2", "16", "1", "8"] in rows(page)
+
+
+def test_reverse_mode_traces_one_pass_and_x1_collects_two_paths(cnn_train: Run) -> None:
+    page = cnn_train("learn", "reverse-mode").stdout
+    assert "Backward pass 1 of 1: begin with v̄5 = 1" in page
+    assert "→ ∂f/∂x1 = 2.583853 = -0.4161468 + 3   (2 paths)" in page
+    assert "→ ∂f/∂x2 = 2\n" in page
+    assert ["sin(x),…,sin(8x)", "1", "→", "8", "16", "1", "32", "8", "32"] in rows(page)
+    assert ["sin(x1)+…+sin(x8)", "8", "→", "1", "15", "8", "296", "1", "37"] in rows(page)
+
+
+@pytest.mark.parametrize("page", ["forward-mode", "reverse-mode"])
+def test_both_modes_give_the_jacobian_of_several_outputs(cnn_train: Run, page: str) -> None:
+    options = ("--expr", "x*y", "--expr", "x-y", "--at", "2,3")
+    document = cnn_train("learn", page, *options, "--json").document
+    assert document["jacobian"] == [[3.0, 2.0], [1.0, -1.0]]
+    assert document["point"] == {"x": 2.0, "y": 3.0}
+    assert len(document["passes"]) == 2
+    text = cnn_train("learn", page, *options).stdout
+    assert all(line in text for line in ("→ ∂f1/∂x = 3", "→ ∂f1/∂y = 2", "→ ∂f2/∂y = -1"))
+
+
+def test_slope_is_steepest_along_the_gradient(cnn_train: Run) -> None:
+    page = cnn_train("learn", "slope").stdout
+    assert ["along", "∇f", "0.00°", "3.26746", "3.26746"] in rows(page)
+    assert ["along", "-∇f", "180.00°", "-3.26746", "-3.26746"] in rows(page)
+    document = cnn_train("learn", "slope", "--directions", 50, "--seed", 3, "--json").document
+    measured = [one["numeric"] for one in document["directions"]]
+    assert len(measured) == 55 and measured[0] == max(measured)
+    assert document["largest_difference"] < 1e-9
+
+
+def test_slope_of_a_configs_minibatch(cnn_train: Run, tiny_config: Path) -> None:
+    options = ("-c", tiny_config, "--set", "loss.name=hinge", "--directions", 2, "--device", "cpu")
+    document = cnn_train("learn", "slope", *options, "--json").document
+    assert document["function"] == "hinge + λR(W) of linear, 20 images"
+    assert document["num_parameters"] == 10 * (3 * 16 * 16 + 1)
+    assert document["value"] == pytest.approx(9, abs=1)
+    assert document["largest_difference"] < 1e-4
+    assert "hinge + λR(W) of linear" in cnn_train("learn", "slope", *options).stdout
+
+
+def test_params_counts_the_slides_layers(cnn_train: Run) -> None:
+    page = cnn_train("learn", "params").stdout
+    assert ["fully", "connected", "40,000", "1,600,000,000", "40,000", "6.4", "GB"] in rows(page)
+    assert ["locally", "connected", "100", "4,000,000", "40,000", "16.2", "MB"] in rows(page)
+    assert ["convolution", "100", "10,000", "100", "40.4", "kB"] in rows(page)
+    options = ("--image-size", 32, "--channels", 3, "--units", 1, "--patch", 1, "--filters", 1)
+    layers = cnn_train("learn", "params", *options, "--json").document["layers"]
+    assert [one["weights"] for one in layers] == [3072, 3, 3]
+
+
+@pytest.mark.parametrize("page", [*FORMULA_PAGES, "params", "loss hinge", "loss cross_entropy"])
+def test_a_page_fits_into_80_columns(
+    cnn_train: Run, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    monkeypatch.setattr(console.stdout, "width", 80)
+    lines = cnn_train("learn", *page.split()).stdout.splitlines()
+    widest = {line.replace("\u0307", "").replace("\u0304", "").rstrip() for line in lines}
+    assert max(map(len, widest)) <= 80
+    assert not any(line.endswith("…") for line in widest)
+
+
+@pytest.mark.parametrize("page", DRAWING_PAGES)
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_a_picture_is_written_and_named_and_stdout_is_one_document(
+    cnn_train: Run, tmp_path: Path, page: str, suffix: str
+) -> None:
+    outcome = cnn_train("learn", page, "--out", f"page{suffix}", "--json")
+    assert outcome.document and f"wrote page{suffix}" in outcome.stderr
+    begin = (tmp_path / f"page{suffix}").read_bytes()[:6]
+    assert begin == (b"<?xml " if suffix == ".svg" else b"\x89PNG\r\n")
+
+
+@pytest.mark.parametrize("page", DRAWING_PAGES)
+def test_a_picture_of_another_kind_is_refused_before_anything_is_printed(
+    cnn_train: Run, page: str
+) -> None:
+    outcome = cnn_train("learn", page, "--out", "page.pdf")
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert ".png or .svg" in outcome.stderr
+
+
+@pytest.mark.parametrize("page", FORMULA_PAGES)
+@pytest.mark.parametrize(
+    ("expression", "at", "message"),
+    [
+        ("x1*sen(x1)", "2", "x1*^sen(x1)"),
+        ("log(x)", "-1", "log(x): log(-1) is not defined; choose another --at"),
+        ("x*y", "1", "1 numbers for 2 inputs (x, y)"),
+        ("__import__('os').system('true')", "1", "column 12: "),
+    ],
+)
+def test_a_bad_formula_or_point_is_one_line_and_exit_code_2(
+    cnn_train: Run, page: str, expression: str, at: str, message: str
+) -> None:
+    outcome = cnn_train("learn", page, "--expr", expression, "--at", at)
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert message in outcome.stderr and len(outcome.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("page", ["diff", "forward-mode", "reverse-mode", "slope"])
+def test_a_formula_of_ones_own_needs_a_point_of_ones_own(cnn_train: Run, page: str) -> None:
+    outcome = cnn_train("learn", page, "--expr", "a*b")
+    assert outcome.exit_code == 2
+    assert "--at is missing: a number for each input of --expr (a, b)" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--config", "c.yaml", "--at", "2,3"), "leave out --expr and --at"),
+        (("--set", "epochs=1"), "--set goes with --config"),
+        (("--expr", "x**2", "--at", "0"), "the gradient is 0 at this point"),
+    ],
+)
+def test_slope_refuses_what_makes_no_sense(
+    cnn_train: Run, options: tuple[str, ...], message: str
+) -> None:
+    outcome = cnn_train("learn", "slope", *options)
+    assert outcome.exit_code == 2 and message in outcome.stderr
+
+
+def test_the_pages_are_listed_by_the_group(cnn_train: Run) -> None:
+    help_text = cnn_train("learn", "--help").stdout
+    assert all(f" {page} " in help_text for page in (*FORMULA_PAGES, "params", "loss"))

@@ -1,0 +1,132 @@
+import math
+
+import pytest
+
+from cnn_train.errors import UsageError
+from cnn_train.lecture.expression import (
+    DEEPEST,
+    MOST_CHARACTERS,
+    parse_expressions,
+    parse_point,
+)
+
+AT = {"x": 1.7, "y": 0.4}
+
+PYTHON = {
+    "sin": math.sin, "cos": math.cos, "tan": math.tan, "exp": math.exp, "log": math.log,
+    "sqrt": math.sqrt, "tanh": math.tanh, "relu": lambda z: max(z, 0.0), "max": max,
+}  # fmt: skip
+
+
+def value(text: str) -> float:
+    graph = parse_expressions([text])
+    values = graph.evaluate([AT[name] for name in graph.input_names])
+    return values[graph.outputs[0]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x+y*2", "(x+y)*2", "x-y-1", "x/y/2", "x/y*2", "-x**2", "(-x)**2", "2**x**y", "x**-1",
+        "--x", "+x-+y", "x*-y", "1.5e1*x", ".5*x", "3.*x", "sin(x)**2+cos(x)**2", "max(x,y)*2",
+        "max(y, -x)", "relu(y-x)+relu(x-y)", "log(sqrt(exp(x)))", "tanh(tan(y))", " x  +\ty ",
+    ],
+)  # fmt: skip
+def test_an_expression_means_what_it_means_in_python(text: str) -> None:
+    names = {**PYTHON, **AT, "__builtins__": {}}
+    assert value(text) == pytest.approx(eval(text.strip(), names), rel=1e-15)
+
+
+def test_the_slides_signs_are_read() -> None:
+    assert value("x·y − x÷y × 2") == value("x*y - x/y*2")
+
+
+def test_inputs_are_in_the_natural_order_of_their_names_over_all_expressions() -> None:
+    graph = parse_expressions(["x10*x2", "x1+b"])
+    assert graph.input_names == ["b", "x1", "x2", "x10"]
+
+
+def test_any_name_may_be_a_variable_and_none_is_looked_up() -> None:
+    graph = parse_expressions(["__import__*lambda_+θ1+e"])
+    assert graph.input_names == ["__import__", "e", "lambda_", "θ1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x1*sen(x1)", "column 4: there is no function 'sen', only sin, "),
+        ("x1*sen(x1)", r"x1\*\^sen\(x1\)$"),
+        ("__import__('os')", "column 12: "),
+        ("2x", r"column 2: an operator is missing; a product is written \*: 2\^x$"),
+        ("x y", "column 3: an operator is missing"),
+        ("x(2)", "column 1: there is no function 'x'"),
+        ("(x", r"column 1: this parenthesis is never closed: \^\(x$"),
+        ("sin(x", r"column 4: this parenthesis is never closed"),
+        ("x)", r"column 2: unexpected '\)'"),
+        ("x,y", "column 2: unexpected ','"),
+        ("x^2", r"column 2: '\^' has no meaning here; a power is written \*\*"),
+        ("2*x²", r"column 3: 'x²' is no name; a power is written \*\*"),
+        ("x ; y", "column 3: ';' has no meaning here"),
+        ("x.y", r"column 2: '\.' has no meaning here"),
+        ("x[0]", r"column 2: '\[' has no meaning here"),
+        ("", "column 1: a number, a variable or a function is missing"),
+        ("x+", r"column 3: a number, a variable or a function is missing: x\+\^$"),
+        ("x+*y", "column 3: a number"),
+        ("max(x)", "column 1: max takes 2 operands, not 1"),
+        ("sin(x, y)", "column 1: sin takes 1 operand, not 2"),
+        ("sin", r"column 1: sin is a function; write sin\(…\)"),
+        ("1e999*x", "column 1: 1e999 is too large for a float"),
+        ("3+4", r"there is no variable in '3\+4'"),
+        ("step(x, 0)", "there is no function 'step'"),
+        ("neg(x)", "there is no function 'neg'"),
+    ],
+)  # fmt: skip
+def test_a_bad_expression_is_one_line_with_its_column_and_a_caret(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as failure:
+        parse_expressions([text])
+    assert len(str(failure.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("shell", ["({})", "-{}", "sin({})", "2**{}"])
+def test_deep_nesting_is_refused_before_it_exhausts_the_stack(shell: str) -> None:
+    def nest(depth: int) -> str:
+        text = "x"
+        for _ in range(depth):
+            text = shell.format(text)
+        return text
+
+    parse_expressions([nest(DEEPEST // 2)])
+    with pytest.raises(UsageError, match=f"nested more than {DEEPEST} deep"):
+        parse_expressions([nest(DEEPEST + 1)])
+
+
+def test_a_long_text_is_refused() -> None:
+    with pytest.raises(UsageError, match=f"at most {MOST_CHARACTERS}"):
+        parse_expressions(["x" + "+x" * MOST_CHARACTERS])
+
+
+@pytest.mark.parametrize("text", ["2,3", "2 3", " 2 , 3 ", "x=2,y=3", "y=3 x=2", "2,y=3"])
+def test_a_point_is_read_in_order_or_by_name(text: str) -> None:
+    assert parse_point(text, ["x", "y"]) == [2.0, 3.0]
+
+
+def test_a_point_may_be_negative_and_have_exponents() -> None:
+    assert parse_point("-1.5e-3,−2", ["x", "y"]) == [-0.0015, -2.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("2", r"1 numbers for 2 inputs \(x, y\)"),
+        ("1,2,3", "3 numbers for 2 inputs"),
+        ("", "0 numbers for 2 inputs"),
+        ("2,a", "'a' is not a number"),
+        ("2,nan", "'nan' is not finite"),
+        ("inf,2", "'inf' is not finite"),
+        ("x=1,z=2", "give each of x, y one number"),
+        ("x=1,x=2", "give each of x, y one number"),
+    ],
+)
+def test_a_bad_point_is_one_line(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_point(text, ["x", "y"])

@@ -1,0 +1,36 @@
+from cnn_train.lecture.expression import parse_expressions
+from cnn_train.lecture.mode_costs import compare_modes, count_costs
+
+
+def test_the_slides_function_costs_two_passes_forward_and_one_back() -> None:
+    graph = parse_expressions(["x1*x2+sin(x1)"])
+    ours, *_ = compare_modes(graph, [2.0, 3.0])
+    assert (ours.num_inputs, ours.num_outputs, ours.values) == (2, 1, 3)
+    assert (ours.forward_passes, ours.forward_operations) == (2, 2 * (3 + 5))
+    assert (ours.reverse_passes, ours.reverse_operations) == (1, 3 + 5)
+
+
+def test_one_to_many_takes_one_pass_forward_and_one_per_output_back() -> None:
+    _, one_to_many, _ = compare_modes(parse_expressions(["x"]), [1.0])
+    assert (one_to_many.num_inputs, one_to_many.num_outputs) == (1, 8)
+    assert (one_to_many.forward_passes, one_to_many.reverse_passes) == (1, 8)
+    assert one_to_many.values == 16  # k·x and its sine, eight times
+    assert one_to_many.forward_operations == one_to_many.reverse_operations == 16 + 16
+
+
+def test_many_to_one_takes_one_pass_per_input_forward_and_one_back() -> None:
+    _, _, many_to_one = compare_modes(parse_expressions(["x"]), [1.0])
+    assert (many_to_one.num_inputs, many_to_one.num_outputs) == (8, 1)
+    assert (many_to_one.forward_passes, many_to_one.reverse_passes) == (8, 1)
+    assert many_to_one.values == 8 + 7  # sines and sums
+    assert many_to_one.reverse_operations == 15 + (8 + 2 * 7)
+    assert many_to_one.forward_operations == 8 * many_to_one.reverse_operations
+
+
+def test_more_inputs_cost_forward_mode_passes_and_reverse_mode_none() -> None:
+    for num in (1, 3, 20):
+        names = [f"x{k}" for k in range(num)]
+        graph = parse_expressions(["*".join(names) + "*2"])
+        costs = count_costs("a product", graph, [1.0] * num)
+        assert (costs.forward_passes, costs.reverse_passes) == (num, 1)
+        assert costs.reverse_operations <= 3 * costs.values  # cheap, whatever the number
