@@ -10,10 +10,11 @@ import typer
 from .. import __version__
 from ..distributed import require_one_process
 from ..errors import OUT_OF_MEMORY, CnnTrainError, is_out_of_memory
-from . import checkpoint, config, data, models
+from . import checkpoint, config, data, learn, models
 from .console import error, stdout
 from .evaluate import evaluate
 from .fit import fit
+from .gradcheck import gradcheck
 from .predict import predict
 from .profile import profile
 from .runs import runs
@@ -29,10 +30,12 @@ app.command()(evaluate)
 app.command()(predict)
 app.command()(runs)
 app.command()(profile)
+app.command()(gradcheck)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(config.app, name="config")
+app.add_typer(learn.app, name="learn")
 
 
 def _print_version(wanted: bool) -> None:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..profile_step import StepProfile
-    from ..session import Session
 
 NUM_OPERATORS = 12
 
@@ -36,33 +35,14 @@ def profile(
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     from ..profile_step import profile_step
     from .console import print_json
+    from .untrained_session import build_untrained_session
 
-    measured = profile_step(_build(config, overrides, device, data_dir, offline), batches)
+    session = build_untrained_session(config, overrides, device, data_dir, offline)
+    measured = profile_step(session, batches)
     if as_json:
         print_json(measured.to_json())
     else:
         _show(measured)
-
-
-def _build(
-    config: Path, overrides: list[str] | None, device: str, data_dir: Path | None, offline: bool
-) -> "Session":
-    """Build the session that ``fit`` would train; nothing is written."""
-    from ..config.experiment import ExperimentConfig
-    from ..config.loading import load_experiment
-    from ..data.splits import load_training_splits
-    from ..device import resolve_device
-    from ..session import build_session
-    from .console import warn
-    from .data_access import make_data_access
-
-    experiment = load_experiment(config, overrides or (), ExperimentConfig)
-    for warning in experiment.warnings():
-        warn(warning)
-    chosen = resolve_device(device)
-    access = make_data_access(data_dir, offline)
-    train, val = load_training_splits(experiment.data.located(), access)
-    return build_session(experiment, train, val, chosen)
 
 
 def _show(measured: "StepProfile") -> None:

@@ -1,0 +1,28 @@
+"""The session that ``fit`` would train, for the commands that only look at it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..session import Session
+
+
+def build_untrained_session(
+    config: Path, overrides: list[str] | None, device: str, data_dir: Path | None, offline: bool
+) -> "Session":
+    """Build it from a config file and overrides, and warn as ``fit`` does; nothing is written."""
+    from ..config.experiment import ExperimentConfig
+    from ..config.loading import load_experiment
+    from ..data.splits import load_training_splits
+    from ..device import resolve_device
+    from ..session import build_session
+    from .console import warn
+    from .data_access import make_data_access
+
+    experiment = load_experiment(config, overrides or (), ExperimentConfig)
+    for warning in experiment.warnings():
+        warn(warning)
+    chosen = resolve_device(device)
+    access = make_data_access(data_dir, offline)
+    train, val = load_training_splits(experiment.data.located(), access)
+    return build_session(experiment, train, val, chosen)
