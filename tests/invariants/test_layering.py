@@ -22,6 +22,7 @@ LAYERS = (
         "stopwatch",
         "operator_times",
         "divergence",
+        "kinks",
     },
     {"acceleration", "data", "models", "losses", "optim", "save_times"},
     {
@@ -41,10 +42,10 @@ LAYERS = (
         "weight_export",
     },
     {"session", "trained_model", "fine_tuning", "weight_import"},
-    {"resuming", "saving"},
+    {"resuming", "saving", "sanity"},
     {"fit"},
-    {"evaluate", "predict_files", "run_summary", "profile_step"},
-    {"evaluation_report", "api"},
+    {"evaluate", "predict_files", "run_summary", "profile_step", "gradient_check"},
+    {"evaluation_report", "api", "lecture"},
     {"cli"},
     {"__main__"},
 )

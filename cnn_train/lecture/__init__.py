@@ -1,0 +1,1 @@
+"""The lecture, executable: each file stands alone, idea → formula → code → demonstration."""
