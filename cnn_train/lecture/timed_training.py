@@ -10,10 +10,11 @@ from statistics import fmean
 
 import torch
 
-from ..config.experiment import ExperimentConfig
 from ..data.augment import AugmentConfig
 from ..data.image_set import ImageSet
-from ..errors import single_values_explained
+from ..data.progressive_size import ProgressiveSizeConfig
+from ..divergence import NotFiniteError
+from ..errors import DivergedError, single_values_explained
 from ..optim.schedules import ConstantConfig
 from ..optim.sgd import GDConfig, SGDConfig
 from ..profile_step import endless_steps
@@ -59,13 +60,12 @@ class Curve:
         return self.points[-1].loss
 
 
-def plain_session(
-    config: ExperimentConfig, session: Session, batch_size: int | None, num_images: int
-) -> Session:
+def plain_session(session: Session, batch_size: int | None, num_images: int) -> Session:
     """Build a session like the given one that follows the plain rule on ``num_images`` of its.
 
     ``batch_size`` None: all images make one update. Equal seeds give equal first weights.
     """
+    config = session.config
     rate = {"lr": config.optimizer.lr, "lr_factors": config.optimizer.lr_factors}
     optimizer = SGDConfig(momentum=0, nesterov=False, **rate) if batch_size else GDConfig(**rate)
     plain = config.model_copy(
@@ -74,7 +74,10 @@ def plain_session(
             "batch_size": batch_size or PIECE,
             "schedule": ConstantConfig(),
             "augment": AugmentConfig(flip="none", translate=0, cutout=0),
+            "progressive_size": ProgressiveSizeConfig(),
+            "clip_grad_norm": 0.0,
             "ema_decay": 0.0,
+            "compile": False,
         }
     )
     images = some_images(session.batches.images, num_images, config.seed)
@@ -90,12 +93,22 @@ def some_images(images: ImageSet, num_images: int, seed: int) -> ImageSet:
 def train_for(session: Session, seconds: float) -> Curve:
     """Train for about so long, and for two updates at least; keep the loss of each minibatch.
 
-    A minibatch's loss is that of the weights before its update: it costs nothing to know.
+    A minibatch's loss is that of the weights before its update: it costs nothing to know. Raises
+    DivergedError where a loss or gradient is not finite.
     """
-    updates = list(timed_updates(session, seconds))
+    warm_up(session)
     full_batch = session.config.optimizer.full_batch
+    batch_size = None if full_batch else session.config.batch_size
+    try:
+        with single_values_explained():
+            updates = list(timed_updates(session, seconds))
+    except NotFiniteError as problem:
+        raise DivergedError(
+            f"the {problem.what} is not finite with {batch_size or 'all'} images per update; "
+            "choose a smaller rate: --set optimizer.lr=…"
+        ) from None
     return Curve(
-        batch_size=None if full_batch else session.config.batch_size,
+        batch_size=batch_size,
         num_updates=len(updates),
         num_images=sum(images for _, images in updates),
         seconds=updates[-1][0].seconds,
@@ -103,22 +116,29 @@ def train_for(session: Session, seconds: float) -> Curve:
     )
 
 
+def warm_up(session: Session) -> None:
+    """Go through one minibatch without an update: the first time costs what no other does."""
+    batch = next(session.batches.epoch(0))
+    session.model.train()
+    with single_values_explained():
+        session.loss_fn(session.forward(batch.images_BCHW), batch.labels_B).backward()  # type: ignore[no-untyped-call]
+
+
 def timed_updates(session: Session, seconds: float) -> Iterator[tuple[Point, int]]:
     """Yield for every update: the count with it, the time after it, its loss; and its images."""
     device, plan = session.device.torch_device, session.batches.plan
     started, loss_sum, num_images, made = now(device), 0.0, 0, 0
-    with single_values_explained():
-        for i, tally in enumerate(endless_steps(session)):
-            loss_sum += float(tally.loss_sum)
-            num_images += tally.num_examples
-            if not plan[i % len(plan)].completes_update:
-                continue
-            made += 1
-            elapsed = now(device) - started
-            yield Point(made, elapsed, loss_sum / num_images), num_images
-            loss_sum, num_images = 0.0, 0
-            if elapsed >= seconds and made >= LEAST_UPDATES:
-                return
+    for i, tally in enumerate(endless_steps(session)):
+        loss_sum += float(tally.loss_sum)
+        num_images += tally.num_examples
+        if not plan[i % len(plan)].completes_update:
+            continue
+        made += 1
+        elapsed = now(device) - started
+        yield Point(made, elapsed, loss_sum / num_images), num_images
+        loss_sum, num_images = 0.0, 0
+        if elapsed >= seconds and made >= LEAST_UPDATES:
+            return
 
 
 def starts_of(updates: list[Point]) -> list[Point]:

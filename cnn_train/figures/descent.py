@@ -1,0 +1,78 @@
+"""Losses that fall: by updates made and by the clock, with many or few images per update."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .style import BLUE, GREEN, GREY, INK, ORANGE, add_legend, make_figure, style_axes
+
+COLOURS = (BLUE, ORANGE, GREEN, GREY, INK)
+
+Points = Sequence[tuple[float, float]]
+
+
+def draw_descent(
+    by_updates: Mapping[str, Points], by_seconds: Mapping[str, Points], title: str
+) -> Figure:
+    """Draw (updates, loss) and (seconds, loss) of every training, by name, side by side."""
+    figure = make_figure(10.0, 4.4, title)
+    left, right = figure.subplots(1, 2, sharey=True)
+    draw_losses(left, by_updates)
+    draw_losses(right, by_seconds)
+    left.set_xscale("symlog", linthresh=1)
+    left.set_xlim(left=0)
+    style_axes(left, title="By updates", x="updates made", y="loss per image")
+    style_axes(right, title="By the clock", x="seconds of training")
+    add_legend(left)
+    return figure
+
+
+def draw_batch_sizes(
+    sizes: Sequence[int],
+    cosines: Sequence[float],
+    noises: Sequence[float],
+    milliseconds: Sequence[float],
+    losses: Mapping[str, Points],
+    title: str,
+) -> Figure:
+    """Draw gradients, time and training by size; the last one of ``sizes`` is all images.
+
+    ``noises`` lacks the last, which is 0; ``losses`` are (seconds, loss), by name.
+    """
+    figure = make_figure(10.0, 7.2, title)
+    (cosine, noise), (time, loss) = figure.subplots(2, 2)
+    _by_size(cosine, sizes, cosines)
+    cosine.set_ylim(top=1.02)
+    style_axes(cosine, title="Direction", x="images per update", y="cosine with the full gradient")
+    law = [noises[0] * sizes[0] / size for size in sizes[:-1]]
+    noise.plot(sizes[:-1], law, color=GREY, linestyle="--", lw=1.2, label="1/B")
+    _by_size(noise, sizes[:-1], noises, label="measured")
+    noise.set_yscale("log")
+    style_axes(noise, title="Noise", x="images per update", y="‖g_B − g‖² / ‖g‖²")
+    add_legend(noise)
+    _by_size(time, sizes, milliseconds)
+    time.set_yscale("log")
+    style_axes(time, title="Cost", x="images per update", y="ms per update")
+    draw_losses(loss, losses)
+    style_axes(loss, title="Training", x="seconds of training", y="loss per image")
+    add_legend(loss)
+    return figure
+
+
+def draw_losses(axes: Axes, curves: Mapping[str, Points]) -> None:
+    """Draw one line per training; few points are marked."""
+    for (name, points), color in zip(curves.items(), cycle(COLOURS), strict=False):
+        x, y = zip(*points, strict=True)
+        marker = "o" if len(points) < 20 else ""
+        axes.plot(x, y, color=color, label=name, lw=1.8, marker=marker, ms=3.5)
+
+
+def _by_size(
+    axes: Axes, sizes: Sequence[int], values: Sequence[float], label: str | None = None
+) -> None:
+    axes.plot(sizes, values, color=BLUE, lw=1.8, marker="o", ms=4, label=label)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.minorticks_off()
