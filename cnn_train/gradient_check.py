@@ -214,7 +214,7 @@ def check_session(
 
 def select_layers(model: nn.Module, layers: tuple[str, ...]) -> dict[str, Tensor]:
     """Return the trained parameters by name: of all layers, or of those asked for."""
-    parameters = {name: tensor for name, tensor in model.named_parameters() if tensor.requires_grad}
+    parameters: dict[str, Tensor] = {n: p for n, p in model.named_parameters() if p.requires_grad}
     for layer in layers:
         if not any(f"{name}.".startswith(f"{layer}.") for name in parameters):
             known = dict.fromkeys(name.rpartition(".")[0] or name for name in parameters)
@@ -226,4 +226,3 @@ def select_layers(model: nn.Module, layers: tuple[str, ...]) -> dict[str, Tensor
         return parameters
     prefixes = tuple(f"{layer}." for layer in layers)
     return {name: one for name, one in parameters.items() if f"{name}.".startswith(prefixes)}
-

@@ -52,11 +52,11 @@ def _between(x: Tensor, low: float | None, high: float | None) -> Tensor:
     return above_low.to(torch.int8) + above_high.to(torch.int8)
 
 
-class KinkWatch(TorchDispatchMode):
+class KinkWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Record the pattern of every operation with a kink that runs inside the block."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.patterns: list[Pattern] = []
 
     def __torch_dispatch__(

@@ -175,11 +175,13 @@ def check_overfitting(session: Session) -> Finding:
     batch = Batch(normalised_BCHW, images.labels_N[few])
     chance = session.config.loss.chance_loss(len(images.class_names))
     num = len(batch.labels_B)
+    steps, learned = -1, False
     with untouched(session) as (model, forward):
-        for steps, (loss, num_correct) in enumerate(learning(session, model, forward, batch)):
-            if num_correct == num and loss < OVERFIT_SHARE_OF_CHANCE * chance:
+        for loss, num_correct in learning(session, model, forward, batch):
+            steps += 1
+            learned = num_correct == num and loss < OVERFIT_SHARE_OF_CHANCE * chance
+            if learned:
                 break
-    learned = num_correct == num and loss < OVERFIT_SHARE_OF_CHANCE * chance
     return Finding(
         f"{num} images by heart",
         "passed" if learned else "failed",

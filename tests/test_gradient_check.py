@@ -29,9 +29,7 @@ def check(
     scores: Callable[[], Tensor], parameters: dict[str, Tensor], samples: int = 4
 ) -> list[TensorCheck]:
     objective = Objective(scores, lambda scores: scores.sum())
-    return list(
-        check_gradient(objective, parameters, samples=samples, generator=make_generator())
-    )
+    return list(check_gradient(objective, parameters, samples=samples, generator=make_generator()))
 
 
 class Faulty(torch.autograd.Function):
@@ -131,7 +129,8 @@ def test_a_kink_right_here_is_reported_and_judged_by_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "kind"), [(lambda s: F.relu(s).sum(), "hinge margin"), (lambda s: s.abs().sum(), "|W|")]
+    ("loss", "kind"),
+    [(lambda s: F.relu(s).sum(), "hinge margin"), (lambda s: s.abs().sum(), "|W|")],
 )
 def test_a_kink_of_the_loss_is_named_for_what_it_is(
     loss: Callable[[Tensor], Tensor], kind: str
@@ -218,7 +217,7 @@ def test_the_sessions_own_model_is_left_alone(start: Start) -> None:
 def test_only_the_layers_asked_for_are_checked(start: Start) -> None:
     found = list(check_session(start(), layers=("fc",), samples=1, num_images=4))
     assert [one.name for one in found] == ["fc.weight", "fc.bias"]
-    with pytest.raises(UsageError, match="--layer fc7: .*choose from fc1, fc"):
+    with pytest.raises(UsageError, match=r"--layer fc7: .*choose from fc1, fc"):
         next(check_session(start(), layers=("fc", "fc7"), samples=1, num_images=4))
 
 

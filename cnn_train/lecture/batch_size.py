@@ -1,4 +1,4 @@
-"""How many images make a good gradient? The full sum is exact and slow, a minibatch rough and quick.
+"""How many images make a good gradient? All of them exact and slow, a few rough and quick.
 
     g_B = 1/B Σ over B images drawn from N          E ‖g_B − g‖² = σ²/B · (N − B)/(N − 1)
 
@@ -58,6 +58,13 @@ class BatchSizes:
     has_batch_norm: bool
     sizes: tuple[SizeResult, ...]
 
+    @property
+    def law(self) -> list[float]:
+        """The noise of each size but the last, as it would be if it fell exactly as 1/B."""
+        ones = [s.gradient.noise_of_one for s in self.sizes if s.gradient.noise_of_one is not None]
+        sizes = [s.batch_size for s in self.sizes if s.batch_size is not None]
+        return [fmean(ones) / size * left_out(size, self.num_images) for size in sizes]
+
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``learn batch-size --json`` prints."""
         return asdict(self)
@@ -103,13 +110,18 @@ def measure_noise(
         cosines.append(float(gradient_P @ full_P / (gradient_P.norm() * full_P.norm())))
         noises.append(float((gradient_P - full_P).square().sum() / full_P.square().sum()))
     noise = fmean(noises)
-    left_out = (num_images - batch_size) / (num_images - 1)
-    return GradientNoise(fmean(cosines), noise, noise * batch_size / left_out)
+    noise_of_one = noise * batch_size / left_out(batch_size, num_images)
+    return GradientNoise(fmean(cosines), noise, noise_of_one)
+
+
+def left_out(batch_size: int, num_images: int) -> float:
+    """Return (N − B)/(N − 1): what drawing without repetition leaves of the variance."""
+    return (num_images - batch_size) / (num_images - 1)
 
 
 def full_gradient(session: Session) -> Tensor:
     """Return the gradient (P) of the mean over all images, added up in pieces."""
-    pieces = torch.arange(len(session.batches.images)).split(PIECE)
+    pieces = torch.split(torch.arange(len(session.batches.images)), PIECE)
     parts = [len(piece) * gradient_of(session, piece) for piece in pieces]
     return torch.stack(parts).sum(0) / len(session.batches.images)
 

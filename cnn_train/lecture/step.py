@@ -2,7 +2,7 @@
 
     F-pass    scores = f(x, θ),  L = 1/B Σ L_i + λR(θ)
     B-pass    g = dL/dθ, from the loss back through every layer
-    update    θ ← θ − η g        (plain SGD; momentum and its relatives take more than g into account)
+    update    θ ← θ − η g    (plain SGD; momentum and its relatives look at more than g)
 
 What to look at: the outputs of the layers should neither vanish nor explode from the first to the
 last, nor should the gradients on their way back; and an update should change the weights by about a
@@ -94,7 +94,7 @@ class TrainingStep:
 
 @dataclass(frozen=True)
 class Change:
-    """One parameter around the update: its value before, its gradient, its rate, its value after."""
+    """One parameter around the update: before, its gradient and its rate, after."""
 
     before: Tensor
     gradient: Tensor
@@ -115,9 +115,11 @@ def take_step(session: Session, num_entries: int) -> TrainingStep:
     session = with_one_minibatch(session)
     outputs: dict[str, tuple[Tensor, list[Tensor]]] = {}
     changes: dict[str, Change] = {}
-    with watched_outputs(session.model, outputs), watched_update(session, changes):
-        with single_values_explained():
-            (tally,) = session.train_rest_of_epoch()
+    with ExitStack() as stack:
+        stack.enter_context(watched_outputs(session.model, outputs))
+        stack.enter_context(watched_update(session, changes))
+        stack.enter_context(single_values_explained())
+        (tally,) = session.train_rest_of_epoch()
     layers = [
         measure_layer(name, session.model.get_submodule(name), *seen, changes)
         for name, seen in outputs.items()
@@ -154,7 +156,7 @@ def watched_outputs(
     def keep(name: str, module: nn.Module, inputs: Any, output: Tensor) -> None:
         gradients: list[Tensor] = []
         if output.requires_grad:
-            output.register_hook(gradients.append)
+            output.register_hook(gradients.append)  # type: ignore[no-untyped-call]
         outputs[name] = (output.detach(), gradients)
 
     with ExitStack() as stack:
@@ -202,7 +204,9 @@ def measure_layer(
     changes: dict[str, Change],
 ) -> LayerSizes:
     """Put the sizes of one layer together."""
-    own = [f"{name}.{short}" if name else short for short, _ in module.named_parameters(recurse=False)]
+    own = [
+        f"{name}.{short}" if name else short for short, _ in module.named_parameters(recurse=False)
+    ]
     moved = [changes[one] for one in own if one in changes]
     return LayerSizes(
         name=name,

@@ -15,6 +15,7 @@ from ..data.image_set import ImageSet
 from ..data.progressive_size import ProgressiveSizeConfig
 from ..divergence import NotFiniteError
 from ..errors import DivergedError, single_values_explained
+from ..optim.optimizer import OptimizerConfig
 from ..optim.schedules import ConstantConfig
 from ..optim.sgd import GDConfig, SGDConfig
 from ..profile_step import endless_steps
@@ -22,7 +23,7 @@ from ..reproducibility import make_generator
 from ..session import Session, build_session
 from ..stopwatch import now
 
-MOST_POINTS = 40
+MOST_POINTS = 24
 LEAST_UPDATES = 2
 """So many are made however long they take: one point is no curve."""
 
@@ -66,8 +67,10 @@ def plain_session(session: Session, batch_size: int | None, num_images: int) -> 
     ``batch_size`` None: all images make one update. Equal seeds give equal first weights.
     """
     config = session.config
-    rate = {"lr": config.optimizer.lr, "lr_factors": config.optimizer.lr_factors}
-    optimizer = SGDConfig(momentum=0, nesterov=False, **rate) if batch_size else GDConfig(**rate)
+    lr, factors = config.optimizer.lr, config.optimizer.lr_factors
+    optimizer: OptimizerConfig = GDConfig(lr=lr, lr_factors=factors)
+    if batch_size is not None:
+        optimizer = SGDConfig(lr=lr, lr_factors=factors, momentum=0, nesterov=False)
     plain = config.model_copy(
         update={
             "optimizer": optimizer,
@@ -148,9 +151,12 @@ def starts_of(updates: list[Point]) -> list[Point]:
 
 
 def thin_out(points: list[Point]) -> tuple[Point, ...]:
-    """Average neighbours, so that at most MOST_POINTS are left; this smooths minibatches' noise."""
+    """Average neighbours, so that few points are left: this smooths the noise of minibatches.
+
+    The first stays alone: all curves start from the same weights.
+    """
     size = -(-len(points) // MOST_POINTS)
-    groups = (points[i : i + size] for i in range(0, len(points), size))
+    groups = [points[:1], *(points[i : i + size] for i in range(1, len(points), size))]
     return tuple(
         Point(
             fmean(one.updates for one in group),

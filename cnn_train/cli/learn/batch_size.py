@@ -114,6 +114,7 @@ def _save(title: str, found: "BatchSizes", out: Path) -> None:
         sizes=[one.batch_size or found.num_images for one in found.sizes],
         cosines=[one.gradient.cosine for one in found.sizes],
         noises=[one.gradient.noise for one in found.sizes[:-1]],
+        law=found.law,
         milliseconds=[1000 * one.curve.seconds_per_update for one in found.sizes],
         losses={
             name: [(point.seconds, point.loss) for point in one.curve.points]

@@ -88,4 +88,6 @@ def _save(title: str, found: "Race", out: Path) -> None:
     curves = _named(found)
     by_updates = {n: [(p.updates, p.loss) for p in c.points] for n, c in curves.items()}
     by_seconds = {n: [(p.seconds, p.loss) for p in c.points] for n, c in curves.items()}
-    save_picture(draw_descent(by_updates, by_seconds, f"{title}: vanilla and minibatch descent"), out)
+    save_picture(
+        draw_descent(by_updates, by_seconds, f"{title}: vanilla and minibatch descent"), out
+    )
