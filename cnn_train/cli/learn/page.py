@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from rich.table import Table
 
 PictureOption = Annotated[
@@ -59,8 +58,8 @@ def check_picture(out: Path | None) -> None:
         check_figure_path(out)
 
 
-def save_picture(figure: "Figure", out: Path) -> None:
-    """Save a figure and name its file on stderr."""
+def save_picture(figure: Any, out: Path) -> None:
+    """Save a matplotlib Figure and name its file on stderr."""
     from ...figures.saving import save_figure
     from ..console import notice
 

@@ -30,5 +30,5 @@ def test_json_is_one_document_and_the_picture_is_saved(cnn_train: Run, tiny_conf
 
 
 def test_batch_norm_is_said_to_play_a_part(cnn_train: Run, tiny_config: Path) -> None:
-    options = ("--set", "model.name=resnet20",, *QUICK)
+    options = ("--set", "model.name=resnet20", *QUICK)
     assert "batch norm: " in cnn_train("learn", "batch-size", "-c", tiny_config, *options).stdout
