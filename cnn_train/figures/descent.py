@@ -99,13 +99,13 @@ def _by_size(
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
-    axes.margins(x=0.12, y=0.15)
+    axes.margins(x=0.16, y=0.15)
     if is_log:
         axes.set_yscale("log")
         _plain_log(axes.yaxis)
     offset = (5, -11) if values[-1] > values[0] else (5, 5)  # points; off the line
     for size, value in zip(sizes, values, strict=True):
         axes.annotate(
-            f"{value:.3g}", (size, value), offset, textcoords="offset points",
+            f"{value:,.0f}" if value >= 100 else f"{value:.3g}", (size, value), offset, textcoords="offset points",
             size=SMALL_SIZE, color=INK,
         )  # fmt: skip

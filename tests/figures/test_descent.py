@@ -30,7 +30,7 @@ def test_sizes_are_drawn_with_cosine_noise_law_cost_and_training(tmp_path) -> No
         cosines=[0.3, 0.5, 1.0],
         noises=[8.0, 4.5],
         law=[8.1, 4.0],
-        milliseconds=[10.0, 15.0, 40.0],
+        milliseconds=[10.0, 15.5, 1234.0],
         losses={name: [(0, 2.3), (1, 2.0)] for name in ("32", "64", "all 100")},
         title="a title",
     )
@@ -39,7 +39,7 @@ def test_sizes_are_drawn_with_cosine_noise_law_cost_and_training(tmp_path) -> No
     assert only == [(32, 0.3), (64, 0.5), (100, 1.0)]
     assert lines(noise)["measured"] == [(32, 8.0), (64, 4.5)]
     assert lines(noise)["σ²/B · (N − B)/(N − 1)"] == [(32, 8.1), (64, 4.0)]
-    assert [text.get_text() for text in cost.texts] == ["10", "15", "40"]
+    assert [text.get_text() for text in cost.texts] == ["10", "15.5", "1,234"]
     assert list(lines(training)) == ["32", "64", "all 100"]
     save_figure(figure, tmp_path / "figure.svg")
 
