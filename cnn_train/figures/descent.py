@@ -105,7 +105,7 @@ def _by_size(
         _plain_log(axes.yaxis)
     offset = (5, -11) if values[-1] > values[0] else (5, 5)  # points; off the line
     for size, value in zip(sizes, values, strict=True):
+        text = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
         axes.annotate(
-            f"{value:,.0f}" if value >= 100 else f"{value:.3g}", (size, value), offset, textcoords="offset points",
-            size=SMALL_SIZE, color=INK,
-        )  # fmt: skip
+            text, (size, value), offset, textcoords="offset points", size=SMALL_SIZE, color=INK
+        )
