@@ -1,6 +1,7 @@
 """Where and in which precision to compute, each choice with its reason in words."""
 
 import platform
+import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -61,19 +62,33 @@ def resolve_device(request: str) -> Device:
 
 
 def _best_device() -> Device:
-    if torch.cuda.is_available():
+    num_gpus, trouble = _count_gpus()
+    if num_gpus:
         return Device(torch.device("cuda:0"), f"GPU found: {torch.cuda.get_device_name(0)}")
     if torch.backends.mps.is_available():
         return Device(torch.device("mps"), "Apple GPU found")
     threads = torch.get_num_threads()
     plural = "" if threads == 1 else "s"
-    return Device(torch.device("cpu"), f"no GPU found; {threads} CPU thread{plural}")
+    return Device(torch.device("cpu"), f"no GPU found{trouble}; {threads} CPU thread{plural}")
+
+
+def _count_gpus() -> tuple[int, str]:
+    """Count the usable GPUs; where torch says why there is none, say it too, in parentheses."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found or not said:
+        return found, ""
+    reason = " ".join(str(said[0].message).split()).removeprefix("CUDA initialization: ")
+    return 0, f" ({reason.partition('. ')[0].partition(' (Triggered')[0]})"
 
 
 def _require_cuda(request: str, index: int) -> None:
-    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    found, trouble = _count_gpus()
     if found == 0:
-        raise UsageError(f"--device {request}: no CUDA GPU is usable here; use --device auto")
+        raise UsageError(
+            f"--device {request}: no CUDA GPU is usable here{trouble}; use --device auto"
+        )
     if index >= found:
         raise UsageError(f"--device {request}: this machine has GPUs 0 to {found - 1}")
 

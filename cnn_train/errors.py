@@ -9,19 +9,54 @@ from contextlib import contextmanager
 MAX_NAMED = 10
 
 
+def in_one_line(text: object) -> str:
+    """Write line breaks, which a file's name may hold, as ``\\n``: a message is one line."""
+    return "\\n".join(str(text).splitlines())
+
+
 def name_some(names: Sequence[str]) -> str:
     """Join up to ten names for a message, and count the others."""
     others = len(names) - MAX_NAMED
-    return ", ".join(names[:MAX_NAMED]) + (f" and {others} others" if others > 0 else "")
+    named = in_one_line(", ".join(names[:MAX_NAMED]))
+    return named + (f" and {others} others" if others > 0 else "")
 
 
 OUT_OF_MEMORY = "out of memory; lower batch_size (or --batch-size), or choose a smaller model"
 
 
+# How torch and the libraries below it say that memory is short (cuBLAS has only a status),
+# and the loader that there is none for a library.
+MEMORY_SHORTAGES = (
+    "out of memory",
+    "can't allocate memory",
+    "failed to map segment",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+
+
 def is_out_of_memory(problem: Exception) -> bool:
     """Recognise Python's own error, a GPU's, and that of torch's allocator on the CPU."""
-    is_gpu = type(problem).__name__ == "OutOfMemoryError"
-    return isinstance(problem, MemoryError) or is_gpu or "can't allocate memory" in str(problem)
+    return isinstance(problem, MemoryError) or any(
+        phrase in str(problem) for phrase in MEMORY_SHORTAGES
+    )
+
+
+def describe_shortage(problem: Exception) -> str | None:
+    """Say what the machine lacks or lost, and what to try; None where the fault is not its own."""
+    if is_out_of_memory(problem):
+        return OUT_OF_MEMORY
+    text = str(problem)
+    if "can't start new thread" in text:
+        return (
+            "the system allows no more threads; allow more with ulimit -u, or set OMP_NUM_THREADS=1"
+        )
+    lost_gpu = type(problem).__name__ == "AcceleratorError" and "device-side assert" not in text
+    if lost_gpu:  # an assert is a wrong index in our own code, all else is between driver and GPU
+        reason = " ".join(text.splitlines()[:1]).rstrip(".")
+        return (
+            f"the GPU failed ({reason}); look at it with nvidia-smi, then go on with fit --resume"
+        )
+    return None
 
 
 class CnnTrainError(Exception):

@@ -14,6 +14,7 @@ from .data.dataset import DataAccess, Progress, silent
 from .data.image_set import ImageSet
 from .data.splits import load_training_splits
 from .errors import CheckpointError, DataError
+from .memory_shortage import memory_explained
 from .score_statistics import (
     Calibration,
     ClassStatistics,
@@ -101,10 +102,14 @@ def evaluate(
     """Score every image once and measure the answers.
 
     Raises DataError where the images do not fit the model, CheckpointError where its scores are
-    not finite.
+    not finite, ResourceError where a minibatch does not fit into the device's memory.
     """
     _check_fit(trained, images, split)
-    with progress(f"Scoring {len(images):,} {split} images", len(images)) as advance:
+    device = trained.device.torch_device
+    with (
+        progress(f"Scoring {len(images):,} {split} images", len(images)) as advance,
+        memory_explained(device, min(batch_size, len(images)), "--batch-size"),
+    ):
         scores_NK = trained.scores(
             images.images_NCHW, batch_size=batch_size, tta=tta, advance=advance
         )

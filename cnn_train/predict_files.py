@@ -9,18 +9,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .data.batches import evaluation_batch_size
 from .data.dataset import Progress, silent
 from .data.folder.decoding import count_workers
 from .data.images.files import load_image, resize_and_crop
 from .data.images.paths import UnusableImage, find_images
 from .data.images.quiet_pillow import quiet_pillow
-from .errors import DataError, ResourceError
+from .errors import DataError, ResourceError, in_one_line
+from .memory_shortage import memory_explained
 from .score_statistics import rank_classes
 from .trained_model import TrainedModel
 
@@ -76,7 +79,8 @@ def predict_files(
     """Predict the class of every image among ``paths`` (files, folders, glob patterns).
 
     Returns predictions in the order named, and one entry for each path that yields none: a bad
-    file never stops the others. Raises DataError where the model does not take square RGB images.
+    file never stops the others. Raises DataError where the model does not take square RGB images,
+    ResourceError where a minibatch does not fit into the device's memory.
     """
     channels, height, width = trained.image_shape
     if channels != 3 or height != width:
@@ -134,15 +138,17 @@ def _load_batches(
     tasks_per_batch = batch_size // files_per_task
     tasks = [files[i : i + files_per_task] for i in range(0, len(files), files_per_task)]
     loading: deque[Future[_Batch]] = deque()
+    stopped = Event()
     threads = ThreadPoolExecutor(_num_threads(files))
     try:
         for task in tasks:
-            loading.append(threads.submit(_load, task, size_px))
+            loading.append(threads.submit(_load, task, size_px, stopped))
             if len(loading) == (1 + num_ahead) * tasks_per_batch:
                 yield _join_next(loading, tasks_per_batch)
         while loading:
             yield _join_next(loading, tasks_per_batch)
     finally:
+        stopped.set()
         threads.shutdown(cancel_futures=True)
 
 
@@ -157,15 +163,17 @@ def _join_next(loading: "deque[Future[_Batch]]", num_tasks: int) -> _Batch:
     )
 
 
-def _load(files: Sequence[Path], size_px: int) -> _Batch:
+def _load(files: Sequence[Path], size_px: int, stopped: Event) -> _Batch:
     pixels_BCHW = np.empty((len(files), 3, size_px, size_px), dtype=np.uint8)
     batch = _Batch([], torch.from_numpy(pixels_BCHW), [], [])
     with quiet_pillow:
         for file in files:
+            if stopped.is_set():
+                break
             try:
                 decoded = load_image(file)
             except (DataError, ResourceError) as problem:
-                batch.errors.append(UnusableImage(str(file), str(problem)))
+                batch.errors.append(UnusableImage(str(file), in_one_line(problem)))
                 continue
             pixels_HWC = resize_and_crop(decoded.pixels_HWC, size_px)
             pixels_BCHW[len(batch.paths)] = pixels_HWC.transpose(2, 0, 1)
@@ -180,13 +188,17 @@ def _predict_batch(
     """Return the predictions, and an entry for each file whose scores are not finite."""
     if not batch.paths:
         return [], []
-    scores_BK = trained.scores(batch.images_BCHW)
+    size = min(len(batch.paths), evaluation_batch_size(trained.image_shape))
+    with memory_explained(trained.device.torch_device, size):
+        scores_BK = trained.scores(batch.images_BCHW, batch_size=size)
     finite_B = scores_BK.isfinite().all(dim=1).tolist()
     tops, margins = _rank(trained, scores_BK, top_k)
     rows = zip(batch.paths, tops, margins, batch.images_BCHW, batch.notices, strict=True)
     predictions = [Prediction(*row) for row, finite in zip(rows, finite_B, strict=True) if finite]
     errors = [
-        UnusableImage(path, f"{path}: the model returned NaN scores; choose another checkpoint")
+        UnusableImage(
+            path, in_one_line(f"{path}: the model returned NaN scores; choose another checkpoint")
+        )
         for path, finite in zip(batch.paths, finite_B, strict=True)
         if not finite
     ]

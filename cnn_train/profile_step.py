@@ -27,7 +27,7 @@ ResultT = TypeVar("ResultT")
 PHASES = {
     "data": "gather, augment, normalise",
     "forward": "scores, loss, λR(W)",
-    "backward": "gradients",
+    "backward": "gradients, and their norm",
     "optimizer": "new weights, and their average",
     "metrics": "tallies, gradients dropped",
 }

@@ -1,3 +1,6 @@
+import re
+import warnings
+
 import pytest
 import torch
 
@@ -26,6 +29,24 @@ def test_auto_falls_back_to_the_cpu_and_says_so() -> None:
     chosen = resolve_device("auto")
     assert chosen.torch_device == torch.device("cpu")
     assert "no GPU found" in chosen.reason
+
+
+def test_a_driver_that_is_too_old_is_the_reason_for_the_cpu_and_for_a_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def complain() -> bool:  # in the words of torch.cuda.is_available
+        warnings.warn(
+            "CUDA initialization: The NVIDIA driver on your system is too old (found version "
+            "11040). Please update your GPU driver by downloading (Triggered internally at x.cpp)",
+            stacklevel=2,
+        )
+        return False
+
+    monkeypatch.setattr(torch.cuda, "is_available", complain)
+    reason = r"\(The NVIDIA driver on your system is too old \(found version 11040\)\)"
+    assert re.match(f"no GPU found {reason}; ", resolve_device("auto").reason)
+    with pytest.raises(UsageError, match=f"no CUDA GPU is usable here {reason}; use"):
+        resolve_device("cuda")
 
 
 @pytest.mark.usefixtures("two_gpus")

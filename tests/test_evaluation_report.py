@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from cnn_train.data.image_set import ImageSet
+from cnn_train.device import Device
 from cnn_train.errors import UsageError
 from cnn_train.evaluate import Evaluation, evaluate
 from cnn_train.evaluation_report import find_mistakes, save_report
@@ -25,9 +26,11 @@ class FixedScores:
     loss: str
     class_names: tuple[str, ...] = CLASSES
     image_shape: tuple[int, int, int] = (3, 8, 8)
+    device: Device = field(init=False)
     config: SimpleNamespace = field(init=False)
 
     def __post_init__(self):
+        self.device = Device(torch.device("cpu"), "as requested")
         self.config = SimpleNamespace(loss=LOSSES[self.loss]())
 
     def scores(self, images_NCHW, **options):

@@ -181,6 +181,26 @@ def test_an_interruption_leaves_no_thread_and_reads_little_further(photos, monke
     assert len(loaded) < 10
 
 
+def test_an_interruption_does_not_wait_for_the_files_of_a_task(photos, monkeypatch):
+    loaded, begun = [], threading.Event()
+
+    def load(path):
+        loaded.append(path)
+        begun.set()
+        time.sleep(0.02)
+        raise DataError("no image")
+
+    def interrupt(*arguments):
+        assert begun.wait(10)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(use_case, "load_image", load)
+    monkeypatch.setattr(use_case, "_join_next", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        predict_files(make_trained(), [photos / f"{i}.png" for i in range(32)])
+    assert len(loaded) < 16  # of 32, one task's
+
+
 def test_a_batch_of_nothing_but_bad_files_predicts_nothing(photos):
     predictions, errors = predict_files(make_trained(), [photos / "x.png", photos / "y.png"])
     assert (predictions, len(errors)) == ([], 2)

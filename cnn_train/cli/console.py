@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,10 +22,25 @@ from rich.progress import (
 # A pipe has no width; tables that fold at Rich's default of 80 columns are hard to grep.
 PIPE_WIDTH = 160
 
+# Rich, which draws Typer's help too, would take even a width of 0 at its word and print nothing.
+if not re.fullmatch("[1-9][0-9]{1,3}", os.environ.get("COLUMNS", "80")):
+    del os.environ["COLUMNS"]
+
 _known_width = Console().is_terminal or "COLUMNS" in os.environ
 stdout = Console(width=None if _known_width else PIPE_WIDTH, highlight=False)
 stderr = Console(stderr=True, highlight=False)
 _errors = Console(stderr=True, highlight=False)
+
+
+# Names of files may hold what a terminal obeys: escape sequences that recolour or erase.
+_CONTROLS = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)
+}
+
+
+def visible(text: str) -> str:
+    """Spell out control characters, except tabs and line ends."""
+    return text.translate(_CONTROLS)
 
 
 def silence() -> None:
@@ -41,18 +57,18 @@ def print_json(document: Any) -> None:
 
 def notice(message: str) -> None:
     """Tell the user something worth knowing, on stderr."""
-    stderr.print(message, style="dim", markup=False, soft_wrap=True)
+    stderr.print(visible(message), style="dim", markup=False, soft_wrap=True)
 
 
 def warn(message: str) -> None:
     """Tell the user about something that is probably not what they wanted, on stderr."""
-    stderr.print(f"warning: {message}", style="yellow", markup=False, soft_wrap=True)
+    stderr.print(visible(f"warning: {message}"), style="yellow", markup=False, soft_wrap=True)
 
 
 def error(message: str) -> None:
     """Print a failure on stderr: one line, or one per finding."""
     for line in message.splitlines():
-        _errors.print(f"error: {line}", style="bold red", markup=False, soft_wrap=True)
+        _errors.print(visible(f"error: {line}"), style="bold red", markup=False, soft_wrap=True)
 
 
 @contextmanager

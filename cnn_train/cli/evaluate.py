@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DataDirOption, DeviceOption, JsonOption, OfflineOption, Split
+from .options import (
+    DataDirOption,
+    DeviceOption,
+    JsonOption,
+    OfflineOption,
+    Split,
+    VerifyDataOption,
+)
 
 if TYPE_CHECKING:
     from ..evaluate import Evaluation
@@ -33,6 +40,7 @@ def evaluate(
     ] = None,
     data_dir: DataDirOption = None,
     offline: OfflineOption = False,
+    verify_data: VerifyDataOption = False,
     tta: Annotated[
         Views, typer.Option("--tta", help="Average scores over mirrored and shifted views.")
     ] = Views.none,
@@ -58,7 +66,8 @@ def evaluate(
     trained = load_trained_model(path, device)
     where = trained.device
     notice(f"{path} on {where.torch_device} ({where.reason}), {trained.precision.name}")
-    images = load_split(trained, split.value, make_data_access(data_dir, offline), data_root)
+    access = make_data_access(data_dir, offline, verify=verify_data)
+    images = load_split(trained, split.value, access, data_root)
     evaluation = measure(
         trained,
         images,

@@ -12,6 +12,7 @@ from .options import (
     OfflineOption,
     RunRootOption,
     SetOption,
+    VerifyDataOption,
 )
 
 
@@ -62,6 +63,7 @@ def fit(
         typer.Option("--data-root", help="With --resume: where the images lie now, if they moved."),
     ] = None,
     offline: OfflineOption = False,
+    verify_data: VerifyDataOption = False,
     limit_batches: Annotated[
         int | None,
         typer.Option(
@@ -112,6 +114,7 @@ def fit(
             data_dir=data_dir,
             data_root=data_root,
             offline=offline,
+            verify_data=verify_data,
             limit_batches=limit_batches,
             deterministic=deterministic,
             dry_run=dry_run,

@@ -1,15 +1,14 @@
 """The ``cnn-train`` command: its sub-commands, and the one place where errors become exit codes."""
 
 import errno
-import os
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from .. import __version__
 from ..distributed import require_one_process
-from ..errors import OUT_OF_MEMORY, CnnTrainError, is_out_of_memory
+from ..errors import OUT_OF_MEMORY, CnnTrainError, ResourceError, describe_shortage
 from . import checkpoint, config, data, learn, models
 from .console import error, stdout
 from .evaluate import evaluate
@@ -18,6 +17,19 @@ from .gradcheck import gradcheck
 from .predict import predict
 from .profile import profile
 from .runs import runs
+from .standard_streams import abandon_output, prepare_streams
+from .stop_signal import ended_by_sigterm
+
+READER_IS_GONE = 141
+"""The exit code of a program that ends by SIGPIPE, as a shell reports it."""
+
+SHORTAGES = {
+    errno.ENOSPC: "disk full: no space left for the output",
+    errno.EDQUOT: "disk quota used up: no space left for the output",
+    errno.EMFILE: "too many open files; allow more with: ulimit -n 1024",
+    errno.ENFILE: "too many open files on this machine; close other programs",
+    errno.ENOMEM: OUT_OF_MEMORY,
+}
 
 app = typer.Typer(
     name="cnn-train",
@@ -61,36 +73,39 @@ def options(
 
 def main() -> None:
     """Run the command line and exit with a documented code; a user's error is never a traceback."""
+    prepare_streams()
     try:
         try:
-            app()
+            with ended_by_sigterm():
+                _run_app()
         finally:
             stdout.file.flush()  # trouble with stdout shows here rather than after the end
+    except SystemExit as end:  # with it, typer and rich end a program whose reader is gone
+        if isinstance(end.__context__, BrokenPipeError):
+            abandon_output(READER_IS_GONE)
+        raise
+    except OSError as problem:
+        if problem.errno == errno.EPIPE:  # `cnn-train ... | head`: nobody reads on
+            abandon_output(READER_IS_GONE)
+        if problem.errno in SHORTAGES:
+            error(SHORTAGES[problem.errno])
+            abandon_output(ResourceError.exit_code)
+        raise
+
+
+def _run_app() -> None:
+    """Run the command; name a failure on stderr and exit with its code."""
+    try:
+        app()
     except CnnTrainError as failure:
         error(str(failure))
         sys.exit(failure.exit_code)
     except KeyboardInterrupt:
         error("interrupted")
         sys.exit(130)
-    except SystemExit as end:  # with it, typer and rich end a program whose reader is gone
-        if isinstance(end.__context__, BrokenPipeError):
-            _abandon_stdout(141)
-        raise
-    except OSError as problem:
-        if problem.errno == errno.EPIPE:  # `cnn-train ... | head`: nobody reads on
-            _abandon_stdout(141)
-        if problem.errno == errno.ENOSPC:
-            error("disk full: no space left for the output")
-            _abandon_stdout(6)
-        raise
-    except (MemoryError, RuntimeError) as problem:
-        if is_out_of_memory(problem):
-            error(OUT_OF_MEMORY)
-            sys.exit(6)
-        raise
-
-
-def _abandon_stdout(exit_code: int) -> NoReturn:
-    """Exit without another attempt to write what is still in stdout's buffer."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.file.fileno())
-    sys.exit(exit_code)
+    except (MemoryError, RuntimeError, ImportError) as problem:
+        message = describe_shortage(problem)
+        if message is None:
+            raise
+        error(message)
+        sys.exit(ResourceError.exit_code)

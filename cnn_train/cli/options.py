@@ -34,6 +34,13 @@ DataDirOption = Annotated[
     ),
 ]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Never download anything.")]
+VerifyDataOption = Annotated[
+    bool,
+    typer.Option(
+        "--verify-data",
+        help="Read and check every image file again, whatever its size and time say.",
+    ),
+]
 RunRootOption = Annotated[
     Path, typer.Option("--run-root", help="The folder that holds the run directories.")
 ]

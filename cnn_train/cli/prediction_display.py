@@ -11,7 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from .console import stdout
+from ..errors import in_one_line
+from .console import stdout, visible
 from .evaluation_display import percent, render_bar
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def show_predictions(predictions: "Sequence[Prediction]") -> None:
 
 
 def _show(prediction: "Prediction") -> None:
-    stdout.print(Text(prediction.path, style="bold"), soft_wrap=True)
+    stdout.print(Text(visible(in_one_line(prediction.path)), style="bold"), soft_wrap=True)
     for notice in prediction.notices:
         stdout.print(Text(f"  {notice}", style="dim"), soft_wrap=True)
     answer: RenderableType = Group(

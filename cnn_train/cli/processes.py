@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from ..distributed import World, end_process, join, lost_processes_explained
-from ..errors import OUT_OF_MEMORY, CnnTrainError, InterruptedRun, is_out_of_memory
+from ..errors import CnnTrainError, InterruptedRun, ResourceError, describe_shortage
 from .console import error, silence
 
 AGREE_EVERY = 10
@@ -25,6 +25,7 @@ def joined_processes() -> Iterator[World]:
     if world.size == 1:
         yield world
         return
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the launcher's: the others cannot be told
     if not world.is_first:
         silence()
     try:
@@ -38,8 +39,8 @@ def joined_processes() -> Iterator[World]:
     except KeyboardInterrupt:
         _end(world, "interrupted", 130)
     except Exception as problem:
-        if is_out_of_memory(problem):
-            _end(world, OUT_OF_MEMORY, 6)
+        if (shortage := describe_shortage(problem)) is not None:
+            _end(world, shortage, ResourceError.exit_code)
         traceback.print_exc()  # a bug of ours
         world.announce_failure()
         end_process(1)

@@ -33,12 +33,15 @@ def profile(
     """Show where a training step's time goes: phases, kinds of operation, operators."""
     # Without it, torch's profiler narrates its start and its end on stderr.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    from ..memory_shortage import memory_explained
     from ..profile_step import profile_step
     from .console import print_json
     from .untrained_session import build_untrained_session
 
     session = build_untrained_session(config, overrides, device, data_dir, offline)
-    measured = profile_step(session, batches)
+    where, batch_size = session.device.torch_device, session.config.batch_size
+    with memory_explained(where, batch_size, "--set batch_size"):
+        measured = profile_step(session, batches)
     if as_json:
         print_json(measured.to_json())
     else:

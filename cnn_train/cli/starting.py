@@ -20,6 +20,7 @@ from ..data_parallel import check_same_images, device_of
 from ..distributed import World, lost_processes_explained
 from ..errors import UsageError
 from ..fine_tuning import start_from_weights
+from ..memory_shortage import memory_explained
 from ..reproducibility import make_deterministic
 from ..run_directory import RunDirectory, find_checkpoint
 from ..sanity import Finding
@@ -46,6 +47,7 @@ class FitRequest:
     data_dir: Path | None
     data_root: Path | None
     offline: bool
+    verify_data: bool
     limit_batches: int | None
     deterministic: bool
     dry_run: bool
@@ -86,8 +88,9 @@ class FitRequest:
 
     def _load_images(self, data: DatasetConfig) -> tuple[ImageSet, ImageSet]:
         """Load (train, validation); several processes go on when all have the same images."""
+        access = make_data_access(self.data_dir, self.offline, verify=self.verify_data)
         with self.world.first_on_each_machine("images"):
-            train, val = load_training_splits(data, make_data_access(self.data_dir, self.offline))
+            train, val = load_training_splits(data, access)
         self.world.meet("all images are loaded")
         check_same_images(train, val, self.world)
         return train, val
@@ -166,7 +169,9 @@ def train(
     """Train to the end on the screen; a lost process ends it with advice."""
     show_plan(session, run)
     advice = f"; nothing is lost. Go on from its last checkpoint: fit --resume {run.path}"
-    with lost_processes_explained(advice) if session.world.size > 1 else nullcontext():
+    explained = lost_processes_explained(advice) if session.world.size > 1 else nullcontext()
+    device, batch_size = session.device.torch_device, session.config.batch_size
+    with explained, memory_explained(device, batch_size, "--set batch_size"):
         if session.epoch == session.position == 0:
             show_first_loss(session, starts_anew=starts_anew)
         summary = train_and_show(session, run)

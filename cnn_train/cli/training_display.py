@@ -1,6 +1,6 @@
 """What a run looks like on the screen: its plan, a live bar, a row per epoch, its result."""
 
-import sys
+import shlex
 from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -29,10 +29,27 @@ def show_plan(session: "Session", run: "RunDirectory | None") -> None:
     """Say what will run, where and why, before it runs."""
     for name, fact in describe_plan(session, run).items():
         stderr.print(f"{name:>10}  {fact}", markup=False, soft_wrap=True)
+    for doubt in doubts(session):
+        warn(doubt)
+
+
+def doubts(session: "Session") -> Iterator[str]:
+    """Yield what about the images and their minibatches may not be as the user thinks."""
     if len(session.val_images) < FEW_IMAGES:
-        warn(
+        yield (
             f"the best epoch will be chosen on {len(session.val_images)} validation images; "
             "raise data.val_fraction, or trust the choice little"
+        )
+    sizes = [piece.stop - piece.start for piece in session.batches.plan]
+    if sizes[-1] > session.config.batch_size:
+        yield (
+            f"the last minibatch takes {sizes[-1]:,} images, one more than batch_size: batch "
+            "statistics of one image would say nothing"
+        )
+    if 1 in sizes and any("BatchNorm" in type(part).__name__ for part in session.model.modules()):
+        yield (
+            "batch norm sees one image at a time, and evaluation will use statistics that it never "
+            "trained with; raise batch_size"
         )
 
 
@@ -121,8 +138,8 @@ def _show_result(result: dict[str, Any]) -> None:
     stderr.print(
         f"best validation accuracy {100 * result['val_accuracy']:.2f} % "
         f"at epoch {result['best_epoch'] + 1}, {clock(result['seconds'])} of training\n"
-        f"next: cnn-train evaluate {result['best_checkpoint']}",
-        style="bold" if sys.stderr.isatty() else None,
+        f"next: cnn-train evaluate {shlex.quote(result['best_checkpoint'])}",
+        style="bold" if stderr.is_terminal else None,
         markup=False,
         soft_wrap=True,
     )

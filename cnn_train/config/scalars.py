@@ -49,9 +49,6 @@ def render_value(value: Any) -> str:
         return "{" + ", ".join(entries) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(render_value, value)) + "]"
-    if isinstance(value, dict):
-        pairs = (f"{render_value(key)}: {render_value(inner)}" for key, inner in value.items())
-        return "{" + ", ".join(pairs) + "}"
     if value is None or isinstance(value, bool | int):
         return json.dumps(value)
     if isinstance(value, float):

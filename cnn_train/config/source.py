@@ -32,11 +32,20 @@ def read_text(config: str | Path) -> str:
     Raises ConfigError where there is no such file, it cannot be read, or it is not a small piece
     of UTF-8 text.
     """
-    if str(config) == STDIN:
-        content = sys.stdin.buffer.read(MAX_BYTES + 1)
-    else:
-        content = _read_bytes(Path(config))
+    content = _read_stdin() if str(config) == STDIN else _read_bytes(Path(config))
     return decode(content, name_source(config))
+
+
+def _read_stdin() -> bytes:
+    advice = "pipe a config into it, or name a file"
+    if sys.stdin is None:
+        raise ConfigError(f"{name_source(STDIN)}: standard input is closed; {advice}")
+    try:
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"{name_source(STDIN)}: cannot be read: {error.strerror}; {advice}"
+        ) from None
 
 
 def _read_bytes(path: Path) -> bytes:

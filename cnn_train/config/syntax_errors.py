@@ -22,6 +22,7 @@ RULES = (
     _Rule("'\\t'", "a tab cannot indent YAML; use spaces"),
     _Rule("while parsing a flow sequence", "this '[' is not closed; add ']'", at_start=True),
     _Rule("while parsing a flow mapping", "this '{' is not closed; add '}'", at_start=True),
+    _Rule("but found '<stream end>'", "the file ends inside a '[' or '{'; close it"),
     _Rule("unknown escape", "this escape is unknown; write the backslash twice: \\\\"),
     _Rule("escape sequence", "this escape is incomplete; write the backslash twice: \\\\"),
     _Rule("while scanning a quoted scalar", "this quote is never closed", at_start=True),

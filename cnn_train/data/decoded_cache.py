@@ -5,26 +5,78 @@ The hash is checked on every load: a flipped bit makes the caller decode again.
 """
 
 import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from ..atomic_file import write_atomically
+from ..errors import DataError, ResourceError, name_some
+from .dataset import DataAccess
 from .image_set import ImageSet
 
 HASH_BYTES = 64
 LABEL_BYTES = 8
 
 
-def save_decoded(path: Path, images: ImageSet, *, stamp: str) -> None:
-    """Write ``images`` to ``path`` atomically; ``stamp`` names the source they were decoded from.
+@dataclass(frozen=True)
+class Origin:
+    """What a set is decoded from: ``files`` changes with their sizes and times; ``decoder`` with
+    what the same files come to mean.
+    """
+
+    files: str
+    decoder: str = ""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A kept set and what it was decoded from."""
+
+    origin: Origin
+    images: ImageSet
+
+
+def load_or_decode(
+    path: Path, origin: Origin, decode: Callable[[], ImageSet], access: DataAccess
+) -> ImageSet:
+    """Return the set kept at ``path`` if it is of this origin, else decode it and keep it there.
+
+    A second process that wants the same set waits for the first. ``access.verify`` decodes in any
+    case, and raises DataError where an image is not what it was when it was kept.
+    """
+    kept = None if access.verify else _load_if_readable(path)
+    if kept is not None and kept.origin == origin:
+        return kept.images
+    with _only_one_process(path, access):
+        kept = _load_if_readable(path)  # the other process may have decoded it
+        if kept is not None and kept.origin == origin and not access.verify:
+            return kept.images
+        if kept is None and path.exists():
+            access.notice(f"{path}: is damaged or cannot be read; decoding the images again")
+        # Hashes instead of the kept set: both at once might not fit into memory.
+        comparable = kept is not None and kept.origin.decoder == origin.decoder
+        digests = _digest_images(kept.images) if kept is not None and comparable else {}
+        del kept
+        images = decode()
+        _compare(images, digests, path, access)
+        _try_to_save(path, images, origin, access)
+    return images
+
+
+def save_decoded(path: Path, images: ImageSet, origin: Origin) -> None:
+    """Write ``images`` to ``path`` atomically.
 
     Raises OSError or ResourceError where the file cannot be written.
     """
     header = {
-        "stamp": stamp,
+        "files": origin.files,
+        "decoder": origin.decoder,
         "shape": images.images_NCHW.shape,
         "class_names": images.class_names,
         "names": images.names,
@@ -41,8 +93,8 @@ def save_decoded(path: Path, images: ImageSet, *, stamp: str) -> None:
     write_atomically(path, b"".join((digest.hexdigest().encode(), *parts)))
 
 
-def load_decoded(path: Path, *, stamp: str) -> ImageSet | None:
-    """Read the set back; None where the file is absent, damaged, or of another source."""
+def load_decoded(path: Path) -> Decoded | None:
+    """Read the set back, and what it was decoded from; None where it is absent or damaged."""
     if not path.is_file():
         return None
     content = bytearray(path.stat().st_size)
@@ -52,9 +104,8 @@ def load_decoded(path: Path, *, stamp: str) -> ImageSet | None:
         return None
     header_end = content.index(b"\n", HASH_BYTES) + 1
     header = json.loads(content[HASH_BYTES:header_end])
-    if header["stamp"] != stamp:
-        return None
-    return _parse(content, header_end, header)
+    origin = Origin(header.get("files", ""), header.get("decoder", ""))  # none in older files
+    return Decoded(origin, _parse(content, header_end, header))
 
 
 def _parse(content: bytearray, header_end: int, header: dict[str, Any]) -> ImageSet:
@@ -67,3 +118,55 @@ def _parse(content: bytearray, header_end: int, header: dict[str, Any]) -> Image
         class_names=tuple(header["class_names"]),
         names=tuple(header["names"]),
     )
+
+
+def _load_if_readable(path: Path) -> Decoded | None:
+    try:
+        return load_decoded(path)
+    except OSError:
+        return None
+
+
+def _try_to_save(path: Path, images: ImageSet, origin: Origin, access: DataAccess) -> None:
+    try:
+        save_decoded(path, images, origin)
+    except (OSError, ResourceError) as problem:
+        access.notice(f"the decoded images are not kept for the next start: {problem}")
+
+
+def _digest_images(images: ImageSet) -> dict[str, bytes]:
+    pixels = images.images_NCHW.numpy()
+    return {name: sha256(pixels[i].data).digest() for i, name in enumerate(images.names)}
+
+
+def _compare(images: ImageSet, before: Mapping[str, bytes], path: Path, access: DataAccess) -> None:
+    """Name the images that are not what they were; where they are to be verified, refuse them."""
+    now = _digest_images(images)
+    changed = [name for name in now if before.get(name, now[name]) != now[name]]
+    if changed and access.verify:
+        raise DataError(
+            f"not what they were when they were first read: {name_some(changed)}; "
+            f"restore them, or if you changed them yourself, remove {path}"
+        )
+    if changed:
+        access.notice(f"changed since they were first read: {name_some(changed)}")
+
+
+@contextmanager
+def _only_one_process(path: Path, access: DataAccess) -> Iterator[None]:
+    """Let no two processes decode the same set; where no lock can be made, let them."""
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            access.notice("another process is decoding the same images; waiting for it")
+            lock.acquire()
+    except (OSError, NotImplementedError):  # a read-only folder; a file system without locks
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()

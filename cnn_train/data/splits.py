@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..errors import DataError
+from ..errors import DataError, name_some
 from ..reproducibility import make_generator
 from .dataset import DataAccess, DatasetConfig
 from .image_set import ImageSet
@@ -37,8 +37,11 @@ def load_training_splits(config: DatasetConfig, access: DataAccess) -> tuple[Ima
     if own_val is not None:
         access.notice("validation images are the dataset's own; data.val_fraction is not used")
         return images, own_val
-    try:
-        train, val = stratified_split(images.labels_N, config.val_fraction, config.split_seed)
-    except ValueError as problem:
-        raise DataError(f"cannot hold out validation images: {problem}") from None
+    labels_N = images.labels_N
+    lone = [name for i, name in enumerate(images.class_names) if (labels_N == i).sum() == 1]
+    if lone:
+        raise DataError(
+            f"cannot hold out validation images: one example only of {name_some(lone)}; add another"
+        )
+    train, val = stratified_split(labels_N, config.val_fraction, config.split_seed)
     return images.select(train), images.select(val)

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from .architecture import ArchitectureConfig
+from .architecture import MOST_MAPS, ArchitectureConfig
 from .image_size import require_side
 from .initialisation import initialise
 
@@ -87,7 +87,7 @@ class DenseNetConfig(ArchitectureConfig):
     """DenseNet: every layer sees all earlier maps of its block (Huang et al. 2017)."""
 
     name: Literal["densenet121"] = "densenet121"
-    growth: int = Field(default=32, gt=0, description="maps that each layer adds")
+    growth: int = Field(default=32, gt=0, le=MOST_MAPS, description="maps that each layer adds")
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="share of each layer's new maps silenced in training"
     )

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from ..errors import ConfigError
-from .architecture import ArchitectureConfig
+from .architecture import MOST_LAYERS, MOST_MAPS, ArchitectureConfig
 from .image_size import require_side
 from .initialisation import initialise
 from .whitening import Whitening
@@ -152,10 +152,10 @@ class FastNetConfig(ArchitectureConfig):
     """FastNet: a small convolutional network that trains in minutes on a CPU."""
 
     name: Literal["fastnet"] = "fastnet"
-    widths: tuple[Annotated[int, Field(gt=0)], ...] = Field(
+    widths: tuple[Annotated[int, Field(gt=0, le=MOST_MAPS)], ...] = Field(
         default=(24, 64, 128, 256), strict=False, min_length=1, description="maps of each stage"
     )
-    extra_convolutions: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+    extra_convolutions: tuple[Annotated[int, Field(ge=0, le=MOST_LAYERS)], ...] = Field(
         default=(0, 0, 1, 1),
         strict=False,
         description="further 3×3 convolutions at the end of each stage",

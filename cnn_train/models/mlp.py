@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import nn
 
-from .architecture import ArchitectureConfig
+from .architecture import MOST_MAPS, ArchitectureConfig
 from .initialisation import initialise
 
 
@@ -37,7 +37,7 @@ class MLPConfig(ArchitectureConfig):
     """A multi-layer perceptron: fully connected layers with ReLU."""
 
     name: Literal["mlp"] = "mlp"
-    hidden_sizes: tuple[Annotated[int, Field(gt=0)], ...] = Field(
+    hidden_sizes: tuple[Annotated[int, Field(gt=0, le=MOST_MAPS)], ...] = Field(
         default=(512, 256), strict=False, description="units of each hidden layer, first to last"
     )
     dropout: float = Field(

@@ -103,7 +103,7 @@ class MobileNetV2Config(ArchitectureConfig):
 
     name: Literal["mobilenet_v2"] = "mobilenet_v2"
     width_multiplier: float = Field(
-        default=1.0, gt=0, description="factor on the number of maps of every layer"
+        default=1.0, gt=0, le=100, description="factor on the number of maps of every layer"
     )
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="share of the last features silenced in training"

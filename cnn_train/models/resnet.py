@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .architecture import ArchitectureConfig
+from .architecture import MOST_MAPS, ArchitectureConfig
 from .image_size import require_side
 from .initialisation import initialise
 
@@ -149,7 +149,10 @@ class ResNetConfig(ArchitectureConfig):
 
     name: Literal["resnet18", "resnet34", "resnet50"] = "resnet18"
     width: int = Field(
-        default=64, gt=0, description="maps of the first stage; each further stage doubles it"
+        default=64,
+        gt=0,
+        le=MOST_MAPS,
+        description="maps of the first stage; each further stage doubles it",
     )
     zero_init_residual: bool = Field(
         default=False, description="start every block as the identity (last norm's weights 0)"

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .architecture import ArchitectureConfig
+from .architecture import MOST_MAPS, ArchitectureConfig
 from .image_size import require_side
 from .resnet import BasicBlock, ResNet
 
@@ -19,7 +19,10 @@ class CifarResNetConfig(ArchitectureConfig):
 
     name: Literal["resnet20", "resnet32", "resnet44", "resnet56", "resnet110"] = "resnet20"
     width: int = Field(
-        default=16, gt=0, description="maps of the first stage; the others have 2 and 4 times it"
+        default=16,
+        gt=0,
+        le=MOST_MAPS,
+        description="maps of the first stage; the others have 2 and 4 times it",
     )
     shortcut: Literal["pad", "projection"] = Field(
         default="pad",

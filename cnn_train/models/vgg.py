@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 from torch import nn
 
-from .architecture import ArchitectureConfig
+from .architecture import MOST_MAPS, ArchitectureConfig
 from .image_size import require_side
 from .initialisation import initialise
 
@@ -66,7 +66,10 @@ class VGGConfig(ArchitectureConfig):
 
     name: Literal["vgg11", "vgg13", "vgg16", "vgg19"] = "vgg16"
     width: int = Field(
-        default=64, gt=0, description="maps of the first block; the others have 2, 4, 8, 8 times it"
+        default=64,
+        gt=0,
+        le=MOST_MAPS,
+        description="maps of the first block; the others have 2, 4, 8, 8 times it",
     )
     batch_norm: bool = Field(
         default=True, description="normalise after every convolution (false: as in the paper)"

@@ -10,7 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from .architecture import ArchitectureConfig
+from .architecture import MOST_LAYERS, MOST_MAPS, ArchitectureConfig
 from .image_size import require_side
 from .initialisation import initialise
 
@@ -81,10 +81,16 @@ class WideResNetConfig(ArchitectureConfig):
 
     name: Literal["wide_resnet"] = "wide_resnet"
     depth: int = Field(
-        default=28, ge=10, description="layers with weights on the longest path: 6 n + 4"
+        default=28,
+        ge=10,
+        le=MOST_LAYERS,
+        description="layers with weights on the longest path: 6 n + 4",
     )
     width: int = Field(
-        default=10, gt=0, description="how many times wider than 16, 32 and 64 maps the stages are"
+        default=10,
+        gt=0,
+        le=MOST_MAPS,
+        description="how many times wider than 16, 32 and 64 maps the stages are",
     )
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="share silenced between a block's convolutions"

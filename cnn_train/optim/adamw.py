@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
-from .learning_rates import parameter_groups
+from .learning_rates import MOST_LR, parameter_groups
 from .optimizer import OptimizerConfig
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
@@ -17,7 +17,10 @@ class AdamWConfig(OptimizerConfig):
 
     name: Literal["adamw"] = "adamw"
     lr: float = Field(
-        default=1e-3, gt=0, description="learning rate (step size), > 0; the schedule scales it"
+        default=1e-3,
+        gt=0,
+        le=MOST_LR,
+        description="learning rate (step size), > 0; the schedule scales it",
     )
     betas: tuple[Beta, Beta] = Field(
         default=(0.9, 0.999),

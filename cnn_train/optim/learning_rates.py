@@ -8,7 +8,11 @@ from torch import nn
 
 from ..errors import ConfigError, name_some
 
-Factor = Annotated[float, Field(gt=0)]
+MOST_LR = 1e30
+MOST_FACTOR = 1e6
+"""Any network diverges long before; torch refuses steps that float32 cannot hold (3.4e38)."""
+
+Factor = Annotated[float, Field(gt=0, le=MOST_FACTOR)]
 
 
 def factor_of(name: str, factors: Mapping[str, float]) -> float:

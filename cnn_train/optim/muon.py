@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..device import multiplies_bfloat16
-from .learning_rates import parameter_groups
+from .learning_rates import MOST_LR, parameter_groups
 from .optimizer import OptimizerConfig
 
 # p(σ) = aσ + bσ³ + cσ⁵ has the steepest slope at 0 that keeps σ within about [0.7, 1.2] (Jordan).
@@ -99,6 +99,7 @@ class MuonConfig(OptimizerConfig):
     lr: float = Field(
         default=0.1,
         gt=0,
+        le=MOST_LR,
         description="step of the filters relative to their size, > 0; the schedule scales it",
     )
     momentum: float = Field(
@@ -108,7 +109,10 @@ class MuonConfig(OptimizerConfig):
         default=3, ge=1, le=10, description="iterations that make an update orthogonal"
     )
     sgd_lr: float = Field(
-        default=0.1, gt=0, description="learning rate of everything that is no filter, > 0"
+        default=0.1,
+        gt=0,
+        le=MOST_LR,
+        description="learning rate of everything that is no filter, > 0",
     )
     sgd_momentum: float = Field(
         default=0.85, ge=0, lt=1, description="share of their velocity that is kept"

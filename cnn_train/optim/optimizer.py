@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..config.base import Config
-from .learning_rates import Factor
+from .learning_rates import MOST_LR, Factor
 
 
 class OptimizerConfig(Config, ABC):
@@ -24,7 +24,10 @@ class OptimizerConfig(Config, ABC):
 
     name: str
     lr: float = Field(
-        default=0.1, gt=0, description="learning rate (step size), > 0; the schedule scales it"
+        default=0.1,
+        gt=0,
+        le=MOST_LR,
+        description="learning rate (step size), > 0; the schedule scales it",
     )
     lr_factors: dict[str, Factor] = Field(
         default={},

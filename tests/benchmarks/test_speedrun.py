@@ -48,9 +48,9 @@ def test_the_clock_stops_before_the_last_validation(
 
     validate = Session.validate
 
-    def slowly(session: Session) -> object:
+    def slowly(session: Session, *options: object) -> object:
         clock[0] += 100
-        return validate(session)
+        return validate(session, *options)  # type: ignore[arg-type]
 
     monkeypatch.setattr("benchmarks.speedrun.now", tick)
     monkeypatch.setattr(Session, "validate", slowly)

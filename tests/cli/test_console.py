@@ -51,6 +51,15 @@ def test_each_finding_of_an_error_is_a_line_of_its_own(capsys: Capture) -> None:
     assert capsys.readouterr().err == "error: c.yaml:1:1: one\nerror: c.yaml:2:1: two\n"
 
 
+def test_what_a_terminal_would_obey_is_spelled_out(capsys: Capture) -> None:
+    name = "a\x1b[2J\x07\x9b\tкошка.png"
+    for say in (console.notice, console.warn, console.error):
+        say(name)
+        assert r"a\x1b[2J\x07\x9b" in (written := capsys.readouterr().err)
+        assert not {"\x1b", "\x07", "\x9b"} & set(written)
+        assert "кошка.png" in written
+
+
 def test_off_a_terminal_slow_work_is_announced_in_one_line(capsys: Capture) -> None:
     with console.progress("Decoding images", 3) as advance:
         for _ in range(3):

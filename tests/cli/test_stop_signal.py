@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from cnn_train.cli.stop_signal import heard_signals, save_signal_harmless
+from cnn_train.cli.stop_signal import ended_by_sigterm, heard_signals, save_signal_harmless
 from cnn_train.errors import InterruptedRun
 
 
@@ -67,3 +67,21 @@ def test_before_training_a_request_to_save_does_nothing() -> None:
     with save_signal_harmless():
         os.kill(os.getpid(), signal.SIGUSR1)
     assert signal.getsignal(signal.SIGUSR1) == before
+
+
+def test_sigterm_ends_what_has_nothing_to_save_and_a_second_one_does_not_wait() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    closed = []
+
+    def work() -> None:
+        with ended_by_sigterm():
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                closed.append(signal.getsignal(signal.SIGTERM))
+
+    with pytest.raises(SystemExit) as end:
+        work()
+    assert end.value.code == 143
+    assert closed == [signal.SIG_DFL]
+    assert signal.getsignal(signal.SIGTERM) == before

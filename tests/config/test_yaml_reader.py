@@ -87,6 +87,7 @@ BROKEN = {
     "tab indentation": ("model:\n\tname: vgg16", "2:1: a tab cannot indent YAML; use spaces"),
     "unclosed bracket": ("a: [1, 2\nb: 3", "1:4: this '[' is not closed; add ']'"),
     "unclosed bracket at the end": ("a:\n  b: [1", "2:6: this '[' is not closed; add ']'"),
+    "bracket as the last character": ("a: [", "1:5: the file ends inside a '[' or '{'; close it"),
     "unclosed brace": ("a: {b: 1\nc: 2\n", "1:4: this '{' is not closed; add '}'"),
     "unclosed quote": ("a: 'x\nb: 1", "1:4: this quote is never closed"),
     "two documents": ("a: 1\n---\nb: 1", "2:1: a second document starts here; keep one per file"),

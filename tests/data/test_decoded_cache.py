@@ -1,12 +1,26 @@
 """The cache of decoded images: equal after a round trip, and never trusted when damaged."""
 
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from cnn_train.data.decoded_cache import load_decoded, save_decoded
+from cnn_train.data import decoded_cache
+from cnn_train.data.dataset import DataAccess
+from cnn_train.data.decoded_cache import (
+    Origin,
+    load_decoded,
+    load_or_decode,
+    save_decoded,
+)
 from cnn_train.data.image_set import ImageSet
+from cnn_train.errors import DataError
 
 
 @pytest.fixture
@@ -19,12 +33,14 @@ def images() -> ImageSet:
 @pytest.fixture
 def path(tmp_path: Path, images: ImageSet) -> Path:
     path = tmp_path / "new" / "folder" / "cache.bin"
-    save_decoded(path, images, stamp="source 1")
+    save_decoded(path, images, Origin("source 1", "decoder 2"))
     return path
 
 
 def test_an_image_set_survives_the_round_trip(path, images):
-    loaded = load_decoded(path, stamp="source 1")
+    found = load_decoded(path)
+    loaded = found.images
+    assert found.origin == Origin("source 1", "decoder 2")
     assert torch.equal(loaded.images_NCHW, images.images_NCHW)
     assert torch.equal(loaded.labels_N, images.labels_N)
     assert (loaded.class_names, loaded.names) == (images.class_names, images.names)
@@ -32,32 +48,116 @@ def test_an_image_set_survives_the_round_trip(path, images):
 
 
 def test_a_loaded_set_can_be_changed_without_touching_the_file(path):
-    load_decoded(path, stamp="source 1").images_NCHW.zero_()
-    assert load_decoded(path, stamp="source 1").images_NCHW.any()
-
-
-def test_a_cache_of_another_source_is_not_used(path):
-    assert load_decoded(path, stamp="source 2") is None
+    load_decoded(path).images.images_NCHW.zero_()
+    assert load_decoded(path).images.images_NCHW.any()
 
 
 def test_an_absent_cache_is_none(tmp_path):
-    assert load_decoded(tmp_path / "absent", stamp="source 1") is None
+    assert load_decoded(tmp_path / "absent") is None
 
 
 def test_every_single_flipped_bit_is_noticed(path):
     good = path.read_bytes()
     for offset in range(len(good)):
         path.write_bytes(good[:offset] + bytes([good[offset] ^ 4]) + good[offset + 1 :])
-        assert load_decoded(path, stamp="source 1") is None, offset
+        assert load_decoded(path) is None, offset
 
 
 def test_every_truncation_is_noticed(path):
     good = path.read_bytes()
     for size in range(len(good)):
         path.write_bytes(good[:size])
-        assert load_decoded(path, stamp="source 1") is None, size
+        assert load_decoded(path) is None, size
 
 
 def test_saving_leaves_no_temporary_file(path, images):
-    save_decoded(path, images, stamp="source 3")
+    save_decoded(path, images, Origin("source 3"))
     assert [entry.name for entry in path.parent.iterdir()] == ["cache.bin"]
+
+
+class Reader:
+    """Decodes a set as often as it is asked to; what it tells goes to ``notices``."""
+
+    def __init__(self, path: Path, images: ImageSet) -> None:
+        self.path, self.images = path, images
+        self.num_decoded = 0
+        self.notices: list[str] = []
+
+    def decode(self) -> ImageSet:
+        self.num_decoded += 1
+        return self.images
+
+    def load(self, files: str = "source 1", decoder: str = "decoder 2", **access: Any) -> ImageSet:
+        told = DataAccess(self.path.parent, notice=self.notices.append, **access)
+        return load_or_decode(self.path, Origin(files, decoder), self.decode, told)
+
+
+@pytest.fixture
+def reader(path: Path, images: ImageSet) -> Reader:
+    return Reader(path, images)
+
+
+def test_a_set_of_the_same_origin_is_not_decoded_again(reader, images):
+    assert reader.load().fingerprint() == images.fingerprint()
+    assert (reader.num_decoded, reader.notices) == (0, [])
+
+
+@pytest.mark.parametrize("origin", [("source 2", "decoder 2"), ("source 1", "decoder 3")])
+def test_a_set_of_another_origin_is_decoded_once_and_kept(reader, origin):
+    reader.load(*origin)
+    reader.load(*origin)
+    assert (reader.num_decoded, reader.notices) == (1, [])
+
+
+def with_one_bit_flipped(images: ImageSet, index: int) -> ImageSet:
+    pixels = images.images_NCHW.clone()
+    pixels[index, 0, 0, 0] ^= 1
+    return replace(images, images_NCHW=pixels)
+
+
+def test_images_that_changed_with_their_files_are_named_and_used(reader, images):
+    reader.images = with_one_bit_flipped(images, 3)
+    assert reader.load("source 2").fingerprint() == reader.images.fingerprint()
+    assert reader.notices == [r"changed since they were first read: train/größe\n3.png"]
+
+
+def test_verification_refuses_an_image_that_changed_behind_its_size_and_time(reader, images):
+    assert reader.load(verify=True).fingerprint() == images.fingerprint()
+    reader.images = with_one_bit_flipped(images, 3)
+    for _ in range(2):  # what was kept stays what was kept
+        with pytest.raises(DataError, match=r"not what they were .*3\.png; .*remove .*\.bin"):
+            reader.load(verify=True)
+    reader.path.unlink()
+    assert reader.load(verify=True).fingerprint() == reader.images.fingerprint()
+
+
+def test_what_another_decoder_made_is_not_compared(reader, images):
+    reader.images = with_one_bit_flipped(images, 3)
+    reader.load(decoder="decoder 3", verify=True)
+    assert reader.notices == []
+
+
+def test_a_second_reader_waits_for_the_first_and_decodes_nothing(reader, images):
+    second, begun = Reader(reader.path, images), threading.Event()
+    told, reader.decode = second.notices, lambda: (begun.set(), wait_until(lambda: told), images)[2]
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(reader.load, "source 2")
+        assert begun.wait(10)
+        assert second.load("source 2").fingerprint() == first.result().fingerprint()
+    assert second.notices == ["another process is decoding the same images; waiting for it"]
+    assert second.num_decoded == 0
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def test_where_no_lock_can_be_made_every_process_decodes(reader, monkeypatch):
+    def refuse(*arguments: object, **options: object) -> None:
+        raise NotImplementedError("FileSystem does not appear to support flock")
+
+    monkeypatch.setattr(decoded_cache.FileLock, "acquire", refuse)
+    reader.load("source 2")
+    assert reader.num_decoded == 1

@@ -102,6 +102,6 @@ def test_a_dataset_with_its_own_validation_images_keeps_all_training_images(
     assert (len(train), len(val)) == (8, 2)
 
 
-def test_images_that_cannot_be_split_are_a_data_error(access: DataAccess) -> None:
-    with pytest.raises(DataError, match=r"cannot hold out validation images: .*one example"):
+def test_a_class_too_small_to_be_split_is_named(access: DataAccess) -> None:
+    with pytest.raises(DataError, match="validation images: one example only of b; add another"):
         load_training_splits(InMemoryConfig(num_train=3), access)

@@ -23,6 +23,7 @@ LAYERS = (
         "operator_times",
         "divergence",
         "kinks",
+        "memory_shortage",
     },
     {"acceleration", "data", "models", "losses", "optim", "save_times"},
     {

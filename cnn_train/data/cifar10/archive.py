@@ -3,7 +3,6 @@
 import gzip
 import io
 import tarfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -72,12 +71,20 @@ def _open_archive(path: Path) -> Iterator[tarfile.TarFile]:
             tarfile.open(fileobj=_Capped(unpacked, path), mode="r|", bufsize=1 << 20) as archive,
         ):
             yield archive
-    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(
-            f"{path}: not a readable .tar.gz archive ({error}); delete it and get it again"
-        ) from error
+    except (DataError, MemoryError):
+        raise
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise _damaged(path, error) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:  # tarfile lets nearly any of them through for a strange header
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path}: not a readable .tar.gz archive ({error}); delete it and get it again"
+    )
 
 
 class _Capped(io.RawIOBase):

@@ -15,9 +15,9 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ...errors import DataError, ResourceError
+from ...errors import DataError
 from ..dataset import DataAccess, DatasetConfig, KnownImages
-from ..decoded_cache import load_decoded, save_decoded
+from ..decoded_cache import Origin, load_or_decode
 from ..download.download import download
 from ..image_set import ImageSet
 from ..location import expand_home
@@ -73,17 +73,9 @@ def load_split(split: Split, path: Path | None, access: DataAccess) -> ImageSet:
     that only the first start unpacks; ``access.verify`` reads and hashes the source again.
     """
     source = _find(split, path, access)
-    stamp = source.stamp(split)
     cache = _cache_path(split, source, access.data_dir)
-    cached = None if access.verify else _load_cache(cache, stamp, access)
-    if cached is not None:
-        return cached
-    images = _decode(split, source, access)
-    try:
-        save_decoded(cache, images, stamp=stamp)
-    except (OSError, ResourceError) as error:
-        access.notice(f"the decoded images are not kept for the next start: {error}")
-    return images
+    origin = Origin(source.stamp(split))
+    return load_or_decode(cache, origin, lambda: _decode(split, source, access), access)
 
 
 def _find(split: Split, path: Path | None, access: DataAccess) -> Source:
@@ -109,14 +101,6 @@ def _cache_path(split: Split, source: Source, data_dir: Path) -> Path:
     """Name one cache file per source, so that a changed source replaces its old one."""
     key = sha256(os.fsencode(source.path.resolve())).hexdigest()[:12]
     return data_dir / "decoded" / f"cifar10-{split}-{key}.bin"
-
-
-def _load_cache(cache: Path, stamp: str, access: DataAccess) -> ImageSet | None:
-    try:
-        return load_decoded(cache, stamp=stamp)
-    except OSError as error:
-        access.notice(f"{cache}: cannot be read ({error.strerror}); reading CIFAR-10 again")
-        return None
 
 
 def _decode(split: Split, source: Source, access: DataAccess) -> ImageSet:

@@ -8,15 +8,18 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from threading import Thread
+from typing import IO, TypeVar
 from urllib.parse import urlsplit
 
 from ... import __version__
 from ..dataset import DataAccess
 from .remote_file import CHUNK_BYTES, RemoteFile
+
+T = TypeVar("T")
 
 MIN_BYTES_PER_SECOND = 1024  # slower than this over a whole stall period counts as a stall
 
@@ -68,7 +71,9 @@ class Mirror:
         request = urllib.request.Request(self.url, headers=headers)
         opener = urllib.request.build_opener(GuardedRedirects(self.remote.allowed_schemes))
         try:
-            response: http.client.HTTPResponse = opener.open(request, timeout=self.stall_seconds)
+            response: http.client.HTTPResponse = _call_interruptibly(
+                lambda: opener.open(request, timeout=self.stall_seconds)
+            )
         except urllib.error.HTTPError as error:
             error.close()
             raise MirrorError(f"HTTP {error.code} {error.reason}") from error
@@ -147,6 +152,28 @@ class Mirror:
             raise MirrorError(f"stalled: nothing for {self.stall_seconds:g} seconds") from error
         except (OSError, http.client.HTTPException) as error:
             raise BrokenOffError(f"connection lost ({error})") from error
+
+
+def _call_interruptibly(call: Callable[[], T]) -> T:
+    """Call in a thread that a signal leaves behind: the look-up of a host's name hears none.
+
+    Where no name server answers, that look-up can last many seconds.
+    """
+    answers: list[T] = []
+    problems: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            answers.append(call())
+        except BaseException as problem:
+            problems.append(problem)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join()
+    if problems:
+        raise problems.pop()  # no reference stays: with it, its open socket would
+    return answers.pop()
 
 
 class GuardedRedirects(urllib.request.HTTPRedirectHandler):

@@ -12,9 +12,9 @@ import PIL
 import torch
 from pydantic import Field
 
-from ...errors import ResourceError, name_some
+from ...errors import name_some
 from ..dataset import DataAccess, DatasetConfig, KnownImages
-from ..decoded_cache import load_decoded, save_decoded
+from ..decoded_cache import Origin, load_or_decode
 from ..image_set import ImageSet
 from ..location import expand_home
 from .decoding import decode_files
@@ -73,19 +73,15 @@ def load_split(root: Path, split: str, size_px: int, access: DataAccess) -> Imag
     """Load one split, decoded now or at an earlier start.
 
     The decoded pixels are kept in the data directory and hold for files of the same names, sizes
-    and times; ``access.verify`` decodes again. Raises DataError for whatever is no image.
+    and times; ``access.verify`` decodes again. Raises DataError for whatever is no image, or with
+    ``access.verify`` is not the image that it was.
     """
     listing = list_split(root, split)
     if listing.ignored:
         access.notice(f"{root}: ignored {name_some(listing.ignored)}")
     cache = _cache_path(root, split, size_px, access.data_dir)
-    stamp = f"decoder {DECODER_VERSION}, Pillow {PIL.__version__}, files {listing.stamp}"
-    cached = None if access.verify else _load_cache(cache, stamp, access)
-    if cached is not None:
-        return cached
-    images = _decode(listing, split, size_px, access)
-    _save_cache(cache, images, stamp, access)
-    return images
+    origin = Origin(listing.stamp, f"folder {DECODER_VERSION}, Pillow {PIL.__version__}")
+    return load_or_decode(cache, origin, lambda: _decode(listing, split, size_px, access), access)
 
 
 def _decode(listing: SplitListing, split: str, size_px: int, access: DataAccess) -> ImageSet:
@@ -101,24 +97,6 @@ def _cache_path(root: Path, split: str, size_px: int, data_dir: Path) -> Path:
     """Name one cache file per split and size, so that a changed data set replaces its old one."""
     key = sha256(os.fsencode(root.resolve() / split)).hexdigest()[:16]
     return data_dir / "folder-cache" / f"{split}-{size_px}px-{key}.bin"
-
-
-def _load_cache(cache: Path, stamp: str, access: DataAccess) -> ImageSet | None:
-    try:
-        images = load_decoded(cache, stamp=stamp)
-        if images is None and cache.exists():
-            access.notice(f"{cache}: the images changed, or it is damaged; decoding them again")
-    except OSError as problem:
-        access.notice(f"{cache}: cannot be read ({problem.strerror}); decoding the images again")
-        return None
-    return images
-
-
-def _save_cache(cache: Path, images: ImageSet, stamp: str, access: DataAccess) -> None:
-    try:
-        save_decoded(cache, images, stamp=stamp)
-    except (OSError, ResourceError) as problem:
-        access.notice(f"the decoded images are not kept for the next start: {problem}")
 
 
 def _relabel(images: ImageSet, class_names: tuple[str, ...], access: DataAccess) -> ImageSet:

@@ -10,13 +10,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...errors import MAX_NAMED, DataError, ResourceError
+from ...errors import MAX_NAMED, DataError, ResourceError, in_one_line
 from ..dataset import Advance, DataAccess
 from ..images.files import load_image, resize_and_crop
 from ..images.quiet_pillow import quiet_pillow
@@ -101,10 +102,12 @@ def _decode_in_threads(
     notices: Remarks,
     advance: Advance,
 ) -> None:
-    size_px = images_NCHW.shape[-1]
+    size_px, stopped = images_NCHW.shape[-1], Event()
 
     def decode_some(indices: range) -> int:
         for i in indices:
+            if stopped.is_set():
+                break
             try:
                 image = load_image(paths[i])
             except DataError as problem:
@@ -115,7 +118,8 @@ def _decode_in_threads(
         return len(indices)
 
     with quiet_pillow:
-        _run_on_all_cores(decode_some, _tasks(len(paths), FILES_PER_TASK), advance)
+        tasks = _tasks(len(paths), FILES_PER_TASK)
+        _run_on_all_cores(decode_some, tasks, advance, abort=stopped.set)
 
 
 def _tasks(num_files: int, files_per_task: int) -> Iterator[range]:
@@ -131,7 +135,7 @@ def _run_on_all_cores(
 ) -> None:
     """Run every task and report its progress.
 
-    On an error or Ctrl-C, ``abort`` those that run and drop those not yet begun.
+    On an error or a signal, ``abort`` those that run and drop those not yet begun.
     """
     threads = ThreadPoolExecutor(count_workers())
     try:
@@ -153,6 +157,6 @@ def count_workers() -> int:
 
 def _list_some(remarks: Remarks) -> str:
     """Return the first remarks, one to a line and sorted, and the number of the others."""
-    lines = [f"  {remark}" for remark in sorted(remarks)[:MAX_NAMED]]
+    lines = [f"  {in_one_line(remark)}" for remark in sorted(remarks)[:MAX_NAMED]]
     others = len(remarks) - MAX_NAMED
     return "\n".join([*lines, f"  and {others} others"] if others > 0 else lines)

@@ -8,6 +8,7 @@ Shape letters: B images of one request, C channels, H W pixels.
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -25,6 +26,12 @@ from ...errors import ResourceError
 from .worker import GREETING, PIPE_BYTES, RESOURCES
 
 WORKER = "cnn_train.data.folder.worker"
+
+SILENT_SECONDS = 120.0
+"""The largest image that is allowed took 12 seconds on one core of a busy machine."""
+
+KILLED_SECONDS = 5.0
+"""A process that waits for a dead disk does not end even when it is killed."""
 
 Process = subprocess.Popen[bytes]
 
@@ -48,8 +55,11 @@ class DecodingProcesses:
     ) -> None:
         self.kill()
         for process in self._processes:
-            with suppress(BrokenPipeError), process:  # closes its pipes and waits for its end
-                pass
+            for pipe in _pipes(process):
+                with suppress(BrokenPipeError):
+                    pipe.close()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(KILLED_SECONDS)
 
     def start(self, num_processes: int) -> bool:
         """Start processes and wait until they are ready; False where this Python cannot."""
@@ -60,8 +70,10 @@ class DecodingProcesses:
                 self._processes.append(_start_process(self._size_px))
         for process in self._processes:
             self._idle.put(process)
-        ready = [_pipes(process)[1].read(len(GREETING)) for process in self._processes]
-        return ready == [GREETING] * num_processes
+        greetings = [bytearray(len(GREETING)) for _ in self._processes]
+        for process, greeting in zip(self._processes, greetings, strict=True):
+            _read_into(process, memoryview(greeting))
+        return greetings == [GREETING] * num_processes
 
     def kill(self) -> None:
         """End all processes at once; a thread that waits for one gets an error."""
@@ -71,7 +83,7 @@ class DecodingProcesses:
     def decode(self, paths: Sequence[Path], images_BCHW: NDArray[np.uint8]) -> dict[str, list[str]]:
         """Fill ``images_BCHW`` and return the worker's remarks.
 
-        Raises ResourceError where the machine lacks what it takes.
+        Raises ResourceError where the machine lacks what it takes, and for a silent process.
         """
         process = self._idle.get()
         try:
@@ -104,18 +116,50 @@ def _pipes(process: Process) -> tuple[Any, Any]:
 def _ask(
     process: Process, paths: Sequence[Path], images_BCHW: NDArray[np.uint8]
 ) -> dict[str, list[str]]:
-    requests, answers = _pipes(process)
+    requests = _pipes(process)[0]
     try:
         requests.write(json.dumps([str(path) for path in paths]).encode() + b"\n")
         requests.flush()
     except BrokenPipeError:
         _explain_end(process)
-    num_read = answers.readinto(images_BCHW.data.cast("B"))
-    line = answers.readline()
+    num_read = _read_into(process, images_BCHW.data.cast("B"))
+    line = _read_line(process)
     if num_read < images_BCHW.nbytes or not line.endswith(b"\n"):
         _explain_end(process)
     remarks: dict[str, list[str]] = json.loads(line)
     return remarks
+
+
+def _read_into(process: Process, view: memoryview) -> int:
+    """Fill ``view`` from the process's answers; return the bytes read, fewer where it has ended."""
+    num_read = 0
+    while num_read < len(view):
+        num_more = os.readv(_await_answer(process), [view[num_read:]])
+        if not num_more:
+            break
+        num_read += num_more
+    return num_read
+
+
+def _read_line(process: Process) -> bytes:
+    """Read the last line of an answer; nothing follows it until the next request."""
+    line = b""
+    while not line.endswith(b"\n") and (piece := os.read(_await_answer(process), PIPE_BYTES)):
+        line += piece
+    return line
+
+
+def _await_answer(process: Process) -> int:
+    """Return the descriptor to read from; ResourceError where a process is silent for too long."""
+    answers = _pipes(process)[1].fileno()
+    waiting = select.poll()
+    waiting.register(answers, select.POLLIN)
+    if not waiting.poll(1000 * SILENT_SECONDS):
+        raise ResourceError(
+            f"a process that decodes images has been silent for {SILENT_SECONDS:g} seconds; "
+            "see whether the disk that holds the images answers, and start again"
+        )
+    return int(answers)
 
 
 def _explain_end(process: Process) -> NoReturn:

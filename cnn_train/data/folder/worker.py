@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from time import monotonic
 from typing import BinaryIO
 
 from ...errors import DataError, ResourceError
@@ -19,6 +20,8 @@ from ..images.quiet_pillow import quiet_pillow
 
 GREETING = b"ready to decode\n"
 PIPE_BYTES = 2**18  # a request for small images is answered in one piece: each piece wakes a thread
+PARENT = os.getppid()
+SLOW_SECONDS = 1.0  # an image that takes longer is sent at once: the parent must see that we live
 FAILURES, NOTICES, RESOURCES = "failures", "notices", "resources"
 
 
@@ -35,7 +38,12 @@ def serve(requests: BinaryIO, answers: BinaryIO, size_px: int) -> None:
 def _answer(paths: list[Path], answers: BinaryIO, size_px: int) -> None:
     remarks: dict[str, list[str]] = {FAILURES: [], NOTICES: [], RESOURCES: []}
     for path in paths:
+        if os.getppid() != PARENT:
+            os._exit(1)  # killed; a request of photographs would go on for seconds
+        start = monotonic()
         answers.write(_decode(path, size_px, remarks))
+        if monotonic() - start > SLOW_SECONDS:
+            answers.flush()
     answers.write(json.dumps(remarks).encode() + b"\n")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import DataError, ResourceError
+from .costly_files import refuse_if_costly
 from .foreign_files import describe_foreign_file
 from .modes import DecodedImage, Pixels, convert_to_rgb
 from .quiet_pillow import quiet_pillow
@@ -111,6 +112,7 @@ def _explain_unreadable(path: Path, problem: Exception) -> DataError | ResourceE
 def _open_image(file: BinaryIO) -> Image.Image:
     """Read the header, refuse giants, and check a PNG's checksums, which decoding skips."""
     image = _open_header(file)
+    refuse_if_costly(image, file)
     if image.format == "PNG":
         bit_depth = _read_png_bit_depth(file)
         _attempt(image.verify, "PNG")
@@ -137,14 +139,14 @@ def _open_header(file: BinaryIO) -> Image.Image:
 
 def _decode(image: Image.Image, suffix: str) -> DecodedImage:
     format_name = "JPEG" if image.format == "MPO" else str(image.format)  # MPO: JPEG with extras
-    num_frames = 1 if image.format == "MPO" else _count_frames(image)
+    has_more_frames = image.format != "MPO" and _is_animated(image)
     _attempt(lambda: _load_first_frame(image), format_name)
     decoded = _attempt(lambda: convert_to_rgb(image), format_name)
     orientation = _orientation(image)
     pixels_HWC = np.ascontiguousarray(UPRIGHT.get(orientation, UPRIGHT[1])(decoded.pixels_HWC))
     notices = (
         *_notice_suffix(format_name, suffix),
-        *((f"the first of {num_frames} frames is used",) if num_frames > 1 else ()),
+        *(("only the first of several frames is used",) if has_more_frames else ()),
         *decoded.notices,
         *_notice_shape(*pixels_HWC.shape[:2]),
     )
@@ -175,12 +177,12 @@ def _too_large() -> DataError:
     return DataError(f"has more than {MAX_PIXELS // 10**6} megapixels; make the image smaller")
 
 
-def _count_frames(image: Image.Image) -> int:
-    """Count an animation's frames; where a later frame is damaged, the first may still be good."""
+def _is_animated(image: Image.Image) -> bool:
+    """Tell whether frames follow the first; to count them, Pillow would walk through them all."""
     try:
-        return int(getattr(image, "n_frames", 1))
-    except Exception:
-        return 1
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # a later frame is damaged; the first may still be good
+        return True
 
 
 def _orientation(image: Image.Image) -> int:

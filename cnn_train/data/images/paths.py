@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...errors import in_one_line
 from .files import IMAGE_SUFFIXES
 
 
@@ -38,7 +39,7 @@ def find_images(paths: Iterable[str | Path]) -> FoundImages:
         matches, complaint = _expand(name)
         files += matches
         if complaint:
-            errors.append(UnusableImage(name, f"{name}: {complaint}"))
+            errors.append(UnusableImage(name, in_one_line(f"{name}: {complaint}")))
     return FoundImages(tuple(dict.fromkeys(files)), tuple(dict.fromkeys(errors)))
 
 

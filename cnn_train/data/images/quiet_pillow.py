@@ -1,8 +1,13 @@
-"""Hide Pillow's warnings while images are decoded, in any number of threads at once."""
+"""Hide what Pillow says while images are decoded, in any number of threads at once."""
 
+import ctypes
+import logging
 import threading
 import warnings
+from contextlib import suppress
 from types import TracebackType
+
+from PIL import _imaging
 
 
 class _QuietPillow:
@@ -15,6 +20,8 @@ class _QuietPillow:
         self._lock = threading.Lock()
         self._num_inside = 0
         self._saved = warnings.catch_warnings()
+        logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it talks on stderr
+        _silence_libtiff()
 
     def __enter__(self) -> None:
         with self._lock:
@@ -34,6 +41,17 @@ class _QuietPillow:
             self._num_inside -= 1
             if self._num_inside == 0:
                 self._saved.__exit__(kind, problem, traceback)
+
+
+def _silence_libtiff() -> None:
+    """Keep libtiff from writing to file descriptor 2, past every Python stream.
+
+    Pillow raises an error for what matters. A libtiff that cannot be reached stays talkative.
+    """
+    with suppress(AttributeError, OSError):
+        libtiff = ctypes.CDLL(_imaging.__file__)  # finds what that library is linked with
+        libtiff.TIFFSetErrorHandler(None)
+        libtiff.TIFFSetWarningHandler(None)
 
 
 quiet_pillow = _QuietPillow()

@@ -1,11 +1,14 @@
 """CIFAR-10 in both published forms, on small archives that are built like the real ones."""
 
+import contextlib
+import gzip
 import io
 import os
 import pickle
 import re
 import struct
 import tarfile
+import tempfile
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -13,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cnn_train.data.cifar10 import archive
 from cnn_train.data.cifar10 import dataset as cifar10
@@ -117,12 +122,25 @@ def write_archive(path: Path, members: list[tuple[tarfile.TarInfo, bytes]]) -> P
     return path
 
 
+def pack(members: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
+    """Pack without compressing, so that single bytes can be changed."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive_file:
+        for member, content in members:
+            archive_file.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
 def write_directory(directory: Path, form: str) -> Path:
     directory.mkdir(parents=True)
     release = FORMS[form]
     for batch, content in zip(release.train + release.test, contents_of(form), strict=True):
         (directory / batch.name).write_bytes(content)
     return directory
+
+
+UNPACKED = pack(members_of("binary"))
+HEADERS = [i for i in range(0, len(UNPACKED), 512) if UNPACKED[i + 257 : i + 262] == b"ustar"]
 
 
 @pytest.fixture(autouse=True)
@@ -311,7 +329,7 @@ def test_a_changed_source_is_read_again(access):
 def test_a_flipped_bit_in_the_cache_is_found_and_the_source_decoded_again(access, offset):
     config = place_directory("binary", access.data_dir)
     config.load_train(access)
-    (cache,) = (access.data_dir / "decoded").iterdir()
+    (cache,) = (access.data_dir / "decoded").glob("*.bin")
     good = cache.read_bytes()
     flip_a_bit(cache, offset)
     assert torch.equal(config.load_train(access).images_NCHW, expected_images("train"))
@@ -322,7 +340,7 @@ def test_a_flipped_bit_in_the_cache_is_found_and_the_source_decoded_again(access
 def test_a_truncated_cache_is_replaced(access, size):
     config = place_directory("binary", access.data_dir)
     config.load_train(access)
-    (cache,) = (access.data_dir / "decoded").iterdir()
+    (cache,) = (access.data_dir / "decoded").glob("*.bin")
     os.truncate(cache, size)
     assert torch.equal(config.load_train(access).images_NCHW, expected_images("train"))
 
@@ -336,12 +354,12 @@ def test_images_load_where_no_cache_can_be_written(tmp_path):
     assert "not kept" in notices[0]
 
 
-def test_nothing_but_the_cache_is_written(access):
+def test_nothing_but_the_cache_and_its_lock_is_written(access):
     config = place_archive("python", access.data_dir)
     config.load_train(access)
     files = {path.name for path in access.data_dir.rglob("*") if path.is_file()}
-    assert len(files) == 2
-    assert PYTHON_RELEASE.archive.name in files
+    (cache,) = (access.data_dir / "decoded").glob("*.bin")
+    assert files == {PYTHON_RELEASE.archive.name, cache.name, f".{cache.name}.lock"}
 
 
 def link(name: str, target: str, kind: bytes) -> tuple[tarfile.TarInfo, bytes]:
@@ -381,11 +399,13 @@ def test_an_unsafe_archive_is_refused_and_writes_nothing(
     good = members_of("binary")
     members = [good[0], bad, *good[1:]] if where == "first" else [*good, bad]
     path = write_archive(tmp_path / "unsafe.tar.gz", members)
-    before = set(tmp_path.rglob("*"))
     with pytest.raises(DataError, match=r"unsafe\.tar\.gz") as failure:
         CIFAR10Config(path=path).load_train(access)
     assert complaint in str(failure.value)
-    assert set(tmp_path.rglob("*")) == before
+    files = {found for found in tmp_path.rglob("*") if found.is_symlink() or not found.is_dir()}
+    (lock,) = (access.data_dir / "decoded").iterdir()
+    assert files == {path, lock}
+    assert lock.read_bytes() == b""
 
 
 def test_an_endless_list_of_members_is_refused(access, tmp_path, monkeypatch):
@@ -393,6 +413,32 @@ def test_an_endless_list_of_members_is_refused(access, tmp_path, monkeypatch):
     path = write_archive(tmp_path / "many.tar.gz", members_of("binary"))
     with pytest.raises(DataError, match="more than 5 members"):
         CIFAR10Config(path=path).load_train(access)
+
+
+def test_an_extension_header_of_nonsense_is_a_damaged_archive(access, tmp_path):
+    strange, content = file_member("cifar10", b"")
+    strange.pax_headers = {"GNU.sparse.map": "nonsense"}  # tarfile itself trips over it
+    path = write_archive(tmp_path / "sparse.tar.gz", [(strange, content), *members_of("binary")])
+    with pytest.raises(DataError, match=r"sparse\.tar\.gz: not a readable \.tar\.gz archive"):
+        CIFAR10Config(path=path).load_train(access)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_changed_headers_of_an_archive_never_give_other_images(data):
+    content = bytearray(UNPACKED)
+    start = data.draw(st.sampled_from(HEADERS))
+    for place, value in data.draw(st.lists(st.tuples(st.integers(0, 511), st.integers(0, 255)))):
+        content[start + place] = value
+    header = content[start : start + 512]
+    checksum = sum(header[:148]) + 8 * 32 + sum(header[156:])  # POSIX ustar: as if it were spaces
+    content[start + 148 : start + 156] = b"%06o\0 " % checksum
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "mine.tar.gz")
+        path.write_bytes(gzip.compress(bytes(content), 1))
+        with contextlib.suppress(DataError):
+            read = CIFAR10Config(path=path).load_train(DataAccess(Path(folder), offline=True))
+            assert torch.equal(read.images_NCHW, expected_images("train"))
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, 10_000, 200_000])

@@ -52,7 +52,7 @@ def config(root):
 
 
 def cache_files(access):
-    return sorted((access.data_dir / "folder-cache").glob("*"))
+    return sorted((access.data_dir / "folder-cache").glob("*.bin"))
 
 
 def remove_tree(path):
@@ -275,7 +275,7 @@ def test_a_damaged_cache_is_rebuilt_and_said(config, access, notices, place):
     damaged[place] ^= 1
     cache.write_bytes(damaged)
     assert config.load_train(access).fingerprint() == expected
-    assert notices == [f"{cache}: the images changed, or it is damaged; decoding them again"]
+    assert notices == [f"{cache}: is damaged or cannot be read; decoding the images again"]
     assert cache.read_bytes() == intact
 
 

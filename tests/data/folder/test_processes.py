@@ -1,5 +1,6 @@
 """Processes that decode: they see what threads see, and end whatever happens to them or to us."""
 
+import io
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import torch
 from PIL import Image
 
 from cnn_train.data.dataset import DataAccess
-from cnn_train.data.folder import decoding, processes
+from cnn_train.data.folder import decoding, processes, worker
 from cnn_train.data.folder.processes import DecodingProcesses
 from cnn_train.errors import DataError, ResourceError
 
@@ -96,6 +97,37 @@ def test_a_killed_process_is_a_lack_of_resources_and_no_hang(paths, access, star
     assert have_ended(started)
 
 
+def test_a_stopped_process_is_given_up_and_ended(paths, started, monkeypatch):
+    pixels_BCHW = np.empty((1, 3, SIZE_PX, SIZE_PX), dtype=np.uint8)
+    with DecodingProcesses(SIZE_PX) as decoders:
+        assert decoders.start(2)
+        monkeypatch.setattr(processes, "SILENT_SECONDS", 0.3)
+        for process in started:
+            process.send_signal(signal.SIGSTOP)
+        with pytest.raises(ResourceError, match=r"silent for 0\.3 seconds; see whether the disk"):
+            decoders.decode(paths[:1], pixels_BCHW)
+    assert have_ended(started)
+
+
+def test_a_process_that_never_gets_ready_is_given_up(monkeypatch, tmp_path):
+    monkeypatch.setattr(processes, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(processes, "WORKER", "asyncio")  # it waits for a line, as an idle one does
+    with (
+        DecodingProcesses(SIZE_PX) as decoders,
+        pytest.raises(ResourceError, match="has been silent"),
+    ):
+        decoders.start(1)
+
+
+def test_an_image_that_takes_long_is_sent_before_the_next_is_decoded(paths, monkeypatch):
+    monkeypatch.setattr(worker, "SLOW_SECONDS", 0.0)
+    answers = io.BytesIO()
+    flushed_at = []
+    monkeypatch.setattr(answers, "flush", lambda: flushed_at.append(answers.tell()), raising=False)
+    worker._answer(paths[:3], answers, SIZE_PX)
+    assert flushed_at == [3 * SIZE_PX**2 * number for number in (1, 2, 3)]
+
+
 def test_an_interruption_ends_the_processes(paths, access, started):
     def interrupt(amount):
         raise KeyboardInterrupt
@@ -131,6 +163,19 @@ def test_a_process_whose_parent_is_gone_ends_by_itself():
         assert process.stdout.readline() == processes.GREETING
         process.stdin.close()
         assert process.wait(timeout=30) == 0
+
+
+def test_a_process_whose_parent_was_killed_leaves_its_request_unfinished(paths, monkeypatch):
+    def end(code):
+        raise SystemExit(code)
+
+    monkeypatch.setattr(worker.os, "_exit", end)
+    answers = io.BytesIO()
+    worker._answer(paths[:2], answers, SIZE_PX)
+    assert len(answers.getvalue()) > 2 * 3 * SIZE_PX**2
+    monkeypatch.setattr(worker, "PARENT", -1)
+    with pytest.raises(SystemExit):
+        worker._answer(paths[:2], io.BytesIO(), SIZE_PX)
 
 
 @pytest.mark.parametrize("executable", ["", "/usr/bin/blender", "{tmp}/python"])

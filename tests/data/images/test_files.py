@@ -299,8 +299,23 @@ def test_an_animation_gives_its_first_frame_and_says_so(load, format_name, suffi
     options = {"lossless": True} if format_name == "WEBP" else {}
     content = encode(frames[0], format_name, save_all=True, append_images=frames[1:], **options)
     decoded = load(content, f"moving{suffix}")
-    assert decoded.notices == ("the first of 3 frames is used",)
+    assert decoded.notices == ("only the first of several frames is used",)
     assert decoded.pixels_HWC[0, 0].tolist() == [0, 255, 0]
+
+
+def test_a_chain_of_pages_without_end_is_not_walked_through(load):
+    entries = [(256, 4, 8), (257, 4, 8), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8),
+               (277, 3, 1), (278, 4, 8), (279, 4, 64)]  # fmt: skip
+    page = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries
+    )
+    first, size, number = 8 + 64, len(page) + 4, 60_000
+    links = (struct.pack("<I", first + i * size) for i in range(1, number))
+    content = b"II*\0" + struct.pack("<I", first) + bytes(64)
+    content += b"".join(page + link for link in links) + page + bytes(4)
+    start = time.perf_counter()
+    assert load(content, "a.tif").notices == ("only the first of several frames is used",)
+    assert time.perf_counter() - start < 1
 
 
 def test_a_phones_photo_with_further_pictures_inside_is_a_plain_jpeg(load):
@@ -403,6 +418,67 @@ def test_200_megapixels_are_refused_at_once_whatever_the_format(load):
         with pytest.raises(DataError, match="more than 178 megapixels; make the image smaller"):
             load(content, name)
         assert time.perf_counter() - start < 1
+
+
+def make_run_length_bmp(width, height, runs):
+    """Write an 8-bit BMP of compression RLE8 by its specification: Pillow writes none."""
+    body, palette = bytes(runs), b"".join(bytes([i, i, i, 0]) for i in range(256))
+    start = 14 + 40 + len(palette)
+    sizes = (40, width, height, 1, 8, 1, len(body), 0, 0, 256, 0)
+    return (
+        b"BM"
+        + struct.pack("<IHHI", start + len(body), 0, 0, start)
+        + struct.pack("<IiiHHIIiiII", *sizes)
+        + palette
+        + body
+    )
+
+
+def with_more_scans(jpeg, number):
+    """Repeat a progressive JPEG's last scan, which only refines what is there."""
+    scan = jpeg[jpeg.rfind(b"\xff\xda") : -2]
+    return jpeg[:-2] + scan * number + jpeg[-2:]
+
+
+def test_a_small_run_length_bmp_is_read(load):
+    runs = [2, 50, 0, 0, 2, 60, 0, 1]  # two rows of two pixels, from the bottom up
+    assert load(make_run_length_bmp(2, 2, runs), "a.bmp").pixels_HWC[:, :, 0].tolist() == [
+        [60, 60],
+        [50, 50],
+    ]
+
+
+def test_a_jpeg_of_many_scans_is_read_where_it_is_small(load):
+    content = encode_array(COLOUR, "JPEG", progressive=True)
+    assert load(with_more_scans(content, 1000), "a.jpg").pixels_HWC.shape == COLOUR.shape
+
+
+def test_a_few_bytes_cannot_keep_the_decoder_busy_for_minutes(load):
+    jpeg = encode(Image.new("L", (4000, 4000)), "JPEG", progressive=True)
+    frames = [Image.new("RGB", (16, 48), colour) for colour in ("red", "lime")]
+    animation = encode(frames[0], "WEBP", save_all=True, append_images=frames[1:])
+    canvas = animation.index(b"VP8X") + 12  # the chunk's name 4, its size 4, flags 4; width - 1: 3
+    slow = {
+        "canvas.webp": (
+            animation[:canvas] + b"\xff\xff\x25" + animation[canvas + 3 :],
+            "is a WebP animation with a side of more than 16383 pixels",
+        ),
+        "runs.bmp": (make_run_length_bmp(10**8, 1, [5, 1, 0, 0, 0, 1]), "compressed BMP"),
+        "scans.jpg": (with_more_scans(jpeg, 1000), "is a JPEG file of 10"),
+    }
+    for name, (content, message) in slow.items():
+        start = time.perf_counter()
+        with pytest.raises(DataError, match=message):
+            load(content, name)
+        assert time.perf_counter() - start < 1
+
+
+def test_a_damaged_tiff_makes_nobody_but_us_talk(load, capfd):
+    content = bytearray(encode_array(COLOUR, "TIFF", compression="tiff_lzw"))
+    content[60] ^= 0xFF
+    with contextlib.suppress(DataError):
+        load(bytes(content), "a.tif")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_image_between_pillows_warning_and_its_error_is_refused_by_us(load, monkeypatch):

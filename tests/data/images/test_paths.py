@@ -72,3 +72,10 @@ def test_a_file_named_twice_counts_once(tmp_path):
     picture = tmp_path / "a.png"
     picture.touch()
     assert find_images([picture, tmp_path, tmp_path / "*.png"]).files == (picture,)
+
+
+def test_a_line_break_in_a_name_does_not_break_the_message(tmp_path):
+    found = find_images([tmp_path / "no\nsuch*.png"])
+    assert found.errors[0].message.endswith(
+        r"no\nsuch*.png: the pattern matches no image; check it"
+    )

@@ -1,0 +1,317 @@
+"""Every bad or unusual image file at once, as ``cnn-train predict`` meets them."""
+
+import io
+import json
+import struct
+import sys
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from cnn_train.checkpoint import save_checkpoint
+from cnn_train.cli.main import main
+from cnn_train.config.experiment import ExperimentConfig
+from cnn_train.data.image_set import ImageSet
+from cnn_train.data.images.files import load_image, resize_and_crop
+from cnn_train.device import resolve_device
+from cnn_train.errors import DataError
+from cnn_train.session import build_session
+
+Run = Callable[..., tuple[int, str, str]]
+
+SIDE_PX = 24
+GREY = np.linspace(0, 255, SIDE_PX**2).astype(np.uint8).reshape(SIDE_PX, SIDE_PX)
+COLOUR = np.stack([GREY, GREY[::-1], GREY.T], axis=2)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of an untrained linear classifier of colour images."""
+    config = ExperimentConfig.model_validate({"model": {"name": "linear"}, "precision": "float32"})
+    generator = torch.Generator().manual_seed(0)
+    shape = (20, 3, SIDE_PX, SIDE_PX)
+    pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    names = tuple(str(i) for i in range(20))
+    images = ImageSet(pixels, torch.arange(20) % 4, ("a", "b", "c", "d"), names)
+    path = tmp_path_factory.mktemp("model") / "best.ckpt"
+    save_checkpoint(build_session(config, images, images, resolve_device("cpu")).checkpoint(), path)
+    return path
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    checkpoint: Path,
+    tmp_path: Path,
+) -> Run:
+    """Predict in ``tmp_path``; return (exit code, stdout, stderr) as a terminal gets them."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        named = [*map(str, arguments), "--checkpoint", str(checkpoint), "--device", "cpu"]
+        monkeypatch.setattr(sys, "argv", ["cnn-train", "predict", *named])
+        with pytest.raises(SystemExit) as end:
+            main()
+        written = capfd.readouterr()
+        return int(end.value.code or 0), written.out, written.err
+
+    return run
+
+
+def encode(pixels: Any, format_name: str, **options: Any) -> bytes:
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    file = io.BytesIO()
+    image.save(file, format_name, **options)
+    return file.getvalue()
+
+
+def flip_bits(content: bytes, place: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+
+
+PNG, JPEG = encode(COLOUR, "PNG"), encode(COLOUR, "JPEG")
+SAMPLES_PER_PIXEL = struct.pack("<HHI", 277, 3, 1)  # a TIFF tag of one short
+UNUSABLE = {
+    "zero.png": b"",
+    "text.jpg": b"hello\n",
+    "drawing.svg": b'<svg width="9"/>',
+    "paper.pdf": b"%PDF-1.4\n",
+    "half.png": PNG[: len(PNG) // 2],
+    "half.jpg": JPEG[: len(JPEG) // 2],
+    "checksum.png": flip_bits(PNG, -15),
+    "lzw.tif": flip_bits(encode(COLOUR, "TIFF", compression="tiff_lzw"), 40),
+    "samples.tif": encode(COLOUR, "TIFF").replace(
+        SAMPLES_PER_PIXEL + b"\3", SAMPLES_PER_PIXEL + b"\xff"
+    ),
+    "line\nbreak.png": b"nothing",
+    "\x1b[2Jerase.png": b"nothing",
+    "float.tif": encode(GREY.astype(np.float32) / 255, "TIFF"),
+    "nan.tif": encode(np.full((9, 9), np.nan, np.float32), "TIFF"),
+}
+
+
+def write_all(folder: Path, contents: dict[str, bytes]) -> None:
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+
+
+def error_lines(err: str) -> list[str]:
+    return [line for line in err.splitlines() if line.startswith("error: ")]
+
+
+def test_every_unusable_file_is_one_line_and_the_others_are_predicted(run: Run, tmp_path: Path):
+    write_all(tmp_path, UNUSABLE | {"good.png": PNG, "good.jpg": JPEG})
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    named = [*UNUSABLE, "good.png", "good.jpg", "folder.png", "loop.png", "missing.png"]
+    code, out, err = run(*named)
+    assert code == 3
+    assert err.count("\n") == 2 + len(named) - 2  # model, number of images; the two good ones
+    assert len(error_lines(err)) == len(named) - 2
+    assert "\x1b" not in err and r"line\nbreak.png: is a text file" in err
+    assert [line for line in out.splitlines() if "good." in line] == ["good.png", "good.jpg"]
+    document = json.loads(run(*named, "--json")[1])
+    assert [one["path"] for one in document["predictions"]] == ["good.png", "good.jpg"]
+    assert {one["path"] for one in document["errors"]} == {*named} - {"good.png", "good.jpg"}
+
+
+def test_a_file_without_permission_is_one_line_too(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_all(tmp_path, {"secret.png": PNG, "good.png": PNG})
+    opened = Path.open
+
+    def refuse(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.name == "secret.png":  # root may read anything, so permissions would not do
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    code, out, err = run("secret.png", "good.png")
+    assert (code, "good.png" in out) == (3, True)
+    assert error_lines(err) == [
+        "error: secret.png: no permission to read it; change the file's permissions"
+    ]
+
+
+def scores(document: dict[str, Any]) -> dict[str, list[float]]:
+    by_class = {
+        one["path"]: {entry["label"]: entry["score"] for entry in one["top"]}
+        for one in document["predictions"]
+    }
+    return {path: [found[label] for label in "abcd"] for path, found in by_class.items()}
+
+
+def test_every_kind_of_pixel_is_predicted_as_its_rgb_twin(run: Run, tmp_path: Path):
+    grey, colour = Image.fromarray(GREY), Image.fromarray(COLOUR)
+    rgb_of_grey, dots = grey.convert("RGB"), grey.convert("1")
+    kinds = {
+        "L.png": (encode(grey, "PNG"), rgb_of_grey),
+        "1.png": (encode(dots, "PNG"), dots.convert("RGB")),
+        "LA.png": (encode(grey.convert("LA"), "PNG"), rgb_of_grey),
+        "P.png": (encode(grey.convert("P"), "PNG"), rgb_of_grey),
+        "P.gif": (encode(grey.convert("P"), "GIF"), rgb_of_grey),
+        "RGBA.png": (encode(colour.convert("RGBA"), "PNG"), colour),
+        "CMYK.tif": (encode(colour.convert("CMYK"), "TIFF"), colour),
+        "I16.png": (encode(GREY.astype(np.uint16) * 257, "PNG"), rgb_of_grey),
+        "I.tif": (encode(GREY.astype(np.int32) * 257, "TIFF"), rgb_of_grey),
+        "webp.webp": (encode(colour, "WEBP", lossless=True), colour),
+        "really_a_png.jpg": (PNG, colour),
+    }
+    for name, (content, twin) in kinds.items():
+        write_all(tmp_path, {name: content, f"{name}.twin.png": encode(twin, "PNG")})
+    code, out, _ = run(*kinds, *(f"{name}.twin.png" for name in kinds), "--json")
+    found = scores(json.loads(out))
+    assert code == 0
+    for name in kinds:
+        assert found[name] == pytest.approx(found[f"{name}.twin.png"], abs=1e-5), name
+
+
+def test_every_orientation_is_predicted_as_its_upright_twin(run: Run, tmp_path: Path):
+    write_all(tmp_path, {"upright.png": PNG})
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # the transposition that orientation undoes
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        stored = Image.fromarray(COLOUR)
+        if orientation > 1:
+            stored = stored.transpose(Image.Transpose(undo[orientation]))
+        write_all(tmp_path, {f"{orientation}.png": encode(stored, "PNG", exif=exif)})
+    code, out, _ = run(".", "--json")
+    found = scores(json.loads(out))
+    assert (code, len(found)) == (0, 9)
+    for name, row in found.items():
+        assert row == pytest.approx(found["upright.png"], abs=1e-5), name
+
+
+def test_animations_and_odd_shapes_are_predicted_with_a_notice(run: Run, tmp_path: Path):
+    frames = [Image.new("RGB", (SIDE_PX, SIDE_PX), colour) for colour in ("red", "lime", "blue")]
+    more: dict[str, Any] = {"save_all": True, "append_images": frames[1:]}
+    notices = {
+        "a.gif": (encode(frames[0], "GIF", **more), "only the first of several frames is used"),
+        "a.webp": (encode(frames[0], "WEBP", **more), "only the first of several frames is used"),
+        "1x1.png": (encode(Image.new("RGB", (1, 1)), "PNG"), "hardly an image"),
+        "1x5000.png": (encode(Image.new("RGB", (1, 5000)), "PNG"), "only the central square"),
+        "red.png": (encode(frames[0], "PNG"), ""),
+    }
+    write_all(tmp_path, {name: content for name, (content, _) in notices.items()})
+    code, out, _ = run(*notices)
+    assert code == 0
+    for name, (_, notice) in notices.items():
+        assert notice in out.partition(f"{name}\n")[2].splitlines()[0]
+    found = scores(json.loads(run(*notices, "--json")[1]))
+    assert found["a.gif"] == pytest.approx(found["red.png"], abs=1e-5)
+
+
+def claims(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds next to nothing."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = b"IDAT" + zlib.compress(bytes(100))
+    chunks = [
+        struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+        for body in (header, data, b"IEND")
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def test_a_bomb_of_200_megapixels_costs_the_others_less_than_a_second(run: Run, tmp_path: Path):
+    write_all(tmp_path, {"bomb.png": claims(20_000, 10_000), "good.png": PNG})
+    run("good.png")
+    start = time.perf_counter()
+    code, out, err = run("bomb.png", "good.png")
+    assert time.perf_counter() - start < 1
+    assert (code, "good.png" in out) == (3, True)
+    assert "bomb.png: has more than 178 megapixels; make the image smaller" in err
+
+
+@pytest.mark.slow
+def test_an_image_of_89_megapixels_is_predicted(run: Run, tmp_path: Path):
+    write_all(tmp_path, {"large.png": encode(Image.new("RGB", (9434, 9434), "red"), "PNG")})
+    write_all(tmp_path, {"small.png": encode(Image.new("RGB", (24, 24), "red"), "PNG")})
+    code, out, _ = run("large.png", "small.png", "--json")
+    found = scores(json.loads(out))
+    assert code == 0
+    assert found["large.png"] == pytest.approx(found["small.png"], abs=1e-5)
+
+
+SEEDS = {
+    "png": PNG,
+    "palette.png": encode(Image.fromarray(COLOUR).quantize(16), "PNG"),
+    "jpg": JPEG,
+    "progressive.jpg": encode(COLOUR, "JPEG", progressive=True),
+    "webp": encode(COLOUR, "WEBP"),
+    "lossless.webp": encode(COLOUR, "WEBP", lossless=True),
+    "bmp": encode(COLOUR, "BMP"),
+    "gif": encode(Image.fromarray(COLOUR).quantize(16), "GIF"),
+    "tif": encode(COLOUR, "TIFF"),
+    "lzw.tif": encode(COLOUR, "TIFF", compression="tiff_lzw"),
+    "ppm": encode(COLOUR, "PPM"),
+}
+changes = st.lists(
+    st.tuples(st.integers(0, 2**16), st.integers(0, 3), st.binary(max_size=4)),
+    min_size=1,
+    max_size=4,
+)
+"""Each replaces some bytes at a place by others; a place far beyond the end wraps around."""
+
+
+def spoil(content: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+    for place, num_removed, replacement in edits:
+        start = place % (len(content) + 1)
+        content = content[:start] + replacement + content[start + num_removed :]
+    return content
+
+
+spoiled = st.builds(spoil, st.sampled_from(list(SEEDS.values())), changes)
+random_bytes = st.builds(
+    lambda seed, length, tail: seed[:length] + tail,
+    st.sampled_from(list(SEEDS.values())),
+    st.integers(0, 32),
+    st.binary(max_size=200),
+)
+
+
+@settings(max_examples=300, deadline=5_000)
+@given(content=spoiled | random_bytes | st.binary(max_size=300))
+def test_no_bytes_whatever_give_anything_but_pixels_or_one_line(content: bytes):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "image.bin")
+        path.write_bytes(content)
+        try:
+            pixels_HWC = load_image(path).pixels_HWC
+        except DataError as problem:
+            refusal = str(problem)
+        else:
+            refusal = f"{path}: "
+            assert resize_and_crop(pixels_HWC, 8).shape == (8, 8, 3)
+    assert refusal.startswith(f"{path}: ") and "\n" not in refusal
+
+
+def test_hundreds_of_spoiled_files_never_stop_a_prediction(run: Run, tmp_path: Path):
+    rng = np.random.default_rng(0)
+    contents = {}
+    for i in range(300):
+        suffix, seed = list(SEEDS.items())[i % len(SEEDS)]
+        places, removed = rng.integers(0, 2**16, 3), rng.integers(0, 4, 3)
+        edits = list(zip(places.tolist(), removed.tolist(), map(rng.bytes, (0, 1, 3)), strict=True))
+        contents[f"{i:03}.{suffix}"] = spoil(seed, edits)
+    write_all(tmp_path, contents)
+    code, out, err = run(".", "--json")
+    document = json.loads(out)
+    predicted = [one["path"] for one in document["predictions"]]
+    refused = [one["path"] for one in document["errors"]]
+    assert code == 3
+    assert sorted(predicted + refused) == sorted(contents)
+    assert len(predicted) > 10 and len(error_lines(err)) == len(refused) > 10
+    assert err.count("\n") == 2 + len(refused)

@@ -1,0 +1,206 @@
+"""Signals while images are fetched or decoded: a prompt end, nothing left behind or trusted."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+REPOSITORY = Path(__file__).parents[2]
+MOST_SECONDS = 5
+EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
+
+both_signals = pytest.mark.parametrize(
+    "signum", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
+
+
+@contextmanager
+def started(folder: Path, *command: str) -> "Iterator[subprocess.Popen[str]]":
+    """Start Python with ``command`` in ``folder``; it does not outlive the test."""
+    environment = {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "no_proxy": "*"}
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for_line(process: "subprocess.Popen[str]", phrase: str) -> None:
+    assert process.stderr
+    heard = ""
+    while phrase not in heard:
+        line = process.stderr.readline()
+        assert line, heard
+        heard += line
+
+
+def wait_until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def stop(process: "subprocess.Popen[str]", signum: signal.Signals) -> None:
+    """Send the signal; the process must end in time, with its exit code and no traceback."""
+    start = time.monotonic()
+    process.send_signal(signum)
+    _, err = process.communicate(timeout=60)
+    assert time.monotonic() - start < MOST_SECONDS
+    assert process.returncode == EXIT_CODES[signum], err
+    assert "Traceback" not in err
+
+
+def children_of(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
+
+
+def write_photographs(root: Path, side_px: int, number: int) -> None:
+    """Link one photograph ``number`` times into each of two classes: long work, little disk."""
+    noise = np.random.default_rng(0).integers(0, 256, (50, 50, 3), dtype=np.uint8)
+    for name in ("cat", "dog"):
+        (root / "train" / name).mkdir(parents=True)
+    first = root / "train" / "cat" / "0.jpg"
+    Image.fromarray(noise).resize((side_px, side_px)).save(first, quality=70, progressive=True)
+    for name in ("cat", "dog"):
+        for i in range(number):
+            if (path := root / "train" / name / f"{i}.jpg") != first:
+                path.hardlink_to(first)
+
+
+FIT = ["-m", "cnn_train", "fit", "--config", "c.yaml", "--data-dir", "data", "--device", "cpu"]
+CONFIG = "data: {name: folder, root: images}\nmodel: {name: linear}\n"
+
+
+def kept_files(folder: Path) -> list[Path]:
+    found = (folder / "data" / "folder-cache").iterdir()
+    return [path for path in found if path.suffix != ".lock"]
+
+
+@both_signals
+def test_a_signal_ends_the_decoding_of_large_photographs(tmp_path: Path, signum: signal.Signals):
+    write_photographs(
+        tmp_path / "images", 6_000, 50
+    )  # 16 of them, a task, take longer than we wait
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    with started(tmp_path, *FIT) as process:
+        wait_for_line(process, "Decoding the train images")
+        time.sleep(0.5)  # the threads are at work
+        stop(process, signum)
+    assert kept_files(tmp_path) == []
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for child processes in /proc")
+@both_signals
+def test_a_signal_ends_the_processes_that_decode(tmp_path: Path, signum: signal.Signals):
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one core decodes without processes")
+    write_photographs(tmp_path / "images", 1_000, 2_000)
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    with started(tmp_path, *FIT) as process:
+        wait_for_line(process, "Decoding the train images")
+        wait_until(lambda: len(children_of(process.pid)) >= 2)
+        children = children_of(process.pid)
+        assert all(map(is_running, children))
+        stop(process, signum)
+        assert not any(map(is_running, children))
+    assert kept_files(tmp_path) == []
+
+
+class EndlessHandler(BaseHTTPRequestHandler):
+    """Sends the beginning of a file, and then a byte now and then."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        self.wfile.write(bytes(100_000))
+        with_pauses = iter(lambda: self.server.may_end.wait(0.05), True)  # type: ignore[attr-defined]
+        try:
+            for _ in with_pauses:
+                self.wfile.write(b"\0")
+        except OSError:
+            pass  # the client was stopped
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def endless_url() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), EndlessHandler) as server:
+        server.may_end = threading.Event()  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/file"
+        server.may_end.set()  # type: ignore[attr-defined]
+        server.shutdown()
+        thread.join()
+
+
+DOWNLOAD = """
+import hashlib, socket, sys
+from dataclasses import replace
+from cnn_train.cli.main import main
+from cnn_train.data.cifar10 import dataset
+url, content = sys.argv[1], bytes(1_000_000)
+release = dataset.RELEASES[0]
+remote = replace(
+    release.archive, urls=(url,), num_bytes=len(content), allowed_schemes=("http",),
+    sha256=hashlib.sha256(content).hexdigest(),
+)
+dataset.RELEASES = (replace(release, archive=remote),)
+if "no-such-host" in url:
+    def look_up(*arguments, **options):  # like the system's: waits in C, where no signal is heard
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+    socket.getaddrinfo = look_up
+sys.argv = ["cnn-train", "data", "get", "--data-dir", "data"]
+main()
+"""
+
+
+@both_signals
+def test_a_signal_ends_a_download_and_keeps_what_arrived(
+    tmp_path: Path, endless_url: str, signum: signal.Signals
+):
+    part = tmp_path / "data" / "cifar-10-python.tar.gz.part"
+    with started(tmp_path, "-c", DOWNLOAD, endless_url) as process:
+        wait_until(lambda: part.exists() and process.poll() is None)
+        wait_for_line(process, "Downloading")
+        time.sleep(0.2)
+        stop(process, signum)
+    assert part.stat().st_size >= 100_000
+    assert {path.name for path in part.parent.iterdir()} == {part.name, f"{part.stem}.lock"}
+
+
+def test_a_signal_is_heard_while_no_name_server_answers(tmp_path: Path):
+    with started(tmp_path, "-c", DOWNLOAD, "http://no-such-host.invalid/file") as process:
+        wait_until((tmp_path / "data").exists)
+        time.sleep(0.5)
+        stop(process, signal.SIGTERM)
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["cifar-10-python.tar.gz.lock"]

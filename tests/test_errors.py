@@ -1,0 +1,45 @@
+import pytest
+import torch
+
+from cnn_train.errors import OUT_OF_MEMORY, describe_shortage
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)"),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+    ],
+)
+def test_every_librarys_lack_of_memory_is_recognised(problem: Exception) -> None:
+    assert describe_shortage(problem) == OUT_OF_MEMORY
+
+
+def test_a_lack_of_threads_is_named() -> None:
+    message = describe_shortage(RuntimeError("can't start new thread"))
+    assert message is not None
+    assert message.startswith("the system allows no more threads; allow more with ulimit -u")
+
+
+def test_a_gpu_that_is_lost_is_named_with_what_to_do() -> None:
+    lost = torch.AcceleratorError("CUDA error: GPU is lost.\nCompile with TORCH_USE_CUDA_DSA")
+    assert describe_shortage(lost) == (
+        "the GPU failed (CUDA error: GPU is lost); look at it with nvidia-smi, "
+        "then go on with fit --resume"
+    )
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        RuntimeError("shapes do not fit"),
+        ImportError("no module named x"),
+        torch.AcceleratorError("CUDA error: device-side assert triggered"),
+    ],
+)
+def test_a_bug_of_ours_is_no_shortage(problem: Exception) -> None:
+    assert describe_shortage(problem) is None
