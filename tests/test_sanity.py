@@ -137,6 +137,15 @@ def test_a_network_that_cannot_tell_images_apart_fails_to_learn_twenty(start: St
     assert finding.failed and finding.check == "20 images by heart"
 
 
+def test_label_smoothing_whose_loss_stays_high_keeps_no_network_from_learning_them(
+    start: Start,
+) -> None:
+    session = start(loss={"name": "cross_entropy", "label_smoothing": 0.5})
+    finding = check_overfitting(session)
+    assert finding.outcome == "passed"
+    assert float(finding.found.split()[-1]) > 0.5
+
+
 def test_wrong_gradients_do_not_learn_twenty_images(start: Start) -> None:
     session = start()
     session.model = Ignoring(lambda scores: scores.detach() + scores.detach() - scores)
