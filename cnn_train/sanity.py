@@ -22,6 +22,7 @@ from .data.batches import Batch
 from .device import with_autocast
 from .engine import Forward, train_epoch
 from .errors import name_some, single_values_explained
+from .losses.loss import LossConfig, LossFn
 from .reproducibility import generator_states, restore_generator_states, seed_global_generators
 from .session import Session
 
@@ -31,6 +32,8 @@ NEAR_CHANCE = 0.25
 NUM_OVERFIT_IMAGES = 20
 MOST_OVERFIT_STEPS = 300
 OVERFIT_RATE = 3e-3
+OVERFIT_SHARE_OF_CHANCE = 0.2
+"""Learned by heart: all of them right, and the loss below this share of chance."""
 
 Outcome = Literal["passed", "failed", "skipped"]
 
@@ -166,32 +169,45 @@ def check_regularization(session: Session) -> Finding:
 
 
 def check_overfitting(session: Session) -> Finding:
-    """Train on a few images, by Adam and without regularisation, until all of them are right.
+    """Train on a few images by Adam until they are known by heart.
 
-    The loss is no measure of that: with label smoothing it never comes near 0.
+    Without regularisation and label smoothing, which keep the loss from ever coming near 0.
     """
-    images = session.batches.images
-    few = slice(0, min(NUM_OVERFIT_IMAGES, len(images)))
-    normalised_BCHW = session.batches.normalization(images.images_NCHW[few])
-    batch = Batch(normalised_BCHW, images.labels_N[few])
-    num = len(batch.labels_B)
-    steps, learned = -1, False
+    loss_fn = without_smoothing(session.config.loss).build()
+    chance = session.config.loss.chance_loss(len(session.batches.images.class_names))
+    batch = few_images(session)
+    num, learned, found = len(batch.labels_B), False, ""
     with untouched(session) as (model, forward):
-        for loss, num_correct in learning(session, model, forward, batch):
-            steps += 1
-            learned = num_correct == num
+        for steps, (loss, num_correct) in enumerate(learning(model, forward, loss_fn, batch)):
+            found = f"after {steps} updates {num_correct} of {num} right, loss {loss:.3g}"
+            learned = num_correct == num and loss < OVERFIT_SHARE_OF_CHANCE * chance
             if learned:
                 break
     return Finding(
         f"{num} images by heart",
         "passed" if learned else "failed",
-        f"after {steps} updates {num_correct} of {num} right, loss {loss:.3g}",
+        found,
         "labels do not belong to their images, the network is too small, or its gradient is wrong",
     )
 
 
+def few_images(session: Session) -> Batch:
+    """Take images from all over the training set, which may be sorted by class."""
+    images = session.batches.images
+    index_B = torch.linspace(0, len(images) - 1, min(NUM_OVERFIT_IMAGES, len(images))).long()
+    index_B = index_B.to(images.labels_N.device)
+    normalised_BCHW = session.batches.normalization(images.images_NCHW[index_B])
+    return Batch(normalised_BCHW, images.labels_N[index_B])
+
+
+def without_smoothing(loss: LossConfig) -> LossConfig:
+    """Return the same loss with hard targets."""
+    has_smoothing = "label_smoothing" in type(loss).model_fields
+    return loss.model_copy(update={"label_smoothing": 0.0} if has_smoothing else {})
+
+
 def learning(
-    session: Session, model: nn.Module, forward: Forward, batch: Batch
+    model: nn.Module, forward: Forward, loss_fn: LossFn, batch: Batch
 ) -> Iterator[tuple[float, int]]:
     """Yield the loss and the number of right answers before each update of the same minibatch."""
     trained = [weight for weight in model.parameters() if weight.requires_grad]
@@ -199,6 +215,6 @@ def learning(
     nothing = torch.zeros((), device=batch.labels_B.device)
     batches = repeat(batch, MOST_OVERFIT_STEPS)
     for tally in train_epoch(
-        forward, session.loss_fn, lambda: nothing, optimizer, lambda _: 1.0, batches, step=0
+        forward, loss_fn, lambda: nothing, optimizer, lambda _: 1.0, batches, step=0
     ):
         yield tally.loss, int(tally.num_correct)
