@@ -3,7 +3,8 @@
 A message is one line (or one line per finding): where it happened, what is wrong, what to do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 MAX_NAMED = 10
 
@@ -64,6 +65,12 @@ class CnnTrainError(Exception):
     exit_code = 1
 
 
+class CheckFailedError(CnnTrainError):
+    """A check that was asked for found something wrong."""
+
+    exit_code = 1
+
+
 class UsageError(CnnTrainError):
     """The command line asks for something that does not exist or cannot be combined."""
 
@@ -120,3 +127,17 @@ class InterruptedRun(CnnTrainError):  # noqa: N818  (an interruption is not an e
     """Training stopped on request (Ctrl-C) after saving a checkpoint."""
 
     exit_code = 130
+
+
+@contextmanager
+def single_values_explained() -> Iterator[None]:
+    """Turn batch norm's refusal of a minibatch of one image into ConfigError."""
+    try:
+        yield
+    except ValueError as problem:
+        if "more than 1 value per channel" not in str(problem):
+            raise
+        raise ConfigError(
+            "batch_size: a minibatch of one image gives this network's batch norm a single value, "
+            "which has no spread; use at least 2"
+        ) from None

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from .acceleration.allocator import kept_memory
 from .divergence import NotFiniteError
-from .errors import ConfigError, InterruptedRun
+from .errors import InterruptedRun, single_values_explained
 from .metrics import Tally
 from .run_directory import RunDirectory
 from .saving import RunFiles
@@ -154,16 +154,10 @@ def train_one_epoch(session: Session, files: RunFiles, watch: Watch, requests: R
 def explained(tallies: Iterable[Tally], files: RunFiles) -> Iterator[Tally]:
     """Turn a minibatch's failure into advice: DivergedError, ConfigError."""
     try:
-        yield from tallies
+        with single_values_explained():
+            yield from tallies
     except NotFiniteError as problem:
         raise files.diverged(problem.what, problem) from None
-    except ValueError as problem:  # batch norm's refusal of a single value
-        if "more than 1 value per channel" not in str(problem):
-            raise
-        raise ConfigError(
-            "batch_size: a minibatch of one image gives this network's batch norm a single value, "
-            "which has no spread; use at least 2"
-        ) from None
 
 
 def finish_epoch(session: Session, record: EpochRecord) -> None:

@@ -80,14 +80,25 @@ def fit(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Build everything, say what would run, stop.")
     ] = False,
+    sanity: Annotated[
+        bool,
+        typer.Option(
+            "--sanity",
+            help="Check a new run first: initial loss, gradients, λ, and whether 20 images can be "
+            "learned. It warns and goes on; with --dry-run a failure is exit 1.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train a model: cnn-train fit --config CONFIG [--set optimizer.lr=0.05]."""
+    from ..errors import UsageError
     from .processes import joined_processes
     from .resuming import go_on
     from .starting import FitRequest, start
     from .stop_signal import save_signal_harmless
 
+    if sanity and resume is not None and str(resume) != "auto":
+        raise UsageError("--sanity is for a new run; leave out --resume")
     changes = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
     with save_signal_harmless(), joined_processes() as world:
         request = FitRequest(
@@ -107,6 +118,7 @@ def fit(
             limit_batches=limit_batches,
             deterministic=deterministic,
             dry_run=dry_run,
+            sanity=sanity,
             as_json=as_json,
             world=world,
         )

@@ -13,6 +13,7 @@ from . import checkpoint, config, data, learn, models
 from .console import error, stdout
 from .evaluate import evaluate
 from .fit import fit
+from .gradcheck import gradcheck
 from .inspect import inspect
 from .predict import predict
 from .profile import profile
@@ -43,6 +44,7 @@ app.command()(predict)
 app.command()(inspect)
 app.command()(runs)
 app.command()(profile)
+app.command()(gradcheck)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(checkpoint.app, name="checkpoint")

@@ -1,10 +1,11 @@
 """What ``cnn-train fit`` was asked for, and how a new run begins."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ..atomic_file import write_atomically
 from ..checkpoint import parse_checkpoint, read_verified
@@ -22,9 +23,11 @@ from ..fine_tuning import start_from_weights
 from ..memory_shortage import memory_explained
 from ..reproducibility import make_deterministic
 from ..run_directory import RunDirectory, find_checkpoint
+from ..sanity import Finding
 from ..session import Session, build_session, describe_environment
 from .console import notice, print_json, warn
 from .data_access import make_data_access
+from .sanity_display import require_sane, show_first_loss, show_sanity
 from .training_display import describe_plan, show_plan, train_and_show
 
 
@@ -48,6 +51,7 @@ class FitRequest:
     limit_batches: int | None
     deterministic: bool
     dry_run: bool
+    sanity: bool
     as_json: bool
     world: World
 
@@ -103,12 +107,13 @@ def start(request: FitRequest) -> None:
     experiment = request.load_experiment()
     session = request.build_session(experiment, experiment.data, request.limit_batches)
     origin = fill_in_weights(session, request)
+    findings = show_sanity(session, starts_anew=not origin) if request.sanity else []
     if request.dry_run:
-        show_dry_run(session, request.as_json)
+        show_dry_run(session, request.as_json, findings)
         return
     run = create_run(session, request.run_root, request.run_name, request.text, origin)
     with locked(run, request.world):
-        train(session, run, request.as_json)
+        train(session, run, request.as_json, findings, starts_anew=not origin)
 
 
 def fill_in_weights(session: Session, request: FitRequest) -> dict[str, str]:
@@ -139,23 +144,39 @@ def locked(run: RunDirectory, world: World) -> Iterator[None]:
         yield
 
 
-def show_dry_run(session: Session, as_json: bool) -> None:
-    """Say what would run."""
+def show_dry_run(session: Session, as_json: bool, findings: Sequence[Finding] = ()) -> None:
+    """Say what would run; raise CheckFailedError where a check failed."""
     show_plan(session, run=None)
     if as_json:
-        print_json({"dry_run": True, "plan": describe_plan(session, run=None)})
+        plan = {"dry_run": True, "plan": describe_plan(session, run=None)}
+        print_json(plan | in_json(findings))
+    require_sane(findings)
 
 
-def train(session: Session, run: RunDirectory, as_json: bool) -> None:
+def in_json(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Return what the checks before training add to a JSON document."""
+    return {"sanity": [one.to_json() for one in findings]} if findings else {}
+
+
+def train(
+    session: Session,
+    run: RunDirectory,
+    as_json: bool,
+    findings: Sequence[Finding] = (),
+    *,
+    starts_anew: bool = False,
+) -> None:
     """Train to the end on the screen; a lost process ends it with advice."""
     show_plan(session, run)
     advice = f"; nothing is lost. Go on from its last checkpoint: fit --resume {run.path}"
     explained = lost_processes_explained(advice) if session.world.size > 1 else nullcontext()
     device, batch_size = session.device.torch_device, session.config.batch_size
     with explained, memory_explained(device, batch_size, "--set batch_size"):
+        if session.epoch == session.position == 0:
+            show_first_loss(session, starts_anew=starts_anew)
         summary = train_and_show(session, run)
     if as_json:
-        print_json(summary)
+        print_json(summary | in_json(findings))
 
 
 def create_run(

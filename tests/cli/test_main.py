@@ -22,6 +22,7 @@ HEAVY = ("torch", "torchvision", "matplotlib", "numpy", "PIL", "yaml", "safetens
 # Documented in the README and never changed.
 EXIT_CODES = {
     "CnnTrainError": 1,
+    "CheckFailedError": 1,
     "UsageError": 2,
     "ConfigError": 2,
     "DataError": 3,

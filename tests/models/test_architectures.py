@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cnn_train.errors import ConfigError
+from cnn_train.gradient_check import Objective, check_gradient
+from cnn_train.losses import LOSSES
 from cnn_train.models import ARCHITECTURES
 from cnn_train.models.summary import is_layer
 
@@ -129,6 +131,24 @@ def test_the_gradient_reaches_every_parameter(name: str, build_thin: Any) -> Non
     F.cross_entropy(model(draw_images()), torch.arange(4)).backward()
     silent = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert silent == []
+
+
+@every_architecture
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_gradient_is_the_slope_of_the_loss(name: str, loss: str, build_thin: Any) -> None:
+    """In a few tensors spread over the depth, others for each loss."""
+    side_px = 32 if name.startswith("vgg") else 16
+    model = build_thin(name, num_classes=3, image_shape=(3, side_px, side_px)).double()
+    images_BCHW = draw_images(4, (3, side_px, side_px)).double()
+    loss_fn = LOSSES[loss]().build()
+    objective = Objective(
+        lambda: model(images_BCHW), lambda scores_BK: loss_fn(scores_BK, torch.tensor([0, 1, 2, 1]))
+    )
+    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    some = dict(named[list(LOSSES).index(loss) :: max(2, len(named) // 3)])
+    found = list(check_gradient(objective, some, samples=2, generator=torch.Generator()))
+    assert [check.name for check in found if not check.passed] == []
+    assert any(check.judged for check in found)
 
 
 @every_architecture

@@ -2,6 +2,8 @@
 
 import typer
 
+from .batch_size import batch_size
+from .descent import descent
 from .diff import diff
 from .forward_mode import forward_mode
 from .graph import graph
@@ -9,6 +11,7 @@ from .loss import loss
 from .params import params
 from .reverse_mode import reverse_mode
 from .slope import slope
+from .step import step
 
 app = typer.Typer(
     no_args_is_help=True, help="The lecture, page by page, on your own numbers and models."
@@ -20,3 +23,6 @@ app.command()(diff)
 app.command()(graph)
 app.command()(forward_mode)
 app.command()(reverse_mode)
+app.command()(batch_size)
+app.command()(descent)
+app.command()(step)

@@ -1,0 +1,119 @@
+"""``cnn-train gradcheck``: is the backward pass the slope of the loss?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
+
+if TYPE_CHECKING:
+    from ..gradient_check import Entry, TensorCheck
+
+
+def gradcheck(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="YAML config; - reads standard input.")
+    ],
+    overrides: SetOption = None,
+    layers: Annotated[
+        list[str] | None,
+        typer.Option("--layer", help="Only this layer, as `models show` names it; repeatable."),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option("--samples", min=1, help="Entries of each tensor; the steepest is one.")
+    ] = 3,
+    images: Annotated[
+        int, typer.Option("--images", min=1, help="Images of the first minibatch that are used.")
+    ] = 4,
+    device: DeviceOption = "auto",
+    data_dir: DataDirOption = None,
+    offline: OfflineOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the backward pass with differences of the loss in float64; exit 1 if it is wrong."""
+    from ..gradient_check import TOLERANCE, check_session, select_layers
+    from .console import print_json, progress
+    from .untrained_session import build_untrained_session
+
+    session = build_untrained_session(config, overrides, device, data_dir, offline)
+    chosen = tuple(layers or ())
+    num_tensors = len(select_layers(session.model, chosen))
+    found = []
+    with progress("checking gradients", num_tensors) as advance:
+        for check in check_session(session, layers=chosen, samples=samples, num_images=images):
+            found.append(check)
+            advance(1)
+    what = session.config
+    heading = f"{what.model.name}, {what.loss.name}, regularisation {what.regularization.kind}"
+    if as_json:
+        passed = all(check.passed for check in found)
+        document = {"model": what.model.name, "loss": what.loss.name, "tolerance": TOLERANCE}
+        print_json(document | {"passed": passed, "tensors": [one.to_json() for one in found]})
+    else:
+        _show(heading, found)
+    _judge(found)
+
+
+def _show(heading: str, found: "Sequence[TensorCheck]") -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from .console import stdout
+
+    num_entries = sum(len(check.entries) for check in found)
+    stdout.print(f"{heading}: {num_entries} slopes, float64", style="bold", markup=False)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("parameter", overflow="fold")
+    table.add_column("shape", no_wrap=True)
+    table.add_column("largest error", justify="right", no_wrap=True)
+    table.add_column("at", overflow="fold")
+    table.add_column("kinks", overflow="fold")
+    for check in found:
+        shape = "×".join(map(str, check.shape)) or "scalar"
+        worst = check.worst
+        error = f"{worst.error:.1e}" if worst else "not judged"
+        place = escape(_place(worst)) if worst else ""
+        row = (escape(check.name), shape, error, place, _kinks(check))
+        table.add_row(*row, style=None if check.passed else "bold red")
+    stdout.print(table)
+
+
+def _place(entry: "Entry") -> str:
+    return f"[{', '.join(map(str, entry.index))}]" if entry.index else ""
+
+
+def _kinks(check: "TensorCheck") -> str:
+    """Say how many entries had a kink too close to be judged, and of which kinds."""
+    kinds = list(dict.fromkeys(kind for entry in check.entries for kind in entry.kinks))
+    if not kinds:
+        return "—"
+    return f"{len(check.entries) - len(check.judged)} of {len(check.entries)}: {', '.join(kinds)}"
+
+
+def _judge(found: "Sequence[TensorCheck]") -> None:
+    """Say on stderr that all is well, or raise CheckFailedError with the worst entry."""
+    from ..errors import CheckFailedError, name_some
+    from ..gradient_check import TOLERANCE
+    from .console import notice, warn
+
+    wrong = [check for check in found if not check.passed]
+    if wrong:
+        worst, entry = max(
+            ((check, check.worst) for check in wrong if check.worst), key=lambda one: one[1].error
+        )
+        names = name_some([check.name for check in wrong])
+        raise CheckFailedError(
+            f"the backward pass is wrong in {len(wrong)} of {len(found)} tensors ({names}): "
+            f"{worst.name}{_place(entry)} has slope {entry.numeric:.6g}, "
+            f"the backward pass says {entry.backward:.6g}"
+        )
+    unjudged = [check.name for check in found if not check.judged]
+    if unjudged:
+        warn(f"too close to kinks to be judged: {name_some(unjudged)}; try more --samples")
+    error = max((check.worst.error for check in found if check.worst), default=0.0)
+    notice(
+        f"{len(found) - len(unjudged)} of {len(found)} tensors agree with the slope of the loss; "
+        f"largest relative error {error:.1e}, tolerance {TOLERANCE:.0e}"
+    )

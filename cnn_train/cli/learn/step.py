@@ -1,0 +1,101 @@
+"""``cnn-train learn step``: one minibatch forward, backward, and the update."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
+from .page import make_table, show_heading, show_table, show_text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ...lecture.step import TrainingStep
+
+
+def step(
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="YAML config; - reads standard input.")
+    ],
+    overrides: SetOption = None,
+    entries: Annotated[
+        int, typer.Option("--entries", min=1, help="Numbers whose update is written out.")
+    ] = 5,
+    every_layer: Annotated[
+        bool, typer.Option("--every-layer", help="Also layers without weights.")
+    ] = False,
+    device: DeviceOption = "auto",
+    data_dir: DataDirOption = None,
+    offline: OfflineOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Take one training step apart: F-pass, B-pass, update θ ← θ − η g."""
+    from ...lecture.step import take_step
+    from ..console import print_json
+    from ..untrained_session import build_untrained_session
+
+    session = build_untrained_session(config, overrides, device, data_dir, offline)
+    taken = take_step(session, entries)
+    if as_json:
+        print_json(taken.to_json())
+        return
+    show_heading(
+        f"{session.config.model.name}, {session.config.loss.name}: the first step, "
+        f"on {taken.batch_size} images, in {session.precision.name}"
+    )
+    _show_passes(taken, every_layer)
+    _show_update(taken, session.config.optimizer.name)
+    show_table(_times_table(taken))
+
+
+def _show_passes(taken: "TrainingStep", every_layer: bool) -> None:
+    show_text(
+        f"\nF-pass: data loss {taken.loss:.4f} + λR(θ) {taken.penalty:.4f} = total "
+        f"{taken.total:.4f}; {taken.num_correct} of {taken.batch_size} right"
+    )
+    table = make_table(
+        "layer", "output", numbers=("RMS", "zeros", "RMS of\ndL/dout", "‖θ‖", "‖g‖", "‖Δθ‖/‖θ‖")
+    )
+    for one in taken.layers:
+        if not every_layer and one.weight_norm is None:
+            continue
+        shape = "×".join(map(str, one.output_shape))
+        sizes = (one.output_gradient_rms, one.weight_norm, one.gradient_norm, one.update_ratio)
+        zeros = f"{100 * one.zeros:.0f} %"
+        table.add_row(one.name, shape, _size(one.output_rms), zeros, *map(_size, sizes))
+    show_table(table)
+    show_text("\nB-pass: the columns from dL/dout on, computed from the last row to the first.")
+
+
+def _show_update(taken: "TrainingStep", optimizer: str) -> None:
+    from rich.markup import escape
+
+    show_text(f"\nupdate: θ ← θ − η g, η = {taken.lr:g}, by {optimizer}")
+    table = make_table("parameter", "entry", numbers=("θ", "g", "−η g", "θ after", "Δθ"))
+    for one in taken.entries:
+        place = f"[{','.join(map(str, one.index))}]"
+        numbers = (one.before, one.gradient, one.descent, one.after, one.after - one.before)
+        table.add_row(one.parameter, escape(place), *(f"{number:.4g}" for number in numbers))
+    show_table(table)
+    if taken.num_plain == taken.num_numbers:
+        show_text(f"\nΔθ = −η g, to the last bit, for all {taken.num_numbers:,} numbers of θ.")
+    else:
+        others = taken.num_numbers - taken.num_plain
+        show_text(
+            f"\n{others:,} of {taken.num_numbers:,} numbers moved otherwise than by −η g: "
+            f"this is not plain SGD, which is --set 'optimizer={{name: sgd, momentum: 0}}'."
+        )
+
+
+def _times_table(taken: "TrainingStep") -> "Table":
+    from ...profile_step import PHASES
+
+    table = make_table("phase", numbers=("ms",), last="what it does")
+    for phase, seconds in taken.phase_seconds.items():
+        table.add_row(phase, f"{1000 * seconds:.2f}", PHASES[phase])
+    return table
+
+
+def _size(number: float | None) -> str:
+    return "—" if number is None else f"{number:.2e}" if 0 < number < 0.01 else f"{number:.3g}"

@@ -1,0 +1,111 @@
+"""Losses that fall: by updates made and by the clock, with many or few images per update."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from .style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, add_legend, make_figure, style_axes
+
+COLOURS = (BLUE, ORANGE)
+
+Points = Sequence[tuple[float, float]]
+
+
+def draw_descent(
+    by_updates: Mapping[str, Points], by_seconds: Mapping[str, Points], title: str
+) -> Figure:
+    """Draw (updates, loss) and (seconds, loss) of every training, by name, side by side."""
+    figure = make_figure(10.0, 4.4, title)
+    left, right = figure.subplots(1, 2, sharey=True)
+    draw_losses(left, by_updates)
+    draw_losses(right, by_seconds)
+    left.set_xscale("symlog", linthresh=1)
+    left.set_xlim(left=0)
+    _plain_log(left.xaxis)
+    style_axes(left, title="By updates", x="updates made", y="loss per image")
+    style_axes(right, title="By the clock", x="seconds of training")
+    add_legend(left)
+    return figure
+
+
+def draw_batch_sizes(
+    sizes: Sequence[int],
+    cosines: Sequence[float],
+    noises: Sequence[float],
+    law: Sequence[float],
+    milliseconds: Sequence[float],
+    losses: Mapping[str, Points],
+    title: str,
+) -> Figure:
+    """Draw gradients, time and training by size; the last one of ``sizes`` is all images.
+
+    ``noises`` and the ``law`` that they
+    should follow lack the last, which is 0; ``losses`` are (seconds, loss), by name.
+    """
+    figure = make_figure(10.0, 7.2, title)
+    (cosine, noise), (time, loss) = figure.subplots(2, 2)
+    _by_size(cosine, sizes, cosines)
+    cosine.set_ylim(top=1.02)
+    style_axes(cosine, title="Direction", x="images per update", y="cosine with the full gradient")
+    label = "σ²/B · (N − B)/(N − 1)"
+    noise.plot(sizes[:-1], law, color=GREY, linestyle="--", lw=1.2, label=label)
+    _by_size(noise, sizes[:-1], noises, label="measured", is_log=True)
+    style_axes(noise, title="Noise", x="images per update", y="‖g_B − g‖² / ‖g‖²")
+    add_legend(noise)
+    _by_size(time, sizes, milliseconds, is_log=True)
+    style_axes(time, title="Cost", x="images per update", y="ms per update")
+    draw_losses(loss, losses)
+    style_axes(loss, title="Training", x="seconds of training", y="loss per image")
+    add_legend(loss)
+    return figure
+
+
+def draw_losses(axes: Axes, curves: Mapping[str, Points]) -> None:
+    """Draw one line per training; few points are marked."""
+    colors = COLOURS if len(curves) <= len(COLOURS) else shades(len(curves))
+    for (name, points), color in zip(curves.items(), colors, strict=False):
+        x, y = zip(*points, strict=True)
+        marker = "o" if len(points) < 20 else ""
+        axes.plot(x, y, color=color, label=name, lw=1.8, marker=marker, ms=3.5)
+
+
+def shades(number: int) -> list[Any]:
+    """Return colours from light to dark, for sizes in their order."""
+    return [colormaps["viridis_r"](0.12 + 0.88 * i / (number - 1)) for i in range(number)]
+
+
+def _plain_log(axis: Axis) -> None:
+    """Label powers of ten as plain numbers, and nothing between them."""
+    axis.set_major_formatter(lambda value, _: f"{value:,g}")
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_tick_params(which="minor", length=0)
+
+
+def _by_size(
+    axes: Axes,
+    sizes: Sequence[int],
+    values: Sequence[float],
+    label: str | None = None,
+    *,
+    is_log: bool = False,
+) -> None:
+    """Draw values with the number beside each point, over sizes in powers of two."""
+    axes.plot(sizes, values, color=BLUE, lw=1.8, marker="o", ms=4, label=label)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.minorticks_off()
+    axes.margins(x=0.16, y=0.15)
+    if is_log:
+        axes.set_yscale("log")
+        _plain_log(axes.yaxis)
+    offset = (5, -11) if values[-1] > values[0] else (5, 5)  # points; off the line
+    for size, value in zip(sizes, values, strict=True):
+        text = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+        axes.annotate(
+            text, (size, value), offset, textcoords="offset points", size=SMALL_SIZE, color=INK
+        )

@@ -1,0 +1,140 @@
+"""How many images make a good gradient? All of them exact and slow, a few rough and quick.
+
+    g_B = 1/B Σ over B images drawn from N          E ‖g_B − g‖² = σ²/B · (N − B)/(N − 1)
+
+σ² is how much the gradients of single images differ. Twice the images halve the noise, but cost
+twice the time: beyond some size the step hardly gets better. (The last factor is that of drawing
+without repetition: with B = N there is no noise left.)
+
+Shape letters: B minibatch, P parameters.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import single_values_explained
+from ..reproducibility import make_generator, seed_global_generators
+from ..session import Session
+from .timed_training import PIECE, Curve, plain_session, train_for
+
+SIZES = (32, 64, 128, 256)
+"""The slide's; the full sum comes on top."""
+
+
+@dataclass(frozen=True)
+class GradientNoise:
+    """How far the gradients of minibatches are from that of all images, at the first weights.
+
+    cosine: mean over the minibatches drawn. noise: mean ‖g_B − g‖² / ‖g‖². noise_of_one: what that
+    makes for a single image, σ²/‖g‖²; equal for all sizes where noise falls as 1/B.
+    """
+
+    cosine: float
+    noise: float
+    noise_of_one: float | None
+
+
+@dataclass(frozen=True)
+class SizeResult:
+    """One size of minibatch (None: all images): its gradients and a training with it."""
+
+    batch_size: int | None
+    gradient: GradientNoise
+    curve: Curve
+
+
+@dataclass(frozen=True)
+class BatchSizes:
+    """All sizes, on the same images, from the same weights, with the same rate."""
+
+    num_images: int
+    lr: float
+    num_draws: int
+    has_batch_norm: bool
+    sizes: tuple[SizeResult, ...]
+
+    @property
+    def law(self) -> list[float]:
+        """The noise of each size but the last, as it would be if it fell exactly as 1/B."""
+        ones = [s.gradient.noise_of_one for s in self.sizes if s.gradient.noise_of_one is not None]
+        sizes = [s.batch_size for s in self.sizes if s.batch_size is not None]
+        return [fmean(ones) / size * left_out(size, self.num_images) for size in sizes]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``learn batch-size --json`` prints."""
+        return asdict(self)
+
+
+def compare_batch_sizes(
+    session: Session,
+    num_images: int,
+    seconds: float,
+    num_draws: int,
+    advance: Callable[[int], None] = lambda amount: None,
+) -> BatchSizes:
+    """Measure gradients and train for about ``seconds`` with each size below ``num_images``."""
+    first = plain_session(session, None, num_images)
+    num_images = len(first.batches.images)
+    sizes = [size for size in SIZES if size < num_images]
+    full_P = full_gradient(first)
+    noises = [measure_noise(first, size, full_P, num_draws) for size in sizes]
+    found = []
+    for size, noise in zip([*sizes, None], [*noises, GradientNoise(1.0, 0.0, None)], strict=True):
+        curve = train_for(plain_session(session, size, num_images), seconds)
+        found.append(SizeResult(size, noise, curve))
+        advance(1)
+    return BatchSizes(
+        num_images=num_images,
+        lr=session.config.optimizer.lr,
+        num_draws=num_draws,
+        has_batch_norm=any(isinstance(one, nn.BatchNorm2d) for one in first.model.modules()),
+        sizes=tuple(found),
+    )
+
+
+def measure_noise(
+    session: Session, batch_size: int, full_P: Tensor, num_draws: int
+) -> GradientNoise:
+    """Draw minibatches and compare the gradient of each with that of all images."""
+    num_images, seed = len(session.batches.images), session.config.seed
+    cosines, noises = [], []
+    for i in range(num_draws):
+        generator = make_generator(seed, "minibatch", batch_size, i)
+        index_B = torch.randperm(num_images, generator=generator)[:batch_size]
+        gradient_P = gradient_of(session, index_B)
+        cosines.append(float(gradient_P @ full_P / (gradient_P.norm() * full_P.norm())))
+        noises.append(float((gradient_P - full_P).square().sum() / full_P.square().sum()))
+    noise = fmean(noises)
+    noise_of_one = noise * batch_size / left_out(batch_size, num_images)
+    return GradientNoise(fmean(cosines), noise, noise_of_one)
+
+
+def left_out(batch_size: int, num_images: int) -> float:
+    """Return (N − B)/(N − 1): what drawing without repetition leaves of the variance."""
+    return (num_images - batch_size) / (num_images - 1)
+
+
+def full_gradient(session: Session) -> Tensor:
+    """Return the gradient (P) of the mean over all images, added up in pieces."""
+    pieces = torch.split(torch.arange(len(session.batches.images)), PIECE)
+    parts = [len(piece) * gradient_of(session, piece) for piece in pieces]
+    return torch.stack(parts).sum(0) / len(session.batches.images)
+
+
+def gradient_of(session: Session, index_B: Tensor) -> Tensor:
+    """Return the gradient (P, float64) of the mean loss + λR of these images at the weights now."""
+    images, model = session.batches.images, session.model.train()
+    index_B = index_B.to(images.labels_N.device)
+    inputs_BCHW = session.batches.normalization(images.images_NCHW[index_B])
+    seed_global_generators(session.config.seed, "dropout", 0)
+    with single_values_explained():
+        loss = session.loss_fn(session.forward(inputs_BCHW), images.labels_N[index_B])
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    total = loss + session.penalty()
+    gradients = torch.autograd.grad(total, weights, allow_unused=True, materialize_grads=True)
+    return torch.cat([one.flatten() for one in gradients]).double()

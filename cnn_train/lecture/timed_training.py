@@ -1,0 +1,167 @@
+"""Train for some seconds and watch the loss fall: by updates made, and by the clock.
+
+Every curve starts from the same weights, goes over the same images (without augmentation) and
+follows the plain rule θ ← θ − η g with the same rate: what differs is how many images make a g.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import fmean
+
+import torch
+
+from ..data.augment import AugmentConfig
+from ..data.image_set import ImageSet
+from ..data.progressive_size import ProgressiveSizeConfig
+from ..divergence import NotFiniteError
+from ..errors import DivergedError, single_values_explained
+from ..optim.optimizer import OptimizerConfig
+from ..optim.schedules import ConstantConfig
+from ..optim.sgd import GDConfig, SGDConfig
+from ..profile_step import endless_steps
+from ..reproducibility import make_generator
+from ..session import Session, build_session
+from ..stopwatch import now
+
+MOST_POINTS = 24
+LEAST_UPDATES = 2
+"""So many are made however long they take: one point is no curve."""
+
+PIECE = 256
+"""Images that full-batch descent takes through the network at once; it adds up their gradients."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """The mean loss of minibatches, the updates made and the seconds taken before them."""
+
+    updates: float
+    seconds: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """How a training went. num_images: that it took in all; batch_size None: all per update."""
+
+    batch_size: int | None
+    num_updates: int
+    num_images: int
+    seconds: float
+    points: tuple[Point, ...]
+
+    @property
+    def seconds_per_update(self) -> float:
+        """The mean time of an update."""
+        return self.seconds / self.num_updates
+
+    @property
+    def last_loss(self) -> float:
+        """The loss at the curve's end."""
+        return self.points[-1].loss
+
+
+def plain_session(session: Session, batch_size: int | None, num_images: int) -> Session:
+    """Build a session like the given one that follows the plain rule on ``num_images`` of its.
+
+    ``batch_size`` None: all images make one update. Equal seeds give equal first weights.
+    """
+    config = session.config
+    lr, factors = config.optimizer.lr, config.optimizer.lr_factors
+    optimizer: OptimizerConfig = GDConfig(lr=lr, lr_factors=factors)
+    if batch_size is not None:
+        optimizer = SGDConfig(lr=lr, lr_factors=factors, momentum=0, nesterov=False)
+    plain = config.model_copy(
+        update={
+            "optimizer": optimizer,
+            "batch_size": batch_size or PIECE,
+            "schedule": ConstantConfig(),
+            "augment": AugmentConfig(flip="none", translate=0, cutout=0),
+            "progressive_size": ProgressiveSizeConfig(),
+            "clip_grad_norm": 0.0,
+            "ema_decay": 0.0,
+            "compile": False,
+        }
+    )
+    images = some_images(session.batches.images, num_images, config.seed)
+    return build_session(plain, images, session.val_images, session.device)
+
+
+def some_images(images: ImageSet, num_images: int, seed: int) -> ImageSet:
+    """Draw ``num_images`` of them, or take all where there are no more."""
+    generator = make_generator(seed, "some images")
+    return images.select(torch.randperm(len(images), generator=generator)[:num_images])
+
+
+def train_for(session: Session, seconds: float) -> Curve:
+    """Train for about so long, and for two updates at least; keep the loss of each minibatch.
+
+    A minibatch's loss is that of the weights before its update: it costs nothing to know. Raises
+    DivergedError where a loss or gradient is not finite.
+    """
+    warm_up(session)
+    full_batch = session.config.optimizer.full_batch
+    batch_size = None if full_batch else session.config.batch_size
+    try:
+        with single_values_explained():
+            updates = list(timed_updates(session, seconds))
+    except NotFiniteError as problem:
+        raise DivergedError(
+            f"the {problem.what} is not finite with {batch_size or 'all'} images per update; "
+            "choose a smaller rate: --set optimizer.lr=…"
+        ) from None
+    return Curve(
+        batch_size=batch_size,
+        num_updates=len(updates),
+        num_images=sum(images for _, images in updates),
+        seconds=updates[-1][0].seconds,
+        points=thin_out(starts_of([point for point, _ in updates])),
+    )
+
+
+def warm_up(session: Session) -> None:
+    """Go through one minibatch without an update: the first time costs what no other does."""
+    batch = next(session.batches.epoch(0))
+    session.model.train()
+    with single_values_explained():
+        session.loss_fn(session.forward(batch.images_BCHW), batch.labels_B).backward()  # type: ignore[no-untyped-call]
+
+
+def timed_updates(session: Session, seconds: float) -> Iterator[tuple[Point, int]]:
+    """Yield for every update: the count with it, the time after it, its loss; and its images."""
+    device, plan = session.device.torch_device, session.batches.plan
+    started, loss_sum, num_images, made = now(device), 0.0, 0, 0
+    for i, tally in enumerate(endless_steps(session)):
+        loss_sum += float(tally.loss_sum)
+        num_images += tally.num_examples
+        if not plan[i % len(plan)].completes_update:
+            continue
+        made += 1
+        elapsed = now(device) - started
+        yield Point(made, elapsed, loss_sum / num_images), num_images
+        loss_sum, num_images = 0.0, 0
+        if elapsed >= seconds and made >= LEAST_UPDATES:
+            return
+
+
+def starts_of(updates: list[Point]) -> list[Point]:
+    """Move each loss to when the weights that it belongs to were there: one update earlier."""
+    times = [0.0, *(one.seconds for one in updates[:-1])]
+    return [Point(i, times[i], one.loss) for i, one in enumerate(updates)]
+
+
+def thin_out(points: list[Point]) -> tuple[Point, ...]:
+    """Average neighbours, so that few points are left: this smooths the noise of minibatches.
+
+    The first stays alone: all curves start from the same weights.
+    """
+    size = -(-len(points) // MOST_POINTS)
+    groups = [points[:1], *(points[i : i + size] for i in range(1, len(points), size))]
+    return tuple(
+        Point(
+            fmean(one.updates for one in group),
+            fmean(one.seconds for one in group),
+            fmean(one.loss for one in group),
+        )
+        for group in groups
+    )

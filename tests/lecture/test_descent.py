@@ -1,0 +1,30 @@
+from collections.abc import Callable
+
+import pytest
+
+from cnn_train.lecture.descent import race
+from cnn_train.session import Session
+
+Start = Callable[..., Session]
+
+
+def test_minibatches_make_many_updates_while_the_full_sum_makes_one(start: Start) -> None:
+    found = race(start(augment={"flip": "none", "translate": 0}), 32, 0.3)
+    assert found.num_images == 32 and found.lr == 0.05
+    assert found.vanilla.batch_size is None and found.minibatch.batch_size == 8
+    assert found.vanilla.num_images == 32 * found.vanilla.num_updates
+    assert found.minibatch.num_images == 8 * found.minibatch.num_updates
+
+
+def test_by_updates_the_two_go_down_alike_and_by_images_minibatches_are_ahead(
+    start: Start,
+) -> None:
+    """Counted in images, not in seconds, so that a busy machine changes nothing."""
+    found = race(start(batch_size=4), 32, 0.5)
+    seen = 6 * 32
+    vanilla = {point.updates * 32: point.loss for point in found.vanilla.points}
+    minibatch = {point.updates * 4: point.loss for point in found.minibatch.points}
+    after = [min(c.items(), key=lambda p: abs(p[0] - seen))[1] for c in (vanilla, minibatch)]
+    assert after[1] < after[0]
+    first = [curve.points[0].loss for curve in (found.vanilla, found.minibatch)]
+    assert first[0] == pytest.approx(first[1], rel=0.3)

@@ -1,0 +1,150 @@
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cnn_train.lecture.step import take_step, with_one_minibatch
+from cnn_train.session import Session
+
+Start = Callable[..., Session]
+
+PLAIN = {"name": "sgd", "lr": 0.05, "momentum": 0}
+
+
+def state_of(session: Session) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in session.model.named_parameters()}
+
+
+@pytest.fixture
+def first_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the session as the one step left it: the steps that are timed come after it."""
+    monkeypatch.setattr("cnn_train.lecture.step.time_phases", lambda *_: {})
+
+
+@pytest.mark.usefixtures("first_weights")
+@pytest.mark.parametrize("loss", ["hinge", "cross_entropy"])
+def test_under_plain_sgd_every_number_moves_by_minus_eta_g(start: Start, loss: str) -> None:
+    """Against a gradient that is computed here, without the loop."""
+    session, twin = (start(optimizer=PLAIN, loss={"name": loss}) for _ in range(2))
+    batch = next(twin.batches.epoch(0))
+    total = twin.loss_fn(twin.forward(batch.images_BCHW), batch.labels_B) + twin.penalty()
+    gradients = torch.autograd.grad(total, list(twin.model.parameters()))
+    lr = 0.05 * twin.schedule(0)
+    expected = {
+        name: torch.add(value, gradient, alpha=-lr)
+        for (name, value), gradient in zip(state_of(twin).items(), gradients, strict=True)
+    }
+    taken = take_step(session, 3)
+    after = state_of(session)
+    assert all(torch.equal(after[name], value) for name, value in expected.items())
+    assert taken.num_plain == taken.num_numbers == sum(value.numel() for value in after.values())
+    assert taken.lr == lr
+    assert taken.total == pytest.approx(float(total.detach()))
+
+
+@pytest.mark.usefixtures("first_weights")
+def test_the_step_is_the_one_that_the_run_would_make(start: Start) -> None:
+    session, run = start(), start()
+    tally = next(run.train_rest_of_epoch())
+    taken = take_step(session, 1)
+    after, expected = state_of(session), state_of(run)
+    assert all(torch.equal(after[name], value) for name, value in expected.items())
+    assert (taken.loss, taken.penalty) == (tally.loss, tally.penalty)
+    assert taken.batch_size == 8 and taken.num_correct == int(tally.num_correct)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [{"name": "sgd", "momentum": 0.9}, {"name": "adamw", "lr": 0.01}],
+    ids=["nesterov", "adamw"],
+)
+def test_other_optimisers_are_found_to_move_otherwise(
+    start: Start, optimizer: dict[str, object]
+) -> None:
+    assert take_step(start(optimizer=optimizer), 1).num_plain < 100
+
+
+def test_the_entries_shown_obey_the_rule_in_print(start: Start) -> None:
+    taken = take_step(start(optimizer=PLAIN), 4)
+    assert [one.parameter for one in taken.entries] == [
+        "fc1.weight", "fc1.bias", "fc.weight", "fc.bias",
+    ]  # fmt: skip
+    for one in taken.entries:
+        assert one.descent == -taken.lr * one.gradient
+        assert one.after == pytest.approx(one.before + one.descent, abs=1e-7)
+        assert one.gradient != 0
+
+
+def test_rates_of_single_layers_are_taken_into_account(start: Start) -> None:
+    taken = take_step(start(optimizer=PLAIN | {"lr_factors": {"fc": 3.0}}), 4)
+    ratios = [one.descent / one.gradient for one in taken.entries]
+    assert ratios[2] == pytest.approx(3 * ratios[0])
+    assert taken.num_plain == taken.num_numbers
+
+
+def test_a_clipped_gradient_is_the_one_that_the_update_followed(start: Start) -> None:
+    taken = take_step(start(optimizer=PLAIN, clip_grad_norm=1e-3), 1)
+    norms = [one.gradient_norm for one in taken.layers if one.gradient_norm is not None]
+    assert math.hypot(*norms) == pytest.approx(1e-3, rel=1e-3)
+    assert taken.num_plain == taken.num_numbers
+
+
+@pytest.mark.usefixtures("first_weights")
+def test_sizes_of_outputs_and_weights_are_those_of_a_network_worked_by_hand(start: Start) -> None:
+    """Scores s = 2x̄, ReLU, L = mean of s: dL/ds = 1/(B K) wherever s > 0."""
+
+    class Doubling(nn.Linear):
+        def forward(self, images_BCHW: Tensor) -> Tensor:
+            return super().forward(images_BCHW.flatten(1))
+
+    session = start(optimizer=PLAIN, regularization={"kind": "none"})
+    linear = Doubling(192, 3)
+    nn.init.constant_(linear.weight, 2.0)
+    nn.init.zeros_(linear.bias)
+    session.model = nn.Sequential(linear, nn.ReLU())
+    session.loss_fn = lambda scores_BK, labels_B, reduction="mean": scores_BK.mean()
+    session.optimizer = torch.optim.SGD(
+        [{"params": session.model.parameters(), "initial_lr": 0.1}], lr=0.1
+    )
+    images_BCHW = next(session.batches.epoch(0)).images_BCHW
+    sums_B = 2 * images_BCHW.flatten(1).sum(1)
+    taken = take_step(session, 1)
+    layer, relu = taken.layers
+    assert (layer.kind, relu.kind) == ("Doubling", "ReLU")
+    assert layer.output_rms == pytest.approx(sums_B.square().mean().sqrt().item(), rel=1e-5)
+    assert layer.zeros == 0
+    active = (sums_B > 0).float().mean().item()
+    assert 0 < active < 1
+    assert relu.zeros == pytest.approx(1 - active)
+    assert relu.output_gradient_rms == pytest.approx(1 / 24)
+    assert layer.output_gradient_rms == pytest.approx(math.sqrt(active) / 24)
+    assert layer.weight_norm == pytest.approx(2 * math.sqrt(192 * 3))
+    assert layer.gradient_norm is not None and layer.update_norm is not None
+    assert layer.update_norm == pytest.approx(taken.lr * layer.gradient_norm, rel=1e-4)
+    assert layer.update_ratio == pytest.approx(layer.update_norm / layer.weight_norm)
+    assert relu.weight_norm is relu.update_ratio is None
+
+
+def test_every_layer_of_the_summary_has_its_sizes_and_no_hook_is_left(start: Start) -> None:
+    session = start()
+    taken = take_step(session, 1)
+    assert [one.name for one in taken.layers] == ["flatten", "fc1", "relu1", "dropout1", "fc"]
+    assert all(not module._forward_hooks for module in session.model.modules())
+    assert not session.optimizer._optimizer_step_pre_hooks
+    assert not session.optimizer._optimizer_step_post_hooks
+
+
+def test_the_phases_of_a_step_are_timed(start: Start) -> None:
+    seconds = take_step(start(), 1).phase_seconds
+    assert list(seconds) == ["data", "forward", "backward", "optimizer", "metrics"]
+    assert all(value >= 0 for value in seconds.values()) and seconds["backward"] > 0
+
+
+def test_full_batch_descent_shows_its_first_piece_as_a_whole_update(start: Start) -> None:
+    session = start(optimizer={"name": "gd", "lr": 0.05})
+    (piece,) = with_one_minibatch(session).batches.plan
+    assert (piece.share, piece.completes_update) == (1.0, True)
+    taken = take_step(session, 1)
+    assert taken.num_plain == taken.num_numbers and taken.batch_size == 8

@@ -1,0 +1,90 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from cnn_train.errors import DivergedError
+from cnn_train.lecture.timed_training import (
+    LEAST_UPDATES,
+    MOST_POINTS,
+    Point,
+    plain_session,
+    starts_of,
+    thin_out,
+    train_for,
+)
+from cnn_train.session import Session
+
+Start = Callable[..., Session]
+
+
+def test_all_sizes_start_from_the_same_weights_images_and_rate(start: Start) -> None:
+    session = start(optimizer={"name": "sgd", "lr": 0.07})
+    sessions = [plain_session(session, size, 20) for size in (4, 16, None)]
+    first = sessions[0]
+    for other in sessions:
+        pairs = zip(first.model.parameters(), other.model.parameters(), strict=True)
+        assert all(torch.equal(one, two) for one, two in pairs)
+        assert other.batches.images.names == first.batches.images.names
+        assert len(other.batches.images) == 20
+        (group,) = other.optimizer.param_groups
+        assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.07, 0, 0)
+        assert {other.schedule(i) for i in range(3)} == {1.0}
+    assert [one.updates_per_epoch for one in sessions] == [5, 2, 1]
+
+
+def test_a_curve_of_full_batches_holds_the_losses_of_gradient_descent(start: Start) -> None:
+    """Against steps that are made here, without the loop."""
+    session = plain_session(start(), None, 12)
+    images, weights = session.batches.images, list(session.model.parameters())
+    twin = plain_session(start(), None, 12)
+    losses = []
+    for _ in range(3):
+        inputs_BCHW = twin.batches.normalization(images.images_NCHW)
+        loss = twin.loss_fn(twin.model(inputs_BCHW), images.labels_N)
+        losses.append(loss.item())
+        total = loss + twin.penalty()
+        gradients = torch.autograd.grad(total, list(twin.model.parameters()))
+        with torch.no_grad():
+            for weight, gradient in zip(twin.model.parameters(), gradients, strict=True):
+                weight -= 0.05 * gradient
+    curve = train_for(session, 0)
+    assert curve.num_updates == LEAST_UPDATES and curve.batch_size is None
+    assert [point.loss for point in curve.points] == pytest.approx(losses[:2], rel=1e-4)
+    assert [point.updates for point in curve.points] == [0, 1]
+    assert curve.points[0].seconds == 0 < curve.points[1].seconds < curve.seconds
+    assert curve.num_images == 24
+    assert len(weights) == 4
+
+
+def test_training_lasts_about_as_long_as_was_asked_for(start: Start) -> None:
+    curve = train_for(plain_session(start(), 8, 32), 0.2)
+    assert 0.2 <= curve.seconds < 2
+    assert curve.num_updates > LEAST_UPDATES
+    assert curve.num_images == 8 * curve.num_updates
+    assert curve.seconds_per_update == curve.seconds / curve.num_updates
+    assert curve.last_loss < curve.points[0].loss
+
+
+def test_a_loss_belongs_to_the_moment_before_its_update() -> None:
+    updates = [Point(1, 0.5, 3.0), Point(2, 1.5, 2.0), Point(3, 2.0, 1.0)]
+    assert starts_of(updates) == [Point(0, 0.0, 3.0), Point(1, 0.5, 2.0), Point(2, 1.5, 1.0)]
+
+
+def test_many_points_become_few_by_averaging_neighbours_but_for_the_first() -> None:
+    points = [Point(i, i / 10, 100.0 - i) for i in range(1 + 3 * MOST_POINTS)]
+    thin = thin_out(points)
+    assert len(thin) <= MOST_POINTS + 1
+    assert thin[0] == points[0]
+    size = -(-len(points) // MOST_POINTS)
+    middle = (1 + size) / 2
+    assert (thin[1].updates, thin[1].loss) == (middle, 100 - middle)
+    assert thin_out(points[:5]) == tuple(points[:5])
+
+
+def test_a_rate_that_diverges_is_one_line_of_advice(start: Start) -> None:
+    session = plain_session(start(optimizer={"name": "sgd", "lr": 0.05}), 8, 32)
+    nn.init.constant_(session.model.get_parameter("fc.weight"), float("inf"))
+    with pytest.raises(DivergedError, match="with 8 images per update; choose a smaller rate"):
+        train_for(session, 0.1)
