@@ -17,6 +17,7 @@ from .fit import fit
 from .predict import predict
 from .profile import profile
 from .runs import runs
+from .visualize import visualize
 
 app = typer.Typer(
     name="cnn-train",
@@ -29,6 +30,7 @@ app.command()(evaluate)
 app.command()(predict)
 app.command()(runs)
 app.command()(profile)
+app.command()(visualize)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")

@@ -30,7 +30,7 @@ LAYERS = (
     {"session", "trained_model"},
     {"resuming", "saving"},
     {"fit"},
-    {"evaluate", "predict_files", "run_summary", "profile_step"},
+    {"evaluate", "predict_files", "run_summary", "profile_step", "visualize"},
     {"evaluation_report", "api"},
     {"cli"},
     {"__main__"},
@@ -47,6 +47,7 @@ HOMES = {
     "PIL": ("data",),
     "filelock": ("data", "run_directory"),
     "pickle": ("data.cifar10",),
+    "sklearn": ("visualize",),
 }
 
 # What `cnn-train --help` must not wait for.

@@ -1,0 +1,196 @@
+"""Which pixels speak for a class, image by image: saliency, cam and occlusion.
+
+Shape letters: B images, K classes, H W pixels.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ..errors import UsageError
+from ..figures.gallery import ColoursName, Scale, Section, Tile, draw_gallery
+from ..figures.style import shorten
+from .attribution import enlarge, grad_cam, occlusion, saliency
+from .layers import Units, convolutions, find_units
+from .pictures import overlay, picture, spread
+from .request import NO_LABEL, Block, Column, Request, Visualization, signed
+
+FEWEST_UNITS_OF_A_CAM = 4
+"""The side below which a map is too coarse to say where something is."""
+WINDOW_PARTS, STRIDE_PARTS = 4, 4
+"""By default a window is a quarter of the image, and moves by a quarter of itself."""
+MOST_COLUMNS = 5
+LONGEST_NAME = 24
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Images with the class that each map explains, its score, and the maps BHW on the CPU."""
+
+    what: str
+    maps_BHW: Tensor
+    scores_BK: Tensor
+    class_B: Tensor
+
+
+def show_saliency(request: Request) -> Visualization:
+    """Show how strongly the score of a class depends on each pixel."""
+    what = "saliency: largest |∂ score / ∂ pixel| over the colours"
+    return _show(request, what, lambda x, c: saliency(request.trained.model, x, c), "magma")
+
+
+def show_cam(request: Request) -> Visualization:
+    """Show where the maps of a layer speak for a class (Grad-CAM)."""
+    units, (height, width) = _cam_units(request), request.trained.image_shape[1:]
+    what = f"Grad-CAM at {units.description}, {units.map_size[1]} × {units.map_size[0]} units"
+    model = request.trained.model
+
+    def explain(inputs_BCHW: Tensor, class_B: Tensor) -> Tensor:
+        return enlarge(grad_cam(model, units, inputs_BCHW, class_B), (height, width))
+
+    return _show(request, what, explain, "magma")
+
+
+def show_occlusion(request: Request) -> Visualization:
+    """Show what the score of a class loses where the image is covered."""
+    side_px = min(request.trained.image_shape[1:])
+    window_px = request.window_px or max(1, side_px // WINDOW_PARTS)
+    if window_px > side_px:
+        raise UsageError(f"--window {window_px}: the image's side is {side_px} px; choose less")
+    stride_px = max(1, window_px // STRIDE_PARTS)
+    size = f"{window_px} × {window_px} px"
+    what = f"occlusion: mean drop of the score where {size} are covered"
+
+    def explain(inputs_BCHW: Tensor, class_B: Tensor) -> Tensor:
+        maps = []
+        with request.progress("Covering every place", len(inputs_BCHW)) as advance:
+            for input_CHW, label in zip(inputs_BCHW, class_B.tolist(), strict=True):
+                maps.append(
+                    occlusion(
+                        request.trained.model, input_CHW, label,
+                        window_px=window_px, stride_px=stride_px,
+                    )
+                )  # fmt: skip
+                advance(1)
+        return torch.stack(maps)
+
+    return _show(request, what, explain, "RdBu_r")
+
+
+def _cam_units(request: Request) -> Units:
+    """Return the layer that was named, or the deepest convolution whose maps still say where."""
+    if len(request.layers) > 1:
+        raise UsageError("--method cam: name one --layer")
+    if request.layers:
+        units = find_units(request.runs, request.layers[0])
+        if units.map_size == (1, 1):
+            raise UsageError(f"--layer {units.layer}: has no map; choose a convolution")
+        return units
+    candidates = [find_units(request.runs, name) for name in convolutions(request.runs)]
+    if not candidates:
+        raise UsageError("--method cam: the model has no convolution; use saliency or occlusion")
+    fine = [units for units in candidates if min(units.map_size) >= FEWEST_UNITS_OF_A_CAM]
+    return fine[-1] if fine else max(candidates, key=lambda units: units.map_size)
+
+
+def _show(
+    request: Request,
+    what: str,
+    explain: Callable[[Tensor, Tensor], Tensor],
+    colours: ColoursName,
+) -> Visualization:
+    inputs_BCHW = request.inputs()
+    with torch.no_grad():
+        scores_BK = request.trained.model(inputs_BCHW)
+    class_B = request.classes(scores_BK)
+    maps_BHW = explain(inputs_BCHW, class_B).float().cpu()
+    explained = Explained(what, maps_BHW, scores_BK.cpu(), class_B.cpu())
+    return Visualization(
+        blocks=(_describe(request, explained),),
+        document={"what": what, "images": _documents(request, explained)},
+        draw=lambda: _draw(request, explained, colours),
+    )
+
+
+def _explained_class(request: Request, explained: Explained, image: int) -> str:
+    return request.trained.class_names[int(explained.class_B[image])]
+
+
+def _documents(request: Request, explained: Explained) -> list[dict[str, Any]]:
+    subjects, names = request.subjects, request.trained.class_names
+    documents = []
+    for image, scores_K in enumerate(explained.scores_BK):
+        row, column = peak_of(explained.maps_BHW[image])
+        label = subjects.labels[image]
+        documents.append(
+            {
+                "image": subjects.names[image],
+                "label": None if label == NO_LABEL else label,
+                "predicted": names[int(scores_K.argmax())],
+                "explained": _explained_class(request, explained, image),
+                "score": float(scores_K[explained.class_B[image]]),
+                "peak": [row, column],
+                "map": explained.maps_BHW[image].tolist(),
+            }
+        )
+    return documents
+
+
+def peak_of(map_HW: Tensor) -> tuple[int, int]:
+    """Return row and column of the largest value."""
+    return divmod(int(map_HW.argmax()), map_HW.shape[1])
+
+
+def _describe(request: Request, explained: Explained) -> Block:
+    rows = []
+    for image, map_HW in enumerate(explained.maps_BHW):
+        scores_K = explained.scores_BK[image]
+        row, column = peak_of(map_HW)
+        rows.append(
+            (
+                shorten(request.subjects.names[image], LONGEST_NAME, keep_end=True),
+                request.subjects.labels[image],
+                request.trained.class_names[int(scores_K.argmax())],
+                _explained_class(request, explained, image),
+                signed(float(scores_K[explained.class_B[image]])),
+                signed(float(map_HW.max())),
+                f"{row}, {column}",
+            )
+        )
+    words = ("image", "class", "predicted", "explained")
+    return Block(
+        heading=explained.what,
+        columns=(
+            *(Column(word, is_number=False) for word in words),
+            *map(Column, ("score", "peak", "at row, col")),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def _draw(request: Request, explained: Explained, colours: ColoursName) -> Figure:
+    """Draw the images, the maps laid over them, and the maps alone, each on its own scale."""
+    scale = Scale("share of each map's peak", -1.0 if colours == "RdBu_r" else 0.0, 1.0, colours)
+    originals, overlays, maps = [], [], []
+    for image, map_HW in enumerate(explained.maps_BHW):
+        original_HWC = picture(request.subjects.images_NCHW[image])
+        colours_HWC = scale.colour(map_HW / spread(map_HW))
+        predicted = request.trained.class_names[int(explained.scores_BK[image].argmax())]
+        label = request.subjects.labels[image]
+        words = f"{label} → {predicted}" if label != NO_LABEL else f"→ {predicted}"
+        originals.append(Tile(words, [original_HWC]))
+        overlays.append(Tile("", [overlay(original_HWC, colours_HWC)]))
+        peak = signed(float(map_HW.max()))
+        speaks_for = _explained_class(request, explained, image)
+        maps.append(Tile(f"{speaks_for}: peak {peak}", [colours_HWC]))
+    columns = min(MOST_COLUMNS, len(originals))
+    sections = [
+        Section("the images: class → predicted", originals, columns),
+        Section(explained.what, maps, columns, scale=scale),
+        Section("laid over the images", overlays, columns, num_title_lines=0),
+    ]
+    return draw_gallery(sections, f"What speaks for a class: {request.trained.config.model.name}")
