@@ -18,12 +18,14 @@ from torch.nn import functional as F
 from .contact_sheet import MARGIN_PX, TITLE_FONT, make_exact_panel, text_width_px
 from .style import GREY, INK, SMALL_SIZE, TEXT_SIZE, hide_axes, shorten
 
-WIDTH_PX = 1500
-LARGEST_TILE_PX = 288
+WIDTH_PX = 1836
+"""Six tiles of 3 × 3 pictures, each of them 96 px: 32 × 3."""
+LARGEST_TILE_PX = 296
 GAP_PX = 12
 INNER_GAP_PX = 4
 LINE_PX = 20
-HEADING_PX = 56
+HEADING_PX = 60
+BELOW_HEADING_PX = 8
 BAR_WIDTH_PX, BAR_HEIGHT_PX = 160, 14
 CHARACTER_PX = 8.6
 """The mean width of a letter of the small size; titles are cut to their tile by it."""
@@ -72,9 +74,15 @@ class Section:
 
     @property
     def tile_px(self) -> int:
-        """The side of a tile on the sheet."""
-        room_px = (WIDTH_PX + GAP_PX) // self.num_columns - GAP_PX
-        return min(room_px, LARGEST_TILE_PX)
+        """The side of a tile on the sheet: as large as pictures fill when enlarged evenly."""
+        room_px = min((WIDTH_PX + GAP_PX) // self.num_columns - GAP_PX, LARGEST_TILE_PX)
+        per_row = math.ceil(math.sqrt(self.per_tile))
+        cell_px = (room_px - (per_row - 1) * INNER_GAP_PX) // per_row
+        sides = [max(one.shape[:2]) for tile in self.tiles for one in tile.pictures]
+        largest = max(sides, default=1)
+        if largest <= cell_px:
+            cell_px -= cell_px % largest
+        return per_row * cell_px + (per_row - 1) * INNER_GAP_PX
 
     @property
     def row_px(self) -> int:
@@ -124,9 +132,10 @@ def _text_px(text: str, size: float = SMALL_SIZE) -> int:
 
 
 def _draw_section(axes: Axes, sheet_HWC: Tensor, section: Section, top: int) -> None:
-    _write(axes, 0, top + HEADING_PX - 24, section.heading, size=TEXT_SIZE + 1)
+    bottom = top + HEADING_PX - BELOW_HEADING_PX
+    _write(axes, 0, bottom, section.heading, size=TEXT_SIZE + 1)
     if section.scale:
-        _draw_bar(axes, sheet_HWC, section.scale, top + HEADING_PX - 24)
+        _draw_bar(axes, sheet_HWC, section.scale, bottom - 4)
     for index, tile in enumerate(section.tiles):
         row, column = divmod(index, section.num_columns)
         left = column * (section.tile_px + GAP_PX)

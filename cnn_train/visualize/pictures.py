@@ -8,7 +8,7 @@ from torch import Tensor
 
 CLIPPED_SHARE = 0.005
 """The share of a signal's values, the largest, that are cut off: one pixel must not hide all."""
-OVERLAY_SHARE = 0.55
+OVERLAY_SHARE = 0.75
 
 
 def picture(image_CHW: Tensor) -> Tensor:
@@ -31,8 +31,9 @@ def signed_picture(signal_CHW: Tensor, scale: float) -> Tensor:
     return (127.5 * (1 + level_CHW)).round().to(torch.uint8)
 
 
-def overlay(image_HWC: Tensor, colours_HWC: Tensor) -> Tensor:
-    """Lay the colours of a map over the grey of its image (both uint8 HWC)."""
+def overlay(image_HWC: Tensor, colours_HWC: Tensor, strength_HW: Tensor) -> Tensor:
+    """Lay colours over the grey of an image (both uint8 HWC), as strongly as a map (0 to 1) is."""
     grey_HW1 = image_HWC.float().mean(dim=2, keepdim=True)
-    mixed_HWC = (1 - OVERLAY_SHARE) * grey_HW1 + OVERLAY_SHARE * colours_HWC.float()
+    share_HW1 = OVERLAY_SHARE * strength_HW.clamp(0, 1)[:, :, None]
+    mixed_HWC = (1 - share_HW1) * grey_HW1 + share_HW1 * colours_HWC.float()
     return mixed_HWC.round().to(torch.uint8)

@@ -3,6 +3,7 @@
 Shape letters: N images, B minibatch, C channels, H W pixels.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -152,6 +153,13 @@ class Visualization:
     blocks: tuple[Block, ...]
     document: dict[str, Any]
     draw: Callable[[], "Figure"]
+
+
+def aligned(values: Sequence[float]) -> list[str]:
+    """Return numbers with equally many decimals: the largest has three significant digits."""
+    largest = max(map(abs, values), default=0.0)
+    decimals = 2 - math.floor(math.log10(largest)) if largest > 0 else 2
+    return [f"{value:.{min(max(decimals, 0), 9)}f}".replace("-", "−") for value in values]
 
 
 def signed(value: float, digits: int = 3) -> str:

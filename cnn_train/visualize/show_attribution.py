@@ -17,14 +17,14 @@ from ..figures.style import shorten
 from .attribution import enlarge, grad_cam, occlusion, saliency
 from .layers import Units, convolutions, find_units
 from .pictures import overlay, picture, spread
-from .request import NO_LABEL, Block, Column, Request, Visualization, signed
+from .request import NO_LABEL, Block, Column, Request, Visualization, aligned, signed
 
 FEWEST_UNITS_OF_A_CAM = 4
 """The side below which a map is too coarse to say where something is."""
 WINDOW_PARTS, STRIDE_PARTS = 4, 4
 """By default a window is a quarter of the image, and moves by a quarter of itself."""
 MOST_COLUMNS = 5
-LONGEST_NAME = 24
+LONGEST_NAME = 18
 
 
 @dataclass(frozen=True)
@@ -146,29 +146,25 @@ def peak_of(map_HW: Tensor) -> tuple[int, int]:
 
 
 def _describe(request: Request, explained: Explained) -> Block:
-    rows = []
-    for image, map_HW in enumerate(explained.maps_BHW):
-        scores_K = explained.scores_BK[image]
-        row, column = peak_of(map_HW)
-        rows.append(
-            (
-                shorten(request.subjects.names[image], LONGEST_NAME, keep_end=True),
-                request.subjects.labels[image],
-                request.trained.class_names[int(scores_K.argmax())],
-                _explained_class(request, explained, image),
-                signed(float(scores_K[explained.class_B[image]])),
-                signed(float(map_HW.max())),
-                f"{row}, {column}",
-            )
-        )
+    names, subjects = request.trained.class_names, request.subjects
+    scores_B = explained.scores_BK.gather(1, explained.class_B[:, None])[:, 0]
+    columns = (
+        [shorten(name, LONGEST_NAME, keep_end=True) for name in subjects.names],
+        subjects.labels,
+        [names[k] for k in explained.scores_BK.argmax(dim=1).tolist()],
+        [names[k] for k in explained.class_B.tolist()],
+        aligned(scores_B.tolist()),
+        aligned(explained.maps_BHW.amax(dim=(1, 2)).tolist()),
+        ["{}, {}".format(*peak_of(map_HW)) for map_HW in explained.maps_BHW],
+    )
     words = ("image", "class", "predicted", "explained")
     return Block(
         heading=explained.what,
         columns=(
             *(Column(word, is_number=False) for word in words),
-            *map(Column, ("score", "peak", "at row, col")),
+            *map(Column, ("score", "peak", "at y, x")),
         ),
-        rows=tuple(rows),
+        rows=tuple(zip(*columns, strict=True)),
     )
 
 
@@ -178,12 +174,13 @@ def _draw(request: Request, explained: Explained, colours: ColoursName) -> Figur
     originals, overlays, maps = [], [], []
     for image, map_HW in enumerate(explained.maps_BHW):
         original_HWC = picture(request.subjects.images_NCHW[image])
-        colours_HWC = scale.colour(map_HW / spread(map_HW))
+        share_HW = map_HW / spread(map_HW)
+        colours_HWC = scale.colour(share_HW)
         predicted = request.trained.class_names[int(explained.scores_BK[image].argmax())]
         label = request.subjects.labels[image]
         words = f"{label} → {predicted}" if label != NO_LABEL else f"→ {predicted}"
         originals.append(Tile(words, [original_HWC]))
-        overlays.append(Tile("", [overlay(original_HWC, colours_HWC)]))
+        overlays.append(Tile("", [overlay(original_HWC, colours_HWC, share_HW.abs())]))
         peak = signed(float(map_HW.max()))
         speaks_for = _explained_class(request, explained, image)
         maps.append(Tile(f"{speaks_for}: peak {peak}", [colours_HWC]))

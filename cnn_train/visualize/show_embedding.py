@@ -9,7 +9,7 @@ from torch import Tensor
 from ..errors import UsageError
 from ..figures.embedding import draw_embedding
 from .embedding import last_features, last_linear, principal_components, t_sne
-from .request import Block, Column, Request, Visualization, signed
+from .request import Block, Column, Request, Visualization, aligned
 
 
 def show_embedding(request: Request) -> Visualization:
@@ -47,15 +47,21 @@ def _describe(request: Request, map_N2: Tensor, shares: list[float], what: str) 
     words = f"the axes hold {100 * sum(shares):.1f} % of the variance: " + " and ".join(
         f"{100 * share:.1f} %" for share in shares
     )
-    rows = []
-    for name in dict.fromkeys(request.subjects.labels):
-        own = [i for i, label in enumerate(request.subjects.labels) if label == name]
-        centre = map_N2[own].mean(dim=0)
-        spread = float((map_N2[own] - centre).square().sum(dim=1).mean().sqrt())
-        rows.append(
-            (name, f"{len(own):,}", signed(float(centre[0])), signed(float(centre[1])),
-             signed(spread))
-        )  # fmt: skip
+    groups = {
+        name: map_N2[[i for i, label in enumerate(request.subjects.labels) if label == name]]
+        for name in sorted(set(request.subjects.labels))
+    }
+    centres = {name: points_M2.mean(dim=0) for name, points_M2 in groups.items()}
+    spreads = [
+        float((points_M2 - centres[name]).square().sum(dim=1).mean().sqrt())
+        for name, points_M2 in groups.items()
+    ]
+    columns = (
+        groups,
+        [f"{len(points_M2):,}" for points_M2 in groups.values()],
+        *(aligned([float(centre[axis]) for centre in centres.values()]) for axis in (0, 1)),
+        aligned(spreads),
+    )
     return Block(
         heading=f"{request.projection} of {what}, {len(request.subjects):,} images",
         lines=(words,) if shares else (),
@@ -63,7 +69,7 @@ def _describe(request: Request, map_N2: Tensor, shares: list[float], what: str) 
             Column("class", is_number=False),
             *map(Column, ("images", "centre x", "centre y", "spread")),
         ),
-        rows=tuple(sorted(rows)),
+        rows=tuple(zip(*columns, strict=True)),
     )
 
 

@@ -10,7 +10,7 @@ from ..errors import UsageError
 from ..figures.gallery import Section, Tile, draw_gallery
 from .filters import Filters, first_filters
 from .pictures import picture, signed_picture
-from .request import Block, Column, Request, Visualization, signed
+from .request import Block, Column, Request, Visualization, aligned
 
 NUM_FILTERS = 64
 NUM_ROWS = 10
@@ -68,13 +68,13 @@ def _describe(filters: Filters, names: list[str], shown: list[int], norm_K: Tens
             Column("smallest"),
         ),
         rows=tuple(
-            (
-                names[k],
-                signed(float(norm_K[k])),
-                signed(float(filters.weights_KCHW[k].max())),
-                signed(float(filters.weights_KCHW[k].min())),
+            zip(
+                (names[k] for k in rows),
+                aligned([float(norm_K[k]) for k in rows]),
+                aligned([float(filters.weights_KCHW[k].max()) for k in rows]),
+                aligned([float(filters.weights_KCHW[k].min()) for k in rows]),
+                strict=True,
             )
-            for k in rows
         ),
     )
 

@@ -14,8 +14,8 @@ from ..figures.gallery import Section, Tile, draw_gallery
 from .backward_rules import RuleName, unit_signals
 from .layers import Units
 from .pictures import picture, signed_picture, spread
-from .request import NO_LABEL, Block, Column, Request, Visualization, signed
-from .top_patches import NUM_PLACES, Places, Window, crop, find_places, window_of
+from .request import NO_LABEL, Block, Column, Request, Visualization, aligned, signed
+from .top_patches import Places, Window, crop, find_places, window_of
 
 NUM_CHANNELS = 6
 NUM_COLUMNS = 6
@@ -104,28 +104,40 @@ def _dead_words(units: Units, places: Places) -> str:
 
 
 def _describe(request: Request, units: Units, places: Places, shown: list[int]) -> Block:
-    rows = []
-    for channel in shown:
-        number = _num_active(units, places, channel)
-        images = places.image_CP[channel, :number].tolist()
-        share = int(places.num_active_C[channel]) / places.num_images
-        rows.append(
-            (
-                str(channel),
-                f"{100 * share:.1f} %",
-                signed(float(places.values_CP[channel, 0])),
-                signed(float(places.values_CP[channel, max(number - 1, 0)])),
-                _kinds([request.subjects.labels[image] for image in images]),
-            )
-        )
+    numbers = [_num_active(units, places, channel) for channel in shown]
+    strongest = [float(places.values_CP[channel, 0]) for channel in shown]
+    weakest = [
+        float(places.values_CP[channel, max(number - 1, 0)])
+        for channel, number in zip(shown, numbers, strict=True)
+    ]
+    texts = aligned([*strongest, *weakest])  # with equally many decimals
+    columns = (
+        map(str, shown),
+        [f"{100 * int(places.num_active_C[c]) / places.num_images:.1f} %" for c in shown],
+        texts[: len(shown)],
+        texts[len(shown) :],
+        [_origins(request, places, *pair) for pair in zip(shown, numbers, strict=True)],
+    )
     return Block(
         heading=_heading(units),
         lines=(_dead_words(units, places),),
         columns=(
-            *map(Column, ("channel", "positive on", "strongest", f"{NUM_PLACES}th")),
+            *map(Column, ("channel", "positive on", "strongest", "weakest")),
             Column("what its patches come from", is_number=False),
         ),
-        rows=tuple(rows),
+        rows=tuple(zip(*columns, strict=True)),
+    )
+
+
+def _origins(request: Request, places: Places, channel: int, number: int) -> str:
+    """Return the classes of a channel's images, or the images' names where they have none."""
+    images = places.image_CP[channel, :number].tolist()
+    subjects = request.subjects
+    return _kinds(
+        [
+            subjects.names[i] if subjects.labels[i] == NO_LABEL else subjects.labels[i]
+            for i in images
+        ]
     )
 
 
