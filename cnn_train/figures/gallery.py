@@ -25,6 +25,7 @@ GAP_PX = 12
 INNER_GAP_PX = 4
 LINE_PX = 20
 HEADING_PX = 60
+DESCENDER_PX = 4
 BELOW_HEADING_PX = 8
 BAR_WIDTH_PX, BAR_HEIGHT_PX = 160, 14
 CHARACTER_PX = 8.6
@@ -180,10 +181,10 @@ def _write(
     colour: str = INK,
     align: Literal["left", "right"] = "left",
 ) -> None:
-    """Write a line whose lower left (or right) corner is at a pixel of the sheet."""
+    """Write a line into the pixels of the sheet above ``bottom``, from ``left`` or up to it."""
     axes.text(
-        left - 0.5, bottom - 0.5, text, size=size, color=colour, ha=align, va="bottom",
-        parse_math=False, linespacing=1,
+        left - 0.5, bottom - DESCENDER_PX, text, size=size, color=colour, ha=align,
+        va="baseline", parse_math=False,
     )  # fmt: skip
 
 

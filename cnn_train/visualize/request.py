@@ -90,9 +90,9 @@ class Request:
         names = self.layers or default_layers(self.runs)
         return [find_units(self.runs, name) for name in names]
 
-    def inputs(self) -> Tensor:
-        """Return all images BCHW as the network takes them, on its device."""
-        images_NCHW = self.subjects.images_NCHW.to(self.trained.device.torch_device)
+    def inputs(self, most: int | None = None) -> Tensor:
+        """Return the first ``most`` images BCHW (None: all) as the network takes them."""
+        images_NCHW = self.subjects.images_NCHW[:most].to(self.trained.device.torch_device)
         return self.trained.normalization(images_NCHW)
 
     def batches(self, description: str) -> Iterator[Tensor]:
@@ -104,16 +104,20 @@ class Request:
                 yield self.trained.normalization(on_device_BCHW)
                 advance(len(images_BCHW))
 
-    def choose_channels(self, strength_C: Tensor, default_number: int) -> list[int]:
-        """Return the channels that were named, or those of greatest strength, strongest first."""
+    def rank_channels(self, strength_C: Tensor) -> list[int]:
+        """Return the channels that were named, or else all of them, the strongest first."""
         beyond = [channel for channel in self.channels if channel >= len(strength_C)]
         if beyond:
             raise UsageError(
                 f"--channel {beyond[0]}: the layer has the channels 0 to {len(strength_C) - 1}"
             )
-        number = self.num_channels or default_number
-        strongest: list[int] = strength_C.argsort(descending=True, stable=True)[:number].tolist()
-        return list(self.channels) or strongest
+        ranked: list[int] = strength_C.argsort(descending=True, stable=True).tolist()
+        return list(self.channels) or ranked
+
+    def choose_channels(self, strength_C: Tensor, default_number: int) -> list[int]:
+        """Return the channels that were named, or those of greatest strength."""
+        ranked = self.rank_channels(strength_C)
+        return ranked if self.channels else ranked[: self.num_channels or default_number]
 
     def classes(self, scores_BK: Tensor) -> Tensor:
         """Return the class B that is to be explained: the one that was named, or the best one."""
@@ -153,6 +157,11 @@ class Visualization:
     blocks: tuple[Block, ...]
     document: dict[str, Any]
     draw: Callable[[], "Figure"]
+
+
+def count_images(number: int) -> str:
+    """Return ``1 image`` or ``5,000 images``."""
+    return f"{number:,} image{'' if number == 1 else 's'}"
 
 
 def aligned(values: Sequence[float]) -> list[str]:

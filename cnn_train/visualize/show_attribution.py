@@ -170,7 +170,7 @@ def _describe(request: Request, explained: Explained) -> Block:
 
 def _draw(request: Request, explained: Explained, colours: ColoursName) -> Figure:
     """Draw the images, the maps laid over them, and the maps alone, each on its own scale."""
-    scale = Scale("share of each map's peak", -1.0 if colours == "RdBu_r" else 0.0, 1.0, colours)
+    scale = Scale("relative to each map", -1.0 if colours == "RdBu_r" else 0.0, 1.0, colours)
     originals, overlays, maps = [], [], []
     for image, map_HW in enumerate(explained.maps_BHW):
         original_HWC = picture(request.subjects.images_NCHW[image])

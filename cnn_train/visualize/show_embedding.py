@@ -9,7 +9,7 @@ from torch import Tensor
 from ..errors import UsageError
 from ..figures.embedding import draw_embedding
 from .embedding import last_features, last_linear, principal_components, t_sne
-from .request import Block, Column, Request, Visualization, aligned
+from .request import Block, Column, Request, Visualization, aligned, count_images
 
 
 def show_embedding(request: Request) -> Visualization:
@@ -17,7 +17,7 @@ def show_embedding(request: Request) -> Visualization:
     if len(request.subjects) < 2:
         raise UsageError("--method embedding: one image makes no map; leave --image out")
     layer = last_linear(request.runs)
-    batches = request.batches(f"Reading the features of {len(request.subjects):,} images")
+    batches = request.batches(f"Reading the features of {count_images(len(request.subjects))}")
     features_ND = last_features(request.trained.model, layer.module, batches)
     shares: list[float] = []
     if request.projection == "pca":
@@ -63,7 +63,7 @@ def _describe(request: Request, map_N2: Tensor, shares: list[float], what: str) 
         aligned(spreads),
     )
     return Block(
-        heading=f"{request.projection} of {what}, {len(request.subjects):,} images",
+        heading=f"{request.projection} of {what}, {count_images(len(request.subjects))}",
         lines=(words,) if shares else (),
         columns=(
             Column("class", is_number=False),
@@ -83,7 +83,7 @@ def _draw(request: Request, map_N2: Tensor, shares: list[float], what: str) -> F
             for i, share in enumerate(shares, start=1)
         )
         names = (first, second)
-    title = f"{request.trained.config.model.name}: {what}, {len(labels_N):,} images"
+    title = f"{request.trained.config.model.name}: {what}, {count_images(len(labels_N))}"
     return draw_embedding(
         map_N2, labels_N, request.trained.class_names, axis_names=names, title=title
     )
