@@ -17,7 +17,8 @@ from .request import Request, count_images, signed
 from .top_patches import crop
 
 NUM_COLUMNS = 6
-WHITE = 255
+PALE_GREY = 224
+"""What lies outside an image: no photograph is so even."""
 RULE_WORDS: dict[RuleName, str] = {
     "guided": "guided gradients",
     "deconv": "deconvnet projections",
@@ -42,9 +43,9 @@ def _section(request: Request, layer: LayerPatches, rule: RuleName | None) -> Se
             tiles += [Tile("", [])] * (len(layer.shown[:NUM_COLUMNS]) - len(row))
     heading = layer.heading()
     if dead := layer.dead_channels():
-        heading += f"; {len(dead)} dead"
+        heading += f"; {len(dead)} never active"
     if layer.any_hangs_over():
-        heading += "; white: outside the image"
+        heading += "; pale grey: outside the image"
     columns = min(NUM_COLUMNS, len(layer.shown))
     return Section(heading, tiles, columns, per_tile=layer.places.values_CP.shape[1])
 
@@ -52,7 +53,7 @@ def _section(request: Request, layer: LayerPatches, rule: RuleName | None) -> Se
 def _patch_tile(request: Request, layer: LayerPatches, channel: int) -> Tile:
     images = request.subjects.images_NCHW[layer.places.image_CP[channel]]
     patches = [
-        picture(crop(image_CHW, window, outside=WHITE))
+        picture(crop(image_CHW, window, outside=PALE_GREY))
         for image_CHW, window in zip(images, layer.windows(channel), strict=False)
     ]
     strongest = float(layer.places.values_CP[channel, 0])
@@ -67,7 +68,7 @@ def _signal_tile(request: Request, layer: LayerPatches, channel: int, rule: Rule
     signals_BCHW = _signals(request, layer, channel, rule)
     for signal_CHW, window in zip(signals_BCHW, windows, strict=True):
         scale = spread(crop(signal_CHW, window, outside=0))
-        patches.append(picture(crop(signed_picture(signal_CHW, scale), window, outside=WHITE)))
+        patches.append(picture(crop(signed_picture(signal_CHW, scale), window, outside=PALE_GREY)))
     return Tile(RULE_WORDS[rule], patches)
 
 
