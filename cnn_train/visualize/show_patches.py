@@ -94,7 +94,8 @@ def _dead_words(layer: LayerPatches) -> str:
         return f"no dead channels on {images}"
     more = " …" if len(dead) > MOST_DEAD_NAMED else ""
     names = ", ".join(map(str, dead[:MOST_DEAD_NAMED])) + more
-    return f"{len(dead)} of {layer.units.num_channels:,} channels dead (never active) on {images}: {names}"
+    number = f"{len(dead)} of {layer.units.num_channels:,} channels"
+    return f"{number} dead (never active) on {images}: {names}"
 
 
 def _origins(request: Request, layer: LayerPatches, channel: int) -> str:

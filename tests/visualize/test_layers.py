@@ -84,7 +84,7 @@ def test_channels_last_maps_are_turned_and_flat_features_have_maps_of_one_unit()
 
 
 def test_an_unknown_layer_is_named_with_the_nearest_one() -> None:
-    with pytest.raises(UsageError, match="--layer conv3_9: .* did you mean 'conv3_"):
+    with pytest.raises(UsageError, match=r"--layer conv3_9: .* did you mean 'conv3_"):
         units_of(VGG(10, SHAPE, width=2), "conv3_9")
 
 
