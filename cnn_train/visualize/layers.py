@@ -23,7 +23,7 @@ ACTIVATIONS = (
     *ALWAYS_QUIET_BELOW_ZERO, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Hardswish, nn.ELU,
     nn.LeakyReLU, nn.Mish,
 )  # fmt: skip
-BETWEEN = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm, nn.Dropout)
+NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,11 @@ def _hint(runs: Sequence[LayerRun], layer: str) -> str:
 
 def _end_of(runs: Sequence[LayerRun], run: LayerRun) -> LayerRun:
     """Follow normalisation to the activation that reads ``run``; without one, stay at ``run``."""
+    changing = [other for other in runs if other.output is not other.input]  # no resting dropout
     current = run
     while not isinstance(current.module, ACTIVATIONS):
-        readers = [other for other in runs if other.input is current.output and other is not run]
-        if len(readers) != 1 or not isinstance(readers[0].module, (*ACTIVATIONS, *BETWEEN)):
+        readers = [other for other in changing if other.input is current.output]
+        if len(readers) != 1 or not isinstance(readers[0].module, (*ACTIVATIONS, *NORMS)):
             return run
         current = readers[0]
         if sum(other.name == current.name for other in runs) > 1:  # shared: whose output is it?
@@ -99,6 +100,21 @@ def default_layers(runs: Sequence[LayerRun]) -> list[str]:
     if not names:
         return [run.name for run in runs if isinstance(run.module, nn.Linear)]
     return list(dict.fromkeys(names[i] for i in (0, (len(names) - 1) // 2, -1)))
+
+
+def last_map(runs: Sequence[LayerRun]) -> str | None:
+    """Return the last layer that runs once and has more than one unit per map; None: none has."""
+    names = [run.name for run in runs]
+    return next(
+        (
+            run.name
+            for run in reversed(runs)
+            if run.field.axes
+            and names.count(run.name) == 1
+            and as_maps(run.output, run.field)[0, 0].numel() > 1
+        ),
+        None,
+    )
 
 
 def as_maps(output: Tensor, field: ReceptiveField) -> Tensor:

@@ -15,16 +15,15 @@ from ..errors import UsageError
 from ..figures.gallery import ColoursName, Scale, Section, Tile, draw_gallery
 from ..figures.style import shorten
 from .attribution import enlarge, grad_cam, occlusion, saliency
-from .layers import Units, convolutions, find_units
+from .layers import Units, find_units, last_map
 from .pictures import overlay, picture, spread
 from .request import NO_LABEL, Block, Column, Request, Visualization, aligned, signed
 
-FEWEST_UNITS_OF_A_CAM = 4
-"""The side below which a map is too coarse to say where something is."""
 WINDOW_PARTS, STRIDE_PARTS = 4, 4
 """By default a window is a quarter of the image, and moves by a quarter of itself."""
 MOST_COLUMNS = 5
 LONGEST_NAME = 18
+SILENT = "nothing there speaks for the class (a map of zeros)"
 
 
 @dataclass(frozen=True)
@@ -82,19 +81,16 @@ def show_occlusion(request: Request) -> Visualization:
 
 
 def _cam_units(request: Request) -> Units:
-    """Return the layer that was named, or the deepest convolution whose maps still say where."""
+    """Return the layer that was named, or the last one that still has a map: the paper's choice."""
     if len(request.layers) > 1:
         raise UsageError("--method cam: name one --layer")
-    if request.layers:
-        units = find_units(request.runs, request.layers[0])
-        if units.map_size == (1, 1):
-            raise UsageError(f"--layer {units.layer}: has no map; choose a convolution")
-        return units
-    candidates = [find_units(request.runs, name) for name in convolutions(request.runs)]
-    if not candidates:
-        raise UsageError("--method cam: the model has no convolution; use saliency or occlusion")
-    fine = [units for units in candidates if min(units.map_size) >= FEWEST_UNITS_OF_A_CAM]
-    return fine[-1] if fine else max(candidates, key=lambda units: units.map_size)
+    name = request.layers[0] if request.layers else last_map(request.runs)
+    if name is None:
+        raise UsageError("--method cam: the model has no maps; use saliency or occlusion")
+    units = find_units(request.runs, name)
+    if units.map_size == (1, 1):
+        raise UsageError(f"--layer {name}: has no map; choose a layer before the last pooling")
+    return units
 
 
 def _show(
@@ -158,8 +154,10 @@ def _describe(request: Request, explained: Explained) -> Block:
         ["{}, {}".format(*peak_of(map_HW)) for map_HW in explained.maps_BHW],
     )
     words = ("image", "class", "predicted", "explained")
+    silent = sum(not map_HW.any() for map_HW in explained.maps_BHW)
     return Block(
         heading=explained.what,
+        lines=(f"{SILENT}: {silent} of {len(scores_B)}",) if silent else (),
         columns=(
             *(Column(word, is_number=False) for word in words),
             *map(Column, ("score", "peak", "at y, x")),
@@ -181,9 +179,9 @@ def _draw(request: Request, explained: Explained, colours: ColoursName) -> Figur
         words = f"{label} → {predicted}" if label != NO_LABEL else f"→ {predicted}"
         originals.append(Tile(words, [original_HWC]))
         overlays.append(Tile("", [overlay(original_HWC, colours_HWC, share_HW.abs())]))
-        peak = signed(float(map_HW.max()))
+        peak = f"peak {signed(float(map_HW.max()))}" if map_HW.any() else "nothing"
         speaks_for = _explained_class(request, explained, image)
-        maps.append(Tile(f"{speaks_for}: peak {peak}", [colours_HWC]))
+        maps.append(Tile(f"{speaks_for}: {peak}", [colours_HWC]))
     columns = min(MOST_COLUMNS, len(originals))
     sections = [
         Section("the images: class → predicted", originals, columns),

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from cnn_train.errors import UsageError
 from cnn_train.models.densenet import DenseNet
 from cnn_train.models.fastnet import FastNet
+from cnn_train.models.mlp import MLP
 from cnn_train.models.resnet import ResNet
 from cnn_train.models.summary import trace_layers
 from cnn_train.models.torchvision_models import TorchvisionConfig
@@ -28,6 +29,9 @@ def units_of(model: nn.Module, *layers: str) -> list[Units]:
         (ResNet(10, SHAPE, width=2), "stage1.0.conv1", "stage1.0.relu1"),
         (ResNet(10, SHAPE, width=2), "stage1.0.conv2", "stage1.0.conv2"),  # then a sum
         (DenseNet(10, SHAPE, growth=2), "block1.0.conv1", "block1.0.relu2"),
+        (DenseNet(10, SHAPE, growth=2), "block1.0.conv2", "block1.0.conv2"),  # then joined
+        (DenseNet(10, SHAPE, growth=2), "block1.0.dropout", "block1.0.dropout"),
+        (MLP(10, SHAPE, hidden_sizes=(4, 4)), "fc2", "relu2"),
         (FastNet(10, SHAPE, widths=(2, 2, 2, 2)), "stage1.conv", "stage1.conv"),  # then a pooling
     ],
 )
