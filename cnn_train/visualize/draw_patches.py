@@ -6,10 +6,10 @@ Shape letters: B patches, C channels of the image, H W pixels.
 from collections.abc import Sequence
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..figures.gallery import Section, Tile, draw_gallery
+from ..figures.style import Drawing
 from .backward_rules import RuleName, unit_signals
 from .layer_patches import LayerPatches
 from .pictures import picture, signed_picture, spread
@@ -25,7 +25,9 @@ RULE_WORDS: dict[RuleName, str] = {
 }
 
 
-def draw_patches(request: Request, layers: Sequence[LayerPatches], rule: RuleName | None) -> Figure:
+def draw_patches(
+    request: Request, layers: Sequence[LayerPatches], rule: RuleName | None
+) -> Drawing:
     """Draw a section per layer: a tile of patches for each channel, and one of their signals."""
     sections = [_section(request, layer, rule) for layer in layers]
     kind = "Strongest patches" + (f" and their {RULE_WORDS[rule]}" if rule else "")

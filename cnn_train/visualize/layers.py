@@ -76,10 +76,9 @@ def _hint(runs: Sequence[LayerRun], layer: str) -> str:
 
 def _end_of(runs: Sequence[LayerRun], run: LayerRun) -> LayerRun:
     """Follow normalisation to the activation that reads ``run``; without one, stay at ``run``."""
-    changing = [other for other in runs if other.output is not other.input]  # no resting dropout
     current = run
     while not isinstance(current.module, ACTIVATIONS):
-        readers = [other for other in changing if other.input is current.output]
+        readers = [other for other in runs if other.input is current.output]
         if len(readers) != 1 or not isinstance(readers[0].module, (*ACTIVATIONS, *NORMS)):
             return run
         current = readers[0]

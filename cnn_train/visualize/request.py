@@ -22,9 +22,6 @@ from ..models.summary import LayerRun, trace_layers
 from ..trained_model import TrainedModel
 from .layers import Units, default_layers, find_units
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 NO_LABEL = "–"
 BATCH_PARTS = 5
 """Parts of an evaluation's minibatch: all maps of a layer are kept, which is faster in pieces."""
@@ -158,7 +155,7 @@ class Visualization:
 
     blocks: tuple[Block, ...]
     document: dict[str, Any]
-    draw: Callable[[], "Figure"]
+    draw: Callable[[], "Drawing"]
 
 
 def count_images(number: int) -> str:

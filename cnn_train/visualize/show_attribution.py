@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..errors import UsageError
 from ..figures.gallery import ColoursName, Scale, Section, Tile, draw_gallery
-from ..figures.style import shorten
+from ..figures.style import Drawing, shorten
 from .attribution import enlarge, grad_cam, occlusion, saliency
 from .layers import Units, find_units, last_map
 from .pictures import overlay, picture, spread
@@ -166,7 +165,7 @@ def _describe(request: Request, explained: Explained) -> Block:
     )
 
 
-def _draw(request: Request, explained: Explained, colours: ColoursName) -> Figure:
+def _draw(request: Request, explained: Explained, colours: ColoursName) -> Drawing:
     """Draw the images, the maps laid over them, and the maps alone, each on its own scale."""
     scale = Scale("relative to each map", -1.0 if colours == "RdBu_r" else 0.0, 1.0, colours)
     originals, overlays, maps = [], [], []

@@ -3,11 +3,11 @@
 Shape letters: N images, D features.
 """
 
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..errors import UsageError
 from ..figures.embedding import draw_embedding
+from ..figures.style import Drawing
 from .embedding import last_features, last_linear, principal_components, t_sne
 from .request import Block, Column, Request, Visualization, aligned, count_images
 
@@ -73,7 +73,7 @@ def _describe(request: Request, map_N2: Tensor, shares: list[float], what: str) 
     )
 
 
-def _draw(request: Request, map_N2: Tensor, shares: list[float], what: str) -> Figure:
+def _draw(request: Request, map_N2: Tensor, shares: list[float], what: str) -> Drawing:
     numbers = {name: number for number, name in enumerate(request.trained.class_names)}
     labels_N = map_N2.new_tensor([numbers[label] for label in request.subjects.labels]).long()
     names = ("t-SNE 1", "t-SNE 2")

@@ -3,11 +3,11 @@
 Shape letters: K filters, C colours, H W pixels of a filter.
 """
 
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..errors import UsageError
 from ..figures.gallery import Section, Tile, draw_gallery
+from ..figures.style import Drawing
 from .filters import Filters, first_filters
 from .pictures import picture, signed_picture
 from .request import Block, Column, Request, Visualization, aligned
@@ -79,7 +79,7 @@ def _describe(filters: Filters, names: list[str], shown: list[int], norm_K: Tens
     )
 
 
-def _draw(request: Request, filters: Filters, names: list[str], shown: list[int]) -> Figure:
+def _draw(request: Request, filters: Filters, names: list[str], shown: list[int]) -> Drawing:
     tiles = []
     for k in shown:
         weights_CHW = filters.weights_KCHW[k]

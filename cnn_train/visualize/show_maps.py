@@ -6,10 +6,10 @@ Shape letters: B images, C channels, H W units of a map.
 from typing import Any
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..figures.gallery import Scale, Section, Tile, draw_gallery
+from ..figures.style import Drawing
 from .layers import Units, unit_maps
 from .pictures import picture, spread
 from .request import Block, Column, Request, Visualization, signed
@@ -86,7 +86,7 @@ def _draw(
     units: list[Units],
     maps: dict[str, Tensor],
     shown: dict[tuple[str, int], list[int]],
-) -> Figure:
+) -> Drawing:
     sections = []
     for image in range(len(request.subjects)):
         for one in units:
