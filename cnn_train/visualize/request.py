@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from ..data.dataset import Progress, silent
 from ..data.image_set import ImageSet
 from ..data.images.files import load_image, resize_and_crop
 from ..errors import DataError, UsageError, name_some
+from ..figures.style import Drawing
 from ..models.summary import LayerRun, trace_layers
 from ..trained_model import TrainedModel
 from .layers import Units, default_layers, find_units
@@ -155,7 +156,7 @@ class Visualization:
 
     blocks: tuple[Block, ...]
     document: dict[str, Any]
-    draw: Callable[[], "Drawing"]
+    draw: Callable[[], Drawing]
 
 
 def count_images(number: int) -> str:
