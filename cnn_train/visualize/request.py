@@ -17,7 +17,7 @@ from ..data.batches import evaluation_batch_size
 from ..data.dataset import Progress, silent
 from ..data.image_set import ImageSet
 from ..data.images.files import load_image, resize_and_crop
-from ..errors import DataError, UsageError, name_some
+from ..errors import CheckpointError, DataError, UsageError, name_some
 from ..figures.style import Drawing
 from ..models.summary import LayerRun, trace_layers
 from ..trained_model import TrainedModel
@@ -68,7 +68,10 @@ class Subjects:
 
 @dataclass(frozen=True)
 class Request:
-    """A trained model, the images to show it, and the user's choices (empty or None: none)."""
+    """A trained model, the images to show it, and the user's choices (empty or None: none).
+
+    Raises CheckpointError where the model's weights are not finite: nothing could be seen.
+    """
 
     trained: TrainedModel
     subjects: Subjects
@@ -79,6 +82,12 @@ class Request:
     window_px: int | None = None
     projection: Literal["pca", "tsne"] = "pca"
     progress: Progress = silent
+
+    def __post_init__(self) -> None:
+        if not all(bool(tensor.isfinite().all()) for tensor in self.trained.model.parameters()):
+            raise CheckpointError(
+                "the model's weights are not finite (NaN): choose another checkpoint"
+            )
 
     @cached_property
     def runs(self) -> list[LayerRun]:

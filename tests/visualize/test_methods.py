@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_train.errors import DataError, UsageError
+from cnn_train.errors import CheckpointError, DataError, UsageError
 from cnn_train.models import ARCHITECTURES
 from cnn_train.models.fastnet import FastNet
 from cnn_train.models.linear import LinearClassifier
@@ -200,6 +200,13 @@ def test_images_are_taken_evenly_from_a_set_that_is_sorted_by_class(
     ordered = images.select(images.labels_N.argsort(stable=True))
     assert Subjects.of(ordered, 3).labels == ("class 0", "class 1", "class 2")
     assert len(Subjects.of(ordered, 100)) == 30
+
+
+def test_weights_that_are_not_finite_are_refused(make_request: MakeRequest) -> None:
+    model = LinearClassifier(3, SHAPE)
+    nn.init.constant_(model.fc.bias, torch.nan)
+    with pytest.raises(CheckpointError, match=r"not finite \(NaN\)"):
+        make_request(model)
 
 
 def test_files_need_a_model_of_square_colour_images() -> None:
