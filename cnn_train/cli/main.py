@@ -20,6 +20,7 @@ from .profile import profile
 from .runs import runs
 from .standard_streams import abandon_output, prepare_streams
 from .stop_signal import ended_by_sigterm
+from .visualize import visualize
 
 READER_IS_GONE = 141
 """The exit code of a program that ends by SIGPIPE, as a shell reports it."""
@@ -45,6 +46,7 @@ app.command()(inspect)
 app.command()(runs)
 app.command()(profile)
 app.command()(gradcheck)
+app.command()(visualize)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(checkpoint.app, name="checkpoint")

@@ -35,9 +35,9 @@ def draw_contact_sheet(
     sheet_HWC = arrange_by_class(images, per_class)
     names = [shorten(name, NAME_LENGTH) for name in images.class_names]
     height_px, width_px = (round(_zoom(images) * side) for side in sheet_HWC.shape[:2])
-    names_px = max(_text_width_px(name, NAME_FONT) for name in names)
-    title_px = _text_width_px(title or "", TITLE_FONT)
-    figure, axes = _make_exact_panel(
+    names_px = max(text_width_px(name, NAME_FONT) for name in names)
+    title_px = text_width_px(title or "", TITLE_FONT)
+    figure, axes = make_exact_panel(
         width_px,
         height_px,
         left_px=names_px + 2 * MARGIN_PX,
@@ -82,7 +82,7 @@ def _zoom(images: ImageSet) -> float:
     return CELL_PX // longer_side or CELL_PX / longer_side
 
 
-def _text_width_px(text: str, font: FontProperties) -> int:
+def text_width_px(text: str, font: FontProperties) -> int:
     """Return a line's width; a dollar, which would start a formula, counts as the letter S."""
     if not text:
         return 0
@@ -90,7 +90,7 @@ def _text_width_px(text: str, font: FontProperties) -> int:
     return math.ceil(float(width_points) * DOTS_PER_INCH / 72)
 
 
-def _make_exact_panel(
+def make_exact_panel(
     width_px: int, height_px: int, *, left_px: int, right_px: int, top_px: int
 ) -> tuple[Figure, Axes]:
     """Make a figure around one panel that is exactly so many device pixels large.

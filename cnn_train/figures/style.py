@@ -4,7 +4,7 @@ Colours: Okabe and Ito's palette (Color Universal Design, 2008), which people wi
 colour vision can tell apart.
 """
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,6 +20,9 @@ GRID = "#DDE0E4"
 TITLE_SIZE = 12.0
 TEXT_SIZE = 9.0
 SMALL_SIZE = 8.0
+
+Drawing: TypeAlias = Figure
+"""What a figure is called outside of this package, where matplotlib is not known."""
 
 LegendPlace = Literal["best", "upper left", "lower right"]
 

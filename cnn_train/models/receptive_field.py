@@ -1,10 +1,11 @@
-"""How many input pixels can reach one unit of a layer, followed through every tensor operation.
+"""Which input pixels can reach one unit of a layer, followed through every tensor operation.
 
-Method: each tensor that depends on the image carries two numbers per axis, the receptive field
-and the jump (how many input pixels lie between neighbouring units). A window of k units with
-stride s makes them ``field + (k - 1) · jump`` and ``jump · s``. Sums, concatenations and products
-take the largest field of their inputs, so that the longest path counts. Everything else keeps
-the field, except what leaves fewer units: averaging or flattening a whole map sees all of it.
+Method: each tensor that depends on the image carries three numbers per axis: the receptive field,
+the jump (how many input pixels lie between neighbouring units) and the start of the first unit's
+field. A window of k units with stride s and padding p makes them ``field + (k - 1) · jump``,
+``jump · s`` and ``start - p · jump``. Sums, concatenations and products see what any of their
+inputs sees. Everything else keeps the field, except what leaves fewer units: averaging or
+flattening a whole map sees all of it.
 
 Operations are watched below ``nn.Module`` (a torch dispatch mode), so that networks whose forward
 calls functions are measured too. Padding counts as image: a field may exceed the image's side.
@@ -29,22 +30,39 @@ aten = torch.ops.aten
 class ReceptiveField:
     """What one unit of a tensor sees, vertically and horizontally.
 
+    The unit (row, column) sees ``size_px`` pixels from ``start_px + (row, column) · jump_px`` on;
+    what lies outside the image is padding.
     ``axes``: where the tensor keeps height and width, counted from its last dimension (-1);
     empty once they are flattened away.
     """
 
     size_px: tuple[int, int] = (1, 1)
     jump_px: tuple[int, int] = (1, 1)
+    start_px: tuple[int, int] = (0, 0)
     axes: tuple[int, ...] = (-2, -1)
 
-    def after_window(self, units: Sequence[int], stride: Sequence[int]) -> "ReceptiveField":
+    def after_window(
+        self, units: Sequence[int], stride: Sequence[int], padding: Sequence[int] = (0, 0)
+    ) -> "ReceptiveField":
         """Return the field of units that each see a window of ``units`` of these."""
         (height, width), (jump_y, jump_x) = self.size_px, self.jump_px
+        top, left = self.start_px
         return replace(
             self,
             size_px=(height + (units[0] - 1) * jump_y, width + (units[1] - 1) * jump_x),
             jump_px=(jump_y * stride[0], jump_x * stride[1]),
+            start_px=(top - padding[0] * jump_y, left - padding[-1] * jump_x),
         )
+
+    def united_with(self, others: "Sequence[ReceptiveField]") -> "ReceptiveField":
+        """Return the smallest field around this one and ``others``."""
+        fields = (self, *others)
+        starts = tuple(min(field.start_px[axis] for field in fields) for axis in (0, 1))
+        ends = [
+            max(field.start_px[axis] + field.size_px[axis] for field in fields) for axis in (0, 1)
+        ]
+        size_px = (ends[0] - starts[0], ends[1] - starts[1])
+        return replace(self, size_px=size_px, start_px=(starts[0], starts[1]))
 
     def after_reshaping(self, before: Sequence[int], after: Sequence[int]) -> "ReceptiveField":
         """Return the field where an operation turned shape ``before`` into ``after``.
@@ -85,7 +103,7 @@ class ReceptiveFieldTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
         results = func(*args, **(kwargs or {}))
         if sources:
             widest = max(sources, key=self._num_units)
-            field = replace(self.field_of(widest), size_px=self._largest_size(sources))
+            field = self.field_of(widest).united_with([self.field_of(t) for t in sources])
             for result in tree_leaves(results):
                 if isinstance(result, Tensor):
                     self.set_field(result, field_after(func, args, field, widest, result))
@@ -94,10 +112,6 @@ class ReceptiveFieldTracker(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _num_units(self, tensor: Tensor) -> int:
         return math.prod(tensor.shape[axis] for axis in self.field_of(tensor).axes)
 
-    def _largest_size(self, tensors: Sequence[Tensor]) -> tuple[int, int]:
-        heights, widths = zip(*(self.field_of(tensor).size_px for tensor in tensors), strict=True)
-        return max(heights), max(widths)
-
 
 def field_after(
     func: Any, args: Sequence[Any], field: ReceptiveField, source: Tensor, result: Tensor
@@ -105,13 +119,15 @@ def field_after(
     """Return the field of ``result`` = func(*args), given the one of its input ``source``."""
     match func.overloadpacket:
         case aten.convolution:
-            _, weight, _, stride, _, dilation, *_ = args
+            _, weight, _, stride, padding, dilation, *_ = args
             kernel = weight.shape[2:]
             units = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-            return field.after_window(units, stride)
+            return field.after_window(units, stride, padding)
         case aten.max_pool2d_with_indices | aten.avg_pool2d:
             kernel, stride = args[1], args[2] if len(args) > 2 and args[2] else args[1]
-            return field.after_window(kernel, stride)
+            return field.after_window(kernel, stride, args[3] if len(args) > 3 else (0, 0))
+        case aten.constant_pad_nd:
+            return field.after_window((1, 1), (1, 1), _padding_before(args[1], field))
         case aten.slice:
             return _after_slice(args, field, source)
         case aten.permute:
@@ -121,9 +137,21 @@ def field_after(
     return field.after_reshaping(source.shape, result.shape)
 
 
+def _padding_before(padding: Sequence[int], field: ReceptiveField) -> list[int]:
+    """Return how many zeros F.pad puts before the first row and the first column."""
+    pairs = dict(enumerate(padding[::2], start=1))  # the last dimension's come first
+    return [pairs.get(-axis, 0) for axis in field.axes] or [0, 0]
+
+
 def _after_slice(args: Sequence[Any], field: ReceptiveField, source: Tensor) -> ReceptiveField:
     """Return the field after x[start:end:step] of one dimension: what is skipped is not read."""
-    step = args[4] if len(args) > 4 else 1
+    first, step = args[2] if len(args) > 2 else 0, args[4] if len(args) > 4 else 1
     axis = args[1] % source.ndim - source.ndim
-    stride = [step if axis == spatial_axis else 1 for spatial_axis in field.axes]
-    return field.after_window((1, 1), stride) if stride else field
+    skipped = min(
+        first % source.shape[axis] if (first or 0) < 0 else first or 0, source.shape[axis]
+    )
+    is_sliced = [axis == spatial_axis for spatial_axis in field.axes]
+    if not any(is_sliced):
+        return field
+    stride = [step if sliced else 1 for sliced in is_sliced]
+    return field.after_window((1, 1), stride, [-skipped if sliced else 0 for sliced in is_sliced])

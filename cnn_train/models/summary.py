@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from .receptive_field import ReceptiveFieldTracker
+from .receptive_field import ReceptiveField, ReceptiveFieldTracker
 
 Pair = tuple[int, int]
 
@@ -34,6 +34,17 @@ class LayerSummary:
     receptive_field_px: int
 
 
+@dataclass(frozen=True)
+class LayerRun:
+    """One pass of an image through one layer; ``field`` is that of the output's units."""
+
+    name: str
+    module: nn.Module
+    input: Tensor
+    output: Tensor
+    field: ReceptiveField
+
+
 def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> list[LayerSummary]:
     """List the layers that one image of ``image_shape`` (C, H, W) passes through.
 
@@ -41,18 +52,28 @@ def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> list[Layer
     out. One that runs twice is listed twice and its parameters are counted the first time. Runs
     one forward pass in eval mode on the model's own device: on "meta" it computes shapes only.
     """
+    counted: set[str] = set()
+    layers = []
+    for run in trace_layers(model, image_shape):
+        layers.append(_summarize_run(run, is_repeated=run.name in counted))
+        counted.add(run.name)
+    return layers
+
+
+def trace_layers(model: nn.Module, image_shape: tuple[int, int, int]) -> list[LayerRun]:
+    """Run one image of zeros through ``model`` and note what each layer took and gave, in order."""
     some_weight = next(model.parameters())
     images_BCHW = torch.zeros(1, *image_shape, device=some_weight.device, dtype=some_weight.dtype)
     tracker = ReceptiveFieldTracker(images_BCHW)
-    layers: list[LayerSummary] = []
+    runs: list[LayerRun] = []
     with ExitStack() as stack, evaluating(model), torch.no_grad():
         for name, module in model.named_modules():
             if is_layer(module):
-                hook = module.register_forward_hook(partial(_record, layers, tracker, name))
+                hook = module.register_forward_hook(partial(_note, runs, tracker, name))
                 stack.callback(hook.remove)
         with tracker:
             model(images_BCHW)
-    return layers
+    return runs
 
 
 def is_layer(module: nn.Module) -> bool:
@@ -84,8 +105,8 @@ def count_macs(module: nn.Module, output: Tensor) -> int:
     return 0
 
 
-def _record(
-    layers: list[LayerSummary],
+def _note(
+    runs: list[LayerRun],
     tracker: ReceptiveFieldTracker,
     name: str,
     module: nn.Module,
@@ -94,21 +115,22 @@ def _record(
 ) -> None:
     if isinstance(module, nn.Linear) and output.ndim > 2:  # acts on each pixel of BHWC by itself
         tracker.set_field(output, tracker.field_of(inputs[0]))
-    is_repeated = any(layer.name == name for layer in layers)
-    own_parameters = module.parameters(recurse=False)
-    layers.append(
-        LayerSummary(
-            name=name,
-            kind=type(module).__name__,
-            input_shape=tuple(inputs[0].shape[1:]),
-            output_shape=tuple(output.shape[1:]),
-            kernel_px=_pair(module, "kernel_size"),
-            stride_px=_pair(module, "stride"),
-            padding_px=_pair(module, "padding"),
-            parameters=0 if is_repeated else sum(p.numel() for p in own_parameters),
-            macs=count_macs(module, output),
-            receptive_field_px=max(tracker.field_of(output).size_px),
-        )
+    runs.append(LayerRun(name, module, inputs[0], output, tracker.field_of(output)))
+
+
+def _summarize_run(run: LayerRun, *, is_repeated: bool) -> LayerSummary:
+    module, own_parameters = run.module, run.module.parameters(recurse=False)
+    return LayerSummary(
+        name=run.name,
+        kind=type(module).__name__,
+        input_shape=tuple(run.input.shape[1:]),
+        output_shape=tuple(run.output.shape[1:]),
+        kernel_px=_pair(module, "kernel_size"),
+        stride_px=_pair(module, "stride"),
+        padding_px=_pair(module, "padding"),
+        parameters=0 if is_repeated else sum(p.numel() for p in own_parameters),
+        macs=count_macs(module, run.output),
+        receptive_field_px=max(run.field.size_px),
     )
 
 

@@ -23,7 +23,7 @@ def test_each_mistake_is_shown_with_both_classes_certainty_and_name(number):
         assert [text.get_text() for text in axes.texts] == [
             "cat", "→ a$b$", "99 %", f"test/{i}"
         ]  # fmt: skip
-    figure.canvas.draw()
+    figure.draw_without_rendering()
 
 
 def test_a_grey_image_is_drawn_from_black_to_white():

@@ -23,7 +23,7 @@ def test_probabilities_are_bars_in_percent_with_the_best_on_top():
     assert [tick.get_text() for tick in bars.get_yticklabels()] == ["cat", "a$b$", "[bold]"]
     assert bars.yaxis_inverted()
     assert bars.get_xlabel() == "probability"
-    figure.canvas.draw()
+    figure.draw_without_rendering()
 
 
 def test_scores_are_called_scores():

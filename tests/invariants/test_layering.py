@@ -45,7 +45,15 @@ LAYERS = (
     {"session", "trained_model", "fine_tuning", "weight_import"},
     {"resuming", "saving", "sanity"},
     {"fit"},
-    {"evaluate", "predict_files", "run_summary", "profile_step", "class_spread", "gradient_check"},
+    {
+        "evaluate",
+        "predict_files",
+        "run_summary",
+        "profile_step",
+        "class_spread",
+        "gradient_check",
+        "visualize",
+    },
     {"challenge_slices"},
     {"evaluation_report", "api", "lecture"},
     {"cli"},
@@ -65,13 +73,14 @@ HOMES = {
     "sympy": ("lecture",),
     "pickle": ("data.cifar10",),
     "safetensors": ("foreign_file", "weight_export"),
+    "sklearn": ("visualize",),
 }
 
 # What `cnn-train --help` must not wait for.
-HEAVY = {"torch", "torchvision", "matplotlib", "pydantic", "numpy", "PIL", "yaml"} | {
-    "safetensors",
-    "sympy",
-}
+HEAVY = {
+    "torch", "torchvision", "matplotlib", "pydantic", "numpy", "PIL", "yaml", "safetensors",
+    "sympy", "sklearn",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from cnn_train.models import ARCHITECTURES
-from cnn_train.models.summary import is_layer, summarize
+from cnn_train.models.summary import is_layer, summarize, trace_layers
 from cnn_train.models.torchvision_models import TorchvisionConfig
 
 
@@ -28,8 +29,10 @@ def make_positive_and_linear(model: nn.Module) -> nn.Module:
     return model.double().eval()
 
 
-def extents_reached_px(model: nn.Module, image_shape: tuple[int, int, int]) -> dict[str, int]:
-    """Measure convolutions' fields: how far to the sides the gradient of a middle unit spreads."""
+def extents_reached_px(
+    model: nn.Module, image_shape: tuple[int, int, int]
+) -> dict[str, tuple[int, int]]:
+    """Measure convolutions' fields: first column and width of what reaches a middle unit."""
     images_BCHW = torch.ones(1, *image_shape, dtype=torch.float64, requires_grad=True)
     outputs: dict[str, Tensor] = {}
     for name, module in model.named_modules():
@@ -41,7 +44,7 @@ def extents_reached_px(model: nn.Module, image_shape: tuple[int, int, int]) -> d
         middle = output_BCHW[0, 0, output_BCHW.shape[2] // 2, output_BCHW.shape[3] // 2]
         (gradient,) = torch.autograd.grad(middle, images_BCHW, retain_graph=True)
         reached_W = gradient[0].abs().sum(dim=(0, 1)).nonzero()
-        extents[name] = int(reached_W.max() - reached_W.min()) + 1
+        extents[name] = (int(reached_W.min()), int(reached_W.max() - reached_W.min()) + 1)
     return extents
 
 
@@ -71,10 +74,12 @@ def test_fields_equal_the_extent_that_gradients_reach(
     image_shape = (1, 32, width_px)  # wide enough; its height only costs time
     model = ARCHITECTURES[name](name=name, **settings).build(2, image_shape)
     make_positive_and_linear(model)
-    predicted = fields_px(model, image_shape)
-    for layer, extent_px in extents_reached_px(model, image_shape).items():
+    runs = {run.name: run for run in trace_layers(model, image_shape)}
+    for layer, (first_px, extent_px) in extents_reached_px(model, image_shape).items():
         assert extent_px < width_px, f"{layer} needs a larger image for a fair comparison"
-        assert predicted[layer] == extent_px, layer
+        field, middle = runs[layer].field, runs[layer].output.shape[3] // 2
+        assert field.size_px[1] == extent_px, layer
+        assert field.start_px[1] + middle * field.jump_px[1] == first_px, layer
 
 
 def test_vgg16_sees_what_the_literature_says() -> None:
@@ -121,6 +126,23 @@ def test_dilation_widens_the_window_and_cropping_does_not() -> None:
             return output_BCHW
 
     assert fields_px(Crop(), (1, 32, 32)) == {"conv1": 9, "conv2": 11}
+    assert trace_layers(Crop(), (1, 32, 32))[1].field.start_px == (2, 2)
+
+
+def test_padding_starts_a_field_before_the_image_however_it_is_written() -> None:
+    class Pad(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv1 = nn.Conv2d(1, 1, 3, stride=2, padding=(1, 0))
+            self.conv2 = nn.Conv2d(1, 1, 3)
+
+        def forward(self, images_BCHW: Tensor) -> Tensor:
+            output_BCHW: Tensor = self.conv2(F.pad(self.conv1(images_BCHW), (3, 0, 1, 1)))
+            return output_BCHW
+
+    fields = [run.field for run in trace_layers(Pad(), (1, 32, 32))]
+    assert [field.start_px for field in fields] == [(-1, 0), (-1 - 2, 0 - 3 * 2)]
+    assert fields[1].size_px == (7, 7)
 
 
 def test_a_linear_layer_on_channels_last_maps_acts_on_each_pixel_by_itself() -> None:

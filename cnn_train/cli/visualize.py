@@ -1,0 +1,180 @@
+"""``cnn-train visualize``: what a trained network looks at."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UsageError
+from .options import DataDirOption, DeviceOption, JsonOption, OfflineOption
+
+if TYPE_CHECKING:
+    from ..data.dataset import DataAccess
+    from ..evaluate import SplitName
+    from ..trained_model import TrainedModel
+    from ..visualize.methods import Method
+    from ..visualize.request import Subjects
+
+
+class MethodName(StrEnum):
+    """The kinds of pictures."""
+
+    filters = "filters"
+    maps = "maps"
+    top_patches = "top-patches"
+    guided = "guided"
+    deconv = "deconv"
+    saliency = "saliency"
+    cam = "cam"
+    occlusion = "occlusion"
+    embedding = "embedding"
+
+
+class Projection(StrEnum):
+    """How many features become two."""
+
+    pca = "pca"
+    tsne = "tsne"
+
+
+class TrainingSplit(StrEnum):
+    """The images that pictures are made of; the test images stay closed."""
+
+    train = "train"
+    val = "val"
+
+
+def visualize(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(metavar="CHECKPOINT", help="A checkpoint, or a run directory for its best."),
+    ],
+    method: Annotated[MethodName, typer.Option("--method", "-m", help="What to look at.")],
+    layer: Annotated[
+        list[str] | None,
+        typer.Option("--layer", help="Layers as `models show` names them, e.g. conv1_1,conv3_2."),
+    ] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option("--channel", help="Channels, e.g. 3,17. Default: the strongest ones."),
+    ] = None,
+    num_channels: Annotated[
+        int | None, typer.Option("--num-channels", min=1, help="How many of the strongest.")
+    ] = None,
+    image: Annotated[
+        list[Path] | None,
+        typer.Option("--image", help="Image file; repeatable. Default: images of the split."),
+    ] = None,
+    split: Annotated[
+        TrainingSplit, typer.Option("--split", help="Where images come from: val or train.")
+    ] = TrainingSplit.val,
+    num_images: Annotated[
+        int | None, typer.Option("--num-images", min=1, help="How many images of the split.")
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option("--class", help="The class to explain. Default: the predicted one."),
+    ] = None,
+    window: Annotated[
+        int | None, typer.Option("--window", min=1, help="occlusion: side of the cover in px.")
+    ] = None,
+    projection: Annotated[
+        Projection, typer.Option("--projection", help="embedding: pca, or tsne (scikit-learn).")
+    ] = Projection.pca,
+    data_root: Annotated[
+        Path | None,
+        typer.Option("--data-root", help="Where the dataset's own images lie, if they moved."),
+    ] = None,
+    data_dir: DataDirOption = None,
+    offline: OfflineOption = False,
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Draw into a .png or .svg.")
+    ] = None,
+) -> None:
+    """Look inside a model: filters, maps, strongest patches, what speaks for a class, a map."""
+    from ..figures.saving import check_figure_path, save_figure
+    from ..run_directory import find_checkpoint
+    from ..trained_model import load_trained_model
+    from ..visualize.methods import METHODS
+    from ..visualize.request import Request
+    from .console import notice, print_json, progress
+    from .data_access import make_data_access
+    from .visualization_display import show_visualization
+
+    if out is not None:
+        check_figure_path(out)
+    channels = _numbers(channel or [])
+    path = find_checkpoint(checkpoint)
+    trained = load_trained_model(path, device)
+    where = trained.device
+    notice(f"{path} on {where.torch_device} ({where.reason}), float32")
+    chosen = METHODS[method.value]
+    if image:
+        subjects = _load_files(method.value, chosen, trained, image)
+    else:
+        access = make_data_access(data_dir, offline)
+        subjects = _load_split(chosen, trained, split.value, num_images, access, data_root)
+    request = Request(
+        trained,
+        subjects,
+        layers=tuple(_split_at_commas(layer or [])),
+        channels=channels,
+        num_channels=num_channels,
+        label=label,
+        window_px=window,
+        projection=projection.value,
+        progress=progress,
+    )
+    found = chosen.show(request)
+    if as_json:
+        print_json({"checkpoint": str(path), "method": method.value} | found.document)
+    else:
+        show_visualization(found.blocks)
+    if out is not None:
+        save_figure(found.draw(), out)
+        notice(f"wrote {out}")
+    elif not as_json:
+        notice("to look at it, add --out FILE.png")
+
+
+def _load_files(
+    name: str, method: "Method", trained: "TrainedModel", paths: list[Path]
+) -> "Subjects":
+    from ..visualize.request import Subjects
+
+    if not method.takes_files:
+        raise UsageError(f"--image: --method {name} does not look at single images; leave it out")
+    return Subjects.load(paths, trained.image_shape)
+
+
+def _load_split(
+    method: "Method",
+    trained: "TrainedModel",
+    split: "SplitName",
+    num_images: int | None,
+    access: "DataAccess",
+    data_root: Path | None,
+) -> "Subjects":
+    """Take images evenly from all over the split; the methods that need none open no data."""
+    from ..evaluate import load_split
+    from ..visualize.request import Subjects
+
+    wanted = num_images or method.num_images
+    if method.num_images == 0:
+        return Subjects.none(trained.image_shape)
+    return Subjects.of(load_split(trained, split, access, data_root), wanted)
+
+
+def _split_at_commas(values: list[str]) -> list[str]:
+    return [part.strip() for value in values for part in value.split(",") if part.strip()]
+
+
+def _numbers(values: list[str]) -> tuple[int, ...]:
+    parts = _split_at_commas(values)
+    for part in parts:
+        if not part.isdecimal():
+            raise UsageError(f"--channel {part}: is no channel; use numbers from 0, e.g. 3,17")
+    return tuple(map(int, parts))

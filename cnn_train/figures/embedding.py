@@ -1,0 +1,57 @@
+"""A map of images as points, one colour and mark per class.
+
+Shape letters: N images.
+"""
+
+from collections.abc import Sequence
+
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from .style import INK, SMALL_SIZE, make_figure, shorten, style_axes
+
+MARKS = "os^DvPX<>*"
+MOST_CLASSES_NAMED = 40
+
+
+def draw_embedding(
+    map_N2: Tensor,
+    labels_N: Tensor,
+    class_names: Sequence[str],
+    *,
+    axis_names: tuple[str, str],
+    title: str,
+) -> Figure:
+    """Draw a point per image; the legend names the classes that occur, forty at most."""
+    figure = make_figure(9.0, 6.6, title)
+    axes = figure.add_subplot()
+    colours = colormaps["tab10" if len(class_names) <= 10 else "tab20"].colors  # type: ignore[attr-defined]
+    for label in sorted(set(labels_N.tolist())):
+        points_M2 = map_N2[labels_N == label].numpy()
+        axes.scatter(
+            points_M2[:, 0],
+            points_M2[:, 1],
+            s=14,
+            marker=MARKS[label % len(MARKS)],
+            color=colours[label % len(colours)],
+            alpha=0.7,
+            linewidths=0,
+            label=shorten(class_names[label], 20),
+        )
+    style_axes(axes, x=axis_names[0], y=axis_names[1])
+    handles, names = axes.get_legend_handles_labels()
+    legend = axes.legend(
+        handles[:MOST_CLASSES_NAMED],
+        names[:MOST_CLASSES_NAMED],
+        loc="center left",
+        bbox_to_anchor=(1.01, 0.5),
+        fontsize=SMALL_SIZE,
+        frameon=False,
+        labelcolor=INK,
+        markerscale=1.5,
+        ncols=1 if len(names) <= 20 else 2,
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return figure

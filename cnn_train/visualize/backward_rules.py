@@ -1,0 +1,130 @@
+"""Guided backpropagation and the deconvolutional network: what of an image excites a unit?
+
+Both send a unit's signal back to the pixels as backpropagation does, and differ from it in one
+place: what a ReLU lets through. With x its input and R the signal that comes from above,
+
+    backpropagation    R · [x > 0]             the true gradient
+    deconv             R · [R > 0]             Zeiler and Fergus, 2014
+    guided             R · [x > 0] · [R > 0]   Springenberg et al., 2015
+
+Dropping negative signals keeps only what speaks for the unit, and makes clear pictures of it; they
+are no gradients. Max-pooling sends its signal to where the maximum was (Zeiler and Fergus's
+switches), and batch norm, frozen, is a linear map; both are so in backpropagation already.
+
+While a rule is active, every ReLU that a network calls is computed here, as a module or as a
+function: the network itself is not touched. Other nonlinear activations have no such rule.
+
+Shape letters: B minibatch, C channels, H W pixels.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+from ..errors import UsageError
+from .layers import Units, unit_maps
+
+RuleName = Literal["guided", "deconv"]
+
+CEILINGS: dict[Callable[..., Any], float] = {
+    F.relu: math.inf, torch.relu: math.inf, torch.relu_: math.inf, Tensor.relu: math.inf,
+    Tensor.relu_: math.inf, F.relu6: 6.0,
+}  # fmt: skip
+REFUSED: dict[Callable[..., Any], str] = {
+    F.gelu: "GELU", F.silu: "SiLU", F.elu: "ELU", F.leaky_relu: "leaky ReLU", F.mish: "Mish",
+    F.hardswish: "hard swish", F.hardsigmoid: "hard sigmoid", F.softplus: "softplus",
+    torch.tanh: "tanh", F.tanh: "tanh", Tensor.tanh: "tanh",
+    torch.sigmoid: "sigmoid", F.sigmoid: "sigmoid", Tensor.sigmoid: "sigmoid",
+}  # fmt: skip
+MOST_AT_ONCE = 64
+"""Images whose whole backward pass is held in memory at once."""
+
+
+class _RuledReLU(torch.autograd.Function):
+    """min(max(x, 0), ceiling), with the backward pass of a rule instead of its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, ceiling: float, rule: RuleName) -> Tensor:
+        ctx.save_for_backward((x > 0) & (x < ceiling))
+        ctx.rule = rule
+        return x.clamp(0, ceiling)
+
+    @staticmethod
+    def backward(ctx: Any, *signals: Tensor) -> tuple[Tensor, None, None]:
+        (passes,) = ctx.saved_tensors
+        positive = signals[0].clamp(min=0)
+        return (positive * passes if ctx.rule == "guided" else positive), None, None
+
+
+class ReluRule(TorchFunctionMode):
+    """While active, every ReLU has the backward pass of ``rule``.
+
+    Raises UsageError where the network uses an activation that the rule does not know.
+    """
+
+    def __init__(self, rule: RuleName) -> None:
+        super().__init__()
+        self.rule = rule
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        settings = kwargs or {}
+        if func in CEILINGS:
+            return _RuledReLU.apply(args[0], CEILINGS[func], self.rule)
+        if func is F.hardtanh and _limits(args, settings) == (0.0, 6.0):  # how nn.ReLU6 calls it
+            return _RuledReLU.apply(args[0], 6.0, self.rule)
+        if func in REFUSED or func is F.hardtanh:
+            raise UsageError(
+                f"--method {self.rule}: is defined for ReLU, but this network has "
+                f"{REFUSED.get(func, 'hard tanh')}; use saliency, or a network with ReLU"
+            )
+        return func(*args, **settings)
+
+
+def _limits(args: Sequence[Any], settings: dict[str, Any]) -> tuple[float, float]:
+    low, high, *_ = (*args[1:3], *(None, None))
+    return (
+        float(settings.get("min_val", -1.0 if low is None else low)),
+        float(settings.get("max_val", 1.0 if high is None else high)),
+    )
+
+
+def unit_signals(
+    model: nn.Module,
+    units: Units,
+    inputs_BCHW: Tensor,
+    place_B3: Tensor,
+    rule: RuleName,
+) -> Tensor:
+    """Return the signal BCHW that one unit per image sends back to its pixels under ``rule``.
+
+    place_B3: channel, row and column of each image's unit (int64). The unit's own signal is 1.
+    """
+    pieces = [
+        _signals_of_piece(model, units, images_BCHW, places_B3, rule)
+        for images_BCHW, places_B3 in zip(
+            torch.split(inputs_BCHW, MOST_AT_ONCE),
+            torch.split(place_B3, MOST_AT_ONCE),
+            strict=True,
+        )
+    ]
+    return torch.cat(pieces)
+
+
+def _signals_of_piece(
+    model: nn.Module, units: Units, inputs_BCHW: Tensor, place_B3: Tensor, rule: RuleName
+) -> Tensor:
+    pixels_BCHW = inputs_BCHW.detach().clone().requires_grad_()
+    with torch.enable_grad(), ReluRule(rule):
+        maps_BCHW = unit_maps(model, [units], pixels_BCHW)[units.layer]
+    channel_B, row_B, column_B = place_B3.to(maps_BCHW.device).unbind(dim=1)
+    image_B = torch.arange(len(maps_BCHW), device=maps_BCHW.device)
+    strength = maps_BCHW[image_B, channel_B, row_B, column_B].sum()
+    (signal_BCHW,) = torch.autograd.grad(strength, pixels_BCHW)
+    return signal_BCHW

@@ -1,0 +1,85 @@
+"""The strongest patches as a picture, with what a backward rule brings back from them below.
+
+Shape letters: B patches, C channels of the image, H W pixels.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..figures.gallery import Section, Tile, draw_gallery
+from ..figures.style import Drawing
+from .backward_rules import RuleName, unit_signals
+from .layer_patches import LayerPatches
+from .pictures import picture, signed_picture, spread
+from .request import Request, count_images, signed
+from .top_patches import crop
+
+NUM_COLUMNS = 6
+PALE_GREY = 224
+"""What lies outside an image: no photograph is so even."""
+RULE_WORDS: dict[RuleName, str] = {
+    "guided": "guided gradients",
+    "deconv": "deconvnet projections",
+}
+
+
+def draw_patches(
+    request: Request, layers: Sequence[LayerPatches], rule: RuleName | None
+) -> Drawing:
+    """Draw a section per layer: a tile of patches for each channel, and one of their signals."""
+    sections = [_section(request, layer, rule) for layer in layers]
+    kind = "Strongest patches" + (f" and their {RULE_WORDS[rule]}" if rule else "")
+    images = count_images(len(request.subjects))
+    return draw_gallery(sections, f"{kind}: {request.trained.config.model.name}, {images}")
+
+
+def _section(request: Request, layer: LayerPatches, rule: RuleName | None) -> Section:
+    tiles = []
+    for start in range(0, len(layer.shown), NUM_COLUMNS):
+        row = layer.shown[start : start + NUM_COLUMNS]
+        tiles += [_patch_tile(request, layer, channel) for channel in row]
+        if rule:
+            tiles += [_signal_tile(request, layer, channel, rule) for channel in row]
+            tiles += [Tile("", [])] * (len(layer.shown[:NUM_COLUMNS]) - len(row))
+    heading = layer.heading()
+    if dead := layer.dead_channels():
+        heading += f"; {len(dead)} never active"
+    if layer.any_hangs_over():
+        heading += "; pale grey: outside the image"
+    columns = min(NUM_COLUMNS, len(layer.shown))
+    return Section(heading, tiles, columns, per_tile=layer.places.values_CP.shape[1])
+
+
+def _patch_tile(request: Request, layer: LayerPatches, channel: int) -> Tile:
+    images = request.subjects.images_NCHW[layer.places.image_CP[channel]]
+    patches = [
+        picture(crop(image_CHW, window, outside=PALE_GREY))
+        for image_CHW, window in zip(images, layer.windows(channel), strict=False)
+    ]
+    strongest = float(layer.places.values_CP[channel, 0])
+    return Tile(f"channel {channel}: {signed(strongest)}", patches)
+
+
+def _signal_tile(request: Request, layer: LayerPatches, channel: int, rule: RuleName) -> Tile:
+    windows = layer.windows(channel)
+    if not windows:
+        return Tile("never active", [])
+    patches = []
+    signals_BCHW = _signals(request, layer, channel, rule)
+    for signal_CHW, window in zip(signals_BCHW, windows, strict=True):
+        scale = spread(crop(signal_CHW, window, outside=0))
+        patches.append(picture(crop(signed_picture(signal_CHW, scale), window, outside=PALE_GREY)))
+    return Tile(RULE_WORDS[rule], patches)
+
+
+def _signals(request: Request, layer: LayerPatches, channel: int, rule: RuleName) -> Tensor:
+    """Return BCHW: what the channel's strongest places send back to their images."""
+    trained, places = request.trained, layer.places
+    number = layer.num_worth_showing(channel)
+    images_BCHW = request.subjects.images_NCHW[places.image_CP[channel, :number]]
+    inputs_BCHW = trained.normalization(images_BCHW.to(trained.device.torch_device))
+    row_B, column_B = places.row_CP[channel, :number], places.column_CP[channel, :number]
+    place_B3 = torch.stack((torch.full_like(row_B, channel), row_B, column_B), dim=1)
+    return unit_signals(trained.model, layer.units, inputs_BCHW, place_B3, rule)

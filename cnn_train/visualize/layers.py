@@ -1,0 +1,155 @@
+"""The units of a named layer: where they are measured, what they see, and their values.
+
+A unit of a convolution is measured after the normalisation and activation that follow it, where
+nothing else does: conv3_2 of a VGG means what leaves relu3_2. That is what the next layer reads.
+
+Shape letters: B minibatch, C channels, H W units of a map.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from torch import Tensor, nn
+
+from ..config.known_keys import nearest
+from ..errors import UsageError, name_some
+from ..models.receptive_field import ReceptiveField
+from ..models.summary import LayerRun
+
+ALWAYS_QUIET_BELOW_ZERO = (nn.ReLU, nn.ReLU6)
+ACTIVATIONS = (
+    *ALWAYS_QUIET_BELOW_ZERO, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Hardswish, nn.ELU,
+    nn.LeakyReLU, nn.Mish,
+)  # fmt: skip
+NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
+
+
+@dataclass(frozen=True)
+class Units:
+    """The units of ``layer``: channels C on a map of H × W units (1 × 1 where it is flat).
+
+    ``measured_at``: the layer whose output is taken. ``can_be_dead``: whether it ends in a ReLU, so
+    that a channel may be silent on every image.
+    """
+
+    layer: str
+    measured_at: str
+    module: nn.Module
+    num_channels: int
+    map_size: tuple[int, int]
+    field: ReceptiveField
+    can_be_dead: bool
+
+    @property
+    def description(self) -> str:
+        """The layer's name, and where it is measured if that is elsewhere."""
+        elsewhere = "" if self.measured_at == self.layer else f" (after {self.measured_at})"
+        return self.layer + elsewhere
+
+
+def find_units(runs: Sequence[LayerRun], layer: str) -> Units:
+    """Return the units of ``layer``, one of those that `models show` lists.
+
+    Raises UsageError where the network has no such layer, or uses it several times.
+    """
+    own = [run for run in runs if run.name == layer]
+    if not own:
+        raise UsageError(f"--layer {layer}: the model has no such layer; {_hint(runs, layer)}")
+    if len(own) > 1:
+        raise UsageError(
+            f"--layer {layer}: runs {len(own)} times for one image; choose a layer that runs once"
+        )
+    end = _end_of(runs, own[0])
+    maps_BCHW = as_maps(end.output, end.field)
+    channels, height, width = maps_BCHW.shape[1:]
+    quiet = isinstance(end.module, ALWAYS_QUIET_BELOW_ZERO)
+    return Units(layer, end.name, end.module, channels, (height, width), end.field, quiet)
+
+
+def _hint(runs: Sequence[LayerRun], layer: str) -> str:
+    names = list(dict.fromkeys(run.name for run in runs))
+    guess = nearest(layer, names)
+    return f"did you mean {guess!r}?" if guess else f"choose from {name_some(names)}"
+
+
+def _end_of(runs: Sequence[LayerRun], run: LayerRun) -> LayerRun:
+    """Follow normalisation to the activation that reads ``run``; without one, stay at ``run``."""
+    current = run
+    while not isinstance(current.module, ACTIVATIONS):
+        readers = [other for other in runs if other.input is current.output]
+        if len(readers) != 1 or not isinstance(readers[0].module, (*ACTIVATIONS, *NORMS)):
+            return run
+        current = readers[0]
+        if sum(other.name == current.name for other in runs) > 1:  # shared: whose output is it?
+            return run
+    return current
+
+
+def convolutions(runs: Sequence[LayerRun]) -> list[str]:
+    """Return the names of the convolutions that run once, in order."""
+    names = [run.name for run in runs if isinstance(run.module, nn.Conv2d)]
+    return [name for name in names if names.count(name) == 1]
+
+
+def default_layers(runs: Sequence[LayerRun]) -> list[str]:
+    """Return the first, the middle and the last convolution; without any, all linear layers."""
+    names = convolutions(runs)
+    if not names:
+        return [run.name for run in runs if isinstance(run.module, nn.Linear)]
+    return list(dict.fromkeys(names[i] for i in (0, (len(names) - 1) // 2, -1)))
+
+
+def last_map(runs: Sequence[LayerRun]) -> str | None:
+    """Return the last layer that runs once and has more than one unit per map; None: none has."""
+    names = [run.name for run in runs]
+    return next(
+        (
+            run.name
+            for run in reversed(runs)
+            if run.field.axes
+            and names.count(run.name) == 1
+            and as_maps(run.output, run.field)[0, 0].numel() > 1
+        ),
+        None,
+    )
+
+
+def as_maps(output: Tensor, field: ReceptiveField) -> Tensor:
+    """Return a layer's output as BCHW: channels-last maps turned, flat features as 1 × 1 maps."""
+    if not field.axes:
+        return output.flatten(1)[:, :, None, None]
+    return output.movedim(field.axes, (-2, -1))
+
+
+class _Reached(Exception):  # noqa: N818  (not an error: nothing later is wanted)
+    """Ends a forward pass behind the last layer of interest."""
+
+
+@contextmanager
+def _capturing(units: Sequence[Units], found: dict[str, Tensor]) -> Iterator[None]:
+    """Put what the layers give into ``found`` and end the pass at the last; then unhook them."""
+
+    def note(one: Units, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+        found[one.layer] = as_maps(output, one.field)
+        if len(found) == len(units):
+            raise _Reached
+
+    hooks = [one.module.register_forward_hook(partial(note, one)) for one in units]
+    try:
+        yield
+    except _Reached:
+        pass
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def unit_maps(model: nn.Module, units: Sequence[Units], inputs_BCHW: Tensor) -> dict[str, Tensor]:
+    """Return by layer the values BCHW of its units; nothing behind the last layer is computed."""
+    assert not model.training
+    found: dict[str, Tensor] = {}
+    with _capturing(units, found):
+        model(inputs_BCHW)
+    return found

@@ -1,0 +1,33 @@
+"""Every method by the name that the command line uses, and how many images it wants to see."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .request import Request, Visualization
+from .show_attribution import show_cam, show_occlusion, show_saliency
+from .show_embedding import show_embedding
+from .show_filters import show_filters
+from .show_maps import show_maps
+from .show_patches import show_deconv, show_guided, show_top_patches
+
+
+@dataclass(frozen=True)
+class Method:
+    """``num_images``: how many it takes where the user names none; None: the whole split."""
+
+    show: Callable[[Request], Visualization]
+    num_images: int | None
+    takes_files: bool = True
+
+
+METHODS: dict[str, Method] = {
+    "filters": Method(show_filters, 0, takes_files=False),
+    "maps": Method(show_maps, 1),
+    "top-patches": Method(show_top_patches, None),
+    "guided": Method(show_guided, None),
+    "deconv": Method(show_deconv, None),
+    "saliency": Method(show_saliency, 5),
+    "cam": Method(show_cam, 5),
+    "occlusion": Method(show_occlusion, 5),
+    "embedding": Method(show_embedding, 2000, takes_files=False),
+}

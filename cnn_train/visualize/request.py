@@ -1,0 +1,185 @@
+"""What a visualisation is asked for, and what it answers: a page, a document, a picture.
+
+Shape letters: N images, B minibatch, C channels, H W pixels.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor
+
+from ..data.batches import evaluation_batch_size
+from ..data.dataset import Progress, silent
+from ..data.image_set import ImageSet
+from ..data.images.files import load_image, resize_and_crop
+from ..errors import CheckpointError, DataError, UsageError, name_some
+from ..figures.style import Drawing
+from ..models.summary import LayerRun, trace_layers
+from ..trained_model import TrainedModel
+from .layers import Units, default_layers, find_units
+
+NO_LABEL = "–"
+BATCH_PARTS = 5
+"""Parts of an evaluation's minibatch: all maps of a layer are kept, which is faster in pieces."""
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """The images that are looked at: NCHW (uint8), with their names and classes where known."""
+
+    images_NCHW: Tensor
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @classmethod
+    def of(cls, images: ImageSet, most: int | None = None) -> Self:
+        """Take ``most`` images (None: all) at even distances: sets are often sorted by class."""
+        if most is not None and most < len(images):
+            images = images.select(torch.arange(most) * len(images) // most)
+        labels = tuple(images.class_names[label] for label in images.labels_N.tolist())
+        return cls(images.images_NCHW, images.names, labels)
+
+    @classmethod
+    def none(cls, image_shape: tuple[int, int, int]) -> Self:
+        """Make an empty set, for methods that look at weights only."""
+        return cls(torch.empty(0, *image_shape, dtype=torch.uint8), (), ())
+
+    @classmethod
+    def load(cls, paths: Sequence[Path], image_shape: tuple[int, int, int]) -> Self:
+        """Read image files as the network sees them; DataError names the first bad one."""
+        channels, height, width = image_shape
+        if channels != 3 or height != width:
+            raise DataError(
+                f"the model takes images of {width}×{height} pixels and {channels} channels; "
+                "files are read as square RGB images"
+            )
+        pixels = [resize_and_crop(load_image(path).pixels_HWC, height) for path in paths]
+        images_NCHW = torch.stack([torch.from_numpy(one).permute(2, 0, 1) for one in pixels])
+        return cls(images_NCHW, tuple(path.name for path in paths), (NO_LABEL,) * len(paths))
+
+
+@dataclass(frozen=True)
+class Request:
+    """A trained model, the images to show it, and the user's choices (empty or None: none).
+
+    Raises CheckpointError where the model's weights are not finite: nothing could be seen.
+    """
+
+    trained: TrainedModel
+    subjects: Subjects
+    layers: tuple[str, ...] = ()
+    channels: tuple[int, ...] = ()
+    num_channels: int | None = None
+    label: str | None = None
+    window_px: int | None = None
+    projection: Literal["pca", "tsne"] = "pca"
+    progress: Progress = silent
+
+    def __post_init__(self) -> None:
+        if not all(bool(tensor.isfinite().all()) for tensor in self.trained.model.parameters()):
+            raise CheckpointError(
+                "the model's weights are not finite (NaN): choose another checkpoint"
+            )
+
+    @cached_property
+    def runs(self) -> list[LayerRun]:
+        """Every layer with what it makes of one image."""
+        return trace_layers(self.trained.model, self.trained.image_shape)
+
+    def units(self) -> list[Units]:
+        """Return the units of the chosen layers, or of the model's usual ones."""
+        names = self.layers or default_layers(self.runs)
+        return [find_units(self.runs, name) for name in names]
+
+    def inputs(self, most: int | None = None) -> Tensor:
+        """Return the first ``most`` images BCHW (None: all) as the network takes them."""
+        images_NCHW = self.subjects.images_NCHW[:most].to(self.trained.device.torch_device)
+        return self.trained.normalization(images_NCHW)
+
+    def batches(self, description: str) -> Iterator[Tensor]:
+        """Yield the images as network inputs, minibatch by minibatch, with a progress bar."""
+        size = max(1, evaluation_batch_size(self.trained.image_shape) // BATCH_PARTS)
+        with self.progress(description, len(self.subjects)) as advance:
+            for images_BCHW in torch.split(self.subjects.images_NCHW, size):
+                on_device_BCHW = images_BCHW.to(self.trained.device.torch_device)
+                yield self.trained.normalization(on_device_BCHW)
+                advance(len(images_BCHW))
+
+    def rank_channels(self, strength_C: Tensor) -> list[int]:
+        """Return the channels that were named, or else all of them, the strongest first."""
+        beyond = [channel for channel in self.channels if channel >= len(strength_C)]
+        if beyond:
+            raise UsageError(
+                f"--channel {beyond[0]}: the layer has the channels 0 to {len(strength_C) - 1}"
+            )
+        ranked: list[int] = strength_C.argsort(descending=True, stable=True).tolist()
+        return list(self.channels) or ranked
+
+    def choose_channels(self, strength_C: Tensor, default_number: int) -> list[int]:
+        """Return the channels that were named, or those of greatest strength."""
+        ranked = self.rank_channels(strength_C)
+        return ranked if self.channels else ranked[: self.num_channels or default_number]
+
+    def classes(self, scores_BK: Tensor) -> Tensor:
+        """Return the class B that is to be explained: the one that was named, or the best one."""
+        names = self.trained.class_names
+        if self.label is None:
+            return scores_BK.argmax(dim=1)
+        if self.label not in names:
+            raise UsageError(f"--class {self.label}: the model knows {name_some(names)}")
+        return torch.full((len(scores_BK),), names.index(self.label), device=scores_BK.device)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a page's table; numbers stand on the right."""
+
+    name: str
+    is_number: bool = True
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a page: its heading, lines of words, and a table."""
+
+    heading: str
+    lines: tuple[str, ...] = ()
+    columns: tuple[Column, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Visualization:
+    """What a method found: ``blocks`` for the terminal, ``document`` for JSON, ``draw`` to look at.
+
+    The picture is drawn only when it is wanted.
+    """
+
+    blocks: tuple[Block, ...]
+    document: dict[str, Any]
+    draw: Callable[[], Drawing]
+
+
+def count_images(number: int) -> str:
+    """Return ``1 image`` or ``5,000 images``."""
+    return f"{number:,} image{'' if number == 1 else 's'}"
+
+
+def aligned(values: Sequence[float]) -> list[str]:
+    """Return numbers with equally many decimals: the largest has three significant digits."""
+    largest = max(map(abs, values), default=0.0)
+    decimals = 2 - math.floor(math.log10(largest)) if largest > 0 else 2
+    return [f"{value:.{min(max(decimals, 0), 9)}f}".replace("-", "−") for value in values]
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """Return a number with so many significant digits and a proper minus sign."""
+    return f"{value:.{digits}g}".replace("-", "−")

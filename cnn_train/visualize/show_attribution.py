@@ -1,0 +1,190 @@
+"""Which pixels speak for a class, image by image: saliency, cam and occlusion.
+
+Shape letters: B images, K classes, H W pixels.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import UsageError
+from ..figures.gallery import ColoursName, Scale, Section, Tile, draw_gallery
+from ..figures.style import Drawing, shorten
+from .attribution import enlarge, grad_cam, occlusion, saliency
+from .layers import Units, find_units, last_map
+from .pictures import overlay, picture, spread
+from .request import NO_LABEL, Block, Column, Request, Visualization, aligned, signed
+
+WINDOW_PARTS, STRIDE_PARTS = 4, 4
+"""By default a window is a quarter of the image, and moves by a quarter of itself."""
+MOST_COLUMNS = 5
+LONGEST_NAME = 18
+SILENT = "nothing there speaks for the class (a map of zeros)"
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Images with the class that each map explains, its score, and the maps BHW on the CPU."""
+
+    what: str
+    maps_BHW: Tensor
+    scores_BK: Tensor
+    class_B: Tensor
+
+
+def show_saliency(request: Request) -> Visualization:
+    """Show how strongly the score of a class depends on each pixel."""
+    what = "saliency: largest |∂ score / ∂ pixel| over the colours"
+    return _show(request, what, lambda x, c: saliency(request.trained.model, x, c), "magma")
+
+
+def show_cam(request: Request) -> Visualization:
+    """Show where the maps of a layer speak for a class (Grad-CAM)."""
+    units, (height, width) = _cam_units(request), request.trained.image_shape[1:]
+    what = f"Grad-CAM at {units.description}, {units.map_size[1]} × {units.map_size[0]} units"
+    model = request.trained.model
+
+    def explain(inputs_BCHW: Tensor, class_B: Tensor) -> Tensor:
+        return enlarge(grad_cam(model, units, inputs_BCHW, class_B), (height, width))
+
+    return _show(request, what, explain, "magma")
+
+
+def show_occlusion(request: Request) -> Visualization:
+    """Show what the score of a class loses where the image is covered."""
+    side_px = min(request.trained.image_shape[1:])
+    window_px = request.window_px or max(1, side_px // WINDOW_PARTS)
+    if window_px > side_px:
+        raise UsageError(f"--window {window_px}: the image's side is {side_px} px; choose less")
+    stride_px = max(1, window_px // STRIDE_PARTS)
+    size = f"{window_px} × {window_px} px"
+    what = f"occlusion: mean drop of the score where {size} are covered"
+
+    def explain(inputs_BCHW: Tensor, class_B: Tensor) -> Tensor:
+        maps = []
+        with request.progress("Covering every place", len(inputs_BCHW)) as advance:
+            for input_CHW, label in zip(inputs_BCHW, class_B.tolist(), strict=True):
+                maps.append(
+                    occlusion(
+                        request.trained.model, input_CHW, label,
+                        window_px=window_px, stride_px=stride_px,
+                    )
+                )  # fmt: skip
+                advance(1)
+        return torch.stack(maps)
+
+    return _show(request, what, explain, "RdBu_r")
+
+
+def _cam_units(request: Request) -> Units:
+    """Return the layer that was named, or the last one that still has a map: the paper's choice."""
+    if len(request.layers) > 1:
+        raise UsageError("--method cam: name one --layer")
+    name = request.layers[0] if request.layers else last_map(request.runs)
+    if name is None:
+        raise UsageError("--method cam: the model has no maps; use saliency or occlusion")
+    units = find_units(request.runs, name)
+    if units.map_size == (1, 1):
+        raise UsageError(f"--layer {name}: has no map; choose a layer before the last pooling")
+    return units
+
+
+def _show(
+    request: Request,
+    what: str,
+    explain: Callable[[Tensor, Tensor], Tensor],
+    colours: ColoursName,
+) -> Visualization:
+    inputs_BCHW = request.inputs()
+    with torch.no_grad():
+        scores_BK = request.trained.model(inputs_BCHW)
+    class_B = request.classes(scores_BK)
+    maps_BHW = explain(inputs_BCHW, class_B).float().cpu()
+    explained = Explained(what, maps_BHW, scores_BK.cpu(), class_B.cpu())
+    return Visualization(
+        blocks=(_describe(request, explained),),
+        document={"what": what, "images": _documents(request, explained)},
+        draw=lambda: _draw(request, explained, colours),
+    )
+
+
+def _explained_class(request: Request, explained: Explained, image: int) -> str:
+    return request.trained.class_names[int(explained.class_B[image])]
+
+
+def _documents(request: Request, explained: Explained) -> list[dict[str, Any]]:
+    subjects, names = request.subjects, request.trained.class_names
+    documents = []
+    for image, scores_K in enumerate(explained.scores_BK):
+        row, column = peak_of(explained.maps_BHW[image])
+        label = subjects.labels[image]
+        documents.append(
+            {
+                "image": subjects.names[image],
+                "label": None if label == NO_LABEL else label,
+                "predicted": names[int(scores_K.argmax())],
+                "explained": _explained_class(request, explained, image),
+                "score": float(scores_K[explained.class_B[image]]),
+                "peak": [row, column],
+                "map": explained.maps_BHW[image].tolist(),
+            }
+        )
+    return documents
+
+
+def peak_of(map_HW: Tensor) -> tuple[int, int]:
+    """Return row and column of the largest value."""
+    return divmod(int(map_HW.argmax()), map_HW.shape[1])
+
+
+def _describe(request: Request, explained: Explained) -> Block:
+    names, subjects = request.trained.class_names, request.subjects
+    scores_B = explained.scores_BK.gather(1, explained.class_B[:, None])[:, 0]
+    columns = (
+        [shorten(name, LONGEST_NAME, keep_end=True) for name in subjects.names],
+        subjects.labels,
+        [names[k] for k in explained.scores_BK.argmax(dim=1).tolist()],
+        [names[k] for k in explained.class_B.tolist()],
+        aligned(scores_B.tolist()),
+        aligned(explained.maps_BHW.amax(dim=(1, 2)).tolist()),
+        ["{}, {}".format(*peak_of(map_HW)) for map_HW in explained.maps_BHW],
+    )
+    words = ("image", "class", "predicted", "explained")
+    silent = sum(not map_HW.any() for map_HW in explained.maps_BHW)
+    return Block(
+        heading=explained.what,
+        lines=(f"{SILENT}: {silent} of {len(scores_B)}",) if silent else (),
+        columns=(
+            *(Column(word, is_number=False) for word in words),
+            *map(Column, ("score", "peak", "at y, x")),
+        ),
+        rows=tuple(zip(*columns, strict=True)),
+    )
+
+
+def _draw(request: Request, explained: Explained, colours: ColoursName) -> Drawing:
+    """Draw the images, the maps laid over them, and the maps alone, each on its own scale."""
+    scale = Scale("relative to each map", -1.0 if colours == "RdBu_r" else 0.0, 1.0, colours)
+    originals, overlays, maps = [], [], []
+    for image, map_HW in enumerate(explained.maps_BHW):
+        original_HWC = picture(request.subjects.images_NCHW[image])
+        share_HW = map_HW / spread(map_HW)
+        colours_HWC = scale.colour(share_HW)
+        predicted = request.trained.class_names[int(explained.scores_BK[image].argmax())]
+        label = request.subjects.labels[image]
+        words = f"{label} → {predicted}" if label != NO_LABEL else f"→ {predicted}"
+        originals.append(Tile(words, [original_HWC]))
+        overlays.append(Tile("", [overlay(original_HWC, colours_HWC, share_HW.abs())]))
+        peak = f"peak {signed(float(map_HW.max()))}" if map_HW.any() else "nothing"
+        speaks_for = _explained_class(request, explained, image)
+        maps.append(Tile(f"{speaks_for}: {peak}", [colours_HWC]))
+    columns = min(MOST_COLUMNS, len(originals))
+    sections = [
+        Section("the images: class → predicted", originals, columns),
+        Section(explained.what, maps, columns, scale=scale),
+        Section("laid over the images", overlays, columns, num_title_lines=0),
+    ]
+    return draw_gallery(sections, f"What speaks for a class: {request.trained.config.model.name}")

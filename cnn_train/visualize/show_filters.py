@@ -1,0 +1,93 @@
+"""The filters of a first layer, or the templates of a linear classifier, as a page and a picture.
+
+Shape letters: K filters, C colours, H W pixels of a filter.
+"""
+
+from torch import Tensor
+
+from ..errors import UsageError
+from ..figures.gallery import Section, Tile, draw_gallery
+from ..figures.style import Drawing
+from .filters import Filters, first_filters
+from .pictures import picture, signed_picture
+from .request import Block, Column, Request, Visualization, aligned
+
+NUM_FILTERS = 64
+NUM_ROWS = 10
+
+
+def show_filters(request: Request) -> Visualization:
+    """Show the weights of the layer that reads the pixels; all are listed in the document."""
+    filters = first_filters(request.runs, request.trained.image_shape)
+    if request.layers not in ((), (filters.layer,)):
+        raise UsageError(
+            f"--layer {', '.join(request.layers)}: only {filters.layer} reads pixels; for other "
+            "layers use --method top-patches"
+        )
+    norm_K = filters.weights_KCHW.flatten(1).norm(dim=1)
+    default = len(norm_K) if filters.are_templates else NUM_FILTERS
+    shown = request.choose_channels(norm_K, default)
+    if not request.channels:
+        shown = sorted(shown)
+    names = _names(request, filters)
+    return Visualization(
+        blocks=(_describe(filters, names, shown, norm_K),),
+        document={
+            "layer": filters.layer,
+            "are_templates": filters.are_templates,
+            "filters": [
+                {"channel": k, "name": names[k], "norm": float(norm_K[k]),
+                 "weights": filters.weights_KCHW[k].tolist()}
+                for k in shown
+            ],
+        },
+        draw=lambda: _draw(request, filters, names, shown),
+    )  # fmt: skip
+
+
+def _names(request: Request, filters: Filters) -> list[str]:
+    if filters.are_templates:
+        return list(request.trained.class_names)
+    return [str(number) for number in range(len(filters.weights_KCHW))]
+
+
+def _describe(filters: Filters, names: list[str], shown: list[int], norm_K: Tensor) -> Block:
+    number, _, height, width = filters.weights_KCHW.shape
+    kind = "templates, one per class" if filters.are_templates else "filters"
+    rows = sorted(shown, key=lambda k: -float(norm_K[k]))[:NUM_ROWS]
+    if filters.are_templates:
+        rows = shown
+    lines = (f"the {len(rows)} largest of {number}",) if len(rows) < number else ()
+    return Block(
+        heading=f"{filters.layer}: {number} {kind}, {width} × {height} px",
+        lines=lines,
+        columns=(
+            Column("class" if filters.are_templates else "filter", not filters.are_templates),
+            Column("size ‖w‖"),
+            Column("largest weight"),
+            Column("smallest"),
+        ),
+        rows=tuple(
+            zip(
+                (names[k] for k in rows),
+                aligned([float(norm_K[k]) for k in rows]),
+                aligned([float(filters.weights_KCHW[k].max()) for k in rows]),
+                aligned([float(filters.weights_KCHW[k].min()) for k in rows]),
+                strict=True,
+            )
+        ),
+    )
+
+
+def _draw(request: Request, filters: Filters, names: list[str], shown: list[int]) -> Drawing:
+    tiles = []
+    for k in shown:
+        weights_CHW = filters.weights_KCHW[k]
+        scale = float(weights_CHW.abs().max()) or 1.0
+        tiles.append(Tile(names[k], [picture(signed_picture(weights_CHW, scale))]))
+    heading = f"{len(shown)} of {len(names)}, each on its own scale: grey is zero"
+    section = Section(heading, tiles, num_columns=5 if filters.are_templates else 8)
+    kind = "Templates" if filters.are_templates else "Filters"
+    return draw_gallery(
+        [section], f"{kind} of {request.trained.config.model.name}, {filters.layer}"
+    )

@@ -1,0 +1,111 @@
+"""What the channels of some layers make of an image: feature maps.
+
+Shape letters: B images, C channels, H W units of a map.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..figures.gallery import Scale, Section, Tile, draw_gallery
+from ..figures.style import Drawing
+from .layers import Units, unit_maps
+from .pictures import picture, spread
+from .request import Block, Column, Request, Visualization, signed
+
+NUM_MAPS = 23
+NUM_COLUMNS = 8
+
+
+def show_maps(request: Request) -> Visualization:
+    """Show the strongest maps of each layer for each image; all maxima are in the document."""
+    units = request.units()
+    with torch.no_grad():
+        maps = unit_maps(request.trained.model, units, request.inputs())
+    shown = {
+        (one.layer, image): request.choose_channels(
+            maps[one.layer][image].flatten(1).amax(dim=1).cpu(), NUM_MAPS
+        )
+        for one in units
+        for image in range(len(request.subjects))
+    }
+    return Visualization(
+        blocks=tuple(
+            _describe(request, units, maps, image) for image in range(len(request.subjects))
+        ),
+        document={
+            "images": [
+                {
+                    "image": name,
+                    "layers": [_document(one, maps[one.layer][image]) for one in units],
+                }
+                for image, name in enumerate(request.subjects.names)
+            ]
+        },
+        draw=lambda: _draw(request, units, maps, shown),
+    )
+
+
+def _document(units: Units, maps_CHW: Tensor) -> dict[str, Any]:
+    return {
+        "layer": units.layer,
+        "measured_at": units.measured_at,
+        "map_size": list(units.map_size),
+        "maxima": maps_CHW.flatten(1).amax(dim=1).tolist(),
+        "means": maps_CHW.flatten(1).mean(dim=1).tolist(),
+    }
+
+
+def _describe(request: Request, units: list[Units], maps: dict[str, Tensor], image: int) -> Block:
+    rows = []
+    for one in units:
+        maps_CHW = maps[one.layer][image]
+        maximum_C = maps_CHW.flatten(1).amax(dim=1)
+        strongest = int(maximum_C.argmax())
+        rows.append(
+            (
+                one.description,
+                f"{one.num_channels:,} of {one.map_size[1]} × {one.map_size[0]}",
+                f"{100 * float((maximum_C > 0).float().mean()):.0f} %",
+                f"{100 * float((maps_CHW > 0).float().mean()):.0f} %",
+                str(strongest),
+                signed(float(maximum_C[strongest])),
+            )
+        )
+    columns = ("channels", "active", "units active", "strongest", "value")
+    return Block(
+        heading=f"{request.subjects.names[image]} ({request.subjects.labels[image]})",
+        columns=(Column("layer", is_number=False), *map(Column, columns)),
+        rows=tuple(rows),
+    )
+
+
+def _draw(
+    request: Request,
+    units: list[Units],
+    maps: dict[str, Tensor],
+    shown: dict[tuple[str, int], list[int]],
+) -> Drawing:
+    sections = []
+    for image in range(len(request.subjects)):
+        for one in units:
+            maps_CHW = maps[one.layer][image].float().cpu()
+            channels = shown[one.layer, image]
+            scale = scale_of(maps_CHW[channels])
+            original = picture(request.subjects.images_NCHW[image])
+            tiles = [Tile(request.subjects.names[image], [original])]
+            tiles += [Tile(f"channel {c}", [scale.colour(maps_CHW[c])]) for c in channels]
+            size = f"{one.map_size[1]} × {one.map_size[0]}"
+            number = f"{len(channels)} of {one.num_channels} maps of {size}"
+            heading = f"{one.description}: {number}"
+            sections.append(Section(heading, tiles, NUM_COLUMNS, scale=scale))
+    return draw_gallery(sections, f"Feature maps of {request.trained.config.model.name}")
+
+
+def scale_of(maps: Tensor) -> Scale:
+    """Return the colours for activations: from 0 up, or both ways where some are negative."""
+    limit = spread(maps)
+    if float(maps.min()) < 0:
+        return Scale("activation", -limit, limit, "RdBu_r")
+    return Scale("activation", 0.0, limit)

@@ -1,0 +1,143 @@
+"""The patches that excite each channel most, and what in them does: top-patches, guided, deconv.
+
+Shape letters: C channels, P places per channel.
+"""
+
+from collections import Counter
+from typing import Any
+
+import torch
+
+from .backward_rules import RuleName, unit_signals
+from .draw_patches import draw_patches
+from .layer_patches import LayerPatches, choose_channels
+from .layers import Units
+from .request import NO_LABEL, Block, Column, Request, Visualization, aligned, count_images
+from .top_patches import find_places
+
+MOST_DEAD_NAMED = 10
+MOST_KINDS_NAMED = 3
+
+
+def show_top_patches(request: Request) -> Visualization:
+    """Show for the strongest channels of each layer the patches that excite them most."""
+    return _show(request, None)
+
+
+def show_guided(request: Request) -> Visualization:
+    """Show beside the strongest patches what guided backpropagation brings back from them."""
+    return _show(request, "guided")
+
+
+def show_deconv(request: Request) -> Visualization:
+    """Show beside the strongest patches what the deconvolutional network makes of them."""
+    return _show(request, "deconv")
+
+
+def _show(request: Request, rule: RuleName | None) -> Visualization:
+    units, (_, height, width) = request.units(), request.trained.image_shape
+    if rule:
+        _require_rule(request, units, rule)
+    description = f"Searching {count_images(len(request.subjects))} for the strongest places"
+    places = find_places(request.trained.model, units, request.batches(description))
+    layers = [
+        LayerPatches(
+            one, places[one.layer], choose_channels(request, places[one.layer]), (height, width)
+        )
+        for one in units
+    ]
+    return Visualization(
+        blocks=tuple(_describe(request, layer) for layer in layers),
+        document={"layers": [_document(request, layer) for layer in layers]},
+        draw=lambda: draw_patches(request, layers, rule),
+    )
+
+
+def _require_rule(request: Request, units: list[Units], rule: RuleName) -> None:
+    """Try the rule on one image, so that a network without it is refused before the search."""
+    for one in units:
+        place_13 = torch.zeros(1, 3, dtype=torch.int64)
+        unit_signals(request.trained.model, one, request.inputs(1), place_13, rule)
+
+
+def _describe(request: Request, layer: LayerPatches) -> Block:
+    places, shown = layer.places, layer.shown
+    strongest = [float(places.values_CP[channel, 0]) for channel in shown]
+    weakest = [
+        float(places.values_CP[channel, max(layer.num_worth_showing(channel) - 1, 0)])
+        for channel in shown
+    ]
+    values = aligned([*strongest, *weakest])  # with equally many decimals
+    columns = (
+        map(str, shown),
+        [f"{100 * int(places.num_active_C[c]) / places.num_images:.1f} %" for c in shown],
+        values[: len(shown)],
+        values[len(shown) :],
+        [_origins(request, layer, channel) for channel in shown],
+    )
+    return Block(
+        heading=layer.heading(),
+        lines=(_dead_words(layer),),
+        columns=(
+            *map(Column, ("channel", "positive on", "strongest", "weakest")),
+            Column("what its patches come from", is_number=False),
+        ),
+        rows=tuple(zip(*columns, strict=True)),
+    )
+
+
+def _dead_words(layer: LayerPatches) -> str:
+    dead, images = layer.dead_channels(), count_images(layer.places.num_images)
+    if dead is None:
+        return f"{layer.units.measured_at} is no ReLU: dead channels are not counted"
+    if not dead:
+        return f"no dead channels on {images}"
+    more = " …" if len(dead) > MOST_DEAD_NAMED else ""
+    names = ", ".join(map(str, dead[:MOST_DEAD_NAMED])) + more
+    number = f"{len(dead)} of {layer.units.num_channels:,} channels"
+    return f"{number} dead (never active) on {images}: {names}"
+
+
+def _origins(request: Request, layer: LayerPatches, channel: int) -> str:
+    """Count the classes of a channel's images (their names where they have none), most first."""
+    subjects = request.subjects
+    images = layer.places.image_CP[channel, : layer.num_worth_showing(channel)].tolist()
+    kinds = [
+        subjects.names[i] if subjects.labels[i] == NO_LABEL else subjects.labels[i] for i in images
+    ]
+    common = Counter(kinds).most_common()
+    words = [f"{kind} {number}" for kind, number in common[:MOST_KINDS_NAMED]]
+    return ", ".join(words) + (" …" if len(common) > MOST_KINDS_NAMED else "")
+
+
+def _document(request: Request, layer: LayerPatches) -> dict[str, Any]:
+    units = layer.units
+    return {
+        "layer": units.layer,
+        "measured_at": units.measured_at,
+        "num_channels": units.num_channels,
+        "map_size": list(units.map_size),
+        "receptive_field_px": list(units.field.size_px),
+        "num_images": layer.places.num_images,
+        "dead_channels": layer.dead_channels(),
+        "channels": [_channel_document(request, layer, channel) for channel in layer.shown],
+    }
+
+
+def _channel_document(request: Request, layer: LayerPatches, channel: int) -> dict[str, Any]:
+    places, patches = layer.places, []
+    for p, window in enumerate(layer.windows(channel)):
+        image = int(places.image_CP[channel, p])
+        label = request.subjects.labels[image]
+        patches.append(
+            {
+                "image": request.subjects.names[image],
+                "label": None if label == NO_LABEL else label,
+                "activation": float(places.values_CP[channel, p]),
+                "row": int(places.row_CP[channel, p]),
+                "column": int(places.column_CP[channel, p]),
+                "window_px": [window.top, window.left, window.height, window.width],
+            }
+        )
+    num_active = int(places.num_active_C[channel])
+    return {"channel": channel, "num_active_images": num_active, "patches": patches}

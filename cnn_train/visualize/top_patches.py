@@ -1,0 +1,111 @@
+"""For each channel, the places in a set of images that excite it most.
+
+Every image is asked once where the channel is strongest; the strongest images win. So nine patches
+come from nine images, and not from nine neighbouring places of one.
+
+Shape letters: N images, B minibatch, C channels, P places per channel, H W pixels or units.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..models.receptive_field import ReceptiveField
+from .layers import Units, unit_maps
+
+NUM_PLACES = 9
+
+
+@dataclass(frozen=True)
+class Places:
+    """The strongest places of every channel of a layer, strongest first, on the CPU.
+
+    values_CP: activations. image_CP, row_CP, column_CP: which unit of which image. num_active_C:
+    on how many of the ``num_images`` images the channel is positive anywhere.
+    """
+
+    values_CP: Tensor
+    image_CP: Tensor
+    row_CP: Tensor
+    column_CP: Tensor
+    num_active_C: Tensor
+    num_images: int
+
+    def dead_channels(self) -> list[int]:
+        """Return the channels that are positive nowhere on any image."""
+        dead: list[int] = (self.num_active_C == 0).nonzero().flatten().tolist()
+        return dead
+
+
+@torch.no_grad()
+def find_places(
+    model: nn.Module,
+    units: Sequence[Units],
+    batches_BCHW: Iterable[Tensor],
+    num_places: int = NUM_PLACES,
+) -> Mapping[str, Places]:
+    """Return by layer the ``num_places`` strongest places of each channel in all batches.
+
+    Keeps one minibatch's maps and the best places so far, however many images there are. Of equal
+    activations the earlier image and the place nearer to the top left win.
+    """
+    best: dict[str, Places] = {}
+    for inputs_BCHW in batches_BCHW:
+        for layer, maps_BCHW in unit_maps(model, units, inputs_BCHW).items():
+            best[layer] = _keep_best(best.get(layer), maps_BCHW, num_places)
+    return best
+
+
+def _keep_best(best: Places | None, maps_BCHW: Tensor, num_places: int) -> Places:
+    width, first = maps_BCHW.shape[3], best.num_images if best else 0
+    strongest = maps_BCHW.contiguous().flatten(2).max(dim=2)
+    values_CB, place_CB = strongest.values.T.cpu(), strongest.indices.T.cpu()
+    image_CB = torch.arange(first, first + len(maps_BCHW)).expand_as(place_CB)
+    found = [values_CB, image_CB, place_CB // width, place_CB % width]
+    num_active_C = (values_CB > 0).sum(dim=1)
+    if best:
+        kept = (best.values_CP, best.image_CP, best.row_CP, best.column_CP)
+        found = [torch.cat(pair, dim=1) for pair in zip(kept, found, strict=True)]
+        num_active_C = num_active_C + best.num_active_C
+    order_CP = found[0].argsort(dim=1, descending=True, stable=True)[:, :num_places]
+    values_CP, image_CP, row_CP, column_CP = (part.gather(1, order_CP) for part in found)
+    return Places(values_CP, image_CP, row_CP, column_CP, num_active_C, first + len(maps_BCHW))
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of pixels; it may hang over the image's border."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def window_of(field: ReceptiveField, row: int, column: int, image_size: tuple[int, int]) -> Window:
+    """Return the pixels that a unit sees: its receptive field, at most the whole image.
+
+    Along an axis on which the field is at least as long as the image, the image is the window.
+    """
+    starts, lengths = [], []
+    for axis, position in enumerate((row, column)):
+        is_whole = not field.axes or field.size_px[axis] >= image_size[axis]
+        starts.append(0 if is_whole else field.start_px[axis] + position * field.jump_px[axis])
+        lengths.append(image_size[axis] if is_whole else field.size_px[axis])
+    return Window(starts[0], starts[1], lengths[0], lengths[1])
+
+
+def crop(image_CHW: Tensor, window: Window, *, outside: int) -> Tensor:
+    """Cut the window out of an image; what lies outside the image has the value ``outside``."""
+    channels, height, width = image_CHW.shape
+    patch_CHW = image_CHW.new_full((channels, window.height, window.width), outside)
+    top, left = max(window.top, 0), max(window.left, 0)
+    bottom = min(window.top + window.height, height)
+    right = min(window.left + window.width, width)
+    inside_CHW = image_CHW[:, top:bottom, left:right]
+    patch_CHW[
+        :, top - window.top : bottom - window.top, left - window.left : right - window.left
+    ] = inside_CHW
+    return patch_CHW

@@ -1,0 +1,168 @@
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torchvision.transforms.functional import to_pil_image
+
+from cnn_train.checkpoint import save_checkpoint
+from cnn_train.cli.visualize import MethodName
+from cnn_train.config.experiment import ExperimentConfig
+from cnn_train.data.catalogue import DATASETS
+from cnn_train.data.dataset import DataAccess
+from cnn_train.data.splits import load_training_splits
+from cnn_train.device import resolve_device
+from cnn_train.session import build_session
+from cnn_train.visualize.methods import METHODS
+
+Run = Callable[..., Any]
+EVERY_METHOD = pytest.mark.parametrize("method", METHODS)
+
+
+@pytest.fixture(autouse=True)
+def _test_split_stays_closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("visualize opened the test split")
+
+    monkeypatch.setenv("CNN_TRAIN_DATA", str(tmp_path / "data"))
+    for dataset in DATASETS.values():
+        monkeypatch.setattr(dataset, "load_test", refuse)
+
+
+@pytest.fixture(scope="module")
+def vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of an untrained, thin VGG-11 of drawn shapes."""
+    shapes = {"name": "shapes", "num_train": 40, "num_test": 10, "image_size": 32}
+    config = ExperimentConfig.model_validate(
+        {"data": shapes, "model": {"name": "vgg11", "width": 2}}
+    )
+    folder = tmp_path_factory.mktemp("visualize")
+    train, val = load_training_splits(config.data, DataAccess(folder, offline=True))
+    path = folder / "vgg.ckpt"
+    session = build_session(config, train, val, resolve_device("cpu"))
+    save_checkpoint(session.checkpoint(), path)
+    return path
+
+
+def test_the_command_line_knows_exactly_the_methods_that_there_are() -> None:
+    assert {name.value for name in MethodName} == set(METHODS)
+
+
+@EVERY_METHOD
+def test_json_is_one_document_and_the_picture_is_written(
+    method: str, cnn_train: Run, vgg: Path, tmp_path: Path
+) -> None:
+    result = cnn_train("visualize", vgg, "--method", method, "--json", "--out", "picture.png")
+    assert result.exit_code == 0, result.stderr
+    document = result.document
+    assert (document["method"], document["checkpoint"]) == (method, str(vgg))
+    assert len(document) > 2
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    assert "wrote picture.png" in result.stderr
+
+
+@EVERY_METHOD
+def test_the_page_fits_eighty_columns(
+    method: str, cnn_train: Run, vgg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cnn_train.cli import console
+
+    monkeypatch.setattr(console.stdout, "width", 80)
+    result = cnn_train("visualize", vgg, "--method", method)
+    assert result.exit_code == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert len(lines) > 2
+    assert max(map(len, lines)) <= 80
+    assert "add --out FILE.png" in result.stderr
+
+
+def test_layers_and_channels_are_listed_with_commas_or_by_repeating(
+    cnn_train: Run, vgg: Path
+) -> None:
+    arguments = ("visualize", vgg, "--method", "top-patches", "--json")
+    commas = cnn_train(*arguments, "--layer", "conv1_1,conv3_2", "--channel", "1,0").document
+    repeated = cnn_train(
+        *arguments, "--layer", "conv1_1", "--layer", "conv3_2", "--channel", 1, "--channel", 0
+    )
+    assert commas == repeated.document
+    assert [layer["layer"] for layer in commas["layers"]] == ["conv1_1", "conv3_2"]
+    assert [channel["channel"] for channel in commas["layers"][0]["channels"]] == [1, 0]
+
+
+def test_images_come_from_the_chosen_split_in_the_chosen_number(cnn_train: Run, vgg: Path) -> None:
+    arguments = ("visualize", vgg, "--method", "guided", "--layer", "conv1_1", "--json")
+    numbers = [
+        cnn_train(*arguments, *more).document["layers"][0]["num_images"]
+        for more in ((), ("--split", "train"), ("--split", "train", "--num-images", 7))
+    ]
+    assert numbers == [10, 30, 7]
+
+
+def test_an_image_file_is_looked_at_as_the_network_sees_it(
+    cnn_train: Run, vgg: Path, tmp_path: Path
+) -> None:
+    pixels = torch.randint(256, (3, 50, 70), dtype=torch.uint8)
+    to_pil_image(pixels).save(tmp_path / "cat.png")
+    result = cnn_train("visualize", vgg, "-m", "cam", "--image", "cat.png", "--json")
+    (one,) = result.document["images"]
+    assert (one["image"], one["label"]) == ("cat.png", None)
+    assert torch.tensor(one["map"]).shape == (32, 32)
+    page = cnn_train("visualize", vgg, "-m", "guided", "--image", "cat.png", "--layer", "conv1_1")
+    assert "on 1 image\n" in page.stdout or "on 1 image:" in page.stdout
+    assert "cat.png 1" in page.stdout
+
+
+def test_filters_need_no_images(cnn_train: Run, vgg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("opened the images")
+
+    monkeypatch.setattr("cnn_train.evaluate.load_split", refuse)
+    assert cnn_train("visualize", vgg, "--method", "filters").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["missing.ckpt", "-m", "maps"], 4, "missing.ckpt"),
+        (["CHECKPOINT", "-m", "dreams"], 2, "dreams"),
+        (["CHECKPOINT"], 2, "--method"),
+        (
+            ["CHECKPOINT", "-m", "maps", "--layer", "conv9_1"],
+            2,
+            "error: --layer conv9_1: the model",
+        ),
+        (
+            ["CHECKPOINT", "-m", "maps", "--channel", "two"],
+            2,
+            "error: --channel two: is no channel",
+        ),
+        (["CHECKPOINT", "-m", "maps", "--channel", "99"], 2, "error: --channel 99: the layer has"),
+        (["CHECKPOINT", "-m", "maps", "--out", "maps.gif"], 2, "saved as .png or .svg"),
+        (["CHECKPOINT", "-m", "maps", "--split", "test"], 2, "test"),
+        (["CHECKPOINT", "-m", "cam", "--class", "cow"], 2, "error: --class cow: the model knows"),
+        (["CHECKPOINT", "-m", "cam", "--image", "none.png"], 3, "error: none.png: no such file"),
+        (["CHECKPOINT", "-m", "filters", "--image", "a.png"], 2, "--method filters does not look"),
+        (["CHECKPOINT", "-m", "occlusion", "--window", "40"], 2, "error: --window 40: the image"),
+        (["CHECKPOINT", "-m", "maps", "--data-root", "x"], 2, "--data-root x"),
+    ],
+)
+def test_a_mistake_is_one_line_and_its_exit_code(
+    cnn_train: Run, vgg: Path, arguments: list[str], code: int, message: str
+) -> None:
+    named = [vgg if argument == "CHECKPOINT" else argument for argument in arguments]
+    result = cnn_train("visualize", *named)
+    assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
+def test_t_sne_without_its_library_is_one_line_that_says_what_to_install(
+    cnn_train: Run, vgg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
+    result = cnn_train("visualize", vgg, "-m", "embedding", "--projection", "tsne")
+    assert result.exit_code == 2
+    assert "pip install 'cnn-train[embedding]'" in result.stderr.splitlines()[-1]

@@ -1,0 +1,222 @@
+"""Every method on every kind of network: pages, documents and pictures; the network unchanged."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from cnn_train.errors import CheckpointError, DataError, UsageError
+from cnn_train.models import ARCHITECTURES
+from cnn_train.models.fastnet import FastNet
+from cnn_train.models.linear import LinearClassifier
+from cnn_train.models.mlp import MLP
+from cnn_train.models.resnet import ResNet
+from cnn_train.models.vgg import VGG
+from cnn_train.visualize.methods import METHODS
+from cnn_train.visualize.request import Request, Subjects, Visualization, aligned
+
+MakeRequest = Callable[..., Request]
+SHAPE = (3, 32, 32)
+THIN: dict[str, dict[str, Any]] = {
+    "MLPConfig": {"hidden_sizes": (8,)},
+    "FastNetConfig": {"widths": (4, 4, 8, 8), "activation": "gelu"},
+    "VGGConfig": {"width": 4},
+    "CifarResNetConfig": {"width": 2},
+    "ResNetConfig": {"width": 2},
+    "WideResNetConfig": {"depth": 10, "width": 1},
+    "MobileNetV2Config": {"width_multiplier": 0.1},
+    "DenseNetConfig": {"growth": 2},
+    "TorchvisionConfig": {"architecture": "shufflenet_v2_x0_5"},
+}
+ONE_OF_EACH_FAMILY = {config: name for name, config in reversed(ARCHITECTURES.items())}
+
+
+def build(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    config_type = ARCHITECTURES[name]
+    return config_type(name=name, **THIN.get(config_type.__name__, {})).build(3, SHAPE)
+
+
+def check(found: Visualization) -> None:
+    """Draw the picture, and require a page whose rows fit its columns and a valid document."""
+    json.dumps(found.document, allow_nan=False)
+    assert found.blocks
+    for block in found.blocks:
+        assert all(len(row) == len(block.columns) for row in block.rows)
+    assert found.draw().axes
+
+
+REFUSED = {
+    "linear": {"cam"},
+    "mlp": {"cam"},
+    "fastnet": {"guided", "deconv"},  # its activation is GELU here
+}
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH_FAMILY.values())
+def test_methods_work_on_every_family_of_networks_and_leave_it_as_it_was(
+    name: str, make_request: MakeRequest
+) -> None:
+    model = build(name)
+    request = make_request(model, num_images=4)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    trainable = [parameter.requires_grad for parameter in model.parameters()]
+    for method in ("maps", "top-patches", "guided", "saliency", "cam", "embedding"):
+        if method in REFUSED.get(name, ()):
+            with pytest.raises(UsageError, match=f"--method {method}"):
+                METHODS[method].show(request)
+        else:
+            check(METHODS[method].show(request))
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    assert [parameter.requires_grad for parameter in model.parameters()] == trainable
+    assert all(parameter.grad is None for parameter in model.parameters())
+    for module in model.modules():
+        assert not module._forward_hooks and not module._forward_pre_hooks and not module.training
+
+
+def test_the_network_is_unhooked_even_where_a_method_fails(make_request: MakeRequest) -> None:
+    model = FastNet(3, SHAPE, widths=(2, 2, 2, 2), activation="gelu")
+    with pytest.raises(UsageError, match="GELU"):
+        METHODS["guided"].show(make_request(model, layers=("stage2.conv",)))
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_top_patches_document_tells_where_each_patch_lies(make_request: MakeRequest) -> None:
+    request = make_request(VGG(3, SHAPE, width=2), layers=("conv2_1",), channels=(3, 1))
+    (layer,) = METHODS["top-patches"].show(request).document["layers"]
+    assert (layer["measured_at"], layer["num_channels"]) == ("relu2_1", 4)
+    assert (layer["map_size"], layer["receptive_field_px"]) == ([16, 16], [10, 10])
+    assert [channel["channel"] for channel in layer["channels"]] == [3, 1]
+    for channel in layer["channels"]:
+        activations = [patch["activation"] for patch in channel["patches"]]
+        assert activations == sorted(activations, reverse=True)
+        assert all(activation > 0 for activation in activations)
+        for patch in channel["patches"]:  # two convolutions of padding 1, a pooling and one more
+            assert patch["window_px"] == [2 * patch["row"] - 4, 2 * patch["column"] - 4, 10, 10]
+            assert patch["image"] in request.subjects.names
+
+
+def test_dead_channels_are_counted_and_named(make_request: MakeRequest) -> None:
+    model = VGG(3, SHAPE, width=4)
+    with torch.no_grad():
+        model.bn1_1.bias[[0, 2]] = -1000.0
+    found = METHODS["guided"].show(make_request(model, layers=("conv1_1", "pool1")))
+    assert found.document["layers"][0]["dead_channels"] == [0, 2]
+    assert found.blocks[0].lines == ("2 of 4 channels dead (never active) on 12 images: 0, 2",)
+    assert found.document["layers"][1]["dead_channels"] is None
+    assert found.blocks[1].lines == ("pool1 is no ReLU: dead channels are not counted",)
+    titles = [text.get_text() for text in found.draw().axes[0].texts]
+    assert any("2 never active" in title for title in titles)
+    assert titles.count("never active") == 2
+
+
+def test_channels_with_the_same_images_come_last(make_request: MakeRequest) -> None:
+    """Channels 0, 1 and 3 are one filter at three strengths, and 2 is its negative."""
+    model = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.Flatten(), nn.Linear(4096, 3))
+    sizes = torch.tensor([1.0, 2.0, -0.1, 3.0])
+    model[0].weight.data = sizes[:, None, None, None].expand(4, 3, 1, 1).clone()
+    request = make_request(model, num_images=40, layers=("0",), num_channels=3)
+    (layer,) = METHODS["top-patches"].show(request).document["layers"]
+    assert [channel["channel"] for channel in layer["channels"]] == [3, 2, 1]
+
+
+@pytest.mark.parametrize("method", ["saliency", "cam", "occlusion"])
+def test_a_class_that_is_named_is_explained_instead_of_the_predicted_one(
+    method: str, make_request: MakeRequest
+) -> None:
+    model = VGG(3, SHAPE, width=2)
+    own = METHODS[method].show(make_request(model, num_images=2)).document["images"]
+    assert [one["explained"] for one in own] == [one["predicted"] for one in own]
+    named = METHODS[method].show(make_request(model, num_images=2, label="class 1"))
+    assert [one["explained"] for one in named.document["images"]] == ["class 1"] * 2
+    check(named)
+
+
+def test_occlusion_covers_windows_of_the_chosen_size(make_request: MakeRequest) -> None:
+    model = LinearClassifier(3, (3, 8, 8))
+    found = METHODS["occlusion"].show(make_request(model, (3, 8, 8), num_images=1, window_px=1))
+    (one,) = found.document["images"]
+    assert "1 × 1 px" in found.document["what"]
+    label = int(one["explained"].removeprefix("class "))
+    request = make_request(model, (3, 8, 8), num_images=1)
+    templates_KCHW = model.fc.weight.detach().view(3, 3, 8, 8)
+    expected_HW = (templates_KCHW[label] * request.inputs()[0]).sum(dim=0)
+    assert torch.allclose(torch.tensor(one["map"]), expected_HW, atol=1e-6)
+    assert one["peak"] == list(divmod(int(expected_HW.argmax()), 8))
+
+
+def test_a_linear_models_filters_are_named_by_class(make_request: MakeRequest) -> None:
+    found = METHODS["filters"].show(make_request(LinearClassifier(3, SHAPE)))
+    assert [one["name"] for one in found.document["filters"]] == ["class 0", "class 1", "class 2"]
+    check(found)
+    units = METHODS["filters"].show(make_request(MLP(3, SHAPE, hidden_sizes=(70,))))
+    assert len(units.document["filters"]) == 64
+    assert "the 10 largest of 70" in units.blocks[0].lines
+    check(units)
+
+
+def test_the_default_map_of_a_cam_is_the_last_one(make_request: MakeRequest) -> None:
+    for model, layer in ((VGG(3, SHAPE, width=2), "relu5_3, 2 × 2"),
+                         (ResNet(3, SHAPE, width=2), "stage4.1.relu2, 4 × 4")):  # fmt: skip
+        found = METHODS["cam"].show(make_request(model, num_images=1))
+        assert layer in found.document["what"]
+
+
+def test_a_cam_of_zeros_is_said_in_words(make_request: MakeRequest) -> None:
+    model = nn.Sequential(nn.Conv2d(3, 1, 1), nn.ReLU(), nn.Flatten(), nn.Linear(1024, 3))
+    nn.init.constant_(model[3].weight, -1.0)
+    found = METHODS["cam"].show(make_request(model, num_images=2, layers=("1",)))
+    assert found.blocks[0].lines == ("nothing there speaks for the class (a map of zeros): 2 of 2",)
+    check(found)
+
+
+@pytest.mark.parametrize(
+    ("method", "choices", "message"),
+    [
+        ("maps", {"channels": (16,)}, "--channel 16: the layer has the channels 0 to 1"),
+        ("maps", {"layers": ("convx",)}, "--layer convx"),
+        ("cam", {"layers": ("fc",)}, "--layer fc: has no map"),
+        ("cam", {"layers": ("conv1_1", "conv1_2")}, "name one --layer"),
+        ("cam", {"label": "cow"}, "--class cow: the model knows class 0, class 1, class 2"),
+        ("occlusion", {"window_px": 33}, "--window 33: the image's side is 32 px"),
+        ("filters", {"layers": ("conv1_2",)}, "only conv1_1 reads pixels"),
+        ("embedding", {"num_images": 1}, "one image makes no map"),
+    ],
+)
+def test_a_choice_that_cannot_be_is_named(
+    method: str, choices: dict[str, Any], message: str, make_request: MakeRequest
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        METHODS[method].show(make_request(VGG(3, SHAPE, width=2), **choices))
+
+
+def test_images_are_taken_evenly_from_a_set_that_is_sorted_by_class(
+    make_images: Callable[..., Any],
+) -> None:
+    images = make_images(30)
+    ordered = images.select(images.labels_N.argsort(stable=True))
+    assert Subjects.of(ordered, 3).labels == ("class 0", "class 1", "class 2")
+    assert len(Subjects.of(ordered, 100)) == 30
+
+
+def test_weights_that_are_not_finite_are_refused(make_request: MakeRequest) -> None:
+    model = LinearClassifier(3, SHAPE)
+    nn.init.constant_(model.fc.bias, torch.nan)
+    with pytest.raises(CheckpointError, match=r"not finite \(NaN\)"):
+        make_request(model)
+
+
+def test_files_need_a_model_of_square_colour_images() -> None:
+    with pytest.raises(DataError, match="4×8 pixels and 1 channels"):
+        Subjects.load([], (1, 8, 4))
+
+
+def test_numbers_of_a_column_have_equally_many_decimals() -> None:
+    assert aligned([12.345, -1.0, 0.0]) == ["12.3", "−1.0", "0.0"]
+    assert aligned([0.0123, 0.5e-3]) == ["0.0123", "0.0005"]
+    assert aligned([1234.5, 1.0]) == ["1234", "1"]
+    assert aligned([0.0]) == ["0.00"]
+    assert aligned([]) == []
