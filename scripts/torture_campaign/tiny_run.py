@@ -50,11 +50,15 @@ class TinyRun:
 
     @property
     def arguments(self) -> list[str]:
-        """The one command that starts the run, goes on with it, and says when it is done."""
+        """The one command that starts the run, goes on with it, and says when it is done.
+
+        Decoded images are kept beside the run, so that another run decodes its own.
+        """
         path = self.directory / "tiny.yaml"
         if not path.exists():
             path.write_text(self.config, "utf-8")
-        return ["fit", "--config", str(path), "--run-root", str(self.root), "--resume", "auto"]
+        places = ["--run-root", str(self.root), "--data-dir", str(self.directory / "data")]
+        return ["fit", "--config", str(path), *places, "--resume", "auto"]
 
     @property
     def cold_command(self) -> list[str]:
