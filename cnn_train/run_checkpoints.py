@@ -52,9 +52,10 @@ def load_newest(run: RunDirectory) -> FoundCheckpoint:
 
     Raises CheckpointError, which says what is wrong with each of them, where none is good.
     """
-    states = list(run.states.values())
+    last, states = run.last_checkpoint, reversed(list(run.states.values()))
+    others = [path for path in states if not (last.exists() and path.samefile(last))]
     complaints: list[str] = []
-    for path in dict.fromkeys([run.last_checkpoint, *reversed(states)]):
+    for path in [last, *others]:
         try:
             return FoundCheckpoint(load_checkpoint(path), path, tuple(complaints))
         except CheckpointError as problem:

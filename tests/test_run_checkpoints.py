@@ -90,8 +90,9 @@ def test_the_newest_good_state_is_found_behind_damaged_ones(
     found = load_newest(run)
     assert found.checkpoint.step == 1
     assert found.path == run.states[1]
+    state_3_by_another_name = run.last_checkpoint
     assert [complaint.split(":")[0] for complaint in found.damaged] == [
-        str(path) for path in (run.last_checkpoint, run.states[3], run.states[2])
+        str(path) for path in (state_3_by_another_name, run.states[2])
     ]
 
 
@@ -108,7 +109,9 @@ def test_a_run_without_a_good_state_says_so_for_each(
     run: RunDirectory, save: Callable[..., None]
 ) -> None:
     save(1)
+    save(2)
     damage(run.states[1])
+    damage(run.states[2])
     with pytest.raises(CheckpointError, match=r"last\.ckpt.*\n.*step-00000001\.ckpt"):
         load_newest(run)
 

@@ -40,7 +40,8 @@ def _draw_reliability(axes: Axes, used: Sequence[CalibrationBin]) -> None:
     axes.vlines(confidence, accuracy, confidence, color=ORANGE, linewidth=2.5, label="gap")
     axes.plot(confidence, confidence, "o", color=ORANGE, markersize=3.5)
     axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1.02)
+    axes.set_ylim(0, 1.3)  # no bar is higher than 1, so that the legend covers none
+    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     add_legend(axes, loc="upper left")
 
 

@@ -189,6 +189,7 @@ def test_a_damaged_last_checkpoint_costs_the_way_from_the_one_before(
     resumed = cnn_train("fit", "--resume", "runs/latest", "--json")
     assert resumed.exit_code == 0
     assert "last.ckpt: damaged (checksum mismatch)" in resumed.stderr
+    assert resumed.stderr.count("checksum mismatch") == 1
     assert "going on from step-00000003.ckpt instead" in resumed.stderr
     assert same_weights(last(resumed), last(straight))
 
@@ -200,7 +201,7 @@ def test_without_any_good_checkpoint_each_of_them_is_named(cnn_train: Run, stopp
         path.write_bytes(path.read_bytes()[:-1])
     refused = cnn_train("fit", "--resume", "runs/latest")
     assert refused.exit_code == 4
-    for name in ("last.ckpt", "step-00000002.ckpt", "step-00000000.ckpt"):
+    for name in ("last.ckpt", "step-00000000.ckpt"):
         assert name in errors(refused)
 
 
