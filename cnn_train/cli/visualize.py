@@ -82,6 +82,9 @@ def visualize(
     projection: Annotated[
         Projection, typer.Option("--projection", help="embedding: pca, or tsne (scikit-learn).")
     ] = Projection.pca,
+    signals_only: Annotated[
+        bool, typer.Option("--signals-only", help="guided, deconv: draw no patches beside them.")
+    ] = False,
     data_root: Annotated[
         Path | None,
         typer.Option("--data-root", help="Where the dataset's own images lie, if they moved."),
@@ -106,6 +109,8 @@ def visualize(
 
     if out is not None:
         check_figure_path(out)
+    if signals_only and method not in (MethodName.guided, MethodName.deconv):
+        raise UsageError(f"--signals-only: --method {method.value} draws no signals; leave it out")
     channels = _numbers(channel or [])
     path = find_checkpoint(checkpoint)
     trained = load_trained_model(path, device)
@@ -126,6 +131,7 @@ def visualize(
         label=label,
         window_px=window,
         projection=projection.value,
+        signals_only=signals_only,
         progress=progress,
     )
     found = chosen.show(request)

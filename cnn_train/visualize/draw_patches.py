@@ -30,16 +30,28 @@ def draw_patches(
 ) -> Drawing:
     """Draw a section per layer: a tile of patches for each channel, and one of their signals."""
     sections = [_section(request, layer, rule) for layer in layers]
-    kind = "Strongest patches" + (f" and their {RULE_WORDS[rule]}" if rule else "")
     images = count_images(len(request.subjects))
-    return draw_gallery(sections, f"{kind}: {request.trained.config.model.name}, {images}")
+    model = request.trained.config.model.name
+    return draw_gallery(sections, f"{_kind(rule, request.signals_only)}: {model}, {images}")
+
+
+def _kind(rule: RuleName | None, signals_only: bool) -> str:
+    if not rule:
+        return "Strongest patches"
+    words = RULE_WORDS[rule]
+    return (
+        f"{words.capitalize()} of the strongest patches"
+        if signals_only
+        else (f"Strongest patches and their {words}")
+    )
 
 
 def _section(request: Request, layer: LayerPatches, rule: RuleName | None) -> Section:
     tiles = []
     for start in range(0, len(layer.shown), NUM_COLUMNS):
         row = layer.shown[start : start + NUM_COLUMNS]
-        tiles += [_patch_tile(request, layer, channel) for channel in row]
+        if not request.signals_only:
+            tiles += [_patch_tile(request, layer, channel) for channel in row]
         if rule:
             tiles += [_signal_tile(request, layer, channel, rule) for channel in row]
             tiles += [Tile("", [])] * (len(layer.shown[:NUM_COLUMNS]) - len(row))
@@ -58,8 +70,12 @@ def _patch_tile(request: Request, layer: LayerPatches, channel: int) -> Tile:
         picture(crop(image_CHW, window, outside=PALE_GREY))
         for image_CHW, window in zip(images, layer.windows(channel), strict=False)
     ]
-    strongest = float(layer.places.values_CP[channel, 0])
-    return Tile(f"channel {channel}: {signed(strongest)}", patches)
+    return Tile(_title(layer, channel), patches)
+
+
+def _title(layer: LayerPatches, channel: int) -> str:
+    """Return the channel and the strongest of its values."""
+    return f"channel {channel}: {signed(float(layer.places.values_CP[channel, 0]))}"
 
 
 def _signal_tile(request: Request, layer: LayerPatches, channel: int, rule: RuleName) -> Tile:
@@ -71,7 +87,7 @@ def _signal_tile(request: Request, layer: LayerPatches, channel: int, rule: Rule
     for signal_CHW, window in zip(signals_BCHW, windows, strict=True):
         scale = spread(crop(signal_CHW, window, outside=0))
         patches.append(picture(crop(signed_picture(signal_CHW, scale), window, outside=PALE_GREY)))
-    return Tile(RULE_WORDS[rule], patches)
+    return Tile(_title(layer, channel) if request.signals_only else RULE_WORDS[rule], patches)
 
 
 def _signals(request: Request, layer: LayerPatches, channel: int, rule: RuleName) -> Tensor:

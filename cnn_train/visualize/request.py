@@ -81,6 +81,7 @@ class Request:
     label: str | None = None
     window_px: int | None = None
     projection: Literal["pca", "tsne"] = "pca"
+    signals_only: bool = False
     progress: Progress = silent
 
     def __post_init__(self) -> None:

@@ -127,6 +127,7 @@ def test_filters_need_no_images(cnn_train: Run, vgg: Path, monkeypatch: pytest.M
     [
         (["missing.ckpt", "-m", "maps"], 4, "missing.ckpt"),
         (["CHECKPOINT", "-m", "dreams"], 2, "dreams"),
+        (["CHECKPOINT", "-m", "cam", "--signals-only"], 2, "cam draws no signals"),
         (["CHECKPOINT"], 2, "--method"),
         (
             ["CHECKPOINT", "-m", "maps", "--layer", "conv9_1"],

@@ -113,6 +113,19 @@ def test_dead_channels_are_counted_and_named(make_request: MakeRequest) -> None:
     assert titles.count("never active") == 2
 
 
+def test_signals_may_be_drawn_without_the_images_that_they_come_from(
+    make_request: MakeRequest,
+) -> None:
+    both, alone = (
+        METHODS["guided"].show(make_request(VGG(3, SHAPE, width=2), signals_only=only)).draw()
+        for only in (False, True)
+    )
+    titles = [text.get_text() for text in alone.axes[0].texts]
+    assert titles[1].startswith("channel ")
+    assert "guided gradients" not in titles
+    assert len(alone.axes[0].texts) < len(both.axes[0].texts)
+
+
 def test_channels_with_the_same_images_come_last(make_request: MakeRequest) -> None:
     """Channels 0, 1 and 3 are one filter at three strengths, and 2 is its negative."""
     model = nn.Sequential(nn.Conv2d(3, 4, 1, bias=False), nn.Flatten(), nn.Linear(4096, 3))
