@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,7 @@ class RunDirectory:
         try:
             lock.acquire(blocking=False)
         except Timeout:
-            pid = holder.read_text("utf-8").strip() if holder.exists() else "unknown"
+            pid = (holder.read_text("utf-8") if holder.exists() else "").strip() or "unknown"
             raise LockedError(
                 f"{self.path}: locked by process {pid}, which is training in it; "
                 "wait for it, or stop it"
@@ -138,10 +138,12 @@ class RunDirectory:
                 f"{self.path}: cannot write in this run directory ({problem.strerror})"
             ) from None
         try:
-            holder.write_text(f"{os.getpid()}\n", "utf-8")
+            with suppress(OSError):  # it only helps others to a better message
+                holder.write_text(f"{os.getpid()}\n", "utf-8")
             yield
         finally:
-            holder.unlink(missing_ok=True)
+            with suppress(OSError):
+                holder.unlink(missing_ok=True)
             lock.release()
 
     def save_json(self, path: Path, document: Mapping[str, Any]) -> None:

@@ -157,6 +157,17 @@ def test_a_run_that_another_process_trains_in_is_locked_and_its_pid_named(tmp_pa
         pass
 
 
+def test_a_disk_that_refuses_the_note_of_the_holder_does_not_end_the_run(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    (run.path / ".lock-holder").mkdir()  # no file can be written there, nor removed
+    refused = pytest.raises(LockedError)
+    with run.locked():
+        (run.path / ".lock-holder").rmdir()
+        with refused as found, RunDirectory(run.path).locked():
+            pass
+    assert "locked by process unknown" in str(found.value)
+
+
 def test_a_torn_line_of_metrics_ends_what_is_read(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     run.save_metrics([{"epoch": 0}, {"epoch": 1}])
