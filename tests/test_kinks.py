@@ -43,7 +43,10 @@ def test_a_step_across_a_corner_is_noticed_and_one_beside_it_is_not(
     assert kinks_of(function, corner + 0.1, corner + 0.2) == []
 
 
-@pytest.mark.parametrize("function", [torch.tanh, F.gelu, F.silu, F.avg_pool2d], ids=str)
+SMOOTH = {"tanh": torch.tanh, "gelu": F.gelu, "silu": F.silu, "avg_pool2d": F.avg_pool2d}
+
+
+@pytest.mark.parametrize("function", SMOOTH.values(), ids=SMOOTH)
 def test_smooth_functions_have_no_kinks(function: Callable[..., Tensor]) -> None:
     settings = (1,) if function is F.avg_pool2d else ()
     with KinkWatch() as watch:

@@ -1,10 +1,10 @@
-"""What ``fit`` costs as a user runs it, beyond the arithmetic that training is made of.
+"""What ``fit`` costs as a user runs it, beyond making minibatches and learning from them.
 
-Ours: everything between the plan and the result of ``cnn-train fit``: shuffling, augmentation,
-normalisation, λR(W), schedule, tallies, the live display (drawn as on a terminal, into nothing),
-validation, checkpoints, metrics, learning curves. Plain: the same number of forward passes in the
-same precision and layout, cross-entropy, backward passes and SGD updates over minibatches that lie
-ready, and the forward passes and the loss of the validation images after every epoch.
+Ours: everything between the plan and the result of ``cnn-train fit``: the first loss, λR(W),
+tallies, schedule, the guard against divergence, the live display (drawn into nothing), validation,
+checkpoints, metrics, learning curves. Plain: forward passes in the same precision and layout,
+cross-entropy, backward passes and SGD updates over the same minibatches, made the same way, and
+the forward passes and the loss of the validation images after each epoch.
 """
 
 import os
@@ -51,7 +51,7 @@ def _compare(bench: Bench, name: str, epochs: int, images: tuple[ImageSet, Image
     def start() -> Session:
         return start_session(name, images, bench.device, BATCH_SIZE, epochs=epochs)
 
-    bare = PreparedRun(start())
+    bare = BareRun(start())
     samples = take_turns(
         {"ours": lambda: _fit(start(), bench.scratch), "plain": bare.seconds}, bench.repeats
     )
@@ -84,29 +84,28 @@ def _screen_into_nothing() -> Iterator[None]:
             yield
 
 
-class PreparedRun:
-    """The bare arithmetic of a session's whole run, its minibatches made beforehand."""
+class BareRun:
+    """The bare arithmetic of a session's whole run."""
 
     def __init__(self, session: Session) -> None:
+        self.session = session
         self.device = session.device.torch_device
-        self.epochs = [list(session.batches.epoch(epoch)) for epoch in range(session.config.epochs)]
-        self.validation = self._validation(session)
         model = build_plain_model(session.config, session.batches.images)
         model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loop = BareLoop(
             model, training_forward(model, session.device, session.precision, compiled=False)
         )
 
-    @staticmethod
-    def _validation(session: Session) -> list[Batch]:
-        size = evaluation_batch_size(session.val_images.image_shape)
-        return list(evaluation_batches(session.val_images, session.batches.normalization, size))
-
     def seconds(self) -> float:
         """Train and validate epoch by epoch; return the seconds it took."""
         with kept_memory():
             started = now(self.device)
-            for batches in self.epochs:
-                self.loop.train(batches)
-                self.loop.validate(self.validation)
+            for epoch in range(self.session.config.epochs):
+                self.loop.train(self.session.batches.epoch(epoch))
+                self.loop.validate(self._validation())
             return now(self.device) - started
+
+    def _validation(self) -> Iterator[Batch]:
+        images = self.session.val_images
+        size = evaluation_batch_size(images.image_shape)
+        return evaluation_batches(images, self.session.batches.normalization, size)

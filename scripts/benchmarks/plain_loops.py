@@ -96,7 +96,7 @@ class StudentLoop:
 
 
 class BareLoop:
-    """Forward, loss, backward, update over minibatches that lie ready; nothing is noted.
+    """Forward, loss, backward, update over the minibatches it is given; nothing is noted.
 
     ``forward`` is the model, or the model under autocast.
     """
