@@ -13,6 +13,7 @@ from . import checkpoint, config, data, models
 from .console import error, stdout
 from .evaluate import evaluate
 from .fit import fit
+from .playground import playground
 from .predict import predict
 from .profile import profile
 from .runs import runs
@@ -41,6 +42,7 @@ app.command()(evaluate)
 app.command()(predict)
 app.command()(runs)
 app.command()(profile)
+app.command()(playground)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(checkpoint.app, name="checkpoint")
