@@ -14,7 +14,7 @@ from .options import JsonOption
 if TYPE_CHECKING:
     from ..playground.settings import PlaygroundSettings
 
-EPOCHS = 100
+EPOCHS = 200
 
 
 def playground(
@@ -105,9 +105,7 @@ def _settings(given: Mapping[str, Any]) -> "PlaygroundSettings":
     return resolve_settings(said, "playground")
 
 
-def _train(
-    settings: "PlaygroundSettings", epochs: int, *, as_json: bool, out: Path | None
-) -> None:
+def _train(settings: "PlaygroundSettings", epochs: int, *, as_json: bool, out: Path | None) -> None:
     from ..figures.saving import check_figure_path
     from ..playground.headless import run_headless
     from .console import notice, print_json

@@ -46,8 +46,8 @@ def draw_decision_surface(
     picture = plane.imshow(
         surface_GG.numpy(),
         cmap=_LEADS,
-        vmin=-1.25,  # the full colours are left to the points
-        vmax=1.25,
+        vmin=-1.7,  # the full colours are left to the points
+        vmax=1.7,
         extent=(-reach, reach, -reach, reach),
         interpolation="bilinear",
     )
@@ -76,7 +76,7 @@ def _draw_points(axes: Axes, points: LabelledPoints, *, hollow: bool) -> None:
         x1, x2 = points_N2[labels_N == label].T.tolist()
         face = "white" if hollow else color
         edge = color if hollow else "white"
-        axes.scatter(x1, x2, s=16, facecolors=face, edgecolors=edge, linewidths=0.8)
+        axes.scatter(x1, x2, s=20, facecolors=face, edgecolors=edge, linewidths=0.8)
 
 
 def _draw_losses(axes: Axes, train: Sequence[float], test: Sequence[float]) -> None:

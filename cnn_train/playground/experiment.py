@@ -80,9 +80,7 @@ class Experiment:
             settings.seed,
         )
         with seeded(settings.seed, "weights"):
-            self.network = ToyNetwork(
-                len(settings.features), settings.hidden, settings.activation
-            )
+            self.network = ToyNetwork(len(settings.features), settings.hidden, settings.activation)
         self.loss_fn = LOSSES[settings.loss]().build()
         self.penalty = regularization_of(settings).build(self.network)
         self.optimizer = SGDConfig(

@@ -13,7 +13,7 @@ from .settings import PlaygroundSettings
 from .toy_sets import CLASS_NAMES
 
 LOSS_FORMULAS = {
-    "cross_entropy": "Lᵢ = −log(e^s_y / Σⱼ e^s_j)",
+    "cross_entropy": "Lᵢ = −log(exp(s_y) / Σⱼ exp(s_j))",
     "hinge": "Lᵢ = Σ_{j≠y} max(0, s_j − s_y + 1)",
 }
 PENALTY_FORMULAS = {"none": "", "l1": " + λ Σ|W|", "l2": " + λ ΣW²"}
@@ -53,15 +53,19 @@ class WeightStep:
     after: float
 
 
-def clamp_place(place: Place, experiment: Experiment) -> Place:
+def existing_place(place: Place, experiment: Experiment) -> Place:
     """Return the place, or the first weight where the network has no such place."""
-    layers = experiment.network.linear_layers
-    exists = (
-        0 <= place.layer < len(layers)
-        and 0 <= place.unit < layers[place.layer].out_features
-        and (place.source is None or 0 <= place.source < layers[place.layer].in_features)
-    )
-    return place if exists else Place()
+    return place if place in all_places(experiment) else Place()
+
+
+def all_places(experiment: Experiment) -> list[Place]:
+    """List every weight and bias, unit by unit."""
+    return [
+        Place(number, unit, source)
+        for number, layer in enumerate(experiment.network.linear_layers)
+        for unit in range(layer.out_features)
+        for source in (*range(layer.in_features), None)
+    ]
 
 
 def name_place(place: Place, settings: PlaygroundSettings) -> str:

@@ -65,7 +65,7 @@ def circle(labels_N: Tensor, generator: torch.Generator) -> Tensor:
 
 def xor(labels_N: Tensor, generator: torch.Generator) -> Tensor:
     """Put blue where x1 and x2 have the same sign, orange where they have not."""
-    size_N2 = REACH * (0.07 + 0.93 * _uniform(generator, len(labels_N), 2))
+    size_N2 = REACH * (0.1 + 0.9 * _uniform(generator, len(labels_N), 2))
     side_N = (_uniform(generator, len(labels_N)) < 0.5).double() * 2 - 1
     sign_N2 = torch.stack([side_N, torch.where(labels_N == 1, side_N, -side_N)], dim=1)
     return sign_N2 * size_N2
@@ -73,14 +73,14 @@ def xor(labels_N: Tensor, generator: torch.Generator) -> Tensor:
 
 def gauss(labels_N: Tensor, generator: torch.Generator) -> Tensor:
     """Put a normally distributed cloud of each class into opposite corners: a line divides them."""
-    centre_N1 = GAUSS_CENTRE * (labels_N[:, None] * 2 - 1)
+    centre_N1 = GAUSS_CENTRE * (labels_N[:, None].double() * 2 - 1)
     return centre_N1 + GAUSS_SPREAD * _normal(generator, len(labels_N), 2)
 
 
 def spiral(labels_N: Tensor, generator: torch.Generator) -> Tensor:
     """Wind two arms around each other, one per class, as dense outside as near the centre."""
     share_N = (0.01 + 0.99 * _uniform(generator, len(labels_N))).sqrt()
-    angle_N = 2 * math.pi * SPIRAL_TURNS * share_N + math.pi * labels_N
+    angle_N = 2 * math.pi * SPIRAL_TURNS * share_N + math.pi * labels_N.double()
     return _from_polar(REACH * share_N, angle_N)
 
 

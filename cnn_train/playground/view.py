@@ -12,7 +12,15 @@ import torch
 from torch import Tensor
 
 from .experiment import Experiment
-from .formula import LOSS_FORMULAS, Place, clamp_place, name_place, weight_step, write_formula
+from .formula import (
+    LOSS_FORMULAS,
+    Place,
+    all_places,
+    existing_place,
+    name_place,
+    weight_step,
+    write_formula,
+)
 from .network import FEATURE_SIGNS, FEATURES, class_lead, compute_features, grid_points
 from .settings import resolve_settings, write_address
 from .toy_sets import CLASS_NAMES, REACH, TOY_SETS, Points, draw_toy_set
@@ -53,6 +61,10 @@ def view_of_start(experiment: Experiment) -> dict[str, Any]:
         "address": write_address(settings),
         "suggested_address": write_address(suggestion),
         "loss_formula": LOSS_FORMULAS[settings.loss],
+        "places": [
+            {"name": name_place(place, settings), **asdict(place)}
+            for place in all_places(experiment)
+        ],
         "steps_per_epoch": experiment.steps_per_epoch,
         "train_points": view_of_points(experiment.train),
         "test_points": view_of_points(experiment.test),
@@ -61,7 +73,7 @@ def view_of_start(experiment: Experiment) -> dict[str, Any]:
 
 def view_of_step(experiment: Experiment, place: Place) -> dict[str, Any]:
     """Return how far the experiment is: measures, maps, weights and the formula at ``place``."""
-    place = clamp_place(place, experiment)
+    place = existing_place(place, experiment)
     measures = experiment.measure()
     update, step = experiment.update, weight_step(experiment, place)
     layers = experiment.network.linear_layers
@@ -75,7 +87,6 @@ def view_of_step(experiment: Experiment, place: Place) -> dict[str, Any]:
         "surface": encode(surface(experiment, SURFACE_SIDE).flatten()),
         "maps": neuron_maps(experiment),
         "place": asdict(place),
-        "place_name": name_place(place, experiment.settings),
         "num_points": update.num_points if update else 0,
         "formula": [asdict(line) for line in write_formula(experiment, place)],
         "weight_step": asdict(step) if step else None,

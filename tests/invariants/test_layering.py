@@ -44,7 +44,7 @@ LAYERS = (
     {"session", "trained_model", "fine_tuning", "weight_import"},
     {"resuming", "saving"},
     {"fit"},
-    {"evaluate", "predict_files", "run_summary", "profile_step"},
+    {"evaluate", "predict_files", "run_summary", "profile_step", "playground"},
     {"evaluation_report", "api"},
     {"cli"},
     {"__main__"},

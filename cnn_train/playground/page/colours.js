@@ -23,7 +23,7 @@ function read() {
 
 function mix(value) {
   const [from, to] = [parse(centre), parse(value < 0 ? orange : blue)];
-  const share = 0.8 * Math.abs(value); // points in full colour stay visible on it
+  const share = 0.6 * Math.abs(value); // points in full colour stay visible on it
   return from.map((c, i) => Math.round(c + share * (to[i] - c)));
 }
 

@@ -7,10 +7,12 @@ let hidden = [];
 
 export function setUp(startAgain) {
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("input", showOutputs);
-  form.addEventListener("change", () => {
-    if (form.reportValidity()) startAgain(address());
-  });
+  form.addEventListener("input", showValues);
+  for (const field of form.elements) {
+    field.addEventListener("change", () => {
+      if (form.reportValidity()) startAgain(address());
+    });
+  }
 }
 
 // Make the form say what an experiment's settings are.
@@ -20,7 +22,7 @@ export function show(settings) {
     const field = form.elements.namedItem(name);
     if (field) field.value = String(value);
   }
-  showOutputs();
+  showValues();
 }
 
 export function address(changed = {}) {
@@ -51,9 +53,9 @@ export function changedDepth(more) {
   return { hidden: sizes.join(",") };
 }
 
-function showOutputs() {
-  for (const output of form.querySelectorAll("output")) {
-    const { name, value } = output.parentElement.querySelector("input");
-    output.textContent = name === "noise" ? value : `${Math.round(100 * value)} %`;
+function showValues() {
+  for (const text of form.querySelectorAll(".value")) {
+    const { name, value } = text.parentElement.querySelector("input");
+    text.textContent = name === "noise" ? value : `${Math.round(100 * value)} %`;
   }
 }

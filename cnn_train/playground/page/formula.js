@@ -11,36 +11,21 @@ export function setUp(choose) {
   choice.addEventListener("change", () => choose(JSON.parse(choice.value)));
 }
 
-export function begin(start, featureSigns) {
+export function begin(start) {
   lossFormula = start.loss_formula;
-  const { hidden, features } = start.settings;
-  const sizes = [features.length, ...hidden, 2];
-  choice.replaceChildren();
-  for (let layer = 0; layer + 1 < sizes.length; layer++) {
-    const group = document.createElement("optgroup");
-    const last = layer === hidden.length;
-    group.label = last ? "scores" : `hidden layer ${layer + 1}`;
-    for (let unit = 0; unit < sizes[layer + 1]; unit++) {
-      const name = last ? ["orange", "blue"][unit] : `neuron ${unit + 1}`;
-      for (let source = 0; source < sizes[layer]; source++) {
-        const from = layer ? `neuron ${source + 1}` : featureSigns[features[source]];
-        group.append(option(`${name} ← ${from}`, { layer, unit, source }));
-      }
-      group.append(option(`${name}, bias`, { layer, unit, source: null }));
-    }
-    choice.append(group);
-  }
+  choice.replaceChildren(...start.places.map(({ name, ...place }) => option(name, place)));
 }
 
-function option(text, place) {
+function option(name, { layer, unit, source }) {
   const element = document.createElement("option");
-  element.textContent = text;
-  element.value = JSON.stringify(place);
+  element.textContent = name;
+  element.value = JSON.stringify({ layer, unit, source });
   return element;
 }
 
 export function show(state) {
-  choice.value = JSON.stringify(state.place);
+  const { layer, unit, source } = state.place;
+  choice.value = JSON.stringify({ layer, unit, source });
   heading.textContent = state.step
     ? `step ${state.step}, a minibatch of ${state.num_points}`
     : "numbers appear with the first step";
@@ -53,20 +38,28 @@ function row({ name, symbols, numbers }) {
   const head = document.createElement("th");
   head.scope = "row";
   head.textContent = name;
-  element.append(head, cell(symbols), cell(numbers));
-  if (name === "loss") element.children[1].append(remark(`   ${lossFormula}`));
+  const meaning = document.createElement("td");
+  meaning.append(...typeset(symbols));
+  const figures = document.createElement("td");
+  figures.textContent = numbers;
+  element.append(head, meaning, figures);
+  if (name === "loss") meaning.append(remark(lossFormula));
   return element;
 }
 
-function cell(text) {
-  const element = document.createElement("td");
-  element.textContent = text;
-  return element;
-}
-
-function remark(text) {
+function remark(symbols) {
   const element = document.createElement("span");
   element.className = "remark";
-  element.textContent = text;
+  element.append(...typeset(symbols));
   return element;
+}
+
+// Write s_y and Σ_{j≠y} with their indices below the line.
+function typeset(symbols) {
+  return symbols.split(/_(\{.*?\}|[a-z]+)/).map((part, i) => {
+    if (i % 2 === 0) return part;
+    const index = document.createElement("sub");
+    index.textContent = part.replace(/[{}]/g, "");
+    return index;
+  });
 }

@@ -10,7 +10,7 @@ const [BOX, ROW, TOP, LEFT, RIGHT] = [36, 50, 44, 76, 64];
 const MOST_NEURONS = 8;
 
 let page = null; // what there is to choose from
-let actions = null; // toggle(feature), resize(layer, size), choose(place), point(place, node)
+let actions = null; // toggle(feature), resize(layer, size), choose and point(place, node)
 let columns = []; // of nodes {element, canvas, x, y, name}
 let lines = []; // {path, layer, unit, source}
 let halo = null;
@@ -68,7 +68,7 @@ function neuronColumn(size, layer, hidden) {
     node.element.append(node.bias);
     if (isOutput) node.element.append(text("label after", page.classes[unit]));
     const place = { layer, unit, source: null };
-    node.element.addEventListener("click", () => actions.choose(place, null));
+    node.element.addEventListener("click", () => actions.choose(place, { layer, unit, name }));
     for (const event of ["mouseenter", "focus"]) {
       node.element.addEventListener(event, () => actions.point(place, { layer, unit, name }));
     }

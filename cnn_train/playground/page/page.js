@@ -20,6 +20,7 @@ let state = null; // the experiment as it stands
 let playing = false;
 let busy = false;
 let chosen = FIRST_WEIGHT; // the weight whose formula is shown …
+let chosenNode = null; // the neuron whose map is shown large; null: the output
 let pointed = null; // … unless another one is pointed at
 let pointedNode = null;
 let wantedAddress = null;
@@ -62,10 +63,10 @@ async function start() {
   experiment = await server.start(address, chosen);
   say("");
   history.replaceState(null, "", `#${experiment.address}`);
-  [pointed, pointedNode] = [null, null];
+  [chosenNode, pointed, pointedNode] = [null, null, null];
   controls.show(experiment.settings);
   network.begin(experiment);
-  formula.begin(experiment, page.features);
+  formula.begin(experiment);
   surface.begin(experiment);
   curves.begin();
   const { hidden } = experiment.settings;
@@ -83,7 +84,8 @@ async function advance(steps) {
 function show(newState) {
   state = newState;
   network.show(state);
-  surface.show(state, pointedNode && { name: pointedNode.name, map: network.mapOf(pointedNode) });
+  const node = pointedNode ?? chosenNode;
+  surface.show(state, node && { name: node.name, map: network.mapOf(node) });
   curves.add(state);
   formula.show(state);
   find("epochs").textContent = state.epoch;
@@ -121,8 +123,11 @@ function wantSteps(steps) {
   work();
 }
 
-function choose(newPlace) {
-  [chosen, pointed, pointedNode] = [newPlace, null, null];
+// A second click on a neuron brings the output back.
+function choose(newPlace, node) {
+  const again = node && node.name === chosenNode?.name;
+  [chosen, chosenNode] = [newPlace, again ? null : node];
+  [pointed, pointedNode] = [null, null];
   wantSteps(0);
 }
 
@@ -151,7 +156,7 @@ function connect() {
   find("fewer").addEventListener("click", () => startAgain(controls.address(controls.changedDepth(-1))));
   addEventListener("hashchange", () => startAgain(location.hash.slice(1)));
   controls.setUp(startAgain);
-  formula.setUp(choose);
+  formula.setUp((newPlace) => choose(newPlace, null));
   curves.setUp();
   surface.setUp(page);
   network.setUp(page, {
