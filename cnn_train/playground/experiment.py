@@ -81,7 +81,7 @@ class Experiment:
         )
         with seeded(settings.seed, "weights"):
             self.network = ToyNetwork(len(settings.features), settings.hidden, settings.activation)
-        self.loss_fn = LOSSES[settings.loss]().build()
+        self.loss_fn = LOSSES[settings.loss](name=settings.loss).build()
         self.penalty = regularization_of(settings).build(self.network)
         self.optimizer = SGDConfig(
             lr=settings.learning_rate, momentum=settings.momentum, nesterov=False

@@ -16,6 +16,10 @@ LOSS_FORMULAS = {
     "cross_entropy": "Lᵢ = −log(exp(s_y) / Σⱼ exp(s_j))",
     "hinge": "Lᵢ = Σ_{j≠y} max(0, s_j − s_y + 1)",
 }
+CODE = "weights += -step_size * weights_grad"
+MOMENTUM_CODE = "velocity = momentum * velocity + weights_grad; weights += -step_size * velocity"
+"""The learning rule as the lecture writes it."""
+
 PENALTY_FORMULAS = {"none": "", "l1": " + λ Σ|W|", "l2": " + λ ΣW²"}
 PULL_FORMULAS = {"none": "", "l1": " + λ sign(w)", "l2": " + 2λw"}
 

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from .experiment import Experiment
 from .formula import (
+    CODE,
     LOSS_FORMULAS,
+    MOMENTUM_CODE,
     Place,
     all_places,
     existing_place,
@@ -28,7 +30,7 @@ from .toy_sets import CLASS_NAMES, REACH, TOY_SETS, Points, draw_toy_set
 VIEW_REACH = 1.2 * REACH
 """The surface is drawn a little beyond the points."""
 
-SURFACE_SIDE = 60
+SURFACE_SIDE = 96
 MAP_SIDE = 20
 """Cells along the side of the output's map, and of each neuron's."""
 
@@ -61,6 +63,7 @@ def view_of_start(experiment: Experiment) -> dict[str, Any]:
         "address": write_address(settings),
         "suggested_address": write_address(suggestion),
         "loss_formula": LOSS_FORMULAS[settings.loss],
+        "code": MOMENTUM_CODE if settings.momentum else CODE,
         "places": [
             {"name": name_place(place, settings), **asdict(place)}
             for place in all_places(experiment)
@@ -118,7 +121,7 @@ def scaled(values: Tensor) -> Tensor:
 def encode(values: Tensor) -> str:
     """Pack values in [−1, 1] as one signed byte each, −127 to 127, in base64."""
     numbers = (values.nan_to_num() * 127).round().to(torch.int8)
-    return b64encode(bytes(numbers.view(torch.uint8).tolist())).decode()
+    return b64encode(numbers.numpy().tobytes()).decode()
 
 
 def view_of_points(points: Points) -> dict[str, Any]:

@@ -66,6 +66,7 @@ def test_a_start_says_how_to_repeat_the_experiment(experiment: Experiment) -> No
     assert read_address(begun["address"], "#") == experiment.settings
     suggested = read_address(begun["suggested_address"], "#")
     assert (suggested.dataset, suggested.hidden) == ("gauss", (2,))
+    assert begun["code"] == "weights += -step_size * weights_grad"
     assert len(begun["train_points"]["points"]) == len(begun["train_points"]["labels"]) == 250
     assert len(begun["places"]) == sum(p.numel() for p in experiment.network.parameters())
 

@@ -13,6 +13,7 @@ export function setUp(choose) {
 
 export function begin(start) {
   lossFormula = start.loss_formula;
+  document.querySelector("#code").textContent = start.code;
   choice.replaceChildren(...start.places.map(({ name, ...place }) => option(name, place)));
 }
 

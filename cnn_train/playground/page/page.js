@@ -189,7 +189,7 @@ async function open() {
     const problem = find("message").textContent;
     wantedAddress = "";
     await work();
-    say(`${problem} The settings here are the usual ones instead.`);
+    say(`${problem}. The settings here are the usual ones instead.`);
   }
 }
 
