@@ -142,6 +142,7 @@ class Experiment:
                 f"epoch {self.epoch + 1}, step {self.step + 1}: the {problem.what} is not finite; "
                 f"choose a learning rate below {self.settings.learning_rate:g}"
             )
+            self.update = None  # what an earlier step did says nothing of this one
             raise DivergedError(self.problem) from None
         self.step += 1
         return tally

@@ -35,8 +35,9 @@ class OpenPages:
         address = asked.get("address")
         if not isinstance(address, str):
             raise UsageError("address: expected the text after the page's #")
-        experiment, place = Experiment(read_address(address, "#")), _place(asked)
-        with self._lock:
+        settings, place = read_address(address, "#"), _place(asked)
+        with self._lock:  # the first weights are drawn from torch's one global generator
+            experiment = Experiment(settings)
             number, self._next = self._next, self._next + 1
             self._experiments[number] = experiment
             while len(self._experiments) > MOST_EXPERIMENTS:

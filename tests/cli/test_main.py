@@ -79,6 +79,7 @@ def test_every_command_of_the_contract_has_help(help_of_every_command: dict[str,
         "", "fit", "evaluate", "predict", "runs", "models", "models show", "data get",
         "data verify", "data show", "checkpoint show", "checkpoint verify", "checkpoint import",
         "checkpoint export-weights", "config show", "config check", "config schema",
+        "playground",
     )  # fmt: skip
     assert set(contract) <= set(texts)
     assert all("Usage: " in text for text in texts.values())

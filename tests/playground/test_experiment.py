@@ -145,6 +145,7 @@ def test_an_experiment_that_diverges_stops_with_finite_weights_and_says_why() ->
     with pytest.raises(DivergedError, match=r"epoch \d+, step \d+: the .* is not finite"):
         experiment.advance(10_000)
     steps = experiment.step
+    assert experiment.update is None
     assert all(bool(weights.isfinite().all()) for weights in weights_of(experiment))
     with pytest.raises(DivergedError):
         experiment.advance(1)

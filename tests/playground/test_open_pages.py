@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -62,3 +63,13 @@ def test_an_address_that_is_wrong_is_refused(pages: OpenPages) -> None:
         pages.start({"address": "dataset=square"})
     with pytest.raises(UsageError, match="address"):
         pages.start({"address": 3})
+
+
+def test_pages_that_start_at_the_same_moment_get_the_weights_of_their_seed(
+    pages: OpenPages,
+) -> None:
+    asked = {"address": "hidden=8,8,8,8,8,8&seed=4"}
+    expected = pages.start(asked)["state"]["weights"]
+    with ThreadPoolExecutor(8) as pool:
+        states = [answer["state"] for answer in pool.map(pages.start, 24 * [asked])]
+    assert [state["weights"] == expected for state in states] == 24 * [True]

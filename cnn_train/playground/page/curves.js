@@ -4,9 +4,12 @@ import { colours, sharp } from "./colours.js";
 
 const canvas = document.querySelector("#curves");
 const MOST_KEPT = 2000;
-const [LEFT, BOTTOM, TOP] = [34, 16, 8];
+const [LEFT, BOTTOM, TOP] = [40, 16, 8];
 
 let history = []; // [step, training loss, test loss]
+
+export const figures = (loss, digits) =>
+  loss < 1000 ? loss.toFixed(digits) : loss.toExponential(1).replace("+", "");
 
 export function setUp() {
   new ResizeObserver(draw).observe(canvas);
@@ -38,7 +41,7 @@ export function draw() {
   for (const loss of [0, most / 2, most]) {
     context.strokeRect(LEFT, y(loss), width - LEFT - 6, 0);
     context.textAlign = "right";
-    context.fillText(loss ? loss.toFixed(2) : "0", LEFT - 5, y(loss) + 4);
+    context.fillText(loss ? figures(loss, 2) : "0", LEFT - 5, y(loss) + 4);
   }
   context.fillText(`step ${lastStep}`, width - 6, height - 3);
   line(context, history.map(([step, , test]) => [x(step), test === null ? null : y(test)]), testInk, [5, 3]);

@@ -27,9 +27,11 @@ function option(name, { layer, unit, source }) {
 export function show(state) {
   const { layer, unit, source } = state.place;
   choice.value = JSON.stringify({ layer, unit, source });
-  heading.textContent = state.step
-    ? `step ${state.step}, a minibatch of ${state.num_points}`
-    : "numbers appear with the first step";
+  if (state.weight_step) {
+    heading.textContent = `step ${state.step}, a minibatch of ${state.num_points}`;
+  } else {
+    heading.textContent = state.problem ? "the step was refused" : "numbers come with the first step";
+  }
   body.replaceChildren(...state.formula.map(row));
 }
 

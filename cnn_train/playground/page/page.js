@@ -92,7 +92,7 @@ function show(newState) {
   find("steps").textContent = state.step;
   for (const set of ["train", "test"]) {
     const { loss, accuracy } = state[set];
-    find(`${set}-loss`).textContent = loss === null ? "∞" : loss.toFixed(4);
+    find(`${set}-loss`).textContent = loss === null ? "∞" : curves.figures(loss, 4);
     find(`${set}-accuracy`).textContent = `${(100 * accuracy).toFixed(1)} %`;
   }
   if (state.problem) {
@@ -174,7 +174,7 @@ function connect() {
   });
 }
 
-async function open() {
+async function openPage() {
   try {
     page = await server.describe();
   } catch (problem) {
@@ -193,4 +193,4 @@ async function open() {
   }
 }
 
-open();
+openPage();

@@ -6,6 +6,7 @@ import { unpack } from "./server.js";
 const canvas = document.querySelector("#surface");
 const showTest = document.querySelector("#show-test");
 const title = document.querySelector("#surface-title");
+const [low, high] = ["#scale-low", "#scale-high"].map((id) => document.querySelector(id));
 
 let reach = 1;
 let points = { train: null, test: null };
@@ -33,6 +34,7 @@ export function draw() {
   const { context, width } = sharp(canvas);
   paintMap(canvas, neuron ? neuron.map : surface);
   title.textContent = neuron ? neuron.name : "Output";
+  [low.textContent, high.textContent] = neuron ? ["negative", "positive"] : ["orange", "blue"];
   drawAxes(context, width);
   if (showTest.checked) drawPoints(context, width, points.test, true);
   drawPoints(context, width, points.train, false);
