@@ -32,7 +32,9 @@ def playground(
     ] = None,
     features: Annotated[
         str | None,
-        typer.Option("--features", help="Some of x1,x2,x1x1,x2x2,x1x2,sin_x1,sin_x2."),
+        typer.Option(
+            "--features", help="Some of x1, x2, x1x1, x2x2, x1x2, sin_x1, sin_x2, with commas."
+        ),
     ] = None,
     hidden: Annotated[
         str | None,

@@ -13,10 +13,11 @@ from .evaluation_display import percent
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..playground.experiment import EpochMeasures
+    from ..playground.experiment import Measures
     from ..playground.headless import HeadlessRun
 
 SURFACE_COLUMNS = 44
+NARROWEST_SIDE_BY_SIDE = 100
 MOST_ROWS = 10
 SHADES = "Oo +#"
 """From certainly orange over undecided to certainly blue, where there are no colours."""
@@ -34,33 +35,35 @@ def show_run(run: "HeadlessRun") -> None:
         markup=False,
         soft_wrap=True,
     )
-    side_by_side = Table.grid(padding=(0, 4))
-    side_by_side.add_row(_record_table(run.records), _render_surface(run))
-    stdout.print(side_by_side)
+    records, picture = _record_table(run.records), _render_surface(run)
+    if stdout.width >= NARROWEST_SIDE_BY_SIDE:
+        side_by_side = Table.grid(padding=(0, 4))
+        side_by_side.add_row(records, picture)
+        stdout.print(side_by_side)
+    else:
+        stdout.print(records, "\n", picture, sep="")
     stdout.print()
     stdout.print(_formula_table(run))
 
 
-def _record_table(records: "Sequence[EpochMeasures]") -> Table:
+def _record_table(records: "Sequence[Measures]") -> Table:
+    """Show up to ten epochs, counted from 1."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("epoch", "loss", "test loss", "accuracy", "test accuracy"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for one in _spread(records):
+    stride = -(-len(records) // MOST_ROWS)
+    shown = reversed(range(len(records), 0, -stride))  # equal distances that end with the last one
+    for number in shown:
+        one = records[number - 1]
         table.add_row(
-            str(one.epoch + 1),
+            str(number),
             f"{one.train_loss:.4f}",
             f"{one.test_loss:.4f}",
             percent(one.train_accuracy),
             percent(one.test_accuracy),
-            style="bold" if one is records[-1] else "",
+            style="bold" if number == len(records) else "",
         )
     return table
-
-
-def _spread(records: "Sequence[EpochMeasures]") -> "list[EpochMeasures]":
-    """Choose up to ten records in equal distances that end with the last one."""
-    stride = -(-len(records) // MOST_ROWS)
-    return list(reversed(records[::-stride]))
 
 
 def _render_surface(run: "HeadlessRun") -> Text:
@@ -70,14 +73,13 @@ def _render_surface(run: "HeadlessRun") -> Text:
     leads = surface(run.experiment, SURFACE_COLUMNS // 2).tolist()
     colours = stdout.is_terminal and not stdout.no_color
     picture = Text(no_wrap=True)
-    for row in leads:
+    for number, row in enumerate(leads):
+        picture.append("\n" if number else "")
         for lead in row:
             if colours:
-                picture.append("  ", f"on {_colour(lead)}")
+                picture.append("██", _colour(lead))
             else:
                 picture.append(2 * SHADES[round((lead + 1) / 2 * (len(SHADES) - 1))])
-        picture.append("\n")
-    picture.rstrip()
     return picture
 
 

@@ -57,10 +57,9 @@ class Update:
 
 
 @dataclass(frozen=True)
-class EpochMeasures:
-    """Both sets after ``epoch`` (from 0). Losses are means per point, without λR(W)."""
+class Measures:
+    """Both sets under the weights as they are. Losses are means per point, without λR(W)."""
 
-    epoch: int
     train_loss: float
     train_accuracy: float
     test_loss: float
@@ -117,12 +116,10 @@ class Experiment:
         if num_steps:
             self.update = self._finish_update(tally)
 
-    def measure(self) -> EpochMeasures:
+    def measure(self) -> Measures:
         """Measure the training and the test points with the weights as they are."""
         train, test = (self._measure(points) for points in (self.train, self.test))
-        return EpochMeasures(
-            max(self.epoch - 1, 0), train.loss, train.accuracy, test.loss, test.accuracy
-        )
+        return Measures(train.loss, train.accuracy, test.loss, test.accuracy)
 
     def features_of(self, points_N2: Tensor) -> Tensor:
         """Return features_NF of points, as the network sees them."""
@@ -217,7 +214,7 @@ def regularization_of(settings: PlaygroundSettings) -> RegularizationConfig:
             return NoRegularizationConfig()
 
 
-def run_epochs(experiment: Experiment, num_epochs: int) -> Iterator[EpochMeasures]:
+def run_epochs(experiment: Experiment, num_epochs: int) -> Iterator[Measures]:
     """Train epoch by epoch; yield the measures after each. Raises DivergedError."""
     for _ in range(num_epochs):
         experiment.advance(experiment.steps_per_epoch)

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .experiment import EpochMeasures, Experiment, run_epochs
+from .experiment import Experiment, Measures, run_epochs
 from .formula import FormulaLine, Place, name_place, weight_step, write_formula
 from .settings import PlaygroundSettings, write_address
 
@@ -13,7 +13,7 @@ class HeadlessRun:
     """An experiment that was trained, and its measures after each epoch."""
 
     experiment: Experiment
-    records: list[EpochMeasures]
+    records: list[Measures]
 
     @property
     def place_name(self) -> str:
@@ -41,7 +41,9 @@ class HeadlessRun:
             "test_loss": self.records[-1].test_loss,
             "test_accuracy": self.records[-1].test_accuracy,
             "last_step": {"weight": self.place_name, **asdict(step)},
-            "records": [asdict(record) for record in self.records],
+            "records": [
+                {"epoch": epoch, **asdict(record)} for epoch, record in enumerate(self.records)
+            ],
         }
 
 

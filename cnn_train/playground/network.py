@@ -3,7 +3,6 @@
 Shape letters: B points, F features, U units of a layer, K classes.
 """
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -91,7 +90,6 @@ def class_lead(scores_BK: Tensor, loss: str) -> Tensor:
 
 def grid_points(side: int, reach: float) -> Tensor:
     """Return the centres of side×side cells over [−reach, reach]², row by row from the top left."""
-    assert side > 0 and math.isfinite(reach)
     middle_S = (torch.arange(side, dtype=torch.float64) + 0.5) * (2 * reach / side) - reach
     x2_SS, x1_SS = torch.meshgrid(-middle_S, middle_S, indexing="ij")
     return torch.stack([x1_SS.flatten(), x2_SS.flatten()], dim=1)

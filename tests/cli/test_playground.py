@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from rich.color import ColorSystem
 
 from cnn_train.playground.settings import Feature, PlaygroundSettings, read_address
 
@@ -27,6 +28,24 @@ def test_a_run_without_a_page_shows_losses_surface_and_learning_rule(cnn_train: 
     assert "w ← w − η · g" in outcome.stdout and "hidden 1, neuron 1 ← x₁" in outcome.stdout
     top_of_surface = next(line for line in outcome.stdout.splitlines() if "####" in line)
     assert "OOOO" not in top_of_surface.partition("####")[2]  # the blue cloud is at the top right
+
+
+def test_a_terminal_shows_the_surface_in_colours_below_the_table_where_it_is_narrow(
+    cnn_train: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cnn_train.cli import console
+
+    monkeypatch.setattr(console.stdout, "_force_terminal", True)
+    monkeypatch.setattr(console.stdout, "_color_system", ColorSystem.TRUECOLOR)
+    for width, side_by_side in ((80, False), (120, True)):
+        monkeypatch.setattr(console.stdout, "width", width)
+        outcome = cnn_train("playground", "--headless", "--dataset", "gauss", "--epochs", 1)
+        plain = re.sub(r"\x1b\[[\d;]*m", "", outcome.stdout).splitlines()
+        assert max(map(len, plain[1:])) <= width
+        (heading,) = (line for line in plain if "test accuracy" in line)
+        assert ("██" in heading) == side_by_side
+        assert sum(44 * "█" in line for line in plain) == 22
+        assert len(set(re.findall(r"38;2;\d+;\d+;\d+", outcome.stdout))) > 10
 
 
 def test_options_are_the_settings_and_the_document_names_them(cnn_train: Run) -> None:
@@ -103,7 +122,7 @@ def test_the_help_names_every_choice() -> None:
     choices = {name: get_args(field.annotation) for name, field in fields.items()}
     for name in ("dataset", "activation", "loss", "regularization"):
         assert all(choice in texts[name] for choice in choices[name]), name
-    assert ",".join(get_args(Feature)) in texts["features"]
+    assert ", ".join(get_args(Feature)) in texts["features"]
 
 
 @pytest.fixture

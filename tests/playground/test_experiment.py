@@ -61,15 +61,16 @@ def test_the_engine_takes_the_steps_of_a_plain_loop_written_by_hand(
 ) -> None:
     experiment = start(
         dataset="xor", hidden=(3,), learning_rate=0.2, momentum=momentum, regularization=kind,
-        strength=0.01, batch_size=7, seed=5,
+        strength=0.01, batch_size=100, seed=5,
     )  # fmt: skip
     with seeded(5, "weights"):
         network = ToyNetwork(2, (3,), "tanh")
     assert_same(weights_of(experiment), [p.detach() for p in network.parameters()])
-    order_N = torch.randperm(250, generator=make_generator(5, "order", 0))
+    first_N, second_N = (
+        torch.randperm(250, generator=make_generator(5, "order", epoch)) for epoch in (0, 1)
+    )
     velocities = [torch.zeros_like(p) for p in network.parameters()]
-    for step in range(3):
-        index_B = order_N[7 * step : 7 * step + 7]
+    for index_B in (first_N[:100], first_N[100:200], first_N[200:], second_N[:100]):
         scores_BK = network(experiment.train.points_N2[index_B])
         loss = F.cross_entropy(scores_BK, experiment.train.labels_N[index_B])
         for layer in network.linear_layers:
@@ -84,7 +85,7 @@ def test_the_engine_takes_the_steps_of_a_plain_loop_written_by_hand(
             ):
                 velocity.mul_(momentum).add_(gradient)
                 p -= 0.2 * velocity
-    experiment.advance(3)
+    experiment.advance(4)
     for found, expected in zip(experiment.network.parameters(), network.parameters(), strict=True):
         assert torch.allclose(found, expected, rtol=0, atol=1e-14)
 
