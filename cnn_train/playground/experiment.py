@@ -157,7 +157,10 @@ class Experiment:
         )
 
     def _batches(self) -> Iterator[Batch]:
-        """Yield the epoch's minibatches, in an order that its seed and number decide."""
+        """Yield the epoch's minibatches, in an order that the seed and its number decide.
+
+        What the engine calls images are features here: it hands them to the network as they are.
+        """
         generator = make_generator(self.settings.seed, "order", self.epoch)
         order_N = torch.randperm(len(self.train), generator=generator)
         for piece in self._plan:
