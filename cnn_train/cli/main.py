@@ -15,6 +15,7 @@ from .evaluate import evaluate
 from .fit import fit
 from .gradcheck import gradcheck
 from .inspect import inspect
+from .playground import playground
 from .predict import predict
 from .profile import profile
 from .runs import runs
@@ -47,6 +48,7 @@ app.command()(runs)
 app.command()(profile)
 app.command()(gradcheck)
 app.command()(visualize)
+app.command()(playground)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(checkpoint.app, name="checkpoint")

@@ -81,7 +81,8 @@ def test_every_command_of_the_contract_has_help(help_of_every_command: dict[str,
         "data verify", "data show", "checkpoint show", "checkpoint verify", "checkpoint import",
         "checkpoint export-weights", "config show", "config check", "config schema",
         "learn loss", "learn diff", "learn graph", "learn forward-mode", "learn reverse-mode",
-        "learn slope", "learn params",
+        "learn slope", "learn params", "learn batch-size", "learn descent", "learn step",
+        "gradcheck", "inspect", "visualize", "playground",
     )  # fmt: skip
     assert set(contract) <= set(texts)
     assert all("Usage: " in text for text in texts.values())

@@ -53,6 +53,7 @@ LAYERS = (
         "class_spread",
         "gradient_check",
         "visualize",
+        "playground",
     },
     {"challenge_slices"},
     {"evaluation_report", "api", "lecture"},

@@ -1,0 +1,124 @@
+"""What an experiment of the playground looks like in the terminal, and as a picture."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from .console import stdout
+from .evaluation_display import percent
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..playground.experiment import Measures
+    from ..playground.headless import HeadlessRun
+
+SURFACE_COLUMNS = 44
+NARROWEST_SIDE_BY_SIDE = 100
+MOST_ROWS = 10
+SHADES = "Oo +#"
+"""From certainly orange over undecided to certainly blue, where there are no colours."""
+
+
+def show_run(run: "HeadlessRun") -> None:
+    """Print what was trained, how its losses fell, the surface, and the last step's formula."""
+    settings = run.experiment.settings
+    sizes = "–".join(str(size) for size in (len(settings.features), *settings.hidden, 2))
+    parameters = sum(p.numel() for p in run.experiment.network.parameters())
+    stdout.print(
+        f"{settings.dataset}: {len(run.experiment.train)} training and "
+        f"{len(run.experiment.test)} test points; network {sizes} ({settings.activation}), "
+        f"{parameters} parameters; {run.experiment.step:,} steps",
+        markup=False,
+        soft_wrap=True,
+    )
+    records, picture = _record_table(run.records), _render_surface(run)
+    if stdout.width >= NARROWEST_SIDE_BY_SIDE:
+        side_by_side = Table.grid(padding=(0, 4))
+        side_by_side.add_row(records, picture)
+        stdout.print(side_by_side)
+    else:
+        stdout.print(records, "\n", picture, sep="")
+    stdout.print()
+    stdout.print(_formula_table(run))
+
+
+def _record_table(records: "Sequence[Measures]") -> Table:
+    """Show up to ten epochs, counted from 1."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("epoch", "loss", "test loss", "accuracy", "test accuracy"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    stride = -(-len(records) // MOST_ROWS)
+    shown = reversed(range(len(records), 0, -stride))  # equal distances that end with the last one
+    for number in shown:
+        one = records[number - 1]
+        table.add_row(
+            str(number),
+            f"{one.train_loss:.4f}",
+            f"{one.test_loss:.4f}",
+            percent(one.train_accuracy),
+            percent(one.test_accuracy),
+            style="bold" if number == len(records) else "",
+        )
+    return table
+
+
+def _render_surface(run: "HeadlessRun") -> Text:
+    """Draw the decision surface with two characters per cell, which is then about square."""
+    from ..playground.view import surface
+
+    leads = surface(run.experiment, SURFACE_COLUMNS // 2).tolist()
+    colours = stdout.is_terminal and not stdout.no_color
+    picture = Text(no_wrap=True)
+    for number, row in enumerate(leads):
+        picture.append("\n" if number else "")
+        for lead in row:
+            if colours:
+                picture.append("██", _colour(lead))
+            else:
+                picture.append(2 * SHADES[round((lead + 1) / 2 * (len(SHADES) - 1))])
+    return picture
+
+
+def _colour(lead: float) -> str:
+    """Mix white with orange or blue, as the page does."""
+    pole = (213, 94, 0) if lead < 0 else (0, 114, 178)
+    mixed = (round(255 + 0.8 * abs(lead) * (part - 255)) for part in pole)
+    return "rgb({},{},{})".format(*mixed)
+
+
+def _formula_table(run: "HeadlessRun") -> Table:
+    """Show the learning rule and the last step's numbers for the first weight."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("learning rule", style="dim")
+    table.add_column("formula", no_wrap=True)
+    table.add_column(f"step {run.experiment.step:,}, {run.place_name}", no_wrap=True)
+    for line in run.formula:
+        table.add_row(line.name, line.symbols, line.numbers)
+    return table
+
+
+def draw_run(run: "HeadlessRun", path: Path) -> None:
+    """Write the surface with its points and the loss curves as a picture."""
+    from ..figures.decision_surface import draw_decision_surface
+    from ..figures.saving import save_figure
+    from ..playground.toy_sets import Points
+    from ..playground.view import VIEW_REACH, surface
+
+    def parts(points: Points) -> "tuple[Tensor, Tensor]":
+        return points.points_N2, points.labels_N
+
+    settings, last = run.experiment.settings, run.records[-1]
+    figure = draw_decision_surface(
+        surface(run.experiment, 120),
+        VIEW_REACH,
+        parts(run.experiment.train),
+        parts(run.experiment.test),
+        ([one.train_loss for one in run.records], [one.test_loss for one in run.records]),
+        f"{settings.dataset}: {percent(last.test_accuracy)} of the test points right "
+        f"after {len(run.records)} epochs",
+    )
+    save_figure(figure, path)

@@ -1,0 +1,89 @@
+"""What a small network makes of the plane, and how it came to it.
+
+Shape letters: N points with 2 coordinates, G cells along a side of the grid.
+"""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
+
+from .style import (
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    SMALL_SIZE,
+    TEXT_SIZE,
+    add_legend,
+    make_figure,
+    style_axes,
+)
+
+LabelledPoints = tuple[Tensor, Tensor]
+"""points_N2 and labels_N: 0 orange, 1 blue."""
+
+_LEADS = LinearSegmentedColormap.from_list("leads", [ORANGE, "white", BLUE])
+
+
+def draw_decision_surface(
+    surface_GG: Tensor,
+    reach: float,
+    train: LabelledPoints,
+    test: LabelledPoints,
+    losses: tuple[Sequence[float], Sequence[float]],
+    title: str,
+) -> Figure:
+    """Draw how far blue leads in [−1, 1] over [−reach, reach]², the points, and the losses.
+
+    ``losses`` are those of the training and of the test points after each epoch.
+    """
+    figure = make_figure(10.0, 4.9, title)
+    plane, curves = figure.subplots(1, 2, width_ratios=(1.15, 1))
+    picture = plane.imshow(
+        surface_GG.numpy(),
+        cmap=_LEADS,
+        vmin=-1.7,  # the full colours are left to the points
+        vmax=1.7,
+        extent=(-reach, reach, -reach, reach),
+        interpolation="bilinear",
+    )
+    _draw_points(plane, test, hollow=True)
+    _draw_points(plane, train, hollow=False)
+    plane.plot([], [], "o", color=INK, markersize=4, label="training")
+    plane.plot([], [], "o", color=INK, markersize=4, mfc="white", label="test")
+    style_axes(plane, x="x₁", y="x₂", grid=False)
+    plane.legend(
+        fontsize=SMALL_SIZE, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), frameon=False,
+        labelcolor=INK, borderaxespad=0, handletextpad=0.2,
+    )  # fmt: skip
+    bar = figure.colorbar(picture, ax=plane, shrink=0.8, pad=0.02, ticks=[-1, 0, 1])
+    bar.ax.set_yticklabels(["orange", "0", "blue"])
+    bar.ax.set_ylim(-1, 1)
+    bar.set_label("how far blue leads", size=TEXT_SIZE, color=INK)
+    bar.ax.tick_params(labelsize=SMALL_SIZE, colors=INK, length=0)
+    bar.outline.set_visible(False)
+    _draw_losses(curves, *losses)
+    return figure
+
+
+def _draw_points(axes: Axes, points: LabelledPoints, *, hollow: bool) -> None:
+    points_N2, labels_N = points
+    for label, color in enumerate((ORANGE, BLUE)):
+        x1, x2 = points_N2[labels_N == label].T.tolist()
+        face = "white" if hollow else color
+        edge = color if hollow else "white"
+        axes.scatter(x1, x2, s=20, facecolors=face, edgecolors=edge, linewidths=0.8)
+
+
+def _draw_losses(axes: Axes, train: Sequence[float], test: Sequence[float]) -> None:
+    epochs = range(1, len(train) + 1)
+    axes.plot(epochs, train, color=INK, linewidth=1.8, label="training points")
+    axes.plot(epochs, test, color=GREEN, linewidth=1.8, linestyle="--", label="test points")
+    style_axes(axes, title="Loss", x="epoch", y="loss per point")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.set_ylim(bottom=0)
+    add_legend(axes)

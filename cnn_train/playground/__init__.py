@@ -1,0 +1,1 @@
+"""The lecture's demonstration: a very simple network learns points of a plane, step by step."""

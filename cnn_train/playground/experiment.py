@@ -1,0 +1,224 @@
+"""One experiment: the project's own engine, losses and optimiser on the points of a toy set.
+
+Shape letters: N points, B minibatch, F features.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..data.batches import Batch, plan_epoch
+from ..divergence import NotFiniteError, UpdateGuard
+from ..engine import measure, train_epoch
+from ..errors import DivergedError
+from ..losses import LOSSES
+from ..losses.regularization import (
+    L1Config,
+    L2Config,
+    NoRegularizationConfig,
+    RegularizationConfig,
+)
+from ..metrics import Tally
+from ..optim.schedules import ConstantConfig
+from ..optim.sgd import SGDConfig
+from ..reproducibility import make_generator, seeded
+from .network import ToyNetwork, compute_features
+from .settings import PlaygroundSettings
+from .toy_sets import Points, draw_toy_set
+
+
+@dataclass(frozen=True)
+class ParameterChange:
+    """One parameter tensor in one update: w after = w before − η · velocity.
+
+    ``gradient`` is that of the whole loss, ``pull`` the part of it that λR(W) has. Without momentum
+    the velocity is the gradient.
+    """
+
+    before: Tensor
+    gradient: Tensor
+    pull: Tensor
+    velocity_before: Tensor
+    velocity: Tensor
+    after: Tensor
+
+
+@dataclass(frozen=True)
+class Update:
+    """One step of training, with a change for each of the network's parameters, by name."""
+
+    step: int
+    num_points: int
+    loss: float
+    penalty: float
+    changes: dict[str, ParameterChange]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Both sets under the weights as they are. Losses are means per point, without λR(W)."""
+
+    train_loss: float
+    train_accuracy: float
+    test_loss: float
+    test_accuracy: float
+
+
+class Experiment:
+    """A network, its points and how far training has come; ``step`` updates so far."""
+
+    def __init__(self, settings: PlaygroundSettings) -> None:
+        self.settings = settings
+        self.train, self.test = draw_toy_set(
+            settings.dataset,
+            settings.points,
+            settings.noise,
+            settings.train_fraction,
+            settings.seed,
+        )
+        with seeded(settings.seed, "weights"):
+            self.network = ToyNetwork(len(settings.features), settings.hidden, settings.activation)
+        self.loss_fn = LOSSES[settings.loss](name=settings.loss).build()
+        self.penalty = regularization_of(settings).build(self.network)
+        self.optimizer = SGDConfig(
+            lr=settings.learning_rate, momentum=settings.momentum, nesterov=False
+        ).build(self.network)
+        self.step = 0
+        self.update: Update | None = None
+        self.problem: str | None = None
+        self._plan = plan_epoch(len(self.train), settings.batch_size)
+        self._guard = UpdateGuard(self.network.parameters(), 0.0, torch.device("cpu"))
+        self._watched: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]] | None = None
+        self._tallies: Iterator[Tally] = iter(())
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Minibatches in one pass over the training points."""
+        return len(self._plan)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs completed."""
+        return self.step // self.steps_per_epoch
+
+    def advance(self, num_steps: int) -> None:
+        """Take so many steps, and keep the last one's numbers; raises DivergedError.
+
+        An experiment that diverged takes no further step: its weights are those before the bad one.
+        """
+        if self.problem:
+            raise DivergedError(self.problem)
+        for remaining in reversed(range(num_steps)):
+            self._watched = {} if remaining == 0 else None
+            tally = self._take_step()
+        if num_steps:
+            self.update = self._finish_update(tally)
+
+    def measure(self) -> Measures:
+        """Measure the training and the test points with the weights as they are."""
+        train, test = (self._measure(points) for points in (self.train, self.test))
+        return Measures(train.loss, train.accuracy, test.loss, test.accuracy)
+
+    def features_of(self, points_N2: Tensor) -> Tensor:
+        """Return features_NF of points, as the network sees them."""
+        return compute_features(points_N2, self.settings.features)
+
+    def _measure(self, points: Points) -> Tally:
+        batch = Batch(self.features_of(points.points_N2), points.labels_N)
+        return measure(self.network, self.loss_fn, [batch])
+
+    def _take_step(self) -> Tally:
+        if self.step % self.steps_per_epoch == 0:
+            self._tallies = self._train_epoch()
+        try:
+            tally = next(self._tallies)
+        except NotFiniteError as problem:
+            self.problem = (
+                f"epoch {self.epoch + 1}, step {self.step + 1}: the {problem.what} is not finite; "
+                f"choose a learning rate below {self.settings.learning_rate:g}"
+            )
+            self.update = None  # what an earlier step did says nothing of this one
+            raise DivergedError(self.problem) from None
+        self.step += 1
+        return tally
+
+    def _train_epoch(self) -> Iterator[Tally]:
+        return train_epoch(
+            self.network,
+            self.loss_fn,
+            self.penalty,
+            self.optimizer,
+            ConstantConfig().build(1, 1),
+            self._batches(),
+            self.step,
+            self._before_update,
+        )
+
+    def _batches(self) -> Iterator[Batch]:
+        """Yield the epoch's minibatches, in an order that the seed and its number decide.
+
+        What the engine calls images are features here: it hands them to the network as they are.
+        """
+        generator = make_generator(self.settings.seed, "order", self.epoch)
+        order_N = torch.randperm(len(self.train), generator=generator)
+        for piece in self._plan:
+            index_B = order_N[piece.start : piece.stop]
+            points_B2 = self.train.points_N2[index_B]
+            yield Batch(self.features_of(points_B2), self.train.labels_N[index_B])
+
+    def _before_update(self, total: Tensor) -> None:
+        """Refuse what is not finite; note weights, gradients and velocities of a watched step."""
+        self._guard(total)
+        if self._watched is None:
+            return
+        parameters = dict(self.network.named_parameters())
+        pulls = self._pulls(list(parameters.values()))
+        for (name, parameter), pull in zip(parameters.items(), pulls, strict=True):
+            assert parameter.grad is not None
+            weights, gradient = parameter.detach().clone(), parameter.grad.clone()
+            self._watched[name] = (weights, gradient, pull, self._velocity(parameter))
+
+    def _pulls(self, parameters: list[torch.nn.Parameter]) -> list[Tensor]:
+        """Return the gradient of λR(W) alone, zero where it has none."""
+        price = self.penalty()
+        if not price.requires_grad:
+            return [torch.zeros_like(parameter) for parameter in parameters]
+        pulls = torch.autograd.grad(price, parameters, allow_unused=True, materialize_grads=True)
+        return list(pulls)
+
+    def _velocity(self, parameter: torch.nn.Parameter) -> Tensor:
+        """Return the optimiser's running sum of gradients, zero before the first step."""
+        velocity = self.optimizer.state[parameter].get("momentum_buffer")
+        return torch.zeros_like(parameter) if velocity is None else velocity.detach().clone()
+
+    def _finish_update(self, tally: Tally) -> Update:
+        assert self._watched is not None
+        changes = {}
+        for name, parameter in self.network.named_parameters():
+            before, gradient, pull, velocity_before = self._watched[name]
+            velocity = self._velocity(parameter) if self.settings.momentum else gradient
+            after = parameter.detach().clone()
+            changes[name] = ParameterChange(
+                before, gradient, pull, velocity_before, velocity, after
+            )
+        return Update(self.step, tally.num_examples, tally.loss, tally.penalty, changes)
+
+
+def regularization_of(settings: PlaygroundSettings) -> RegularizationConfig:
+    """Choose the project's λR(W) by the settings."""
+    match settings.regularization:
+        case "l1":
+            return L1Config(strength=settings.strength)
+        case "l2":
+            return L2Config(strength=settings.strength)
+        case "none":
+            return NoRegularizationConfig()
+
+
+def run_epochs(experiment: Experiment, num_epochs: int) -> Iterator[Measures]:
+    """Train epoch by epoch; yield the measures after each. Raises DivergedError."""
+    for _ in range(num_epochs):
+        experiment.advance(experiment.steps_per_epoch)
+        yield experiment.measure()

@@ -1,0 +1,53 @@
+"""The same experiment without a page: for scripts and tests."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .experiment import Experiment, Measures, run_epochs
+from .formula import FormulaLine, Place, name_place, weight_step, write_formula
+from .settings import PlaygroundSettings, write_address
+
+
+@dataclass(frozen=True)
+class HeadlessRun:
+    """An experiment that was trained, and its measures after each epoch."""
+
+    experiment: Experiment
+    records: list[Measures]
+
+    @property
+    def place_name(self) -> str:
+        """The name of the weight whose last step is shown: the first one."""
+        return name_place(Place(), self.experiment.settings)
+
+    @property
+    def formula(self) -> list[FormulaLine]:
+        """The learning rule with the numbers of the last step."""
+        return write_formula(self.experiment, Place())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``playground --headless --json`` prints: no times, so that
+        equal settings give equal documents.
+        """
+        step = weight_step(self.experiment, Place())
+        assert step is not None
+        return {
+            "settings": self.experiment.settings.model_dump(mode="json"),
+            "address": write_address(self.experiment.settings),
+            "steps": self.experiment.step,
+            "num_parameters": sum(p.numel() for p in self.experiment.network.parameters()),
+            "train_loss": self.records[-1].train_loss,
+            "train_accuracy": self.records[-1].train_accuracy,
+            "test_loss": self.records[-1].test_loss,
+            "test_accuracy": self.records[-1].test_accuracy,
+            "last_step": {"weight": self.place_name, **asdict(step)},
+            "records": [
+                {"epoch": epoch, **asdict(record)} for epoch, record in enumerate(self.records)
+            ],
+        }
+
+
+def run_headless(settings: PlaygroundSettings, num_epochs: int) -> HeadlessRun:
+    """Train so many epochs; raises DivergedError."""
+    experiment = Experiment(settings)
+    return HeadlessRun(experiment, list(run_epochs(experiment, num_epochs)))

@@ -1,0 +1,92 @@
+"""What pages ask for and what they get: an experiment for each page, made and moved on request."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from threading import Lock
+from typing import Any
+
+from ..errors import DivergedError, UsageError
+from .experiment import Experiment
+from .formula import Place
+from .settings import read_address
+from .view import view_of_page, view_of_start, view_of_step
+
+MOST_EXPERIMENTS = 16
+"""Of more pages than this, the one that was silent longest has to start again."""
+
+MOST_STEPS = 2000
+"""In one request: a page stays alive, and a click on pause is heard."""
+
+
+class OpenPages:
+    """The experiments that pages drive; several threads may ask at once."""
+
+    def __init__(self) -> None:
+        self._experiments: OrderedDict[int, Experiment] = OrderedDict()
+        self._next = 1
+        self._lock = Lock()
+
+    def describe(self) -> dict[str, Any]:
+        """Answer ``page``: what there is to choose from."""
+        return view_of_page()
+
+    def start(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer ``start {address, place}``: a new experiment; raises ConfigError, UsageError."""
+        address = asked.get("address")
+        if not isinstance(address, str):
+            raise UsageError("address: expected the text after the page's #")
+        settings, place = read_address(address, "#"), _place(asked)
+        with self._lock:  # the first weights are drawn from torch's one global generator
+            experiment = Experiment(settings)
+            number, self._next = self._next, self._next + 1
+            self._experiments[number] = experiment
+            while len(self._experiments) > MOST_EXPERIMENTS:
+                self._experiments.popitem(last=False)
+            return {
+                "experiment": number,
+                **view_of_start(experiment),
+                "state": view_of_step(experiment, place),
+            }
+
+    def advance(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer ``advance {experiment, steps, place}``: the state after so many steps, or none.
+
+        A step that diverges is no error: the state says what happened. Raises UsageError.
+        """
+        steps, place = _whole_number(asked, "steps", MOST_STEPS), _place(asked)
+        number = _whole_number(asked, "experiment", 2**53)
+        with self._lock:
+            experiment = self._experiments.get(number)
+            if experiment is None:
+                raise UsageError("this page was silent for long and its experiment is gone; reset")
+            self._experiments.move_to_end(number)
+            if not experiment.problem:
+                _advance(experiment, steps)
+            return view_of_step(experiment, place)
+
+
+def _advance(experiment: Experiment, steps: int) -> None:
+    try:
+        experiment.advance(steps)
+    except DivergedError:
+        assert experiment.problem
+
+
+def _place(asked: Mapping[str, Any]) -> Place:
+    """Read ``place: {layer, unit, source}``; a source of null is the bias."""
+    place = asked.get("place", {"layer": 0, "unit": 0, "source": 0})
+    if not isinstance(place, Mapping):
+        raise UsageError("place: expected layer, unit and source")
+    source = place.get("source")
+    return Place(
+        _whole_number(place, "layer", 100),
+        _whole_number(place, "unit", 100),
+        None if source is None else _whole_number(place, "source", 100),
+    )
+
+
+def _whole_number(asked: Mapping[str, Any], name: str, most: int) -> int:
+    value = asked.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
+        raise UsageError(f"{name}: expected a whole number from 0 to {most}")
+    return value

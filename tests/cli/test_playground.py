@@ -1,0 +1,193 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from rich.color import ColorSystem
+
+from cnn_train.playground.settings import Feature, PlaygroundSettings, read_address
+
+Run = Callable[..., Any]
+
+
+def test_a_run_without_a_page_shows_losses_surface_and_learning_rule(cnn_train: Run) -> None:
+    outcome = cnn_train("playground", "--headless", "--dataset", "gauss", "--epochs", 12)
+    assert outcome.exit_code == 0, outcome.stderr
+    assert outcome.stdout.startswith(
+        "gauss: 250 training and 250 test points; network 2–2–2 (tanh), 12 parameters; 300 steps\n"
+    )
+    epochs = re.findall(r"^ +(\d+)  \d\.\d{4} ", outcome.stdout, re.MULTILINE)
+    assert epochs == ["2", "4", "6", "8", "10", "12"]
+    assert "w ← w − η · g" in outcome.stdout and "hidden 1, neuron 1 ← x₁" in outcome.stdout
+    top_of_surface = next(line for line in outcome.stdout.splitlines() if "####" in line)
+    assert "OOOO" not in top_of_surface.partition("####")[2]  # the blue cloud is at the top right
+
+
+def test_a_terminal_shows_the_surface_in_colours_below_the_table_where_it_is_narrow(
+    cnn_train: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cnn_train.cli import console
+
+    monkeypatch.setattr(console.stdout, "_force_terminal", True)
+    monkeypatch.setattr(console.stdout, "_color_system", ColorSystem.TRUECOLOR)
+    for width, side_by_side in ((80, False), (120, True)):
+        monkeypatch.setattr(console.stdout, "width", width)
+        outcome = cnn_train("playground", "--headless", "--dataset", "gauss", "--epochs", 1)
+        plain = re.sub(r"\x1b\[[\d;]*m", "", outcome.stdout).splitlines()
+        assert max(map(len, plain[1:])) <= width
+        (heading,) = (line for line in plain if "test accuracy" in line)
+        assert ("██" in heading) == side_by_side
+        assert sum(44 * "█" in line for line in plain) == 22
+        assert len(set(re.findall(r"38;2;\d+;\d+;\d+", outcome.stdout))) > 10
+
+
+def test_options_are_the_settings_and_the_document_names_them(cnn_train: Run) -> None:
+    options = {
+        "dataset": "xor", "points": 100, "noise": 0.05, "train_fraction": 0.6,
+        "features": "x1,x1x2", "hidden": "3,2", "activation": "relu", "loss": "hinge",
+        "learning_rate": 0.05, "momentum": 0.5, "batch_size": 6, "regularization": "l1",
+        "strength": 0.01, "seed": 9,
+    }  # fmt: skip
+    flags = [word for k, v in options.items() for word in (f"--{k.replace('_', '-')}", v)]
+    assert options.keys() == PlaygroundSettings.model_fields.keys()
+    document = cnn_train("playground", "--headless", "--epochs", 2, "--json", *flags).document
+    expected = options | {"features": ["x1", "x1x2"], "hidden": [3, 2]}
+    assert document["settings"] == expected
+    assert (document["steps"], len(document["records"])) == (20, 2)
+
+
+def test_the_same_command_prints_the_same_document(cnn_train: Run) -> None:
+    command = ("playground", "--headless", "--dataset", "spiral", "--epochs", 2, "--json")
+    assert cnn_train(*command).stdout == cnn_train(*command).stdout
+
+
+def test_no_hidden_layer_is_a_linear_classifier(cnn_train: Run) -> None:
+    command = ("playground", "--headless", "--hidden", "", "--epochs", 1, "--json")
+    assert cnn_train(*command).document["num_parameters"] == 6
+
+
+def test_the_picture_is_written(cnn_train: Run, tmp_path: Path) -> None:
+    outcome = cnn_train("playground", "--headless", "--epochs", 2, "--out", "surface.png", "--json")
+    assert (outcome.exit_code, outcome.stderr) == (0, "wrote surface.png\n")
+    assert (tmp_path / "surface.png").read_bytes().startswith(b"\x89PNG")
+    assert outcome.document["steps"] == 50
+
+
+@pytest.mark.parametrize(
+    ("options", "exit_code", "message"),
+    [
+        (["--dataset", "spirale"], 2, "playground: dataset: \"spirale\" is unknown; did you mean"),
+        (["--learning-rate", "-1"], 2, "learning_rate: -1.0 is out of range"),
+        (["--hidden", "4,9"], 2, "hidden[1]: 9 is out of range"),
+        (["--hidden", "4;4"], 2, "hidden[0]: \"4;4\" is a string"),
+        (["--features", "x1,x9"], 2, "features[1]: \"x9\" is unknown"),
+        (["--out", "surface.gif"], 2, "surface.gif: figures are saved as .png or .svg"),
+        (
+            ["--features", "x1x1,x2x2", "--hidden", "8,8,8,8,8", "--activation", "linear",
+             "--learning-rate", "10"], 5, "the training loss is not finite; choose a learning rate",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_trained_is_one_line(
+    cnn_train: Run, options: list[str], exit_code: int, message: str
+) -> None:
+    outcome = cnn_train("playground", "--headless", *options)
+    assert (outcome.exit_code, outcome.stdout) == (exit_code, "")
+    (line,) = outcome.stderr.splitlines()
+    assert line.startswith("error: ") and message in line
+
+
+@pytest.mark.parametrize("options", [["--json"], ["--out", "a.png"], ["--epochs", "3"]])
+def test_what_belongs_to_a_run_without_a_page_says_so(cnn_train: Run, options: list[str]) -> None:
+    outcome = cnn_train("playground", *options)
+    assert outcome.exit_code == 2
+    assert outcome.stderr == "error: --json, --out and --epochs belong to --headless; add it\n"
+
+
+def test_the_help_names_every_choice() -> None:
+    from typer.main import get_command
+
+    from cnn_train.cli.main import app
+
+    command: Any = get_command(app).commands["playground"]  # type: ignore[attr-defined]
+    texts = {parameter.name: parameter.help for parameter in command.params}
+    fields = PlaygroundSettings.model_fields
+    choices = {name: get_args(field.annotation) for name, field in fields.items()}
+    for name in ("dataset", "activation", "loss", "regularization"):
+        assert all(choice in texts[name] for choice in choices[name]), name
+    assert ", ".join(get_args(Feature)) in texts["features"]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Return a function that starts ``cnn-train playground`` in a process of its own."""
+    started = []
+
+    def start(*options: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cnn_train", "playground", "--no-browser", *options],
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize(("name", "exit_code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_the_page_is_served_until_a_signal_and_the_end_is_quiet(
+    serve: Callable[..., subprocess.Popen[str]], name: str, exit_code: int
+) -> None:
+    process = serve("--dataset", "spiral", "--seed", "5")
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    address = url.partition("#")[2]
+    assert re.match(r"http://127\.0\.0\.1:\d+/[\w-]{32,}/#", url)
+    assert read_address(address, "#").seed == 5
+    body = json.dumps({"address": address}).encode()
+    question = urllib.request.Request(url.partition("#")[0] + "api/start", body)
+    question.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(question, timeout=30) as answer:
+        assert json.load(answer)["settings"]["dataset"] == "spiral"
+    process.send_signal(getattr(signal, name))
+    _, talk = process.communicate(timeout=30)
+    assert process.returncode == exit_code
+    assert "Traceback" not in talk and "error" not in talk
+
+
+def test_a_browser_is_opened_only_where_there_is_a_screen(
+    cnn_train: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cnn_train.playground.server import PlaygroundServer
+
+    opened: list[str] = []
+
+    def stop(self: PlaygroundServer) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url) or True)
+    monkeypatch.setattr(PlaygroundServer, "serve_forever", stop)
+    monkeypatch.setattr(sys, "platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert cnn_train("playground").exit_code == 130
+    assert opened == []
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert cnn_train("playground", "--no-browser").exit_code == 130
+    assert opened == []
+    outcome = cnn_train("playground")
+    assert (outcome.exit_code, opened) == (130, [outcome.stdout.strip()])

@@ -1,0 +1,153 @@
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from cnn_train.errors import DivergedError
+from cnn_train.playground.experiment import Experiment, run_epochs
+from cnn_train.playground.network import ToyNetwork
+from cnn_train.playground.settings import resolve_settings
+from cnn_train.reproducibility import make_generator, seeded
+
+
+def start(**settings: Any) -> Experiment:
+    return Experiment(resolve_settings(settings, "test"))
+
+
+def weights_of(experiment: Experiment) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in experiment.network.parameters()]
+
+
+def assert_same(first: list[torch.Tensor], second: list[torch.Tensor]) -> None:
+    assert all(map(torch.equal, first, second))
+
+
+@pytest.mark.parametrize(("dataset", "accuracy"), [("circle", 0.95), ("xor", 0.9), ("gauss", 0.99)])
+@pytest.mark.parametrize("loss", ["cross_entropy", "hinge"])
+def test_every_toy_set_is_learned_with_what_suits_it(
+    dataset: str, accuracy: float, loss: str
+) -> None:
+    *_, last = run_epochs(start(dataset=dataset, loss=loss), 80)
+    assert last.test_accuracy >= accuracy
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_spiral_is_learned_to_95_percent_in_the_usual_epochs(seed: int) -> None:
+    from cnn_train.cli.playground import EPOCHS
+
+    assert EPOCHS == 200
+    *_, last = run_epochs(start(dataset="spiral", seed=seed), EPOCHS)
+    assert last.test_accuracy >= 0.95
+
+
+def test_a_linear_classifier_cannot_learn_xor_but_can_with_the_product_as_a_feature() -> None:
+    *_, plain = run_epochs(start(dataset="xor", hidden=()), 30)
+    *_, product = run_epochs(start(dataset="xor", hidden=(), features=("x1x2",)), 30)
+    assert plain.test_accuracy < 0.7
+    assert product.test_accuracy > 0.95
+
+
+def test_training_starts_at_chance() -> None:
+    assert start().measure().train_loss == pytest.approx(math.log(2), abs=0.1)
+    assert start(loss="hinge").measure().train_loss == pytest.approx(1, abs=0.15)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("kind", ["none", "l1", "l2"])
+def test_the_engine_takes_the_steps_of_a_plain_loop_written_by_hand(
+    momentum: float, kind: str
+) -> None:
+    experiment = start(
+        dataset="xor", hidden=(3,), learning_rate=0.2, momentum=momentum, regularization=kind,
+        strength=0.01, batch_size=100, seed=5,
+    )  # fmt: skip
+    with seeded(5, "weights"):
+        network = ToyNetwork(2, (3,), "tanh")
+    assert_same(weights_of(experiment), [p.detach() for p in network.parameters()])
+    first_N, second_N = (
+        torch.randperm(250, generator=make_generator(5, "order", epoch)) for epoch in (0, 1)
+    )
+    velocities = [torch.zeros_like(p) for p in network.parameters()]
+    for index_B in (first_N[:100], first_N[100:200], first_N[200:], second_N[:100]):
+        scores_BK = network(experiment.train.points_N2[index_B])
+        loss = F.cross_entropy(scores_BK, experiment.train.labels_N[index_B])
+        for layer in network.linear_layers:
+            if kind == "l1":
+                loss = loss + 0.01 * layer.weight.abs().sum()
+            if kind == "l2":
+                loss = loss + 0.01 * layer.weight.square().sum()
+        gradients = torch.autograd.grad(loss, list(network.parameters()))
+        with torch.no_grad():
+            for p, gradient, velocity in zip(
+                network.parameters(), gradients, velocities, strict=True
+            ):
+                velocity.mul_(momentum).add_(gradient)
+                p -= 0.2 * velocity
+    experiment.advance(4)
+    for found, expected in zip(experiment.network.parameters(), network.parameters(), strict=True):
+        assert torch.allclose(found, expected, rtol=0, atol=1e-14)
+
+
+def test_many_steps_at_once_are_the_same_steps_one_by_one() -> None:
+    at_once, one_by_one = start(dataset="spiral"), start(dataset="spiral")
+    at_once.advance(60)
+    for _ in range(60):
+        one_by_one.advance(1)
+    assert (at_once.step, at_once.epoch, at_once.steps_per_epoch) == (60, 2, 25)
+    assert_same(weights_of(at_once), weights_of(one_by_one))
+
+
+def test_looking_at_an_experiment_changes_nothing() -> None:
+    looked_at, alone = start(), start()
+    for _ in range(5):
+        looked_at.advance(1)
+        looked_at.measure()
+        looked_at.advance(0)
+    alone.advance(5)
+    assert looked_at.step == 5
+    assert_same(weights_of(looked_at), weights_of(alone))
+
+
+def test_equal_settings_give_equal_experiments_and_another_seed_another_one() -> None:
+    runs = [list(run_epochs(start(seed=seed), 2)) for seed in (1, 1, 2)]
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_every_training_point_is_seen_once_an_epoch() -> None:
+    experiment = start(batch_size=7)
+    seen = 0
+    for _ in range(experiment.steps_per_epoch):
+        experiment.advance(1)
+        assert experiment.update is not None
+        seen += experiment.update.num_points
+    assert (seen, experiment.epoch) == (250, 1)
+
+
+def test_measures_are_means_over_each_set() -> None:
+    experiment = start(dataset="circle", train_fraction=0.2)
+    experiment.advance(40)
+    measures = experiment.measure()
+    for points, loss, accuracy in (
+        (experiment.train, measures.train_loss, measures.train_accuracy),
+        (experiment.test, measures.test_loss, measures.test_accuracy),
+    ):
+        scores_NK = experiment.network(experiment.features_of(points.points_N2))
+        assert loss == pytest.approx(F.cross_entropy(scores_NK, points.labels_N).item())
+        right = (scores_NK.argmax(1) == points.labels_N).sum().item()
+        assert accuracy == right / len(points)
+
+
+def test_an_experiment_that_diverges_stops_with_finite_weights_and_says_why() -> None:
+    experiment = start(
+        hidden=(8, 8, 8, 8, 8, 8), activation="linear", features=("x1x1", "x2x2"), learning_rate=10
+    )
+    with pytest.raises(DivergedError, match=r"epoch \d+, step \d+: the .* is not finite"):
+        experiment.advance(10_000)
+    steps = experiment.step
+    assert experiment.update is None
+    assert all(bool(weights.isfinite().all()) for weights in weights_of(experiment))
+    with pytest.raises(DivergedError):
+        experiment.advance(1)
+    assert experiment.step == steps
