@@ -100,7 +100,8 @@ def run_command(command: str, place: Path) -> str:
     )
     if ended.returncode:
         raise CnnTrainError(f"{command}: exit {ended.returncode}\n{ended.stdout[-2000:]}")
-    lines = [line.rstrip() for line in ended.stdout.splitlines()]
+    printed = ended.stdout.replace(f"{place.resolve()}{os.sep}", "")
+    lines = [line.rstrip() for line in printed.splitlines()]
     return "\n".join(lines).strip("\n") + "\n"
 
 
