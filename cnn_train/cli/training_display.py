@@ -165,6 +165,7 @@ class EpochDisplay:
             TextColumn("{task.fields[state]}"),
             console=stderr,
             transient=True,
+            refresh_per_second=1 / REFRESH_SECONDS,  # a look takes milliseconds from training
             disable=not stderr.is_terminal,
         )
 
