@@ -1,21 +1,18 @@
 """``cnn-train gradcheck``: is the backward pass the slope of the loss?"""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
+from .options import ConfigOption, DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 
 if TYPE_CHECKING:
     from ..gradient_check import Entry, TensorCheck
 
 
 def gradcheck(
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="YAML config; - reads standard input.")
-    ],
+    config: ConfigOption,
     overrides: SetOption = None,
     layers: Annotated[
         list[str] | None,

@@ -15,6 +15,9 @@ class Split(StrEnum):
     test = "test"
 
 
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="YAML config; - reads standard input.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
+from .options import ConfigOption, DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,9 +17,7 @@ NUM_OPERATORS = 12
 
 
 def profile(
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="YAML config; - reads standard input.")
-    ],
+    config: ConfigOption,
     overrides: SetOption = None,
     batches: Annotated[
         int, typer.Option("--batches", min=1, help="Minibatches to take the median over.")

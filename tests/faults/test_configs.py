@@ -93,7 +93,7 @@ def test_five_errors_are_five_lines_in_the_order_of_the_file(run_main: Run) -> N
         ("optimizer.lr", "expected KEY=VALUE"),
         ("epochs=1.5", "epochs: 1.5 is a decimal number; expected a whole number"),
         ('optimizer.lr="0.1"', 'optimizer.lr: "0.1" is a string; write 0.1'),
-        ("model.name=vit", "model.name: \"vit\" is unknown; choices: linear, hog_linear, mlp, lenet"),
+        ("model.name=vit", "model.name: \"vit\" is unknown; choices: linear, hog_linear, mlp"),
         ("loss.name=mse", 'loss.name: "mse" is unknown; choices: hinge, cross_entropy'),
         ("optimizer.name=adam", "optimizer.name: \"adam\" is unknown; did you mean 'adamw'?"),
     ],

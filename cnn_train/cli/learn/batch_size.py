@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
+from ..options import (
+    ConfigOption,
+    DataDirOption,
+    DeviceOption,
+    JsonOption,
+    OfflineOption,
+    SetOption,
+)
 from .page import (
     PictureOption,
     check_picture,
@@ -21,9 +28,7 @@ if TYPE_CHECKING:
 
 
 def batch_size(
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="YAML config; - reads standard input.")
-    ],
+    config: ConfigOption,
     overrides: SetOption = None,
     images: Annotated[int, typer.Option("--images", min=33, help="Training images to use.")] = 1024,
     seconds: Annotated[

@@ -1,11 +1,17 @@
 """``cnn-train learn step``: one minibatch forward, backward, and the update."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
+from ..options import (
+    ConfigOption,
+    DataDirOption,
+    DeviceOption,
+    JsonOption,
+    OfflineOption,
+    SetOption,
+)
 from .page import make_table, show_heading, show_table, show_text
 
 if TYPE_CHECKING:
@@ -15,9 +21,7 @@ if TYPE_CHECKING:
 
 
 def step(
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="YAML config; - reads standard input.")
-    ],
+    config: ConfigOption,
     overrides: SetOption = None,
     entries: Annotated[
         int, typer.Option("--entries", min=1, help="Numbers whose update is written out.")
