@@ -66,12 +66,11 @@ def draw_batch_sizes(
 
 
 def draw_losses(axes: Axes, curves: Mapping[str, Points]) -> None:
-    """Draw one line per training; few points are marked."""
+    """Draw one line per training, with a mark at each point: they are few."""
     colors = COLOURS if len(curves) <= len(COLOURS) else shades(len(curves))
     for (name, points), color in zip(curves.items(), colors, strict=False):
         x, y = zip(*points, strict=True)
-        marker = "o" if len(points) < 20 else ""
-        axes.plot(x, y, color=color, label=name, lw=1.8, marker=marker, ms=3.5)
+        axes.plot(x, y, color=color, label=name, lw=1.8, marker="o", ms=3.5)
 
 
 def shades(number: int) -> list[Any]:

@@ -1,7 +1,9 @@
 """How wrong numerical slopes are: error against step, a U."""
 
 from collections.abc import Sequence
+from typing import Literal
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .style import BLUE, ORANGE, SMALL_SIZE, add_legend, make_figure, style_axes
@@ -15,8 +17,13 @@ def draw_difference_errors(
     forward: Sequence[float | None],
     centred: Sequence[float | None],
     title: str,
+    *,
+    has_kink: bool = False,
 ) -> Figure:
-    """Draw the relative errors of forward and centred differences for every step h."""
+    """Draw the relative errors of forward and centred differences for every step h.
+
+    With ``has_kink`` there is no true slope: they are distances from the formula's choice.
+    """
     figure = make_figure(8.0, 4.8, title)
     axes = figure.add_subplot()
     for errors, colour, marker, label in (
@@ -29,11 +36,17 @@ def draw_difference_errors(
     axes.set_yscale("log")
     axes.set_xticks(steps[::2])
     axes.minorticks_off()
-    style_axes(axes, x="step h", y="largest relative error of a slope")
-    axes.text(0.02, 0.03, "rounding", transform=axes.transAxes, size=SMALL_SIZE, style="italic")
-    axes.text(
-        0.98, 0.03, "curvature", transform=axes.transAxes, size=SMALL_SIZE, style="italic",
-        ha="right",
-    )  # fmt: skip
+    if has_kink:
+        style_axes(axes, x="step h", y="distance from the formula's choice, relative")
+        _note(axes, 0.5, "a kink: no derivative here", "center")
+    else:
+        style_axes(axes, x="step h", y="largest relative error of a slope")
+        _note(axes, 0.0, "← rounding", "left")
+        _note(axes, 1.0, "curvature →", "right")
     add_legend(axes)
     return figure
+
+
+def _note(axes: Axes, x: float, text: str, ha: Literal["left", "center", "right"]) -> None:
+    """Write above the panel, where no line passes; ``x`` as a share of its width."""
+    axes.text(x, 1.01, text, transform=axes.transAxes, size=SMALL_SIZE, style="italic", ha=ha)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..errors import single_values_explained
 from ..reproducibility import make_generator, seed_global_generators
 from ..session import Session
-from .timed_training import PIECE, Curve, plain_session, train_for
+from .timed_training import PIECE, Curve, loss_of_all, plain_session, train_for
 
 SIZES = (32, 64, 128, 256)
 """The slide's; the full sum comes on top."""
@@ -81,11 +81,11 @@ def compare_batch_sizes(
     first = plain_session(session, None, num_images)
     num_images = len(first.batches.images)
     sizes = [size for size in SIZES if size < num_images]
-    full_P = full_gradient(first)
+    first_loss, full_P = loss_of_all(first), full_gradient(first)
     noises = [measure_noise(first, size, full_P, num_draws) for size in sizes]
     found = []
     for size, noise in zip([*sizes, None], [*noises, GradientNoise(1.0, 0.0, None)], strict=True):
-        curve = train_for(plain_session(session, size, num_images), seconds)
+        curve = train_for(plain_session(session, size, num_images), seconds, first_loss)
         found.append(SizeResult(size, noise, curve))
         advance(1)
     return BatchSizes(

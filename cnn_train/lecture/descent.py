@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..session import Session
-from .timed_training import Curve, plain_session, train_for
+from .timed_training import Curve, loss_of_all, plain_session, train_for
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,10 @@ def race(session: Session, num_images: int, seconds: float) -> Race:
     vanilla, minibatch = (
         plain_session(session, size, num_images) for size in (None, minibatch_size)
     )
+    first_loss = loss_of_all(vanilla)
     return Race(
         num_images=len(vanilla.batches.images),
         lr=session.config.optimizer.lr,
-        vanilla=train_for(vanilla, seconds),
-        minibatch=train_for(minibatch, seconds),
+        vanilla=train_for(vanilla, seconds, first_loss),
+        minibatch=train_for(minibatch, seconds, first_loss),
     )

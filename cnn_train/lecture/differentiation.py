@@ -15,6 +15,7 @@ from statistics import median
 
 from .elementary import DomainError
 from .expression import parse_expressions
+from .formula_kinks import Kink, kinks_at
 from .forward_mode import forward_jacobian, forward_passes
 from .graph import Graph
 from .numerical import (
@@ -67,7 +68,8 @@ class Differentiation:
 
     derivatives: the symbolic formulas. derivation_seconds: to find them. exact: what errors are
     measured against: those formulas with 40 digits, or reverse mode where they have no value.
-    curve: the numerical errors against the step h.
+    curve: the numerical errors against the step h. kinks: where there are any, there is no
+    derivative: ``exact`` is then the choice of those formulas, and an error the distance from it.
     """
 
     expression: str
@@ -79,6 +81,7 @@ class Differentiation:
     h: float
     methods: tuple[Method, ...]
     curve: tuple[StepError, ...]
+    kinks: tuple[Kink, ...]
 
 
 def differentiate_every_way(
@@ -130,6 +133,7 @@ def differentiate_every_way(
             _try(name, f(point), way, operations, exact) for name, (way, operations) in ways.items()
         ),
         curve=tuple(errors_against_step(f, point, exact)),
+        kinks=kinks_at(graph, point),
     )
 
 

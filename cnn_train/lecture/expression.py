@@ -57,9 +57,9 @@ def parse_point(text: str, names: Sequence[str]) -> list[float]:
     entries = [entry for entry in re.split(r"[,\s]+", text.strip()) if entry]
     wanted = ", ".join(names)
     if len(entries) != len(names):
-        raise UsageError(
-            f"--at {text!r}: {len(entries)} numbers for {len(names)} inputs ({wanted})"
-        )
+        given = f"{len(entries)} number{'s' * (len(entries) != 1)}"
+        inputs = f"{len(names)} input{'s' * (len(names) != 1)}"
+        raise UsageError(f"--at {text!r}: {given} for {inputs} ({wanted})")
     pairs = [entry.split("=", 1) if "=" in entry else [name, entry]
              for name, entry in zip(names, entries, strict=True)]  # fmt: skip
     point = {name: _read_number(digits, text) for name, digits in pairs}

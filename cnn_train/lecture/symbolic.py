@@ -16,8 +16,9 @@ import sympy
 from .graph import Graph
 
 DIGITS = 40
-LARGEST_EXACT_NUMBER = 1000
-"""Larger constants become floats of 40 digits: exact powers of them could fill the memory."""
+LARGEST_EXACT_NUMBER, SMALLEST_EXACT_NUMBER = 1000, 1e-6
+"""Beyond, constants become floats of 40 digits: exact powers of large ones could fill the memory,
+and small ones would be fractions of hundreds of digits."""
 
 
 class Relu(sympy.Function):  # type: ignore[misc]
@@ -97,8 +98,9 @@ def to_formula(graph: Graph, position: int) -> Any:
     if node.operation == "input":
         return sympy.Symbol(node.name)
     if node.operation == "constant":
-        is_small = abs(node.constant) <= LARGEST_EXACT_NUMBER
-        return sympy.Rational(repr(node.constant)) if is_small else _float(node.constant)
+        size = abs(node.constant)
+        is_exact = size == 0 or SMALLEST_EXACT_NUMBER <= size <= LARGEST_EXACT_NUMBER
+        return (sympy.Rational if is_exact else _float)(repr(node.constant))
     operands = [to_formula(graph, operand) for operand in node.operands]
     return TO_SYMPY[node.operation](*operands)
 
@@ -120,14 +122,14 @@ def from_formula(formula: Any, graph: Graph) -> int:
 
 def render_formula(formula: Any) -> str:
     """Write a formula on one line, with this lecture's names for relu and max."""
-    text = str(formula)
+    text = sympy.sstr(formula, full_prec=False)
     for theirs, ours in PRINTED.items():
         text = text.replace(theirs, ours)
     return text
 
 
-def _float(number: float) -> Any:
-    return sympy.Float(number, DIGITS)
+def _float(digits: str) -> Any:
+    return sympy.Float(digits, DIGITS)
 
 
 def _is_finite(number: Any) -> bool:

@@ -5,7 +5,7 @@ follows the plain rule θ ← θ − η g with the same rate: what differs is ho
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import torch
@@ -13,13 +13,12 @@ import torch
 from ..data.augment import AugmentConfig
 from ..data.image_set import ImageSet
 from ..data.progressive_size import ProgressiveSizeConfig
-from ..divergence import NotFiniteError
-from ..errors import DivergedError, single_values_explained
+from ..errors import UsageError, single_values_explained
 from ..optim.optimizer import OptimizerConfig
 from ..optim.schedules import ConstantConfig
 from ..optim.sgd import GDConfig, SGDConfig
-from ..profile_step import endless_steps
-from ..reproducibility import make_generator
+from ..profile_step import divergence_explained, endless_steps
+from ..reproducibility import make_generator, seed_global_generators
 from ..session import Session, build_session
 from ..stopwatch import now
 
@@ -42,7 +41,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """How a training went. num_images: that it took in all; batch_size None: all per update."""
+    """How a training went. num_images: that it took in all; batch_size None: all per update.
+
+    The first point is the loss of all images at the first weights: the same for every curve.
+    """
 
     batch_size: int | None
     num_updates: int
@@ -88,34 +90,53 @@ def plain_session(session: Session, batch_size: int | None, num_images: int) -> 
 
 
 def some_images(images: ImageSet, num_images: int, seed: int) -> ImageSet:
-    """Draw ``num_images`` of them, or take all where there are no more."""
+    """Draw ``num_images`` of them, every class among them, or take all where there are no more.
+
+    Raises UsageError where there are more classes than that.
+    """
     generator = make_generator(seed, "some images")
-    return images.select(torch.randperm(len(images), generator=generator)[:num_images])
+    order_N = torch.randperm(len(images), generator=generator)
+    labels_N = images.labels_N.cpu()[order_N]
+    firsts = [int((labels_N == label).nonzero()[0]) for label in labels_N.unique()]
+    if num_images < len(firsts):
+        raise UsageError(
+            f"--images {num_images}: there are {len(firsts)} classes; take at least one of each"
+        )
+    others = sorted(set(range(len(images))).difference(firsts))
+    return images.select(order_N[sorted([*firsts, *others][:num_images])])
 
 
-def train_for(session: Session, seconds: float) -> Curve:
+@torch.no_grad()
+def loss_of_all(session: Session) -> float:
+    """Return the mean loss of all images at the weights now, in training mode."""
+    images = session.batches.images
+    session.model.train()
+    seed_global_generators(session.config.seed, "dropout", 0)
+    loss_sum = 0.0
+    for index_B in torch.arange(len(images)).chunk(-(-len(images) // PIECE)):  # none of one image
+        piece = images.select(index_B)
+        inputs_BCHW = session.batches.normalization(piece.images_NCHW)
+        loss_sum += float(session.loss_fn(session.forward(inputs_BCHW), piece.labels_N, "sum"))
+    return loss_sum / len(images)
+
+
+def train_for(session: Session, seconds: float, first_loss: float) -> Curve:
     """Train for about so long, and for two updates at least; keep the loss of each minibatch.
 
-    A minibatch's loss is that of the weights before its update: it costs nothing to know. Raises
-    DivergedError where a loss or gradient is not finite.
+    A minibatch's loss is that of the weights before its update: it costs nothing to know. The
+    first says more about its few images than about the weights; ``first_loss``, of all images,
+    stands in its place. Raises DivergedError where a loss or gradient is not finite.
     """
     warm_up(session)
-    full_batch = session.config.optimizer.full_batch
-    batch_size = None if full_batch else session.config.batch_size
-    try:
-        with single_values_explained():
-            updates = list(timed_updates(session, seconds))
-    except NotFiniteError as problem:
-        raise DivergedError(
-            f"the {problem.what} is not finite with {batch_size or 'all'} images per update; "
-            "choose a smaller rate: --set optimizer.lr=…"
-        ) from None
+    with divergence_explained(session), single_values_explained():
+        updates = list(timed_updates(session, seconds))
+    start, *later = starts_of([point for point, _ in updates])
     return Curve(
-        batch_size=batch_size,
+        batch_size=None if session.config.optimizer.full_batch else session.config.batch_size,
         num_updates=len(updates),
         num_images=sum(images for _, images in updates),
         seconds=updates[-1][0].seconds,
-        points=thin_out(starts_of([point for point, _ in updates])),
+        points=thin_out([replace(start, loss=first_loss), *later]),
     )
 
 

@@ -30,7 +30,10 @@ SLIDE_SCORES = ((3.2, 5.1, -1.7), (1.3, 4.9, 2.0), (2.2, 2.5, -3.1))
 """The slide's three images: a cat, a car and a frog, in this order."""
 
 LARGEST_EXPONENT = 700.0
-"""exp of more is too large for a float."""
+"""exp of more is too large for a float, and of less than its negative too small."""
+
+SHIFTED = "exp(s_j - max s)"
+"""The column's heading where exp(s_j) itself is no float."""
 
 
 @dataclass(frozen=True)
@@ -141,14 +144,16 @@ def work_cross_entropy(
 ) -> WorkedExample:
     """Charge −log p of the right class, or of all classes by their share t_j of the target."""
     largest = max(scores)  # without it, exp of a large score overflows
-    log_sum = largest + math.log(math.fsum(math.exp(score - largest) for score in scores))
+    powers = [math.exp(score - largest) for score in scores]
+    log_sum = largest + math.log(math.fsum(powers))
     log_p = [score - log_sum for score in scores]
     evenly = loss.label_smoothing / len(scores)
     target = [evenly + (1 - loss.label_smoothing) * (j == label) for j in range(len(scores))]
     terms = [-t * one if t else 0.0 for t, one in zip(target, log_p, strict=True)]
     p = [math.exp(one) for one in log_p]
+    is_float = abs(largest) < LARGEST_EXPONENT
     columns: dict[str, tuple[float | None, ...]] = {
-        "exp(s_j)": tuple(math.exp(s) if s < LARGEST_EXPONENT else None for s in scores),
+        "exp(s_j)" if is_float else SHIFTED: tuple(map(math.exp, scores) if is_float else powers),
         "p_j": tuple(p),
     }
     if loss.label_smoothing:

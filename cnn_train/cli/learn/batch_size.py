@@ -108,7 +108,10 @@ def _explain(found: "BatchSizes") -> None:
             "from that of all images by more than chance."
         )
     longest = max(one.curve.seconds for one in found.sizes)
-    show_text(f"last loss: at the end of training with each size, after {longest:.1f} s at most.")
+    show_text(
+        f"last loss: at the end of training with each size, after {longest:.1f} s at most. Each "
+        f"begins with {found.sizes[0].curve.points[0].loss:.4f}, the loss of all images."
+    )
 
 
 def _save(title: str, found: "BatchSizes", out: Path) -> None:

@@ -75,8 +75,9 @@ def _show(title: str, found: "Race") -> None:
         )
     show_table(table)
     show_text(
-        "\nloss: of the images as they come by, before the update that they make; "
-        "neighbours are averaged. --out FILE.png draws it by updates and by seconds."
+        "\nfirst loss: of all images, at the weights from which both begin. After it: of the "
+        "images as they come by, before the update that they make; neighbours are averaged. "
+        "--out FILE.png draws it by updates and by seconds."
     )
 
 

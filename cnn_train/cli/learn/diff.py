@@ -53,10 +53,16 @@ def _show(found: "Differentiation", graph: "Graph") -> None:
 
     show_function([found.expression], graph, found.point)
     show_table(_methods_table(found))
+    error = "the distance from the formula's choice" if found.kinks else "the largest of a slope"
     show_text(
-        "\nerror: the largest of a slope, relative. operations: functions evaluated, plus "
+        f"\nerror: {error}, relative. operations: functions evaluated, plus "
         f"slope × tangent steps. numerical: h = {found.h:g}."
     )
+    for name, x in zip(found.input_names, found.point, strict=True):
+        if x + found.h == x:
+            show_text(f"h is lost beside {name}: in a float, {name} + h is {name} itself.")
+    if found.kinks:
+        _explain_kinks(found)
     for method in found.methods:
         if method.problem:
             show_text(f"{method.name}: no answer here. {method.problem}")
@@ -67,9 +73,25 @@ def _show(found: "Differentiation", graph: "Graph") -> None:
     if any("Heaviside" in formula for formula in found.derivatives):
         show_text("Heaviside(z) is the step: 0 below 0, 1 above; a second number is its value at 0")
     show_table(_curve_table(found.curve))
+    reason = (
+        "No small h brings the two together: at a kink there is no derivative to come near to."
+        if found.kinks
+        else "A large h is wrong because the function bends, a small one because rounding is "
+        "divided by h."
+    )
+    show_text(f"\nf forward, c centred differences, * both. {reason}")
+
+
+def _explain_kinks(found: "Differentiation") -> None:
+    from ...lecture.formula_kinks import describe_kinks
+    from .page import show_heading, show_text
+
+    show_text()
+    show_heading(f"f has a kink here: {describe_kinks(found.kinks)}.")
     show_text(
-        "\nf forward, c centred differences, * both. A large h is wrong because the function "
-        "bends, a small one because rounding is divided by h."
+        "There is no derivative at this point, so no method is wrong: formulas and automatic "
+        "differentiation choose a value (0 for relu at 0, ½ each for max of equals), forward "
+        "differences see the right side, centred ones the mean of both."
     )
 
 
@@ -133,5 +155,6 @@ def _save(found: "Differentiation", graph: "Graph", out: Path) -> None:
         [one.forward for one in found.curve],
         [one.centred for one in found.curve],
         f"Numerical slopes of {function_name(graph)} = {found.expression} at {where}",
+        has_kink=bool(found.kinks),
     )
     save_picture(figure, out)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
     from ...lecture.worked_loss import WorkedExample, WorkedLoss
     from ...trained_model import TrainedModel
 
+NUM_IMAGES = 3
 MOST_SHOWN = 5
 LARGEST_SCORE = 1e300
 """Differences of larger scores may not be floats."""
+
+LARGEST_WRITTEN_OUT = 1e9
+"""Larger numbers are shown as powers of ten."""
 
 
 class LossName(StrEnum):
@@ -61,11 +66,13 @@ def loss(
         typer.Option("--checkpoint", help="Work on images that this checkpoint or run scores."),
     ] = None,
     images: Annotated[
-        int, typer.Option("--images", min=1, help="How many, evenly spaced over the split.")
-    ] = 3,
+        int | None,
+        typer.Option("--images", min=1, help="How many, evenly spaced over the split. Default: 3."),
+    ] = None,
     split: Annotated[
-        LearningSplit, typer.Option("--split", help="Whose images; never the test split's.")
-    ] = LearningSplit.val,
+        LearningSplit | None,
+        typer.Option("--split", help="Whose images; never the test split's. Default: val."),
+    ] = None,
     data_root: Annotated[
         Path | None,
         typer.Option("--data-root", help="Where the dataset's own images lie, if they moved."),
@@ -84,16 +91,22 @@ def loss(
     from ...trained_model import load_trained_model
     from ..console import notice, print_json
 
+    _refuse_settings_of_others(overrides or ())
     trained = None
     if checkpoint is None:
+        given = {"--images": images, "--split": split, "--data-root": data_root}
+        if alone := [option for option, value in given.items() if value is not None]:
+            raise UsageError(f"{', '.join(alone)}: goes with --checkpoint, whose images are scored")
         scored = _read_scores(scores or [], labels or [])
     elif scores or labels:
         raise UsageError("--checkpoint gives the scores and labels; leave out --scores and --label")
     else:
         trained = load_trained_model(find_checkpoint(checkpoint), device)
-        where = _Where(split, data_root, data_dir, offline)
-        scored = _score_images(trained, images, where)
-        notice(f"scores of {checkpoint}, images of its {split.value} split")
+        where = _Where(split or LearningSplit.val, data_root, data_dir, offline)
+        scored = _score_images(trained, images or NUM_IMAGES, where)
+        found = len(scored.names)
+        few = f" (there are no {images:,})" if images and images > found else ""
+        notice(f"scores of {checkpoint}, {found:,} images of its {where.split.value} split{few}")
     settings = _load_loss(name, trained, overrides or ())
     worked = work_out(settings, scored.scores_NK, scored.labels_N, scored.class_names, scored.names)
     if as_json:
@@ -110,6 +123,13 @@ class _Where:
     data_root: Path | None
     data_dir: Path | None
     offline: bool
+
+
+def _refuse_settings_of_others(overrides: Sequence[str]) -> None:
+    """Raise UsageError for a setting that no loss reads: it would change nothing here."""
+    for override in overrides:
+        if override.split("=")[0].split(".")[0].strip() != "loss":
+            raise UsageError(f"--set {override}: this page reads the loss alone: --set loss.…")
 
 
 def _load_loss(name: LossName, trained: "TrainedModel | None", overrides: Sequence[str]) -> Any:
@@ -161,6 +181,9 @@ def _read_row(text: str) -> list[float]:
         row = [float(word.replace("−", "-")) for word in words]
     except ValueError:
         raise UsageError(f"--scores {text!r}: not all of these are numbers") from None
+    for word, score in zip(words, row, strict=True):
+        if not isfinite(score):
+            raise UsageError(f"--scores {text!r}: {word} is no finite number")
     if len(row) < 2 or not all(abs(score) <= LARGEST_SCORE for score in row):
         raise UsageError(
             f"--scores {text!r}: give two or more numbers, one per class, none beyond "
@@ -196,16 +219,17 @@ def _show(worked: "WorkedLoss", loss_name: str) -> None:
     if hidden > 0:
         show_text(f"\n… and {hidden} more; --json has them all")
     show_text()
-    few = " + ".join(f"{one:.4f}" for one in losses) if hidden <= 0 else "sum of the L_i"
-    show_heading(f"L = ({few}) / {len(losses)} = {worked.mean:.4f}")
-    show_text(f"the loss that trains networks says {worked.training_loss:.4f} of these scores")
-    show_text(f"a trap: {worked.trap.call} says {worked.trap.loss:.4f}: {worked.trap.reason}")
+    few = " + ".join(map(_number, losses)) if hidden <= 0 else "sum of the L_i"
+    show_heading(f"L = ({few}) / {len(losses)} = {_number(worked.mean)}")
+    show_text(f"the loss that trains networks says {_number(worked.training_loss)} of these scores")
+    show_text(f"a trap: {worked.trap.call} says {_number(worked.trap.loss)}: {worked.trap.reason}")
 
 
 def _show_example(worked: "WorkedLoss", example: "WorkedExample", number: int) -> None:
     """Print one example: a row per class, the right one in bold, and the sum of its terms."""
     from rich.markup import escape
 
+    from ...lecture.worked_loss import SHIFTED
     from .page import make_table, show_heading, show_table, show_text
 
     label = worked.class_names[example.label]
@@ -214,15 +238,23 @@ def _show_example(worked: "WorkedLoss", example: "WorkedExample", number: int) -
     show_heading(f"L_{number}: {name}y = {label}")
     table = make_table("class j", numbers=("s_j", *example.columns, "term", "∂L_i/∂s_j"))
     for j, class_name in enumerate(worked.class_names):
-        columns = [_cell(column[j]) for column in example.columns.values()]
+        columns = [_number(column[j]) for column in example.columns.values()]
         numbers = (example.scores[j], example.terms[j], example.gradient[j])
-        score, term, slope = (f"{number:.4f}" for number in numbers)
+        score, term, slope = map(_number, numbers)
         style = "bold" if j == example.label else ""
         table.add_row(escape(class_name), score, *columns, term, slope, style=style)
     show_table(table)
-    terms = [f"{term:.4f}" for term in example.terms if term] or ["0"]
-    show_text(f"L_{number} = {' + '.join(terms)}" + f" = {example.loss:.4f}" * (len(terms) > 1))
+    terms = [_number(term) for term in example.terms if term] or ["0"]
+    total = f" = {_number(example.loss)}" if len(terms) > 1 else ""
+    show_text(f"L_{number} = {' + '.join(terms)}{total}")
+    if SHIFTED in example.columns:
+        show_text(
+            "exp(s_j) of these scores is no float: the largest score is subtracted from all of "
+            "them first, which divides numerator and denominator of p_j by the same exp(max s)."
+        )
 
 
-def _cell(number: float | None) -> str:
-    return "—" if number is None else f"{number:.4f}"
+def _number(number: float | None) -> str:
+    if number is None:
+        return "—"
+    return f"{number:.4f}" if abs(number) < LARGEST_WRITTEN_OUT else f"{number:.4e}"

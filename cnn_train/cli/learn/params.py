@@ -29,10 +29,12 @@ def params(
         rows = [asdict(one) | {"parameters": one.parameters, "bytes": one.bytes} for one in layers]
         print_json(setting | {"layers": rows})
         return
-    show_heading(f"An image of {image_size}×{image_size}×{channels}, {units:,} hidden units")
+    show_heading(
+        f"An image of {image_size:,}×{image_size:,}×{channels}, {_count(units)} hidden units"
+    )
     table = make_table("layer", numbers=("inputs per unit", "weights", "biases", "float32"))
     for one in layers:
-        row = (f"{one.inputs_per_unit:,}", f"{one.weights:,}", f"{one.biases:,}")
+        row = map(_count, (one.inputs_per_unit, one.weights, one.biases))
         table.add_row(one.kind, *row, _memory(one.bytes))
     show_table(table)
     show_text(
@@ -42,8 +44,14 @@ def params(
     )
 
 
+def _count(number: int) -> str:
+    return f"{number:,}" if number < 1e15 else f"{number:.3e}"
+
+
 def _memory(num_bytes: int) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+    if num_bytes >= 1e18:
+        return f"{num_bytes:.1e} B"
+    for unit, size in (("PB", 1e15), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if num_bytes >= size:
             return f"{num_bytes / size:,.1f} {unit}"
     return f"{num_bytes} B"

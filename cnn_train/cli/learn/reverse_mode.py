@@ -125,14 +125,23 @@ def _save(
     passes: "Sequence[ReversePass]",
     out: Any,
 ) -> None:
-    """Draw the graph with every node's value and its adjoint from the first output."""
-    from ...lecture.reverse_mode import barred
+    """Draw the graph with every node's value and its adjoints, one from each output."""
     from .graph import save_graph
     from .page import digits
 
-    adjoints = passes[0].adjoints
     notes = {
-        i: (f"= {digits(value)}", f"{barred(graph.label(i))} = {digits(adjoints.get(i, 0.0))}")
+        i: (f"= {digits(value)}", *_write_adjoints(graph, passes, i))
         for i, value in enumerate(values)
     }
     save_graph(graph, texts, notes, out)
+
+
+def _write_adjoints(graph: "Graph", passes: "Sequence[ReversePass]", i: int) -> list[str]:
+    """Write a node's adjoint, or of several outputs one for each, with the output's name."""
+    from ...lecture.reverse_mode import barred
+    from .page import digits
+
+    name, found = barred(graph.label(i)), [one.adjoints.get(i, 0.0) for one in passes]
+    if len(found) == 1:
+        return [f"{name} = {digits(found[0])}"]
+    return [f"f{k}: {name} = {value:.4g}" for k, value in enumerate(found, 1)]
