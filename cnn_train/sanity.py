@@ -40,8 +40,8 @@ OVERFIT_SHARE_OF_CHANCE = 0.2
 """Learned by heart: all of them right, and the loss below this share of chance."""
 
 NUM_FIRST_UPDATES, MOST_FIRST_IMAGES = 10, 64
-MANY_TIMES = 10
-"""The loss after an update, beside the first, or λR(W), beside guessing: so much is too much."""
+MOST_GROWTH, MOST_PENALTY = 100, 10
+"""Times the first loss that it may grow in wild first updates; times chance that λR(W) may be."""
 TOO_LARGE_RATE = "optimizer.lr is too large; lower it, or raise schedule.warmup_epochs"
 TOO_LARGE_LAMBDA = "regularization.strength (λ) is too large: λR(W) outweighs the data loss"
 
@@ -166,7 +166,7 @@ def check_regularization(session: Session) -> Finding:
         once, ten_times = (float(one.build(model)()) for one in both)
     grows, chance = 0 < once < ten_times, chance_loss(session)
     found = f"adds {once:.4g} to the loss, {ten_times:.4g} with 10 λ"
-    if not once <= MANY_TIMES * chance:
+    if not once <= MOST_PENALTY * chance:
         grows, meaning = False, TOO_LARGE_LAMBDA
         found = f"adds {once:.4g} to the loss; guessing costs {chance:.4g}"
     return Finding("regularisation", "passed" if grows else "failed", found, meaning)
@@ -244,7 +244,7 @@ def first_updates(session: Session, settings: RegularizationConfig) -> tuple[boo
         try:
             for tally in islice(tallies, NUM_FIRST_UPDATES + 1):
                 totals.append(tally.loss + tally.penalty)
-                if totals[-1] > MANY_TIMES * max(totals[0], chance_loss(session)):
+                if totals[-1] > MOST_GROWTH * max(totals[0], chance_loss(session)):
                     return False, totals
         except NotFiniteError:
             return False, [*totals, math.inf]

@@ -33,6 +33,11 @@ def first_filters(runs: Sequence[LayerRun], image_shape: tuple[int, int, int]) -
     UsageError where the weights are no pictures.
     """
     run = next(run for run in runs if isinstance(run.module, nn.Conv2d | nn.Linear))
+    if not isinstance(run.module.weight, nn.Parameter):
+        raise UsageError(
+            f"--method filters: {run.name} reads the pixels, and its weights are fixed by hand: "
+            "no filter is learned there"
+        )
     weights = run.module.weight.detach().cpu().float()  # type: ignore[operator]
     before = runs[: runs.index(run)]
     if isinstance(run.module, nn.Linear):
