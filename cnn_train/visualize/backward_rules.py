@@ -101,7 +101,8 @@ def _limits(args: Sequence[Any], settings: dict[str, Any]) -> tuple[float, float
 @torch.no_grad()
 def count_ruled(model: nn.Module, units: Units, inputs_BCHW: Tensor, rule: RuleName) -> int:
     """Return how many ReLUs lie between the pixels and the units: without one, no rule acts."""
-    with ReluRule(rule) as active:
+    active = ReluRule(rule)
+    with active:
         unit_maps(model, [units], inputs_BCHW)
     return active.num_ruled
 

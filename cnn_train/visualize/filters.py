@@ -38,7 +38,7 @@ def first_filters(runs: Sequence[LayerRun], image_shape: tuple[int, int, int]) -
             f"--method filters: {run.name} reads the pixels, and its weights are fixed by hand: "
             "no filter is learned there"
         )
-    weights = run.module.weight.detach().cpu().float()  # type: ignore[operator]
+    weights = run.module.weight.detach().cpu().float()
     before = runs[: runs.index(run)]
     if isinstance(run.module, nn.Linear):
         if run.module.in_features != math.prod(image_shape):
