@@ -15,6 +15,8 @@ import torch
 
 from .acceleration.allocator import kept_memory
 from .device import processor_name
+from .divergence import NotFiniteError
+from .errors import DivergedError
 from .metrics import Tally
 from .models.flops import StepFlops, count_flops
 from .operator_times import GROUP_NAMES, OperatorTime, measure_operators
@@ -36,6 +38,9 @@ PHASES = {
 WARM_UP_STEPS = 3
 PROFILED_STEPS = 3
 """The profiler keeps every event, hundreds per layer: a few steps say enough."""
+
+LARGE_PENALTY = 1000.0
+"""A new network's data loss is about log K, or K − 1 under hinge: a larger λR drowns it."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +74,15 @@ class StepProfile:
 def profile_step(session: Session, num_steps: int) -> StepProfile:
     """Train for a few steps, forever forgotten, and say where their time goes.
 
-    Where images grow over the epochs, these steps see them at their full size.
+    Where images grow over the epochs, these steps see them at their full size. Raises
+    DivergedError where a loss or gradient is not finite.
     """
     session = replace(session, batches=replace(session.batches, side_px=None))
+    with divergence_explained(session):
+        return _measure(session, num_steps)
+
+
+def _measure(session: Session, num_steps: int) -> StepProfile:
     device = session.device.torch_device
     steps = endless_steps(session)
     for _ in islice(steps, WARM_UP_STEPS):
@@ -96,6 +107,26 @@ def profile_step(session: Session, num_steps: int) -> StepProfile:
         flops_per_image=flops,
         tflops=flops.training * num_images / seconds / 1e12,
     )
+
+
+@contextmanager
+def divergence_explained(session: Session) -> Iterator[None]:
+    """Turn NotFiniteError into DivergedError, which names λ or η, whichever is too large.
+
+    λR of the weights on entry tells which: later on, too large a rate makes it large as well.
+    """
+    penalty = session.penalty().item()
+    try:
+        yield
+    except NotFiniteError as problem:
+        config = session.config
+        size = "all" if config.optimizer.full_batch else config.batch_size
+        what = f"the {problem.what} is not finite with {size} images per update"
+        advice = "choose a smaller rate: --set optimizer.lr=…"
+        if not penalty <= LARGE_PENALTY:  # nan as well
+            what += f"; λR(θ) is {penalty:.1e} before the first"
+            advice = "choose a smaller λ: --set regularization.strength=…"
+        raise DivergedError(f"{what}; {advice}") from None
 
 
 def endless_steps(session: Session) -> Iterator[Tally]:

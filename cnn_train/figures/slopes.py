@@ -14,8 +14,12 @@ def draw_slopes(
     turned: Sequence[tuple[float, float]],
     random: Sequence[tuple[float, float]],
     title: str,
+    note: str = "",
 ) -> Figure:
-    """Draw measured slopes over the angle to the gradient, as (degrees, slope), and ‖∇f‖ cos."""
+    """Draw measured slopes over the angle to the gradient, as (degrees, slope), and ‖∇f‖ cos.
+
+    ``note`` stands above the panel.
+    """
     figure = make_figure(8.0, 4.6, title)
     axes = figure.add_subplot()
     degrees = np.linspace(0, 180, 181)
@@ -25,7 +29,7 @@ def draw_slopes(
     _scatter(axes, turned, "measured, turned away from ∇f", marker="D", ms=5, color=ORANGE)
     _scatter(axes, random, "measured, random directions", marker="o", ms=9, mec=BLUE, mfc="none")
     axes.set_xticks(range(0, 181, 45), ["0°\nalong ∇f", "45°", "90°", "135°", "180°\nalong −∇f"])
-    style_axes(axes, x="angle between the direction and the gradient", y="slope")
+    style_axes(axes, title=note, x="angle between the direction and the gradient", y="slope")
     add_legend(axes)
     return figure
 

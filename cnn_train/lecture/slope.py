@@ -24,6 +24,9 @@ Value = Callable[[Tensor], float]
 TURNS_DEGREES = (0.0, 45.0, 90.0, 135.0, 180.0)
 """The directions that are turned away from the gradient, beside the random ones."""
 
+LARGEST_DIFFERENCE = 0.01
+"""Of ‖∇f‖: measured slopes that differ by more are not those of this gradient."""
+
 
 @dataclass(frozen=True)
 class DirectionSlope:
@@ -47,6 +50,11 @@ class Slopes:
     gradient_norm: float
     h: float
     directions: tuple[DirectionSlope, ...]
+
+    @property
+    def agree(self) -> bool:
+        """Whether the measured slopes are those that the gradient foretells."""
+        return self.largest_difference <= LARGEST_DIFFERENCE
 
     @property
     def largest_difference(self) -> float:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from ..device import with_autocast
 from ..errors import single_values_explained
 from ..models.summary import is_layer
-from ..profile_step import time_phases
+from ..profile_step import divergence_explained, time_phases
 from ..session import Session
 
 TIMED_STEPS = 3
@@ -110,9 +110,15 @@ class Change:
 def take_step(session: Session, num_entries: int) -> TrainingStep:
     """Train on the first minibatch as ``fit`` would, and say what happened; then time more steps.
 
-    Full-batch descent takes its first piece as if it were all. The session is used up.
+    Full-batch descent takes its first piece as if it were all. The session is used up. Raises
+    DivergedError where a loss or gradient of these steps is not finite.
     """
     session = with_one_minibatch(session)
+    with divergence_explained(session):
+        return _take_step(session, num_entries)
+
+
+def _take_step(session: Session, num_entries: int) -> TrainingStep:
     outputs: dict[str, tuple[Tensor, list[Tensor]]] = {}
     changes: dict[str, Change] = {}
     with ExitStack() as stack:

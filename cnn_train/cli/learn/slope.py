@@ -1,5 +1,6 @@
 """``cnn-train learn slope``: the slope in every direction, and which is the steepest."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, Se
 from .page import AtOption, ExprOption, PictureOption
 
 if TYPE_CHECKING:
+    from ...lecture.formula_kinks import Kink
     from ...lecture.slope import Slopes
     from ...session import Session
 
@@ -47,38 +49,49 @@ def slope(
     if config is None:
         if overrides:
             raise UsageError("--set goes with --config")
-        what, slopes = _along_formula(expression, at, **sampling)
+        what, slopes, kinks = _along_formula(expression, at, **sampling)
     elif expression is not None or at is not None:
         raise UsageError("--config measures the loss of a minibatch; leave out --expr and --at")
     else:
         session = build_untrained_session(config, overrides, device, data_dir, offline)
         what, slopes = _along_loss(session, **sampling)
+        kinks = ()
     if as_json:
         differences = {"largest_difference": slopes.largest_difference}
-        print_json({"function": what} | asdict(slopes) | differences)
+        sides = {"kinks": [asdict(one) for one in kinks]}
+        print_json({"function": what} | asdict(slopes) | differences | sides)
     else:
-        _show(what, slopes)
+        _show(what, slopes, kinks)
     if out is not None:
-        _save(what, slopes, out)
+        _save(what, slopes, kinks, out)
 
 
-def _along_formula(expression: str | None, at: str | None, **sampling: Any) -> tuple[str, "Slopes"]:
+def _along_formula(
+    expression: str | None, at: str | None, **sampling: Any
+) -> tuple[str, "Slopes", "tuple[Kink, ...]"]:
     """Measure a formula's slopes; its gradient comes from reverse mode."""
     import torch
 
+    from ...lecture.formula_kinks import describe_kinks, kinks_at
     from ...lecture.reverse_mode import reverse_jacobian
     from .page import digits, function_name, read_function
 
     texts, graph, point = read_function(None if expression is None else [expression], at)
     (output,) = graph.outputs
     where = ", ".join(f"{n} = {digits(x)}" for n, x in zip(graph.input_names, point, strict=True))
+    gradient, kinks = reverse_jacobian(graph, point)[0], kinks_at(graph, point)
+    if kinks and not any(gradient):
+        raise UsageError(
+            f"not differentiable at this point: {describe_kinks(kinks)}; the gradient that is "
+            "chosen there is 0 and has no direction; choose another point"
+        )
     slopes = _measure(
         lambda point_P: graph.evaluate(point_P.tolist())[output],
-        torch.tensor(reverse_jacobian(graph, point)[0], dtype=torch.float64),
+        torch.tensor(gradient, dtype=torch.float64),
         torch.tensor(point, dtype=torch.float64),
         **sampling,
     )
-    return f"{function_name(graph)} = {texts[0]} at {where}", slopes
+    return f"{function_name(graph)} = {texts[0]} at {where}", slopes, kinks
 
 
 def _along_loss(session: "Session", **sampling: Any) -> tuple[str, "Slopes"]:
@@ -104,7 +117,7 @@ def _measure(
     )
 
 
-def _show(what: str, slopes: "Slopes") -> None:
+def _show(what: str, slopes: "Slopes", kinks: "Sequence[Kink]") -> None:
     from .page import digits, make_table, show_heading, show_table, show_text
 
     show_heading(what)
@@ -120,13 +133,33 @@ def _show(what: str, slopes: "Slopes") -> None:
         is_end = not one.is_random and round(one.angle_degrees, 3) in names
         table.add_row("random" if one.is_random else turned, *row, style="bold" if is_end else "")
     show_table(table)
-    show_text(
-        "\nThe steepest way up is along ∇f, the steepest way down along -∇f. Measured slopes and "
-        f"∇f·d differ by at most {slopes.largest_difference:.1e} of ‖∇f‖."
+    show_text(f"\n{_conclusion(slopes, kinks)}")
+
+
+def _conclusion(slopes: "Slopes", kinks: "Sequence[Kink]") -> str:
+    """Say what the table shows, and no more than that."""
+    from ...lecture.formula_kinks import describe_kinks
+
+    difference = f"{slopes.largest_difference:.1e} of ‖∇f‖"
+    if kinks:
+        return (
+            f"f is not differentiable here: {describe_kinks(kinks)}. ∇f is one choice between "
+            "the sides, and does not tell the slope in every direction: measured slopes (the mean "
+            f"of both sides) and ∇f·d differ by up to {difference}."
+        )
+    if not slopes.agree:
+        return (
+            f"Measured slopes and ∇f·d differ by up to {difference}: these steps do not show the "
+            f"slopes at this point. With h = {slopes.h:g} the function bends too much or has a "
+            "kink on the way, or rounding is larger than the difference; choose another --h."
+        )
+    return (
+        "The steepest way up is along ∇f, the steepest way down along -∇f. Measured slopes and "
+        f"∇f·d differ by at most {difference}."
     )
 
 
-def _save(what: str, slopes: "Slopes", out: Path) -> None:
+def _save(what: str, slopes: "Slopes", kinks: "Sequence[Kink]", out: Path) -> None:
     from ...figures.slopes import draw_slopes
     from .page import save_picture
 
@@ -138,4 +171,6 @@ def _save(what: str, slopes: "Slopes", out: Path) -> None:
         ]
 
     turned, random = points(is_random=False), points(is_random=True)
-    save_picture(draw_slopes(slopes.gradient_norm, turned, random, f"Slopes of {what}"), out)
+    note = "not differentiable here: the slopes are not those that ∇f foretells" if kinks else ""
+    title = f"Slopes of {what}"
+    save_picture(draw_slopes(slopes.gradient_norm, turned, random, title, note), out)
