@@ -195,21 +195,41 @@ def check_session(
     """
     if session.device.torch_device.type == "mps":
         raise UsageError("gradcheck computes in float64, which mps lacks; use --device cpu")
-    config, model = session.config, deepcopy(session.model).double().train()
+    model, data = data_objective(session, num_images)
+    penalty = session.config.regularization.build(model)
+    objective = Objective(data.scores, lambda scores: data.loss(scores) + penalty())
+    parameters = select_layers(model, layers)
+    generator = make_generator(session.config.seed, "gradcheck")
+    return check_gradient(objective, parameters, samples=samples, generator=generator)
+
+
+def data_objective(session: Session, num_images: int) -> tuple[nn.Module, Objective]:
+    """Return a float64 copy of the network, and its loss on the first images without λR(W)."""
+    seed, model = session.config.seed, deepcopy(session.model).double().train()
     batch = next(session.batches.epoch(0))
     images_BCHW, labels_B = batch.images_BCHW[:num_images].double(), batch.labels_B[:num_images]
-    penalty = config.regularization.build(model)
 
     def scores() -> Tensor:
         with torch.random.fork_rng(devices=[]), single_values_explained():
-            torch.manual_seed(derive_seed(config.seed, "dropout", 0))  # the same units every time
+            torch.manual_seed(derive_seed(seed, "dropout", 0))  # the same units every time
             scores_BK: Tensor = model(images_BCHW)
         return scores_BK
 
-    objective = Objective(scores, lambda scores: session.loss_fn(scores, labels_B) + penalty())
+    return model, Objective(scores, lambda scores: session.loss_fn(scores, labels_B))
+
+
+def drowned_by_penalty(session: Session, layers: tuple[str, ...], num_images: int) -> list[str]:
+    """Name the tensors beside whose λ∇R the data's gradient is too small for its faults to show."""
+    model, data = data_objective(session, num_images)
     parameters = select_layers(model, layers)
-    generator = make_generator(config.seed, "gradcheck")
-    return check_gradient(objective, parameters, samples=samples, generator=generator)
+    sizes = []
+    for loss in (data.loss(data.scores()), session.config.regularization.build(model)()):
+        slopes: tuple[Tensor | None, ...] = (None,) * len(parameters)
+        if loss.requires_grad:
+            slopes = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+        sizes.append([0.0 if slope is None else float(slope.norm()) for slope in slopes])
+    pairs = zip(parameters, *sizes, strict=True)
+    return [name for name, data_size, size in pairs if 0 < data_size < TOLERANCE * size]
 
 
 def select_layers(model: nn.Module, layers: tuple[str, ...]) -> dict[str, Tensor]:

@@ -115,7 +115,7 @@ def divergence_explained(session: Session) -> Iterator[None]:
 
     λR of the weights on entry tells which: later on, too large a rate makes it large as well.
     """
-    penalty = float(session.penalty())
+    penalty = session.penalty().item()
     try:
         yield
     except NotFiniteError as problem:

@@ -20,6 +20,7 @@ class RunSummary:
     best_epoch: int | None
     val_accuracy: float | None
     seconds: float
+    diverged: bool = False
 
 
 def summarize_runs(root: Path) -> list[RunSummary]:
@@ -43,4 +44,5 @@ def summarize_run(run: RunDirectory) -> RunSummary:
         best_epoch=int(best["epoch"]) if best else None,
         val_accuracy=best["val_accuracy"] if best else None,
         seconds=sum(record["seconds"] for record in records),
+        diverged=run.divergence.exists(),
     )

@@ -16,8 +16,6 @@ from .session import Session
 # Drawing the curves takes most of a second: less than a hundredth of the time between two.
 CURVES_EVERY_SECONDS = 120
 
-ADVICE = "Lower optimizer.lr, raise schedule.warmup_epochs, or shorten gradients by clip_grad_norm"
-
 
 class RunFiles:
     """Writes the files of one run: nothing without a run, nothing but in the first process.
@@ -100,13 +98,13 @@ class RunFiles:
                 "example_indices": indices,
                 "example_names": [session.batches.images.names[index] for index in indices],
                 "last_checkpoint": str(self.written.last_checkpoint),
-                "advice": ADVICE,
+                "advice": advise(session),
             }
             self.written.save_json(self.written.divergence, report)
         written = f"; see {self.run.divergence}" if self.run else ""
         return DivergedError(
             f"epoch {session.epoch + 1}, step {step}: the {what} is not finite at learning rate "
-            f"{rate:g}; the checkpoints before it are untouched{written}. {ADVICE}"
+            f"{rate:g}; the checkpoints before it are untouched{written}. {advise(session)}"
         )
 
     def _save(self, *, is_best: bool) -> None:
@@ -122,6 +120,16 @@ class RunFiles:
             return time.time() - run.learning_curves.stat().st_mtime > CURVES_EVERY_SECONDS
         seconds = sum(record["seconds"] for record in self.session.records)
         return seconds > CURVES_EVERY_SECONDS
+
+
+def advise(session: Session) -> str:
+    """Name the settings that may be too large: λ too, where there is one."""
+    strength = getattr(session.config.regularization, "strength", 0.0)
+    price = f" or regularization.strength (λ, now {strength:g})" if strength else ""
+    return (
+        f"Lower optimizer.lr{price}, raise schedule.warmup_epochs, or shorten gradients by "
+        "clip_grad_norm"
+    )
 
 
 def best_epoch(records: list[dict[str, float]]) -> int:

@@ -404,6 +404,18 @@ def test_an_update_that_is_not_finite_is_never_made(start: Start, run: RunDirect
     assert "clip_grad_norm" in report["advice"]
 
 
+@pytest.mark.parametrize("strength", [0.0, 1e30])
+def test_the_advice_of_a_dead_run_names_lambda_where_there_is_one(
+    start: Start, strength: float
+) -> None:
+    session = start(
+        regularization={"kind": "l2", "strength": strength}, optimizer={"name": "sgd", "lr": 1e30}
+    )
+    with pytest.raises(DivergedError) as problem:
+        list(fit(session))
+    assert ("regularization.strength" in str(problem.value)) == (strength > 0)
+
+
 def test_the_report_of_a_dead_run_goes_when_it_is_resumed(start: Start, run: RunDirectory) -> None:
     session = start()
     plant(session, math.nan)

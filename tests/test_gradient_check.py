@@ -81,6 +81,7 @@ def test_a_wrong_backward_pass_is_caught_in_the_tensor_that_it_gets_wrong(
     start: Start, mistake: str, place: str, error: float
 ) -> None:
     session = start()
+    torch.manual_seed(0)
     layer = FaultyLinear(3 * 8 * 8, 3)
     layer.mistake = mistake
     session.model = layer
@@ -94,6 +95,7 @@ def test_a_wrong_backward_pass_is_caught_in_the_tensor_that_it_gets_wrong(
 
 def test_the_same_layer_without_a_mistake_passes(start: Start) -> None:
     session = start()
+    torch.manual_seed(0)
     session.model = FaultyLinear(3 * 8 * 8, 3)
     assert all(one.passed for one in check_session(session, samples=3, num_images=8))
 

@@ -13,6 +13,7 @@ from cnn_train.sanity import (
     NEAR_CHANCE,
     Finding,
     InitialLoss,
+    check_first_updates,
     check_gradients,
     check_initial_loss,
     check_overfitting,
@@ -47,7 +48,7 @@ def by_name(findings: list[Finding]) -> dict[str, Finding]:
 @pytest.mark.parametrize("loss", ["hinge", "cross_entropy"])
 def test_a_healthy_session_passes_every_check(start: Start, loss: str) -> None:
     findings = check_sanity(start(loss={"name": loss}))
-    assert [one.outcome for one in findings] == ["passed"] * 4
+    assert [one.outcome for one in findings] == ["passed"] * 5
     assert all(one.meaning for one in findings)
 
 
@@ -187,3 +188,45 @@ def test_a_minibatch_of_one_image_is_refused_where_batch_norm_needs_more(start: 
     session.model = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(192), nn.Linear(192, 3))
     with pytest.raises(ConfigError, match="use at least 2"):
         measure_initial_loss(session)
+
+
+@pytest.mark.parametrize("lr", [1e6, 1e30])
+def test_a_rate_at_which_the_first_updates_explode_is_named(start: Start, lr: float) -> None:
+    finding = check_first_updates(start(optimizer={"name": "sgd", "lr": lr}))
+    assert finding.failed and finding.meaning.startswith("optimizer.lr is too large")
+
+
+@pytest.mark.parametrize("strength", [100.0, 1e30, 1e300])
+def test_a_lambda_at_which_the_first_updates_explode_is_named_and_not_the_rate(
+    start: Start, strength: float
+) -> None:
+    session = start(regularization={"kind": "l2", "strength": strength})
+    findings = by_name(check_sanity(session))
+    for check in ("first updates", "regularisation"):
+        assert findings[check].failed
+        assert findings[check].meaning.startswith("regularization.strength (λ) is too large")
+    assert not findings["initial loss"].failed
+
+
+def test_a_gradient_that_overflows_only_together_with_lambdas_is_found(start: Start) -> None:
+    session = start(regularization={"kind": "l2", "strength": 1e30})
+    finding = check_gradients(session)
+    assert finding.failed and "λR(W)" in finding.found
+    assert finding.meaning.startswith("regularization.strength (λ) is too large")
+
+
+def test_a_rate_far_too_small_is_no_failure(start: Start) -> None:
+    assert not check_first_updates(start(optimizer={"name": "sgd", "lr": 1e-9})).failed
+
+
+def test_a_gradient_wrong_from_the_start_is_blamed_on_neither_rate_nor_lambda(start: Start) -> None:
+    session = start(regularization={"kind": "l2", "strength": 0.1})
+    session.model = Ignoring(lambda scores: (scores - scores).sqrt())
+    finding = check_first_updates(session)
+    assert finding.failed and "before any update" in finding.meaning
+
+
+def test_full_batch_descent_and_a_single_minibatch_are_tried_too(start: Start) -> None:
+    wild = {"name": "gd", "lr": 1e9}
+    assert not check_first_updates(start(limit_batches=1)).failed
+    assert check_first_updates(start(limit_batches=1, optimizer=wild)).failed

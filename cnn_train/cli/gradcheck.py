@@ -30,8 +30,9 @@ def gradcheck(
     as_json: JsonOption = False,
 ) -> None:
     """Compare the backward pass with differences of the loss in float64; exit 1 if it is wrong."""
-    from ..gradient_check import TOLERANCE, check_session, select_layers
-    from .console import print_json, progress
+    from ..errors import name_some
+    from ..gradient_check import TOLERANCE, check_session, drowned_by_penalty, select_layers
+    from .console import print_json, progress, warn
     from .untrained_session import build_untrained_session
 
     session = build_untrained_session(config, overrides, device, data_dir, offline)
@@ -42,14 +43,21 @@ def gradcheck(
         for check in check_session(session, layers=chosen, samples=samples, num_images=images):
             found.append(check)
             advance(1)
+    drowned = drowned_by_penalty(session, chosen, images)
     what = session.config
     heading = f"{what.model.name}, {what.loss.name}, regularisation {what.regularization.kind}"
     if as_json:
         passed = all(check.passed for check in found)
         document = {"model": what.model.name, "loss": what.loss.name, "tolerance": TOLERANCE}
-        print_json(document | {"passed": passed, "tensors": [one.to_json() for one in found]})
+        document |= {"passed": passed, "drowned_by_penalty": drowned}
+        print_json(document | {"tensors": [one.to_json() for one in found]})
     else:
         _show(heading, found)
+    if drowned:
+        warn(
+            f"in {name_some(drowned)} the gradient of λR(W) drowns that of the data, whose faults "
+            "would not show; check with a smaller regularization.strength"
+        )
     _judge(found)
 
 

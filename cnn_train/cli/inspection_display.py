@@ -27,7 +27,8 @@ def show_inspection(inspection: "Inspection", *, with_pixels: bool) -> None:
     from ..lecture.pixels import CHANNEL_NAMES
 
     stdout.print(Text(inspection.path, style="bold"), soft_wrap=True)
-    for notice in inspection.notices:
+    origin = (inspection.origin,) if inspection.origin else ()
+    for notice in (*origin, *inspection.notices):
         stdout.print(Text(f"  {notice}", style="dim"), soft_wrap=True)
     stdout.print(_render_facts(inspection.image_CHW))
     stdout.print(Text("\nwhat the network sees", style="bold"))

@@ -48,7 +48,7 @@ def _row(summary: "RunSummary") -> tuple[str, ...]:
         summary.data,
         summary.model,
         summary.loss,
-        f"{summary.epochs_done}/{summary.epochs}",
+        f"{'diverged ' if summary.diverged else ''}{summary.epochs_done}/{summary.epochs}",
         "—" if accuracy is None else f"{100 * accuracy:.2f} %",
         "—" if best_epoch is None else str(best_epoch + 1),
         clock(summary.seconds),

@@ -57,10 +57,13 @@ def visualize(
     ] = None,
     channel: Annotated[
         list[str] | None,
-        typer.Option("--channel", help="Channels, e.g. 3,17. Default: the strongest ones."),
+        typer.Option(
+            "--channel",
+            help="Channels, e.g. 3,17. Default: the strongest; of patches, unlike ones first.",
+        ),
     ] = None,
     num_channels: Annotated[
-        int | None, typer.Option("--num-channels", min=1, help="How many of the strongest.")
+        int | None, typer.Option("--num-channels", min=1, help="How many of them by default.")
     ] = None,
     image: Annotated[
         list[Path] | None,

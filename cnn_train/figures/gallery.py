@@ -37,12 +37,16 @@ ColoursName = Literal["viridis", "magma", "RdBu_r"]
 
 @dataclass(frozen=True)
 class Scale:
-    """What the colours of a section's maps mean: ``low`` to ``high`` of ``name``."""
+    """What the colours of a section's maps mean: ``low`` to ``high`` of ``name``.
+
+    ``cuts``: whether there are values below ``low`` and above ``high``, as the bar then says.
+    """
 
     name: str
     low: float
     high: float
     colours: ColoursName = "viridis"
+    cuts: tuple[bool, bool] = (False, False)
 
     def colour(self, map_HW: Tensor) -> Tensor:
         """Return the colours HWC (uint8) of values; those beyond the ends take the ends'."""
@@ -155,16 +159,21 @@ def _draw_section(axes: Axes, sheet_HWC: Tensor, section: Section, top: int) -> 
 def _draw_bar(axes: Axes, sheet_HWC: Tensor, scale: Scale, bottom: int) -> None:
     """Draw the colours from low to high at the right end of a heading's line, and its numbers."""
     right = sheet_HWC.shape[1]
-    high = f" {_number(scale.high)}"
-    left = right - _text_px(high) - BAR_WIDTH_PX
+    low, high = _ends(scale)
+    left = right - _text_px(f" {high}") - BAR_WIDTH_PX
     ramp_HW = torch.linspace(scale.low, scale.high, BAR_WIDTH_PX).expand(BAR_HEIGHT_PX, -1)
     sheet_HWC[bottom - BAR_HEIGHT_PX : bottom, left : left + BAR_WIDTH_PX] = scale.colour(ramp_HW)
-    _write(axes, left - GAP_PX // 2, bottom, f"{scale.name}  {_number(scale.low)}", align="right")
-    _write(axes, right, bottom, high, align="right")
+    _write(axes, left - GAP_PX // 2, bottom, f"{scale.name}  {low}", align="right")
+    _write(axes, right, bottom, f" {high}", align="right")
 
 
 def _scale_words(scale: Scale) -> str:
-    return f"{scale.name}  {_number(scale.low)} {_number(scale.high)}"
+    return f"{scale.name}  {' '.join(_ends(scale))}"
+
+
+def _ends(scale: Scale) -> tuple[str, str]:
+    below, above = scale.cuts
+    return f"{'≤ ' * below}{_number(scale.low)}", f"{'≥ ' * above}{_number(scale.high)}"
 
 
 def _number(value: float) -> str:

@@ -23,10 +23,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.images.files import load_image, resize_and_crop
+from ..data.images.files import load_image, resize_and_crop, stored_mode
 from ..data.normalization import Normalization
 
 CHANNEL_NAMES = ("red", "green", "blue")
+
+STORED = {
+    "1": "black or white, 1 bit", "L": "grey, 8 bits", "P": "numbers of a palette's colours",
+    "LA": "grey with transparency", "PA": "numbers of a palette's colours, with transparency",
+    "RGBA": "RGB with transparency", "CMYK": "CMYK inks, 8 bits each",
+    "YCbCr": "YCbCr, 8 bits each", "LAB": "LAB colours, 8 bits each", "I": "grey, more than 8 bits",
+    "I;16": "grey, 16 bits", "I;16B": "grey, 16 bits", "I;16L": "grey, 16 bits",
+}  # fmt: skip
+"""What a file of each Pillow mode holds; RGB needs no words."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +52,30 @@ class ChannelFacts:
 class Inspection:
     """An image file as numbers, and what is left of it for a network.
 
-    image_CHW: uint8, upright RGB, as decoded. seen_CHW: uint8, as ``predict`` shows it to the
+    mode, num_channels: the file's own, as Pillow names them. image_CHW: uint8, upright RGB, as
+    decoded. seen_CHW: uint8, as ``predict`` shows it to the
     network. inputs_CHW: float32, as the network computes with them; None: no network is named.
     notices: what had to be decided to read the file.
     """
 
     path: str
+    mode: str
+    num_channels: int
     image_CHW: Tensor
     seen_CHW: Tensor
     inputs_CHW: Tensor | None
     notices: tuple[str, ...]
+
+    @property
+    def origin(self) -> str | None:
+        """What was made into RGB of 8 bits, in words; None where the file holds just that."""
+        if self.mode == "RGB":
+            return None
+        height, width = self.image_CHW.shape[1:]
+        number = height * width * self.num_channels
+        kind = STORED.get(self.mode, f"mode {self.mode}")
+        shape = f"{height} × {width} × {self.num_channels} = {number:,} values"
+        return f"the file holds {shape} ({kind}); below is what it is read as"
 
     def to_json(self, *, with_pixels: bool) -> dict[str, Any]:
         """Return the document that ``inspect --json`` prints; shapes are (H, W, C)."""
@@ -63,6 +86,7 @@ class Inspection:
             seen["inputs"] = [asdict(one) for one in measure_channels(self.inputs_CHW)]
         return {
             "path": self.path,
+            "file": {"mode": self.mode, "num_channels": self.num_channels},
             **_describe(self.image_CHW),
             "notices": list(self.notices),
             "network": seen,
@@ -78,8 +102,11 @@ def inspect_image(
     """
     decoded = load_image(path)
     seen_CHW = _to_channels_first(resize_and_crop(decoded.pixels_HWC, size_px))
+    mode, num_channels = stored_mode(path)
     return Inspection(
         path=str(path),
+        mode=mode,
+        num_channels=num_channels,
         image_CHW=_to_channels_first(decoded.pixels_HWC),
         seen_CHW=seen_CHW,
         inputs_CHW=normalization(seen_CHW[None])[0] if normalization else None,

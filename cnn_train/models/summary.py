@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -115,7 +115,10 @@ def _note(
 ) -> None:
     if isinstance(module, nn.Linear) and output.ndim > 2:  # acts on each pixel of BHWC by itself
         tracker.set_field(output, tracker.field_of(inputs[0]))
-    runs.append(LayerRun(name, module, inputs[0], output, tracker.field_of(output)))
+    field = tracker.field_of(output)
+    if isinstance(module, nn.Flatten):  # each number stays one unit; what reads them sees them all
+        field = replace(tracker.field_of(inputs[0]), axes=field.axes)
+    runs.append(LayerRun(name, module, inputs[0], output, field))
 
 
 def _summarize_run(run: LayerRun, *, is_repeated: bool) -> LayerSummary:

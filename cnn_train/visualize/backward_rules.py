@@ -70,15 +70,18 @@ class ReluRule(TorchFunctionMode):
     def __init__(self, rule: RuleName) -> None:
         super().__init__()
         self.rule = rule
+        self.num_ruled = 0
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         settings = kwargs or {}
-        if func in CEILINGS:
-            return _RuledReLU.apply(args[0], CEILINGS[func], self.rule)
+        ceiling = CEILINGS.get(func)
         if func is F.hardtanh and _limits(args, settings) == (0.0, 6.0):  # how nn.ReLU6 calls it
-            return _RuledReLU.apply(args[0], 6.0, self.rule)
+            ceiling = 6.0
+        if ceiling is not None:
+            self.num_ruled += 1
+            return _RuledReLU.apply(args[0], ceiling, self.rule)
         if func in REFUSED or func is F.hardtanh:
             raise UsageError(
                 f"--method {self.rule}: is defined for ReLU, but this network has "
@@ -93,6 +96,15 @@ def _limits(args: Sequence[Any], settings: dict[str, Any]) -> tuple[float, float
         float(settings.get("min_val", -1.0 if low is None else low)),
         float(settings.get("max_val", 1.0 if high is None else high)),
     )
+
+
+@torch.no_grad()
+def count_ruled(model: nn.Module, units: Units, inputs_BCHW: Tensor, rule: RuleName) -> int:
+    """Return how many ReLUs lie between the pixels and the units: without one, no rule acts."""
+    active = ReluRule(rule)
+    with active:
+        unit_maps(model, [units], inputs_BCHW)
+    return active.num_ruled
 
 
 def unit_signals(

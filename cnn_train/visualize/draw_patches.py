@@ -70,12 +70,13 @@ def _patch_tile(request: Request, layer: LayerPatches, channel: int) -> Tile:
         picture(crop(image_CHW, window, outside=PALE_GREY))
         for image_CHW, window in zip(images, layer.windows(channel), strict=False)
     ]
-    return Tile(_title(layer, channel), patches)
+    return Tile(_title(request, layer, channel), patches)
 
 
-def _title(layer: LayerPatches, channel: int) -> str:
+def _title(request: Request, layer: LayerPatches, channel: int) -> str:
     """Return the channel and the strongest of its values."""
-    return f"channel {channel}: {signed(float(layer.places.values_CP[channel, 0]))}"
+    name = request.channel_name(layer.units, channel, "channel ")
+    return f"{name}: {signed(float(layer.places.values_CP[channel, 0]))}"
 
 
 def _signal_tile(request: Request, layer: LayerPatches, channel: int, rule: RuleName) -> Tile:
@@ -87,7 +88,9 @@ def _signal_tile(request: Request, layer: LayerPatches, channel: int, rule: Rule
     for signal_CHW, window in zip(signals_BCHW, windows, strict=True):
         scale = spread(crop(signal_CHW, window, outside=0))
         patches.append(picture(crop(signed_picture(signal_CHW, scale), window, outside=PALE_GREY)))
-    return Tile(_title(layer, channel) if request.signals_only else RULE_WORDS[rule], patches)
+    return Tile(
+        _title(request, layer, channel) if request.signals_only else RULE_WORDS[rule], patches
+    )
 
 
 def _signals(request: Request, layer: LayerPatches, channel: int, rule: RuleName) -> Tensor:

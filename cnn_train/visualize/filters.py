@@ -33,7 +33,12 @@ def first_filters(runs: Sequence[LayerRun], image_shape: tuple[int, int, int]) -
     UsageError where the weights are no pictures.
     """
     run = next(run for run in runs if isinstance(run.module, nn.Conv2d | nn.Linear))
-    weights = run.module.weight.detach().cpu().float()  # type: ignore[operator]
+    if not isinstance(run.module.weight, nn.Parameter):
+        raise UsageError(
+            f"--method filters: {run.name} reads the pixels, and its weights are fixed by hand: "
+            "no filter is learned there"
+        )
+    weights = run.module.weight.detach().cpu().float()
     before = runs[: runs.index(run)]
     if isinstance(run.module, nn.Linear):
         if run.module.in_features != math.prod(image_shape):

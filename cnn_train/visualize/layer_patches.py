@@ -14,12 +14,16 @@ NUM_CHANNELS = 6
 
 @dataclass(frozen=True)
 class LayerPatches:
-    """A layer's units, the strongest places of all channels, and the channels to show."""
+    """A layer's units, the strongest places of all channels, and the channels to show.
+
+    ``are_named``: they are the user's choice.
+    """
 
     units: Units
     places: Places
     shown: list[int]
     image_size: tuple[int, int]
+    are_named: bool = False
 
     def num_worth_showing(self, channel: int) -> int:
         """Return how many of a channel's places excite it: behind a ReLU, zero is no excitement."""

@@ -129,6 +129,13 @@ class Request:
         ranked = self.rank_channels(strength_C)
         return ranked if self.channels else ranked[: self.num_channels or default_number]
 
+    def channel_name(self, units: Units, channel: int, prefix: str = "") -> str:
+        """Return the channel's number after ``prefix``; its class where channels are the scores."""
+        names = self.trained.class_names
+        if units.measured_at == self.runs[-1].name and units.num_channels == len(names):
+            return names[channel]
+        return f"{prefix}{channel}"
+
     def classes(self, scores_BK: Tensor) -> Tensor:
         """Return the class B that is to be explained: the one that was named, or the best one."""
         names = self.trained.class_names

@@ -69,7 +69,7 @@ def _describe(request: Request, units: list[Units], maps: dict[str, Tensor], ima
                 f"{one.num_channels:,} of {one.map_size[1]} × {one.map_size[0]}",
                 f"{100 * float((maximum_C > 0).float().mean()):.0f} %",
                 f"{100 * float((maps_CHW > 0).float().mean()):.0f} %",
-                str(strongest),
+                request.channel_name(one, strongest),
                 signed(float(maximum_C[strongest])),
             )
         )
@@ -95,7 +95,9 @@ def _draw(
             scale = scale_of(maps_CHW[channels])
             original = picture(request.subjects.images_NCHW[image])
             tiles = [Tile(request.subjects.names[image], [original])]
-            tiles += [Tile(f"channel {c}", [scale.colour(maps_CHW[c])]) for c in channels]
+            names = [request.channel_name(one, channel, "channel ") for channel in channels]
+            coloured = [scale.colour(maps_CHW[channel]) for channel in channels]
+            tiles += [Tile(name, [map_HWC]) for name, map_HWC in zip(names, coloured, strict=True)]
             size = f"{one.map_size[1]} × {one.map_size[0]}"
             number = f"{len(channels)} of {one.num_channels} maps of {size}"
             heading = f"{one.description}: {number}"
@@ -105,7 +107,8 @@ def _draw(
 
 def scale_of(maps: Tensor) -> Scale:
     """Return the colours for activations: from 0 up, or both ways where some are negative."""
-    limit = spread(maps)
-    if float(maps.min()) < 0:
-        return Scale("activation", -limit, limit, "RdBu_r")
-    return Scale("activation", 0.0, limit)
+    limit, least, most = spread(maps), float(maps.min()), float(maps.max())
+    cuts = (least < -limit, most > limit)
+    if least < 0:
+        return Scale("activation", -limit, limit, "RdBu_r", cuts)
+    return Scale("activation", 0.0, limit, cuts=cuts)

@@ -4,11 +4,11 @@ Shape letters: C channels, P places per channel.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-import torch
-
-from .backward_rules import RuleName, unit_signals
+from ..errors import UsageError, name_some
+from .backward_rules import RuleName, count_ruled
 from .draw_patches import draw_patches
 from .layer_patches import LayerPatches, choose_channels
 from .layers import Units
@@ -17,6 +17,10 @@ from .top_patches import find_places
 
 MOST_DEAD_NAMED = 10
 MOST_KINDS_NAMED = 3
+PLAIN_WORDS = ("no ReLU lies below these units: what is drawn of them is the true gradient",)
+LATE_WORDS = (
+    "strongest first, but a channel with the same images as a stronger one comes after all others",
+)
 
 
 def show_top_patches(request: Request) -> Visualization:
@@ -36,31 +40,43 @@ def show_deconv(request: Request) -> Visualization:
 
 def _show(request: Request, rule: RuleName | None) -> Visualization:
     units, (_, height, width) = request.units(), request.trained.image_shape
-    if rule:
-        _require_rule(request, units, rule)
+    plain = _require_rule(request, units, rule) if rule else []
     description = f"Searching {count_images(len(request.subjects))} for the strongest places"
     places = find_places(request.trained.model, units, request.batches(description))
     layers = [
         LayerPatches(
-            one, places[one.layer], choose_channels(request, places[one.layer]), (height, width)
+            one,
+            places[one.layer],
+            choose_channels(request, places[one.layer]),
+            (height, width),
+            are_named=bool(request.channels),
         )
         for one in units
     ]
     return Visualization(
-        blocks=tuple(_describe(request, layer) for layer in layers),
+        blocks=tuple(_describe(request, layer, plain) for layer in layers),
         document={"layers": [_document(request, layer) for layer in layers]},
         draw=lambda: draw_patches(request, layers, rule),
     )
 
 
-def _require_rule(request: Request, units: list[Units], rule: RuleName) -> None:
-    """Try the rule on one image, so that a network without it is refused before the search."""
-    for one in units:
-        place_13 = torch.zeros(1, 3, dtype=torch.int64)
-        unit_signals(request.trained.model, one, request.inputs(1), place_13, rule)
+def _require_rule(request: Request, units: list[Units], rule: RuleName) -> list[str]:
+    """Try the rule on one image, and return the layers below which no ReLU is ruled by it.
+
+    So a network without it is refused before the search.
+    """
+    model, inputs_1CHW = request.trained.model, request.inputs(1)
+    plain = [one.layer for one in units if not count_ruled(model, one, inputs_1CHW, rule)]
+    if len(plain) == len(units):
+        raise UsageError(
+            f"--method {rule}: no ReLU lies between the pixels and {name_some(plain)}, so there is "
+            "nothing for the rule to act on; use saliency, or a later --layer of a network with "
+            "ReLU"
+        )
+    return plain
 
 
-def _describe(request: Request, layer: LayerPatches) -> Block:
+def _describe(request: Request, layer: LayerPatches, plain: Sequence[str]) -> Block:
     places, shown = layer.places, layer.shown
     strongest = [float(places.values_CP[channel, 0]) for channel in shown]
     weakest = [
@@ -69,7 +85,7 @@ def _describe(request: Request, layer: LayerPatches) -> Block:
     ]
     values = aligned([*strongest, *weakest])  # with equally many decimals
     columns = (
-        map(str, shown),
+        [request.channel_name(layer.units, channel) for channel in shown],
         [f"{100 * int(places.num_active_C[c]) / places.num_images:.1f} %" for c in shown],
         values[: len(shown)],
         values[len(shown) :],
@@ -77,13 +93,23 @@ def _describe(request: Request, layer: LayerPatches) -> Block:
     )
     return Block(
         heading=layer.heading(),
-        lines=(_dead_words(layer),),
+        lines=(
+            _dead_words(layer),
+            *(LATE_WORDS if _some_come_late(layer) else ()),
+            *(PLAIN_WORDS if layer.units.layer in plain else ()),
+        ),
         columns=(
             *map(Column, ("channel", "positive on", "strongest", "weakest")),
             Column("what its patches come from", is_number=False),
         ),
         rows=tuple(zip(*columns, strict=True)),
     )
+
+
+def _some_come_late(layer: LayerPatches) -> bool:
+    """Say whether the channels shown are other ones than the strongest, in another order."""
+    strongest_C = layer.places.values_CP[:, 0].argsort(descending=True, stable=True)
+    return not layer.are_named and layer.shown != strongest_C[: len(layer.shown)].tolist()
 
 
 def _dead_words(layer: LayerPatches) -> str:

@@ -1,5 +1,6 @@
 """``scripts/torture``: choose the parts, run them, show the counts as a table and as JSON."""
 
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -69,6 +70,8 @@ def torture(
     if data_root and not data_root.is_dir():
         raise UsageError(f"--data-root {data_root}: no such directory")
     screen = stderr if json_to == "-" else stdout
+    # A shell starts background jobs deaf to Ctrl-C, and the runs would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="cnn-train-torture-") as scratch:
         place = Path(scratch).resolve()
         (place / "children").mkdir()

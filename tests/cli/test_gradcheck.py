@@ -72,3 +72,14 @@ def test_an_unknown_layer_is_refused_with_the_choices(cnn_train: Run, tiny_confi
     outcome = cnn_train("gradcheck", "-c", tiny_config, "--layer", "conv9")
     assert outcome.exit_code == 2
     assert "error: --layer conv9: no trained layer is called so; choose from fc" in outcome.stderr
+
+
+@pytest.mark.parametrize(("strength", "drowned"), [(2.5e-4, []), (1e30, ["fc.weight"])])
+def test_a_lambda_that_hides_the_datas_gradient_is_a_warning(
+    cnn_train: Run, tiny_config: Path, strength: float, drowned: list[str]
+) -> None:
+    setting = f"regularization={{kind: l2, strength: {strength}}}"
+    outcome = cnn_train("gradcheck", "-c", tiny_config, "--set", setting, "--json")
+    assert outcome.document["drowned_by_penalty"] == drowned
+    warned = "warning: in fc.weight the gradient of λR(W) drowns" in outcome.stderr
+    assert warned == bool(drowned)

@@ -105,3 +105,27 @@ def test_a_mistake_is_one_line_and_its_exit_code(
     outcome = cnn_train("inspect", *(named.get(one, one) for one in arguments))
     assert (outcome.exit_code, message in outcome.stderr) == (code, True), outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("L", "30 × 40 × 1 = 1,200 values (grey, 8 bits)"),
+        ("I;16", "30 × 40 × 1 = 1,200 values (grey, 16 bits)"),
+        ("P", "30 × 40 × 1 = 1,200 values (numbers of a palette's colours)"),
+        ("RGBA", "30 × 40 × 4 = 4,800 values (RGB with transparency)"),
+        ("RGB", None),
+    ],
+)
+def test_what_the_file_itself_holds_is_said_where_it_is_not_plain_rgb(
+    cnn_train: Any, tmp_path: Path, mode: str, words: str | None
+) -> None:
+    Image.new(mode, (40, 30)).save(tmp_path / "a.png")
+    page = cnn_train("inspect", "a.png").stdout
+    assert ("the file holds" in page) == (words is not None)
+    assert (words or "") in page
+    file = cnn_train("inspect", "a.png", "--json").document["file"]
+    assert file == {
+        "mode": mode,
+        "num_channels": 4 if mode == "RGBA" else 3 if mode == "RGB" else 1,
+    }

@@ -59,3 +59,13 @@ def test_without_runs_the_list_says_how_to_make_one(cnn_train: Run) -> None:
     result = cnn_train("runs")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "no runs below runs; train one with: cnn-train fit --config" in result.stderr
+
+
+def test_a_run_that_diverged_is_told_from_one_that_was_stopped(
+    cnn_train: Run, two_runs: list[RunDirectory]
+) -> None:
+    two_runs[1].divergence.write_text("{}")
+    _, first, second = cnn_train("runs").stdout.splitlines()
+    assert "diverged" not in first and "diverged 0/9" in second
+    runs = cnn_train("runs", "--json").document["runs"]
+    assert [run["diverged"] for run in runs] == [False, True]

@@ -9,7 +9,7 @@ from cnn_train.models.linear import LinearConfig
 
 Run = Callable[..., Any]
 
-CHECKS = ["initial loss", "gradients", "regularisation", "20 images by heart"]
+CHECKS = ["initial loss", "gradients", "regularisation", "20 images by heart", "first updates"]
 
 
 class Constant(nn.Linear):
@@ -89,10 +89,10 @@ def test_a_dry_run_only_checks_and_a_failure_is_exit_1_in_one_line(
     outcome = cnn_train("fit", "-c", tiny_config, "--sanity", "--dry-run", "--json")
     assert outcome.exit_code == 1
     assert outcome.stderr.splitlines()[-1] == (
-        "error: sanity: 2 of 4 checks failed: gradients, 20 images by heart"
+        "error: sanity: 2 of 5 checks failed: gradients, 20 images by heart"
     )
     assert [one["outcome"] for one in outcome.document["sanity"]] == [
-        "passed", "failed", "passed", "failed",
+        "passed", "failed", "passed", "failed", "passed",
     ]  # fmt: skip
     assert set(tiny_config.parent.iterdir()) == before
 

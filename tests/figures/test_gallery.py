@@ -92,6 +92,13 @@ def test_a_colour_bar_shows_the_whole_scale_with_its_numbers() -> None:
         assert found.any(dim=0).sum() < BAR_WIDTH_PX / 4
 
 
+def test_a_colour_bar_that_cuts_values_off_says_so_at_its_ends() -> None:
+    scale = Scale("activation", -2.0, 2.0, "RdBu_r", cuts=(True, True))
+    section = Section("maps", [Tile("", [picture()])], 1, scale=scale)
+    (axes,) = draw_gallery([section], "title").axes
+    assert {"activation  ≤ −2", "≥ 2"} <= {text.get_text().strip() for text in axes.texts}
+
+
 def test_no_text_of_a_gallery_overlaps_another_or_leaves_the_sheet() -> None:
     scale = Scale("relative to each map", -1.0, 1.0, "RdBu_r")
     tiles = [Tile("a title that is far too long for its tile " * 2, [picture()])] * 16

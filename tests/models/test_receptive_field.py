@@ -95,6 +95,11 @@ def test_a_fully_connected_layer_sees_the_whole_image(name: str) -> None:
     assert fields_px(ARCHITECTURES[name]().build(10, (3, 40, 24)), (3, 40, 24))["fc"] == 40
 
 
+def test_flattening_leaves_every_unit_what_it_saw_and_the_next_layer_sees_all() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 2, 5), nn.Flatten(), nn.Linear(2 * 28 * 28, 3))
+    assert list(fields_px(model, (3, 32, 32)).values()) == [5, 5, 32]
+
+
 def test_the_mean_over_a_map_sees_it_whole_however_it_is_written() -> None:
     class MeanInForward(nn.Module):
         def __init__(self) -> None:

@@ -5,6 +5,7 @@ from torch.nn import functional as F
 
 from cnn_train.errors import UsageError
 from cnn_train.models.fastnet import FastNet
+from cnn_train.models.hog_linear import HogLinear
 from cnn_train.models.linear import LinearClassifier
 from cnn_train.models.mlp import MLP
 from cnn_train.models.summary import trace_layers
@@ -51,3 +52,8 @@ def test_weights_that_read_no_pixels_are_refused() -> None:
     model = nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(768, 2))
     with pytest.raises(UsageError, match="does not read the image's pixels"):
         filters_of(model)
+
+
+def test_filters_that_were_fixed_by_hand_are_refused_for_that_reason() -> None:
+    with pytest.raises(UsageError, match="sobel reads the pixels, and its weights are fixed"):
+        filters_of(HogLinear(10, SHAPE))

@@ -17,6 +17,7 @@ from cnn_train.models.resnet import ResNet
 from cnn_train.models.vgg import VGG
 from cnn_train.visualize.methods import METHODS
 from cnn_train.visualize.request import Request, Subjects, Visualization, aligned
+from cnn_train.visualize.show_maps import scale_of
 
 MakeRequest = Callable[..., Request]
 SHAPE = (3, 32, 32)
@@ -50,7 +51,8 @@ def check(found: Visualization) -> None:
 
 
 REFUSED = {
-    "linear": {"cam"},
+    "linear": {"cam", "guided", "deconv"},  # no ReLU, so no rule
+    "hog_linear": {"guided", "deconv"},
     "mlp": {"cam"},
     "fastnet": {"guided", "deconv"},  # its activation is GELU here
 }
@@ -132,8 +134,12 @@ def test_channels_with_the_same_images_come_last(make_request: MakeRequest) -> N
     sizes = torch.tensor([1.0, 2.0, -0.1, 3.0])
     model[0].weight.data = sizes[:, None, None, None].expand(4, 3, 1, 1).clone()
     request = make_request(model, num_images=40, layers=("0",), num_channels=3)
-    (layer,) = METHODS["top-patches"].show(request).document["layers"]
+    found = METHODS["top-patches"].show(request)
+    (layer,) = found.document["layers"]
     assert [channel["channel"] for channel in layer["channels"]] == [3, 2, 1]
+    assert any("comes after all others" in line for line in found.blocks[0].lines)
+    named = METHODS["top-patches"].show(make_request(model, layers=("0",), channels=(0, 1)))
+    assert not any("comes after all others" in line for line in named.blocks[0].lines)
 
 
 @pytest.mark.parametrize("method", ["saliency", "cam", "occlusion"])
@@ -233,3 +239,44 @@ def test_numbers_of_a_column_have_equally_many_decimals() -> None:
     assert aligned([1234.5, 1.0]) == ["1234", "1"]
     assert aligned([0.0]) == ["0.00"]
     assert aligned([]) == []
+
+
+@pytest.mark.parametrize("method", ["guided", "deconv"])
+def test_a_rule_without_any_relu_to_act_on_is_refused(
+    method: str, make_request: MakeRequest
+) -> None:
+    message = f"--method {method}: no ReLU lies between the pixels and fc"
+    with pytest.raises(UsageError, match=message):
+        METHODS[method].show(make_request(LinearClassifier(3, SHAPE)))
+
+
+def test_a_layer_below_every_relu_is_said_to_show_the_true_gradient(
+    make_request: MakeRequest,
+) -> None:
+    model = nn.Sequential(
+        nn.Conv2d(3, 2, 1), nn.MaxPool2d(4), nn.Conv2d(2, 2, 1), nn.ReLU(), nn.Flatten(),
+        nn.Linear(128, 3),
+    )  # fmt: skip
+    below, above = METHODS["guided"].show(make_request(model, layers=("0", "2"))).blocks
+    assert any("true gradient" in line for line in below.lines)
+    assert not any("true gradient" in line for line in above.lines)
+
+
+def test_channels_that_are_scores_have_the_names_of_their_classes(
+    make_request: MakeRequest,
+) -> None:
+    for method in ("maps", "top-patches"):
+        found = METHODS[method].show(make_request(LinearClassifier(3, SHAPE), num_images=2))
+        words = [text.get_text() for text in found.draw().axes[0].texts]
+        assert any(word.startswith("class 2") for word in words)
+        assert not any(word.startswith("channel") for word in words)
+        assert any(
+            "class 0" in row or "class 1" in row or "class 2" in row for row in found.blocks[0].rows
+        )
+
+
+def test_a_colour_bar_that_ends_below_the_largest_activation_says_so() -> None:
+    values = torch.linspace(0, 1, 1000)
+    assert scale_of(values).cuts == (False, True)
+    assert scale_of(-values).cuts == (True, False)
+    assert scale_of(torch.ones(9)).cuts == (False, False)

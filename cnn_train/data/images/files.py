@@ -69,6 +69,13 @@ def load_image(path: Path) -> DecodedImage:
             ) from problem
 
 
+def stored_mode(path: Path) -> tuple[str, int]:
+    """Return the Pillow mode in which a readable file keeps its pixels, and its channels."""
+    with _open_file(path) as file, quiet_pillow:
+        image = _open_header(file)
+        return image.mode, len(image.getbands())
+
+
 def resize_and_crop(pixels_HWC: Pixels, size_px: int) -> Pixels:
     """Scale the central square to ``size_px`` × ``size_px`` (bicubic, antialiased).
 

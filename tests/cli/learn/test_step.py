@@ -47,3 +47,20 @@ def test_the_page_fits_in_80_columns(
         text = cnn_train("learn", "step", "-c", tiny_config, *options).stdout
         assert max(map(len, text.splitlines())) <= 80
         assert "…" not in text
+
+
+@pytest.mark.parametrize(
+    ("setting", "advice"),
+    [
+        ("optimizer.lr=1e30", "choose a smaller rate: --set optimizer.lr"),
+        ("regularization.strength=1e30", "choose a smaller λ: --set regularization.strength"),
+    ],
+)
+@pytest.mark.parametrize("command", [("learn", "step"), ("profile", "--batches", 1)])
+def test_steps_that_diverge_are_one_line_and_exit_5(
+    cnn_train: Run, tiny_config: Path, command: tuple[object, ...], setting: str, advice: str
+) -> None:
+    kind = ["--set", "regularization.kind=l2"]
+    ended = cnn_train(*command, "--config", tiny_config, *kind, "--set", setting)
+    assert ended.exit_code == 5
+    assert advice in ended.stderr.splitlines()[-1]
