@@ -6,6 +6,9 @@
 There is no derivative at such a point. Automatic differentiation answers all the same, with a
 choice (0 for relu, ½ each for max); a difference gives what lies between the two sides. Neither is
 wrong, and none is the truth. Training does not mind: it hardly ever meets a kink exactly.
+
+Two kinks can make a straight line, and there the choices are wrong: relu(x) - relu(-x) is x, whose
+slope is 1, but 0 - 0 is 0.
 """
 
 from collections.abc import Sequence
@@ -16,35 +19,59 @@ from .graph import Graph
 from .numerical import moved
 from .reverse_mode import reverse_jacobian
 
-ASIDE = 1e-6
-"""How far beside the kink the slopes are taken, of the input or of 1."""
+ASIDE = 1e-9
+"""How far beside the point the slopes are taken, of the input or of 1."""
 
-LEAST_TURN = 1e-3
-"""Of the larger slope: by less, the two sides do not differ; relu(x) - relu(-x) is straight."""
+LEAST_SPREAD = 1e-3
+"""Of the largest slope: what lies nearer together is the same."""
+
+NEARER, LEAST_KEPT = 0.25, 0.9
+"""So much nearer, slopes still differ by so much at a kink, but not where a function only bends."""
 
 
 @dataclass(frozen=True)
 class Kink:
-    """The slopes of the first output on both sides of a kink, along one input."""
+    """The slopes of the first output along one input: on both sides, and the one chosen between.
+
+    Where both sides are equal, the function is straight there and the choice is wrong.
+    """
 
     name: str
     left: float
     right: float
+    chosen: float
+
+    @property
+    def is_straight(self) -> bool:
+        """Whether both sides have the same slope."""
+        return not _differ(self.left, self.right)
 
 
 def kinks_at(graph: Graph, point: Sequence[float]) -> tuple[Kink, ...]:
-    """Return a kink for each input along which the first output bends sharply at ``point``.
+    """Return a kink for each input along which the first output has no slope, or not the chosen.
 
     Raises DomainError where the function has no value there.
     """
     if not _is_undecided(graph, graph.evaluate(point)):
         return ()
-    sides = ((name, _slopes_beside(graph, point, i)) for i, name in enumerate(graph.input_names))
-    return tuple(
-        Kink(name, *slopes)
-        for name, slopes in sides
-        if slopes and abs(slopes[1] - slopes[0]) > LEAST_TURN * max(map(abs, slopes))
-    )
+    chosen = reverse_jacobian(graph, point)[0]
+    found = []
+    for i, name in enumerate(graph.input_names):
+        step = ASIDE * max(1.0, abs(point[i]))
+        far = _slopes_beside(graph, point, i, step)
+        near = _slopes_beside(graph, point, i, NEARER * step)
+        if far and near and _is_kink([*far, chosen[i]], [*near, chosen[i]]):
+            found.append(Kink(name, *near, chosen[i]))
+    return tuple(found)
+
+
+def _is_kink(far: Sequence[float], near: Sequence[float]) -> bool:
+    kept = LEAST_KEPT * (max(far) - min(far))
+    return _differ(*near) and max(near) - min(near) > kept
+
+
+def _differ(*slopes: float) -> bool:
+    return max(slopes) - min(slopes) > LEAST_SPREAD * max(map(abs, slopes))
 
 
 def _is_undecided(graph: Graph, values: Sequence[float]) -> bool:
@@ -57,20 +84,29 @@ def _is_undecided(graph: Graph, values: Sequence[float]) -> bool:
     return False
 
 
-def _slopes_beside(graph: Graph, point: Sequence[float], i: int) -> tuple[float, float] | None:
+def _slopes_beside(
+    graph: Graph, point: Sequence[float], i: int, step: float
+) -> tuple[float, float] | None:
     """Return the slopes by input i a little to its left and right; None without a value there."""
-    h = ASIDE * max(1.0, abs(point[i]))
     try:
-        left, right = (reverse_jacobian(graph, moved(point, i, step))[0][i] for step in (-h, h))
+        left, right = (reverse_jacobian(graph, moved(point, i, h))[0][i] for h in (-step, step))
     except DomainError:
         return None
     return left, right
 
 
 def describe_kinks(kinks: Sequence[Kink]) -> str:
-    """Write ``along x the slope is 0 from the left and 1 from the right``, for each."""
-    return "; ".join(
+    """Write ``f has a kink here: along x the slope is 0 from the left and 1 from the right``."""
+    bent = "; ".join(
         f"along {one.name} the slope is {one.left:.4g} from the left and {one.right:.4g} from "
         "the right"
         for one in kinks
+        if not one.is_straight
     )
+    straight = "; ".join(
+        f"along {one.name} the slope is {one.left:.4g} on both sides, not {one.chosen:.4g}"
+        for one in kinks
+        if one.is_straight
+    )
+    said = [f"f has a kink here: {bent}"] * bool(bent)
+    return "; ".join([*said, *[f"kinks of f's parts meet here: {straight}"] * bool(straight)])

@@ -16,6 +16,9 @@ import sympy
 from .graph import Graph
 
 DIGITS = 40
+MOST_DIGITS = 1000
+"""On the way, where nearly equal numbers are subtracted: what cancels further is 0 in a float."""
+
 LARGEST_EXACT_NUMBER, SMALLEST_EXACT_NUMBER = 1000, 1e-6
 """Beyond, constants become floats of 40 digits: exact powers of large ones could fill the memory,
 and small ones would be fractions of hundreds of digits."""
@@ -75,7 +78,8 @@ class SymbolicGradient:
         values = {sympy.Symbol(name): sympy.Float(x, DIGITS)
                   for name, x in zip(self.graph.input_names, point, strict=True)}  # fmt: skip
         try:
-            numbers = [formula.evalf(DIGITS, subs=values) for formula in self.formulas]
+            numbers = [formula.evalf(DIGITS, subs=values, maxn=MOST_DIGITS)
+                       for formula in self.formulas]  # fmt: skip
         except ArithmeticError:  # mpmath divides by zero
             return None
         return [float(one) for one in numbers] if all(map(_is_finite, numbers)) else None
@@ -122,7 +126,7 @@ def from_formula(formula: Any, graph: Graph) -> int:
 
 def render_formula(formula: Any) -> str:
     """Write a formula on one line, with this lecture's names for relu and max."""
-    text = sympy.sstr(formula, full_prec=False)
+    text = str(sympy.sstr(formula, full_prec=False))
     for theirs, ours in PRINTED.items():
         text = text.replace(theirs, ours)
     return text

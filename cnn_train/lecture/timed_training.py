@@ -96,8 +96,8 @@ def some_images(images: ImageSet, num_images: int, seed: int) -> ImageSet:
     """
     generator = make_generator(seed, "some images")
     order_N = torch.randperm(len(images), generator=generator)
-    labels_N = images.labels_N.cpu()[order_N]
-    firsts = [int((labels_N == label).nonzero()[0]) for label in labels_N.unique()]
+    labels = images.labels_N.cpu()[order_N].tolist()
+    firsts = [labels.index(label) for label in sorted(set(labels))]
     if num_images < len(firsts):
         raise UsageError(
             f"--images {num_images}: there are {len(firsts)} classes; take at least one of each"

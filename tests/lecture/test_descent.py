@@ -3,6 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from cnn_train.lecture.descent import race
+from cnn_train.lecture.timed_training import plain_session
 from cnn_train.session import Session
 
 Start = Callable[..., Session]
@@ -26,5 +27,13 @@ def test_by_updates_the_two_go_down_alike_and_by_images_minibatches_are_ahead(
     minibatch = {point.updates * 4: point.loss for point in found.minibatch.points}
     after = [min(c.items(), key=lambda p: abs(p[0] - seen))[1] for c in (vanilla, minibatch)]
     assert after[1] < after[0]
-    first = [curve.points[0].loss for curve in (found.vanilla, found.minibatch)]
-    assert first[0] == pytest.approx(first[1], rel=0.3)
+
+
+def test_both_begin_with_the_loss_of_all_images_at_the_first_weights(start: Start) -> None:
+    found = race(start(), 32, 0)
+    twin = plain_session(start(), None, 32)
+    images = twin.batches.images
+    scores_NK = twin.model(twin.batches.normalization(images.images_NCHW))
+    first_loss = pytest.approx(twin.loss_fn(scores_NK, images.labels_N).item(), rel=1e-5)
+    assert [one.points[0].loss for one in (found.vanilla, found.minibatch)] == [first_loss] * 2
+    assert found.minibatch.points[0] == found.vanilla.points[0]

@@ -117,7 +117,7 @@ def test_a_point_may_be_negative_and_have_exponents() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("2", r"1 numbers for 2 inputs \(x, y\)"),
+        ("2", r"1 number for 2 inputs \(x, y\)"),
         ("1,2,3", "3 numbers for 2 inputs"),
         ("", "0 numbers for 2 inputs"),
         ("2,a", "'a' is not a number"),

@@ -2,14 +2,15 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import nn
 
-from cnn_train.errors import DivergedError
+from cnn_train.errors import DivergedError, UsageError
 from cnn_train.lecture.timed_training import (
     LEAST_UPDATES,
     MOST_POINTS,
     Point,
+    loss_of_all,
     plain_session,
+    some_images,
     starts_of,
     thin_out,
     train_for,
@@ -49,7 +50,7 @@ def test_a_curve_of_full_batches_holds_the_losses_of_gradient_descent(start: Sta
         with torch.no_grad():
             for weight, gradient in zip(twin.model.parameters(), gradients, strict=True):
                 weight -= 0.05 * gradient
-    curve = train_for(session, 0)
+    curve = train_for(session, 0, loss_of_all(session))
     assert curve.num_updates == LEAST_UPDATES and curve.batch_size is None
     assert [point.loss for point in curve.points] == pytest.approx(losses[:2], rel=1e-4)
     assert [point.updates for point in curve.points] == [0, 1]
@@ -59,7 +60,7 @@ def test_a_curve_of_full_batches_holds_the_losses_of_gradient_descent(start: Sta
 
 
 def test_training_lasts_about_as_long_as_was_asked_for(start: Start) -> None:
-    curve = train_for(plain_session(start(), 8, 32), 0.2)
+    curve = train_for(plain_session(start(), 8, 32), 0.2, 2.5)
     assert 0.2 <= curve.seconds < 2
     assert curve.num_updates > LEAST_UPDATES
     assert curve.num_images == 8 * curve.num_updates
@@ -84,7 +85,22 @@ def test_many_points_become_few_by_averaging_neighbours_but_for_the_first() -> N
 
 
 def test_a_rate_that_diverges_is_one_line_of_advice(start: Start) -> None:
-    session = plain_session(start(optimizer={"name": "sgd", "lr": 0.05}), 8, 32)
-    nn.init.constant_(session.model.get_parameter("fc.weight"), float("inf"))
+    session = plain_session(start(optimizer={"name": "sgd", "lr": 1e30}), 8, 32)
     with pytest.raises(DivergedError, match="with 8 images per update; choose a smaller rate"):
-        train_for(session, 0.1)
+        train_for(session, 0.1, 2.5)
+
+
+@pytest.mark.parametrize("num_images", [3, 17, 100])
+def test_some_images_have_every_class_among_them(start: Start, num_images: int) -> None:
+    images = start().batches.images
+    classes = set(images.labels_N.tolist())
+    for seed in range(5):
+        few = some_images(images, num_images, seed)
+        assert len(few) == min(num_images, len(images)) and set(few.labels_N.tolist()) == classes
+        assert len(set(few.names)) == len(few)
+        assert few.names == some_images(images, num_images, seed).names
+
+
+def test_fewer_images_than_classes_blame_the_option(start: Start) -> None:
+    with pytest.raises(UsageError, match=r"--images 2: there are 3 classes; take at least one of"):
+        some_images(start().batches.images, 2, 0)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from cnn_train.lecture.worked_loss import (
+    SHIFTED,
     SLIDE_CLASSES,
     WorkedLoss,
     slide_examples,
@@ -96,11 +97,16 @@ def test_the_gradient_is_what_backpropagation_begins_with(loss: Any) -> None:
     torch.testing.assert_close(ours, scores_NK.grad, rtol=1e-10, atol=1e-12)
 
 
-def test_huge_scores_overflow_only_where_exp_is_shown() -> None:
-    scores_NK = torch.tensor([[1000.0, 0.0]], dtype=torch.float64)
+@pytest.mark.parametrize(("scores", "shown"), [((1000, 0), (1, 0)), ((-1000, -1000), (1, 1))])
+def test_where_exp_is_no_float_the_largest_score_is_subtracted(
+    scores: tuple[float, float], shown: tuple[float, float]
+) -> None:
+    scores_NK = torch.tensor([scores], dtype=torch.float64)
     worked = work_out(CrossEntropyConfig(), scores_NK, torch.tensor([1]), ("a", "b"), ("one",))
-    assert worked.mean == pytest.approx(1000.0)
-    assert worked.examples[0].columns["exp(s_j)"] == (None, 1.0)
+    loss = CrossEntropyConfig().build()(scores_NK, torch.tensor([1]))
+    assert worked.mean == pytest.approx(loss.item())
+    assert worked.examples[0].columns[SHIFTED] == shown
+    assert "exp(s_j)" not in worked.examples[0].columns
 
 
 def test_the_formula_names_the_settings() -> None:

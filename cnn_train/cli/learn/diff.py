@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...lecture.differentiation import Differentiation, Method
+    from ...lecture.formula_kinks import Kink
     from ...lecture.graph import Graph
     from ...lecture.numerical import StepError
 
 CHART_WIDTH = 44
 CHART_EXPONENTS = (-16, 0)
 """The chart's ends: errors of 1e-16 and of 1."""
+
+MUCH_LOST = 1e-6
+"""Automatic differentiation is exact but for rounding: a larger error is all rounding."""
 
 
 def diff(
@@ -62,7 +66,7 @@ def _show(found: "Differentiation", graph: "Graph") -> None:
         if x + found.h == x:
             show_text(f"h is lost beside {name}: in a float, {name} + h is {name} itself.")
     if found.kinks:
-        _explain_kinks(found)
+        _explain_kinks(found.kinks)
     for method in found.methods:
         if method.problem:
             show_text(f"{method.name}: no answer here. {method.problem}")
@@ -73,25 +77,42 @@ def _show(found: "Differentiation", graph: "Graph") -> None:
     if any("Heaviside" in formula for formula in found.derivatives):
         show_text("Heaviside(z) is the step: 0 below 0, 1 above; a second number is its value at 0")
     show_table(_curve_table(found.curve))
-    reason = (
-        "No small h brings the two together: at a kink there is no derivative to come near to."
-        if found.kinks
-        else "A large h is wrong because the function bends, a small one because rounding is "
-        "divided by h."
-    )
-    show_text(f"\nf forward, c centred differences, * both. {reason}")
+    show_text(f"\nf forward, c centred differences, * both. {_reason_for_errors(found)}")
 
 
-def _explain_kinks(found: "Differentiation") -> None:
+def _explain_kinks(kinks: "Sequence[Kink]") -> None:
     from ...lecture.formula_kinks import describe_kinks
     from .page import show_heading, show_text
 
     show_text()
-    show_heading(f"f has a kink here: {describe_kinks(found.kinks)}.")
-    show_text(
-        "There is no derivative at this point, so no method is wrong: formulas and automatic "
-        "differentiation choose a value (0 for relu at 0, ½ each for max of equals), forward "
-        "differences see the right side, centred ones the mean of both."
+    show_heading(f"{describe_kinks(kinks)}.")
+    choice = "(0 for relu at 0, ½ each for max of equals)"
+    if any(one.is_straight for one in kinks):
+        show_text(
+            "Formulas and automatic differentiation choose a slope for each kink "
+            f"{choice} and add up what they chose: where kinks make a straight line, that is wrong."
+        )
+    if not all(one.is_straight for one in kinks):
+        show_text(
+            "Where both sides differ there is no derivative, so no method is wrong: formulas and "
+            f"automatic differentiation choose a value {choice}, forward differences see the right "
+            "side, centred ones the mean of both."
+        )
+
+
+def _reason_for_errors(found: "Differentiation") -> str:
+    """Say why the numerical slopes are what they are; the usual words are untrue at some points."""
+    if found.kinks:
+        return "No small h brings the two together: this is no rounding, but what kinks do."
+    by_tape = found.methods[-1].error or 0.0
+    if by_tape > MUCH_LOST:
+        return (
+            "Here every method loses digits, those of reverse mode as well: nearly equal numbers "
+            "are subtracted inside. The error is measured against 40 digits, a float has 16."
+        )
+    return (
+        "A large h is wrong because the function bends, a small one because rounding is divided "
+        "by h."
     )
 
 

@@ -82,8 +82,8 @@ def _along_formula(
     gradient, kinks = reverse_jacobian(graph, point)[0], kinks_at(graph, point)
     if kinks and not any(gradient):
         raise UsageError(
-            f"not differentiable at this point: {describe_kinks(kinks)}; the gradient that is "
-            "chosen there is 0 and has no direction; choose another point"
+            f"{describe_kinks(kinks)}; the gradient that is chosen there is 0 and has no "
+            "direction; choose another point"
         )
     slopes = _measure(
         lambda point_P: graph.evaluate(point_P.tolist())[output],
@@ -143,9 +143,9 @@ def _conclusion(slopes: "Slopes", kinks: "Sequence[Kink]") -> str:
     difference = f"{slopes.largest_difference:.1e} of ‖∇f‖"
     if kinks:
         return (
-            f"f is not differentiable here: {describe_kinks(kinks)}. ∇f is one choice between "
-            "the sides, and does not tell the slope in every direction: measured slopes (the mean "
-            f"of both sides) and ∇f·d differ by up to {difference}."
+            f"{describe_kinks(kinks)}. ∇f adds up what is chosen at each kink, and does not tell "
+            "the slope in every direction: measured slopes (the mean of both sides) and ∇f·d "
+            f"differ by up to {difference}."
         )
     if not slopes.agree:
         return (
@@ -171,6 +171,6 @@ def _save(what: str, slopes: "Slopes", kinks: "Sequence[Kink]", out: Path) -> No
         ]
 
     turned, random = points(is_random=False), points(is_random=True)
-    note = "not differentiable here: the slopes are not those that ∇f foretells" if kinks else ""
+    note = "a kink here: the slopes are not those that ∇f foretells" if kinks else ""
     title = f"Slopes of {what}"
     save_picture(draw_slopes(slopes.gradient_norm, turned, random, title, note), out)

@@ -39,3 +39,8 @@ def test_a_picture_that_cannot_be_written_is_refused_first(
     outcome = cnn_train("learn", "descent", "-c", tiny_config, "--out", "curve.gif")
     assert outcome.exit_code == 2
     assert outcome.stderr.startswith("error: curve.gif: figures are saved as .png or .svg")
+
+
+def test_too_few_images_blame_the_option(cnn_train: Run, tiny_config: Path) -> None:
+    outcome = cnn_train("learn", "descent", "-c", tiny_config, "--images", 2)
+    assert outcome.exit_code == 2 and "--images 2: there are 10 classes" in outcome.stderr

@@ -47,6 +47,21 @@ def test_own_scores_are_worked_out_in_json_too(cnn_train: Run) -> None:
     assert document["mean"] == document["training_loss"] == pytest.approx(6.0)
 
 
+def test_huge_scores_are_short_and_the_largest_is_said_to_be_subtracted(cnn_train: Run) -> None:
+    page = cnn_train("learn", "loss", "hinge", "--scores", "1e200 0 0", "--label", 1).stdout
+    assert "L_1 = 1.0000e+200 + 1.0000 = 1.0000e+200" in page
+    options = ("--scores", "1000 -1000 3", "--label", 1)
+    page = cnn_train("learn", "loss", "cross_entropy", *options).stdout
+    assert "exp(s_j - max s)" in page and "the largest score is subtracted" in page
+    page = cnn_train("learn", "loss", "cross_entropy").stdout
+    assert "subtracted" not in page
+
+
+def test_more_images_than_there_are_is_said(cnn_train: Run, checkpoint: Path) -> None:
+    outcome = cnn_train("learn", "loss", "hinge", "--checkpoint", checkpoint, "--images", 100_000)
+    assert "(there are no 100,000)" in outcome.stderr
+
+
 def test_label_smoothing_shows_the_target(cnn_train: Run) -> None:
     options = ("--set", "loss.label_smoothing=0.1")
     page = cnn_train("learn", "loss", "cross_entropy", *CAT, *options).stdout
@@ -91,7 +106,7 @@ def test_a_checkpoints_own_settings_of_the_loss_are_used(cnn_train: Run, tiny_co
         (("--label", 0), "0 --scores and 1 --label"),
         (("--scores", "1 x", "--label", 0), "not all of these are numbers"),
         (("--scores", "1", "--label", 0), "give two or more numbers"),
-        (("--scores", "1 nan", "--label", 0), "give two or more numbers"),
+        (("--scores", "1 nan", "--label", 0), "nan is no finite number"),
         (("--scores", "1 1e301", "--label", 0), "give two or more numbers"),
         (("--scores", "1 2", "--label", 2), "--label 2: 2 scores have labels 0 to 1"),
         (("--scores", "1 2", "--label", -1), "--label -1: 2 scores have labels 0 to 1"),
@@ -100,6 +115,9 @@ def test_a_checkpoints_own_settings_of_the_loss_are_used(cnn_train: Run, tiny_co
         (("--scores", "1 1e300", "--label", 0, "--set", "loss.squared=true"), "too large"),
         (("--set", "loss.name=cross_entropy"), "the page is that of hinge"),
         (("--set", "loss.margim=2"), "did you mean 'margin'?"),
+        (("--set", "optimizer.lr=3"), "--set optimizer.lr=3: this page reads the loss alone"),
+        (("--images", 5), "--images: goes with --checkpoint"),
+        ((*CAT, "--split", "val", "--data-root", "x"), "--split, --data-root: goes with --check"),
     ],
 )
 def test_a_request_that_makes_no_sense_is_one_line(

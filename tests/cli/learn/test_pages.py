@@ -181,7 +181,7 @@ def test_a_picture_of_another_kind_is_refused_before_anything_is_printed(
     [
         ("x1*sen(x1)", "2", "x1*^sen(x1)"),
         ("log(x)", "-1", "log(x): log(-1) is not defined; choose another --at"),
-        ("x*y", "1", "1 numbers for 2 inputs (x, y)"),
+        ("x*y", "1", "1 number for 2 inputs (x, y)"),
         ("__import__('os').system('true')", "1", "column 12: "),
     ],
 )
@@ -224,4 +224,46 @@ def test_slope_claims_no_steepest_direction_at_a_kink(cnn_train: Run) -> None:
     ended = cnn_train("learn", "slope", "--expr", "relu(x)+y", "--at", "0,1")
     assert ended.exit_code == 0
     assert "The steepest way up is along" not in ended.stdout
-    assert "not differentiable here" in ended.stdout
+    assert "f has a kink here: along x the slope is 0 from the left" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "says", "says_not"),
+    [
+        (
+            ("relu(x)", "0"),
+            "f has a kink here: along x the slope is 0 from the left and 1",
+            "bends",
+        ),
+        (("relu(x)-relu(-x)", "0"), "slope is 1 on both sides, not 0", "has a kink here"),
+        (("tanh(x)", "40"), "every method loses digits", "bends"),
+        (("x**2", "1", "--h", "1e-17"), "h is lost beside x", "kink"),
+        (("x1*x2+sin(x1)", "2,3"), "because the function bends", "kink"),
+    ],
+)
+def test_diff_gives_the_reason_that_is_true_at_this_point(
+    cnn_train: Run, options: tuple[str, ...], says: str, says_not: str
+) -> None:
+    text, at, *others = options
+    page = cnn_train("learn", "diff", "--expr", text, "--at", at, *others).stdout
+    page = " ".join(page.split())
+    assert says in page and says_not not in page
+
+
+def test_the_picture_of_several_outputs_tells_whose_adjoints_are_whose(
+    cnn_train: Run, tmp_path: Path
+) -> None:
+    options = ("--expr", "x*y", "--expr", "x-y", "--at", "2,3", "--out", tmp_path / "r.svg")
+    cnn_train("learn", "reverse-mode", *options)
+    drawn = (tmp_path / "r.svg").read_text("utf-8")
+    assert all(words in drawn for words in ("f1: v̄1 = 3", "f2: v̄1 = 1", "f2: v̄2 = -1"))
+    cnn_train("learn", "reverse-mode", *options[2:])
+    assert "f1: " not in (tmp_path / "r.svg").read_text("utf-8")
+
+
+def test_params_writes_huge_counts_in_short(cnn_train: Run) -> None:
+    options = ("--image-size", 100_000_000, "--units", 10**12)
+    page = cnn_train("learn", "params", *options).stdout
+    assert page.startswith("An image of 100,000,000×100,000,000×1, 1,000,000,000,000 hidden units")
+    row = ["fully", "connected", "1.000e+16", "1.000e+28", "1,000,000,000,000", "4.0e+28", "B"]
+    assert row in rows(page)
