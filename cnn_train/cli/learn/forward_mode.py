@@ -1,18 +1,23 @@
 """``cnn-train learn forward-mode``: the trace of dual numbers, a pass per input."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..options import JsonOption
-from .page import AtOption, ExprsOption
+from .page import AtOption, ExprsOption, PictureOption
 
 if TYPE_CHECKING:
     from ...lecture.forward_mode import ForwardPass
     from ...lecture.graph import Graph
+    from ...lecture.mode_costs import ModeCosts
 
 
 def forward_mode(
-    expressions: ExprsOption = None, at: AtOption = None, as_json: JsonOption = False
+    expressions: ExprsOption = None,
+    at: AtOption = None,
+    as_json: JsonOption = False,
+    out: PictureOption = None,
 ) -> None:
     """Trace forward-mode automatic differentiation, step by step."""
     from dataclasses import asdict
@@ -20,8 +25,9 @@ def forward_mode(
     from ...lecture.forward_mode import forward_jacobian, forward_passes, trace_forward
     from ...lecture.mode_costs import compare_modes
     from ..console import print_json
-    from .page import costs_table, point_json, read_function, show_function, show_table, show_text
+    from .page import check_picture, point_json, read_function
 
+    check_picture(out)
     texts, graph, point = read_function(expressions, at)
     passes = forward_passes(graph, point)
     costs = compare_modes(graph, point)
@@ -38,7 +44,21 @@ def forward_mode(
         jacobian = forward_jacobian(graph, point)
         found = {"passes": traces, "jacobian": jacobian, "costs": [asdict(one) for one in costs]}
         print_json(where | found)
-        return
+    else:
+        _show(texts, graph, point, passes, costs)
+    if out is not None:
+        _save(graph, texts, passes, out)
+
+
+def _show(
+    texts: "Sequence[str]",
+    graph: "Graph",
+    point: "Sequence[float]",
+    passes: "Sequence[ForwardPass]",
+    costs: "Sequence[ModeCosts]",
+) -> None:
+    from .page import costs_table, show_function, show_table, show_text
+
     show_function(texts, graph, point)
     show_text("Each step carries its value v and its slope v\u0307 along one input.")
     for i in range(len(passes)):
@@ -63,3 +83,22 @@ def _show_pass(graph: "Graph", passes: "Sequence[ForwardPass]", i: int) -> None:
     for number, output in enumerate(graph.outputs, 1):
         f = f"f{number}" if len(graph.outputs) > 1 else "f"
         show_heading(f"→ ∂{f}/∂{name} = {digits(one.tangents[output])}")
+
+
+def _save(
+    graph: "Graph", texts: "Sequence[str]", passes: "Sequence[ForwardPass]", out: Path
+) -> None:
+    """Draw the graph with every node's value and its slopes, one along each input."""
+    from ...lecture.forward_mode import dotted
+    from .graph import save_graph
+    from .page import digits
+
+    notes = {}
+    for i, value in enumerate(passes[0].values):
+        name = dotted(graph.label(i))
+        slopes = (
+            f"along {along}: {name} = {one.tangents[i]:.4g}"
+            for along, one in zip(graph.input_names, passes, strict=True)
+        )
+        notes[i] = (f"= {digits(value)}", *slopes)
+    save_graph(graph, texts, notes, out)

@@ -11,20 +11,16 @@ import typer
 
 from ...errors import UsageError
 from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
+from .page import PictureOption, check_picture
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...lecture.worked_loss import WorkedExample, WorkedLoss
     from ...trained_model import TrainedModel
 
 NUM_IMAGES = 3
-MOST_SHOWN = 5
 LARGEST_SCORE = 1e300
 """Differences of larger scores may not be floats."""
-
-LARGEST_WRITTEN_OUT = 1e9
-"""Larger numbers are shown as powers of ten."""
 
 
 class LossName(StrEnum):
@@ -82,6 +78,7 @@ def loss(
     device: DeviceOption = "auto",
     overrides: SetOption = None,
     as_json: JsonOption = False,
+    out: PictureOption = None,
 ) -> None:
     """Work out a loss term by term: on the slide, on your scores, on a model's images."""
     from dataclasses import asdict
@@ -90,7 +87,9 @@ def loss(
     from ...run_directory import find_checkpoint
     from ...trained_model import load_trained_model
     from ..console import notice, print_json
+    from .loss_display import save_worked_loss, show_worked_loss
 
+    check_picture(out)
     _refuse_settings_of_others(overrides or ())
     trained = None
     if checkpoint is None:
@@ -112,7 +111,9 @@ def loss(
     if as_json:
         print_json({"loss": settings.model_dump(mode="json")} | asdict(worked))
     else:
-        _show(worked, settings.name)
+        show_worked_loss(worked, settings.name)
+    if out is not None:
+        save_worked_loss(worked, settings, out)
 
 
 @dataclass(frozen=True)
@@ -206,55 +207,3 @@ def _score_images(trained: "TrainedModel", number: int, where: _Where) -> Scored
     chosen = chosen.select(torch.arange(number) * len(chosen) // max(number, 1))
     scores_NK = evaluate(trained, chosen, split=split).scores_NK
     return Scored(scores_NK, chosen.labels_N, chosen.class_names, chosen.names)
-
-
-def _show(worked: "WorkedLoss", loss_name: str) -> None:
-    from .page import show_heading, show_text
-
-    show_heading(f"{loss_name}: {worked.formula}")
-    for i, example in enumerate(worked.examples[:MOST_SHOWN]):
-        _show_example(worked, example, i + 1)
-    losses = [example.loss for example in worked.examples]
-    hidden = len(losses) - MOST_SHOWN
-    if hidden > 0:
-        show_text(f"\n… and {hidden} more; --json has them all")
-    show_text()
-    few = " + ".join(map(_number, losses)) if hidden <= 0 else "sum of the L_i"
-    show_heading(f"L = ({few}) / {len(losses)} = {_number(worked.mean)}")
-    show_text(f"the loss that trains networks says {_number(worked.training_loss)} of these scores")
-    show_text(f"a trap: {worked.trap.call} says {_number(worked.trap.loss)}: {worked.trap.reason}")
-
-
-def _show_example(worked: "WorkedLoss", example: "WorkedExample", number: int) -> None:
-    """Print one example: a row per class, the right one in bold, and the sum of its terms."""
-    from rich.markup import escape
-
-    from ...lecture.worked_loss import SHIFTED
-    from .page import make_table, show_heading, show_table, show_text
-
-    label = worked.class_names[example.label]
-    name = "" if example.name == label else f"{example.name}, "
-    show_text()
-    show_heading(f"L_{number}: {name}y = {label}")
-    table = make_table("class j", numbers=("s_j", *example.columns, "term", "∂L_i/∂s_j"))
-    for j, class_name in enumerate(worked.class_names):
-        columns = [_number(column[j]) for column in example.columns.values()]
-        numbers = (example.scores[j], example.terms[j], example.gradient[j])
-        score, term, slope = map(_number, numbers)
-        style = "bold" if j == example.label else ""
-        table.add_row(escape(class_name), score, *columns, term, slope, style=style)
-    show_table(table)
-    terms = [_number(term) for term in example.terms if term] or ["0"]
-    total = f" = {_number(example.loss)}" if len(terms) > 1 else ""
-    show_text(f"L_{number} = {' + '.join(terms)}{total}")
-    if SHIFTED in example.columns:
-        show_text(
-            "exp(s_j) of these scores is no float: the largest score is subtracted from all of "
-            "them first, which divides numerator and denominator of p_j by the same exp(max s)."
-        )
-
-
-def _number(number: float | None) -> str:
-    if number is None:
-        return "—"
-    return f"{number:.4f}" if abs(number) < LARGEST_WRITTEN_OUT else f"{number:.4e}"

@@ -1,5 +1,7 @@
 """``cnn-train learn step``: one minibatch forward, backward, and the update."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,12 +14,20 @@ from ..options import (
     OfflineOption,
     SetOption,
 )
-from .page import make_table, show_heading, show_table, show_text
+from .page import (
+    PictureOption,
+    check_picture,
+    make_table,
+    save_picture,
+    show_heading,
+    show_table,
+    show_text,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ...lecture.step import TrainingStep
+    from ...lecture.step import LayerSizes, TrainingStep
 
 
 def step(
@@ -33,27 +43,33 @@ def step(
     data_dir: DataDirOption = None,
     offline: OfflineOption = False,
     as_json: JsonOption = False,
+    out: PictureOption = None,
 ) -> None:
     """Take one training step apart: F-pass, B-pass, update θ ← θ − η g."""
     from ...lecture.step import take_step
     from ..console import print_json
     from ..untrained_session import build_untrained_session
 
+    check_picture(out)
     session = build_untrained_session(config, overrides, device, data_dir, offline)
     taken = take_step(session, entries)
-    if as_json:
-        print_json(taken.to_json())
-        return
-    show_heading(
+    title = (
         f"{session.config.model.name}, {session.config.loss.name}: the first step, "
         f"on {taken.batch_size} images, in {session.precision.name}"
     )
-    _show_passes(taken, every_layer)
-    _show_update(taken, session.config.optimizer.name)
-    show_table(_times_table(taken))
+    layers = [one for one in taken.layers if every_layer or one.weight_norm is not None]
+    if as_json:
+        print_json(taken.to_json())
+    else:
+        show_heading(title)
+        _show_passes(taken, layers)
+        _show_update(taken, session.config.optimizer.name)
+        show_table(_times_table(taken))
+    if out is not None:
+        _save(title, taken, layers, out)
 
 
-def _show_passes(taken: "TrainingStep", every_layer: bool) -> None:
+def _show_passes(taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> None:
     show_text(
         f"\nF-pass: data loss {taken.loss:.4f} + λR(θ) {taken.penalty:.4f} = total "
         f"{taken.total:.4f}; {taken.num_correct} of {taken.batch_size} right"
@@ -61,9 +77,7 @@ def _show_passes(taken: "TrainingStep", every_layer: bool) -> None:
     table = make_table(
         "layer", "output", numbers=("RMS", "zeros", "RMS of\ndL/dout", "‖θ‖", "‖g‖", "‖Δθ‖/‖θ‖")
     )
-    for one in taken.layers:
-        if not every_layer and one.weight_norm is None:
-            continue
+    for one in layers:
         shape = "×".join(map(str, one.output_shape))
         sizes = (one.output_gradient_rms, one.weight_norm, one.gradient_norm, one.update_ratio)
         zeros = f"{100 * one.zeros:.0f} %"
@@ -99,6 +113,20 @@ def _times_table(taken: "TrainingStep") -> "Table":
     for phase, seconds in taken.phase_seconds.items():
         table.add_row(phase, f"{1000 * seconds:.2f}", PHASES[phase])
     return table
+
+
+def _save(title: str, taken: "TrainingStep", layers: "Sequence[LayerSizes]", out: Path) -> None:
+    from ...figures.training_step import draw_training_step
+
+    figure = draw_training_step(
+        [one.name for one in layers],
+        [one.output_rms for one in layers],
+        [one.output_gradient_rms for one in layers],
+        [one.update_ratio for one in layers],
+        taken.phase_seconds,
+        title,
+    )
+    save_picture(figure, out)
 
 
 def _size(number: float | None) -> str:

@@ -12,7 +12,9 @@ from cnn_train.lecture import differentiation
 
 Run = Callable[..., Any]
 FORMULA_PAGES = ("diff", "graph", "forward-mode", "reverse-mode", "slope")
-DRAWING_PAGES = ("diff", "graph", "reverse-mode", "slope")
+DRAWING_PAGES = (
+    "diff", "graph", "forward-mode", "reverse-mode", "slope", "loss hinge", "loss cross_entropy",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -160,7 +162,7 @@ def test_a_page_fits_into_80_columns(
 def test_a_picture_is_written_and_named_and_stdout_is_one_document(
     cnn_train: Run, tmp_path: Path, page: str, suffix: str
 ) -> None:
-    outcome = cnn_train("learn", page, "--out", f"page{suffix}", "--json")
+    outcome = cnn_train("learn", *page.split(), "--out", f"page{suffix}", "--json")
     assert outcome.document and f"wrote page{suffix}" in outcome.stderr
     begin = (tmp_path / f"page{suffix}").read_bytes()[:6]
     assert begin == (b"<?xml " if suffix == ".svg" else b"\x89PNG\r\n")
@@ -170,7 +172,7 @@ def test_a_picture_is_written_and_named_and_stdout_is_one_document(
 def test_a_picture_of_another_kind_is_refused_before_anything_is_printed(
     cnn_train: Run, page: str
 ) -> None:
-    outcome = cnn_train("learn", page, "--out", "page.pdf")
+    outcome = cnn_train("learn", *page.split(), "--out", "page.pdf")
     assert (outcome.exit_code, outcome.stdout) == (2, "")
     assert ".png or .svg" in outcome.stderr
 

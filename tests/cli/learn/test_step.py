@@ -64,3 +64,15 @@ def test_steps_that_diverge_are_one_line_and_exit_5(
     ended = cnn_train(*command, "--config", tiny_config, *kind, "--set", setting)
     assert ended.exit_code == 5
     assert advice in ended.stderr.splitlines()[-1]
+
+
+def test_the_picture_has_a_line_per_layer_that_the_table_has(
+    cnn_train: Run, tiny_config: Path, tmp_path: Path
+) -> None:
+    options = ("-c", tiny_config, "--set", "model.name=lenet", "--out", "step.svg")
+    cnn_train("learn", "step", *options)
+    drawn = (tmp_path / "step.svg").read_text("utf-8")
+    assert all(name in drawn for name in ("conv1", "fc3", "Time of a step"))
+    assert "pool1" not in drawn
+    cnn_train("learn", "step", *options, "--every-layer", "--json")
+    assert "pool1" in (tmp_path / "step.svg").read_text("utf-8")

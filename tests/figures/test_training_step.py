@@ -1,0 +1,28 @@
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from cnn_train.figures.training_step import draw_training_step
+
+
+def test_sizes_stand_beside_their_layers_and_phases_add_up() -> None:
+    phases = {"data": 0.001, "forward": 0.002, "backward": 0.004}
+    figure = draw_training_step(
+        ["conv", "bn", "fc"], [1.0, 2.0, 0.5], [None, 1e-5, 1e-3], [0.0, 1e-3, 2e-3], phases, "Step"
+    )
+    FigureCanvasAgg(figure).draw()
+    outputs, gradients, ratios, times = figure.axes
+    assert [tick.get_text() for tick in outputs.get_yticklabels()] == ["conv", "bn", "fc"]
+    points = [list(zip(*axes.lines[0].get_data(), strict=True))
+              for axes in (outputs, gradients, ratios)]  # fmt: skip
+    assert points == [[(1, 0), (2, 1), (0.5, 2)], [(1e-5, 1), (1e-3, 2)], [(1e-3, 1), (2e-3, 2)]]
+    assert outputs.get_ylim() == (2.5, -0.5)  # the first layer on top
+    assert outputs.get_xlim() == (0.1, 10.0)
+    assert times.get_title("left") == "Time of a step: 7.0 ms"
+    assert [text.get_text() for text in times.get_legend().get_texts()] == [
+        "data 1.0", "forward 2.0", "backward 4.0"
+    ]  # fmt: skip
+
+
+def test_a_net_without_any_gradient_is_drawn_all_the_same() -> None:
+    figure = draw_training_step(["fc"], [1.0], [None], [0.0], {"data": 0.001}, "Step")
+    FigureCanvasAgg(figure).draw()
+    assert [len(axes.lines) for axes in figure.axes[:3]] == [1, 0, 1]

@@ -1,0 +1,54 @@
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from cnn_train.figures.style import BLUE
+from cnn_train.figures.worked_loss import MOST_CLASSES, LossRow, draw_worked_loss
+
+HINGE = LossRow("L_1 = 2.9", 0, (3.2, 5.1, -1.7), (0, 2.9, 0), (-1, 1, 0), limit=2.2)
+ENTROPY = LossRow("L_1", 0, (3.2, 5.1, -1.7), (0.13, 0.87, 0), (-0.87, 0.87, 0),
+                  targets=(1, 0, 0))  # fmt: skip
+COLUMNS = ("scores", "shares", "gradient")
+
+
+def drawn(figure: Figure) -> Figure:
+    FigureCanvasAgg(figure).draw()
+    return figure
+
+
+def test_bars_are_scores_terms_and_gradient_and_their_numbers() -> None:
+    figure = drawn(draw_worked_loss([HINGE], ("cat", "c$a$r", "frog"), COLUMNS, "Loss"))
+    expected = (HINGE.scores, HINGE.shares, HINGE.gradient)
+    for axes, values, name in zip(figure.axes, expected, COLUMNS, strict=True):
+        assert [bar.get_width() for bar in axes.patches] == pytest.approx(values)
+        assert [text.get_text() for text in axes.texts] == [f"{value:.3g}" for value in values]
+        assert axes.get_xlabel() == name
+    names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
+    assert names == ["cat", "c$a$r", "frog"]
+
+
+def test_the_excess_reaches_from_the_limit_to_the_score_of_those_beyond() -> None:
+    axes = draw_worked_loss([HINGE], ("cat", "car", "frog"), COLUMNS, "Loss").axes[0]
+    excess = [list(line.get_xdata()) for line in axes.lines if line.get_linewidth() == 4]
+    assert excess == [[2.2, 5.1]]
+    low, high = axes.get_xlim()
+    assert low < -1.7 and high > 5.1
+
+
+def test_probabilities_have_marks_where_they_ought_to_be() -> None:
+    axes = draw_worked_loss([ENTROPY], ("cat", "car", "frog"), COLUMNS, "Loss").axes[1]
+    marks = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "|"]
+    assert marks == [1, 0, 0]
+
+
+def test_of_many_classes_the_right_one_and_the_weightiest_are_drawn() -> None:
+    gradient = tuple(float(j) for j in range(30))
+    row = LossRow("L_1", 0, gradient, gradient, gradient, limit=0.5)
+    names = [f"class {j}" for j in range(30)]
+    axes = draw_worked_loss([row, row], names, COLUMNS, "Loss").axes[0]
+    ticks = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert ticks == ["class 0", *names[30 - MOST_CLASSES + 1 :]]
+    assert [bar.get_facecolor() for bar in axes.patches].count(axes.patches[0].get_facecolor()) == 1
+    assert axes.patches[0].get_facecolor()[:3] == pytest.approx(
+        [int(BLUE[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    )
