@@ -1,5 +1,6 @@
 """Every path inside ``runs/<name>-<time>-<id>/``, and how runs are found again."""
 
+import errno
 import json
 import os
 import re
@@ -100,9 +101,10 @@ class RunDirectory:
                 except FileExistsError:
                     continue
         except OSError as problem:
-            raise UsageError(
-                f"--run-root {root}: cannot make a run directory ({problem.strerror})"
-            ) from None
+            is_name = problem.errno == errno.ENAMETOOLONG and stem in str(problem.filename)
+            option = f"--name {name}" if is_name else f"--run-root {root}"
+            reason = f"cannot make a run directory ({problem.strerror})"
+            raise UsageError(f"{option}: {reason}") from None
         run = cls(path)
         run.mark_latest()
         return run

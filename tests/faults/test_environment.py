@@ -128,7 +128,8 @@ def test_a_name_that_is_too_long_is_a_usage_error(
     monkeypatch.chdir(trained)
     ended = run_main("fit", "--config", "tiny.yaml", *option)
     assert ended.exit_code == 2
-    assert "cannot make a run directory (File name too long)" in ended.stderr
+    blamed, value = option
+    assert f"{blamed} {value}: cannot make a run directory (File name too long)" in ended.stderr
 
 
 CREATE = """
