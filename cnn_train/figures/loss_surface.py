@@ -70,8 +70,9 @@ def draw_loss_surface(distance_G: Tensor, loss_GG: Tensor, title: str) -> Figure
     bar.ax.set_title("loss", size=TEXT_SIZE, color=INK)
     bar.outline.set_visible(False)
     _draw_cuts(cuts, distance_G, loss_GG, levels, norm)
+    ticks = [share * float(distance_G[-1]) for share in (-1, -0.5, 0, 0.5, 1)]
     for axis in (plane.xaxis, plane.yaxis, cuts.xaxis):
-        axis.set_ticks([share * float(distance_G[-1]) for share in (-1, -0.5, 0, 0.5, 1)])
+        axis.set_ticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
     return figure
 
 
@@ -115,7 +116,8 @@ def _draw_plane(
     _label_lines(axes, lines, levels, reach, loss_GG[: middle + 1, middle].flip(0))
     _mark_weights(axes, float(loss_GG[middle, middle]))
     axes.set_aspect("equal")
-    style_axes(axes, title="From above", x=f"along d₁, {UNIT}", y=f"along d₂, {UNIT}", grid=False)
+    title = "From above" + ("" if loss_GG.isfinite().all() else "; grey: not finite")
+    style_axes(axes, title=title, x=f"along d₁, {UNIT}", y=f"along d₂, {UNIT}", grid=False)
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-reach, reach)
 
@@ -171,7 +173,7 @@ def _mark_weights(axes: Axes, loss: float) -> None:
     outline = [withStroke(linewidth=3, foreground=INK)]
     axes.plot(0, 0, "x", color="white", ms=9, mew=2, path_effects=outline)
     axes.annotate(
-        f"trained: {loss:.4g}", (0, 0), (8, 6), textcoords="offset points", color="white",
+        f"trained: {loss:#.4g}", (0, 0), (8, 6), textcoords="offset points", color="white",
         size=TEXT_SIZE, path_effects=outline,
     )  # fmt: skip
 
@@ -183,9 +185,10 @@ def _draw_cuts(
     loss, low, high = float(loss_GG[middle, middle]), float(norm.vmin or 0), float(norm.vmax or 1)
     if 2 * loss < high:
         axes.axhline(2 * loss, color=GREY, linestyle=":", lw=1.2, label="twice the trained loss")
-    axes.plot(distances, loss_GG[middle].tolist(), color=BLUE, lw=1.8, label="along d₁")
-    axes.plot(distances, loss_GG[:, middle].tolist(), color=ORANGE, lw=1.8, label="along d₂")
-    axes.plot(0, loss, "x", color=INK, ms=8, mew=2, label=f"trained: {loss:.4g}")
+    drawn_GG = loss_GG.clamp(min=low)  # 0 has no logarithm
+    axes.plot(distances, drawn_GG[middle].tolist(), color=BLUE, lw=1.8, label="along d₁")
+    axes.plot(distances, drawn_GG[:, middle].tolist(), color=ORANGE, lw=1.8, label="along d₂")
+    axes.plot(0, max(loss, low), "x", color=INK, ms=8, mew=2, label=f"trained: {loss:#.4g}")
     if isinstance(norm, LogNorm):
         axes.set_yscale("log")
         axes.yaxis.set_minor_locator(NullLocator())

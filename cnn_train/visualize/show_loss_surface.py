@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..figures.loss_surface import draw_loss_surface
@@ -15,6 +16,7 @@ from .loss_surface import LossSurface, distances, measure_loss_surface
 from .request import NO_LABEL, Block, Column, Request, Visualization, aligned, signed
 
 DIRECTIONS = ("d₁", "d₂")
+SMALL_STEP_ROUNDINGS = 4
 SPLIT_WORDS = {"val": "validation", "train": "training"}
 
 
@@ -56,7 +58,7 @@ def _describe(request: Request, surface: LossSurface) -> Block:
     return Block(
         heading=f"loss at {size} points around the weights: {_images(request)}, "
         f"seed {request.seed}",
-        lines=_lines(surface),
+        lines=(*_lines(surface), *_rounding_words(request, surface)),
         columns=(Column("along", is_number=False), *map(Column, names)),
         rows=tuple(rows),
     )
@@ -82,10 +84,19 @@ def _lines(surface: LossSurface) -> tuple[str, ...]:
     )
 
 
+def _rounding_words(request: Request, surface: LossSurface) -> tuple[str, ...]:
+    """Warn where the steps between points are hardly larger than the rounding of a weight."""
+    precision = request.trained.precision
+    step = float(surface.distance_G[-1] - surface.distance_G[-2])
+    if not precision.is_low or step > SMALL_STEP_ROUNDINGS * torch.finfo(precision.dtype).eps:
+        return ()
+    return (f"{precision.name} rounds steps as small as these: what looks rough may be smooth",)
+
+
 def _place(surface: LossSurface, index: int) -> str:
     row, column = divmod(index, len(surface.distance_G))
     first, second = (signed(float(surface.distance_G[i])) for i in (column, row))
-    return f"{signed(float(surface.total[row, column]), 4)} at ({first}, {second})"
+    return f"{float(surface.total[row, column]):#.4g} at ({first}, {second})"
 
 
 def _numbers(losses: Sequence[float]) -> list[str]:
