@@ -113,7 +113,7 @@ def visualize(
         Path | None, typer.Option("--out", metavar="FILE", help="Draw into a .png or .svg.")
     ] = None,
 ) -> None:
-    """Look inside a model: filters, maps, strongest patches, what speaks for a class, a map."""
+    """Look inside: filters, maps, strongest patches, what speaks for a class, a map, the loss."""
     from ..figures.saving import check_figure_path, save_figure
     from ..run_directory import find_checkpoint
     from ..trained_model import load_trained_model

@@ -173,9 +173,13 @@ def _mark_weights(axes: Axes, loss: float) -> None:
     outline = [withStroke(linewidth=3, foreground=INK)]
     axes.plot(0, 0, "x", color="white", ms=9, mew=2, path_effects=outline)
     axes.annotate(
-        f"trained: {loss:#.4g}", (0, 0), (8, 6), textcoords="offset points", color="white",
+        _trained(loss), (0, 0), (8, 6), textcoords="offset points", color="white",
         size=TEXT_SIZE, path_effects=outline,
     )  # fmt: skip
+
+
+def _trained(loss: float) -> str:
+    return f"trained: {loss:#.4g}".rstrip(".")
 
 
 def _draw_cuts(
@@ -188,7 +192,7 @@ def _draw_cuts(
     drawn_GG = loss_GG.clamp(min=low)  # 0 has no logarithm
     axes.plot(distances, drawn_GG[middle].tolist(), color=BLUE, lw=1.8, label="along d₁")
     axes.plot(distances, drawn_GG[:, middle].tolist(), color=ORANGE, lw=1.8, label="along d₂")
-    axes.plot(0, max(loss, low), "x", color=INK, ms=8, mew=2, label=f"trained: {loss:#.4g}")
+    axes.plot(0, max(loss, low), "x", color=INK, ms=8, mew=2, label=_trained(loss))
     if isinstance(norm, LogNorm):
         axes.set_yscale("log")
         axes.yaxis.set_minor_locator(NullLocator())

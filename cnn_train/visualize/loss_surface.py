@@ -107,8 +107,6 @@ def _filter_directions(weight: Tensor, generator: torch.Generator) -> tuple[Tens
     first_FV = F.normalize(drawn_2FV[0])
     common_F1 = (drawn_2FV[1] * first_FV).sum(dim=1, keepdim=True)
     second_FV = F.normalize(drawn_2FV[1] - common_F1 * first_FV)
-    if weight_FV.shape[1] == 1:
-        second_FV = torch.zeros_like(second_FV)  # else the rounding's rest would be its direction
     first, second = ((length_F1 * one_FV).view(weight.shape) for one_FV in (first_FV, second_FV))
     return first.to(weight), second.to(weight)
 

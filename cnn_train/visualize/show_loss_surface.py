@@ -96,7 +96,12 @@ def _rounding_words(request: Request, surface: LossSurface) -> tuple[str, ...]:
 def _place(surface: LossSurface, index: int) -> str:
     row, column = divmod(index, len(surface.distance_G))
     first, second = (signed(float(surface.distance_G[i])) for i in (column, row))
-    return f"{float(surface.total[row, column]):#.4g} at ({first}, {second})"
+    return f"{_rounded(float(surface.total[row, column]), 4)} at ({first}, {second})"
+
+
+def _rounded(value: float, digits: int) -> str:
+    """Return so many significant digits, zeros at the end among them."""
+    return f"{value:#.{digits}g}".rstrip(".")
 
 
 def _numbers(losses: Sequence[float]) -> list[str]:
@@ -109,8 +114,8 @@ def _doubling_words(surface: LossSurface, axis: int, reach: str) -> list[str]:
         return [NO_LABEL, NO_LABEL]
     back, forth = surface.doubling_distances(axis)
     return [
-        f"beyond −{reach}" if back is None else f"−{back:.2g}",
-        f"beyond {reach}" if forth is None else f"{forth:.2g}",
+        f"beyond −{reach}" if back is None else f"−{_rounded(back, 2)}",
+        f"beyond {reach}" if forth is None else _rounded(forth, 2),
     ]
 
 

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from matplotlib import colormaps
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, Normalize, to_rgba
 from matplotlib.figure import Figure
@@ -71,6 +72,14 @@ def test_what_is_not_finite_is_grey_and_the_title_says_so() -> None:
     for x, y in ((-0.6, -0.6), (0.6, 0.6)):
         assert colour_at(figure, x, y) == pytest.approx(to_rgba(GRID)[:3], abs=0.01)
     assert colour_at(figure, -0.6, 0.6) != pytest.approx(to_rgba(GRID)[:3], abs=0.1)
+
+
+def test_a_valley_between_measured_points_is_no_hole() -> None:
+    """There the smoothed surface is lower than any measured loss."""
+    loss_GG = 0.1 + (DISTANCES[None] + 0.375) ** 2 + (DISTANCES[:, None] - 0.375) ** 2
+    assert smooth(loss_GG).min() < loss_GG.min()
+    colour = colour_at(draw_loss_surface(DISTANCES, loss_GG, "title"), -0.375, 0.375)
+    assert colour == pytest.approx(colormaps["viridis"](0.0)[:3], abs=0.03)
 
 
 def test_a_smoothed_surface_goes_through_what_was_measured() -> None:

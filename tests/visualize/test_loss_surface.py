@@ -234,8 +234,8 @@ def test_the_page_tells_the_losses_and_how_far_they_double(make_request: MakeReq
     assert block.lines[2].endswith(f"{largest:#.4g} at {where}")
     assert [row[0] for row in block.rows] == ["d₁", "d₂"]
     for row, (back, forth) in zip(block.rows, document["doubling_distances"].values(), strict=True):
-        assert row[3] == ("beyond −1" if back is None else f"−{back:.2g}")
-        assert row[4] == ("beyond 1" if forth is None else f"{forth:.2g}")
+        assert row[3] == ("beyond −1" if back is None else f"−{back:#.2g}")
+        assert row[4] == ("beyond 1" if forth is None else f"{forth:#.2g}")
 
 
 def test_steps_that_a_low_precision_rounds_away_are_told(make_request: MakeRequest) -> None:
