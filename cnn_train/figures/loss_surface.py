@@ -187,7 +187,7 @@ def _draw_cuts(
 ) -> None:
     distances, middle = distance_G.tolist(), len(distance_G) // 2
     loss, low, high = float(loss_GG[middle, middle]), float(norm.vmin or 0), float(norm.vmax or 1)
-    if 2 * loss < high:
+    if low <= 2 * loss < high:
         axes.axhline(2 * loss, color=GREY, linestyle=":", lw=1.2, label="twice the trained loss")
     drawn_GG = loss_GG.clamp(min=low)  # 0 has no logarithm
     axes.plot(distances, drawn_GG[middle].tolist(), color=BLUE, lw=1.8, label="along d₁")

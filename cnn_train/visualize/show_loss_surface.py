@@ -17,6 +17,7 @@ from .request import NO_LABEL, Block, Column, Request, Visualization, aligned, s
 
 DIRECTIONS = ("d₁", "d₂")
 SMALL_STEP_ROUNDINGS = 4
+LONG_NUMBER = 1e6
 SPLIT_WORDS = {"val": "validation", "train": "training"}
 
 
@@ -105,7 +106,9 @@ def _rounded(value: float, digits: int) -> str:
 
 
 def _numbers(losses: Sequence[float]) -> list[str]:
-    finite = iter(aligned([loss for loss in losses if math.isfinite(loss)]))
+    known = [loss for loss in losses if math.isfinite(loss)]
+    is_long = max(known, default=0) >= LONG_NUMBER
+    finite = iter([signed(loss) for loss in known] if is_long else aligned(known))
     return [next(finite) if math.isfinite(loss) else "not finite" for loss in losses]
 
 

@@ -238,6 +238,12 @@ def test_the_page_tells_the_losses_and_how_far_they_double(make_request: MakeReq
         assert row[4] == ("beyond 1" if forth is None else f"{forth:#.2g}")
 
 
+def test_losses_far_away_are_written_with_few_digits(make_request: MakeRequest) -> None:
+    request = make_request(LinearClassifier(3, SHAPE), SHAPE, num_points=3, reach=1e9)
+    ((first, _),) = [show_loss_surface(request).blocks[0].rows]
+    assert all(len(cell) <= 10 and "e+" in cell for cell in first[1:3])
+
+
 def test_steps_that_a_low_precision_rounds_away_are_told(make_request: MakeRequest) -> None:
     def lines(dtype: torch.dtype, reach: float) -> str:
         request = make_request(LinearClassifier(3, SHAPE), SHAPE, num_points=3, reach=reach)
