@@ -1,8 +1,9 @@
 """``cnn-train visualize``: what a trained network looks at."""
 
+import math
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +30,7 @@ class MethodName(StrEnum):
     cam = "cam"
     occlusion = "occlusion"
     embedding = "embedding"
+    loss_surface = "loss-surface"
 
 
 class Projection(StrEnum):
@@ -88,6 +90,17 @@ def visualize(
     signals_only: Annotated[
         bool, typer.Option("--signals-only", help="guided, deconv: draw no patches beside them.")
     ] = False,
+    reach: Annotated[
+        float | None,
+        typer.Option("--reach", help="loss-surface: how far, in lengths of each filter."),
+    ] = None,
+    num_points: Annotated[
+        int | None,
+        typer.Option("--num-points", min=3, help="loss-surface: points per side, an odd number."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="loss-surface: of the two directions.")
+    ] = None,
     data_root: Annotated[
         Path | None,
         typer.Option("--data-root", help="Where the dataset's own images lie, if they moved."),
@@ -100,7 +113,7 @@ def visualize(
         Path | None, typer.Option("--out", metavar="FILE", help="Draw into a .png or .svg.")
     ] = None,
 ) -> None:
-    """Look inside a model: filters, maps, strongest patches, what speaks for a class, a map."""
+    """Look inside: filters, maps, strongest patches, what speaks for a class, a map, the loss."""
     from ..figures.saving import check_figure_path, save_figure
     from ..run_directory import find_checkpoint
     from ..trained_model import load_trained_model
@@ -114,12 +127,14 @@ def visualize(
         check_figure_path(out)
     if signals_only and method not in (MethodName.guided, MethodName.deconv):
         raise UsageError(f"--signals-only: --method {method.value} draws no signals; leave it out")
+    surface = _surface_choices(method, reach, num_points, seed)
     channels = _numbers(channel or [])
     path = find_checkpoint(checkpoint)
     trained = load_trained_model(path, device)
     where = trained.device
-    notice(f"{path} on {where.torch_device} ({where.reason}), float32")
     chosen = METHODS[method.value]
+    precision = trained.precision.name if chosen.scores_as_evaluate else "float32"
+    notice(f"{path} on {where.torch_device} ({where.reason}), {precision}")
     if image:
         subjects = _load_files(method.value, chosen, trained, image)
     else:
@@ -135,7 +150,9 @@ def visualize(
         window_px=window,
         projection=projection.value,
         signals_only=signals_only,
+        split=split.value,
         progress=progress,
+        **surface,
     )
     found = chosen.show(request)
     if as_json:
@@ -147,6 +164,22 @@ def visualize(
         notice(f"wrote {out}")
     elif not as_json:
         notice("to look at it, add --out FILE.png")
+
+
+def _surface_choices(
+    method: MethodName, reach: float | None, num_points: int | None, seed: int | None
+) -> dict[str, Any]:
+    """Return what was chosen for a loss surface; UsageError where none is drawn."""
+    given = {"reach": reach, "num_points": num_points, "seed": seed}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if chosen and method is not MethodName.loss_surface:
+        option = "--" + next(iter(chosen)).replace("_", "-")
+        raise UsageError(f"{option}: --method {method.value} moves no weights; leave it out")
+    if reach is not None and not 0 < reach < math.inf:
+        raise UsageError(f"--reach {reach:g}: is no distance; take a number above 0, e.g. 0.5")
+    if num_points is not None and num_points % 2 == 0:
+        raise UsageError(f"--num-points {num_points}: is even; take one more: the middle is θ")
+    return chosen
 
 
 def _load_files(

@@ -7,17 +7,22 @@ from .request import Request, Visualization
 from .show_attribution import show_cam, show_occlusion, show_saliency
 from .show_embedding import show_embedding
 from .show_filters import show_filters
+from .show_loss_surface import show_loss_surface
 from .show_maps import show_maps
 from .show_patches import show_deconv, show_guided, show_top_patches
 
 
 @dataclass(frozen=True)
 class Method:
-    """``num_images``: how many it takes where the user names none; None: the whole split."""
+    """``num_images``: how many it takes where the user names none; None: the whole split.
+
+    ``scores_as_evaluate``: in the model's own precision, where the others take float32.
+    """
 
     show: Callable[[Request], Visualization]
     num_images: int | None
     takes_files: bool = True
+    scores_as_evaluate: bool = False
 
 
 METHODS: dict[str, Method] = {
@@ -30,4 +35,5 @@ METHODS: dict[str, Method] = {
     "cam": Method(show_cam, 5),
     "occlusion": Method(show_occlusion, 5),
     "embedding": Method(show_embedding, 2000, takes_files=False),
+    "loss-surface": Method(show_loss_surface, 500, takes_files=False, scores_as_evaluate=True),
 }

@@ -82,6 +82,10 @@ class Request:
     window_px: int | None = None
     projection: Literal["pca", "tsne"] = "pca"
     signals_only: bool = False
+    split: Literal["train", "val"] = "val"
+    reach: float = 1.0
+    num_points: int = 21
+    seed: int = 0
     progress: Progress = silent
 
     def __post_init__(self) -> None:
@@ -123,6 +127,15 @@ class Request:
             )
         ranked: list[int] = strength_C.argsort(descending=True, stable=True).tolist()
         return list(self.channels) or ranked
+
+    def labels(self) -> Tensor:
+        """Return the number N of each image's class; DataError where the model knows no such."""
+        numbers = {name: number for number, name in enumerate(self.trained.class_names)}
+        unknown = [label for label in self.subjects.labels if label not in numbers]
+        if unknown:
+            known = name_some(self.trained.class_names)
+            raise DataError(f"images of the class {unknown[0]}: the model knows {known}")
+        return torch.tensor([numbers[label] for label in self.subjects.labels])
 
     def choose_channels(self, strength_C: Tensor, default_number: int) -> list[int]:
         """Return the channels that were named, or those of greatest strength."""

@@ -74,8 +74,7 @@ def _describe(request: Request, map_N2: Tensor, shares: list[float], what: str) 
 
 
 def _draw(request: Request, map_N2: Tensor, shares: list[float], what: str) -> Drawing:
-    numbers = {name: number for number, name in enumerate(request.trained.class_names)}
-    labels_N = map_N2.new_tensor([numbers[label] for label in request.subjects.labels]).long()
+    labels_N = request.labels()
     names = ("t-SNE 1", "t-SNE 2")
     if shares:
         first, second = (

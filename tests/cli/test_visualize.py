@@ -122,6 +122,34 @@ def test_filters_need_no_images(cnn_train: Run, vgg: Path, monkeypatch: pytest.M
     assert cnn_train("visualize", vgg, "--method", "filters").exit_code == 0
 
 
+def test_a_loss_surface_is_around_the_loss_that_evaluate_prints_of_the_averaged_weights(
+    cnn_train: Run, tmp_path: Path
+) -> None:
+    """The weights themselves have moved away from their average."""
+    shapes = {"name": "shapes", "num_train": 40, "num_test": 10, "image_size": 16}
+    config = ExperimentConfig.model_validate(
+        {"data": shapes, "model": {"name": "linear"}, "ema_decay": 0.9}
+    )
+    train, val = load_training_splits(config.data, DataAccess(tmp_path, offline=True))
+    session = build_session(config, train, val, resolve_device("cpu"))
+    with torch.no_grad():
+        session.model.fc.weight.mul_(3)
+    save_checkpoint(session.checkpoint(), tmp_path / "averaged.ckpt")
+    evaluated = cnn_train("evaluate", "averaged.ckpt", "--split", "val", "--json").document
+    arguments = ("visualize", "averaged.ckpt", "-m", "loss-surface", "--json")
+    chosen = ("--num-points", 5, "--reach", 0.5, "--seed", 3)
+    result = cnn_train(*arguments, *chosen)
+    document = result.document
+    assert document["trained"]["data_loss"] == evaluated["loss"]
+    assert (document["split"], document["seed"], document["reach"]) == ("val", 3, 0.5)
+    assert document["distances"] == [-0.5, -0.25, 0, 0.25, 0.5]
+    assert [len(row) for row in document["total_loss"]] == [5] * 5
+    assert len(document["images"]) == evaluated["num_examples"] == 10
+    assert cnn_train(*arguments, *chosen).stdout == result.stdout
+    on_train = cnn_train(*arguments, "--num-points", 3, "--split", "train", "--num-images", 7)
+    assert (on_train.document["split"], len(on_train.document["images"])) == ("train", 7)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -147,6 +175,13 @@ def test_filters_need_no_images(cnn_train: Run, vgg: Path, monkeypatch: pytest.M
         (["CHECKPOINT", "-m", "filters", "--image", "a.png"], 2, "--method filters does not look"),
         (["CHECKPOINT", "-m", "occlusion", "--window", "40"], 2, "error: --window 40: the image"),
         (["CHECKPOINT", "-m", "maps", "--data-root", "x"], 2, "--data-root x"),
+        (["CHECKPOINT", "-m", "maps", "--seed", "1"], 2, "error: --seed: --method maps moves no"),
+        (["CHECKPOINT", "-m", "cam", "--num-points", "5"], 2, "error: --num-points: --method cam"),
+        (["CHECKPOINT", "-m", "loss-surface", "--num-points", "20"], 2, "--num-points 20: is even"),
+        (["CHECKPOINT", "-m", "loss-surface", "--num-points", "1"], 2, "--num-points"),
+        (["CHECKPOINT", "-m", "loss-surface", "--reach", "0"], 2, "error: --reach 0: is no dist"),
+        (["CHECKPOINT", "-m", "loss-surface", "--reach", "nan"], 2, "error: --reach nan: is no"),
+        (["CHECKPOINT", "-m", "loss-surface", "--image", "a.png"], 2, "does not look at single"),
     ],
 )
 def test_a_mistake_is_one_line_and_its_exit_code(

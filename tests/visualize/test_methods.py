@@ -63,10 +63,11 @@ def test_methods_work_on_every_family_of_networks_and_leave_it_as_it_was(
     name: str, make_request: MakeRequest
 ) -> None:
     model = build(name)
-    request = make_request(model, num_images=4)
+    request = make_request(model, num_images=4, num_points=3)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     trainable = [parameter.requires_grad for parameter in model.parameters()]
-    for method in ("maps", "top-patches", "guided", "saliency", "cam", "embedding"):
+    for method in ("maps", "top-patches", "guided", "saliency", "cam", "embedding",
+                   "loss-surface"):  # fmt: skip
         if method in REFUSED.get(name, ()):
             with pytest.raises(UsageError, match=f"--method {method}"):
                 METHODS[method].show(request)
