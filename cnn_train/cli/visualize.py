@@ -3,7 +3,7 @@
 import math
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -72,8 +72,9 @@ def visualize(
         typer.Option("--image", help="Image file; repeatable. Default: images of the split."),
     ] = None,
     split: Annotated[
-        TrainingSplit, typer.Option("--split", help="Where images come from: val or train.")
-    ] = TrainingSplit.val,
+        TrainingSplit | None,
+        typer.Option("--split", help="Where images come from: val (the default) or train."),
+    ] = None,
     num_images: Annotated[
         int | None, typer.Option("--num-images", min=1, help="How many images of the split.")
     ] = None,
@@ -85,8 +86,9 @@ def visualize(
         int | None, typer.Option("--window", min=1, help="occlusion: side of the cover in px.")
     ] = None,
     projection: Annotated[
-        Projection, typer.Option("--projection", help="embedding: pca, or tsne (scikit-learn).")
-    ] = Projection.pca,
+        Projection | None,
+        typer.Option("--projection", help="embedding: pca (the default), or tsne (scikit-learn)."),
+    ] = None,
     signals_only: Annotated[
         bool, typer.Option("--signals-only", help="guided, deconv: draw no patches beside them.")
     ] = False,
@@ -118,28 +120,43 @@ def visualize(
     from ..run_directory import find_checkpoint
     from ..trained_model import load_trained_model
     from ..visualize.methods import METHODS
-    from ..visualize.request import Request
+    from ..visualize.request import Request, Subjects
     from .console import notice, print_json, progress
     from .data_access import make_data_access
     from .visualization_display import show_visualization
 
     if out is not None:
         check_figure_path(out)
-    if signals_only and method not in (MethodName.guided, MethodName.deconv):
-        raise UsageError(f"--signals-only: --method {method.value} draws no signals; leave it out")
-    surface = _surface_choices(method, reach, num_points, seed)
+    chosen = METHODS[method.value]
+    given = {
+        "--layer": layer,
+        "--channel": channel,
+        "--num-channels": num_channels,
+        "--image": image,
+        "--split": split,
+        "--num-images": num_images,
+        "--class": label,
+        "--window": window,
+        "--projection": projection,
+        "--signals-only": signals_only or None,
+        "--reach": reach,
+        "--num-points": num_points,
+        "--seed": seed,
+    }
+    _refuse_unread(method.value, chosen, {name for name, one in given.items() if one is not None})
+    surface = _surface_choices(reach, num_points, seed)
     channels = _numbers(channel or [])
     path = find_checkpoint(checkpoint)
     trained = load_trained_model(path, device)
     where = trained.device
-    chosen = METHODS[method.value]
     precision = trained.precision.name if chosen.scores_as_evaluate else "float32"
     notice(f"{path} on {where.torch_device} ({where.reason}), {precision}")
+    source: Literal["train", "val"] = "val" if split is None else split.value
     if image:
-        subjects = _load_files(method.value, chosen, trained, image)
+        subjects = Subjects.load(image, trained.image_shape)
     else:
         access = make_data_access(data_dir, offline)
-        subjects = _load_split(chosen, trained, split.value, num_images, access, data_root)
+        subjects = _load_split(chosen, trained, source, num_images, access, data_root)
     request = Request(
         trained,
         subjects,
@@ -148,9 +165,9 @@ def visualize(
         num_channels=num_channels,
         label=label,
         window_px=window,
-        projection=projection.value,
+        projection=(projection or Projection.pca).value,
         signals_only=signals_only,
-        split=split.value,
+        split=source,
         progress=progress,
         **surface,
     )
@@ -166,30 +183,25 @@ def visualize(
         notice("to look at it, add --out FILE.png")
 
 
+def _refuse_unread(name: str, method: "Method", given: set[str]) -> None:
+    """Raise UsageError for an option that would change nothing."""
+    for option in sorted(given - method.options):
+        raise UsageError(f"{option}: --method {name} does not read it; leave it out")
+    if "--image" in given:
+        for option in sorted(given & {"--split", "--num-images"}):
+            raise UsageError(f"{option}: the images are those of --image; leave it out")
+
+
 def _surface_choices(
-    method: MethodName, reach: float | None, num_points: int | None, seed: int | None
+    reach: float | None, num_points: int | None, seed: int | None
 ) -> dict[str, Any]:
-    """Return what was chosen for a loss surface; UsageError where none is drawn."""
-    given = {"reach": reach, "num_points": num_points, "seed": seed}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    if chosen and method is not MethodName.loss_surface:
-        option = "--" + next(iter(chosen)).replace("_", "-")
-        raise UsageError(f"{option}: --method {method.value} moves no weights; leave it out")
+    """Return what was chosen for a loss surface."""
     if reach is not None and not 0 < reach < math.inf:
         raise UsageError(f"--reach {reach:g}: is no distance; take a number above 0, e.g. 0.5")
     if num_points is not None and num_points % 2 == 0:
         raise UsageError(f"--num-points {num_points}: is even; take one more: the middle is θ")
-    return chosen
-
-
-def _load_files(
-    name: str, method: "Method", trained: "TrainedModel", paths: list[Path]
-) -> "Subjects":
-    from ..visualize.request import Subjects
-
-    if not method.takes_files:
-        raise UsageError(f"--image: --method {name} does not look at single images; leave it out")
-    return Subjects.load(paths, trained.image_shape)
+    given = {"reach": reach, "num_points": num_points, "seed": seed}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _load_split(

@@ -155,7 +155,7 @@ def test_a_loss_surface_is_around_the_loss_that_evaluate_prints_of_the_averaged_
     [
         (["missing.ckpt", "-m", "maps"], 4, "missing.ckpt"),
         (["CHECKPOINT", "-m", "dreams"], 2, "dreams"),
-        (["CHECKPOINT", "-m", "cam", "--signals-only"], 2, "cam draws no signals"),
+        (["CHECKPOINT", "-m", "cam", "--signals-only"], 2, "error: --signals-only: --method"),
         (["CHECKPOINT"], 2, "--method"),
         (
             ["CHECKPOINT", "-m", "maps", "--layer", "conv9_1"],
@@ -172,16 +172,31 @@ def test_a_loss_surface_is_around_the_loss_that_evaluate_prints_of_the_averaged_
         (["CHECKPOINT", "-m", "maps", "--split", "test"], 2, "test"),
         (["CHECKPOINT", "-m", "cam", "--class", "cow"], 2, "error: --class cow: the model knows"),
         (["CHECKPOINT", "-m", "cam", "--image", "none.png"], 3, "error: none.png: no such file"),
-        (["CHECKPOINT", "-m", "filters", "--image", "a.png"], 2, "--method filters does not look"),
+        (
+            ["CHECKPOINT", "-m", "filters", "--image", "a.png"],
+            2,
+            "--image: --method filters does not read",
+        ),
+        (["CHECKPOINT", "-m", "maps", "--window", "4"], 2, "error: --window: --method maps does"),
+        (["CHECKPOINT", "-m", "cam", "--channel", "4"], 2, "error: --channel: --method cam does"),
+        (
+            ["CHECKPOINT", "-m", "cam", "--image", "a.png", "--split", "train"],
+            2,
+            "error: --split: the images are those of --image; leave it out",
+        ),
         (["CHECKPOINT", "-m", "occlusion", "--window", "40"], 2, "error: --window 40: the image"),
         (["CHECKPOINT", "-m", "maps", "--data-root", "x"], 2, "--data-root x"),
-        (["CHECKPOINT", "-m", "maps", "--seed", "1"], 2, "error: --seed: --method maps moves no"),
+        (["CHECKPOINT", "-m", "maps", "--seed", "1"], 2, "error: --seed: --method maps does not"),
         (["CHECKPOINT", "-m", "cam", "--num-points", "5"], 2, "error: --num-points: --method cam"),
         (["CHECKPOINT", "-m", "loss-surface", "--num-points", "20"], 2, "--num-points 20: is even"),
         (["CHECKPOINT", "-m", "loss-surface", "--num-points", "1"], 2, "--num-points"),
         (["CHECKPOINT", "-m", "loss-surface", "--reach", "0"], 2, "error: --reach 0: is no dist"),
         (["CHECKPOINT", "-m", "loss-surface", "--reach", "nan"], 2, "error: --reach nan: is no"),
-        (["CHECKPOINT", "-m", "loss-surface", "--image", "a.png"], 2, "does not look at single"),
+        (
+            ["CHECKPOINT", "-m", "loss-surface", "--image", "a.png"],
+            2,
+            "--image: --method loss-surface",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_its_exit_code(

@@ -16,7 +16,10 @@ from cnn_train.lecture.reverse_mode import pull_back, reverse_jacobian
 from cnn_train.lecture.symbolic import differentiate
 
 # torch.func.jvp loads rules that torch itself still scripts with its own deprecated compiler.
-pytestmark = pytest.mark.filterwarnings(r"ignore:`torch\.jit\.:FutureWarning")
+pytestmark = [
+    pytest.mark.filterwarnings(rf"ignore:`torch\.jit\.:{category}")
+    for category in ("FutureWarning", "DeprecationWarning")  # the latter in older releases
+]
 
 TORCH: dict[str, Callable[..., Tensor]] = {
     "+": torch.add, "-": torch.sub, "*": torch.mul, "/": torch.div, "**": torch.pow,
