@@ -95,7 +95,7 @@ def test_a_version_1_checkpoint_evaluates() -> None:
 def test_a_version_1_run_goes_on_with_the_losses_of_the_release_that_wrote_it(
     go_on: Callable[[Checkpoint], list[dict[str, float]]],
 ) -> None:
-    """To the last bit with the processor and torch that made the numbers; others round otherwise."""
+    """To the last bit with the processor and torch of the numbers; others round otherwise."""
     golden = json.loads((FILES / "version_1.json").read_text("utf-8"))
     same_torch = torch.__version__.startswith(golden["torch"])
     same = same_torch and torch.backends.cpu.get_cpu_capability() == golden["cpu_capability"]
