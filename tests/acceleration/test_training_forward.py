@@ -19,6 +19,7 @@ def train(session: Session) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 def test_a_compiled_network_learns_the_same_and_keeps_its_names(
     start: Callable[..., Session],
 ) -> None:
