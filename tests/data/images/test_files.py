@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -92,6 +93,7 @@ def load(tmp_path):
     return write_and_load
 
 
+IS_OLD_PILLOW = int(PIL.__version__.split(".")[0]) < 13
 COLOUR_16 = COLOUR.astype(">u2") * 257
 GREY_16 = GREY.astype(np.uint16) * 257
 BLACK_AND_WHITE = np.where(GREY > 127, 255, 0).astype(np.uint8)
@@ -132,7 +134,6 @@ TWINS = {
         COLOUR,
         4,
     ),
-    "YCbCr": (encode(Image.fromarray(COLOUR).convert("YCbCr"), "TIFF"), ".tif", COLOUR, 3),
     "16-bit grey PNG": (encode_array(GREY_16, "PNG"), ".png", in_rgb(GREY), 0),
     "16-bit grey TIFF": (encode_array(GREY_16, "TIFF"), ".tif", in_rgb(GREY), 0),
     "16-bit big-endian TIFF": (
@@ -174,6 +175,9 @@ TWINS = {
         0,
     ),
 }
+if not IS_OLD_PILLOW:
+    content = encode(Image.fromarray(COLOUR).convert("YCbCr"), "TIFF")
+    TWINS["YCbCr"] = (content, ".tif", COLOUR, 3)
 
 
 @pytest.mark.parametrize("kind", TWINS)
@@ -256,6 +260,7 @@ def test_half_transparent_pixels_are_mixed_with_white(load):
     assert load(content).pixels_HWC[0, 0].tolist() == [127, 127, 127]
 
 
+@pytest.mark.skipif(IS_OLD_PILLOW, reason="Pillow 12 does not know such files")
 def test_premultiplied_grey_is_divided_by_its_alpha(load):
     image = Image.fromarray(np.array([[[50, 100]]], dtype=np.uint8))  # grey 127 at alpha 100
     extra_samples = struct.Struct("<HHIH")  # tag 338, one short: 1 premultiplied, 2 plain alpha
