@@ -98,9 +98,9 @@ def parse_severities(text: str) -> tuple[int, ...]:
         last = last or first
         if not (first.isdecimal() and last.isdecimal() and int(first) <= int(last)):
             raise UsageError(f"--severities {text}: write a range or a list, such as 0-5 or 1,3,5")
-        severities |= set(range(int(first), min(int(last), MAX_SEVERITY + 1) + 1))
-    if max(severities) > MAX_SEVERITY:
-        raise UsageError(f"--severities {text}: severities go from 0 to {MAX_SEVERITY}")
+        if int(last) > MAX_SEVERITY:
+            raise UsageError(f"--severities {text}: severities go from 0 to {MAX_SEVERITY}")
+        severities |= set(range(int(first), int(last) + 1))
     return tuple(sorted(severities))
 
 

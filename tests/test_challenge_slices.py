@@ -194,7 +194,9 @@ def test_severities_are_a_range_or_a_list(text: str, severities: tuple[int, ...]
     assert parse_severities(text) == severities
 
 
-@pytest.mark.parametrize("text", ["", "6", "0-9", "-1", "one", "3-1", "1,,2", "1-2-3"])
+@pytest.mark.parametrize(
+    "text", ["", "6", "7", "7-7", "0,7", "0-9", "-1", "one", "3-1", "1,,2", "1-2-3"]
+)
 def test_other_severities_are_refused_by_name(text: str) -> None:
     with pytest.raises(UsageError, match=f"^--severities {text}:"):
         parse_severities(text)

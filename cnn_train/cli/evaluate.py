@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import UsageError
 from .options import (
     DataDirOption,
     DeviceOption,
@@ -118,12 +119,14 @@ def _plan_slices(
     from ..challenge_slices import parse_severities
     from ..data.challenges import CHALLENGES
     from ..data.cifar10.harder_tests import find_harder_tests
-    from ..figures.saving import check_figure_path, is_figure_path
+    from ..figures.saving import check_figure_path, is_picture_name
 
-    levels = parse_severities(severities)
+    levels, is_picture = parse_severities(severities), out is not None and is_picture_name(out)
     if not slices and corruptions is None:
+        if is_picture:
+            raise UsageError(f"--out {out}: the report is several files; name a directory")
         return None
-    if out is not None and is_figure_path(out):
+    if out is not None and is_picture:
         check_figure_path(out)
     return {
         "severities": levels,

@@ -1,6 +1,7 @@
 """How wrong numerical slopes are: error against step, a U."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from matplotlib.axes import Axes
@@ -11,19 +12,28 @@ from .style import BLUE, ORANGE, SMALL_SIZE, add_legend, make_figure, style_axes
 SMALLEST_DRAWN = 1e-17
 """An error of zero has no place on a logarithmic axis; it is drawn here."""
 
+LEAST_RANGE = 30.0
+"""Of the largest to the smallest error in view."""
+
+
+@dataclass(frozen=True)
+class ErrorNotes:
+    """What the errors measure, and words above the panel: at its left, middle and right."""
+
+    measure: str = "largest error of a slope, relative"
+    left: str = ""
+    middle: str = ""
+    right: str = ""
+
 
 def draw_difference_errors(
     steps: Sequence[float],
     forward: Sequence[float | None],
     centred: Sequence[float | None],
     title: str,
-    *,
-    has_kink: bool = False,
+    notes: ErrorNotes,
 ) -> Figure:
-    """Draw the relative errors of forward and centred differences for every step h.
-
-    With ``has_kink`` there is no true slope: they are distances from the formula's choice.
-    """
+    """Draw the errors of forward and centred differences for every step h."""
     figure = make_figure(8.0, 4.8, title)
     axes = figure.add_subplot()
     for errors, colour, marker, label in (
@@ -36,15 +46,13 @@ def draw_difference_errors(
     axes.set_yscale("log")
     axes.set_xticks(steps[::2])
     axes.minorticks_off()
-    if has_kink:
-        style_axes(axes, x="step h", y="distance from the formula's choice, relative")
-        _note(axes, 0.5, "a kink: the slope is a choice", "center")
-        low, high = axes.get_ylim()
-        axes.set_ylim(low / 30, high * 30)  # distances hardly change: show more than one tick
-    else:
-        style_axes(axes, x="step h", y="largest relative error of a slope")
-        _note(axes, 0.0, "← rounding", "left")
-        _note(axes, 1.0, "curvature →", "right")
+    low, high = axes.get_ylim()
+    if high < LEAST_RANGE * low:  # errors that hardly change: show more than one tick
+        axes.set_ylim(low / LEAST_RANGE, high * LEAST_RANGE)
+    style_axes(axes, x="step h", y=notes.measure)
+    _note(axes, 0.0, notes.left, "left")
+    _note(axes, 0.5, notes.middle, "center")
+    _note(axes, 1.0, notes.right, "right")
     add_legend(axes)
     return figure
 

@@ -19,6 +19,10 @@ _CHANGING_METADATA: dict[str, dict[str, str | None]] = {
 """By suffix: the versions and times that matplotlib would write; None leaves them out."""
 
 
+OTHER_PICTURES = (".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".pdf", ".eps", ".ps")
+"""What else is the name of a picture, and so of no directory."""
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write ``figure`` as PNG or SVG, by the path's suffix, whole or not at all.
 
@@ -42,6 +46,11 @@ def save_figure(figure: Figure, path: Path) -> None:
 def is_figure_path(path: Path) -> bool:
     """Whether the path's ending names a format that figures are saved in."""
     return path.suffix.lower() in _CHANGING_METADATA
+
+
+def is_picture_name(path: Path) -> bool:
+    """Whether the path's ending is that of a picture, though perhaps none that figures have."""
+    return is_figure_path(path) or path.suffix.lower() in OTHER_PICTURES
 
 
 def check_figure_path(path: Path) -> None:

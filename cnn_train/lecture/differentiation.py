@@ -19,12 +19,15 @@ from .formula_kinks import Kink, kinks_at
 from .forward_mode import forward_jacobian, forward_passes
 from .graph import Graph
 from .numerical import (
+    ErrorReasons,
     Rule,
     StepError,
+    beside,
     centred_differences,
     errors_against_step,
     forward_differences,
     largest_error,
+    reasons_for_errors,
 )
 from .reverse_mode import reverse_jacobian, reverse_passes
 from .symbolic import differentiate
@@ -83,6 +86,16 @@ class Differentiation:
     curve: tuple[StepError, ...]
     kinks: tuple[Kink, ...]
 
+    @property
+    def reasons(self) -> ErrorReasons:
+        """What the curve of errors shows."""
+        return reasons_for_errors(self.curve)
+
+    @property
+    def is_absolute(self) -> bool:
+        """Whether some exact slope is 0, of which there is no relative error."""
+        return not all(self.exact)
+
 
 def differentiate_every_way(
     expression: str, graph: Graph, point: Sequence[float], h: float
@@ -106,7 +119,7 @@ def differentiate_every_way(
         return [values[position] for position in symbolic.graph.outputs[1:]]
 
     def by_differences(rule: Rule) -> Callable[[], list[float]]:
-        return lambda: rule(f, point, h)
+        return lambda: rule(beside(f), point, h)
 
     num, size = len(graph.input_names), graph.num_operations
     forward = sum(one.operations for one in forward_passes(graph, point))

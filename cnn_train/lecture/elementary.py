@@ -13,9 +13,16 @@ from dataclasses import dataclass
 
 from ..errors import UsageError
 
+ANOTHER_POINT = "; choose another --at"
+
 
 class DomainError(UsageError):
     """A function has no finite real value, or no finite slope, where it is asked for one."""
+
+    def because_of_step(self) -> "DomainError":
+        """Return the same for a point that is one step h away: the step is to blame, not --at."""
+        reason = str(self).removesuffix(ANOTHER_POINT)
+        return DomainError(f"{reason}; a step of --h leads there, choose a smaller one")
 
 
 @dataclass(frozen=True)

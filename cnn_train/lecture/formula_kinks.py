@@ -31,7 +31,7 @@ NEARER, LEAST_KEPT = 0.25, 0.9
 
 @dataclass(frozen=True)
 class Kink:
-    """The slopes of the first output along one input: on both sides, and the one chosen between.
+    """The slopes of an output along one input: on both sides, and the one chosen between.
 
     Where both sides are equal, the function is straight there and the choice is wrong.
     """
@@ -47,19 +47,19 @@ class Kink:
         return not _differ(self.left, self.right)
 
 
-def kinks_at(graph: Graph, point: Sequence[float]) -> tuple[Kink, ...]:
-    """Return a kink for each input along which the first output has no slope, or not the chosen.
+def kinks_at(graph: Graph, point: Sequence[float], output: int = 0) -> tuple[Kink, ...]:
+    """Return a kink for each input along which an output has no slope, or not the chosen one.
 
     Raises DomainError where the function has no value there.
     """
     if not _is_undecided(graph, graph.evaluate(point)):
         return ()
-    chosen = reverse_jacobian(graph, point)[0]
+    chosen = reverse_jacobian(graph, point)[output]
     found = []
     for i, name in enumerate(graph.input_names):
         step = ASIDE * max(1.0, abs(point[i]))
-        far = _slopes_beside(graph, point, i, step)
-        near = _slopes_beside(graph, point, i, NEARER * step)
+        far = _slopes_beside(graph, point, i, step, output)
+        near = _slopes_beside(graph, point, i, NEARER * step, output)
         if far and near and _is_kink([*far, chosen[i]], [*near, chosen[i]]):
             found.append(Kink(name, *near, chosen[i]))
     return tuple(found)
@@ -85,17 +85,19 @@ def _is_undecided(graph: Graph, values: Sequence[float]) -> bool:
 
 
 def _slopes_beside(
-    graph: Graph, point: Sequence[float], i: int, step: float
+    graph: Graph, point: Sequence[float], i: int, step: float, output: int
 ) -> tuple[float, float] | None:
     """Return the slopes by input i a little to its left and right; None without a value there."""
     try:
-        left, right = (reverse_jacobian(graph, moved(point, i, h))[0][i] for h in (-step, step))
+        left, right = (
+            reverse_jacobian(graph, moved(point, i, h))[output][i] for h in (-step, step)
+        )
     except DomainError:
         return None
     return left, right
 
 
-def describe_kinks(kinks: Sequence[Kink]) -> str:
+def describe_kinks(kinks: Sequence[Kink], f: str = "f") -> str:
     """Write ``f has a kink here: along x the slope is 0 from the left and 1 from the right``."""
     bent = "; ".join(
         f"along {one.name} the slope is {one.left:.4g} from the left and {one.right:.4g} from "
@@ -108,5 +110,5 @@ def describe_kinks(kinks: Sequence[Kink]) -> str:
         for one in kinks
         if one.is_straight
     )
-    said = [f"f has a kink here: {bent}"] * bool(bent)
-    return "; ".join([*said, *[f"kinks of f's parts meet here: {straight}"] * bool(straight)])
+    said = [f"{f} has a kink here: {bent}"] * bool(bent)
+    return "; ".join([*said, *[f"kinks of {f}'s parts meet here: {straight}"] * bool(straight)])

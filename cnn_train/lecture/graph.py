@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from .elementary import ELEMENTARY, DomainError
+from .elementary import ANOTHER_POINT, ELEMENTARY, DomainError
 
 
 @dataclass(frozen=True)
@@ -177,4 +177,4 @@ class Graph:
         return slope
 
     def _at(self, position: int, problem: DomainError) -> DomainError:
-        return DomainError(f"{self.write(position)}: {problem}; choose another --at")
+        return DomainError(f"{self.write(position)}: {problem}{ANOTHER_POINT}")

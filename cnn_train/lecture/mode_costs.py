@@ -54,7 +54,7 @@ def count_costs(function: str, graph: Graph, point: Sequence[float]) -> ModeCost
 def compare_modes(graph: Graph, point: Sequence[float]) -> list[ModeCosts]:
     """Count for the given function, then for one of 1 → n and one of n → 1."""
     size = DEMONSTRATED_SIZE
-    one_to_many = parse_expressions([f"sin({k}*x)" for k in range(1, size + 1)])
+    one_to_many = parse_expressions(["sin(x)", *(f"sin({k}*x)" for k in range(2, size + 1))])
     names = [f"x{k}" for k in range(1, size + 1)]
     many_to_one = parse_expressions(["+".join(f"sin({name})" for name in names)])
     return [

@@ -20,6 +20,9 @@ Rule = Callable[[Function, Sequence[float], float], list[float]]
 
 USUAL_STEP = 1e-5
 
+NOTICEABLE_ERROR, NOTICEABLE_RATIO = 1e-12, 10.0
+"""An end of the curve is wrong where its error is larger, and so many times the smallest one."""
+
 
 def forward_differences(f: Function, point: Sequence[float], h: float) -> list[float]:
     """Return the gradient from n + 1 evaluations."""
@@ -40,6 +43,18 @@ def moved(point: Sequence[float], i: int, h: float) -> list[float]:
 def largest_error(gradient: Sequence[float], exact: Sequence[float]) -> float:
     """Return the largest relative error of an entry; absolute where the exact slope is 0."""
     return max(abs(g - e) / (abs(e) or 1.0) for g, e in zip(gradient, exact, strict=True))
+
+
+def beside(f: Function) -> Function:
+    """Return ``f`` for points that are a step away: where it has no value, the step is to blame."""
+
+    def value(point: Sequence[float]) -> float:
+        try:
+            return f(point)
+        except DomainError as problem:
+            raise problem.because_of_step() from None
+
+    return value
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,32 @@ def errors_against_step(
         )
         for h in steps
     ]
+
+
+@dataclass(frozen=True)
+class ErrorReasons:
+    """What a curve of errors shows.
+
+    bends: large steps are wrong, for the function bends (or has a kink on the way). rounds: small
+    ones are wrong, for rounding is divided by them.
+    """
+
+    bends: bool
+    rounds: bool
+
+
+def reasons_for_errors(curve: Sequence[StepError]) -> ErrorReasons:
+    """Compare the errors at both ends of the curve with its smallest one."""
+    by_rule = ([one.forward for one in curve], [one.centred for one in curve])
+    lines = [known for line in by_rule if (known := [e for e in line if e is not None])]
+    return ErrorReasons(
+        bends=any(_is_worse(line[0], line) for line in lines),
+        rounds=any(_is_worse(line[-1], line) for line in lines),
+    )
+
+
+def _is_worse(error: float, line: Sequence[float]) -> bool:
+    return error > max(NOTICEABLE_ERROR, NOTICEABLE_RATIO * min(line))
 
 
 def _error_or_none(

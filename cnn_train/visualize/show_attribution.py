@@ -167,11 +167,13 @@ def _describe(request: Request, explained: Explained) -> Block:
 
 def _draw(request: Request, explained: Explained, colours: ColoursName) -> Drawing:
     """Draw the images, the maps laid over them, and the maps alone, each on its own scale."""
-    scale = Scale("relative to each map", -1.0 if colours == "RdBu_r" else 0.0, 1.0, colours)
+    shares_BHW = torch.stack([map_HW / spread(map_HW) for map_HW in explained.maps_BHW])
+    cuts = (bool(shares_BHW.min() < -1), bool(shares_BHW.max() > 1))
+    low = -1.0 if colours == "RdBu_r" else 0.0
+    scale = Scale("relative to each map", low, 1.0, colours, cuts)
     originals, overlays, maps = [], [], []
-    for image, map_HW in enumerate(explained.maps_BHW):
+    for image, (map_HW, share_HW) in enumerate(zip(explained.maps_BHW, shares_BHW, strict=True)):
         original_HWC = picture(request.subjects.images_NCHW[image])
-        share_HW = map_HW / spread(map_HW)
         colours_HWC = scale.colour(share_HW)
         predicted = request.trained.class_names[int(explained.scores_BK[image].argmax())]
         label = request.subjects.labels[image]

@@ -80,6 +80,8 @@ def test_corruptions_of_other_classes_are_refused_by_name(
         (["--slices", "--severities", "0-6"], 2, "--severities 0-6"),
         (["--slices", "--seed", "-1"], 2, "--seed"),
         (["--slices", "--out", "missing/curves.png"], 2, "missing"),
+        (["--slices", "--out", "slices.jpg"], 2, "slices.jpg: figures are saved as .png or .svg"),
+        (["--out", "report.png"], 2, "--out report.png: the report is several files; name a dir"),
         (["--corruptions", "nowhere"], 3, "nowhere: no such directory"),
         (["--corruptions", "."], 3, "holds neither CIFAR-10-C"),
     ],

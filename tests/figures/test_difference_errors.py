@@ -1,12 +1,10 @@
 import math
 
-import pytest
-
-from cnn_train.figures.difference_errors import SMALLEST_DRAWN, draw_difference_errors
+from cnn_train.figures.difference_errors import SMALLEST_DRAWN, ErrorNotes, draw_difference_errors
 
 
 def test_errors_are_drawn_over_their_steps_on_logarithmic_axes() -> None:
-    figure = draw_difference_errors([0.1, 1e-5], [1e-2, 1e-6], [None, 0.0], "Errors")
+    figure = draw_difference_errors([0.1, 1e-5], [1e-2, 1e-6], [None, 0.0], "Errors", ErrorNotes())
     figure.canvas.draw()
     axes = figure.axes[0]
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
@@ -17,12 +15,12 @@ def test_errors_are_drawn_over_their_steps_on_logarithmic_axes() -> None:
     assert math.isnan(missing) and zero == SMALLEST_DRAWN
 
 
-@pytest.mark.parametrize("has_kink", [False, True])
-def test_rounding_and_curvature_are_named_only_where_they_are_the_reason(has_kink: bool) -> None:
-    figure = draw_difference_errors([0.1, 1e-5], [1, 1], [0.5, 0.5], "Errors", has_kink=has_kink)
+def test_the_notes_stand_above_the_panel_and_name_the_measure() -> None:
+    notes = ErrorNotes("distance", left="rounding", middle="kink", right="curvature")
+    figure = draw_difference_errors([0.1, 1e-5], [1, 1], [0.5, 0.5], "Errors", notes)
     (axes,) = figure.axes
-    words = [text.get_text() for text in axes.texts]
-    assert words == (
-        ["a kink: the slope is a choice"] if has_kink else ["← rounding", "curvature →"]
-    )
-    assert ("choice" in axes.get_ylabel()) == has_kink
+    placed = {text.get_text(): text.get_position() for text in axes.texts}
+    assert placed == {"rounding": (0.0, 1.01), "kink": (0.5, 1.01), "curvature": (1.0, 1.01)}
+    assert axes.get_ylabel() == "distance"
+    low, high = axes.get_ylim()
+    assert high > 100 * low  # though the errors hardly differ

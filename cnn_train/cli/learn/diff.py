@@ -12,6 +12,7 @@ from .page import AtOption, ExprOption, PictureOption
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from ...figures.difference_errors import ErrorNotes
     from ...lecture.differentiation import Differentiation, Method
     from ...lecture.formula_kinks import Kink
     from ...lecture.graph import Graph
@@ -21,6 +22,8 @@ CHART_WIDTH = 44
 CHART_EXPONENTS = (-16, 0)
 """The chart's ends: errors of 1e-16 and of 1."""
 
+SMALLEST_STEP = 1e-300
+
 MUCH_LOST = 1e-6
 """Automatic differentiation is exact but for rounding: a larger error is all rounding."""
 
@@ -28,9 +31,7 @@ MUCH_LOST = 1e-6
 def diff(
     expression: ExprOption = None,
     at: AtOption = None,
-    h: Annotated[
-        float, typer.Option("--h", min=1e-300, max=1.0, help="Step of the numerical slopes.")
-    ] = 1e-5,
+    h: Annotated[float, typer.Option("--h", help="Step of the numerical slopes.")] = 1e-5,
     as_json: JsonOption = False,
     out: PictureOption = None,
 ) -> None:
@@ -39,10 +40,11 @@ def diff(
 
     from ...lecture.differentiation import differentiate_every_way
     from ..console import print_json
-    from .page import check_picture, read_function
+    from .page import check_picture, check_step, read_function, require_one
 
     check_picture(out)
-    texts, graph, point = read_function(None if expression is None else [expression], at)
+    check_step(h, SMALLEST_STEP)
+    texts, graph, point = read_function(require_one(expression, "diff"), at)
     found = differentiate_every_way(texts[0], graph, point, h)
     if as_json:
         print_json(asdict(found))
@@ -58,8 +60,9 @@ def _show(found: "Differentiation", graph: "Graph") -> None:
     show_function([found.expression], graph, found.point)
     show_table(_methods_table(found))
     error = "the distance from the formula's choice" if found.kinks else "the largest of a slope"
+    absolute = ", absolute where it is 0" if found.is_absolute else ""
     show_text(
-        f"\nerror: {error}, relative. operations: functions evaluated, plus "
+        f"\nerror: {error}, relative{absolute}. operations: functions evaluated, plus "
         f"slope × tangent steps. numerical: h = {found.h:g}."
     )
     for name, x in zip(found.input_names, found.point, strict=True):
@@ -77,7 +80,7 @@ def _show(found: "Differentiation", graph: "Graph") -> None:
     if any("Heaviside" in formula for formula in found.derivatives):
         show_text("Heaviside(z) is the step: 0 below 0, 1 above; a second number is its value at 0")
     show_table(_curve_table(found.curve))
-    show_text(f"\nf forward, c centred differences, * both. {_reason_for_errors(found)}")
+    show_text(f"\nf forward, c centred differences, * both. {_reason_for_errors(found, graph)}")
 
 
 def _explain_kinks(kinks: "Sequence[Kink]") -> None:
@@ -100,20 +103,35 @@ def _explain_kinks(kinks: "Sequence[Kink]") -> None:
         )
 
 
-def _reason_for_errors(found: "Differentiation") -> str:
-    """Say why the numerical slopes are what they are; the usual words are untrue at some points."""
+def _reason_for_errors(found: "Differentiation", graph: "Graph") -> str:
+    """Say why the numerical slopes are what they are, as far as this curve shows it."""
     if found.kinks:
-        return "No small h brings the two together: this is no rounding, but what kinks do."
+        return (
+            "No h, however small, brings the differences and the formula's choice together: this "
+            "is no rounding, but what kinks do."
+        )
     by_tape = found.methods[-1].error or 0.0
     if by_tape > MUCH_LOST:
         return (
             "Here every method loses digits, those of reverse mode as well: nearly equal numbers "
             "are subtracted inside. The error is measured against 40 digits, a float has 16."
         )
-    return (
-        "A large h is wrong because the function bends, a small one because rounding is divided "
-        "by h."
-    )
+    if any(x + found.curve[0].h == x for x in found.point):
+        return "Every h of this table is lost beside an input: in a float, x + h is x itself."
+    bends, rounds = found.reasons.bends, found.reasons.rounds
+    has_kinks = any(node.operation in ("relu", "max") for node in graph.nodes)
+    kink = " or has a kink on the way" if has_kinks else ""
+    large = f"A large h is wrong because the function bends{kink}"
+    if bends and rounds:
+        return f"{large}, a small one because rounding is divided by h."
+    if bends:
+        return f"{large}; a small one is right, for nothing is rounded here."
+    if rounds:
+        return (
+            "A large h is right, for the function does not bend along any input; a small one is "
+            "wrong because rounding is divided by h."
+        )
+    return "Every h is right: the function does not bend along any input, and nothing is rounded."
 
 
 def _methods_table(found: "Differentiation") -> "Table":
@@ -167,15 +185,34 @@ def _place(error: float) -> int:
 
 def _save(found: "Differentiation", graph: "Graph", out: Path) -> None:
     from ...figures.difference_errors import draw_difference_errors
-    from .page import digits, function_name, save_picture
+    from .page import exactly, function_name, save_picture
 
     pairs = zip(found.input_names, found.point, strict=True)
-    where = ", ".join(f"{name} = {digits(x)}" for name, x in pairs)
+    where = ", ".join(f"{name} = {exactly(x)}" for name, x in pairs)
     figure = draw_difference_errors(
         [one.h for one in found.curve],
         [one.forward for one in found.curve],
         [one.centred for one in found.curve],
         f"Numerical slopes of {function_name(graph)} = {found.expression} at {where}",
-        has_kink=bool(found.kinks),
+        _picture_notes(found),
     )
     save_picture(figure, out)
+
+
+def _picture_notes(found: "Differentiation") -> "ErrorNotes":
+    from ...figures.difference_errors import ErrorNotes
+
+    absolute = ", absolute where it is 0" if found.is_absolute else ""
+    if found.kinks:
+        is_line = all(one.is_straight for one in found.kinks)
+        return ErrorNotes(
+            measure=f"distance from the formula's choice, relative{absolute}",
+            middle="kinks that make a line: the choice is wrong"
+            if is_line
+            else "a kink: the slope is a choice",
+        )
+    return ErrorNotes(
+        measure=f"largest error of a slope, relative{absolute}",
+        left="← rounding" if found.reasons.rounds else "",
+        right="curvature →" if found.reasons.bends else "",
+    )

@@ -25,6 +25,7 @@ def forward_mode(
     from ...lecture.forward_mode import forward_jacobian, forward_passes, trace_forward
     from ...lecture.mode_costs import compare_modes
     from ..console import print_json
+    from .graph import kinks_json
     from .page import check_picture, point_json, read_function
 
     check_picture(out)
@@ -42,12 +43,12 @@ def forward_mode(
         ]
         where = {"expressions": texts, "point": point_json(graph, point)}
         jacobian = forward_jacobian(graph, point)
-        found = {"passes": traces, "jacobian": jacobian, "costs": [asdict(one) for one in costs]}
-        print_json(where | found)
+        found = {"passes": traces, "jacobian": jacobian, "kinks": kinks_json(graph, point)}
+        print_json(where | found | {"costs": [asdict(one) for one in costs]})
     else:
         _show(texts, graph, point, passes, costs)
     if out is not None:
-        _save(graph, texts, passes, out)
+        _save(graph, texts, point, passes, out)
 
 
 def _show(
@@ -57,12 +58,14 @@ def _show(
     passes: "Sequence[ForwardPass]",
     costs: "Sequence[ModeCosts]",
 ) -> None:
+    from .graph import show_kinks
     from .page import costs_table, show_function, show_table, show_text
 
     show_function(texts, graph, point)
     show_text("Each step carries its value v and its slope v\u0307 along one input.")
     for i in range(len(passes)):
         _show_pass(graph, passes, i)
+    show_kinks(graph, point)
     show_table(costs_table(costs))
     show_text("\noperations: one per value computed, one per slope × tangent added up.")
 
@@ -75,7 +78,7 @@ def _show_pass(graph: "Graph", passes: "Sequence[ForwardPass]", i: int) -> None:
     show_text()
     show_heading(f"Pass {i + 1} of {len(passes)}: along {name}")
     table = make_table("node", "computes", numbers=("value",), last="tangent by the chain rule")
-    table.add_column("tangent", justify="right")
+    table.add_column("tangent", justify="right", no_wrap=True)
     for step in trace_forward(graph, one):
         rule = f"{dotted(step.node)} = {step.rule}"
         table.add_row(step.node, step.formula, digits(step.value), rule, digits(step.tangent))
@@ -86,7 +89,11 @@ def _show_pass(graph: "Graph", passes: "Sequence[ForwardPass]", i: int) -> None:
 
 
 def _save(
-    graph: "Graph", texts: "Sequence[str]", passes: "Sequence[ForwardPass]", out: Path
+    graph: "Graph",
+    texts: "Sequence[str]",
+    point: "Sequence[float]",
+    passes: "Sequence[ForwardPass]",
+    out: Path,
 ) -> None:
     """Draw the graph with every node's value and its slopes, one along each input."""
     from ...lecture.forward_mode import dotted
@@ -101,4 +108,4 @@ def _save(
             for along, one in zip(graph.input_names, passes, strict=True)
         )
         notes[i] = (f"= {digits(value)}", *slopes)
-    save_graph(graph, texts, notes, out)
+    save_graph(graph, texts, notes, out, point)

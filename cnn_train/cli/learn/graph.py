@@ -71,18 +71,51 @@ def _output_names(built: "Graph", position: int) -> list[str]:
     return [f"f{i + 1}" if several else "f" for i, o in enumerate(built.outputs) if o == position]
 
 
+def kinks_json(built: "Graph", point: Sequence[float]) -> list[list[dict[str, Any]]]:
+    """Return the kinks of every output at ``point``."""
+    from dataclasses import asdict
+
+    from ...lecture.formula_kinks import kinks_at
+
+    num = len(built.outputs)
+    return [[asdict(one) for one in kinks_at(built, point, output)] for output in range(num)]
+
+
+def show_kinks(built: "Graph", point: Sequence[float]) -> None:
+    """Say of every output with a kink at ``point`` that its slopes are a choice."""
+    from ...lecture.formula_kinks import describe_kinks, kinks_at
+    from .page import show_heading, show_text
+
+    found = [kinks_at(built, point, output) for output in range(len(built.outputs))]
+    if not any(found):
+        return
+    show_text()
+    for i, kinks in enumerate(found, 1):
+        if kinks:
+            show_heading(f"{describe_kinks(kinks, f'f{i}' if len(found) > 1 else 'f')}.")
+    show_text(
+        "What was computed adds up a choice for each kink: 0 for relu at 0, ½ each for max of "
+        "equals. It is no derivative of f there."
+    )
+
+
 def save_graph(
-    built: "Graph", texts: Sequence[str], notes: Mapping[int, tuple[str, ...]], out: Path
+    built: "Graph",
+    texts: Sequence[str],
+    notes: Mapping[int, tuple[str, ...]],
+    out: Path,
+    point: Sequence[float] | None = None,
 ) -> None:
-    """Draw the steps, with notes by position."""
+    """Draw the steps, with notes by position; the title names a kink at the ``point``."""
     from ...figures.computational_graph import Box, draw_computational_graph
     from .page import function_name, save_picture
 
     drawn = built.steps
+    several = len(built.outputs) > 1
     boxes = [
         Box(
             symbol=built.symbol(i),
-            formula=f"{built.label(i)} = {built.step(i)}",
+            formula=" = ".join([built.label(i), built.step(i), *_output_names(built, i) * several]),
             notes=notes.get(i, ()),
             is_input=built.nodes[i].operation == "input",
             is_output=i in built.outputs,
@@ -91,4 +124,6 @@ def save_graph(
     ]
     edges = [(drawn.index(a), drawn.index(b)) for a, b in built.edges]
     title = f"{function_name(built)} = {', '.join(texts)}"
+    if point is not None and any(kinks_json(built, point)):
+        title += " (a kink: slopes are a choice)"
     save_picture(draw_computational_graph(boxes, edges, title), out)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SLIDE_TEXT, SLIDE_POINT = "x1*x2+sin(x1)", "2,3"
 EXPR_HELP = "A formula in + - * / ** sin cos tan exp log sqrt tanh relu max. Default: the slide's."
 
-ExprOption = Annotated[str | None, typer.Option("--expr", metavar="FORMULA", help=EXPR_HELP)]
+ExprOption = Annotated[list[str] | None, typer.Option("--expr", metavar="FORMULA", help=EXPR_HELP)]
 ExprsOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -44,6 +44,30 @@ def read_function(
     return list(texts or [SLIDE_TEXT]), graph, parse_point(at or SLIDE_POINT, graph.input_names)
 
 
+def require_one(texts: Sequence[str] | None, page: str) -> list[str] | None:
+    """Return the one formula as a list, or None; UsageError where there are several."""
+    from ...errors import UsageError
+
+    if texts and len(texts) > 1:
+        raise UsageError(
+            f"--expr {texts[1]}: {page} takes one formula; forward-mode and reverse-mode take more"
+        )
+    return list(texts) if texts else None
+
+
+def check_step(h: float, least: float) -> None:
+    """Refuse a step that is none, or no small one."""
+    from ...errors import UsageError
+
+    if not least <= h <= 1:
+        raise UsageError(f"--h {h:g}: is no step; take one from {least:g} to 1, e.g. 1e-5")
+
+
+def exactly(number: float) -> str:
+    """Write a number that the user gave with all of its digits."""
+    return f"{number + 0.0:.15g}"
+
+
 def function_name(graph: "Graph") -> str:
     """Return ``f(x1, x2)``."""
     return f"f({', '.join(graph.input_names)})"
@@ -57,7 +81,7 @@ def show_function(texts: Sequence[str], graph: "Graph", point: Sequence[float] |
         show_heading(f"f{number}({', '.join(names)}) = {text}")
     if point is not None:
         pairs = zip(names, point, strict=True)
-        show_text(f"at {', '.join(f'{name} = {digits(x)}' for name, x in pairs)}")
+        show_text(f"at {', '.join(f'{name} = {exactly(x)}' for name, x in pairs)}")
 
 
 def show_heading(text: str) -> None:
@@ -75,11 +99,12 @@ def show_text(text: str = "") -> None:
 
 
 def show_table(table: "Table") -> None:
-    """Print a table with an empty line before it."""
+    """Print a table with an empty line before it; no number is broken, however narrow it is."""
     from ..console import stdout
 
     stdout.print()
-    stdout.print(table)
+    width = max(stdout.width, stdout.measure(table).minimum)
+    stdout.print(table, width=width, crop=False)
 
 
 def make_table(*texts: str, numbers: Sequence[str] = (), last: str | None = None) -> "Table":
@@ -90,7 +115,7 @@ def make_table(*texts: str, numbers: Sequence[str] = (), last: str | None = None
     for heading in texts:
         table.add_column(heading, overflow="fold")
     for heading in numbers:
-        table.add_column(heading, justify="right", overflow="fold")
+        table.add_column(heading, justify="right", no_wrap=True)
     if last is not None:
         table.add_column(last, overflow="fold")
     return table

@@ -23,6 +23,7 @@ def reverse_mode(
     from ...lecture.mode_costs import compare_modes
     from ...lecture.reverse_mode import reverse_passes
     from ..console import print_json
+    from .graph import kinks_json, show_kinks
     from .page import check_picture, costs_table, point_json, read_function, show_table, show_text
 
     check_picture(out)
@@ -34,15 +35,17 @@ def reverse_mode(
         traces = [_describe_pass(graph, one) for one in passes]
         jacobian = [list(one.gradient) for one in passes]
         found = {"tape": _describe_tape(graph, values), "passes": traces, "jacobian": jacobian}
-        print_json(where | found | {"costs": [asdict(one) for one in costs]})
+        kinks = {"kinks": kinks_json(graph, point)}
+        print_json(where | found | kinks | {"costs": [asdict(one) for one in costs]})
     else:
         _show_tape(texts, graph, point, values)
         for i in range(len(passes)):
             _show_pass(graph, passes, i)
+        show_kinks(graph, point)
         show_table(costs_table(costs))
         show_text("\noperations: one per value computed, one per slope × adjoint added up.")
     if out is not None:
-        _save(graph, texts, values, passes, out)
+        _save(graph, texts, point, values, passes, out)
 
 
 def _describe_tape(graph: "Graph", values: Sequence[float]) -> list[dict[str, Any]]:
@@ -121,6 +124,7 @@ def _show_gradient(graph: "Graph", one: "ReversePass", f: str) -> None:
 def _save(
     graph: "Graph",
     texts: Sequence[str],
+    point: Sequence[float],
     values: Sequence[float],
     passes: "Sequence[ReversePass]",
     out: Any,
@@ -133,7 +137,7 @@ def _save(
         i: (f"= {digits(value)}", *_write_adjoints(graph, passes, i))
         for i, value in enumerate(values)
     }
-    save_graph(graph, texts, notes, out)
+    save_graph(graph, texts, notes, out, point)
 
 
 def _write_adjoints(graph: "Graph", passes: "Sequence[ReversePass]", i: int) -> list[str]:

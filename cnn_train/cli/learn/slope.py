@@ -12,8 +12,10 @@ from .page import AtOption, ExprOption, PictureOption
 
 if TYPE_CHECKING:
     from ...lecture.formula_kinks import Kink
-    from ...lecture.slope import Slopes
+    from ...lecture.slope import SlopeRule, Slopes
     from ...session import Session
+
+SMALLEST_STEP = 1e-12
 
 
 def slope(
@@ -28,9 +30,7 @@ def slope(
         int, typer.Option("--directions", min=0, help="Random directions, besides the turned ones.")
     ] = 8,
     seed: Annotated[int, typer.Option("--seed", help="Of the random directions.")] = 0,
-    h: Annotated[
-        float, typer.Option("--h", min=1e-12, max=1.0, help="Step of the measured slopes.")
-    ] = 1e-5,
+    h: Annotated[float, typer.Option("--h", help="Step of the measured slopes.")] = 1e-5,
     device: DeviceOption = "auto",
     data_dir: DataDirOption = None,
     offline: OfflineOption = False,
@@ -42,9 +42,10 @@ def slope(
 
     from ..console import print_json
     from ..untrained_session import build_untrained_session
-    from .page import check_picture
+    from .page import check_picture, check_step
 
     check_picture(out)
+    check_step(h, SMALLEST_STEP)
     sampling = {"num_random": directions, "seed": seed, "h": h}
     if config is None:
         if overrides:
@@ -67,28 +68,32 @@ def slope(
 
 
 def _along_formula(
-    expression: str | None, at: str | None, **sampling: Any
+    expression: "Sequence[str] | None", at: str | None, **sampling: Any
 ) -> tuple[str, "Slopes", "tuple[Kink, ...]"]:
     """Measure a formula's slopes; its gradient comes from reverse mode."""
     import torch
 
     from ...lecture.formula_kinks import describe_kinks, kinks_at
+    from ...lecture.numerical import beside
     from ...lecture.reverse_mode import reverse_jacobian
-    from .page import digits, function_name, read_function
+    from ...lecture.slope import numeric_slope, one_sided_slope
+    from .page import exactly, function_name, read_function, require_one
 
-    texts, graph, point = read_function(None if expression is None else [expression], at)
+    texts, graph, point = read_function(require_one(expression, "slope"), at)
     (output,) = graph.outputs
-    where = ", ".join(f"{n} = {digits(x)}" for n, x in zip(graph.input_names, point, strict=True))
+    where = ", ".join(f"{n} = {exactly(x)}" for n, x in zip(graph.input_names, point, strict=True))
     gradient, kinks = reverse_jacobian(graph, point)[0], kinks_at(graph, point)
     if kinks and not any(gradient):
         raise UsageError(
             f"{describe_kinks(kinks)}; the gradient that is chosen there is 0 and has no "
             "direction; choose another point"
         )
+    value = beside(lambda moved: graph.evaluate(moved)[output])
     slopes = _measure(
-        lambda point_P: graph.evaluate(point_P.tolist())[output],
+        lambda point_P: value(point_P.tolist()),
         torch.tensor(gradient, dtype=torch.float64),
         torch.tensor(point, dtype=torch.float64),
+        rule=one_sided_slope if kinks else numeric_slope,
         **sampling,
     )
     return f"{function_name(graph)} = {texts[0]} at {where}", slopes, kinks
@@ -106,14 +111,21 @@ def _along_loss(session: "Session", **sampling: Any) -> tuple[str, "Slopes"]:
 
 
 def _measure(
-    value: Any, gradient_P: Any, point_P: Any, *, num_random: int, seed: int, h: float
+    value: Any,
+    gradient_P: Any,
+    point_P: Any,
+    *,
+    num_random: int,
+    seed: int,
+    h: float,
+    rule: "SlopeRule | None" = None,
 ) -> "Slopes":
     from ...lecture.slope import measure_slopes
     from ...reproducibility import make_generator
 
     generator = make_generator(seed, "directions")
     return measure_slopes(
-        value, gradient_P, point_P, num_random=num_random, generator=generator, h=h
+        value, gradient_P, point_P, num_random=num_random, generator=generator, h=h, rule=rule
     )
 
 
@@ -144,7 +156,7 @@ def _conclusion(slopes: "Slopes", kinks: "Sequence[Kink]") -> str:
     if kinks:
         return (
             f"{describe_kinks(kinks)}. ∇f adds up what is chosen at each kink, and does not tell "
-            "the slope in every direction: measured slopes (the mean of both sides) and ∇f·d "
+            "the slope in every direction: the measured ones, (f(x + h·d) - f(x)) / h, and ∇f·d "
             f"differ by up to {difference}."
         )
     if not slopes.agree:

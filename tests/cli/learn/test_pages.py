@@ -101,7 +101,7 @@ def test_reverse_mode_traces_one_pass_and_x1_collects_two_paths(cnn_train: Run) 
     assert "Backward pass 1 of 1: begin with v̄5 = 1" in page
     assert "→ ∂f/∂x1 = 2.583853 = -0.4161468 + 3   (2 paths)" in page
     assert "→ ∂f/∂x2 = 2\n" in page
-    assert ["sin(x),…,sin(8x)", "1", "→", "8", "16", "1", "32", "8", "32"] in rows(page)
+    assert ["sin(x),…,sin(8x)", "1", "→", "8", "15", "1", "30", "8", "30"] in rows(page)
     assert ["sin(x1)+…+sin(x8)", "8", "→", "1", "15", "8", "296", "1", "37"] in rows(page)
 
 
@@ -240,7 +240,15 @@ def test_slope_claims_no_steepest_direction_at_a_kink(cnn_train: Run) -> None:
         (("relu(x)-relu(-x)", "0"), "slope is 1 on both sides, not 0", "has a kink here"),
         (("tanh(x)", "40"), "every method loses digits", "bends"),
         (("x**2", "1", "--h", "1e-17"), "h is lost beside x", "kink"),
-        (("x1*x2+sin(x1)", "2,3"), "because the function bends", "kink"),
+        (("x1*x2+sin(x1)", "2,3"), "because the function bends, a small one because", "kink"),
+        (("2*x+3", "5"), "A large h is right, for the function does not bend", "bends"),
+        (("x*y", "2,3"), "A large h is right", "bends"),
+        (("x**2", "0"), "a small one is right, for nothing is rounded here", "divided"),
+        (("x**2", "0"), "relative, absolute where it is 0", "the formula's choice"),
+        (("x", "1e300"), "Every h of this table is lost beside an input", "bends"),
+        (("relu(x)", "5e-6"), "bends or has a kink on the way", "f has a kink here"),
+        (("sqrt(x)", "1e-7"), "a step of --h leads there, choose a smaller one", "--at"),
+        (("x", "1.0000001"), "at x = 1.0000001", "kink"),
     ],
 )
 def test_diff_gives_the_reason_that_is_true_at_this_point(
@@ -269,3 +277,74 @@ def test_params_writes_huge_counts_in_short(cnn_train: Run) -> None:
     assert page.startswith("An image of 100,000,000×100,000,000×1, 1,000,000,000,000 hidden units")
     row = ["fully", "connected", "1.000e+16", "1.000e+28", "1,000,000,000,000", "4.0e+28", "B"]
     assert row in rows(page)
+
+
+@pytest.mark.parametrize("page", ["forward-mode", "reverse-mode"])
+def test_the_traces_say_of_which_outputs_the_slopes_are_a_choice(
+    cnn_train: Run, tmp_path: Path, page: str
+) -> None:
+    options = ("--expr", "x*y", "--expr", "max(x,y)", "--expr", "relu(x-1)-relu(1-x)")
+    outcome = cnn_train("learn", page, *options, "--at", "1,1", "--out", tmp_path / "kink.svg")
+    text = " ".join(outcome.stdout.split())
+    assert "f2 has a kink here: along x the slope is 0 from the left and 1 from the right" in text
+    assert "kinks of f3's parts meet here: along x the slope is 1 on both sides, not 0" in text
+    assert "f1 has" not in text and "It is no derivative of f there." in text
+    assert "a kink: slopes are a choice" in (tmp_path / "kink.svg").read_text("utf-8")
+    kinks = cnn_train("learn", page, *options, "--at", "1,1", "--json").document["kinks"]
+    assert [[one["name"] for one in output] for output in kinks] == [[], ["x", "y"], ["x"]]
+    smooth = cnn_train("learn", page, *options, "--at", "2,3")
+    assert "kink" not in smooth.stdout
+
+
+def test_slope_at_a_kink_measures_one_side(cnn_train: Run) -> None:
+    options = ("--expr", "max(x,y)", "--at", "1,1", "--directions", 0, "--json")
+    found = cnn_train("learn", "slope", *options).document
+    along, _, across, *_ = found["directions"]
+    assert along["numeric"] == pytest.approx(0.5**0.5, abs=1e-6)
+    assert across["numeric"] == pytest.approx(0.5**0.5, abs=1e-6)  # max(d1, d2), not 0
+    assert found["largest_difference"] > 0.9
+
+
+@pytest.mark.parametrize("page", ["diff", "slope"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--expr", "x*y", "--expr", "sin(x)"), "--expr sin(x): "),
+        (("--h", "0"), "--h 0: is no step; take one from 1e-"),
+        (("--h", "nan"), "--h nan: is no step"),
+        (("--h", "2"), "--h 2: is no step"),
+    ],
+)
+def test_pages_of_one_function_refuse_several_and_steps_that_are_none(
+    cnn_train: Run, page: str, options: tuple[str, ...], message: str
+) -> None:
+    outcome = cnn_train("learn", page, *options, "--at", "1,1")
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert f"error: {message}" in outcome.stderr
+
+
+def test_a_step_over_the_edge_is_blamed_on_the_step(cnn_train: Run) -> None:
+    outcome = cnn_train("learn", "slope", "--expr", "sqrt(x)+y", "--at", "1e-7,1")
+    assert outcome.exit_code == 2
+    assert "a step of --h leads there, choose a smaller one" in outcome.stderr
+    options = ("--expr", "sqrt(x)+y", "--at", "1e-7,1", "--h", "1e-9")
+    assert cnn_train("learn", "slope", *options).exit_code == 0
+
+
+def test_no_number_is_broken_in_a_narrow_window(
+    cnn_train: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("--expr", "tanh(w*x+b)**2/sqrt(x)", "--at", "b=0.1,w=0.2,x=0.3")
+    wide = cnn_train("learn", "reverse-mode", *options).stdout
+    monkeypatch.setattr(console.stdout, "width", 40)
+    narrow = cnn_train("learn", "reverse-mode", *options).stdout
+    numbers = [word for word in wide.split() if word[-1].isdigit() and "." in word]
+    assert len(numbers) > 20
+    assert all(number in narrow.split() for number in numbers)
+
+
+def test_outputs_have_their_names_in_the_picture(cnn_train: Run, tmp_path: Path) -> None:
+    options = ("--expr", "x*y", "--expr", "x+y", "--expr", "y", "--out", tmp_path / "g.svg")
+    cnn_train("learn", "graph", *options)
+    drawn = (tmp_path / "g.svg").read_text("utf-8")
+    assert all(name in drawn for name in ("v2 = y = f3", "= f1", "= f2"))
