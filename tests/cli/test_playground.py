@@ -71,6 +71,9 @@ def test_the_same_command_prints_the_same_document(cnn_train: Run) -> None:
 def test_no_hidden_layer_is_a_linear_classifier(cnn_train: Run) -> None:
     command = ("playground", "--headless", "--hidden", "", "--epochs", 1, "--json")
     assert cnn_train(*command).document["num_parameters"] == 6
+    page = cnn_train(*command[:-1], "--points", 20).stdout
+    expected = "10 test points; network 2–2 (no hidden layer), 6 parameters; 1 step\n"
+    assert page.partition(" and ")[2].startswith(expected)
 
 
 def test_the_picture_is_written(cnn_train: Run, tmp_path: Path) -> None:
@@ -87,6 +90,7 @@ def test_the_picture_is_written(cnn_train: Run, tmp_path: Path) -> None:
         (["--learning-rate", "-1"], 2, "learning_rate: -1.0 is out of range"),
         (["--hidden", "4,9"], 2, "hidden[1]: 9 is out of range"),
         (["--hidden", "4;4"], 2, "hidden[0]: \"4;4\" is a string"),
+        (["--features", "x9"], 2, "features[0]: \"x9\" is unknown"),
         (["--features", "x1,x9"], 2, "features[1]: \"x9\" is unknown"),
         (["--out", "surface.gif"], 2, "surface.gif: figures are saved as .png or .svg"),
         (
