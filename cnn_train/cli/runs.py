@@ -8,6 +8,11 @@ from .options import JsonOption, RunRootOption
 if TYPE_CHECKING:
     from ..run_summary import RunSummary
 
+RESULTS_WIDTH = 40
+"""Columns kept free of a run's name where it is long: for its model, epochs and accuracy."""
+
+NARROWEST_NAME = 32
+
 
 def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) -> None:
     """List the runs, oldest first, with their results."""
@@ -16,7 +21,7 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
     from rich.table import Table
 
     from ..run_summary import summarize_runs
-    from .console import notice, print_json, stdout
+    from .console import fit_columns, notice, print_json, stdout
 
     summaries = summarize_runs(run_root)
     if as_json:
@@ -26,13 +31,15 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
         notice(f"no runs below {run_root}; train one with: cnn-train fit --config CONFIG")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("run", no_wrap=True)
+    room = max(stdout.width - RESULTS_WIDTH, NARROWEST_NAME)
+    table.add_column("run", overflow="fold", max_width=room)
     for heading in ("data", "model", "loss"):
         table.add_column(heading, overflow="fold")
     for heading in ("epochs", "best val", "at", "time"):
         table.add_column(heading, justify="right", no_wrap=True)
     for summary in summaries:
         table.add_row(*_row(summary))
+    fit_columns(table, ("time", "data", "loss", "at", "model"))
     stdout.print(table)
 
 
