@@ -8,10 +8,11 @@ from .options import JsonOption, RunRootOption
 if TYPE_CHECKING:
     from ..run_summary import RunSummary
 
-RESULTS_WIDTH = 40
-"""Columns kept free of a run's name where it is long: for its model, epochs and accuracy."""
+RESULTS_WIDTH, FEWEST_RESULTS_WIDTH = 40, 24
+"""Columns kept free of a long name: for model, epochs and accuracy; for the last two alone."""
 
-NARROWEST_NAME = 32
+COMMON_NAME = 32
+"""Letters of a run's name with its time; kept on one line before the model is shown."""
 
 
 def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) -> None:
@@ -31,8 +32,7 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
         notice(f"no runs below {run_root}; train one with: cnn-train fit --config CONFIG")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    room = max(stdout.width - RESULTS_WIDTH, NARROWEST_NAME)
-    table.add_column("run", overflow="fold", max_width=room)
+    table.add_column("run", overflow="fold", max_width=_name_width(stdout.width))
     for heading in ("data", "model", "loss"):
         table.add_column(heading, overflow="fold")
     for heading in ("epochs", "best val", "at", "time"):
@@ -41,6 +41,10 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
         table.add_row(*_row(summary))
     fit_columns(table, ("time", "data", "loss", "at", "model"))
     stdout.print(table)
+
+
+def _name_width(window: int) -> int:
+    return max(window - RESULTS_WIDTH, min(COMMON_NAME, window - FEWEST_RESULTS_WIDTH), 8)
 
 
 def _row(summary: "RunSummary") -> tuple[str, ...]:
