@@ -78,6 +78,7 @@ def test_the_choices_are_those_that_are_built() -> None:
     [
         ("dataset=spirall", "did you mean 'spiral'?"),
         ("dataset", "expected name=value"),
+        ("seed=1&seed=2", "here: seed is given 2 times; give it once"),
         ("momentun=0.9", "did you mean 'momentum'?"),
         ("learning_rate=0", "learning_rate: 0 is out of range"),
         ("learning_rate=fast", 'learning_rate: "fast" is a string'),

@@ -29,6 +29,7 @@ export function setUp(description, given) {
 
 // Build boxes and lines anew for an experiment's settings.
 export function begin({ settings }) {
+  const { ariaLabel: focused } = net.contains(document.activeElement) ? document.activeElement : {};
   net.replaceChildren(svg);
   const sizes = [...settings.hidden, 2];
   const inputs = Object.keys(page.features).map((name) => featureBox(name, settings.features));
@@ -43,6 +44,14 @@ export function begin({ settings }) {
   });
   for (const node of all) paintMap(node.canvas, unpack(page.feature_maps[node.feature]));
   arrange();
+  if (focused) focus(focused);
+}
+
+// Give the focus back to the button of this name, or to one beside it if it is disabled now.
+function focus(name) {
+  const wanted = [...net.querySelectorAll("button")].find(({ ariaLabel }) => ariaLabel === name);
+  const near = wanted?.disabled ? wanted.parentElement.querySelector(":enabled") : wanted;
+  near?.focus({ preventScroll: true });
 }
 
 function featureBox(name, used) {
