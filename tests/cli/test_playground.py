@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 from rich.color import ColorSystem
 
-from cnn_train.playground.settings import Feature, PlaygroundSettings, read_address
+from cnn_train.playground.settings import SUGGESTED, Feature, PlaygroundSettings, read_address
 
 Run = Callable[..., Any]
 
@@ -115,7 +115,17 @@ def test_what_belongs_to_a_run_without_a_page_says_so(cnn_train: Run, options: l
     assert outcome.stderr == "error: --json, --out and --epochs belong to --headless; add it\n"
 
 
-def test_the_help_names_every_choice() -> None:
+@pytest.mark.parametrize("options", [["--port", "8000"], ["--no-browser"]])
+def test_what_belongs_to_the_page_is_refused_without_one(
+    cnn_train: Run, options: list[str]
+) -> None:
+    outcome = cnn_train("playground", "--headless", *options)
+    assert outcome.exit_code == 2
+    message = "--port and --no-browser belong to the page; leave out --headless"
+    assert outcome.stderr == f"error: {message}\n"
+
+
+def test_the_help_names_every_choice_and_default() -> None:
     from typer.main import get_command
 
     from cnn_train.cli.main import app
@@ -127,6 +137,18 @@ def test_the_help_names_every_choice() -> None:
     for name in ("dataset", "activation", "loss", "regularization"):
         assert all(choice in texts[name] for choice in choices[name]), name
     assert ", ".join(get_args(Feature)) in texts["features"]
+    for name, field in fields.items():
+        value = field.default
+        default = (
+            ",".join(map(str, value))
+            if isinstance(value, tuple)
+            else f"{value:g}"
+            if isinstance(value, float)
+            else value
+        )
+        assert re.search(rf"Default: {default}\.$|{default},? \(?the default", texts[name]), name
+    others = {name for name, given in SUGGESTED.items() if given}
+    assert f"for {' and '.join(sorted(others))}, some defaults" in command.help
 
 
 @pytest.fixture
