@@ -342,6 +342,22 @@ def test_nothing_is_wider_than_the_window_and_all_is_seen_at_once_in_a_usual_one
     assert height <= size[1] or size[0] < 1060
 
 
+@pytest.mark.parametrize("width", [400, 800, 1100, 1280])
+def test_the_buttons_of_six_layers_stand_side_by_side_in_every_window(
+    page: Open, width: int
+) -> None:
+    browser = page("dataset=gauss&hidden=3,3,3,3,3,3")
+    browser.resize(width, 900)
+    wait_for(lambda: browser.run("return innerWidth") == width)
+    places = browser.run(
+        "return [...document.querySelectorAll('.head button')].map(e => e.getBoundingClientRect())"
+        ".map(({left, right}) => [left, right])"
+    )
+    assert len(places) == 12
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(sorted(places)))
+    assert browser.run("return document.documentElement.scrollWidth") <= width
+
+
 def test_divergence_is_explained_and_stops_the_training(page: Open) -> None:
     features = "features=x1x1,x2x2&hidden=8,8,8,8,8,8&activation=linear&learning_rate=10"
     browser = page(features)

@@ -54,10 +54,11 @@ function ticks(most) {
   const stride = [0.5, 1, 2, 5].map((size) => size * scale).find((size) => most / size < 4);
   const digits = Math.max(0, -Math.floor(Math.log10(stride) + 1e-9));
   const number = Math.floor(most / stride) + 1;
-  return Array.from({ length: number }, (_, i) => [
-    i * stride,
-    i ? figures(i * stride, digits) : "0",
-  ]);
+  return Array.from({ length: number }, (_, i) => {
+    const loss = Number((i * stride).toPrecision(2));
+    const long = loss >= 1000; // its name would not fit beside the curves
+    return [loss, long ? loss.toExponential().replace("+", "") : loss.toFixed(loss && digits)];
+  });
 }
 
 function line(context, points, colour, dash) {

@@ -7,6 +7,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const net = document.querySelector("#net");
 const svg = net.querySelector("svg");
 const [BOX, ROW, TOP, LEFT, RIGHT] = [36, 50, 44, 76, 64];
+const PITCH = 64; // at least from column to column: the buttons above them are as wide
 const MOST_NEURONS = 8;
 
 let page = null; // what there is to choose from
@@ -35,6 +36,7 @@ export function begin({ settings }) {
   const inputs = Object.keys(page.features).map((name) => featureBox(name, settings.features));
   columns = [inputs, ...sizes.map((size, layer) => neuronColumn(size, layer, settings.hidden))];
   const [all, used] = [inputs, inputs.filter((node) => node.used)];
+  net.style.minWidth = `${LEFT + BOX + PITCH * sizes.length + RIGHT}px`;
   svg.replaceChildren((halo = path("halo")));
   lines = sizes.flatMap((size, layer) => {
     const sources = layer ? columns[layer] : used;
