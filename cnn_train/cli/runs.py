@@ -39,7 +39,7 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
         table.add_column(heading, justify="right", no_wrap=True)
     for summary in summaries:
         table.add_row(*_row(summary))
-    fit_columns(table, ("time", "data", "loss", "at", "model"))
+    fit_columns(table, ("time", "data", "loss", "at", "model", "best val"))
     stdout.print(table)
 
 
