@@ -30,7 +30,7 @@ def show_checkpoint(file: "CheckpointFile", config: "ExperimentConfig") -> None:
         "trained": _describe_training(config),
         "progress": _describe_progress(one, config.epochs),
         "validation": "—" if one.val_accuracy is None else f"{100 * one.val_accuracy:.2f} %",
-        "data": _join(one.data_fingerprints) or "—",
+        **_describe_data(one),
         "environment": _join(one.environment),
     }
     if one.config_changes:
@@ -63,6 +63,12 @@ def _describe_progress(one: "Checkpoint", epochs: int) -> str:
         return f"imported from {one.imported_from}: no run to go on with"
     under_way = f" and {one.position} minibatches" if one.position else ""
     return f"{one.epoch} of {epochs} epochs{under_way}, step {one.step}"
+
+
+def _describe_data(one: "Checkpoint") -> dict[str, str]:
+    """Give each split's fingerprint a line: it fills one."""
+    digests = {f"{split} data": digest for split, digest in one.data_fingerprints.items()}
+    return digests or {"data": "—"}
 
 
 def _describe_change(change: dict[str, Any]) -> str:

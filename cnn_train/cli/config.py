@@ -22,7 +22,7 @@ def show(
     from ..config.loading import load_experiment
 
     experiment = load_experiment(config, overrides or (), ExperimentConfig)
-    typer.echo(explain(experiment), nl=False)
+    typer.echo(explain(experiment, console.window_width()), nl=False)
     for warning in experiment.warnings():
         console.warn(f"{config}: {warning}")
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 IMAGE_CHANNELS = 3
 NUM_CLASSES, IMAGE_SIZE_PX = 10, 32  # CIFAR-10's, for which the literature counts parameters
 
+FIRST_TO_GO = ("input", "sees", "kernel", "kind", "output")
+"""Columns of the layer table that a narrow window does without, from the least missed on."""
+
 app = typer.Typer(
     invoke_without_command=True, help="List the architectures, or show one layer by layer."
 )
@@ -55,7 +58,7 @@ def show(
     import torch
 
     from ..models.summary import summarize
-    from .console import print_json, stdout
+    from .console import fit_columns, print_json, stdout
 
     architecture = _load_architecture(name, overrides or ())
     image_shape = (IMAGE_CHANNELS, image_size, image_size)
@@ -63,7 +66,9 @@ def show(
         model = architecture.build(num_classes, image_shape)
     layers = summarize(model, image_shape)
     if not as_json:
-        stdout.print(_layer_table(layers, _describe(num_classes, image_shape)))
+        table = _layer_table(layers, _describe(num_classes, image_shape))
+        fit_columns(table, FIRST_TO_GO)
+        stdout.print(table)
         return
     totals = {"parameters": _num_parameters(layers), "macs": _num_macs(layers)}
     document = {"model": architecture.model_dump(mode="json")}
@@ -105,7 +110,7 @@ def _zoo_table(summaries: Sequence["ArchitectureSummary"], caption: str) -> "Tab
     for summary in summaries:
         description = "″" if summary.description == above else summary.description
         above = summary.description
-        table.add_row(summary.name, description, f"{summary.parameters:,}", _millions(summary.macs))
+        table.add_row(summary.name, description, f"{summary.parameters:,}", f"{summary.macs:,}")
     table.caption = f"{caption}. Layer by layer: cnn-train models show NAME"
     return table
 
@@ -124,11 +129,11 @@ def _layer_table(layers: Sequence["LayerSummary"], caption: str) -> "Table":
             _times(layer.output_shape),
             _kernel(layer),
             f"{layer.parameters:,}" if layer.parameters else "",
-            _millions(layer.macs) if layer.macs else "",
+            f"{layer.macs:,}" if layer.macs else "",
             f"{layer.receptive_field_px} px",
         )
     table.add_section()
-    total_parameters, total_macs = f"{_num_parameters(layers):,}", _millions(_num_macs(layers))
+    total_parameters, total_macs = f"{_num_parameters(layers):,}", f"{_num_macs(layers):,}"
     table.add_row("total", "", "", "", "", total_parameters, total_macs, "", style="bold")
     table.caption = (
         f"{caption}. kernel: side×side, stride after /, padding after +. sees: side of the square "
@@ -179,7 +184,3 @@ def _kernel(layer: "LayerSummary") -> str:
         + (f"/{stride}" if stride > 1 else "")
         + (f"+{padding}" if padding else "")
     )
-
-
-def _millions(count: int) -> str:
-    return f"{count / 1e6:,.2f} M" if count >= 10_000 else f"{count:,}"

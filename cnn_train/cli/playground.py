@@ -22,45 +22,58 @@ def playground(
         str | None, typer.Option("--dataset", help="circle (the default), xor, gauss or spiral.")
     ] = None,
     points: Annotated[
-        int | None, typer.Option("--points", help="Training and test points together.")
+        int | None,
+        typer.Option("--points", help="Training and test points together. Default: 500."),
     ] = None,
     noise: Annotated[
-        float | None, typer.Option("--noise", help="Standard deviation of each coordinate's noise.")
+        float | None,
+        typer.Option(
+            "--noise", help="Standard deviation of each coordinate's noise. Default: 0.1."
+        ),
     ] = None,
     train_fraction: Annotated[
-        float | None, typer.Option("--train-fraction", help="Share of points to train on.")
+        float | None,
+        typer.Option("--train-fraction", help="Share of points to train on. Default: 0.5."),
     ] = None,
     features: Annotated[
         str | None,
         typer.Option(
-            "--features", help="Some of x1, x2, x1x1, x2x2, x1x2, sin_x1, sin_x2, with commas."
+            "--features",
+            help="Some of x1, x2, x1x1, x2x2, x1x2, sin_x1, sin_x2, with commas. Default: x1,x2.",
         ),
     ] = None,
     hidden: Annotated[
         str | None,
-        typer.Option("--hidden", help="Neurons of each hidden layer: 8,8; '' is a linear model."),
+        typer.Option(
+            "--hidden", help="Neurons of each hidden layer: 8,8; '' is a linear model. Default: 4."
+        ),
     ] = None,
     activation: Annotated[
-        str | None, typer.Option("--activation", help="tanh, relu, sigmoid or linear.")
+        str | None,
+        typer.Option("--activation", help="tanh (the default), relu, sigmoid or linear."),
     ] = None,
-    loss: Annotated[str | None, typer.Option("--loss", help="cross_entropy or hinge.")] = None,
+    loss: Annotated[
+        str | None, typer.Option("--loss", help="cross_entropy (the default) or hinge.")
+    ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", help="η, the step size.")
+        float | None, typer.Option("--learning-rate", help="η, the step size. Default: 0.1.")
     ] = None,
     momentum: Annotated[
-        float | None, typer.Option("--momentum", help="μ; 0 is the plain rule w ← w − η g.")
+        float | None,
+        typer.Option("--momentum", help="μ; 0, the default, is the plain rule w ← w − η g."),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Points per update.")
+        int | None, typer.Option("--batch-size", help="Points per update. Default: 10.")
     ] = None,
     regularization: Annotated[
-        str | None, typer.Option("--regularization", help="none, l1 or l2.")
+        str | None, typer.Option("--regularization", help="none (the default), l1 or l2.")
     ] = None,
     strength: Annotated[
-        float | None, typer.Option("--strength", help="λ of the regularization.")
+        float | None, typer.Option("--strength", help="λ of the regularization. Default: 0.001.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="Decides points, first weights and order.")
+        int | None,
+        typer.Option("--seed", help="Decides points, first weights and order. Default: 0."),
     ] = None,
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Port of the page; 0: any free one.")
@@ -81,7 +94,10 @@ def playground(
         typer.Option("--out", help="With --headless: the picture to write, .png or .svg."),
     ] = None,
 ) -> None:
-    """Watch a very simple network learn: its surface, its neurons, its learning rule, live."""
+    """Watch a very simple network learn: its surface, its neurons, its learning rule, live.
+
+    What is not given suits the toy set: for gauss and spiral, some defaults are others than below.
+    """
     given = {
         "dataset": dataset, "points": points, "noise": noise, "train_fraction": train_fraction,
         "features": features, "hidden": hidden, "activation": activation, "loss": loss,
@@ -90,6 +106,8 @@ def playground(
     }  # fmt: skip
     if not headless and (as_json or out or epochs):
         raise UsageError("--json, --out and --epochs belong to --headless; add it")
+    if headless and (port or no_browser):
+        raise UsageError("--port and --no-browser belong to the page; leave out --headless")
     settings = _settings(given)
     if headless:
         _train(settings, epochs or EPOCHS, as_json=as_json, out=out)

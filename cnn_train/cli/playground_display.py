@@ -27,11 +27,12 @@ def show_run(run: "HeadlessRun") -> None:
     """Print what was trained, how its losses fell, the surface, and the last step's formula."""
     settings = run.experiment.settings
     sizes = "–".join(str(size) for size in (len(settings.features), *settings.hidden, 2))
+    activation = settings.activation if settings.hidden else "no hidden layer"
     parameters = sum(p.numel() for p in run.experiment.network.parameters())
     stdout.print(
         f"{settings.dataset}: {len(run.experiment.train)} training and "
-        f"{len(run.experiment.test)} test points; network {sizes} ({settings.activation}), "
-        f"{parameters} parameters; {run.experiment.step:,} steps",
+        f"{len(run.experiment.test)} test points; network {sizes} ({activation}), "
+        f"{parameters} parameters; {_count(run.experiment.step, 'step')}",
         markup=False,
         soft_wrap=True,
     )
@@ -44,6 +45,10 @@ def show_run(run: "HeadlessRun") -> None:
         stdout.print(records, "\n", picture, sep="")
     stdout.print()
     stdout.print(_formula_table(run))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _record_table(records: "Sequence[Measures]") -> Table:
@@ -119,6 +124,6 @@ def draw_run(run: "HeadlessRun", path: Path) -> None:
         parts(run.experiment.test),
         ([one.train_loss for one in run.records], [one.test_loss for one in run.records]),
         f"{settings.dataset}: {percent(last.test_accuracy)} of the test points right "
-        f"after {len(run.records)} epochs",
+        f"after {_count(len(run.records), 'epoch')}",
     )
     save_figure(figure, path)

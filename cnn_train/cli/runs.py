@@ -8,6 +8,12 @@ from .options import JsonOption, RunRootOption
 if TYPE_CHECKING:
     from ..run_summary import RunSummary
 
+RESULTS_WIDTH, FEWEST_RESULTS_WIDTH = 40, 24
+"""Columns kept free of a long name: for model, epochs and accuracy; for the last two alone."""
+
+COMMON_NAME = 32
+"""Letters of a run's name with its time; kept on one line before the model is shown."""
+
 
 def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) -> None:
     """List the runs, oldest first, with their results."""
@@ -16,7 +22,7 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
     from rich.table import Table
 
     from ..run_summary import summarize_runs
-    from .console import notice, print_json, stdout
+    from .console import fit_columns, notice, print_json, stdout
 
     summaries = summarize_runs(run_root)
     if as_json:
@@ -26,14 +32,19 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
         notice(f"no runs below {run_root}; train one with: cnn-train fit --config CONFIG")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("run", no_wrap=True)
+    table.add_column("run", overflow="fold", max_width=_name_width(stdout.width))
     for heading in ("data", "model", "loss"):
         table.add_column(heading, overflow="fold")
     for heading in ("epochs", "best val", "at", "time"):
         table.add_column(heading, justify="right", no_wrap=True)
     for summary in summaries:
         table.add_row(*_row(summary))
+    fit_columns(table, ("time", "data", "loss", "at", "model", "best val"))
     stdout.print(table)
+
+
+def _name_width(window: int) -> int:
+    return max(window - RESULTS_WIDTH, min(COMMON_NAME, window - FEWEST_RESULTS_WIDTH), 8)
 
 
 def _row(summary: "RunSummary") -> tuple[str, ...]:

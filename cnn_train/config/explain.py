@@ -1,6 +1,7 @@
 """Write a validated experiment as YAML that loads back to an equal one."""
 
 from collections.abc import Iterator
+from textwrap import wrap
 
 from pydantic import BaseModel
 
@@ -11,6 +12,9 @@ INDENT = "  "
 # A longer setting (a path, a list) pushes only its own comment to the right, not everyone's.
 MAX_COMMENT_COLUMN = 44
 
+# Letters: where less is left, a line is longer than the window rather than a word per line.
+NARROWEST_COMMENT = 16
+
 # The fields that say which component a section configures.
 TAGS = ("name", "kind")
 
@@ -20,15 +24,33 @@ def render_yaml(experiment: BaseModel) -> str:
     return "".join(f"{setting}\n" for setting, _ in _lines(experiment, depth=0))
 
 
-def explain(experiment: BaseModel) -> str:
-    """Render every setting with its description as a comment, all comments in one column."""
+def explain(experiment: BaseModel, width: int | None = None) -> str:
+    """Render every setting with its description as a comment, all comments in one column.
+
+    With a ``width``, a comment that would pass it goes on below; a setting is never broken.
+    """
     lines = list(_lines(experiment, depth=0))
     widths = [len(setting) for setting, _ in lines]
-    column = max((width for width in widths if width < MAX_COMMENT_COLUMN), default=0)
+    most = min(MAX_COMMENT_COLUMN, width // 2) if width else MAX_COMMENT_COLUMN
+    column = max((length for length in widths if length < most), default=0)
     return "".join(
-        f"{setting:<{column}}  # {meaning}\n" if meaning else f"{setting}\n"
+        f"{line}\n"
         for setting, meaning in lines
+        for line in _comment(setting, meaning, column, width)
     )
+
+
+def _comment(setting: str, meaning: str, column: int, width: int | None) -> list[str]:
+    """Write a setting's meaning right of it, and what does not fit there below, in ``column``."""
+    if not meaning:
+        return [setting]
+    whole = f"{setting:<{column}}  # {meaning}"
+    if width is None or len(whole) <= width:
+        return [whole]
+    room = max(width - column - len("  # "), NARROWEST_COMMENT)
+    pieces = wrap(meaning, room, break_on_hyphens=False, break_long_words=False)
+    first = [f"{setting:<{column}}  # {pieces.pop(0)}"] if len(setting) <= column else [setting]
+    return first + [f"{'':<{column}}  # {piece}" for piece in pieces]
 
 
 def _lines(section: BaseModel, depth: int) -> Iterator[tuple[str, str]]:

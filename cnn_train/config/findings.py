@@ -50,6 +50,8 @@ def describe_errors(
     findings: dict[KeyPath, _Finding] = {}
     for details in errors.errors(include_url=False):
         spot = _find_spot(details, document.tree, experiment_type)
+        if details["type"] == "too_short" and details["ctx"]["actual_length"] < len(spot.value):
+            continue  # only because wrong items were left out, each of which has its own finding
         finding = _describe(details, spot, document, experiment_type)
         if spot.path in findings:  # a field of several types has an error from each of them
             findings[spot.path].expected += finding.expected

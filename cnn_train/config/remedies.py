@@ -45,6 +45,10 @@ def expectation(details: ErrorDetails, value: Any, field: FieldInfo | None) -> t
     wanted = WANTED.get(kind.partition("_")[0])
     if wanted and kind.endswith(("_type", "_parsing", "_from_float", "_required")):
         return found(value), f"{wanted} {_allowed_range(details, field)}".strip()
+    if kind == "too_short":
+        return f"{show(value)} is too short", f"a list of at least {details['ctx']['min_length']}"
+    if kind == "too_long":
+        return f"{show(value)} is too long", f"a list of at most {details['ctx']['max_length']}"
     _, _, demand = details["msg"].partition(" should ")
     return f"{show(value)} is not allowed", demand or details["msg"]
 

@@ -1,6 +1,6 @@
 """A formula as a picture: a box per step, an arrow from each operand to the step that uses it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,17 +10,47 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 
 from ..errors import UsageError
+from .band_wrapping import Bands, Piece, wrap
 from .layered_layout import Layout, Point, arrange
-from .style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, TEXT_SIZE, hide_axes, make_figure, shorten
+from .style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    SMALL_SIZE,
+    TEXT_SIZE,
+    fold,
+    hide_axes,
+    make_figure,
+    shorten,
+)
 
 COLUMN_INCHES, ROW_INCHES, NOTE_INCHES = 2.1, 0.9, 0.18
 BOX_WIDTH, BOX_HEIGHT = 0.74, 0.72
 """Of a column's width and a row's height."""
 
-MOST_COLUMNS = 50
+BAND_COLUMNS = 8
+"""A longer graph goes on below: this many columns are legible side by side on a screen."""
+
+MOST_INCHES = 60.0
+"""Of height: 9,000 pixels; programs that show pictures fail not far above."""
+
+CUT_MARGIN = 0.75
+"""Columns beside a band's boxes, for the names of what goes on in another band."""
+
+LETTER_INCHES = 0.12
+"""Width of a title's letter; only capitals and m are wider."""
+
+MOST_TITLE_LINES, TITLE_LINE_INCHES = 3, 0.23
 
 PORT_GAP = 0.16
 """Rows between the ends of two arrows that reach the same box."""
+
+BOX_LETTERS = 20
+"""As many fit into a box in SMALL_SIZE; longer lines get smaller letters."""
+
+NAME_GAP = 0.04
+"""Columns between the end of a cut arrow and the name beside it."""
 
 INPUT_FACE, STEP_FACE, OUTPUT_FACE = "#E3EEF7", "#F4F5F7", "#FBE9E0"
 
@@ -35,33 +65,56 @@ class Box:
     is_input: bool = False
     is_output: bool = False
 
+    @property
+    def name(self) -> str:
+        """What other boxes call it: the left side of its formula."""
+        return self.formula.partition(" = ")[0]
+
 
 def draw_computational_graph(
     boxes: Sequence[Box], edges: Sequence[tuple[int, int]], title: str
 ) -> Figure:
     """Draw boxes from left to right; an edge is (from, to), as positions in ``boxes``.
 
-    Raises UsageError where the longest way through the graph is too long for a picture.
+    A long graph is wrapped into bands. Raises UsageError where the picture would be too high.
     """
     layout = arrange(len(boxes), edges)
-    if layout.num_columns > MOST_COLUMNS:
-        raise UsageError(
-            f"a graph of {layout.num_columns} steps in a row is too long for a picture; "
-            f"at most {MOST_COLUMNS}"
-        )
-    width = COLUMN_INCHES * layout.num_columns + 0.4
+    bands = wrap(layout, BAND_COLUMNS)
+    margin = CUT_MARGIN if bands.is_wrapped else 0.0
+    width = max(COLUMN_INCHES * (bands.num_columns + 2 * margin) + 0.4, 5.0)
+    heading = fold(title, int(width / LETTER_INCHES), MOST_TITLE_LINES)
     row_inches = ROW_INCHES + NOTE_INCHES * max(len(box.notes) for box in boxes)
-    figure = make_figure(max(width, 5.0), row_inches * layout.num_rows + 0.7, shorten(title, 90))
+    height = row_inches * bands.num_rows + 0.7 + TITLE_LINE_INCHES * heading.count("\n")
+    if height > MOST_INCHES:
+        raise UsageError(
+            f"a graph of {len(boxes)} nodes in {bands.num_rows:.0f} rows is too large for a "
+            "picture, .png or .svg; draw a part of the formula"
+        )
+    figure = make_figure(width, height, heading)
     axes = figure.add_subplot()
     hide_axes(axes)
-    for points, arrow in zip(layout.arrows, _ports(layout, edges), strict=True):
-        _draw_arrow(axes, points, arrow)
-    for box, place in zip(boxes, layout.nodes, strict=True):
+    _draw_arrows(axes, boxes, edges, layout, bands)
+    for box, place in zip(boxes, bands.nodes, strict=True):
         _draw_box(axes, box, place)
-    rows = layout.num_rows / 2
-    axes.set_xlim(-0.5, layout.num_columns - 0.5)
-    axes.set_ylim(rows + 0.05, -rows - 0.05)
+    axes.set_xlim(-0.5 - margin, bands.num_columns - 0.5 + margin)
+    axes.set_ylim(bands.num_rows + 0.05, -0.05)
     return figure
+
+
+def _draw_arrows(
+    axes: Axes,
+    boxes: Sequence[Box],
+    edges: Sequence[tuple[int, int]],
+    layout: Layout,
+    bands: Bands,
+) -> None:
+    """Draw every arrow's pieces; those that arrows from the same node share are drawn once."""
+    sources: dict[tuple[Piece, float], int] = {}
+    for (source, _), pieces, port in zip(edges, bands.arrows, _ports(layout, edges), strict=True):
+        sources |= {(piece, 0.0 if piece.goes_on else port): source for piece in pieces}
+    for piece, port in sources:
+        _draw_arrow(axes, piece, port)
+    _name_cuts(axes, {piece: boxes[source].name for (piece, _), source in sources.items()})
 
 
 def _ports(layout: Layout, edges: Sequence[tuple[int, int]]) -> list[float]:
@@ -75,11 +128,12 @@ def _ports(layout: Layout, edges: Sequence[tuple[int, int]]) -> list[float]:
     return shifts
 
 
-def _draw_arrow(axes: Axes, points: Sequence[Point], shift: float) -> None:
-    """Draw a smooth line through ``points`` that leaves and arrives horizontally."""
-    start = (points[0][0] + BOX_WIDTH / 2, points[0][1])
-    end = (points[-1][0] - BOX_WIDTH / 2, points[-1][1] + shift)
-    stops = [start, *(p for x, y in points[1:-1] for p in _passage(x, y)), end]
+def _draw_arrow(axes: Axes, piece: Piece, shift: float) -> None:
+    """Draw a smooth line that leaves and arrives horizontally, at a box or where it is cut."""
+    (x0, y0), *between, (x1, y1) = piece.points
+    start = (x0, y0) if piece.comes_from else (x0 + BOX_WIDTH / 2, y0)
+    end = (x1, y1) if piece.goes_on else (x1 - BOX_WIDTH / 2, y1 + shift)
+    stops = [start, *(p for x, y in between for p in _passage(x, y)), end]
     vertices, codes = [start], [Path.MOVETO]
     for (x0, y0), (x1, y1) in pairwise(stops):
         middle = (x0 + x1) / 2
@@ -90,6 +144,18 @@ def _draw_arrow(axes: Axes, points: Sequence[Point], shift: float) -> None:
         path=path, arrowstyle="-|>", mutation_scale=10, color=GREY, lw=1.2, fill=False
     )
     axes.add_patch(arrow)
+
+
+def _name_cuts(axes: Axes, names: Mapping[Piece, str]) -> None:
+    """Write beside each cut which node the arrow leaves."""
+    cuts: dict[Point, tuple[float, str, str]] = {}
+    for piece, name in names.items():
+        if piece.comes_from:
+            cuts[piece.points[0]] = (-NAME_GAP, "right", name)
+        if piece.goes_on:
+            cuts[piece.points[-1]] = (NAME_GAP, "left", name)
+    for (x, y), (gap, side, name) in cuts.items():
+        axes.text(x + gap, y, name, ha=side, va="center", size=SMALL_SIZE, color=INK)
 
 
 def _passage(x: float, y: float) -> list[Point]:
@@ -106,11 +172,12 @@ def _draw_box(axes: Axes, box: Box, place: Point) -> None:
     axes.add_patch(
         FancyBboxPatch(corner, BOX_WIDTH, BOX_HEIGHT, boxstyle=style, fc=face, ec=edge, lw=1.2)
     )
-    lines = [shorten(box.symbol, 14), box.formula, *box.notes]
+    lines = [shorten(box.symbol, 14), *(shorten(one, 28) for one in (box.formula, *box.notes))]
     step = BOX_HEIGHT / (len(lines) + 0.6)
     for i, line in enumerate(lines):
         row = y + (i - (len(lines) - 1) / 2) * step
-        size, weight = (TEXT_SIZE + 2, "bold") if i == 0 else (SMALL_SIZE, "normal")
+        small = SMALL_SIZE * min(1, BOX_LETTERS / len(line))
+        size, weight = (TEXT_SIZE + 2, "bold") if i == 0 else (small, "normal")
         axes.text(
             x, row, line, ha="center", va="center", size=size, weight=weight, color=INK,
             parse_math=False,

@@ -26,6 +26,9 @@ from .style import (
 LabelledPoints = tuple[Tensor, Tensor]
 """points_N2 and labels_N: 0 orange, 1 blue."""
 
+MOST_MARKED_EPOCHS = 40
+"""With more epochs the markers would run into each other."""
+
 _LEADS = LinearSegmentedColormap.from_list("leads", [ORANGE, "white", BLUE])
 
 
@@ -63,7 +66,7 @@ def draw_decision_surface(
     bar = figure.colorbar(picture, ax=plane, shrink=0.8, pad=0.02, ticks=[-1, 0, 1])
     bar.ax.set_yticklabels(["orange", "0", "blue"])
     bar.ax.set_ylim(-1, 1)
-    bar.set_label("how far blue leads", size=TEXT_SIZE, color=INK)
+    bar.set_label("how far blue leads", size=TEXT_SIZE, color=INK, labelpad=-12)  # beside the 0
     bar.ax.tick_params(labelsize=SMALL_SIZE, colors=INK, length=0)
     bar.outline.set_visible(False)
     _draw_losses(curves, *losses)
@@ -81,9 +84,16 @@ def _draw_points(axes: Axes, points: LabelledPoints, *, hollow: bool) -> None:
 
 def _draw_losses(axes: Axes, train: Sequence[float], test: Sequence[float]) -> None:
     epochs = range(1, len(train) + 1)
-    axes.plot(epochs, train, color=INK, linewidth=1.8, label="training points")
-    axes.plot(epochs, test, color=GREEN, linewidth=1.8, linestyle="--", label="test points")
+    marker = "o" if len(epochs) <= MOST_MARKED_EPOCHS else ""
+    for losses, color, style, name in ((train, INK, "-", "training"), (test, GREEN, "--", "test")):
+        axes.plot(
+            epochs, losses, style, color=color, linewidth=1.8, marker=marker, markersize=3,
+            label=f"{name} points",
+        )  # fmt: skip
     style_axes(axes, title="Loss", x="epoch", y="loss per point")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+    axes.set_xlim(0.5, len(epochs) + 0.5)  # epochs count from 1: a tick at 0 would name none
+    axes.update_datalim([(1, 0)])  # with 0 in view, the margin above is a share of the whole height
+    axes.autoscale_view(scalex=False)
     axes.set_ylim(bottom=0)
     add_legend(axes)

@@ -1,10 +1,11 @@
 """Where the nodes and arrows of a graph go: in columns, each node right of all that it uses.
 
-An arrow that spans several columns gets a place of its own in each of them, so it never runs
-through a node. Within the columns the order is improved until fewer arrows cross (Sugiyama et al.,
-1981).
+Arrows that span several columns get a place in each of them, one for all that leave the same node,
+so they never run through another node. Within the columns the order is improved until fewer arrows
+cross (Sugiyama et al., 1981).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
@@ -12,6 +13,9 @@ from itertools import combinations, pairwise
 Point = tuple[float, float]
 
 SWEEPS = 8
+
+TALL = 8
+"""Rows from which on a node stands just left of its first use, not as far left as it can."""
 
 
 @dataclass(frozen=True)
@@ -35,22 +39,52 @@ class Layout:
 
 def arrange(num_nodes: int, edges: Sequence[tuple[int, int]]) -> Layout:
     """Place nodes 0 … num_nodes − 1; an edge (from, to) goes to a node of a higher number."""
-    level = [0] * num_nodes
-    for source, target in sorted(edges, key=lambda edge: edge[1]):
-        level[target] = max(level[target], level[source] + 1)
-    chains, num_places = [], num_nodes
-    for source, target in edges:  # a place in every column between, numbered after the nodes
-        between = range(level[source] + 1, level[target])
-        chains.append((source, *range(num_places, num_places + len(between)), target))
-        level += between
-        num_places += len(between)
-    columns = [[i for i in range(num_places) if level[i] == x] for x in range(max(level) + 1)]
-    links = [link for chain in chains for link in pairwise(chain)]
+    level = _early_levels(num_nodes, edges)
+    chains, levels = _make_chains(level, edges)
+    if max(Counter(levels).values()) > TALL:
+        chains, levels = _make_chains(_late_levels(level, edges), edges)
+    columns = [
+        [i for i, x in enumerate(levels) if x == column] for column in range(max(levels) + 1)
+    ]
+    links = list(dict.fromkeys(link for chain in chains for link in pairwise(chain)))
     y = _rows(_untangle(columns, links))
-    points = [(float(level[i]), y[i]) for i in range(num_places)]
+    points = [(float(x), y[i]) for i, x in enumerate(levels)]
     return Layout(
         tuple(points[:num_nodes]), tuple(tuple(points[i] for i in chain) for chain in chains)
     )
+
+
+def _early_levels(num_nodes: int, edges: Sequence[tuple[int, int]]) -> list[int]:
+    """Return each node's column, as far left as what it uses allows."""
+    level = [0] * num_nodes
+    for source, target in sorted(edges, key=lambda edge: edge[1]):
+        level[target] = max(level[target], level[source] + 1)
+    return level
+
+
+def _late_levels(early: Sequence[int], edges: Sequence[tuple[int, int]]) -> list[int]:
+    """Return each node's column, as far right as its uses allow; where it has none, as early."""
+    level = list(early)
+    first_use: dict[int, int] = {}
+    for source, target in sorted(edges, reverse=True):  # all uses of a source are settled before it
+        first_use[source] = min(first_use.get(source, level[target]), level[target])
+        level[source] = first_use[source] - 1
+    return level
+
+
+def _make_chains(
+    level: Sequence[int], edges: Sequence[tuple[int, int]]
+) -> tuple[list[tuple[int, ...]], list[int]]:
+    """Return the places that each edge passes, and every place's column, those of nodes first."""
+    levels, lanes = list(level), dict[int, list[int]]()
+    chains = []
+    for source, target in edges:
+        lane = lanes.setdefault(source, [])
+        for column in range(level[source] + 1 + len(lane), level[target]):
+            lane.append(len(levels))
+            levels.append(column)
+        chains.append((source, *lane[: level[target] - level[source] - 1], target))
+    return chains, levels
 
 
 def _untangle(columns: list[list[int]], links: list[tuple[int, int]]) -> list[list[int]]:

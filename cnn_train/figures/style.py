@@ -4,6 +4,7 @@ Colours: Okabe and Ito's palette (Color Universal Design, 2008), which people wi
 colour vision can tell apart.
 """
 
+import re
 from typing import Literal, TypeAlias
 
 from matplotlib.axes import Axes
@@ -69,3 +70,14 @@ def shorten(text: str, length: int, *, keep_end: bool = False) -> str:
     if len(text) <= length:
         return text
     return "…" + text[1 - length :] if keep_end else text[: length - 1] + "…"
+
+
+def fold(text: str, length: int, most_lines: int) -> str:
+    """Break ``text`` into lines, after a space or sign where there is one; shorten the last."""
+    lines: list[str] = []
+    while len(text) > length and len(lines) < most_lines - 1:
+        ends = [found.end() for found in re.finditer(r"[ ,+*/)-]", text[:length])]
+        cut = ends[-1] if ends else length
+        lines.append(text[:cut].rstrip())
+        text = text[cut:].lstrip()
+    return "\n".join([*lines, shorten(text, length)])

@@ -31,13 +31,19 @@ class OpenPages:
         return view_of_page()
 
     def start(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer ``start {address, place}``: a new experiment; raises ConfigError, UsageError."""
+        """Answer ``start {address, place, replaced}``: a new experiment.
+
+        ``replaced`` is the one that the page had before; it is forgotten. Raises ConfigError,
+        UsageError.
+        """
         address = asked.get("address")
         if not isinstance(address, str):
             raise UsageError("address: expected the text after the page's #")
-        settings, place = read_address(address, "#"), _place(asked)
+        settings, place = read_address(address, "settings"), _place(asked)
         with self._lock:  # the first weights are drawn from torch's one global generator
             experiment = Experiment(settings)
+            if asked.get("replaced") is not None:
+                self._experiments.pop(_whole_number(asked, "replaced", 2**53), None)
             number, self._next = self._next, self._next + 1
             self._experiments[number] = experiment
             while len(self._experiments) > MOST_EXPERIMENTS:
@@ -58,7 +64,9 @@ class OpenPages:
         with self._lock:
             experiment = self._experiments.get(number)
             if experiment is None:
-                raise UsageError("this page was silent for long and its experiment is gone; reset")
+                raise UsageError(
+                    "this page was silent for long and its experiment is gone; press Reset"
+                )
             self._experiments.move_to_end(number)
             if not experiment.problem:
                 _advance(experiment, steps)

@@ -55,6 +55,10 @@ class _RefusedError(Exception):
         super().__init__(reason)
 
 
+class _NearlyError(Exception):
+    """The page's address without its last slash: what the page needs would be sought elsewhere."""
+
+
 class PlaygroundServer(ThreadingHTTPServer):
     """Serves the page and its experiments until :meth:`shutdown`; raises UsageError."""
 
@@ -66,8 +70,9 @@ class PlaygroundServer(ThreadingHTTPServer):
         try:
             super().__init__((ADDRESS, port), _Request)
         except (OSError, OverflowError) as problem:
+            reason = getattr(problem, "strerror", None) or problem
             raise UsageError(
-                f"--port {port}: cannot listen there ({problem}); choose another, or 0 for any"
+                f"--port {port}: cannot listen there ({reason}); choose another, or 0 for any"
             ) from None
 
     def server_bind(self) -> None:
@@ -112,6 +117,8 @@ class _Request(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, kind, content)
         except _RefusedError as refusal:
             self.send_error(refusal.status, refusal.reason)
+        except _NearlyError:
+            self._send_to_page()
         except CnnTrainError as problem:
             self._send_json({"error": str(problem).splitlines()[0]}, HTTPStatus.BAD_REQUEST)
 
@@ -122,9 +129,14 @@ class _Request(BaseHTTPRequestHandler):
         origin = self.headers.get("Origin")
         if origin is not None and origin.removeprefix("http://") not in self.server.hosts:
             raise _RefusedError(HTTPStatus.FORBIDDEN, "wrong Origin")
-        token, _, path = self.path.removeprefix("/").partition("/")
+        token, slash, path = self.path.removeprefix("/").partition("/")
         if not secrets.compare_digest(token.encode(), self.server.token.encode()):
-            raise _RefusedError(HTTPStatus.FORBIDDEN, "wrong token")
+            raise _RefusedError(
+                HTTPStatus.FORBIDDEN,
+                "wrong token; open the address that this run of cnn-train playground printed",
+            )
+        if not slash:
+            raise _NearlyError
         return path
 
     def _get(self, path: str) -> tuple[str, bytes]:
@@ -170,6 +182,16 @@ class _Request(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(content)
+
+    def _send_to_page(self) -> None:
+        """Name the page's whole address; browsers keep what follows the #."""
+        self.close_connection = True  # what a request brought along was not read
+        self.send_response(HTTPStatus.PERMANENT_REDIRECT)
+        for name, value in (HEADERS | {"Location": f"/{self.server.token}/"}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", "0")
+        self.send_header("Connection", "close")
+        self.end_headers()
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer in one line of JSON, with our headers; the connection ends with it."""

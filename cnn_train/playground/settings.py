@@ -1,5 +1,6 @@
 """What an experiment of the playground can be set to, and how an address in the browser says it."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_origin
 from urllib.parse import parse_qsl, quote, urlencode
@@ -90,7 +91,10 @@ def read_address(address: str, source: str) -> PlaygroundSettings:
     try:
         pairs = parse_qsl(address, keep_blank_values=True, strict_parsing=bool(address))
     except ValueError:
-        raise ConfigError(f"{source}: expected name=value&name=value after the #") from None
+        raise ConfigError(f"{source}: expected name=value&name=value") from None
+    for name, times in Counter(name for name, _ in pairs).items():
+        if times > 1:
+            raise ConfigError(f"{source}: {name} is given {times} times; give it once")
     return resolve_settings({name: read_text(name, text) for name, text in pairs}, source)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from cnn_train.checkpoint import load_checkpoint
+from cnn_train.cli import console
 
 VERSION_1 = Path(__file__).parents[1] / "checkpoints" / "version_1.ckpt"
 
@@ -36,6 +37,17 @@ def test_show_prints_what_is_in_a_file(cnn_train: Run) -> None:
         "1 of 3 epochs and 2 minibatches, step 8", "33.33 %", "torch 2.15.0", "averaged weights",
     ):  # fmt: skip
         assert expected in shown.stdout, expected
+
+
+def test_in_a_window_of_80_columns_every_fingerprint_is_on_one_line(
+    cnn_train: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console.stdout, "width", 80)
+    lines = cnn_train("checkpoint", "show", VERSION_1).stdout.splitlines()
+    digests = load_checkpoint(VERSION_1).data_fingerprints
+    assert set(digests) == {"train", "val"}
+    for split, digest in digests.items():
+        assert f"{split} data {digest}" in [" ".join(line.split()) for line in lines]
 
 
 def test_show_prints_one_document_and_takes_a_run_for_its_best(

@@ -8,6 +8,7 @@ import pytest
 from pydantic import Field
 from typer.testing import CliRunner
 
+from cnn_train.cli import console
 from cnn_train.cli.config import app
 from cnn_train.config.base import Config, tagged_union
 from cnn_train.errors import ConfigError
@@ -55,6 +56,17 @@ def test_show_prints_every_setting_with_its_meaning() -> None:
         "epochs: 3    # passes over the data\n"
     )
     assert result.stderr == ""
+
+
+@pytest.mark.usefixtures("config")
+def test_show_folds_meanings_in_a_window_and_leaves_them_whole_in_a_pipe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(console.stdout, "width", 40)
+    for in_window, fits in ((True, True), (False, False)):
+        monkeypatch.setattr(console, "_known_width", in_window)
+        lines = CliRunner().invoke(app, ["show", "good.yaml"]).stdout.splitlines()
+        assert (max(map(len, lines)) <= 40) == fits
 
 
 def test_show_reads_standard_input() -> None:

@@ -8,6 +8,7 @@ import sys
 import pytest
 from typer.testing import CliRunner, Result
 
+from cnn_train.cli import console
 from cnn_train.cli.models import app
 from cnn_train.errors import ConfigError, UsageError
 
@@ -45,19 +46,48 @@ def test_show_prints_each_layer_and_the_totals() -> None:
     lines = run_well("show", "vgg16").splitlines()
     conv3_2 = next(line for line in lines if line.startswith("conv3_2"))
     assert conv3_2.split() == (
-        ["conv3_2", "Conv2d", "256×8×8", "256×8×8", "3×3+1", "589,824", "37.75", "M", "32", "px"]
+        ["conv3_2", "Conv2d", "256×8×8", "256×8×8", "3×3+1", "589,824", "37,748,736", "32", "px"]
     )
     total = next(line for line in lines if line.startswith("total"))
-    assert total.split() == ["total", "14,724,042", "313.20", "M"]
+    assert total.split() == ["total", "14,724,042", "313,201,664"]
 
 
-def test_the_printed_parameters_add_up_to_the_printed_total() -> None:
+def test_the_printed_counts_add_up_to_the_printed_totals() -> None:
     document = json.loads(run_well("show", "lenet", "--json"))
     layers = document["layers"]
     assert document["parameters"] == sum(layer["parameters"] for layer in layers) == 62_006
     assert document["macs"] == sum(layer["macs"] for layer in layers)
     table = run_well("show", "lenet")
     assert all(re.search(rf"^{layer['name']} ", table, re.MULTILINE) for layer in layers)
+    heading, *rows = table.splitlines()
+    for name, total in (("parameters", "62,006"), ("MACs", "651,720")):
+        end = heading.index(name) + len(name)
+        *column, last = (row[:end].split("  ")[-1].strip() for row in rows[: len(layers) + 1])
+        assert all(re.fullmatch(r"(\d[\d,]*)?", cell) for cell in column) and last == total
+        assert sum(int(cell.replace(",", "")) for cell in column if cell) == int(
+            total.replace(",", "")
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "width"), [("lenet", 40), ("lenet", 60), ("wide_resnet", 50), ("vgg16", 80)]
+)
+def test_in_a_narrow_window_columns_are_left_out_by_name_and_none_is_cut(
+    monkeypatch: pytest.MonkeyPatch, name: str, width: int
+) -> None:
+    wide = run_well("show", name).splitlines()
+    monkeypatch.setattr(console.stdout, "width", width)
+    page = run_well("show", name)
+    lines = page.splitlines()
+    assert max(map(len, lines)) <= width and "…" not in page
+    num_layers = next(i for i, line in enumerate(wide) if line.startswith("total")) - 1
+    assert [line.split()[0] for line in lines[: num_layers + 2]] == [
+        line.split()[0] for line in wide[: num_layers + 2]
+    ]
+    note = re.search(r"No room in this window for (.*?); --json has all", " ".join(page.split()))
+    assert note is not None
+    left_out = note.group(1).split(", ")
+    assert set(lines[0].split()) == set(wide[0].split()) - set(left_out)
 
 
 def test_settings_classes_and_image_size_change_what_is_shown() -> None:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pytest
 from rich.color import ColorSystem
 
-from cnn_train.playground.settings import Feature, PlaygroundSettings, read_address
+from cnn_train.playground.settings import SUGGESTED, Feature, PlaygroundSettings, read_address
 
 Run = Callable[..., Any]
 
@@ -71,6 +71,9 @@ def test_the_same_command_prints_the_same_document(cnn_train: Run) -> None:
 def test_no_hidden_layer_is_a_linear_classifier(cnn_train: Run) -> None:
     command = ("playground", "--headless", "--hidden", "", "--epochs", 1, "--json")
     assert cnn_train(*command).document["num_parameters"] == 6
+    page = cnn_train(*command[:-1], "--points", 20).stdout
+    expected = "10 test points; network 2–2 (no hidden layer), 6 parameters; 1 step\n"
+    assert page.partition(" and ")[2].startswith(expected)
 
 
 def test_the_picture_is_written(cnn_train: Run, tmp_path: Path) -> None:
@@ -87,6 +90,7 @@ def test_the_picture_is_written(cnn_train: Run, tmp_path: Path) -> None:
         (["--learning-rate", "-1"], 2, "learning_rate: -1.0 is out of range"),
         (["--hidden", "4,9"], 2, "hidden[1]: 9 is out of range"),
         (["--hidden", "4;4"], 2, "hidden[0]: \"4;4\" is a string"),
+        (["--features", "x9"], 2, "features[0]: \"x9\" is unknown"),
         (["--features", "x1,x9"], 2, "features[1]: \"x9\" is unknown"),
         (["--out", "surface.gif"], 2, "surface.gif: figures are saved as .png or .svg"),
         (
@@ -111,7 +115,17 @@ def test_what_belongs_to_a_run_without_a_page_says_so(cnn_train: Run, options: l
     assert outcome.stderr == "error: --json, --out and --epochs belong to --headless; add it\n"
 
 
-def test_the_help_names_every_choice() -> None:
+@pytest.mark.parametrize("options", [["--port", "8000"], ["--no-browser"]])
+def test_what_belongs_to_the_page_is_refused_without_one(
+    cnn_train: Run, options: list[str]
+) -> None:
+    outcome = cnn_train("playground", "--headless", *options)
+    assert outcome.exit_code == 2
+    message = "--port and --no-browser belong to the page; leave out --headless"
+    assert outcome.stderr == f"error: {message}\n"
+
+
+def test_the_help_names_every_choice_and_default() -> None:
     from typer.main import get_command
 
     from cnn_train.cli.main import app
@@ -123,6 +137,18 @@ def test_the_help_names_every_choice() -> None:
     for name in ("dataset", "activation", "loss", "regularization"):
         assert all(choice in texts[name] for choice in choices[name]), name
     assert ", ".join(get_args(Feature)) in texts["features"]
+    for name, field in fields.items():
+        value = field.default
+        default = (
+            ",".join(map(str, value))
+            if isinstance(value, tuple)
+            else f"{value:g}"
+            if isinstance(value, float)
+            else value
+        )
+        assert re.search(rf"Default: {default}\.$|{default},? \(?the default", texts[name]), name
+    others = {name for name, given in SUGGESTED.items() if given}
+    assert f"for {' and '.join(sorted(others))}, some defaults" in command.help
 
 
 @pytest.fixture

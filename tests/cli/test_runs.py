@@ -1,9 +1,11 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cnn_train.cli import console
 from cnn_train.run_directory import RunDirectory
 
 Run = Callable[..., Any]
@@ -69,3 +71,39 @@ def test_a_run_that_diverged_is_told_from_one_that_was_stopped(
     assert "diverged" not in first and "diverged 0/9" in second
     runs = cnn_train("runs", "--json").document["runs"]
     assert [run["diverged"] for run in runs] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("width", "left_out"),
+    [
+        (36, "time, data, loss, at, model"),
+        (50, "time, data, loss, at, model"),
+        (60, "time, data, loss"),
+        (80, "time"),
+        (200, ""),
+    ],
+)
+def test_in_a_narrow_window_results_stay_and_what_is_left_out_is_named(
+    cnn_train: Run,
+    two_runs: list[RunDirectory],
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+    left_out: str,
+) -> None:
+    monkeypatch.setattr(console.stdout, "width", width)
+    page = cnn_train("runs").stdout
+    assert max(map(len, page.splitlines())) <= width and "…" not in page
+    first = next(line for line in page.splitlines() if line.startswith("[bold]a-"))
+    assert "50.00 %" in first and "2/9" in first
+    note = re.search("No room in this window for (.*?); --json", " ".join(page.split()))
+    assert (note.group(1) if note else "") == left_out
+
+
+def test_a_long_name_of_a_run_is_folded_whole_beside_its_results(
+    cnn_train: Run, tmp_path: Path, two_runs: list[RunDirectory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = RunDirectory.create(tmp_path / "runs", 9 * "a_long_name_")
+    long.resolved_config.write_text(two_runs[0].resolved_config.read_text())
+    monkeypatch.setattr(console.stdout, "width", 80)
+    _, *rows = cnn_train("runs").stdout.splitlines()
+    assert long.path.name in "".join(row[:40].strip() for row in rows)

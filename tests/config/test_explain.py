@@ -65,6 +65,26 @@ def test_a_long_value_moves_only_its_own_comment(experiment_type: Any) -> None:
     assert lines[-1] == f"note: {'x' * 70}  # free text"
 
 
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_in_a_window_comments_go_on_below_and_nothing_is_lost(
+    experiment_type: Any, width: int
+) -> None:
+    experiment = experiment_type.model_validate({"note": "x" * 30, "milestones": [1, 2, 3, 4, 5]})
+    text = explain(experiment, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert load_experiment("c.yaml", (), experiment_type, text=text) == experiment
+    words = [
+        [word for line in one.splitlines() for word in line.partition("#")[2].split()]
+        for one in (explain(experiment), text)
+    ]
+    assert words[0] == words[1]
+
+
+def test_in_a_narrow_window_a_long_value_has_its_comment_below(experiment_type: Any) -> None:
+    lines = explain(experiment_type.model_validate({"note": "x" * 25}), 40).splitlines()
+    assert lines[-2:] == [f"note: {'x' * 25}", f"{'':20}# free text"]
+
+
 def test_the_plain_form_has_no_comments(experiment_type: Any) -> None:
     text = render_yaml(experiment_type.model_validate({"data": {"name": "folder", "root": "a b"}}))
     assert text.startswith('data:\n  name: folder\n  root: "a b"\nmodel:\n  name: vgg16\n')

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from pydantic import Field
 
+from cnn_train.config.base import Config
 from cnn_train.config.loading import load_experiment
 from cnn_train.errors import ConfigError
 
@@ -182,6 +184,23 @@ def test_a_long_value_is_cut_and_a_many_line_value_stays_on_one_line(experiment_
     assert len(long) < 150
     (folded,) = findings(experiment_type, "epochs: |\n  x\n  y\n")
     assert folded.startswith("c.yaml:1:9: epochs: ")
+
+
+class Widths(Config):
+    widths: tuple[int, ...] = Field(default=(8,), strict=False, min_length=1, max_length=3)
+
+
+@pytest.mark.parametrize(
+    ("widths", "complaint"),
+    [
+        ("[]", ": [] is too short; expected a list of at least 1"),
+        ("[1, 2, 3, 4]", ": [1, 2, 3, 4] is too long; expected a list of at most 3"),
+        ("[x]", '[0]: "x" is a string; expected a whole number'),
+    ],
+)
+def test_a_list_is_called_too_short_only_where_it_is(widths: str, complaint: str) -> None:
+    (line,) = findings(Widths, f"widths: {widths}")
+    assert line.partition(" widths")[2] == complaint
 
 
 @pytest.mark.parametrize("text", WRONG)

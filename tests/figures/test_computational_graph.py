@@ -6,7 +6,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.transforms import Bbox
 
 from cnn_train.errors import UsageError
-from cnn_train.figures.computational_graph import MOST_COLUMNS, Box, draw_computational_graph
+from cnn_train.figures.computational_graph import Box, draw_computational_graph
 
 SLIDE_EDGES = [(0, 2), (1, 2), (0, 3), (2, 4), (3, 4)]
 SKIPPING_EDGES = [(0, 1), (1, 2), (2, 3), (0, 3), (0, 2), (1, 3), (0, 0 + 1)]
@@ -51,7 +51,61 @@ def test_every_text_fits_into_its_box_and_no_two_overlap(notes: tuple[str, ...])
     assert not any(a.overlaps(b) for a, b in combinations(texts, 2))
 
 
-def test_a_graph_too_long_for_a_picture_is_refused() -> None:
-    chain = [(i, i + 1) for i in range(MOST_COLUMNS)]
-    with pytest.raises(UsageError, match=f"at most {MOST_COLUMNS}"):
-        draw(chain)
+def inches(num_terms: int, notes: tuple[str, ...] = ()) -> tuple[float, float]:
+    """Return the size of the picture of x1 + x2 + … ."""
+    inputs = [(i, num_terms - 1 + max(i, 1)) for i in range(num_terms)]
+    sums = [(i, i + 1) for i in range(num_terms, 2 * num_terms - 2)]
+    width, height = draw([*inputs, *sums], notes).get_size_inches()
+    return float(width), float(height)
+
+
+@pytest.mark.parametrize("num_terms", [5, 15, 40, 60])
+def test_a_sum_of_many_terms_is_a_picture_for_a_screen(num_terms: int) -> None:
+    width, height = inches(num_terms)
+    assert width <= 21 and height <= 0.5 * num_terms + 4
+
+
+def test_a_deep_nest_is_a_picture_for_a_screen() -> None:
+    width, height = draw([(i, i + 1) for i in range(49)]).get_size_inches()
+    assert width <= 21 and height <= 12
+
+
+def test_where_an_arrow_is_cut_both_its_ends_bear_the_name_of_the_node_it_leaves() -> None:
+    figure = draw([*((i, i + 1) for i in range(19)), (3, 12), (3, 15)])
+    names = [one.get_text() for one in figure.axes[0].texts if one.get_ha() != "center"]
+    assert sorted(names) == ["v13", "v13", "v3", "v3", "v3", "v3", "v6", "v6"]
+    inside, window = figure.axes[0].bbox, figure.bbox
+    for one in figure.axes[0].texts:
+        box = one.get_window_extent()
+        assert inside.x0 <= box.x0 and box.x1 <= min(inside.x1, window.x1)
+
+
+def test_a_long_name_stays_in_its_box() -> None:
+    name = "a_rather_long_name_of_an_input"
+    boxes = [Box(name, f"v1 = {name}", is_input=True), Box("max", "v100 = max(0.1234567, v99)")]
+    figure = draw_computational_graph(boxes, [(0, 1)], "")
+    figure.canvas.draw()
+    for home, own in zip(boxes_of(figure), figure.axes[0].texts[1::2], strict=True):
+        extent = own.get_window_extent()
+        assert home.x0 < extent.x0 and extent.x1 < home.x1
+    assert figure.axes[0].texts[3].get_text() == "v100 = max(0.1234567, v99)"
+
+
+@pytest.mark.parametrize("num_terms", [2, 8, 40])
+def test_a_long_title_is_folded_into_the_width_of_its_picture(num_terms: int) -> None:
+    names = [f"x{i}" for i in range(1, num_terms + 1)]
+    title = f"f({', '.join(names)}) = {'+'.join(names)}"
+    boxes = [Box(name, "v1 = x1") for name in names]
+    chain = [(i, i + 1) for i in range(num_terms - 1)]
+    figure = draw_computational_graph(boxes, chain, title)
+    figure.canvas.draw()
+    (heading,) = figure.texts
+    assert heading.get_text().replace("\n", "").replace(" ", "") == title.replace(" ", "")
+    assert figure.bbox.x0 < heading.get_window_extent().x0
+    assert heading.get_window_extent().y0 > max(box.y1 for box in boxes_of(figure))
+
+
+def test_a_graph_too_large_for_a_picture_is_refused() -> None:
+    wide = [(i, 80) for i in range(80)]
+    with pytest.raises(UsageError, match=r"81 nodes in 80 rows .* draw a part of the formula"):
+        draw(wide)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from cnn_train.playground.settings import read_address, resolve_settings
 pytestmark = pytest.mark.slow
 
 Open = Callable[..., Any]
+ENTER = "\ue007"
 WIDE, NARROW = (1280, 800), (560, 900)
 
 
@@ -224,6 +226,82 @@ def test_the_keyboard_is_enough(page: Open) -> None:
     wait_for(lambda: settings_in_url(browser).dataset == "spiral")
 
 
+def test_the_focus_stays_where_a_key_changed_the_network(page: Open) -> None:
+    browser = page("dataset=xor&hidden=7")
+    focused = "return document.activeElement.ariaLabel"
+    for label, key, expected in (
+        ("feature x₁²", ENTER, "feature x₁²"),
+        ("One neuron more in hidden layer 1", ENTER, "One neuron fewer in hidden layer 1"),
+        ("One neuron fewer in hidden layer 1", ENTER, "One neuron fewer in hidden layer 1"),
+    ):
+        before = browser.url
+        browser.run(f"document.querySelector('[aria-label=\"{label}\"]').focus()")
+        browser.press(key)
+        wait_for(lambda before=before: browser.url != before)
+        assert browser.run(focused) == expected, label
+
+
+def test_sliders_stand_at_what_the_address_says_and_keep_it(page: Open) -> None:
+    browser = page("dataset=xor&noise=0.83&train_fraction=0.33&points=333")
+    shown = "return [...document.querySelectorAll('.value')].map(e => e.textContent)"
+    assert browser.run(shown) == ["0.83", "33 %"]
+    browser.run("document.querySelector('[name=batch_size]').focus()")
+    browser.press("1" + ENTER)  # behind the 10
+    wait_for(lambda: settings_in_url(browser).batch_size == 101)
+    settings = settings_in_url(browser)
+    assert (settings.noise, settings.train_fraction, settings.points) == (0.83, 0.33, 333)
+    browser.run("document.querySelector('[name=train_fraction]').focus()")
+    for fraction in (0.3, 0.4):
+        browser.press("\ue014")  # →: first to the nearest notch, then to the next
+        wait_for(lambda fraction=fraction: settings_in_url(browser).train_fraction == fraction)
+
+
+def test_without_a_hidden_layer_no_activation_is_asked_for(page: Open) -> None:
+    browser = page("dataset=gauss&hidden=&activation=relu")
+    hidden = "return document.querySelector('#activation').hidden"
+    assert browser.run(hidden)
+    browser.click("#more")
+    wait_for(lambda: not browser.run(hidden))
+    assert settings_in_url(browser).activation == "relu"
+
+
+def test_the_address_without_its_last_slash_opens_the_page_too(
+    page: Open, server: PlaygroundServer
+) -> None:
+    browser = page()
+    browser.open("about:blank")
+    browser.open(f"{server.url.removesuffix('/')}#dataset=gauss&seed=5")
+    wait_for(lambda: browser.text("#formula tbody"))
+    assert settings_in_url(browser) == resolve_settings({"dataset": "gauss", "seed": 5}, "test")
+
+
+WRITTEN = """
+const written = [], fill = CanvasRenderingContext2D.prototype.fillText;
+CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+  if (this.canvas.id === 'curves') written.push([text, y]);
+  fill.call(this, text, x, y);
+};
+document.querySelector('#curves').style.maxHeight = '90px';
+return new Promise((done) => setTimeout(() => {
+  CanvasRenderingContext2D.prototype.fillText = fill;
+  document.querySelector('#curves').style.maxHeight = '';
+  done(written);
+}, 200));
+"""
+
+
+def test_the_curves_are_labelled_with_round_losses_and_the_step(page: Open) -> None:
+    browser = page("dataset=xor&learning_rate=0.05")
+    for epochs in range(3):
+        *losses, (step_text, _) = browser.run(WRITTEN)
+        assert step_text == f"step {25 * epochs}"
+        names = [name for name, _ in losses]
+        assert names == ["0", "0.2", "0.4", "0.6"]
+        assert all(below - above > 10 for (_, below), (_, above) in pairwise(losses))
+        browser.click("#epoch")
+        wait_for(lambda epochs=epochs: browser.text("#epochs") == str(epochs + 1))
+
+
 def test_every_control_has_a_name(page: Open) -> None:
     browser = page("dataset=spiral")
     nameless = browser.run(
@@ -262,6 +340,22 @@ def test_nothing_is_wider_than_the_window_and_all_is_seen_at_once_in_a_usual_one
     )
     assert width <= size[0]
     assert height <= size[1] or size[0] < 1060
+
+
+@pytest.mark.parametrize("width", [400, 800, 1100, 1280])
+def test_the_buttons_of_six_layers_stand_side_by_side_in_every_window(
+    page: Open, width: int
+) -> None:
+    browser = page("dataset=gauss&hidden=3,3,3,3,3,3")
+    browser.resize(width, 900)
+    wait_for(lambda: browser.run("return innerWidth") == width)
+    places = browser.run(
+        "return [...document.querySelectorAll('.head button')].map(e => e.getBoundingClientRect())"
+        ".map(({left, right}) => [left, right])"
+    )
+    assert len(places) == 12
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(sorted(places)))
+    assert browser.run("return document.documentElement.scrollWidth") <= width
 
 
 def test_divergence_is_explained_and_stops_the_training(page: Open) -> None:

@@ -25,8 +25,19 @@ def test_the_page_that_was_silent_longest_makes_room(pages: OpenPages) -> None:
     for _ in range(MOST_EXPERIMENTS - 1):
         pages.start({"address": ""})
     assert pages.advance({"experiment": first, "steps": 1})["step"] == 1
-    with pytest.raises(UsageError, match="its experiment is gone; reset"):
+    with pytest.raises(UsageError, match="its experiment is gone; press Reset"):
         pages.advance({"experiment": second, "steps": 1})
+
+
+def test_a_page_that_starts_again_and_again_pushes_no_other_page_out(pages: OpenPages) -> None:
+    other = pages.start({"address": ""})["experiment"]
+    last = None
+    for _ in range(2 * MOST_EXPERIMENTS):
+        last = pages.start({"address": "", "replaced": last})["experiment"]
+    for number in (other, last):
+        assert pages.advance({"experiment": number, "steps": 1})["step"] == 1
+    with pytest.raises(UsageError, match="replaced"):
+        pages.start({"address": "", "replaced": "all"})
 
 
 def test_divergence_is_a_state_and_no_error(pages: OpenPages) -> None:
@@ -59,7 +70,7 @@ def test_a_question_that_makes_no_sense_is_refused(pages: OpenPages, asked: dict
 
 
 def test_an_address_that_is_wrong_is_refused(pages: OpenPages) -> None:
-    with pytest.raises(ConfigError, match="#: dataset"):
+    with pytest.raises(ConfigError, match="settings: dataset"):
         pages.start({"address": "dataset=square"})
     with pytest.raises(UsageError, match="address"):
         pages.start({"address": 3})

@@ -110,7 +110,14 @@ def test_without_the_token_nothing_is_answered(
 ) -> None:
     wrong = server.token[:-1] + ("a" if server.token[-1] != "a" else "b")
     path = path.format(wrong=wrong, short=server.token[:-1]).replace("é", "%C3%A9")
-    assert refused(ask(server, method, path, b"{}", JSON), 403) == "wrong token"
+    reason = refused(ask(server, method, path, b"{}", JSON), 403)
+    assert reason == "wrong token; open the address that this run of cnn-train playground printed"
+
+
+def test_without_its_last_slash_the_address_leads_to_the_page(server: PlaygroundServer) -> None:
+    answer = ask(server, "GET", below(server).removesuffix("/"))
+    assert (answer.status, answer.headers["Location"]) == (308, below(server))
+    assert "Content-Security-Policy" in answer.headers
 
 
 def test_every_server_has_a_token_of_its_own(server: PlaygroundServer) -> None:
@@ -170,7 +177,7 @@ def test_other_methods_are_not_supported(server: PlaygroundServer, method: str) 
         (b"[" * 5000, 400, "the body is no JSON"),
         (b"[]", 400, "the body is no JSON object"),
         (b"{}", 400, "address: expected the text after the page's #"),
-        (b'{"address": "dataset=sphere"}', 400, "#: dataset: "),
+        (b'{"address": "dataset=sphere"}', 400, "settings: dataset: "),
         (b" " * (MOST_BODY_BYTES + 1), 413, "too large"),
     ],
 )
@@ -224,7 +231,7 @@ def test_a_page_that_goes_away_in_the_middle_is_no_trouble(
 
 
 def test_a_port_that_is_taken_is_one_line(server: PlaygroundServer) -> None:
-    with pytest.raises(UsageError, match=f"--port {server.server_port}: .*choose another"):
+    with pytest.raises(UsageError, match=r"there \(Address already in use\); choose"):
         PlaygroundServer(server.server_port)
 
 

@@ -1,12 +1,17 @@
 // The settings: what the form and the network's buttons say, written as the page's address.
 
 const form = document.querySelector("#settings");
+const sliders = [...form.querySelectorAll("[type=range]")];
 
 let features = [];
 let hidden = [];
 
 export function setUp(startAgain) {
   form.addEventListener("submit", (event) => event.preventDefault());
+  for (const slider of sliders) {
+    Object.assign(slider.dataset, { step: slider.step, max: slider.max });
+    slider.addEventListener("input", () => fit(slider, notch(slider, slider.value)));
+  }
   form.addEventListener("input", showValues);
   for (const field of form.elements) {
     field.addEventListener("change", () => {
@@ -20,9 +25,22 @@ export function show(settings) {
   ({ features, hidden } = settings);
   for (const [name, value] of Object.entries(settings)) {
     const field = form.elements.namedItem(name);
-    if (field) field.value = String(value);
+    if (sliders.includes(field)) fit(field, value);
+    else if (field) field.value = String(value);
   }
   showValues();
+}
+
+// Let a slider stand where a value is, also between or beyond its notches: an address may say any.
+function fit(slider, value) {
+  slider.max = Math.max(slider.dataset.max, value);
+  slider.step = notch(slider, value) === value ? slider.dataset.step : "any";
+  slider.value = value;
+}
+
+// The slider's notch that is nearest to a value.
+function notch({ min, dataset: { step } }, value) {
+  return Number((Number(min) + Math.round((value - min) / step) * step).toFixed(6));
 }
 
 export function address(changed = {}) {

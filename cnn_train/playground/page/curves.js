@@ -31,21 +31,34 @@ export function draw() {
   const { context, width, height } = sharp(canvas);
   const { ink, faint, testInk } = colours();
   const losses = history.flatMap(([, train, test]) => [train, test]).filter((v) => v !== null);
-  const most = Math.max(0.1, ...losses);
-  const lastStep = Math.max(1, history.at(-1)?.[0] ?? 1);
-  const x = (step) => LEFT + ((width - LEFT - 6) * step) / lastStep;
+  const most = 1.05 * Math.max(0.1, ...losses); // no loss touches the top
+  const lastStep = history.at(-1)?.[0] ?? 0;
+  const x = (step) => LEFT + ((width - LEFT - 6) * step) / Math.max(1, lastStep);
   const y = (loss) => height - BOTTOM - ((height - BOTTOM - TOP) * loss) / most;
   context.font = "11px system-ui, sans-serif";
   context.strokeStyle = faint;
   context.fillStyle = ink;
-  for (const loss of [0, most / 2, most]) {
+  for (const [loss, name] of ticks(most)) {
     context.strokeRect(LEFT, y(loss), width - LEFT - 6, 0);
     context.textAlign = "right";
-    context.fillText(loss ? figures(loss, 2) : "0", LEFT - 5, y(loss) + 4);
+    context.fillText(name, LEFT - 5, y(loss) + 4);
   }
   context.fillText(`step ${lastStep}`, width - 6, height - 3);
   line(context, history.map(([step, , test]) => [x(step), test === null ? null : y(test)]), testInk, [5, 3]);
   line(context, history.map(([step, train]) => [x(step), train === null ? null : y(train)]), ink, []);
+}
+
+// Two to four round numbers from 0 to ``most``, and how they are written.
+function ticks(most) {
+  const scale = 10 ** Math.floor(Math.log10(most));
+  const stride = [0.5, 1, 2, 5].map((size) => size * scale).find((size) => most / size < 4);
+  const digits = Math.max(0, -Math.floor(Math.log10(stride) + 1e-9));
+  const number = Math.floor(most / stride) + 1;
+  return Array.from({ length: number }, (_, i) => {
+    const loss = Number((i * stride).toPrecision(2));
+    const long = loss >= 1000; // its name would not fit beside the curves
+    return [loss, long ? loss.toExponential().replace("+", "") : loss.toFixed(loss && digits)];
+  });
 }
 
 function line(context, points, colour, dash) {

@@ -7,6 +7,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const net = document.querySelector("#net");
 const svg = net.querySelector("svg");
 const [BOX, ROW, TOP, LEFT, RIGHT] = [36, 50, 44, 76, 64];
+const PITCH = 64; // at least from column to column: the buttons above them are as wide
 const MOST_NEURONS = 8;
 
 let page = null; // what there is to choose from
@@ -29,11 +30,13 @@ export function setUp(description, given) {
 
 // Build boxes and lines anew for an experiment's settings.
 export function begin({ settings }) {
+  const { ariaLabel: focused } = net.contains(document.activeElement) ? document.activeElement : {};
   net.replaceChildren(svg);
   const sizes = [...settings.hidden, 2];
   const inputs = Object.keys(page.features).map((name) => featureBox(name, settings.features));
   columns = [inputs, ...sizes.map((size, layer) => neuronColumn(size, layer, settings.hidden))];
   const [all, used] = [inputs, inputs.filter((node) => node.used)];
+  net.style.minWidth = `${LEFT + BOX + PITCH * sizes.length + RIGHT}px`;
   svg.replaceChildren((halo = path("halo")));
   lines = sizes.flatMap((size, layer) => {
     const sources = layer ? columns[layer] : used;
@@ -43,6 +46,14 @@ export function begin({ settings }) {
   });
   for (const node of all) paintMap(node.canvas, unpack(page.feature_maps[node.feature]));
   arrange();
+  if (focused) focus(focused);
+}
+
+// Give the focus back to the button of this name, or to one beside it if it is disabled now.
+function focus(name) {
+  const wanted = [...net.querySelectorAll("button")].find(({ ariaLabel }) => ariaLabel === name);
+  const near = wanted?.disabled ? wanted.parentElement.querySelector(":enabled") : wanted;
+  near?.focus({ preventScroll: true });
 }
 
 function featureBox(name, used) {

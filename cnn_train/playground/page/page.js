@@ -60,7 +60,7 @@ async function playFrame() {
 async function start() {
   const address = wantedAddress;
   [wantedAddress, wantedSteps] = [null, null];
-  experiment = await server.start(address, chosen);
+  experiment = await server.start(address, chosen, experiment?.experiment ?? null);
   say("");
   history.replaceState(null, "", `#${experiment.address}`);
   [chosenNode, pointed, pointedNode] = [null, null, null];
@@ -71,6 +71,7 @@ async function start() {
   curves.begin();
   const { hidden } = experiment.settings;
   find("layers").textContent = `${hidden.length} hidden layer${hidden.length === 1 ? "" : "s"}`;
+  find("activation").hidden = hidden.length === 0; // there is no neuron that it would follow
   find("fewer").disabled = hidden.length === 0;
   find("more").disabled = hidden.length === 6;
   show(experiment.state);

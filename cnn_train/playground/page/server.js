@@ -26,7 +26,8 @@ function post(path, body) {
 
 export const describe = () => ask("api/page");
 
-export const start = (address, place) => post("api/start", { address, place });
+export const start = (address, place, replaced) =>
+  post("api/start", { address, place, replaced });
 
 export const advance = (experiment, steps, place) =>
   post("api/advance", { experiment, steps, place });
