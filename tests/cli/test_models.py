@@ -13,8 +13,14 @@ from cnn_train.cli.models import app
 from cnn_train.errors import ConfigError, UsageError
 
 
+@pytest.fixture(autouse=True)
+def wide_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The width was settled at import, perhaps by the terminal of the tests."""
+    monkeypatch.setattr(console.stdout, "width", console.PIPE_WIDTH)
+
+
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "120"}, catch_exceptions=True)
+    return CliRunner().invoke(app, list(arguments), catch_exceptions=True)
 
 
 def run_well(*arguments: str) -> str:
