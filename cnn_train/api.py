@@ -75,7 +75,9 @@ def load_model(path: str | Path, *, device: str = "auto") -> TrainedModel:
 def as_NCHW(images: Images) -> Tensor:  # noqa: N802  (shape letters)
     """Return uint8 images as a contiguous NCHW tensor; raises DataError for anything else."""
     tensor = torch.as_tensor(images).cpu()
-    if tensor.dtype != torch.uint8 or tensor.ndim != 4 or len(tensor) == 0:
+    if tensor.ndim == 4 and len(tensor) == 0:
+        raise DataError(f"images must be one or more; their shape is {tuple(tensor.shape)}")
+    if tensor.dtype != torch.uint8 or tensor.ndim != 4:
         raise DataError(
             f"images must be uint8 of shape NHWC or NCHW; "
             f"these are {tensor.dtype} of shape {tuple(tensor.shape)}"

@@ -145,7 +145,8 @@ def visualize(
     }
     _refuse_unread(method.value, chosen, {name for name, one in given.items() if one is not None})
     surface = _surface_choices(reach, num_points, seed)
-    channels = _numbers(channel or [])
+    layers = _names("--layer", layer)
+    channels = _numbers(_names("--channel", channel))
     path = find_checkpoint(checkpoint)
     trained = load_trained_model(path, device)
     where = trained.device
@@ -160,7 +161,7 @@ def visualize(
     request = Request(
         trained,
         subjects,
-        layers=tuple(_split_at_commas(layer or [])),
+        layers=layers,
         channels=channels,
         num_channels=num_channels,
         label=label,
@@ -222,13 +223,16 @@ def _load_split(
     return Subjects.of(load_split(trained, split, access, data_root), wanted)
 
 
-def _split_at_commas(values: list[str]) -> list[str]:
-    return [part.strip() for value in values for part in value.split(",") if part.strip()]
+def _names(option: str, values: list[str] | None) -> tuple[str, ...]:
+    """Return what an option lists with commas or by repeating; UsageError where that is nothing."""
+    names = [part.strip() for value in values or [] for part in value.split(",") if part.strip()]
+    if values and not names:
+        raise UsageError(f"{option} {values[0]!r}: names nothing; leave it out for the default")
+    return tuple(names)
 
 
-def _numbers(values: list[str]) -> tuple[int, ...]:
-    parts = _split_at_commas(values)
-    for part in parts:
-        if not part.isdecimal():
-            raise UsageError(f"--channel {part}: is no channel; use numbers from 0, e.g. 3,17")
-    return tuple(map(int, parts))
+def _numbers(names: tuple[str, ...]) -> tuple[int, ...]:
+    for name in names:
+        if not name.isdecimal():
+            raise UsageError(f"--channel {name}: is no channel; use numbers from 0, e.g. 3,17")
+    return tuple(map(int, names))

@@ -53,7 +53,9 @@ def draw_worked_loss(
         is_cost = row.limit is not None
         _draw_bars(middle, row, chosen, row.shares, row.targets, ORANGE if is_cost else GREY)
         _draw_bars(right, row, chosen, row.gradient)
-        left.set_title(row.title, size=SMALL_SIZE + 1, color=INK, loc="left", parse_math=False)
+        few = f"; {len(chosen)} of {len(class_names)} classes"
+        heading = row.title + few * (len(chosen) < len(class_names))
+        left.set_title(heading, size=SMALL_SIZE + 1, color=INK, loc="left", parse_math=False)
         left.set_yticks(range(len(chosen)), [shorten(class_names[j], 16) for j in chosen])
         for j, tick in zip(chosen, left.get_yticklabels(), strict=True):
             tick.set_parse_math(False)

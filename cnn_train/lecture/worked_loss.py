@@ -41,7 +41,7 @@ class WorkedExample:
     """One example, class by class.
 
     columns: what the terms are made of, by heading; None where a class takes no part. ``terms``
-    add up to ``loss``. gradient: ∂L_i/∂s_j.
+    add up to ``loss``. gradient: ∂L_i/∂s_j. on_margin: classes at a kink of the hinge.
     """
 
     name: str
@@ -51,6 +51,7 @@ class WorkedExample:
     terms: tuple[float, ...]
     loss: float
     gradient: tuple[float, ...]
+    on_margin: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,10 @@ def work_hinge(loss: HingeConfig, name: str, scores: Sequence[float], label: int
     shown = tuple(None if j == label else v for j, v in enumerate(violations))
     columns = {f"s_j - s_y + {loss.margin:g}": shown}
     total = math.fsum(terms)
-    return WorkedExample(name, label, tuple(scores), columns, tuple(terms), total, tuple(slopes))
+    touching = () if loss.squared else (j for j, v in enumerate(shown) if v == 0)
+    return WorkedExample(
+        name, label, tuple(scores), columns, tuple(terms), total, tuple(slopes), tuple(touching)
+    )
 
 
 def cross_entropy_formula(loss: CrossEntropyConfig) -> str:

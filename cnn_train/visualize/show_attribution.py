@@ -20,6 +20,8 @@ from .request import NO_LABEL, Block, Column, Request, Visualization, aligned, s
 
 WINDOW_PARTS, STRIDE_PARTS = 4, 4
 """By default a window is a quarter of the image, and moves by a quarter of itself."""
+EQUAL_SHARE = 1e-6
+"""Of a map's largest size: values that differ by less are equal, but for rounding."""
 MOST_COLUMNS = 5
 LONGEST_NAME = 18
 SILENT = "nothing there speaks for the class (a map of zeros)"
@@ -61,7 +63,7 @@ def show_occlusion(request: Request) -> Visualization:
         raise UsageError(f"--window {window_px}: the image's side is {side_px} px; choose less")
     stride_px = max(1, window_px // STRIDE_PARTS)
     size = f"{window_px} × {window_px} px"
-    what = f"occlusion: mean drop of the score where {size} are covered"
+    what = f"occlusion: mean drop of the score where {size} are covered, less at the border"
 
     def explain(inputs_BCHW: Tensor, class_B: Tensor) -> Tensor:
         maps = []
@@ -136,8 +138,15 @@ def _documents(request: Request, explained: Explained) -> list[dict[str, Any]]:
 
 
 def peak_of(map_HW: Tensor) -> tuple[int, int]:
-    """Return row and column of the largest value."""
-    return divmod(int(map_HW.argmax()), map_HW.shape[1])
+    """Return row and column of the largest value; of equal ones, that nearest to their middle.
+
+    An enlarged map has plateaus: a unit is as wide as the pixels that it stands for.
+    """
+    least = map_HW.max() - EQUAL_SHARE * map_HW.abs().max()
+    places_N2 = (map_HW >= least).nonzero()
+    offsets_N2 = places_N2.double() - places_N2.double().mean(dim=0)
+    row, column = places_N2[int(offsets_N2.norm(dim=1).argmin())].tolist()
+    return row, column
 
 
 def _describe(request: Request, explained: Explained) -> Block:

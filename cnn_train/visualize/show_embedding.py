@@ -15,7 +15,7 @@ from .request import Block, Column, Request, Visualization, aligned, count_image
 def show_embedding(request: Request) -> Visualization:
     """Show the last features of all images in two dimensions, by PCA or t-SNE."""
     if len(request.subjects) < 2:
-        raise UsageError("--method embedding: one image makes no map; leave --image out")
+        raise UsageError("--method embedding: one image makes no map; take two or more")
     layer = last_linear(request.runs)
     batches = request.batches(f"Reading the features of {count_images(len(request.subjects))}")
     features_ND = last_features(request.trained.model, layer.module, batches)

@@ -73,7 +73,7 @@ def _describe(request: Request, units: list[Units], maps: dict[str, Tensor], ima
                 signed(float(maximum_C[strongest])),
             )
         )
-    columns = ("channels", "active", "units active", "strongest", "value")
+    columns = ("channels", "above 0", "units above 0", "strongest", "value")
     return Block(
         heading=f"{request.subjects.names[image]} ({request.subjects.labels[image]})",
         columns=(Column("layer", is_number=False), *map(Column, columns)),

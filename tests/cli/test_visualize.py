@@ -177,6 +177,9 @@ def test_a_loss_surface_is_around_the_loss_that_evaluate_prints_of_the_averaged_
             2,
             "--image: --method filters does not read",
         ),
+        (["CHECKPOINT", "-m", "maps", "--layer", ""], 2, "error: --layer '': names nothing"),
+        (["CHECKPOINT", "-m", "maps", "--channel", ","], 2, "error: --channel ',': names nothing"),
+        (["CHECKPOINT", "-m", "embedding", "--num-images", "1"], 2, "makes no map; take two"),
         (["CHECKPOINT", "-m", "maps", "--window", "4"], 2, "error: --window: --method maps does"),
         (["CHECKPOINT", "-m", "cam", "--channel", "4"], 2, "error: --channel: --method cam does"),
         (

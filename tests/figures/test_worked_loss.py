@@ -47,6 +47,7 @@ def test_of_many_classes_the_right_one_and_the_weightiest_are_drawn() -> None:
     names = [f"class {j}" for j in range(30)]
     axes = draw_worked_loss([row, row], names, COLUMNS, "Loss").axes[0]
     ticks = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert axes.get_title("left") == f"L_1; {MOST_CLASSES} of 30 classes"
     assert ticks == ["class 0", *names[30 - MOST_CLASSES + 1 :]]
     assert [bar.get_facecolor() for bar in axes.patches].count(axes.patches[0].get_facecolor()) == 1
     assert axes.patches[0].get_facecolor()[:3] == pytest.approx(

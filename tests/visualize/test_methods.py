@@ -9,14 +9,17 @@ import torch
 from torch import nn
 
 from cnn_train.errors import CheckpointError, DataError, UsageError
+from cnn_train.figures.gallery import Scale
 from cnn_train.models import ARCHITECTURES
 from cnn_train.models.fastnet import FastNet
 from cnn_train.models.linear import LinearClassifier
 from cnn_train.models.mlp import MLP
 from cnn_train.models.resnet import ResNet
 from cnn_train.models.vgg import VGG
+from cnn_train.visualize import show_attribution
 from cnn_train.visualize.methods import METHODS
 from cnn_train.visualize.request import Request, Subjects, Visualization, aligned
+from cnn_train.visualize.show_attribution import peak_of
 from cnn_train.visualize.show_maps import scale_of
 
 MakeRequest = Callable[..., Request]
@@ -281,3 +284,26 @@ def test_a_colour_bar_that_ends_below_the_largest_activation_says_so() -> None:
     assert scale_of(values).cuts == (False, True)
     assert scale_of(-values).cuts == (True, False)
     assert scale_of(torch.ones(9)).cuts == (False, False)
+
+
+def test_the_peak_of_a_plateau_is_in_its_middle() -> None:
+    map_HW = torch.zeros(8, 8)
+    map_HW[2:5, 3:6] = 1 - 1e-8 * torch.rand(3, 3)
+    assert peak_of(map_HW) == (3, 4)
+    map_HW[7, 0] = 2
+    assert peak_of(map_HW) == (7, 0)
+    assert peak_of(torch.zeros(3, 3)) == (1, 1)
+
+
+def test_a_colour_bar_of_maps_that_are_cut_says_so(
+    make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Scale | None] = []
+    monkeypatch.setattr(
+        show_attribution,
+        "draw_gallery",
+        lambda sections, title: drawn.extend(one.scale for one in sections),
+    )
+    METHODS["saliency"].show(make_request(VGG(3, SHAPE, width=2), num_images=2)).draw()
+    (scale,) = (one for one in drawn if one is not None)
+    assert scale.cuts == (False, True)  # the largest half percent is cut off

@@ -105,7 +105,8 @@ def loss(
         scored = _score_images(trained, images or NUM_IMAGES, where)
         found = len(scored.names)
         few = f" (there are no {images:,})" if images and images > found else ""
-        notice(f"scores of {checkpoint}, {found:,} images of its {where.split.value} split{few}")
+        precision, split_name = trained.precision.name, where.split.value
+        notice(f"scores of {checkpoint} in {precision}: {found:,} of its {split_name} images{few}")
     settings = _load_loss(name, trained, overrides or ())
     worked = work_out(settings, scored.scores_NK, scored.labels_N, scored.class_names, scored.names)
     if as_json:

@@ -14,6 +14,9 @@ MOST_SHOWN = 5
 LARGEST_WRITTEN_OUT = 1e9
 """Larger numbers are shown as powers of ten."""
 
+SMALLEST_WRITTEN_OUT = 5e-5
+"""Smaller ones round to 0 in four decimals."""
+
 
 def show_worked_loss(worked: WorkedLoss, loss_name: str) -> None:
     """Print the formula, the examples, their mean, and what the training loss says."""
@@ -48,6 +51,11 @@ def _show_example(worked: WorkedLoss, example: WorkedExample, number: int) -> No
     terms = [_number(term) for term in example.terms if term] or ["0"]
     total = f" = {_number(example.loss)}" if len(terms) > 1 else ""
     show_text(f"L_{number} = {' + '.join(terms)}{total}")
+    if example.on_margin:
+        names = ", ".join(worked.class_names[j] for j in example.on_margin)
+        show_text(
+            f"{names}: exactly on the margin, where max(0, ·) has a kink: 0 is chosen as its slope."
+        )
     if SHIFTED in example.columns:
         show_text(
             "exp(s_j) of these scores is no float: the largest score is subtracted from all of "
@@ -58,6 +66,8 @@ def _show_example(worked: WorkedLoss, example: WorkedExample, number: int) -> No
 def _number(number: float | None) -> str:
     if number is None:
         return "—"
+    if abs(number) < SMALLEST_WRITTEN_OUT:
+        number = 0.0  # without a sign
     return f"{number:.4f}" if abs(number) < LARGEST_WRITTEN_OUT else f"{number:.4e}"
 
 

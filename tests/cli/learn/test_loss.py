@@ -57,6 +57,18 @@ def test_huge_scores_are_short_and_the_largest_is_said_to_be_subtracted(cnn_trai
     assert "subtracted" not in page
 
 
+def test_a_score_exactly_on_the_margin_is_said_to_be_at_a_kink(cnn_train: Run) -> None:
+    options = ("learn", "loss", "hinge", "--scores", "2,1,3", "--label", 0)
+    assert "class 1: exactly on the margin" in cnn_train(*options).stdout
+    assert "on the margin" not in cnn_train(*options, "--set", "loss.squared=true").stdout
+    assert "on the margin" not in cnn_train(*options, "--set", "loss.margin=2").stdout
+
+
+def test_what_rounds_to_zero_has_no_sign(cnn_train: Run) -> None:
+    options = ("--scores", "100,3,-1000", "--label", 0)
+    assert "-0.0000" not in cnn_train("learn", "loss", "cross_entropy", *options).stdout
+
+
 def test_more_images_than_there_are_is_said(cnn_train: Run, checkpoint: Path) -> None:
     outcome = cnn_train("learn", "loss", "hinge", "--checkpoint", checkpoint, "--images", 100_000)
     assert "(there are no 100,000)" in outcome.stderr
