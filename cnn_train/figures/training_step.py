@@ -23,16 +23,18 @@ def draw_training_step(
     *,
     usual_ratio: float,
     timed: str = "a step",
+    milliseconds: str = "ms",
 ) -> Figure:
     """Draw three sizes of every layer, from the first on top, and the time of every phase.
 
     ``outputs`` and ``gradients`` are root mean squares, ``ratios`` are ‖Δθ‖/‖θ‖, beside a line at
     the usual one; None and 0 have no place on a logarithmic axis and are left out. No phases: the
-    steps after this one diverged.
+    steps after this one diverged. ``timed`` and ``milliseconds`` say what took the time.
     """
     layers_inches = 0.21 * len(layers) + 1.0
-    figure = make_figure(10.0, layers_inches + 1.8, title)
-    grid = figure.add_gridspec(2, 3, height_ratios=[layers_inches, 0.9])
+    times_inches = 0.9 if phase_seconds else 0.2
+    figure = make_figure(10.0, layers_inches + 0.9 + times_inches, title)
+    grid = figure.add_gridspec(2, 3, height_ratios=[layers_inches, times_inches])
     left = figure.add_subplot(grid[0, 0])
     others = [figure.add_subplot(grid[0, i], sharey=left) for i in (1, 2)]
     _draw_sizes(left, outputs, BLUE, "F-pass: outputs ↓", "RMS of the output")
@@ -48,7 +50,7 @@ def draw_training_step(
     left.set_ylim(len(layers) - 0.5, -0.5)
     for axes in others:
         axes.tick_params(labelleft=False)
-    _draw_phases(figure.add_subplot(grid[1, :]), phase_seconds, timed)
+    _draw_phases(figure.add_subplot(grid[1, :]), phase_seconds, timed, milliseconds)
     return figure
 
 
@@ -59,15 +61,16 @@ def _draw_sizes(
     known = [(size, i) for i, size in enumerate(sizes) if size]
     axes.set_xscale("log")
     if known:
-        axes.plot(*zip(*known, strict=True), color=color, lw=1.4, marker="o", ms=4)
-    if seen := [size for size, _ in known] + ([beside] if beside else []):
+        axes.plot(*zip(*known, strict=True), color=color, lw=1.4, marker="o", ms=4, clip_on=False)
+    around = [beside / 2, beside * 2] if beside else []
+    if seen := [size for size, _ in known] + around:
         low, high = floor(log10(min(seen))), ceil(log10(max(seen)))
         axes.set_xlim(10.0**low, 10.0 ** max(high, low + 1))
     style_axes(axes, title=title, x=x)
     axes.minorticks_off()
 
 
-def _draw_phases(axes: Axes, phase_seconds: Mapping[str, float], timed: str) -> None:
+def _draw_phases(axes: Axes, phase_seconds: Mapping[str, float], timed: str, x: str) -> None:
     """Draw one bar of all phases, each with its name and milliseconds; say so if there are none."""
     if not phase_seconds:
         style_axes(axes, title="No times: the steps after this one diverge", grid=False)
@@ -79,7 +82,7 @@ def _draw_phases(axes: Axes, phase_seconds: Mapping[str, float], timed: str) -> 
         label = f"{phase} {1000 * seconds:.1f}"
         axes.barh(0, 1000 * seconds, left=start, color=color, height=0.6, label=label)
         start += 1000 * seconds
-    style_axes(axes, title=f"Time of {timed}: {1000 * total:.1f} ms", x="ms", grid=False)
+    style_axes(axes, title=f"Time of {timed}: {1000 * total:.1f} ms", x=x, grid=False)
     axes.set_yticks([])
     axes.set_xlim(0, start)
     axes.legend(

@@ -131,6 +131,8 @@ def _show_update(taken: "TrainingStep", optimizer: "OptimizerConfig") -> None:
         show_text(line)
     g = _followed(taken)
     table = make_table("parameter", "entry", numbers=("θ", "g", f"−η {g}", "θ after", "Δθ"))
+    for column in table.columns[2:]:
+        column.no_wrap = True  # half a number would be read as a number
     for one in taken.entries:
         place = f"[{','.join(map(str, one.index))}]"
         numbers = (one.before, one.gradient, one.descent, one.after, one.after - one.before)
@@ -160,12 +162,13 @@ def _rule_lines(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Iterator
         )
     for rule in optimizer.update_rules():
         of = f" of {rule.applies_to}" if rule.applies_to else ""
-        formulas = ", ".join(rule.formulas)
-        # The letter alone, as in g²; not one inside of a word.
-        yield f"update{of}: " + re.sub("(?<![a-z])g(?![a-z])", _followed(taken), formulas)
         constants = {"η": rule.lr * taken.lr_factor} | rule.values
         values = ", ".join(f"{symbol} = {value:g}" for symbol, value in constants.items())
-        yield f"by {optimizer.name}, {values}" + (f"; {rule.names}" if rule.names else "")
+        names = f"; {rule.names}" if rule.names else ""
+        yield f"update{of}: by {optimizer.name}, {values}{names}"
+        for formula in rule.formulas:
+            # The letter alone, as in g²; not one inside of a word.
+            yield "    " + re.sub("(?<![a-z])g(?![a-z])", _followed(taken), formula)
     if optimizer.lr_factors:
         factors = ", ".join(f"{name} × {value:g}" for name, value in optimizer.lr_factors.items())
         yield f"lr_factors scale η: {factors}"
@@ -178,8 +181,8 @@ def _show_times(taken: "TrainingStep") -> None:
         return
     if taken.num_pieces > 1:
         show_text(
-            f"\nTimes of one piece, of {taken.timed_images:,} images, and of the update: that "
-            f"comes once after {taken.num_pieces:,} pieces."
+            f"\nTimes of one piece, {taken.timed_images:,} images, and of the optimizer's update, "
+            f"which comes once after all {taken.num_pieces:,} pieces:"
         )
     table = make_table("phase", numbers=("ms",), last="what it does")
     for phase, seconds in taken.phase_seconds.items():
@@ -191,7 +194,10 @@ def _save(title: str, taken: "TrainingStep", layers: "Sequence[LayerSizes]", out
     from ...figures.training_step import draw_training_step
     from ...lecture.step import USUAL_RATIO
 
-    piece = f"one piece of {taken.timed_images:,} images, with the update"
+    if taken.num_pieces > 1:
+        timed = ("one piece", f"ms, for {taken.timed_images:,} images and the update")
+    else:
+        timed = ("a step", "ms")
     figure = draw_training_step(
         [one.name for one in layers],
         [one.output_rms for one in layers],
@@ -200,7 +206,8 @@ def _save(title: str, taken: "TrainingStep", layers: "Sequence[LayerSizes]", out
         taken.phase_seconds,
         title,
         usual_ratio=USUAL_RATIO,
-        timed=piece if taken.num_pieces > 1 else "a step",
+        timed=timed[0],
+        milliseconds=timed[1],
     )
     save_picture(figure, out)
 
