@@ -136,7 +136,7 @@ def _show_update(taken: "TrainingStep", optimizer: "OptimizerConfig") -> None:
     for one in taken.entries:
         place = f"[{','.join(map(str, one.index))}]"
         numbers = (one.before, one.gradient, one.descent, one.after, one.after - one.before)
-        table.add_row(one.parameter, escape(place), *(f"{number:.4g}" for number in numbers))
+        table.add_row(one.parameter, escape(place), *(f"{number + 0.0:.4g}" for number in numbers))
     show_table(table)
     if taken.num_plain == taken.num_numbers:
         show_text(f"\nΔθ = −η {g}, to the last bit, for all {taken.num_numbers:,} numbers of θ.")
