@@ -121,7 +121,8 @@ def divergence_explained(session: Session) -> Iterator[None]:
     except NotFiniteError as problem:
         config = session.config
         size = "all" if config.optimizer.full_batch else config.batch_size
-        what = f"the {problem.what} is not finite with {size} images per update"
+        images = "1 image" if size == 1 else f"{size} images"
+        what = f"the {problem.what} is not finite with {images} per update"
         advice = "choose a smaller rate: --set optimizer.lr=…"
         if not penalty <= LARGE_PENALTY:  # nan as well
             what += f"; λR(θ) is {penalty:.1e} before the first"

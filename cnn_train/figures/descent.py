@@ -1,6 +1,7 @@
 """Losses that fall: by updates made and by the clock, with many or few images per update."""
 
 from collections.abc import Mapping, Sequence
+from math import ceil, floor, log10
 from typing import Any
 
 from matplotlib import colormaps
@@ -12,6 +13,11 @@ from matplotlib.ticker import NullFormatter
 from .style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, add_legend, make_figure, style_axes
 
 COLOURS = (BLUE, ORANGE)
+
+SIDE_MARGIN = 0.16
+"""Of an axis of sizes, for the numbers beside the points."""
+
+MOST_FINE_DECADES = 3
 
 Points = Sequence[tuple[float, float]]
 
@@ -49,15 +55,15 @@ def draw_batch_sizes(
     """
     figure = make_figure(10.0, 7.2, title)
     (cosine, noise), (time, loss) = figure.subplots(2, 2)
-    _by_size(cosine, sizes, cosines)
+    _by_size(cosine, sizes, cosines, all_sizes=sizes)
     cosine.set_ylim(top=1.02)
     style_axes(cosine, title="Direction", x="images per update", y="cosine with the full gradient")
     label = "σ²/B · (N − B)/(N − 1)"
     noise.plot(sizes[:-1], law, color=GREY, linestyle="--", lw=1.2, label=label)
-    _by_size(noise, sizes[:-1], noises, label="measured", is_log=True)
+    _by_size(noise, sizes[:-1], noises, label="measured", all_sizes=sizes, is_log=True)
     style_axes(noise, title="Noise", x="images per update", y="‖g_B − g‖² / ‖g‖²")
     add_legend(noise)
-    _by_size(time, sizes, milliseconds, is_log=True)
+    _by_size(time, sizes, milliseconds, all_sizes=sizes, is_log=True)
     style_axes(time, title="Cost", x="images per update", y="ms per update")
     draw_losses(loss, losses)
     style_axes(loss, title="Training", x="seconds of training", y="loss per image")
@@ -85,23 +91,47 @@ def _plain_log(axis: Axis) -> None:
     axis.set_tick_params(which="minor", length=0)
 
 
+def round_numbers(low: float, high: float) -> list[float]:
+    """Return round numbers that enclose ``low`` and ``high`` (above 0), and those in between.
+
+    1, 2, 5, 10, … or, over many decades, powers of ten alone; two of them at least.
+    """
+    first, last = floor(log10(low)), ceil(log10(high))
+    digits = (1, 2, 5) if last - first <= MOST_FINE_DECADES else (1,)
+    numbers = [digit * 10.0**power for power in range(first, last + 1) for digit in digits]
+    start = max(i for i, number in enumerate(numbers) if number <= low)
+    end = min(i for i, number in enumerate(numbers) if number >= high and i > start)
+    return numbers[start : end + 1]
+
+
+def _round_log(axes: Axes) -> None:
+    """Make the y axis logarithmic, from one round number to another, each with its label."""
+    axes.set_yscale("log")
+    ticks = round_numbers(*axes.get_ylim())
+    axes.set_ylim(ticks[0], ticks[-1])
+    axes.set_yticks(ticks, [f"{tick:,g}" for tick in ticks])
+    axes.minorticks_off()
+
+
 def _by_size(
     axes: Axes,
     sizes: Sequence[int],
     values: Sequence[float],
     label: str | None = None,
     *,
+    all_sizes: Sequence[int],
     is_log: bool = False,
 ) -> None:
     """Draw values with the number beside each point, over sizes in powers of two."""
     axes.plot(sizes, values, color=BLUE, lw=1.8, marker="o", ms=4, label=label)
     axes.set_xscale("log", base=2)
-    axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    axes.set_xticks(all_sizes, [f"{size:,}" for size in all_sizes])
     axes.minorticks_off()
-    axes.margins(x=0.16, y=0.15)
+    span = (all_sizes[-1] / all_sizes[0]) ** SIDE_MARGIN
+    axes.set_xlim(all_sizes[0] / span, all_sizes[-1] * span)
+    axes.margins(y=0.15)
     if is_log:
-        axes.set_yscale("log")
-        _plain_log(axes.yaxis)
+        _round_log(axes)
     offset = (5, -11) if values[-1] > values[0] else (5, 5)  # points; off the line
     for size, value in zip(sizes, values, strict=True):
         text = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -17,13 +17,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import single_values_explained
+from ..errors import UsageError, single_values_explained
 from ..reproducibility import make_generator, seed_global_generators
 from ..session import Session
 from .timed_training import PIECE, Curve, loss_of_all, plain_session, train_for
 
 SIZES = (32, 64, 128, 256)
 """The slide's; the full sum comes on top."""
+
+LEAST_IMAGES = 2 * SIZES[0]
+"""A minibatch of more than half of the images is hardly another thing than all of them."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,13 @@ def compare_batch_sizes(
     num_draws: int,
     advance: Callable[[int], None] = lambda amount: None,
 ) -> BatchSizes:
-    """Measure gradients and train for about ``seconds`` with each size below ``num_images``."""
+    """Measure gradients and train for about ``seconds`` with each size, and with all images.
+
+    Sizes above half of ``num_images`` are left out. Raises UsageError where that leaves none.
+    """
+    sizes = sizes_below(min(num_images, len(session.batches.images)))
     first = plain_session(session, None, num_images)
     num_images = len(first.batches.images)
-    sizes = [size for size in SIZES if size < num_images]
     first_loss, full_P = loss_of_all(first), full_gradient(first)
     noises = [measure_noise(first, size, full_P, num_draws) for size in sizes]
     found = []
@@ -95,6 +101,16 @@ def compare_batch_sizes(
         has_batch_norm=any(isinstance(one, nn.BatchNorm2d) for one in first.model.modules()),
         sizes=tuple(found),
     )
+
+
+def sizes_below(num_images: int) -> list[int]:
+    """Return the sizes of which ``num_images`` make two minibatches at least."""
+    if num_images < LEAST_IMAGES:
+        raise UsageError(
+            f"{num_images} training images are too few to compare minibatches of {SIZES[0]} with "
+            f"all of them; take {LEAST_IMAGES} or more"
+        )
+    return [size for size in SIZES if 2 * size <= num_images]
 
 
 def measure_noise(

@@ -10,8 +10,12 @@ gradient, the minibatches have made N/B steps, each with a gradient that points 
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..errors import UsageError
 from ..session import Session
 from .timed_training import Curve, loss_of_all, plain_session, train_for
+
+USUAL_IMAGES = 1024
+"""So many are raced with unless the user asks for another number."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +33,32 @@ class Race:
 
 
 def race(session: Session, num_images: int, seconds: float) -> Race:
-    """Train both ways for about ``seconds`` each; the session's config says all else."""
-    minibatch_size = session.config.batch_size
-    vanilla, minibatch = (
-        plain_session(session, size, num_images) for size in (None, minibatch_size)
-    )
+    """Train both ways for about ``seconds`` each; the session's config says all else.
+
+    Raises UsageError where the config's minibatch is no smaller than all the images.
+    """
+    vanilla = plain_session(session, None, num_images)
+    check_minibatch(session.config.batch_size, num_images, len(session.batches.images))
+    minibatch = plain_session(session, session.config.batch_size, num_images)
     first_loss = loss_of_all(vanilla)
     return Race(
         num_images=len(vanilla.batches.images),
         lr=session.config.optimizer.lr,
         vanilla=train_for(vanilla, seconds, first_loss),
         minibatch=train_for(minibatch, seconds, first_loss),
+    )
+
+
+def check_minibatch(batch_size: int, num_images: int, num_all: int) -> None:
+    """Refuse a race of all images against all images; blame what is out of the ordinary."""
+    if batch_size < min(num_images, num_all):
+        return
+    if batch_size < min(USUAL_IMAGES, num_all):
+        raise UsageError(
+            f"--images {num_images}: minibatches of {batch_size} (batch_size) must be a part of "
+            "them; take more images"
+        )
+    raise UsageError(
+        f"batch_size {batch_size}: minibatches must be a part of the "
+        f"{min(num_images, num_all):,} images of the race; take a smaller one: --set batch_size=…"
     )

@@ -8,83 +8,78 @@ What to look at: the outputs of the layers should neither vanish nor explode fro
 last, nor should the gradients on their way back; and an update should change the weights by about a
 thousandth of their size: far more is a rate too large, far less one too small.
 
-The step is the session's own, made by the project's training loop; hooks take the figures.
+The step is the session's own, made by the project's training loop; hooks take the figures. Where
+gradients add up over several pieces (full-batch descent), the step is that of all of them.
 
 Shape letters: B minibatch.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from ..device import with_autocast
-from ..errors import single_values_explained
-from ..models.summary import is_layer
+from ..divergence import NotFiniteError
+from ..errors import DivergedError, single_values_explained
+from ..metrics import Tally
 from ..profile_step import divergence_explained, time_phases
 from ..session import Session
+from .layer_sizes import LayerSizes, WatchedLayer, norm, watched_layers
+from .watched_update import Change, KeepingGuard, watched_update
 
 TIMED_STEPS = 3
 
-
-@dataclass(frozen=True)
-class LayerSizes:
-    """The sizes of a layer's output and weights in one step.
-
-    output_rms and output_gradient_rms: root mean square of the output's values and of dL/d(value).
-    zeros: share of the values that are exactly 0. The norms are of all the layer's own parameters
-    together: before the step, of the gradient, and of the change; None where it has none.
-    """
-
-    name: str
-    kind: str
-    output_shape: tuple[int, ...]
-    output_rms: float
-    zeros: float
-    output_gradient_rms: float | None
-    weight_norm: float | None
-    gradient_norm: float | None
-    update_norm: float | None
-
-    @property
-    def update_ratio(self) -> float | None:
-        """‖Δθ‖ / ‖θ‖; None without parameters, and where all of them were 0."""
-        if self.update_norm is None or not self.weight_norm:
-            return None
-        return self.update_norm / self.weight_norm
+USUAL_RATIO = 1e-3
+"""‖Δθ‖/‖θ‖ of an update that is neither too large nor too small: a rule of thumb (CS231n)."""
 
 
 @dataclass(frozen=True)
 class EntryStep:
-    """One number of a parameter tensor before and after: ``descent`` is −η g."""
+    """One number of a parameter tensor before and after: ``descent`` is −η g.
+
+    gradient: dL/dθ. clipped_gradient: the g of the update, which clip_grad_norm may have shortened.
+    """
 
     parameter: str
     index: tuple[int, ...]
     before: float
     gradient: float
+    clipped_gradient: float
     descent: float
     after: float
 
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """All that one step did. num_plain: how many numbers moved by exactly −η g, in float32."""
+    """All that one step did, on batch_size images in num_pieces.
+
+    gradient_norm: of dL/dθ. clipped_norm: what clip_grad_norm shortened it to, None where it did
+    not. num_plain: how many numbers moved by exactly −η g, in float32, with the shortened g.
+    phase_seconds: of the one piece of timed_images, and of an update; empty where what came after
+    the step was not finite, as ``diverges`` then says.
+    """
 
     batch_size: int
+    num_pieces: int
     lr: float
+    lr_factor: float
     loss: float
     penalty: float
     total: float
     num_correct: int
+    gradient_norm: float
+    clipped_norm: float | None
     layers: tuple[LayerSizes, ...]
     entries: tuple[EntryStep, ...]
     num_numbers: int
     num_plain: int
-    phase_seconds: dict[str, float]
+    timed_images: int
+    phase_seconds: dict[str, float] = field(default_factory=dict)
+    diverges: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``learn step --json`` prints."""
@@ -92,124 +87,82 @@ class TrainingStep:
         return asdict(self) | {"layers": layers}
 
 
-@dataclass(frozen=True)
-class Change:
-    """One parameter around the update: before, its gradient and its rate, after."""
+def take_step(
+    session: Session, num_entries: int, advance: Callable[[int], None] = lambda amount: None
+) -> TrainingStep:
+    """Make the first update as ``fit`` would, and say what happened; then time its phases.
 
-    before: Tensor
-    gradient: Tensor
-    lr: float
-    after: Tensor
-
-    @property
-    def plain(self) -> Tensor:
-        """Where plain SGD, in the same float32, would have put it: θ − η g."""
-        return torch.add(self.before, self.gradient, alpha=-self.lr)
-
-
-def take_step(session: Session, num_entries: int) -> TrainingStep:
-    """Train on the first minibatch as ``fit`` would, and say what happened; then time more steps.
-
-    Full-batch descent takes its first piece as if it were all. The session is used up. Raises
-    DivergedError where a loss or gradient of these steps is not finite.
+    ``advance`` hears of every piece. The session is used up. Raises DivergedError where the loss
+    or the gradient of the step is not finite.
     """
-    session = with_one_minibatch(session)
-    with divergence_explained(session):
-        return _take_step(session, num_entries)
+    session = with_one_update(session)
+    taken: TrainingStep | None = None
+    try:
+        with divergence_explained(session):
+            taken = _take_step(session, num_entries, advance)
+            return replace(taken, phase_seconds=time_phases(standing(session), TIMED_STEPS))
+    except DivergedError as problem:
+        if taken is None:
+            raise
+        return replace(taken, diverges=str(problem))
 
 
-def _take_step(session: Session, num_entries: int) -> TrainingStep:
-    outputs: dict[str, tuple[Tensor, list[Tensor]]] = {}
-    changes: dict[str, Change] = {}
+def _take_step(session: Session, num_entries: int, advance: Callable[[int], None]) -> TrainingStep:
+    guard, tally = KeepingGuard(session), Tally.zero()
     with ExitStack() as stack:
-        stack.enter_context(watched_outputs(session.model, outputs))
-        stack.enter_context(watched_update(session, changes))
+        watched = stack.enter_context(watched_layers(session.model))
+        changes = stack.enter_context(watched_update(session, guard))
         stack.enter_context(single_values_explained())
-        (tally,) = session.train_rest_of_epoch()
-    layers = [
-        measure_layer(name, session.model.get_submodule(name), *seen, changes)
-        for name, seen in outputs.items()
-    ]
+        for piece in replace(session, before_update=guard).train_rest_of_epoch():
+            tally += piece
+            advance(1)
+    gradient_norm = norm([one.gradient for one in changes.values()]) or 0.0
+    if not all(one.after.isfinite().all() for one in changes.values()):
+        raise NotFiniteError("weight after the update", gradient_norm, 0)
     plain = [change.plain == change.after for change in changes.values()]
+    is_clipped = any(not torch.equal(one.gradient, one.clipped) for one in changes.values())
+    clipped_norm = norm([one.clipped for one in changes.values()])
+    first = session.batches.plan[0]
     return TrainingStep(
         batch_size=tally.num_examples,
+        num_pieces=len(session.batches.plan),
         lr=session.optimizer.param_groups[0]["lr"],
+        lr_factor=session.schedule(session.step),
         loss=tally.loss,
         penalty=tally.penalty,
         total=tally.loss + tally.penalty,
         num_correct=int(tally.num_correct),
-        layers=tuple(layers),
+        gradient_norm=gradient_norm,
+        clipped_norm=clipped_norm if is_clipped else None,
+        layers=tuple(measure_layer(session, *layer, changes) for layer in watched.items()),
         entries=tuple(choose_entries(changes, num_entries)),
         num_numbers=sum(same.numel() for same in plain),
         num_plain=sum(int(same.sum()) for same in plain),
-        phase_seconds=time_phases(session, TIMED_STEPS),
+        timed_images=first.stop - first.start,
     )
 
 
-def with_one_minibatch(session: Session) -> Session:
-    """Cut the epoch down to its first minibatch, which makes an update; leave out compilation."""
-    first = replace(session.batches.plan[0], share=1.0, completes_update=True)
+def with_one_update(session: Session) -> Session:
+    """Cut the epoch down to its first update; leave out compilation."""
+    plan = session.batches.plan
+    added_up = list(takewhile(lambda piece: not piece.completes_update, plan))
     forward = with_autocast(session.model, session.device, session.precision)
-    return replace(session, batches=replace(session.batches, plan=(first,)), forward=forward)
+    batches = replace(session.batches, plan=plan[: len(added_up) + 1])
+    return replace(session, batches=batches, forward=forward)
 
 
-@contextmanager
-def watched_outputs(
-    model: nn.Module, outputs: dict[str, tuple[Tensor, list[Tensor]]]
-) -> Iterator[None]:
-    """Keep every layer's output, and a list for its gradient, by the layer's name."""
-
-    def keep(name: str, module: nn.Module, inputs: Any, output: Tensor) -> None:
-        gradients: list[Tensor] = []
-        if output.requires_grad:
-            output.register_hook(gradients.append)  # type: ignore[no-untyped-call]
-        outputs[name] = (output.detach(), gradients)
-
-    with ExitStack() as stack:
-        for name, module in model.named_modules():
-            if is_layer(module):
-                hook = module.register_forward_hook(partial(keep, name))
-                stack.callback(hook.remove)
-        yield
-
-
-@contextmanager
-def watched_update(session: Session, changes: dict[str, Change]) -> Iterator[None]:
-    """Keep every parameter's value before and after the update, its gradient and its rate."""
-    optimizer = session.optimizer
-    names = {parameter: name for name, parameter in session.model.named_parameters()}
-    before: dict[str, tuple[Tensor, Tensor, float]] = {}
-
-    def keep_before(*_: Any) -> None:
-        for group in optimizer.param_groups:
-            for one in group["params"]:
-                if one.grad is not None:
-                    pair = (one.detach().clone(), one.grad.clone())
-                    before[names[one]] = (*pair, group["lr"])
-
-    def keep_after(*_: Any) -> None:
-        for name, values in before.items():
-            changes[name] = Change(*values, session.model.get_parameter(name).detach().clone())
-
-    hooks = (
-        optimizer.register_step_pre_hook(keep_before),
-        optimizer.register_step_post_hook(keep_after),
-    )
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+def standing(session: Session) -> Session:
+    """Make every piece an update at the rate 0: it takes the same time, and the weights stay."""
+    first = replace(session.batches.plan[0], share=1.0, completes_update=True)
+    batches = replace(session.batches, plan=(first,))
+    return replace(session, batches=batches, schedule=lambda step: 0.0)
 
 
 def measure_layer(
-    name: str,
-    module: nn.Module,
-    output: Tensor,
-    gradients: list[Tensor],
-    changes: dict[str, Change],
+    session: Session, name: str, watched: WatchedLayer, changes: dict[str, Change]
 ) -> LayerSizes:
     """Put the sizes of one layer together."""
+    module = session.model.get_submodule(name)
     own = [
         f"{name}.{short}" if name else short for short, _ in module.named_parameters(recurse=False)
     ]
@@ -217,29 +170,14 @@ def measure_layer(
     return LayerSizes(
         name=name,
         kind=type(module).__name__,
-        output_shape=tuple(output.shape[1:]),
-        output_rms=rms(output),
-        zeros=float((output == 0).float().mean()),
-        output_gradient_rms=rms(sum_of(gradients)) if gradients else None,
+        output_shape=watched.output_shape,
+        output_rms=watched.outputs.rms,
+        zeros=watched.outputs.num_zeros / watched.outputs.count,
+        output_gradient_rms=watched.gradients.rms if watched.gradients.count else None,
         weight_norm=norm([one.before for one in moved]),
         gradient_norm=norm([one.gradient for one in moved]),
         update_norm=norm([one.after - one.before for one in moved]),
     )
-
-
-def sum_of(gradients: list[Tensor]) -> Tensor:
-    """Add what reached a tensor; autograd has done so already, and calls once."""
-    return torch.stack([one.float() for one in gradients]).sum(0)
-
-
-def rms(values: Tensor) -> float:
-    """Return the root of the mean square."""
-    return float(values.float().square().mean().sqrt())
-
-
-def norm(tensors: list[Tensor]) -> float | None:
-    """Return the Euclidean length of all tensors together; None without any."""
-    return float(torch.stack([one.norm() for one in tensors]).norm()) if tensors else None
 
 
 def choose_entries(changes: dict[str, Change], num_entries: int) -> Iterator[EntryStep]:
@@ -251,6 +189,6 @@ def choose_entries(changes: dict[str, Change], num_entries: int) -> Iterator[Ent
         change = changes[name]
         flat = change.gradient.abs().flatten().argmax().cpu()
         index = tuple(int(axis) for axis in torch.unravel_index(flat, change.gradient.shape))
-        slope = float(change.gradient[index])
+        slopes = float(change.gradient[index]), float(change.clipped[index])
         before, after = float(change.before[index]), float(change.after[index])
-        yield EntryStep(name, index, before, slope, -change.lr * slope, after)
+        yield EntryStep(name, index, before, *slopes, -change.lr * slopes[1], after)

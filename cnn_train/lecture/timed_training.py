@@ -11,6 +11,7 @@ from statistics import fmean
 import torch
 
 from ..data.augment import AugmentConfig
+from ..data.batches import plan_epoch
 from ..data.image_set import ImageSet
 from ..data.progressive_size import ProgressiveSizeConfig
 from ..errors import UsageError, single_values_explained
@@ -66,7 +67,8 @@ class Curve:
 def plain_session(session: Session, batch_size: int | None, num_images: int) -> Session:
     """Build a session like the given one that follows the plain rule on ``num_images`` of its.
 
-    ``batch_size`` None: all images make one update. Equal seeds give equal first weights.
+    ``batch_size`` None: all images make one update. Every minibatch is of just that size: what
+    an epoch leaves over comes in another epoch's order. Equal seeds give equal first weights.
     """
     config = session.config
     lr, factors = config.optimizer.lr, config.optimizer.lr_factors
@@ -86,7 +88,11 @@ def plain_session(session: Session, batch_size: int | None, num_images: int) -> 
         }
     )
     images = some_images(session.batches.images, num_images, config.seed)
-    return build_session(plain, images, session.val_images, session.device)
+    built = build_session(plain, images, session.val_images, session.device)
+    if batch_size is None:
+        return built
+    whole = plan_epoch(len(images) // batch_size * batch_size, batch_size)
+    return replace(built, batches=replace(built.batches, plan=whole))
 
 
 def some_images(images: ImageSet, num_images: int, seed: int) -> ImageSet:

@@ -7,7 +7,7 @@ from torch import nn
 from torch.optim import AdamW, Optimizer
 
 from .learning_rates import MOST_LR, parameter_groups
-from .optimizer import OptimizerConfig
+from .optimizer import OptimizerConfig, UpdateRule
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -42,6 +42,23 @@ class AdamWConfig(OptimizerConfig):
     def decay(self) -> str | None:
         """Name ``weight_decay`` where it is above zero."""
         return "weight_decay" if self.weight_decay > 0 else None
+
+    def update_rules(self) -> tuple[UpdateRule, ...]:
+        """Return the rule; λ_w is the decay, which shrinks θ past the running means."""
+        values = {"β₁": self.betas[0], "β₂": self.betas[1], "ε": self.eps}
+        means = "m and v are 0 before the first, for which t = 1"
+        rest = (
+            "m ← β₁ m + (1 − β₁) g",
+            "v ← β₂ v + (1 − β₂) g²",
+            "θ ← θ − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)",
+        )
+        if not self.weight_decay:
+            return (UpdateRule(rest, self.lr, values, means),)
+        decayed, decay = ("θ ← θ − η λ_w θ", *rest), {"λ_w": self.weight_decay}
+        return (
+            UpdateRule(decayed, self.lr, values | decay, means, "weights"),
+            UpdateRule(rest, self.lr, values, means, "biases and norms"),
+        )
 
     def build(self, model: nn.Module) -> Optimizer:
         """Build torch's AdamW; weights decay, biases and norms do not."""

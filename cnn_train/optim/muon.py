@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from ..device import multiplies_bfloat16
 from .learning_rates import MOST_LR, parameter_groups
-from .optimizer import OptimizerConfig
+from .optimizer import OptimizerConfig, UpdateRule
 
 # p(σ) = aσ + bσ³ + cσ⁵ has the steepest slope at 0 that keeps σ within about [0.7, 1.2] (Jordan).
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
@@ -129,6 +129,22 @@ class MuonConfig(OptimizerConfig):
     def decay(self) -> str | None:
         """Name ``sgd_decay`` where it is above zero."""
         return "sgd_decay" if self.sgd_decay > 0 else None
+
+    def update_rules(self) -> tuple[UpdateRule, ...]:
+        """Return the rule of filters, and that of everything else, where d is the decay."""
+        first = "v is 0 before the first"
+        filters = ("v ← μ v + g", "θ ← √n θ / ‖θ‖", "θ ← θ − η orthogonal(g + μ v)")
+        names = f"{first}; n: the layer's filters; orthogonal(U S Vᵀ) is about U Vᵀ"
+        rest: tuple[str, ...] = ("v ← μ v + g", "θ ← θ − η (g + μ v)")
+        values = {"μ": self.sgd_momentum}
+        if self.sgd_decay:
+            rest = ("g ← g + d θ / η₁", *rest)
+            values["d"] = self.sgd_decay
+        full = "; η₁: η without the schedule's factor" if self.sgd_decay else ""
+        return (
+            UpdateRule(filters, self.lr, {"μ": self.momentum}, names, "filters"),
+            UpdateRule(rest, self.sgd_lr, values, first + full, "biases, norms and the last layer"),
+        )
 
     def build(self, model: nn.Module) -> Optimizer:
         """Build Muon; filters are the weights of convolutions and linear layers but the last."""

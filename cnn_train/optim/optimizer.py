@@ -6,6 +6,7 @@ would be added to the wrong weights, silently.
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pydantic import Field
@@ -14,6 +15,22 @@ from torch.optim import Optimizer
 
 from ..config.base import Config
 from .learning_rates import MOST_LR, Factor
+
+
+@dataclass(frozen=True)
+class UpdateRule:
+    """What an update does to some parameters, as formulas in the order in which they apply.
+
+    θ: a parameter tensor; g: its gradient, λR(θ) included; η: ``lr`` times the schedule's factor.
+    values: the other constants, by symbol. names: what is no constant, in words. Velocities and
+    running means are 0 at first; t counts the updates from 1.
+    """
+
+    formulas: tuple[str, ...]
+    lr: float
+    values: dict[str, float] = field(default_factory=dict)
+    names: str = ""
+    applies_to: str = ""
 
 
 class OptimizerConfig(Config, ABC):
@@ -42,6 +59,10 @@ class OptimizerConfig(Config, ABC):
     def decay(self) -> str | None:
         """The name of the setting that shrinks weights in this optimiser, if it does."""
         return None
+
+    @abstractmethod
+    def update_rules(self) -> tuple[UpdateRule, ...]:
+        """Say what an update with these settings does, part by part of the network."""
 
     @abstractmethod
     def build(self, model: nn.Module) -> Optimizer:

@@ -7,7 +7,9 @@ from torch import nn
 from torch.optim import SGD, Optimizer
 
 from .learning_rates import parameter_groups
-from .optimizer import OptimizerConfig
+from .optimizer import OptimizerConfig, UpdateRule
+
+PLAIN = ("θ ← θ − η g",)
 
 
 class SGDConfig(OptimizerConfig):
@@ -40,6 +42,14 @@ class SGDConfig(OptimizerConfig):
             )
         return self
 
+    def update_rules(self) -> tuple[UpdateRule, ...]:
+        """Return the rule: plain, with a velocity, or with one look ahead along it."""
+        if self.momentum == 0:
+            return (UpdateRule(PLAIN, self.lr),)
+        step = "θ ← θ − η (g + μ v)" if self.nesterov else "θ ← θ − η v"
+        values = {"μ": self.momentum}
+        return (UpdateRule(("v ← μ v + g", step), self.lr, values, "v is 0 before the first"),)
+
     def build(self, model: nn.Module) -> Optimizer:
         """Build torch's SGD."""
         groups = parameter_groups(model, self.lr_factors, lambda *_: {"lr": self.lr})
@@ -52,6 +62,10 @@ class GDConfig(OptimizerConfig):
     name: Literal["gd"] = "gd"
 
     full_batch: ClassVar[bool] = True
+
+    def update_rules(self) -> tuple[UpdateRule, ...]:
+        """Return the plain rule: what is special is which images make g."""
+        return (UpdateRule(PLAIN, self.lr, names="g is that of all training images"),)
 
     def build(self, model: nn.Module) -> Optimizer:
         """Build torch's SGD without momentum; whoever calls it sums the gradient over the epoch."""

@@ -4,12 +4,14 @@ import pytest
 import torch
 
 from cnn_train.data.image_set import ImageSet
+from cnn_train.errors import UsageError
 from cnn_train.lecture.batch_size import (
     compare_batch_sizes,
     full_gradient,
     gradient_of,
     left_out,
     measure_noise,
+    sizes_below,
 )
 from cnn_train.lecture.timed_training import plain_session
 from cnn_train.session import Session, build_session
@@ -72,18 +74,28 @@ def test_the_same_seed_draws_the_same_minibatches(linear_session: Session) -> No
     assert first == second
 
 
-def test_every_size_below_the_number_of_images_is_compared_and_all_of_them_last(
+def test_every_size_up_to_half_of_the_images_is_compared_and_all_of_them_last(
     make_config: Callable[..., object], make_images: Callable[..., ImageSet], cpu: object
 ) -> None:
     config = make_config(model={"name": "linear"})
-    session = build_session(config, make_images(100), make_images(12, seed=1), cpu)  # type: ignore[arg-type]
+    session = build_session(config, make_images(129), make_images(12, seed=1), cpu)  # type: ignore[arg-type]
     advanced: list[int] = []
     found = compare_batch_sizes(session, 1000, 0, 2, advanced.append)
     assert [one.batch_size for one in found.sizes] == [32, 64, None]
-    assert found.num_images == 100 and advanced == [1, 1, 1]
+    assert found.num_images == 129 and advanced == [1, 1, 1]
     assert (found.sizes[-1].gradient.cosine, found.sizes[-1].gradient.noise) == (1, 0)
     first, second = found.law
-    assert first / second == pytest.approx(2 * (68 / 36))
+    assert first / second == pytest.approx(2 * (97 / 65))
     assert not found.has_batch_norm
+    for one in found.sizes:
+        assert one.curve.num_images == (one.batch_size or 129) * one.curve.num_updates
     before = [one.curve.points[0].loss for one in found.sizes]
     assert before == pytest.approx([before[-1]] * 3, rel=0.2)  # from the same weights
+
+
+def test_a_size_of_which_the_images_make_no_two_minibatches_is_left_out() -> None:
+    assert sizes_below(64) == sizes_below(127) == [32]
+    assert sizes_below(128) == [32, 64]
+    assert sizes_below(511) == [32, 64, 128] and sizes_below(10**6) == [32, 64, 128, 256]
+    with pytest.raises(UsageError, match=r"63 training images are too few .* take 64 or more"):
+        sizes_below(63)

@@ -1,8 +1,11 @@
+import inspect
 from collections.abc import Callable
 
 import pytest
 
-from cnn_train.lecture.descent import race
+from cnn_train.cli.learn.descent import descent
+from cnn_train.errors import UsageError
+from cnn_train.lecture.descent import USUAL_IMAGES, race
 from cnn_train.lecture.timed_training import plain_session
 from cnn_train.session import Session
 
@@ -37,3 +40,30 @@ def test_both_begin_with_the_loss_of_all_images_at_the_first_weights(start: Star
     first_loss = pytest.approx(twin.loss_fn(scores_NK, images.labels_N).item(), rel=1e-5)
     assert [one.points[0].loss for one in (found.vanilla, found.minibatch)] == [first_loss] * 2
     assert found.minibatch.points[0] == found.vanilla.points[0]
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "num_images", "blamed"),
+    [
+        (32, 32, "batch_size 32: minibatches must be a part of the 32 images of the race"),
+        (2000, 20, "batch_size 2000: minibatches must be a part of the 20 images of the race"),
+        (2000, 5000, "batch_size 2000: minibatches must be a part of the 32 images of the race"),
+        (20, 20, "--images 20: minibatches of 20 .batch_size. must be a part of them"),
+        (31, 8, "--images 8: minibatches of 31 .batch_size. must be a part of them"),
+    ],
+)
+def test_a_race_of_all_images_against_all_images_is_refused(
+    start: Start, batch_size: int, num_images: int, blamed: str
+) -> None:
+    with pytest.raises(UsageError, match=blamed):
+        race(start(batch_size=batch_size), num_images, 0)
+
+
+def test_one_image_less_than_all_is_a_minibatch_of_just_so_many(start: Start) -> None:
+    found = race(start(batch_size=31), 32, 0)
+    assert found.minibatch.batch_size == 31
+    assert found.minibatch.num_images == 31 * found.minibatch.num_updates
+
+
+def test_the_usual_number_of_images_is_the_commands_default() -> None:
+    assert inspect.signature(descent).parameters["images"].default == USUAL_IMAGES

@@ -1,11 +1,13 @@
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from cnn_train.lecture.step import take_step, with_one_minibatch
+from cnn_train.errors import DivergedError
+from cnn_train.lecture.step import standing, take_step, with_one_update
 from cnn_train.session import Session
 
 Start = Callable[..., Session]
@@ -84,11 +86,33 @@ def test_rates_of_single_layers_are_taken_into_account(start: Start) -> None:
     assert taken.num_plain == taken.num_numbers
 
 
-def test_a_clipped_gradient_is_the_one_that_the_update_followed(start: Start) -> None:
-    taken = take_step(start(optimizer=PLAIN, clip_grad_norm=1e-3), 1)
+@pytest.mark.usefixtures("first_weights")
+def test_where_a_gradient_is_clipped_the_true_one_is_shown_beside_it(start: Start) -> None:
+    """Against the same step without clipping: only the update is another."""
+    free = take_step(start(optimizer=PLAIN), 4)
+    taken = take_step(start(optimizer=PLAIN, clip_grad_norm=1e-3), 4)
+    assert free.clipped_norm is None and taken.clipped_norm == pytest.approx(1e-3, rel=1e-3)
+    assert taken.gradient_norm == free.gradient_norm > 0.1
     norms = [one.gradient_norm for one in taken.layers if one.gradient_norm is not None]
-    assert math.hypot(*norms) == pytest.approx(1e-3, rel=1e-3)
+    assert math.hypot(*norms) == pytest.approx(taken.gradient_norm)
+    share = taken.clipped_norm / taken.gradient_norm
+    for one, other in zip(taken.entries, free.entries, strict=True):
+        assert one.gradient == other.gradient == other.clipped_gradient
+        assert one.clipped_gradient == pytest.approx(share * one.gradient, rel=1e-4)
+        assert one.descent == -taken.lr * one.clipped_gradient
+    for layer, unclipped in zip(taken.layers, free.layers, strict=True):
+        assert layer.gradient_norm == unclipped.gradient_norm
+        assert layer.output_gradient_rms == unclipped.output_gradient_rms
+        if layer.update_norm is not None and layer.gradient_norm is not None:
+            expected = taken.lr * share * layer.gradient_norm
+            assert layer.update_norm == pytest.approx(expected, rel=0.05)  # float32 of θ
     assert taken.num_plain == taken.num_numbers
+
+
+def test_a_gradient_that_is_short_enough_is_not_said_to_be_clipped(start: Start) -> None:
+    taken = take_step(start(optimizer=PLAIN, clip_grad_norm=1e6), 1)
+    assert taken.clipped_norm is None
+    assert taken.entries[0].gradient == taken.entries[0].clipped_gradient
 
 
 @pytest.mark.usefixtures("first_weights")
@@ -142,9 +166,69 @@ def test_the_phases_of_a_step_are_timed(start: Start) -> None:
     assert all(value >= 0 for value in seconds.values()) and seconds["backward"] > 0
 
 
-def test_full_batch_descent_shows_its_first_piece_as_a_whole_update(start: Start) -> None:
+@pytest.mark.usefixtures("first_weights")
+@pytest.mark.parametrize("loss", ["hinge", "cross_entropy"])
+def test_full_batch_descent_is_the_step_of_all_images_together(start: Start, loss: str) -> None:
+    """Against SGD whose minibatch is all of them, and against a run's own epoch of descent."""
+    same = {"loss": {"name": loss}, "augment": {"flip": "none", "translate": 0, "cutout": 0}}
+    session = start(optimizer={"name": "gd", "lr": 0.05}, **same)
+    run = start(optimizer={"name": "gd", "lr": 0.05}, **same)
+    whole = take_step(start(optimizer=PLAIN, batch_size=32, **same), 4)
+    advanced: list[int] = []
+    taken = take_step(session, 4, advanced.append)
+    for _ in run.train_rest_of_epoch():
+        pass
+    after, expected = state_of(session), state_of(run)
+    assert all(torch.equal(after[name], value) for name, value in expected.items())
+    assert (taken.batch_size, taken.num_pieces, taken.timed_images) == (32, 4, 8)
+    assert (whole.batch_size, whole.num_pieces, whole.timed_images) == (32, 1, 32)
+    assert taken.num_correct == whole.num_correct and advanced == [1, 1, 1, 1]
+    for name in ("loss", "penalty", "total", "gradient_norm"):
+        assert getattr(taken, name) == pytest.approx(getattr(whole, name), rel=1e-5), name
+    assert taken.num_plain == taken.num_numbers
+    sizes = ("output_rms", "zeros", "output_gradient_rms", "weight_norm", "update_norm")
+    for one, other in zip(taken.layers, whole.layers, strict=True):
+        for name in sizes:
+            if (size := getattr(other, name)) is not None:
+                assert getattr(one, name) == pytest.approx(size, rel=1e-4, abs=1e-9), name
+    for entry, other_entry in zip(taken.entries, whole.entries, strict=True):
+        assert entry.index == other_entry.index
+        assert entry.gradient == pytest.approx(other_entry.gradient, rel=1e-4)
+
+
+def test_the_steps_that_are_timed_leave_the_weights_where_they_are(start: Start) -> None:
     session = start(optimizer={"name": "gd", "lr": 0.05})
-    (piece,) = with_one_minibatch(session).batches.plan
+    timed = standing(with_one_update(session))
+    (piece,) = timed.batches.plan
     assert (piece.share, piece.completes_update) == (1.0, True)
-    taken = take_step(session, 1)
-    assert taken.num_plain == taken.num_numbers and taken.batch_size == 8
+    before = state_of(session)
+    for _ in timed.train_rest_of_epoch():
+        pass
+    assert all(torch.equal(value, before[name]) for name, value in state_of(session).items())
+
+
+def test_a_step_after_which_the_loss_is_not_finite_is_shown_all_the_same(start: Start) -> None:
+    sections = {"optimizer": PLAIN | {"lr": 1e30}, "regularization": {"kind": "l2"}}
+    taken = take_step(start(**sections), 2)
+    assert taken.diverges is not None and "choose a smaller rate" in taken.diverges
+    assert taken.phase_seconds == {}
+    small = take_step(start(optimizer=PLAIN, regularization={"kind": "l2"}), 2)
+    assert small.diverges is None and small.phase_seconds
+    assert (taken.loss, taken.penalty) == (small.loss, small.penalty)
+    assert taken.entries[0].gradient == small.entries[0].gradient
+    norms = [one.update_norm for one in taken.layers if one.update_norm]
+    assert all(1e20 < one < math.inf for one in norms)
+
+
+@pytest.mark.parametrize(
+    ("sections", "advice"),
+    [
+        ({"regularization": {"kind": "l2", "strength": 1e36}}, "choose a smaller λ"),
+        ({"loss": {"name": "hinge", "margin": 1e38}}, "choose a smaller rate"),
+    ],
+)
+def test_a_first_step_that_is_not_finite_is_refused(
+    start: Start, sections: dict[str, Any], advice: str
+) -> None:
+    with pytest.raises(DivergedError, match=advice):
+        take_step(start(**sections), 1)

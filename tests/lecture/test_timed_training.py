@@ -32,7 +32,18 @@ def test_all_sizes_start_from_the_same_weights_images_and_rate(start: Start) -> 
         (group,) = other.optimizer.param_groups
         assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.07, 0, 0)
         assert {other.schedule(i) for i in range(3)} == {1.0}
-    assert [one.updates_per_epoch for one in sessions] == [5, 2, 1]
+    assert [one.updates_per_epoch for one in sessions] == [5, 1, 1]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 16, 19, 20])
+def test_every_minibatch_is_of_the_size_that_is_named(start: Start, batch_size: int) -> None:
+    """20 images: what an epoch leaves over belongs to another epoch."""
+    session = plain_session(start(), batch_size, 20)
+    sizes = [len(batch.labels_B) for batch in session.batches.epoch(0)]
+    assert sizes == [batch_size] * (20 // batch_size)
+    seen = {i for epoch in range(60) for p in range(len(sizes))
+            for i in session.batches.examples_of(epoch, p)}  # fmt: skip
+    assert seen == set(range(20))
 
 
 def test_a_curve_of_full_batches_holds_the_losses_of_gradient_descent(start: Start) -> None:
@@ -84,9 +95,10 @@ def test_many_points_become_few_by_averaging_neighbours_but_for_the_first() -> N
     assert thin_out(points[:5]) == tuple(points[:5])
 
 
-def test_a_rate_that_diverges_is_one_line_of_advice(start: Start) -> None:
-    session = plain_session(start(optimizer={"name": "sgd", "lr": 1e30}), 8, 32)
-    with pytest.raises(DivergedError, match="with 8 images per update; choose a smaller rate"):
+@pytest.mark.parametrize(("size", "images"), [(8, "8 images"), (1, "1 image")])
+def test_a_rate_that_diverges_is_one_line_of_advice(start: Start, size: int, images: str) -> None:
+    session = plain_session(start(optimizer={"name": "sgd", "lr": 1e30}), size, 32)
+    with pytest.raises(DivergedError, match=f"with {images} per update; choose a smaller rate"):
         train_for(session, 0.1, 2.5)
 
 

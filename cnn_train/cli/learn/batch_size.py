@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 def batch_size(
     config: ConfigOption,
     overrides: SetOption = None,
-    images: Annotated[int, typer.Option("--images", min=33, help="Training images to use.")] = 1024,
+    images: Annotated[
+        int,
+        typer.Option("--images", min=64, help="Training images to use; sizes up to half of them."),
+    ] = 1024,
     seconds: Annotated[
         float, typer.Option("--seconds", min=0, help="Of training with each size.")
     ] = 4,
@@ -44,14 +47,14 @@ def batch_size(
     out: PictureOption = None,
 ) -> None:
     """Compare minibatches of 32 to 256 and all images: gradient, noise, time, training."""
-    from ...lecture.batch_size import SIZES, compare_batch_sizes
+    from ...lecture.batch_size import compare_batch_sizes, sizes_below
     from ..console import print_json, progress
     from ..untrained_session import build_untrained_session
 
     check_picture(out)
     session = build_untrained_session(config, overrides, device, data_dir, offline)
     num_images = min(images, len(session.batches.images))
-    num_sizes = sum(size < num_images for size in SIZES) + 1
+    num_sizes = len(sizes_below(num_images)) + 1
     with progress(f"training for {seconds:g} s with each size", num_sizes) as advance:
         found = compare_batch_sizes(session, num_images, seconds, draws, advance)
     title = f"{session.config.model.name}, {session.config.loss.name}"
@@ -97,9 +100,10 @@ def _show(title: str, found: "BatchSizes") -> None:
 
 
 def _explain(found: "BatchSizes") -> None:
+    draws = "of one draw" if found.num_draws == 1 else f"mean of {found.num_draws} draws"
     show_text(
-        f"\ncosine: between g_B and the gradient g of all images at the first weights, mean of "
-        f"{found.num_draws} draws.\nnoise: mean ‖g_B − g‖² / ‖g‖². It falls as 1/B: the noise of "
+        "\ncosine: between g_B and the gradient g of all images at the first weights, "
+        f"{draws}.\nnoise: mean ‖g_B − g‖² / ‖g‖². It falls as 1/B: the noise of "
         "one image, B × noise × (N − 1)/(N − B), is the same for all sizes but for chance."
     )
     if found.has_batch_norm:

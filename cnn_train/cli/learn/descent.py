@@ -84,7 +84,7 @@ def _show(title: str, found: "Race") -> None:
 def _named(found: "Race") -> "dict[str, Curve]":
     return {
         f"all {found.num_images:,} images": found.vanilla,
-        f"minibatches of {found.minibatch.batch_size}": found.minibatch,
+        f"minibatches of {found.minibatch.batch_size:,}": found.minibatch,
     }
 
 
