@@ -19,8 +19,15 @@ class Sgd(Config):
     lr: float = Field(default=0.1, gt=0, description="learning rate, > 0")
 
 
+class Gd(Config):
+    name: Literal["gd"] = "gd"
+
+
+OPTIMIZERS = {"sgd": Sgd, "gd": Gd}
+
+
 class Experiment(Config):
-    optimizer: tagged_union({"sgd": Sgd}, tag="name", default="sgd") = Field(  # type: ignore[valid-type]
+    optimizer: tagged_union(OPTIMIZERS, tag="name", default="sgd") = Field(  # type: ignore[valid-type]
         default=Sgd(), description="rule that updates the weights"
     )
     epochs: int = Field(default=30, ge=1, description="passes over the data")
