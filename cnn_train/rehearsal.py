@@ -1,7 +1,7 @@
 """Train a copy of a run's network for a moment: on a few images, and at the run's own rates.
 
 At its own rates: ten updates at the run's first ones, then a quick climb to the highest that its
-schedule has, which a warm-up would hide, and some at that. The loss of the same images is the judge.
+schedule has, which a warm-up would hide, and some at that, judged by the loss of the same images.
 """
 
 import math
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from itertools import islice, repeat
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .data.batches import Batch
 from .device import with_autocast
 from .divergence import NotFiniteError, UpdateGuard
 from .engine import Forward, train_epoch
 from .errors import single_values_explained
-from .losses.loss import LossConfig, LossFn
+from .losses.loss import LossConfig, LossFn, Reduction
 from .losses.regularization import NoRegularizationConfig, RegularizationConfig
 from .metrics import Tally
 from .optim.adamw import AdamWConfig
@@ -39,8 +39,9 @@ NUM_LAST = 10
 
 LOOKED_AT = (NUM_FIRST, *range(NUM_UPDATES - NUM_LAST + 1, NUM_UPDATES + 1))
 
-CLEARLY_ABOVE = 1.25
-"""Times the higher of first loss and guessing. Shipped configs end below 1.1, on shapes."""
+CLEARLY_ABOVE = 2.0
+"""Times the higher of first loss and guessing. A good rate may overshoot without its warm-up: of
+the shipped configs, on shapes, all end below 1.3, but vgg16_hinge at 1.5."""
 
 SMALLEST_CHANGE = 1e-4
 """Of the loss, relative to the first, below which nothing was learned."""
@@ -124,8 +125,12 @@ def learning(model: nn.Module, forward: Forward, loss_fn: LossFn, batch: Batch) 
     )  # fmt: skip
 
 
-def rehearse(session: Session, settings: RegularizationConfig) -> Rehearsal:
+def rehearse(
+    session: Session, settings: RegularizationConfig, *, with_data: bool = True
+) -> Rehearsal:
     """Make the updates, with the run's own optimizer and loss and with λR(W) by ``settings``.
+
+    Not ``with_data``, λR(W) is all that is descended, and the whole loss.
 
     The loss is measured in training mode: after so few updates running statistics know nothing.
     """
@@ -134,15 +139,16 @@ def rehearse(session: Session, settings: RegularizationConfig) -> Rehearsal:
     probe = next(small_batches(session))
     with untouched(session) as (model, forward):
         penalty = settings.build(model)
+        loss_fn = session.loss_fn if with_data else nothing
         updates = train_epoch(
-            forward, session.loss_fn, penalty, session.config.optimizer.build(model), schedule,
+            forward, loss_fn, penalty, session.config.optimizer.build(model), schedule,
             small_batches(session), step=0,
             before_update=UpdateGuard(model.parameters(), session.config.clip_grad_norm, here),
         )  # fmt: skip
 
         def measure() -> float:
             with same_dropout(session), torch.no_grad():
-                loss = session.loss_fn(forward(probe.images_BCHW), probe.labels_B)
+                loss = loss_fn(forward(probe.images_BCHW), probe.labels_B)
                 return float(loss + penalty())
 
         losses, num_made = {0: measure()}, 0
@@ -155,6 +161,11 @@ def rehearse(session: Session, settings: RegularizationConfig) -> Rehearsal:
     lr = session.config.optimizer.lr
     rates = (lr * schedule(0), lr * schedule(NUM_FIRST - 1), lr * peak)
     return Rehearsal(len(probe.labels_B), losses, rates)
+
+
+def nothing(scores_BK: Tensor, labels_B: Tensor, reduction: Reduction = "mean") -> Tensor:
+    """Return 0, with a slope of 0."""
+    return 0.0 * scores_BK.float().sum()
 
 
 def climb(session: Session) -> Schedule:

@@ -206,18 +206,25 @@ def check_overfitting(session: Session) -> Finding:
 
 
 def check_first_updates(session: Session) -> Finding:
-    """Try the run's own optimizer, rates, λ and loss; if they fail, try them without λ."""
-    made, chance = rehearse(session, session.config.regularization), chance_loss(session)
+    """Try the run's own optimizer, rates, λ and loss on a copy of the network."""
+    made = rehearse(session, session.config.regularization)
     outcome: Outcome = "passed" if made.moved else "warned"
     meaning = TOO_LARGE_RATE if made.moved else TOO_SMALL_RATE
-    if not made.went_well(chance):
-        outcome = "failed"
-        without = rehearse(session, NoRegularizationConfig())
-        if without.went_well(chance):
-            meaning = TOO_LARGE_LAMBDA
-        elif without.num_updates == 0:
-            meaning = "it is wrong before any update: see the checks above"
+    if not made.went_well(chance_loss(session)):
+        outcome, meaning = "failed", blame_for_updates(session)
     return Finding("first updates", outcome, words_for(made), meaning)
+
+
+def blame_for_updates(session: Session) -> str:
+    """Say what a failure means: λ, if all goes well without it and it goes wrong by itself too."""
+    settings = session.config.regularization
+    without = rehearse(session, NoRegularizationConfig())
+    if without.num_updates == 0:
+        return "it is wrong before any update: see the checks above"
+    if not without.went_well(chance_loss(session)):
+        return TOO_LARGE_RATE
+    alone = rehearse(session, settings, with_data=False)
+    return TOO_LARGE_RATE if alone.went_well(chance=0.0) else TOO_LARGE_LAMBDA
 
 
 def words_for(made: Rehearsal) -> str:

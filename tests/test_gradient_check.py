@@ -13,9 +13,9 @@ from cnn_train.gradient_check import (
     Objective,
     TensorCheck,
     check_gradient,
-    check_session,
     relative_error,
 )
+from cnn_train.network_gradients import check_session
 from cnn_train.session import Session
 
 Start = Callable[..., Session]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from cnn_train.engine import Forward
 from cnn_train.errors import ConfigError
 from cnn_train.fit import fit
+from cnn_train.rehearsal import few_images
 from cnn_train.sanity import (
     NEAR_CHANCE,
     Finding,
@@ -19,7 +20,6 @@ from cnn_train.sanity import (
     check_overfitting,
     check_regularization,
     check_sanity,
-    few_images,
     measure_initial_loss,
 )
 from cnn_train.session import Session
