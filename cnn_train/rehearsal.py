@@ -67,9 +67,9 @@ class Rehearsal:
     @property
     def last_loss(self) -> float:
         """Return the lowest of the last few: where it got to, apart from its swings."""
-        if self.is_finite:
-            return min(list(self.losses.values())[-NUM_LAST:])
-        return math.inf
+        first = NUM_UPDATES - NUM_LAST + 1
+        last = (loss for num, loss in self.losses.items() if num >= first)
+        return min(last) if self.is_finite else math.inf
 
     @property
     def is_finite(self) -> bool:
