@@ -52,17 +52,17 @@ class Rehearsal:
     """What became of the loss, data and λR(W), of the same images.
 
     losses: by the number of updates made before; the last is ∞ where it or its slope is not finite.
-    rates: the first, the last of the first updates, and the highest of the schedule.
+    rates: of the updates that were made.
     """
 
     num_images: int
     losses: dict[int, float]
-    rates: tuple[float, float, float]
+    rates: tuple[float, ...]
 
     @property
     def num_updates(self) -> int:
         """Return how many were made."""
-        return max(self.losses)
+        return len(self.rates)
 
     @property
     def last_loss(self) -> float:
@@ -135,7 +135,7 @@ def rehearse(
     The loss is measured in training mode: after so few updates running statistics know nothing.
     """
     here = torch.device("cpu")  # on a GPU too, every update is looked at before it is made
-    schedule, peak = climb(session), peak_of(session)
+    schedule = climb(session)
     probe = next(small_batches(session))
     with untouched(session) as (model, forward):
         penalty = settings.build(model)
@@ -158,8 +158,7 @@ def rehearse(
                     losses[num_made] = measure()
         except NotFiniteError:
             losses[num_made] = math.inf
-    lr = session.config.optimizer.lr
-    rates = (lr * schedule(0), lr * schedule(NUM_FIRST - 1), lr * peak)
+    rates = tuple(session.config.optimizer.lr * schedule(step) for step in range(num_made))
     return Rehearsal(len(probe.labels_B), losses, rates)
 
 

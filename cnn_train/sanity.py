@@ -231,12 +231,11 @@ def words_for(made: Rehearsal) -> str:
     """Say how many updates were made, at which rates, and what the same images cost in between."""
     if made.num_updates == 0:
         return "loss or gradient not finite before any"
-    first, last, peak = (f"{rate:.3g}" for rate in made.rates)
-    updates = f"{min(made.num_updates, NUM_FIRST)} at rates {first} to {last}"
+    first = made.rates[:NUM_FIRST]
+    updates = f"{len(first)} at rates {first[0]:.3g} to {first[-1]:.3g}"
+    losses = [made.losses[0], made.losses.get(NUM_FIRST, math.inf)]
     if made.num_updates > NUM_FIRST:
-        updates += f", {made.num_updates - NUM_FIRST} up to {peak}"
-    seen = {0: made.losses[0], NUM_FIRST: made.losses.get(NUM_FIRST, math.inf)}
-    if made.num_updates > NUM_FIRST:
-        seen[made.num_updates] = made.last_loss
-    words = (f"{one:.4g}" if math.isfinite(one) else "not finite" for one in seen.values())
-    return f"{updates}: the same {made.num_images} images cost {', then '.join(words)}"
+        updates += f", {made.num_updates - NUM_FIRST} up to {made.rates[-1]:.3g}"
+        losses.append(made.last_loss)
+    words = (f"{one:.4g}" if math.isfinite(one) else "not finite" for one in losses)
+    return f"{updates}: the same {made.num_images} images cost {', then '.join(words)} with λR(W)"

@@ -11,7 +11,7 @@ from cnn_train.engine import Forward
 from cnn_train.errors import ConfigError
 from cnn_train.fit import fit
 from cnn_train.losses.regularization import NoRegularizationConfig
-from cnn_train.rehearsal import NUM_FIRST, Rehearsal, few_images, rehearse
+from cnn_train.rehearsal import NUM_FIRST, NUM_UPDATES, Rehearsal, climb, few_images, rehearse
 from cnn_train.sanity import (
     NEAR_CHANCE,
     Finding,
@@ -262,7 +262,8 @@ def test_a_rate_at_which_the_loss_does_not_move_is_a_warning_and_looks_like_no_p
     finding = check_first_updates(start(optimizer={"name": "sgd", "lr": 1e-9}))
     assert finding.outcome == "warned" and not finding.failed
     assert finding.meaning.startswith("optimizer.lr is too small")
-    first, then, last = finding.found.split("cost ")[1].split(", then ")
+    costs = finding.found.removesuffix(" with λR(W)").split("cost ")[1]
+    first, then, last = costs.split(", then ")
     assert first == then == last
 
 
@@ -271,7 +272,8 @@ def test_a_rate_that_warm_up_hides_at_first_is_tried_too(start: Start) -> None:
     wild = start(optimizer={"name": "sgd", "lr": 500.0}, schedule=hidden, epochs=20_000)
     made = rehearse(wild, NoRegularizationConfig())
     assert made.losses[NUM_FIRST] < 2 * made.losses[0] < made.last_loss
-    assert made.rates == pytest.approx((0.0125, 0.125, 500), rel=1e-3)
+    assert made.rates[:NUM_FIRST] == pytest.approx([0.0125 * n for n in range(1, 11)])
+    assert climb(wild)(NUM_UPDATES - 1) == pytest.approx(1.0, rel=1e-3)
     finding = check_first_updates(wild)
     assert finding.failed and finding.meaning.startswith("optimizer.lr is too large")
 
@@ -299,7 +301,7 @@ def test_the_images_that_are_judged_cost_the_same_with_dropout_drawn_anew(start:
 def test_updates_went_well_unless_they_end_clearly_above_first_loss_and_guessing(
     losses: dict[int, float], went_well: bool
 ) -> None:
-    made = Rehearsal(64, losses, (0.1, 0.1, 0.1))
+    made = Rehearsal(64, losses, (0.1,) * 40)
     assert made.went_well(chance=2.0) == went_well
 
 
