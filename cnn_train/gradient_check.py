@@ -1,25 +1,23 @@
 """Is the backward pass right? Compare it with the slope of the loss itself, weight by weight.
 
-    dL/dθ_i ≈ (L(θ + h e_i) − L(θ − h e_i)) / 2h        error: h²/6 · L''' and, from rounding, ε L/h
+    ∇L · d ≈ (L(θ + h d) − L(θ − h d)) / 2h        error: h²/6 · L''' and, from rounding, ε L/h
 
-In float64 both errors are far below what a wrong sign, a factor of 2 or a forgotten term makes.
-Where the two points lie on different sides of a kink, the difference is no slope: the step is made
-smaller, and where that does not help the entry is reported and judged by nobody.
+d is e_i, for some entries i of each tensor, and once a drawn direction through all its entries, as
+far along each: a fault in entries at which nobody looks shows there. In float64 both errors are far
+below what a wrong sign, a factor of 2 or a forgotten term makes. Where the two points lie on
+different sides of a kink, the difference is no slope: the step is made smaller, and where that does
+not help the slope is reported and judged by nobody.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from .errors import UsageError, name_some, single_values_explained
 from .kinks import KinkWatch, Pattern, kinks_between
-from .reproducibility import derive_seed, make_generator
-from .session import Session
 
 STEPS = (1e-6, 1e-7, 1e-8)
 """Step widths h; a smaller one is taken where a larger one crosses a kink."""
@@ -29,6 +27,8 @@ TOLERANCE = 1e-5
 
 ROUNDING = 64 * torch.finfo(torch.float64).eps
 """How far two float64 losses may differ by rounding alone, relative to the loss."""
+
+MOST_DIRECTIONS = 3
 
 IN_THE_LOSS = {"ReLU": "hinge margin", "|x|": "|W|"}
 """What a kink of the loss is called, where it lies behind the network."""
@@ -43,55 +43,77 @@ class Objective:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One entry of a tensor: its slope by backpropagation and by differences.
+class Slope:
+    """One slope of the loss along one direction, by backpropagation and by differences.
 
+    index: the entry along which, or None: the direction through all entries of the tensor.
     kinks: what lies between the two points of the last, smallest step; then nothing is judged.
     """
 
-    index: tuple[int, ...]
+    index: tuple[int, ...] | None
     backward: float
     numeric: float
     error: float
     h: float
     kinks: tuple[str, ...]
 
+    @property
+    def passed(self) -> bool:
+        """Whether it is not judged, or off by no more than TOLERANCE."""
+        return bool(self.kinks) or self.error <= TOLERANCE
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the slope's part of a JSON document; None is what JSON has no number for."""
+        return {key: _finite(value) for key, value in asdict(self).items()}
+
 
 @dataclass(frozen=True)
 class TensorCheck:
-    """The entries looked at in one parameter tensor."""
+    """The slopes looked at in one parameter tensor: along some entries, and through all of them."""
 
     name: str
     shape: tuple[int, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[Slope, ...]
+    direction: Slope
 
     @property
-    def judged(self) -> tuple[Entry, ...]:
-        """The entries between whose points no kink lies."""
-        return tuple(entry for entry in self.entries if not entry.kinks)
+    def slopes(self) -> tuple[Slope, ...]:
+        """All of them, the direction last."""
+        return (*self.entries, self.direction)
 
     @property
-    def worst(self) -> Entry | None:
-        """The entry with the largest relative error, of those that are judged."""
-        return max(self.judged, key=lambda entry: entry.error, default=None)
+    def judged(self) -> tuple[Slope, ...]:
+        """The slopes between whose points no kink lies."""
+        return tuple(slope for slope in self.slopes if not slope.kinks)
+
+    @property
+    def worst(self) -> Slope | None:
+        """The slope with the largest relative error, of those that are judged."""
+        return worst_of(self.slopes)
 
     @property
     def passed(self) -> bool:
-        """Whether no judged entry is off by more than TOLERANCE."""
-        return all(entry.error <= TOLERANCE for entry in self.judged)
+        """Whether no judged slope is off by more than TOLERANCE."""
+        return all(slope.passed for slope in self.slopes)
 
     def to_json(self) -> dict[str, Any]:
         """Return the tensor's part of the document that ``gradcheck --json`` prints."""
+        entries = [slope.to_json() for slope in self.entries]
+        direction = {k: v for k, v in self.direction.to_json().items() if k != "index"}
         return {
             "name": self.name,
             "shape": self.shape,
             "passed": self.passed,
             "largest_error": _finite(self.worst.error) if self.worst else None,
-            "entries": [
-                {key: _finite(value) for key, value in asdict(entry).items()}
-                for entry in self.entries
-            ],
+            "entries": entries,
+            "direction": direction,
         }
+
+
+def worst_of(slopes: Iterable[Slope]) -> Slope | None:
+    """Return the judged slope with the largest relative error."""
+    judged = (slope for slope in slopes if not slope.kinks)
+    return max(judged, key=lambda slope: slope.error, default=None)
 
 
 def _finite(value: Any) -> Any:
@@ -106,7 +128,7 @@ def check_gradient(
     samples: int,
     generator: torch.Generator,
 ) -> Iterator[TensorCheck]:
-    """Yield the check of each parameter (float64): its steepest entry and some drawn ones.
+    """Yield the check of each parameter (float64): its steepest entry, some drawn ones and all.
 
     ``objective`` must be a function of the parameters: the same numbers give the same loss. A
     parameter that the backward pass leaves out counts as having the gradient 0. Weights are moved
@@ -119,7 +141,8 @@ def check_gradient(
         gradient = torch.zeros_like(tensor) if gradient is None else gradient
         indices = choose_entries(gradient, samples, generator)
         entries = [check_entry(objective, tensor, gradient, index) for index in indices]
-        yield TensorCheck(name, tuple(tensor.shape), tuple(entries))
+        direction = check_direction(objective, tensor, gradient, generator)
+        yield TensorCheck(name, tuple(tensor.shape), tuple(entries), direction)
 
 
 def choose_entries(
@@ -134,16 +157,42 @@ def choose_entries(
 
 def check_entry(
     objective: Objective, tensor: Tensor, gradient: Tensor, index: tuple[int, ...]
-) -> Entry:
-    """Compare one slope, with the largest step that crosses no kink."""
-    backward = float(gradient[index])
+) -> Slope:
+    """Compare the slope along one entry."""
+    unit = torch.zeros_like(tensor)
+    unit[index] = 1.0
+    return check_slope(objective, tensor, unit, float(gradient[index]), index)
+
+
+def check_direction(
+    objective: Objective, tensor: Tensor, gradient: Tensor, generator: torch.Generator
+) -> Slope:
+    """Compare the slope along ±1/√n in all n entries; others are drawn if kinks lie on the way."""
+    for _ in range(MOST_DIRECTIONS):
+        signs = torch.randint(2, tensor.shape, generator=generator).to(tensor) * 2 - 1
+        direction = signs / math.sqrt(tensor.numel())
+        backward = float((gradient * direction).sum())
+        slope = check_slope(objective, tensor, direction, backward, None)
+        if not slope.kinks:
+            break
+    return slope
+
+
+def check_slope(
+    objective: Objective,
+    tensor: Tensor,
+    direction: Tensor,
+    backward: float,
+    index: tuple[int, ...] | None,
+) -> Slope:
+    """Compare one slope, with the largest step that crosses no kink. ``direction``: of norm 1."""
     for h in STEPS:
-        numeric, size, kinks = difference(objective, tensor, index, h)
+        numeric, size, kinks = difference(objective, tensor, direction, h)
         if not kinks:
             break
     rounding = ROUNDING * max(size, 1.0) / h
     error = relative_error(backward, numeric, rounding / TOLERANCE)
-    return Entry(index, backward, numeric, error, h, tuple(kinks))
+    return Slope(index, backward, numeric, error, h, tuple(kinks))
 
 
 def relative_error(backward: float, numeric: float, floor: float) -> float:
@@ -159,19 +208,20 @@ def relative_error(backward: float, numeric: float, floor: float) -> float:
 
 @torch.no_grad()
 def difference(
-    objective: Objective, tensor: Tensor, index: tuple[int, ...], h: float
+    objective: Objective, tensor: Tensor, direction: Tensor, h: float
 ) -> tuple[float, float, list[str]]:
     """Return the centred difference, the size of the loss, and the kinks in between."""
-    here = tensor[index].clone()
+    here = tensor.clone()
     losses, patterns, points = [], [], []
     for step in (h, -h):
-        tensor[index] = here + step
-        points.append(float(tensor[index]))
+        tensor.copy_(here + step * direction)
+        points.append(tensor.clone())
         loss, pattern = watched_loss(objective)
         losses.append(loss)
         patterns.append(pattern)
-    tensor[index] = here
-    slope = (losses[0] - losses[1]) / (points[0] - points[1])
+    tensor.copy_(here)
+    width = float(((points[0] - points[1]) * direction).sum())  # not quite 2h: weights are rounded
+    slope = (losses[0] - losses[1]) / width
     return slope, max(map(abs, losses)), kinks_between(*patterns)
 
 
@@ -183,66 +233,3 @@ def watched_loss(objective: Objective) -> tuple[float, list[Pattern]]:
         loss = objective.loss(scores)
     renamed = [(IN_THE_LOSS.get(kind, kind), side) for kind, side in behind.patterns]
     return float(loss), network.patterns + renamed
-
-
-def check_session(
-    session: Session, *, layers: tuple[str, ...] = (), samples: int, num_images: int
-) -> Iterator[TensorCheck]:
-    """Yield the checks of the session's network, loss and regularisation on its first images.
-
-    The network is a float64 copy in training mode. Raises UsageError for an unknown layer, and on
-    a device that has no float64.
-    """
-    if session.device.torch_device.type == "mps":
-        raise UsageError("gradcheck computes in float64, which mps lacks; use --device cpu")
-    model, data = data_objective(session, num_images)
-    penalty = session.config.regularization.build(model)
-    objective = Objective(data.scores, lambda scores: data.loss(scores) + penalty())
-    parameters = select_layers(model, layers)
-    generator = make_generator(session.config.seed, "gradcheck")
-    return check_gradient(objective, parameters, samples=samples, generator=generator)
-
-
-def data_objective(session: Session, num_images: int) -> tuple[nn.Module, Objective]:
-    """Return a float64 copy of the network, and its loss on the first images without λR(W)."""
-    seed, model = session.config.seed, deepcopy(session.model).double().train()
-    batch = next(session.batches.epoch(0))
-    images_BCHW, labels_B = batch.images_BCHW[:num_images].double(), batch.labels_B[:num_images]
-
-    def scores() -> Tensor:
-        with torch.random.fork_rng(devices=[]), single_values_explained():
-            torch.manual_seed(derive_seed(seed, "dropout", 0))  # the same units every time
-            scores_BK: Tensor = model(images_BCHW)
-        return scores_BK
-
-    return model, Objective(scores, lambda scores: session.loss_fn(scores, labels_B))
-
-
-def drowned_by_penalty(session: Session, layers: tuple[str, ...], num_images: int) -> list[str]:
-    """Name the tensors beside whose λ∇R the data's gradient is too small for its faults to show."""
-    model, data = data_objective(session, num_images)
-    parameters = select_layers(model, layers)
-    sizes = []
-    for loss in (data.loss(data.scores()), session.config.regularization.build(model)()):
-        slopes: tuple[Tensor | None, ...] = (None,) * len(parameters)
-        if loss.requires_grad:
-            slopes = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
-        sizes.append([0.0 if slope is None else float(slope.norm()) for slope in slopes])
-    pairs = zip(parameters, *sizes, strict=True)
-    return [name for name, data_size, size in pairs if 0 < data_size < TOLERANCE * size]
-
-
-def select_layers(model: nn.Module, layers: tuple[str, ...]) -> dict[str, Tensor]:
-    """Return the trained parameters by name: of all layers, or of those asked for."""
-    parameters: dict[str, Tensor] = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    for layer in layers:
-        if not any(f"{name}.".startswith(f"{layer}.") for name in parameters):
-            known = dict.fromkeys(name.rpartition(".")[0] or name for name in parameters)
-            raise UsageError(
-                f"--layer {layer}: no trained layer is called so; choose from "
-                f"{name_some(list(known))}"
-            )
-    if not layers:
-        return parameters
-    prefixes = tuple(f"{layer}." for layer in layers)
-    return {name: one for name, one in parameters.items() if f"{name}.".startswith(prefixes)}

@@ -8,6 +8,7 @@ Operations are watched below ``nn.Module`` (a torch dispatch mode), so that func
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,7 +17,37 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 aten = torch.ops.aten
 
-Pattern = tuple[str, Tensor]
+TIE = 64 * torch.finfo(torch.float64).eps
+"""How far two float64 values may differ by rounding alone, relative to the largest around."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where in each plane the maxima lie (flat), and the values among which they were sought.
+
+    values_CHW, places_Chw: any number of leading dimensions.
+    """
+
+    values_CHW: Tensor
+    places_Chw: Tensor
+
+    def matches(self, other: "Places") -> bool:
+        """Whether the maxima lie where the other's do, or in a tie that rounding broke otherwise.
+
+        In a flat part of an image all values of a window are equal, in both computations: to take
+        one for another there changes nothing.
+        """
+        return self._reaches(other) and other._reaches(self)
+
+    def _reaches(self, other: "Places") -> bool:
+        """Whether the other's places hold the same values here as the maxima."""
+        values = self.values_CHW.flatten(-2)
+        own, others = (one.places_Chw.flatten(-2) for one in (self, other))
+        gap = values.gather(-1, own) - values.gather(-1, others)
+        return not bool((gap > TIE * values.abs().max()).any())
+
+
+Pattern = tuple[str, Tensor | Places]
 """The kind of kink, and the side or place of every value."""
 
 Side = Callable[..., Tensor]
@@ -37,12 +68,8 @@ SIDES: dict[Any, tuple[str, Side]] = {
 }
 """By operation: what to call its kink, and where a value lies, told from its arguments."""
 
-PLACES = {
-    aten.max_pool2d_with_indices: "max-pool",
-    aten.adaptive_max_pool2d: "max-pool",
-    aten.max: "max",
-}
-"""Operations whose second result is the place of each maximum."""
+POOLS = (aten.max_pool2d_with_indices, aten.adaptive_max_pool2d)
+"""Operations whose second result is the place of each maximum in its plane."""
 
 
 def _between(x: Tensor, low: float | None, high: float | None) -> Tensor:
@@ -67,13 +94,21 @@ class KinkWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             kind, side = SIDES[operation]
             self.patterns.append((kind, side(*args, **(kwargs or {}))))
         result = func(*args, **(kwargs or {}))
-        if operation in PLACES and isinstance(result, tuple):
-            self.patterns.append((PLACES[operation], result[1]))
+        if operation in POOLS:
+            self.patterns.append(("max-pool", Places(args[0], result[1])))
+        if operation == aten.max and isinstance(result, tuple):
+            self.patterns.append(("max", result[1]))
         return result
 
 
 def kinks_between(before: Sequence[Pattern], after: Sequence[Pattern]) -> list[str]:
     """Name the kinds of kink that lie between two runs of the same computation, each once."""
     pairs = zip(before, after, strict=True)
-    kinds = (kind for (kind, one), (_, other) in pairs if not torch.equal(one, other))
+    kinds = (kind for (kind, one), (_, other) in pairs if not _same(one, other))
     return list(dict.fromkeys(kinds))
+
+
+def _same(one: Tensor | Places, other: Tensor | Places) -> bool:
+    if isinstance(one, Places) and isinstance(other, Places):
+        return one.matches(other)
+    return isinstance(one, Tensor) and isinstance(other, Tensor) and torch.equal(one, other)

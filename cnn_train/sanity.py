@@ -8,49 +8,50 @@ Shape letters: B minibatch, C channels, H W pixels, K classes.
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import asdict, dataclass
-from itertools import islice, repeat
 from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .data.batches import Batch
-from .device import with_autocast
-from .divergence import NotFiniteError, UpdateGuard, gradient_norm
-from .engine import Forward, train_epoch
-from .errors import name_some, single_values_explained
-from .losses.loss import LossConfig, LossFn
-from .losses.regularization import NoRegularizationConfig, RegularizationConfig
-from .metrics import Tally
-from .optim.adamw import AdamWConfig
-from .reproducibility import generator_states, restore_generator_states, seed_global_generators
+from .divergence import gradient_norm
+from .engine import Forward
+from .errors import name_some
+from .losses.regularization import NoRegularizationConfig
+from .rehearsal import (
+    NUM_FIRST,
+    OVERFIT_RATE,
+    Rehearsal,
+    few_images,
+    learning,
+    rehearse,
+    untouched,
+    without_smoothing,
+)
 from .session import Session
 
 NEAR_CHANCE = 0.25
 """How far the first loss may lie from chance, as a share of it; the zoo starts within 11 %."""
 
-NUM_OVERFIT_IMAGES = 20
-MOST_OVERFIT_STEPS = 300
-OVERFIT_RATE = 3e-3
 OVERFIT_SHARE_OF_CHANCE = 0.2
 """Learned by heart: all of them right, and the loss below this share of chance."""
 
-NUM_FIRST_UPDATES, MOST_FIRST_IMAGES = 10, 64
-MOST_GROWTH, MOST_PENALTY = 100, 10
-"""Times the first loss that it may grow in wild first updates; times chance that λR(W) may be."""
+MOST_PENALTY = 10
+"""Times chance that λR(W) may be."""
+
 TOO_LARGE_RATE = "optimizer.lr is too large; lower it, or raise schedule.warmup_epochs"
+TOO_SMALL_RATE = "optimizer.lr is too small: the loss did not move"
 TOO_LARGE_LAMBDA = "regularization.strength (λ) is too large: λR(W) outweighs the data loss"
 
-Outcome = Literal["passed", "failed", "skipped"]
+WRONG_BACKWARD = "its backward pass is wrong (`cnn-train gradcheck` tells)"
+
+Outcome = Literal["passed", "warned", "failed", "skipped"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found; ``meaning`` is what a failure usually means."""
+    """What one check found; ``meaning`` is what a failure or warning usually means."""
 
     check: str
     outcome: Outcome
@@ -91,19 +92,6 @@ def check_sanity(session: Session, *, starts_anew: bool = True) -> list[Finding]
     ]
 
 
-@contextmanager
-def untouched(session: Session) -> Iterator[tuple[nn.Module, Forward]]:
-    """Yield a copy of the network in training mode and its forward pass; put generators back."""
-    states = generator_states()
-    seed_global_generators(session.config.seed, "dropout", 0)
-    model = deepcopy(session.model).train()
-    try:
-        with single_values_explained():
-            yield model, with_autocast(model, session.device, session.precision)
-    finally:
-        restore_generator_states(states)
-
-
 def measure_initial_loss(session: Session) -> InitialLoss:
     """Return the loss of the first minibatch (one forward pass)."""
     batch = next(session.batches.epoch(0))
@@ -133,25 +121,53 @@ def check_gradients(session: Session) -> Finding:
     """Look for gradients of the data loss that are missing or zero, and any that are not finite."""
     batch = next(session.batches.epoch(0))
     with untouched(session) as (model, forward):
-        model.zero_grad(set_to_none=True)
-        loss = session.loss_fn(forward(batch.images_BCHW), batch.labels_B)
-        loss.backward()  # type: ignore[no-untyped-call]
-        gradients = {n: p.grad for n, p in model.named_parameters() if p.requires_grad}
+        gradients = data_gradients(session, model, forward, batch)
         broken = [n for n, one in gradients.items() if one is not None and not one.isfinite().all()]
-        silent = [n for n, one in gradients.items() if one is None or not one.any()]
+        silent = silent_among(gradients)
         # only now that of λR(W), which reaches layers that the data do not
         penalty = session.config.regularization.build(model)()
         if penalty.requires_grad:
             penalty.backward()  # type: ignore[no-untyped-call]
         norm = float(gradient_norm(list(model.parameters()), 0))
-    meaning = "zero: a layer is dead or not connected to the loss; not finite: an overflow or a 0/0"
+        if silent and len(batch.labels_B) > 2:  # the images' pulls may cancel out: leave one away
+            fewer = Batch(batch.images_BCHW[1:], batch.labels_B[1:])
+            still = silent_among(data_gradients(session, model, forward, fewer))
+            silent = [name for name in silent if name in still]
+    meaning = "not finite: an overflow or a 0/0"
     found = f"finite and not zero in all {len(gradients)} tensors"
-    if broken or silent:
-        found = f"not finite in {name_some(broken)}" if broken else f"zero in {name_some(silent)}"
+    if broken:
+        found = f"not finite in {name_some(broken)}"
+    elif silent:
+        found, meaning = f"zero in {name_some(silent)}", meaning_of_silence(silent)
     elif not math.isfinite(norm):
         found, meaning = "finite, but not together with that of λR(W)", TOO_LARGE_LAMBDA
     is_right = math.isfinite(norm) and not silent
     return Finding("gradients", "passed" if is_right else "failed", found, meaning)
+
+
+def data_gradients(
+    session: Session, model: nn.Module, forward: Forward, batch: Batch
+) -> dict[str, Tensor | None]:
+    """Return the gradient of the data loss of every trained tensor, by name."""
+    model.zero_grad(set_to_none=True)
+    loss = session.loss_fn(forward(batch.images_BCHW), batch.labels_B)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return {name: one.grad for name, one in model.named_parameters() if one.requires_grad}
+
+
+def silent_among(gradients: dict[str, Tensor | None]) -> list[str]:
+    """Name the tensors without a gradient, or with one of zeros."""
+    return [name for name, one in gradients.items() if one is None or not one.any()]
+
+
+def meaning_of_silence(silent: list[str]) -> str:
+    """Say what is likely: a bias that is zero by itself is no dead layer."""
+    weights = [f"{name.removesuffix('bias')}weight" for name in silent]
+    if all(name.endswith("bias") for name in silent) and not set(weights) & set(silent):
+        return (
+            f"zero in a bias alone: no layer is dead, but it changes nothing, or {WRONG_BACKWARD}"
+        )
+    return f"zero: a layer is dead or not connected to the loss, or {WRONG_BACKWARD}"
 
 
 def check_regularization(session: Session) -> Finding:
@@ -189,70 +205,37 @@ def check_overfitting(session: Session) -> Finding:
     return Finding(check, "passed" if learned else "failed", found, meaning)
 
 
-def few_images(session: Session) -> Batch:
-    """Take images from all over the training set, which may be sorted by class."""
-    images = session.batches.images
-    index_B = torch.linspace(0, len(images) - 1, min(NUM_OVERFIT_IMAGES, len(images)))
-    index_B = index_B.long().to(images.labels_N.device)
-    normalised_BCHW = session.batches.normalization(images.images_NCHW[index_B])
-    return Batch(normalised_BCHW, images.labels_N[index_B])
-
-
-def without_smoothing(loss: LossConfig) -> LossConfig:
-    """Return the same loss with hard targets."""
-    has_smoothing = "label_smoothing" in type(loss).model_fields
-    return loss.model_copy(update={"label_smoothing": 0.0} if has_smoothing else {})
-
-
-def learning(model: nn.Module, forward: Forward, loss_fn: LossFn, batch: Batch) -> Iterator[Tally]:
-    """Yield the tally of the same minibatch before each of many updates by Adam."""
-    return train_epoch(
-        forward, loss_fn, NoRegularizationConfig().build(model),
-        AdamWConfig(lr=OVERFIT_RATE).build(model), lambda _: 1.0,
-        repeat(batch, MOST_OVERFIT_STEPS), step=0,
-    )  # fmt: skip
-
-
 def check_first_updates(session: Session) -> Finding:
-    """Try the run's own optimizer, first rates, λ and loss; if they fail, try them without λ."""
-    is_sane, totals = first_updates(session, session.config.regularization)
-    meaning, found = TOO_LARGE_RATE, "loss or gradient not finite before any"
-    if not is_sane:
-        is_sane_without, without = first_updates(session, NoRegularizationConfig())
-        if is_sane_without:
-            meaning = TOO_LARGE_LAMBDA
-        elif len(without) == 1:
-            meaning = "it is wrong before any update: see the checks above"
-    num = len(totals) - 1
-    rates = [session.config.optimizer.lr * session.schedule(step) for step in (0, max(num - 1, 0))]
-    words = [f"{one:.4g}" if math.isfinite(one) else "not finite" for one in totals]
-    if num:
-        found = f"{num} at rates {rates[0]:.3g} to {rates[1]:.3g}: loss {words[0]} to {words[-1]}"
-    return Finding("first updates", "passed" if is_sane else "failed", found, meaning)
+    """Try the run's own optimizer, rates, λ and loss on a copy of the network."""
+    made = rehearse(session, session.config.regularization)
+    outcome: Outcome = "passed" if made.moved else "warned"
+    meaning = TOO_LARGE_RATE if made.moved else TOO_SMALL_RATE
+    if not made.went_well(chance_loss(session)):
+        outcome, meaning = "failed", blame_for_updates(session)
+    return Finding("first updates", outcome, words_for(made), meaning)
 
 
-def first_updates(session: Session, settings: RegularizationConfig) -> tuple[bool, list[float]]:
-    """Say whether all goes well, and the total before each update (∞: it or its slope is not)."""
-    totals: list[float] = []
-    with untouched(session) as (model, forward):
-        here = torch.device("cpu")  # on a GPU too, every update is looked at before it is made
-        guard = UpdateGuard(model.parameters(), session.config.clip_grad_norm, here)
-        tallies = train_epoch(
-            forward, session.loss_fn, settings.build(model), session.config.optimizer.build(model),
-            session.schedule, small_batches(session), step=0, before_update=guard,
-        )  # fmt: skip
-        try:
-            for tally in islice(tallies, NUM_FIRST_UPDATES + 1):
-                totals.append(tally.loss + tally.penalty)
-                if totals[-1] > MOST_GROWTH * max(totals[0], chance_loss(session)):
-                    return False, totals
-        except NotFiniteError:
-            return False, [*totals, math.inf]
-    return True, totals
+def blame_for_updates(session: Session) -> str:
+    """Say what a failure means: λ, if all goes well without it and it goes wrong by itself too."""
+    settings = session.config.regularization
+    without = rehearse(session, NoRegularizationConfig())
+    if without.num_updates == 0:
+        return "it is wrong before any update: see the checks above"
+    if not without.went_well(chance_loss(session)):
+        return TOO_LARGE_RATE
+    alone = rehearse(session, settings, with_data=False)
+    return TOO_LARGE_RATE if alone.went_well(chance=0.0) else TOO_LARGE_LAMBDA
 
 
-def small_batches(session: Session) -> Iterator[Batch]:
-    """Yield a part of each of the first epoch's minibatches, again and again; each is an update."""
-    while True:
-        for one in session.batches.epoch(0):
-            yield Batch(one.images_BCHW[:MOST_FIRST_IMAGES], one.labels_B[:MOST_FIRST_IMAGES])
+def words_for(made: Rehearsal) -> str:
+    """Say how many updates were made, at which rates, and what the same images cost in between."""
+    if made.num_updates == 0:
+        return "loss or gradient not finite before any"
+    first = made.rates[:NUM_FIRST]
+    updates = f"{len(first)} at rates {first[0]:.3g} to {first[-1]:.3g}"
+    losses = [made.losses[0], made.losses.get(NUM_FIRST, math.inf)]
+    if made.num_updates > NUM_FIRST:
+        updates += f", {made.num_updates - NUM_FIRST} up to {made.rates[-1]:.3g}"
+        losses.append(made.last_loss)
+    words = (f"{one:.4g}" if math.isfinite(one) else "not finite" for one in losses)
+    return f"{updates}: the same {made.num_images} images cost {', then '.join(words)} with λR(W)"

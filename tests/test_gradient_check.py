@@ -13,9 +13,9 @@ from cnn_train.gradient_check import (
     Objective,
     TensorCheck,
     check_gradient,
-    check_session,
     relative_error,
 )
+from cnn_train.network_gradients import check_session
 from cnn_train.session import Session
 
 Start = Callable[..., Session]
@@ -110,6 +110,71 @@ def test_slopes_are_those_of_a_function_worked_by_hand() -> None:
     for index, (backward, numeric) in slopes.items():
         assert backward == 3 * x[index].item() ** 2
         assert numeric == pytest.approx(backward, rel=1e-7)
+
+
+def planted(seed: int, spoil: Callable[[Tensor], None]) -> TensorCheck:
+    """Check 16 filters, of 1,200 numbers, behind which ``spoil`` has changed the gradient."""
+    torch.manual_seed(seed)
+    network = nn.Sequential(nn.Conv2d(3, 16, 5), nn.ReLU(), nn.Flatten(), nn.Linear(256, 3))
+    network.double()
+    images, labels = torch.randn(4, 3, 8, 8, dtype=torch.float64), torch.tensor([0, 1, 2, 1])
+    weight = network[0].weight
+
+    def spoiled(gradient: Tensor) -> Tensor:
+        changed = gradient.clone()
+        spoil(changed)
+        return changed
+
+    weight.register_hook(spoiled)
+    objective = Objective(lambda: network(images), lambda scores: F.cross_entropy(scores, labels))
+    generator = torch.Generator().manual_seed(seed)
+    (found,) = check_gradient(objective, {"0.weight": weight}, samples=1, generator=generator)
+    return found
+
+
+def enlarge_a_row(gradient: Tensor) -> None:
+    gradient[7] *= 1.5
+
+
+def double_the_last_entry(gradient: Tensor) -> None:
+    gradient[-1, -1, -1, -1] *= 2
+
+
+@pytest.mark.parametrize("spoil", [enlarge_a_row, double_the_last_entry])
+def test_a_fault_in_entries_at_which_nobody_looks_shows_in_the_direction_through_all(
+    spoil: Callable[[Tensor], None],
+) -> None:
+    found = [planted(seed, spoil) for seed in range(12)]
+    assert not any(check.passed for check in found)
+    assert not any(check.direction.passed for check in found)
+    assert any(entry.passed for check in found for entry in check.entries)
+
+
+def test_the_direction_through_all_of_a_right_gradient_passes() -> None:
+    found = [planted(seed, lambda gradient: None) for seed in range(12)]
+    assert all(check.passed and not check.direction.kinks for check in found)
+
+
+def test_the_direction_goes_as_far_along_every_entry() -> None:
+    """L = c·x, whose slope along ±1/√n is Σ ±c/√n: the c, powers of 2, tell every sign."""
+    c = 2.0 ** torch.arange(8, dtype=torch.float64)
+    x = torch.zeros(8, dtype=torch.float64, requires_grad=True)
+    (found,) = check(lambda: c * x, {"x": x})
+    total = found.direction.backward * 8**0.5
+    assert found.direction.numeric == pytest.approx(found.direction.backward)
+    assert (total + 255) % 2 == pytest.approx(0, abs=1e-9) and abs(total) < 255.5
+
+
+def test_another_direction_is_drawn_where_a_kink_lies_in_the_first() -> None:
+    """Of the four directions, two cross x + y = 0: half the first draws, an eighth of three."""
+    x = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    objective = Objective(lambda: x.sum(), F.relu)
+    generator = make_generator()
+    unjudged = 0
+    for _ in range(200):
+        (found,) = check_gradient(objective, {"x": x}, samples=1, generator=generator)
+        unjudged += bool(found.direction.kinks)
+    assert unjudged == pytest.approx(200 / 8, abs=20)
 
 
 def test_a_kink_that_a_smaller_step_avoids_is_stepped_around() -> None:

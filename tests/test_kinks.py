@@ -43,6 +43,18 @@ def test_a_step_across_a_corner_is_noticed_and_one_beside_it_is_not(
     assert kinks_of(function, corner + 0.1, corner + 0.2) == []
 
 
+def test_a_tie_in_a_flat_window_that_rounding_breaks_otherwise_is_no_kink() -> None:
+    flat, patterns = torch.full((1, 1, 2, 2), 3.0, dtype=torch.float64), []
+    for place in (0, 3):
+        broken = flat.clone()
+        broken.view(-1)[place] += 2 * torch.finfo(torch.float64).eps
+        with KinkWatch() as watch:
+            value, index = F.max_pool2d(broken, 2, return_indices=True)
+        assert index.item() == place and value.item() > 3
+        patterns.append(watch.patterns)
+    assert kinks_between(*patterns) == []
+
+
 SMOOTH = {"tanh": torch.tanh, "gelu": F.gelu, "silu": F.silu, "avg_pool2d": F.avg_pool2d}
 
 

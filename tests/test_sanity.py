@@ -6,9 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from cnn_train.data.batches import plan_epoch
 from cnn_train.engine import Forward
 from cnn_train.errors import ConfigError
 from cnn_train.fit import fit
+from cnn_train.losses.regularization import NoRegularizationConfig
+from cnn_train.rehearsal import NUM_FIRST, NUM_UPDATES, Rehearsal, climb, few_images, rehearse
 from cnn_train.sanity import (
     NEAR_CHANCE,
     Finding,
@@ -19,7 +22,6 @@ from cnn_train.sanity import (
     check_overfitting,
     check_regularization,
     check_sanity,
-    few_images,
     measure_initial_loss,
 )
 from cnn_train.session import Session
@@ -110,6 +112,45 @@ def test_a_gradient_that_is_lacking_zero_or_not_finite_is_found_and_its_tensor_n
     session.model = Ignoring(change)
     finding = check_gradients(session)
     assert finding.failed and finding.found == found
+
+
+class Unmoved(nn.Module):
+    """Has a bias whose gradient is lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(192, 3)
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        return images_BCHW.flatten(1) @ self.fc.weight.T + self.fc.bias.detach()
+
+
+def test_a_bias_alone_that_is_zero_is_called_no_dead_layer(start: Start) -> None:
+    session = start()
+    session.model = Unmoved()
+    finding = check_gradients(session)
+    assert finding.failed and finding.found == "zero in fc.bias"
+    assert "no layer is dead" in finding.meaning and "gradcheck" in finding.meaning
+
+
+def test_a_layer_that_is_zero_altogether_is_called_dead(start: Start) -> None:
+    session = start()
+    session.model = Ignoring(lambda scores: scores)
+    assert "a layer is dead" in check_gradients(session).meaning
+
+
+def test_a_bias_on_which_balanced_classes_pull_equally_is_right(start: Start) -> None:
+    session = start(loss={"name": "hinge"})
+    images = session.batches.images
+    index_N = torch.cat([(images.labels_N == label).nonzero()[:4, 0] for label in range(2)])
+    balanced = replace(session.batches, images=images.select(index_N), plan=plan_epoch(8, 8))
+    session.batches, layer = balanced, nn.Linear(192, 2)
+    layer.weight.data.mul_(1e-3)  # all margins are violated
+    session.model = nn.Sequential(nn.Flatten(), layer)
+    batch = next(balanced.epoch(0))
+    session.loss_fn(session.model(batch.images_BCHW), batch.labels_B).backward()
+    assert layer.bias.grad is not None and not layer.bias.grad.any()
+    assert check_gradients(session).outcome == "passed"
 
 
 def test_lambda_raises_the_loss_ten_times_as_much_with_ten_lambda(start: Start) -> None:
@@ -215,8 +256,59 @@ def test_a_gradient_that_overflows_only_together_with_lambdas_is_found(start: St
     assert finding.meaning.startswith("regularization.strength (λ) is too large")
 
 
-def test_a_rate_far_too_small_is_no_failure(start: Start) -> None:
-    assert not check_first_updates(start(optimizer={"name": "sgd", "lr": 1e-9})).failed
+def test_a_rate_at_which_the_loss_does_not_move_is_a_warning_and_looks_like_no_progress(
+    start: Start,
+) -> None:
+    finding = check_first_updates(start(optimizer={"name": "sgd", "lr": 1e-9}))
+    assert finding.outcome == "warned" and not finding.failed
+    assert finding.meaning.startswith("optimizer.lr is too small")
+    costs = finding.found.removesuffix(" with λR(W)").split("cost ")[1]
+    first, then, last = costs.split(", then ")
+    assert first == then == last
+
+
+def test_a_rate_that_warm_up_hides_at_first_is_tried_too(start: Start) -> None:
+    hidden = {"name": "cosine", "warmup_epochs": 10_000}
+    wild = start(optimizer={"name": "sgd", "lr": 500.0}, schedule=hidden, epochs=20_000)
+    made = rehearse(wild, NoRegularizationConfig())
+    assert made.losses[NUM_FIRST] < 2 * made.losses[0] < made.last_loss
+    assert made.rates[:NUM_FIRST] == pytest.approx([0.0125 * n for n in range(1, 11)])
+    assert climb(wild)(NUM_UPDATES - 1) == pytest.approx(1.0, rel=1e-3)
+    finding = check_first_updates(wild)
+    assert finding.failed and finding.meaning.startswith("optimizer.lr is too large")
+
+
+def test_a_good_rate_passes_without_the_long_warm_up_that_it_was_given(start: Start) -> None:
+    schedule = {"name": "cosine", "warmup_epochs": 100}
+    assert check_first_updates(start(schedule=schedule, epochs=200)).outcome == "passed"
+
+
+def test_the_images_that_are_judged_cost_the_same_with_dropout_drawn_anew(start: Start) -> None:
+    session = start(model=DROPOUT_NET, optimizer={"name": "sgd", "lr": 1e-12})
+    assert len(set(rehearse(session, NoRegularizationConfig()).losses.values())) == 1
+
+
+@pytest.mark.parametrize(
+    ("losses", "went_well"),
+    [
+        ({0: 2.0, 10: 9.0, 39: 9.0, 40: 3.9}, True),  # it swings and comes down again
+        ({0: 2.0, 10: 1.0, 39: 4.1, 40: 4.1}, False),  # above twice the first
+        ({0: 0.1, 10: 1.0, 39: 3.9, 40: 3.9}, True),  # above the first, but not twice guessing
+        ({0: 2.0, 10: 1.0, 39: 1.0, 40: math.inf}, False),
+        ({0: 2.0, 10: math.nan, 39: 1.0, 40: 1.0}, False),
+    ],
+)
+def test_updates_went_well_unless_they_end_clearly_above_first_loss_and_guessing(
+    losses: dict[int, float], went_well: bool
+) -> None:
+    made = Rehearsal(64, losses, (0.1,) * 40)
+    assert made.went_well(chance=2.0) == went_well
+
+
+def test_a_small_lambda_is_not_blamed_for_a_wild_rate(start: Start) -> None:
+    small = {"kind": "l2", "strength": 2.5e-4}
+    finding = check_first_updates(start(optimizer={"name": "sgd", "lr": 1e3}, regularization=small))
+    assert finding.failed and finding.meaning.startswith("optimizer.lr is too large")
 
 
 def test_a_gradient_wrong_from_the_start_is_blamed_on_neither_rate_nor_lambda(start: Start) -> None:

@@ -8,7 +8,7 @@ import typer
 from .options import ConfigOption, DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 
 if TYPE_CHECKING:
-    from ..gradient_check import Entry, TensorCheck
+    from ..gradient_check import Slope, TensorCheck
 
 
 def gradcheck(
@@ -19,7 +19,10 @@ def gradcheck(
         typer.Option("--layer", help="Only this layer, as `models show` names it; repeatable."),
     ] = None,
     samples: Annotated[
-        int, typer.Option("--samples", min=1, help="Entries of each tensor; the steepest is one.")
+        int,
+        typer.Option(
+            "--samples", min=1, help="Entries of each tensor, the steepest and drawn ones."
+        ),
     ] = 3,
     images: Annotated[
         int, typer.Option("--images", min=1, help="Images of the first minibatch that are used.")
@@ -31,7 +34,8 @@ def gradcheck(
 ) -> None:
     """Compare the backward pass with differences of the loss in float64; exit 1 if it is wrong."""
     from ..errors import name_some
-    from ..gradient_check import TOLERANCE, check_session, drowned_by_penalty, select_layers
+    from ..gradient_check import TOLERANCE
+    from ..network_gradients import check_session, drowned_by_penalty, select_layers
     from .console import print_json, progress, warn
     from .untrained_session import build_untrained_session
 
@@ -58,67 +62,88 @@ def gradcheck(
             f"in {name_some(drowned)} the gradient of λR(W) drowns that of the data, whose faults "
             "would not show; check with a smaller regularization.strength"
         )
-    _judge(found)
+    _judge(found, samples)
 
 
 def _show(heading: str, found: "Sequence[TensorCheck]") -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from ..gradient_check import worst_of
     from .console import stdout
 
-    num_entries = sum(len(check.entries) for check in found)
-    stdout.print(f"{heading}: {num_entries} slopes, float64", style="bold", markup=False)
+    num_slopes = sum(len(check.slopes) for check in found)
+    stdout.print(f"{heading}: {num_slopes} slopes, float64", style="bold", markup=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("parameter", overflow="fold")
     table.add_column("shape", no_wrap=True)
     table.add_column("largest error", justify="right", no_wrap=True)
     table.add_column("at", overflow="fold")
+    table.add_column("all entries", justify="right", no_wrap=True)
     table.add_column("kinks", overflow="fold")
     for check in found:
         shape = "×".join(map(str, check.shape)) or "scalar"
-        worst = check.worst
-        error = f"{worst.error:.1e}" if worst else "not judged"
+        worst = worst_of(check.entries)
         place = escape(_place(worst)) if worst else ""
-        row = (escape(check.name), shape, error, place, _kinks(check))
+        errors = (_error(worst), place, _error(worst_of([check.direction])))
+        row = (escape(check.name), shape, *errors, _kinks(check))
         table.add_row(*row, style=None if check.passed else "bold red")
     stdout.print(table)
 
 
-def _place(entry: "Entry") -> str:
-    return f"[{', '.join(map(str, entry.index))}]" if entry.index else ""
+def _error(slope: "Slope | None") -> str:
+    return f"{slope.error:.1e}" if slope else "not judged"
+
+
+def _place(slope: "Slope") -> str:
+    return f"[{', '.join(map(str, slope.index))}]" if slope.index else ""
 
 
 def _kinks(check: "TensorCheck") -> str:
-    """Say how many entries had a kink too close to be judged, and of which kinds."""
-    kinds = list(dict.fromkeys(kind for entry in check.entries for kind in entry.kinks))
+    """Say how many slopes had a kink too close to be judged, and of which kinds."""
+    kinds = list(dict.fromkeys(kind for slope in check.slopes for kind in slope.kinks))
     if not kinds:
         return "—"
-    return f"{len(check.entries) - len(check.judged)} of {len(check.entries)}: {', '.join(kinds)}"
+    return f"{len(check.slopes) - len(check.judged)} of {len(check.slopes)}: {', '.join(kinds)}"
 
 
-def _judge(found: "Sequence[TensorCheck]") -> None:
-    """Say on stderr that all is well, or raise CheckFailedError with the worst entry."""
+def _judge(found: "Sequence[TensorCheck]", samples: int) -> None:
+    """Say on stderr that all is well, or raise CheckFailedError."""
     from ..errors import CheckFailedError, name_some
     from ..gradient_check import TOLERANCE
     from .console import notice, warn
 
-    wrong = [check for check in found if not check.passed]
-    if wrong:
-        worst, entry = max(
-            ((check, check.worst) for check in wrong if check.worst), key=lambda one: one[1].error
-        )
-        names = name_some([check.name for check in wrong])
-        raise CheckFailedError(
-            f"the backward pass is wrong in {len(wrong)} of {len(found)} tensors ({names}): "
-            f"{worst.name}{_place(entry)} has slope {entry.numeric:.6g}, "
-            f"the backward pass says {entry.backward:.6g}"
-        )
+    if not all(check.passed for check in found):
+        raise CheckFailedError(_blame(found))
     unjudged = [check.name for check in found if not check.judged]
     if unjudged:
         warn(f"too close to kinks to be judged: {name_some(unjudged)}; try more --samples")
+    partly = [check.name for check in found if check.direction.kinks and check.judged]
+    if partly:
+        warn(f"kinks lie in every direction drawn through {name_some(partly)}: only entries agree")
     error = max((check.worst.error for check in found if check.worst), default=0.0)
     notice(
-        f"{len(found) - len(unjudged)} of {len(found)} tensors agree with the slope of the loss; "
+        f"{len(found) - len(unjudged)} of {len(found)} tensors agree with the slope of the loss, "
+        f"each in up to {samples} of its entries and along one direction through all of them; "
         f"largest relative error {error:.1e}, tolerance {TOLERANCE:.0e}"
+    )
+
+
+def _blame(found: "Sequence[TensorCheck]") -> str:
+    """Name the wrong tensors, the worst slope (of an entry, if one is wrong) and the place."""
+    from ..errors import name_some
+    from ..network_gradients import suspects
+
+    wrong = [check for check in found if not check.passed]
+    slopes = [(check, slope) for check in wrong for slope in check.slopes if not slope.passed]
+    worst, slope = max(slopes, key=lambda one: (one[1].index is not None, one[1].error))
+    where = f"{worst.name}{_place(slope)} has slope {slope.numeric:.6g}"
+    if slope.index is None:
+        where = f"along a drawn direction {worst.name} has slope {slope.numeric:.6g}"
+    layer, after = suspects(found)
+    end = f"{after}, the next layer that agrees" if after else "the loss"
+    return (
+        f"the backward pass is wrong in {len(wrong)} of {len(found)} tensors "
+        f"({name_some([check.name for check in wrong])}): {where}, the backward pass says "
+        f"{slope.backward:.6g}; the fault lies in {layer} or between it and {end}"
     )

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from ..sanity import Finding
     from ..session import Session
 
-MARKS = {"passed": "ok", "failed": "FAILED", "skipped": "—"}
-STYLES = {"passed": "green", "failed": "bold red", "skipped": "dim"}
+MARKS = {"passed": "ok", "warned": "warning", "failed": "FAILED", "skipped": "—"}
+STYLES = {"passed": "green", "warned": "yellow", "failed": "bold red", "skipped": "dim"}
 
 
 def show_first_loss(session: "Session", *, starts_anew: bool) -> None:
@@ -38,7 +38,7 @@ def show_sanity(session: "Session", *, starts_anew: bool) -> "list[Finding]":
         table.add_row(one.check, MARKS[one.outcome], one.found, style=STYLES[one.outcome])
     stderr.print(table)
     for one in findings:
-        if one.failed:
+        if one.outcome in ("failed", "warned"):
             warn(f"{one.check}: this usually means: {one.meaning}")
     return findings
 

@@ -97,6 +97,14 @@ def test_a_dry_run_only_checks_and_a_failure_is_exit_1_in_one_line(
     assert set(tiny_config.parent.iterdir()) == before
 
 
+def test_a_rate_too_small_is_a_warning_and_no_failure(cnn_train: Run, tiny_config: Path) -> None:
+    options = ("--sanity", "--dry-run", "--json", "--set", "optimizer.lr=1e-9")
+    outcome = cnn_train("fit", "-c", tiny_config, *options)
+    assert outcome.exit_code == 0, outcome.stderr
+    assert outcome.document["sanity"][-1]["outcome"] == "warned"
+    assert "warning: first updates: this usually means: optimizer.lr is too small" in outcome.stderr
+
+
 def test_sanity_is_refused_where_a_run_goes_on(cnn_train: Run, tiny_config: Path) -> None:
     outcome = cnn_train("fit", "--resume", "runs/latest", "--sanity")
     assert outcome.exit_code == 2

@@ -33,6 +33,7 @@ LAYERS = (
         "checkpoint_migration",
         "foreign_file",
         "weight_mapping",
+        "gradient_check",
     },
     {"config.experiment", "engine", "checkpoint", "run_directory", "figures", "data_parallel"},
     {
@@ -43,6 +44,7 @@ LAYERS = (
         "weight_export",
     },
     {"session", "trained_model", "fine_tuning", "weight_import"},
+    {"rehearsal"},
     {"resuming", "saving", "sanity"},
     {"fit"},
     {
@@ -51,7 +53,7 @@ LAYERS = (
         "run_summary",
         "profile_step",
         "class_spread",
-        "gradient_check",
+        "network_gradients",
         "visualize",
         "playground",
     },
