@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:  # the fixtures import what they need: many tests need no torch
     from cnn_train.config.experiment import ExperimentConfig
     from cnn_train.data.image_set import ImageSet
     from cnn_train.device import Device
     from cnn_train.session import Session
+
+# The same examples in each run; --hypothesis-profile default draws new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 # What a terminal, or a user's own habits, would otherwise bring into the tests.
 PERSONAL_VARIABLES = ("CNN_TRAIN_DATA", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLUMNS")

@@ -57,5 +57,5 @@ class HingeConfig(LossConfig):
 
     def chance_loss(self, num_classes: int) -> float:
         """Return (K − 1)·margin, or (K − 1)·margin² if squared: every wrong class ties."""
-        violation = self.margin**2 if self.squared else self.margin
+        violation = self.margin * self.margin if self.squared else self.margin  # inf, no error
         return (num_classes - 1) * violation

@@ -15,11 +15,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..device import multiplies_bfloat16
+from ..errors import ConfigError
 from .learning_rates import MOST_LR, parameter_groups
 from .optimizer import OptimizerConfig, UpdateRule
 
 # p(σ) = aσ + bσ³ + cσ⁵ has the steepest slope at 0 that keeps σ within about [0.7, 1.2] (Jordan).
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+
+MOST_DECAY = 1e30
+"""Torch refuses a weight decay that float32 cannot hold (3.4e38)."""
 
 TINY = 1e-12  # keeps what is all zeros from becoming NaN
 
@@ -161,5 +165,13 @@ class MuonConfig(OptimizerConfig):
 
         groups = parameter_groups(model, self.lr_factors, settings_of)
         for group in groups:
-            group["weight_decay"] = 0.0 if group["orthogonal"] else self.sgd_decay / group["lr"]
+            group["weight_decay"] = 0.0 if group["orthogonal"] else self._weight_decay(group["lr"])
         return Muon(groups, steps=self.newton_schulz_steps)
+
+    def _weight_decay(self, lr: float) -> float:
+        if self.sgd_decay > MOST_DECAY * lr:
+            raise ConfigError(
+                f"optimizer.sgd_decay {self.sgd_decay:g}: too much for so small a rate as {lr:g}; "
+                "raise sgd_lr or its factor, or take 0"
+            )
+        return self.sgd_decay / lr if self.sgd_decay else 0.0

@@ -66,3 +66,7 @@ def test_hinge_equals_the_two_plain_loops_of_the_lectures_assignment_in_float64(
 
 def test_the_factor_between_this_loss_and_torchs_is_documented():
     assert "K times ``nn.MultiMarginLoss``" in hinge.__doc__
+
+
+def test_guessing_with_a_margin_whose_square_is_no_float_costs_infinitely_much() -> None:
+    assert HingeConfig(margin=1e200, squared=True).chance_loss(10) == float("inf")

@@ -1,7 +1,10 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
+from cnn_train.errors import ConfigError
 from cnn_train.optim import muon
 from cnn_train.optim.muon import Muon, MuonConfig, orthogonalize
 
@@ -144,3 +147,10 @@ def test_its_velocity_survives_saving_and_loading() -> None:
         step(i)
     assert torch.equal(nets[0][0].weight, nets[1][0].weight)
     assert isinstance(optimizers[1], Muon)
+
+
+@pytest.mark.parametrize("settings", [{"sgd_lr": 5e-324}, {"lr_factors": {"3": 1e-320}}])
+def test_a_decay_that_float32_cannot_hold_is_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"sgd_decay 0\.1: too much for so small a rate"):
+        MuonConfig(sgd_decay=0.1, **settings).build(make_net())
+    MuonConfig(sgd_decay=0.0, **settings).build(make_net())
