@@ -20,6 +20,7 @@ from .engine import Forward
 from .errors import name_some
 from .losses.regularization import NoRegularizationConfig
 from .rehearsal import (
+    NUM_CLIMBING,
     NUM_FIRST,
     OVERFIT_RATE,
     Rehearsal,
@@ -40,7 +41,10 @@ OVERFIT_SHARE_OF_CHANCE = 0.2
 MOST_PENALTY = 10
 """Times chance that λR(W) may be."""
 
-TOO_LARGE_RATE = "optimizer.lr is too large; lower it, or raise schedule.warmup_epochs"
+TOO_LARGE_RATE = (
+    "optimizer.lr is too large; lower it (its highest comes here after "
+    f"{NUM_FIRST + NUM_CLIMBING} updates: a long warm-up bears a little more)"
+)
 TOO_SMALL_RATE = "optimizer.lr is too small: the loss did not move"
 TOO_LARGE_LAMBDA = "regularization.strength (λ) is too large: λR(W) outweighs the data loss"
 

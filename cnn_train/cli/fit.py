@@ -84,8 +84,9 @@ def fit(
         bool,
         typer.Option(
             "--sanity",
-            help="Check a new run first: initial loss, gradients, λ, and whether 20 images can be "
-            "learned. It warns and goes on; with --dry-run a failure is exit 1.",
+            help="Check a new run first: initial loss, gradients, λ, whether 20 images can be "
+            "learned, and updates at its own rates. It warns and goes on; with --dry-run a failure "
+            "is exit 1.",
         ),
     ] = False,
     as_json: JsonOption = False,

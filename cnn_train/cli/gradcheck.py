@@ -122,10 +122,12 @@ def _judge(found: "Sequence[TensorCheck]", samples: int) -> None:
     if partly:
         warn(f"kinks lie in every direction drawn through {name_some(partly)}: only entries agree")
     error = max((check.worst.error for check in found if check.worst), default=0.0)
+    num_along = sum(not check.direction.kinks for check in found)
+    along = f", {num_along} of them" if partly or unjudged else ""
     notice(
         f"{len(found) - len(unjudged)} of {len(found)} tensors agree with the slope of the loss, "
-        f"each in up to {samples} of its entries and along one direction through all of them; "
-        f"largest relative error {error:.1e}, tolerance {TOLERANCE:.0e}"
+        f"each in up to {samples} of its entries and{along} along one direction through all of "
+        f"them; largest relative error {error:.1e}, tolerance {TOLERANCE:.0e}"
     )
 
 

@@ -76,14 +76,20 @@ def visualize(
         typer.Option("--split", help="Where images come from: val (the default) or train."),
     ] = None,
     num_images: Annotated[
-        int | None, typer.Option("--num-images", min=1, help="How many images of the split.")
+        int | None,
+        typer.Option(
+            "--num-images", min=1, help="How many of the split. Default: as the method needs."
+        ),
     ] = None,
     label: Annotated[
         str | None,
         typer.Option("--class", help="The class to explain. Default: the predicted one."),
     ] = None,
     window: Annotated[
-        int | None, typer.Option("--window", min=1, help="occlusion: side of the cover in px.")
+        int | None,
+        typer.Option(
+            "--window", min=1, help="occlusion: side of the cover in px. Default: a quarter."
+        ),
     ] = None,
     projection: Annotated[
         Projection | None,
@@ -94,14 +100,19 @@ def visualize(
     ] = False,
     reach: Annotated[
         float | None,
-        typer.Option("--reach", help="loss-surface: how far, in lengths of each filter."),
+        typer.Option(
+            "--reach", help="loss-surface: how far, in lengths of each filter. Default: 1."
+        ),
     ] = None,
     num_points: Annotated[
         int | None,
-        typer.Option("--num-points", min=3, help="loss-surface: points per side, an odd number."),
+        typer.Option(
+            "--num-points", min=3, help="loss-surface: points per side, odd. Default: 21."
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="loss-surface: of the two directions.")
+        int | None,
+        typer.Option("--seed", min=0, help="loss-surface: of the two directions. Default: 0."),
     ] = None,
     data_root: Annotated[
         Path | None,
@@ -142,6 +153,7 @@ def visualize(
         "--reach": reach,
         "--num-points": num_points,
         "--seed": seed,
+        "--data-root": data_root,
     }
     _refuse_unread(method.value, chosen, {name for name, one in given.items() if one is not None})
     surface = _surface_choices(reach, num_points, seed)
@@ -186,10 +198,12 @@ def visualize(
 
 def _refuse_unread(name: str, method: "Method", given: set[str]) -> None:
     """Raise UsageError for an option that would change nothing."""
+    from ..visualize.methods import SPLIT
+
     for option in sorted(given - method.options):
         raise UsageError(f"{option}: --method {name} does not read it; leave it out")
     if "--image" in given:
-        for option in sorted(given & {"--split", "--num-images"}):
+        for option in sorted(given & SPLIT):
             raise UsageError(f"{option}: the images are those of --image; leave it out")
 
 

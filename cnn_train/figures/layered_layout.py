@@ -30,12 +30,6 @@ class Layout:
         """How many columns there are."""
         return 1 + max(int(x) for x, _ in self.nodes)
 
-    @property
-    def num_rows(self) -> int:
-        """How many rows the fullest column has."""
-        ys = [y for _, y in (*self.nodes, *(point for arrow in self.arrows for point in arrow))]
-        return 1 + round(max(ys) - min(ys))
-
 
 def arrange(num_nodes: int, edges: Sequence[tuple[int, int]]) -> Layout:
     """Place nodes 0 … num_nodes − 1; an edge (from, to) goes to a node of a higher number."""

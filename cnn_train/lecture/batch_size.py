@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..errors import UsageError, single_values_explained
 from ..reproducibility import make_generator, seed_global_generators
 from ..session import Session
-from .timed_training import PIECE, Curve, loss_of_all, plain_session, train_for
+from .timed_training import Curve, in_pieces, loss_of_all, plain_session, train_for
 
 SIZES = (32, 64, 128, 256)
 """The slide's; the full sum comes on top."""
@@ -137,7 +137,7 @@ def left_out(batch_size: int, num_images: int) -> float:
 
 def full_gradient(session: Session) -> Tensor:
     """Return the gradient (P) of the mean over all images, added up in pieces."""
-    pieces = torch.split(torch.arange(len(session.batches.images)), PIECE)
+    pieces = in_pieces(len(session.batches.images))
     parts = [len(piece) * gradient_of(session, piece) for piece in pieces]
     return torch.stack(parts).sum(0) / len(session.batches.images)
 

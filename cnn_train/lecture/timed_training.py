@@ -4,11 +4,12 @@ Every curve starts from the same weights, goes over the same images (without aug
 follows the plain rule θ ← θ − η g with the same rate: what differs is how many images make a g.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 import torch
+from torch import Tensor
 
 from ..data.augment import AugmentConfig
 from ..data.batches import plan_epoch
@@ -119,11 +120,19 @@ def loss_of_all(session: Session) -> float:
     session.model.train()
     seed_global_generators(session.config.seed, "dropout", 0)
     loss_sum = 0.0
-    for index_B in torch.arange(len(images)).chunk(-(-len(images) // PIECE)):  # none of one image
+    for index_B in in_pieces(len(images)):
         piece = images.select(index_B)
         inputs_BCHW = session.batches.normalization(piece.images_NCHW)
         loss_sum += float(session.loss_fn(session.forward(inputs_BCHW), piece.labels_N, "sum"))
     return loss_sum / len(images)
+
+
+def in_pieces(num_images: int) -> Sequence[Tensor]:
+    """Return the images' positions in pieces of about equal size: none is of a single image.
+
+    Batch norm could not normalise that.
+    """
+    return torch.arange(num_images).chunk(-(-num_images // PIECE))
 
 
 def train_for(session: Session, seconds: float, first_loss: float) -> Curve:

@@ -11,7 +11,7 @@ from .show_loss_surface import show_loss_surface
 from .show_maps import show_maps
 from .show_patches import show_deconv, show_guided, show_top_patches
 
-SPLIT = frozenset({"--split", "--num-images"})
+SPLIT = frozenset({"--split", "--num-images", "--data-root"})
 IMAGES = SPLIT | {"--image"}
 CHANNELS = frozenset({"--channel", "--num-channels"})
 UNITS = CHANNELS | {"--layer"}

@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from cnn_train.figures.layered_layout import arrange, count_crossings
+from cnn_train.figures.layered_layout import Layout, arrange, count_crossings
 
 SUM = [(0, 20), (1, 20), *((i, 19 + i) for i in range(2, 20)), *((i, i + 1) for i in range(20, 38))]
 """x0 + x1 + … + x19: nodes 0 to 19 are inputs, 20 to 38 the sums from left to right."""
@@ -46,6 +46,11 @@ def test_no_two_things_share_a_place_but_arrows_from_the_same_node(
     assert len(set(places)) == len(places)
 
 
+def num_rows(layout: Layout) -> int:
+    ys = [y for _, y in (*layout.nodes, *(point for arrow in layout.arrows for point in arrow))]
+    return 1 + round(max(ys) - min(ys))
+
+
 def test_crossings_are_counted_and_untangled() -> None:
     crossed = [(0, 3), (1, 2)]
     assert count_crossings([[0, 1], [2, 3]], crossed) == 1
@@ -56,7 +61,7 @@ def test_crossings_are_counted_and_untangled() -> None:
 
 def test_the_size_is_that_of_the_fullest_column() -> None:
     layout = arrange(5, GRAPHS["slide"][1])
-    assert (layout.num_columns, layout.num_rows) == (3, 2)
+    assert (layout.num_columns, num_rows(layout)) == (3, 2)
 
 
 @pytest.mark.parametrize(("num_nodes", "edges", "most_rows"), [(39, SUM, 2), (40, POWERS, 3)])
@@ -64,7 +69,7 @@ def test_a_long_sum_is_a_flat_staircase_whose_terms_stand_beside_their_use(
     num_nodes: int, edges: list[tuple[int, int]], most_rows: int
 ) -> None:
     layout = arrange(num_nodes, edges)
-    assert layout.num_rows <= most_rows
+    assert num_rows(layout) <= most_rows
     assert layout.num_columns <= 21
 
 

@@ -105,16 +105,12 @@ def _explain_kinks(kinks: "Sequence[Kink]") -> None:
 
 def _reason_for_errors(found: "Differentiation", graph: "Graph") -> str:
     """Say why the numerical slopes are what they are, as far as this curve shows it."""
-    if found.kinks:
+    if found.kinks and (words := _reason_at_kinks(found.curve)):
+        return words
+    if losers := _lose_digits(found.methods):
         return (
-            "No h, however small, brings the differences and the formula's choice together: this "
-            "is no rounding, but what kinks do."
-        )
-    by_tape = found.methods[-1].error or 0.0
-    if by_tape > MUCH_LOST:
-        return (
-            "Here every method loses digits, those of reverse mode as well: nearly equal numbers "
-            "are subtracted inside. The error is measured against 40 digits, a float has 16."
+            f"Here {losers} digits: nearly equal numbers are subtracted inside. The error is "
+            "measured against 40 digits, a float has 16."
         )
     if any(x + found.curve[0].h == x for x in found.point):
         return "Every h of this table is lost beside an input: in a float, x + h is x itself."
@@ -132,6 +128,39 @@ def _reason_for_errors(found: "Differentiation", graph: "Graph") -> str:
             "wrong because rounding is divided by h."
         )
     return "Every h is right: the function does not bend along any input, and nothing is rounded."
+
+
+def _reason_at_kinks(curve: "Sequence[StepError]") -> str:
+    """Say which differences stay away from the formula's choice at every h; none: say nothing."""
+    forward = [one.forward for one in curve if one.forward is not None]
+    centred = [one.centred for one in curve if one.centred is not None]
+    forward_stays, centred_stays = (min(line, default=0) > MUCH_LOST for line in (forward, centred))
+    if forward_stays and centred_stays:
+        return (
+            "No h, however small, brings the differences and the formula's choice together: this "
+            "is no rounding, but what kinks do."
+        )
+    if forward_stays:
+        return (
+            "Forward differences meet the formula's choice at no h; centred ones do, for here the "
+            "choice is the mean of both sides."
+        )
+    if centred_stays:
+        return (
+            "Centred differences meet the formula's choice at no h; forward ones do, for here the "
+            "choice is the slope of the right side."
+        )
+    return ""
+
+
+def _lose_digits(methods: "Sequence[Method]") -> str:
+    """Name those with a large error though they are exact but for rounding: ``x and y lose``."""
+    errors = {one.name: one.error for one in methods if one.error is not None}
+    exact = {name for name in errors if not name.startswith("numerical")}
+    losers = [name for name in errors if name in exact and errors[name] > MUCH_LOST]
+    if losers and min(errors.values()) > MUCH_LOST:
+        return "every method loses"
+    return f"{' and '.join(losers)} lose{'s' * (len(losers) == 1)}" if losers else ""
 
 
 def _methods_table(found: "Differentiation") -> "Table":

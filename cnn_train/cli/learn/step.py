@@ -112,8 +112,8 @@ def _show_passes(taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> None:
     if taken.num_pieces > 1:
         show_text(f"\nEvery row is of all {taken.batch_size:,} images.{_normalised(taken)}")
     show_text(
-        "\nB-pass: the columns from dL/dout on, computed from the last row to the first; g is "
-        f"dL/dθ.\n‖Δθ‖/‖θ‖: about {USUAL_RATIO:g} is usual; far more is a rate too large, far "
+        "\nB-pass: dL/dout and g = dL/dθ, computed from the last row to the first."
+        f"\n‖Δθ‖/‖θ‖: about {USUAL_RATIO:g} is usual; far more is a rate too large, far "
         "less one too small."
     )
 
