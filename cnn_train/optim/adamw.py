@@ -9,7 +9,10 @@ from torch.optim import AdamW, Optimizer
 from .learning_rates import MOST_LR, parameter_groups
 from .optimizer import OptimizerConfig, UpdateRule
 
-Beta = Annotated[float, Field(ge=0, lt=1)]
+MOST_BETA = 1 - 1e-7
+"""The first step divides the rate by 1 − β₁: float32 must hold MOST_LR over that."""
+
+Beta = Annotated[float, Field(ge=0, le=MOST_BETA)]
 
 
 class AdamWConfig(OptimizerConfig):
@@ -26,7 +29,7 @@ class AdamWConfig(OptimizerConfig):
         default=(0.9, 0.999),
         strict=False,
         description="how much of the running means of gradient and squared gradient is kept, "
-        "each in [0, 1)",
+        "each from 0 to just below 1",
     )
     eps: float = Field(
         default=1e-8, gt=0, description="added to the root of the squared gradient, > 0"

@@ -7,7 +7,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnn_train.optim import OPTIMIZERS
-from cnn_train.optim.adamw import AdamWConfig
+from cnn_train.optim.adamw import MOST_BETA, AdamWConfig
+from cnn_train.optim.learning_rates import MOST_LR
 from cnn_train.optim.sgd import GDConfig, SGDConfig
 
 every_optimizer = pytest.mark.parametrize("config", OPTIMIZERS.values())
@@ -176,10 +177,20 @@ def test_a_momentum_outside_0_to_1_is_refused(momentum):
         SGDConfig(momentum=momentum)
 
 
-@pytest.mark.parametrize("betas", [[0.9], [0.9, 1.0], [-0.1, 0.9], ["0.9", 0.99], 0.9])
+@pytest.mark.parametrize(
+    "betas", [[0.9], [0.9, 1.0], [1 - 1e-8, 0.9], [-0.1, 0.9], ["0.9", 0.99], 0.9]
+)
 def test_betas_that_are_not_two_shares_are_refused(betas):
     with pytest.raises(ValidationError):
         AdamWConfig(betas=betas)
+
+
+def test_the_largest_betas_and_rate_make_a_step_that_float32_can_hold():
+    layer = nn.Linear(2, 2)
+    optimizer = AdamWConfig(lr=MOST_LR, betas=(MOST_BETA, MOST_BETA)).build(layer)
+    layer(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    assert layer.weight.isfinite().all()
 
 
 def test_betas_may_be_a_yaml_list():
