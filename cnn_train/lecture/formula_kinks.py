@@ -29,6 +29,10 @@ NEARER, LEAST_KEPT = 0.25, 0.9
 """So much nearer, slopes still differ by so much at a kink, but not where a function only bends."""
 
 
+CHOICE = "0 for relu at 0, ½ each for max of equals"
+"""What formulas and automatic differentiation take for a slope at a kink."""
+
+
 @dataclass(frozen=True)
 class Kink:
     """The slopes of an output along one input: on both sides, and the one chosen between.
@@ -63,6 +67,11 @@ def kinks_at(graph: Graph, point: Sequence[float], output: int = 0) -> tuple[Kin
         if far and near and _is_kink([*far, chosen[i]], [*near, chosen[i]]):
             found.append(Kink(name, *near, chosen[i]))
     return tuple(found)
+
+
+def kinks_of_outputs(graph: Graph, point: Sequence[float]) -> list[tuple[Kink, ...]]:
+    """Return the kinks of every output at ``point``."""
+    return [kinks_at(graph, point, output) for output in range(len(graph.outputs))]
 
 
 def _is_kink(far: Sequence[float], near: Sequence[float]) -> bool:

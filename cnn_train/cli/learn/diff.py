@@ -84,22 +84,22 @@ def _show(found: "Differentiation", graph: "Graph") -> None:
 
 
 def _explain_kinks(kinks: "Sequence[Kink]") -> None:
-    from ...lecture.formula_kinks import describe_kinks
+    from ...lecture.formula_kinks import CHOICE, describe_kinks
     from .page import show_heading, show_text
 
     show_text()
     show_heading(f"{describe_kinks(kinks)}.")
-    choice = "(0 for relu at 0, ½ each for max of equals)"
     if any(one.is_straight for one in kinks):
         show_text(
             "Formulas and automatic differentiation choose a slope for each kink "
-            f"{choice} and add up what they chose: where kinks make a straight line, that is wrong."
+            f"({CHOICE}) and add up what they chose: where kinks make a straight line, that is "
+            "wrong."
         )
     if not all(one.is_straight for one in kinks):
         show_text(
             "Where both sides differ there is no derivative, so no method is wrong: formulas and "
-            f"automatic differentiation choose a value {choice}, forward differences see the right "
-            "side, centred ones the mean of both."
+            f"automatic differentiation choose a value ({CHOICE}), forward differences see the "
+            "right side, centred ones the mean of both."
         )
 
 
@@ -156,9 +156,9 @@ def _reason_at_kinks(curve: "Sequence[StepError]") -> str:
 def _lose_digits(methods: "Sequence[Method]") -> str:
     """Name those with a large error though they are exact but for rounding: ``x and y lose``."""
     errors = {one.name: one.error for one in methods if one.error is not None}
-    exact = {name for name in errors if not name.startswith("numerical")}
-    losers = [name for name in errors if name in exact and errors[name] > MUCH_LOST]
-    if losers and min(errors.values()) > MUCH_LOST:
+    large = [name for name, error in errors.items() if error > MUCH_LOST]
+    losers = [name for name in large if not name.startswith("numerical")]
+    if losers and len(large) == len(errors):
         return "every method loses"
     return f"{' and '.join(losers)} lose{'s' * (len(losers) == 1)}" if losers else ""
 
@@ -214,10 +214,9 @@ def _place(error: float) -> int:
 
 def _save(found: "Differentiation", graph: "Graph", out: Path) -> None:
     from ...figures.difference_errors import draw_difference_errors
-    from .page import exactly, function_name, save_picture
+    from .page import function_name, save_picture, write_point
 
-    pairs = zip(found.input_names, found.point, strict=True)
-    where = ", ".join(f"{name} = {exactly(x)}" for name, x in pairs)
+    where = write_point(found.input_names, found.point)
     figure = draw_difference_errors(
         [one.h for one in found.curve],
         [one.forward for one in found.curve],

@@ -10,7 +10,6 @@ from .page import AtOption, ExprsOption, PictureOption
 if TYPE_CHECKING:
     from ...lecture.forward_mode import ForwardPass
     from ...lecture.graph import Graph
-    from ...lecture.mode_costs import ModeCosts
 
 
 def forward_mode(
@@ -22,16 +21,17 @@ def forward_mode(
     """Trace forward-mode automatic differentiation, step by step."""
     from dataclasses import asdict
 
+    from ...lecture.formula_kinks import kinks_of_outputs
     from ...lecture.forward_mode import forward_jacobian, forward_passes, trace_forward
     from ...lecture.mode_costs import compare_modes
     from ..console import print_json
-    from .graph import kinks_json
-    from .page import check_picture, point_json, read_function
+    from .graph import show_kinks
+    from .page import check_picture, costs_table, point_json, read_function, show_table, show_text
 
     check_picture(out)
     texts, graph, point = read_function(expressions, at)
     passes = forward_passes(graph, point)
-    costs = compare_modes(graph, point)
+    costs, kinks = compare_modes(graph, point), kinks_of_outputs(graph, point)
     if as_json:
         traces = [
             {
@@ -43,12 +43,16 @@ def forward_mode(
         ]
         where = {"expressions": texts, "point": point_json(graph, point)}
         jacobian = forward_jacobian(graph, point)
-        found = {"passes": traces, "jacobian": jacobian, "kinks": kinks_json(graph, point)}
-        print_json(where | found | {"costs": [asdict(one) for one in costs]})
+        found = {"passes": traces, "jacobian": jacobian}
+        bent = {"kinks": [[asdict(one) for one in output] for output in kinks]}
+        print_json(where | found | bent | {"costs": [asdict(one) for one in costs]})
     else:
-        _show(texts, graph, point, passes, costs)
+        _show(texts, graph, point, passes)
+        show_kinks(kinks)
+        show_table(costs_table(costs))
+        show_text("\noperations: one per value computed, one per slope × tangent added up.")
     if out is not None:
-        _save(graph, texts, point, passes, out)
+        _save(graph, texts, passes, out, has_kink=any(kinks))
 
 
 def _show(
@@ -56,18 +60,13 @@ def _show(
     graph: "Graph",
     point: "Sequence[float]",
     passes: "Sequence[ForwardPass]",
-    costs: "Sequence[ModeCosts]",
 ) -> None:
-    from .graph import show_kinks
-    from .page import costs_table, show_function, show_table, show_text
+    from .page import show_function, show_text
 
     show_function(texts, graph, point)
     show_text("Each step carries its value v and its slope v\u0307 along one input.")
     for i in range(len(passes)):
         _show_pass(graph, passes, i)
-    show_kinks(graph, point)
-    show_table(costs_table(costs))
-    show_text("\noperations: one per value computed, one per slope × tangent added up.")
 
 
 def _show_pass(graph: "Graph", passes: "Sequence[ForwardPass]", i: int) -> None:
@@ -91,9 +90,10 @@ def _show_pass(graph: "Graph", passes: "Sequence[ForwardPass]", i: int) -> None:
 def _save(
     graph: "Graph",
     texts: "Sequence[str]",
-    point: "Sequence[float]",
     passes: "Sequence[ForwardPass]",
     out: Path,
+    *,
+    has_kink: bool,
 ) -> None:
     """Draw the graph with every node's value and its slopes, one along each input."""
     from ...lecture.forward_mode import dotted
@@ -108,4 +108,4 @@ def _save(
             for along, one in zip(graph.input_names, passes, strict=True)
         )
         notes[i] = (f"= {digits(value)}", *slopes)
-    save_graph(graph, texts, notes, out, point)
+    save_graph(graph, texts, notes, out, has_kink=has_kink)

@@ -8,6 +8,7 @@ from ..options import JsonOption
 from .page import AtOption, ExprsOption, PictureOption
 
 if TYPE_CHECKING:
+    from ...lecture.formula_kinks import Kink
     from ...lecture.graph import Graph
 
 
@@ -71,22 +72,11 @@ def _output_names(built: "Graph", position: int) -> list[str]:
     return [f"f{i + 1}" if several else "f" for i, o in enumerate(built.outputs) if o == position]
 
 
-def kinks_json(built: "Graph", point: Sequence[float]) -> list[list[dict[str, Any]]]:
-    """Return the kinks of every output at ``point``."""
-    from dataclasses import asdict
-
-    from ...lecture.formula_kinks import kinks_at
-
-    num = len(built.outputs)
-    return [[asdict(one) for one in kinks_at(built, point, output)] for output in range(num)]
-
-
-def show_kinks(built: "Graph", point: Sequence[float]) -> None:
-    """Say of every output with a kink at ``point`` that its slopes are a choice."""
-    from ...lecture.formula_kinks import describe_kinks, kinks_at
+def show_kinks(found: "Sequence[Sequence[Kink]]") -> None:
+    """Say of every output with a kink that its slopes are a choice; ``found``: those of each."""
+    from ...lecture.formula_kinks import CHOICE, describe_kinks
     from .page import show_heading, show_text
 
-    found = [kinks_at(built, point, output) for output in range(len(built.outputs))]
     if not any(found):
         return
     show_text()
@@ -94,8 +84,8 @@ def show_kinks(built: "Graph", point: Sequence[float]) -> None:
         if kinks:
             show_heading(f"{describe_kinks(kinks, f'f{i}' if len(found) > 1 else 'f')}.")
     show_text(
-        "What was computed adds up a choice for each kink: 0 for relu at 0, ½ each for max of "
-        "equals. It is no derivative of f there."
+        f"What was computed adds up a choice for each kink: {CHOICE}. "
+        "It is no derivative of f there."
     )
 
 
@@ -104,9 +94,10 @@ def save_graph(
     texts: Sequence[str],
     notes: Mapping[int, tuple[str, ...]],
     out: Path,
-    point: Sequence[float] | None = None,
+    *,
+    has_kink: bool = False,
 ) -> None:
-    """Draw the steps, with notes by position; the title names a kink at the ``point``."""
+    """Draw the steps, with notes by position; the title says if slopes are those of a kink."""
     from ...figures.computational_graph import Box, draw_computational_graph
     from .page import function_name, save_picture
 
@@ -124,6 +115,6 @@ def save_graph(
     ]
     edges = [(drawn.index(a), drawn.index(b)) for a, b in built.edges]
     title = f"{function_name(built)} = {', '.join(texts)}"
-    if point is not None and any(kinks_json(built, point)):
+    if has_kink:
         title += " (a kink: slopes are a choice)"
     save_picture(draw_computational_graph(boxes, edges, title), out)

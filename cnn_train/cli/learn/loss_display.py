@@ -1,14 +1,17 @@
 """How a worked loss looks: as tables in the terminal, and as a picture."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from ...figures.worked_loss import LossRow, draw_worked_loss
 from ...lecture.worked_loss import SHIFTED, WorkedExample, WorkedLoss
 from ...losses.cross_entropy import CrossEntropyConfig
 from ...losses.hinge import HingeConfig
 from .page import make_table, save_picture, show_heading, show_table, show_text
+
+if TYPE_CHECKING:
+    from ...figures.worked_loss import LossRow
 
 MOST_SHOWN = 5
 LARGEST_WRITTEN_OUT = 1e9
@@ -75,6 +78,8 @@ def save_worked_loss(
     worked: WorkedLoss, settings: HingeConfig | CrossEntropyConfig, out: Path
 ) -> None:
     """Draw the first examples."""
+    from ...figures.worked_loss import draw_worked_loss
+
     shown = worked.examples[:MOST_SHOWN]
     if isinstance(settings, HingeConfig):
         columns = (
@@ -96,7 +101,9 @@ def _draw_row(
     settings: HingeConfig | CrossEntropyConfig,
     number: int,
     example: WorkedExample,
-) -> LossRow:
+) -> "LossRow":
+    from ...figures.worked_loss import LossRow
+
     label = worked.class_names[example.label]
     title = f"L_{number} = {_number(example.loss)}, y = {label}"
     if isinstance(settings, HingeConfig):

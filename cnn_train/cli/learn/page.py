@@ -63,9 +63,10 @@ def check_step(h: float, least: float) -> None:
         raise UsageError(f"--h {h:g}: is no step; take one from {least:g} to 1, e.g. 1e-5")
 
 
-def exactly(number: float) -> str:
-    """Write a number that the user gave with all of its digits."""
-    return f"{number + 0.0:.15g}"
+def write_point(names: Sequence[str], point: Sequence[float]) -> str:
+    """Write ``x1 = 2, x2 = 3``, with all the digits that the user gave."""
+    pairs = zip(names, point, strict=True)
+    return ", ".join(f"{name} = {x + 0.0:.15g}" for name, x in pairs)
 
 
 def function_name(graph: "Graph") -> str:
@@ -80,8 +81,7 @@ def show_function(texts: Sequence[str], graph: "Graph", point: Sequence[float] |
         number = str(i + 1) if len(texts) > 1 else ""
         show_heading(f"f{number}({', '.join(names)}) = {text}")
     if point is not None:
-        pairs = zip(names, point, strict=True)
-        show_text(f"at {', '.join(f'{name} = {exactly(x)}' for name, x in pairs)}")
+        show_text(f"at {write_point(names, point)}")
 
 
 def show_heading(text: str) -> None:

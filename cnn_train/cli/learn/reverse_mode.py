@@ -20,32 +20,33 @@ def reverse_mode(
     """Trace reverse-mode automatic differentiation (backpropagation), step by step."""
     from dataclasses import asdict
 
+    from ...lecture.formula_kinks import kinks_of_outputs
     from ...lecture.mode_costs import compare_modes
     from ...lecture.reverse_mode import reverse_passes
     from ..console import print_json
-    from .graph import kinks_json, show_kinks
+    from .graph import show_kinks
     from .page import check_picture, costs_table, point_json, read_function, show_table, show_text
 
     check_picture(out)
     texts, graph, point = read_function(expressions, at)
     values, passes = reverse_passes(graph, point)
-    costs = compare_modes(graph, point)
+    costs, kinks = compare_modes(graph, point), kinks_of_outputs(graph, point)
     if as_json:
         where = {"expressions": texts, "point": point_json(graph, point)}
         traces = [_describe_pass(graph, one) for one in passes]
         jacobian = [list(one.gradient) for one in passes]
         found = {"tape": _describe_tape(graph, values), "passes": traces, "jacobian": jacobian}
-        kinks = {"kinks": kinks_json(graph, point)}
-        print_json(where | found | kinks | {"costs": [asdict(one) for one in costs]})
+        bent = {"kinks": [[asdict(one) for one in output] for output in kinks]}
+        print_json(where | found | bent | {"costs": [asdict(one) for one in costs]})
     else:
         _show_tape(texts, graph, point, values)
         for i in range(len(passes)):
             _show_pass(graph, passes, i)
-        show_kinks(graph, point)
+        show_kinks(kinks)
         show_table(costs_table(costs))
         show_text("\noperations: one per value computed, one per slope × adjoint added up.")
     if out is not None:
-        _save(graph, texts, point, values, passes, out)
+        _save(graph, texts, values, passes, out, has_kink=any(kinks))
 
 
 def _describe_tape(graph: "Graph", values: Sequence[float]) -> list[dict[str, Any]]:
@@ -124,10 +125,11 @@ def _show_gradient(graph: "Graph", one: "ReversePass", f: str) -> None:
 def _save(
     graph: "Graph",
     texts: Sequence[str],
-    point: Sequence[float],
     values: Sequence[float],
     passes: "Sequence[ReversePass]",
     out: Any,
+    *,
+    has_kink: bool,
 ) -> None:
     """Draw the graph with every node's value and its adjoints, one from each output."""
     from .graph import save_graph
@@ -137,7 +139,7 @@ def _save(
         i: (f"= {digits(value)}", *_write_adjoints(graph, passes, i))
         for i, value in enumerate(values)
     }
-    save_graph(graph, texts, notes, out, point)
+    save_graph(graph, texts, notes, out, has_kink=has_kink)
 
 
 def _write_adjoints(graph: "Graph", passes: "Sequence[ReversePass]", i: int) -> list[str]:

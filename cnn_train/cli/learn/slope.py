@@ -77,11 +77,11 @@ def _along_formula(
     from ...lecture.numerical import beside
     from ...lecture.reverse_mode import reverse_jacobian
     from ...lecture.slope import numeric_slope, one_sided_slope
-    from .page import exactly, function_name, read_function, require_one
+    from .page import function_name, read_function, require_one, write_point
 
     texts, graph, point = read_function(require_one(expression, "slope"), at)
     (output,) = graph.outputs
-    where = ", ".join(f"{n} = {exactly(x)}" for n, x in zip(graph.input_names, point, strict=True))
+    where = write_point(graph.input_names, point)
     gradient, kinks = reverse_jacobian(graph, point)[0], kinks_at(graph, point)
     if kinks and not any(gradient):
         raise UsageError(
