@@ -44,7 +44,7 @@ def train(
         raise DataError(f"{len(images_NCHW)} images but {len(labels_N)} labels")
     train_images, val_images = hold_out(images_NCHW, classes, labels_N, config)
     chosen = resolve_device(device)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):  # a run seeds them all
         session = build_session(config, train_images, val_images, chosen)
         for record in fit(session):
             if record.epoch == best_epoch(session.records):

@@ -72,7 +72,7 @@ def _start_copy(values: Tensor) -> tuple[Tensor, "torch.cuda.Event | None"]:
     copy = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
     copy.copy_(values, non_blocking=True)
     arrival = torch.cuda.Event()  # type: ignore[no-untyped-call]
-    arrival.record()
+    arrival.record(torch.cuda.current_stream(values.device))  # of that GPU, which may be cuda:1
     return copy, arrival
 
 

@@ -130,8 +130,8 @@ class InterruptedRun(CnnTrainError):  # noqa: N818  (an interruption is not an e
 
 
 @contextmanager
-def single_values_explained() -> Iterator[None]:
-    """Turn batch norm's refusal of a minibatch of one image into ConfigError."""
+def refusals_explained() -> Iterator[None]:
+    """Turn what torch refuses to compute of a network into ConfigError or UsageError."""
     try:
         yield
     except ValueError as problem:
@@ -140,4 +140,12 @@ def single_values_explained() -> Iterator[None]:
         raise ConfigError(
             "batch_size: a minibatch of one image gives this network's batch norm a single value, "
             "which has no spread; use at least 2"
+        ) from None
+    except RuntimeError as problem:
+        operation, found, _ = str(problem).partition(" does not have a deterministic")
+        if not found:
+            raise
+        raise UsageError(
+            f"--deterministic: this network needs {operation}, which a GPU computes in any order; "
+            "choose another model or leave the option out"
         ) from None

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from .acceleration.allocator import kept_memory
 from .divergence import NotFiniteError
-from .errors import InterruptedRun, single_values_explained
+from .errors import InterruptedRun, refusals_explained
 from .metrics import Tally
 from .run_directory import RunDirectory
 from .saving import RunFiles
@@ -154,7 +154,7 @@ def train_one_epoch(session: Session, files: RunFiles, watch: Watch, requests: R
 def explained(tallies: Iterable[Tally], files: RunFiles) -> Iterator[Tally]:
     """Turn a minibatch's failure into advice: DivergedError, ConfigError."""
     try:
-        with single_values_explained():
+        with refusals_explained():
             yield from tallies
     except NotFiniteError as problem:
         raise files.diverged(problem.what, problem) from None

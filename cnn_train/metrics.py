@@ -38,6 +38,8 @@ class Tally:
         return cls(loss.detach() * size, penalty.detach() * size, correct, size)
 
     def __add__(self, other: "Tally") -> "Tally":
+        if self.num_examples == 0:  # nothing to bring to the other's device, which would wait
+            return other
         device = other.loss_sum.device
         return Tally(
             self.loss_sum.to(device) + other.loss_sum,

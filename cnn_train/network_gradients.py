@@ -6,7 +6,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from .errors import UsageError, name_some, single_values_explained
+from .errors import UsageError, name_some, refusals_explained
 from .gradient_check import TOLERANCE, Objective, TensorCheck, check_gradient
 from .reproducibility import derive_seed, make_generator
 from .session import Session
@@ -37,7 +37,7 @@ def data_objective(session: Session, num_images: int) -> tuple[nn.Module, Object
     images_BCHW, labels_B = batch.images_BCHW[:num_images].double(), batch.labels_B[:num_images]
 
     def scores() -> Tensor:
-        with torch.random.fork_rng(devices=[]), single_values_explained():
+        with torch.random.fork_rng(devices=[]), refusals_explained():
             torch.manual_seed(derive_seed(seed, "dropout", 0))  # the same units every time
             scores_BK: Tensor = model(images_BCHW)
         return scores_BK

@@ -18,7 +18,7 @@ from .data.batches import Batch
 from .device import with_autocast
 from .divergence import NotFiniteError, UpdateGuard
 from .engine import Forward, train_epoch
-from .errors import single_values_explained
+from .errors import refusals_explained
 from .losses.loss import LossConfig, LossFn, Reduction
 from .losses.regularization import NoRegularizationConfig, RegularizationConfig
 from .metrics import Tally
@@ -95,7 +95,7 @@ def untouched(session: Session) -> Iterator[tuple[nn.Module, Forward]]:
     seed_global_generators(session.config.seed, "dropout", 0)
     model = deepcopy(session.model).train()
     try:
-        with single_values_explained():
+        with refusals_explained():
             yield model, with_autocast(model, session.device, session.precision)
     finally:
         restore_generator_states(states)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cnn_train.errors import OUT_OF_MEMORY, describe_shortage
+from cnn_train.errors import OUT_OF_MEMORY, UsageError, describe_shortage, refusals_explained
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,20 @@ def test_a_gpu_that_is_lost_is_named_with_what_to_do() -> None:
 )
 def test_a_bug_of_ours_is_no_shortage(problem: Exception) -> None:
     assert describe_shortage(problem) is None
+
+
+def test_what_torch_refuses_to_compute_deterministically_is_named() -> None:
+    torch.use_deterministic_algorithms(True)
+    try:
+        with (
+            pytest.raises(UsageError, match=r"^--deterministic: this network needs put_, which"),
+            refusals_explained(),
+        ):
+            torch.zeros(3).put_(torch.tensor([0]), torch.ones(1))
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def test_any_other_error_of_torch_stays_as_it_is() -> None:
+    with pytest.raises(RuntimeError, match=r"^shapes do not fit$"), refusals_explained():
+        raise RuntimeError("shapes do not fit")

@@ -8,6 +8,9 @@ from torch import nn
 from ..device import Device, Precision, with_autocast
 from .small_maps import Forward, with_fast_small_maps
 
+MOST_SHAPES = 64
+"""Shapes of minibatches for which a network is compiled before torch runs it uncompiled."""
+
 
 def training_forward(
     module: nn.Module, device: Device, precision: Precision, *, compiled: bool
@@ -24,6 +27,8 @@ def compile_network(module: nn.Module) -> Forward:
     """Compile one kernel per shape of minibatch: what runs depends on the shape alone.
 
     Left to itself, torch compiles for all shapes from the second one on, so that a resumed run
-    would go on in other kernels, with other roundings.
+    would go on in other kernels, with other roundings. And it gives up after eight shapes: images
+    that grow over the epochs have two of each size, with the smaller minibatch at an epoch's end.
     """
+    torch._dynamo.config.recompile_limit = max(MOST_SHAPES, torch._dynamo.config.recompile_limit)
     return cast(Forward, torch.compile(module, dynamic=False))

@@ -67,6 +67,6 @@ class ImageSet:
     def fingerprint(self) -> str:
         """Return the SHA-256 of pixels, labels and class names as 64 hex digits."""
         digest = hashlib.sha256(repr((self.class_names, self.image_shape)).encode())
-        digest.update(self.images_NCHW.contiguous().numpy().data)
-        digest.update(self.labels_N.contiguous().numpy().data)
+        for tensor in (self.images_NCHW, self.labels_N):
+            digest.update(tensor.cpu().contiguous().numpy().data)
         return digest.hexdigest()

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import UsageError, single_values_explained
+from ..errors import UsageError, refusals_explained
 from ..reproducibility import make_generator, seed_global_generators
 from ..session import Session
 from .timed_training import Curve, in_pieces, loss_of_all, plain_session, train_for
@@ -84,6 +84,8 @@ def compare_batch_sizes(
 
     Sizes above half of ``num_images`` are left out. Raises UsageError where that leaves none.
     """
+    if session.device.torch_device.type == "mps":
+        raise UsageError("learn batch-size computes in float64, which mps lacks; use --device cpu")
     sizes = sizes_below(min(num_images, len(session.batches.images)))
     first = plain_session(session, None, num_images)
     num_images = len(first.batches.images)
@@ -148,7 +150,7 @@ def gradient_of(session: Session, index_B: Tensor) -> Tensor:
     index_B = index_B.to(images.labels_N.device)
     inputs_BCHW = session.batches.normalization(images.images_NCHW[index_B])
     seed_global_generators(session.config.seed, "dropout", 0)
-    with single_values_explained():
+    with refusals_explained():
         loss = session.loss_fn(session.forward(inputs_BCHW), images.labels_N[index_B])
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     total = loss + session.penalty()

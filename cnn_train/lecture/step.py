@@ -24,7 +24,7 @@ import torch
 
 from ..device import with_autocast
 from ..divergence import NotFiniteError
-from ..errors import DivergedError, single_values_explained
+from ..errors import DivergedError, refusals_explained
 from ..metrics import Tally
 from ..profile_step import divergence_explained, time_phases
 from ..session import Session
@@ -112,7 +112,7 @@ def _take_step(session: Session, num_entries: int, advance: Callable[[int], None
     with ExitStack() as stack:
         watched = stack.enter_context(watched_layers(session.model))
         changes = stack.enter_context(watched_update(session, guard))
-        stack.enter_context(single_values_explained())
+        stack.enter_context(refusals_explained())
         for piece in replace(session, before_update=guard).train_rest_of_epoch():
             tally += piece
             advance(1)

@@ -15,7 +15,7 @@ from ..data.augment import AugmentConfig
 from ..data.batches import plan_epoch
 from ..data.image_set import ImageSet
 from ..data.progressive_size import ProgressiveSizeConfig
-from ..errors import UsageError, single_values_explained
+from ..errors import UsageError, refusals_explained
 from ..optim.optimizer import OptimizerConfig
 from ..optim.schedules import ConstantConfig
 from ..optim.sgd import GDConfig, SGDConfig
@@ -143,7 +143,7 @@ def train_for(session: Session, seconds: float, first_loss: float) -> Curve:
     stands in its place. Raises DivergedError where a loss or gradient is not finite.
     """
     warm_up(session)
-    with divergence_explained(session), single_values_explained():
+    with divergence_explained(session), refusals_explained():
         updates = list(timed_updates(session, seconds))
     start, *later = starts_of([point for point, _ in updates])
     return Curve(
@@ -159,7 +159,7 @@ def warm_up(session: Session) -> None:
     """Go through one minibatch without an update: the first time costs what no other does."""
     batch = next(session.batches.epoch(0))
     session.model.train()
-    with single_values_explained():
+    with refusals_explained():
         session.loss_fn(session.forward(batch.images_BCHW), batch.labels_B).backward()  # type: ignore[no-untyped-call]
 
 

@@ -6,10 +6,13 @@ global maximum instead of an average, and scores scaled down by a constant.
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..errors import ConfigError
 from .architecture import MOST_LAYERS, MOST_MAPS, ArchitectureConfig
@@ -18,11 +21,25 @@ from .initialisation import initialise
 from .whitening import Whitening
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
-HEAD_POOLS: dict[str, type[nn.Module]] = {
-    "max": nn.AdaptiveMaxPool2d,
-    "average": nn.AdaptiveAvgPool2d,
-}
 PIXEL_BLOCK = 2  # side of the blocks that the space_to_depth stem turns into channels
+
+
+class GlobalMaxPool(nn.Module):
+    """The largest value of each map.
+
+    ``nn.AdaptiveMaxPool2d`` gives the same numbers, but its gradient on a GPU depends on the order
+    of additions, so that torch refuses it under ``--deterministic``.
+    """
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Return maps of one unit each."""
+        return F.max_pool2d(x_BCHW, x_BCHW.shape[2:])
+
+
+HEAD_POOLS: dict[str, Callable[[], nn.Module]] = {
+    "max": GlobalMaxPool,
+    "average": partial(nn.AdaptiveAvgPool2d, 1),
+}
 
 
 class Scale(nn.Module):
@@ -121,7 +138,7 @@ class FastNet(nn.Sequential):
             stage = Stage(conv, pool, ACTIVATIONS[activation], extras, residual, norm_momentum)
             self.add_module(f"stage{number}", stage)
             channels, kernel_px, stride = width, 3, 1
-        self.pool = HEAD_POOLS[head_pool](1)
+        self.pool = HEAD_POOLS[head_pool]()
         self.flatten = nn.Flatten()
         self.fc = nn.Linear(channels, num_classes, bias=False)
         self.scale = Scale(score_scale)

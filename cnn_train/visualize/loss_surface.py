@@ -134,7 +134,7 @@ def measure_loss_surface(
     def losses_at(first: float, second: float) -> Tensor:
         move(first, second)
         scores_NK = moving.scores(images_NCHW, batch_size=BATCH_SIZE)
-        return torch.stack((loss_fn(scores_NK.double(), labels_N), penalty().double().cpu()))
+        return torch.stack((loss_fn(scores_NK.double(), labels_N), penalty().cpu().double()))
 
     if not losses_at(0.0, 0.0).isfinite().all():
         raise CheckpointError(

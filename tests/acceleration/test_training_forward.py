@@ -1,13 +1,16 @@
 import shutil
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
+from cnn_train.acceleration import compile_network
 from cnn_train.session import Session
 
-NET = {"name": "fastnet", "widths": [4, 4], "extra_convolutions": [0, 0], "pools": [2, 2]}
+NET = {"name": "fastnet", "widths": [4], "extra_convolutions": [0], "pools": [2]}
 
 
 def train(session: Session) -> dict[str, Any]:
@@ -16,18 +19,37 @@ def train(session: Session) -> dict[str, Any]:
     return session.checkpoint().model
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 def test_a_compiled_network_learns_the_same_and_keeps_its_names(
-    start: Callable[..., Session],
+    start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # To learn of vector units, torch compiles six programs, which take longer than the network.
+    isa = "torch._inductor.cpu_vec_isa.valid_vec_isa_list"
+    monkeypatch.setattr(isa, list, raising=False)
     compiled = train(start(model=NET, compile=True))
     eager = train(start(model=NET))
     assert compiled.keys() == eager.keys()
     for name, value in eager.items():
         torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-4)
+
+
+def test_growing_images_are_compiled_for_beyond_the_eight_shapes_that_torch_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    graphs = []
+
+    def compiler(graph: torch.fx.GraphModule, inputs: object) -> object:
+        graphs.append(graph)
+        return graph
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=compiler))
+    monkeypatch.setattr("torch._dynamo.config.recompile_limit", 8)
+    forward = compile_network(nn.Sequential(nn.Conv2d(3, 2, 1)))
+    for side in range(2, 14):
+        forward(torch.zeros(1, 3, side, side))
+    assert len(graphs) == 12
 
 
 def test_without_an_accelerator_to_speed_up_nothing_but_memory_is_touched(

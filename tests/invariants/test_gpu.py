@@ -1,6 +1,7 @@
 """What can be checked on a GPU only; skipped where there is none."""
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,9 @@ from cnn_train.fit import fit
 from cnn_train.reproducibility import make_deterministic
 from cnn_train.resuming import resume_session
 from cnn_train.session import Session, build_session
+
+# cuBLAS reads it when it is first used, which is long before the tests that need it.
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 pytestmark = [
     pytest.mark.gpu,
@@ -78,9 +82,8 @@ def test_a_gpu_that_is_not_there_is_named() -> None:
 
 
 @pytest.fixture
-def deterministic(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def deterministic() -> Iterator[None]:
     """What --deterministic does, undone after the test."""
-    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     make_deterministic(torch.device("cuda"))
     yield
     torch.use_deterministic_algorithms(False)
