@@ -63,7 +63,7 @@ class StudentLoop:
         self.dataset = StudentDataset(images)
         self.batch_size = batch_size
         self.device = device
-        self.optimizer = make_sgd(model)
+        self.optimizer: torch.optim.Optimizer = make_sgd(model)
 
     def images_per_second(self, num_steps: int) -> float:
         """Train for some steps; the start of the workers and the first step are not timed.
@@ -104,7 +104,7 @@ class BareLoop:
     def __init__(self, model: nn.Module, forward: Callable[[Tensor], Tensor]) -> None:
         self.model = model
         self.forward = forward
-        self.optimizer = make_sgd(model)
+        self.optimizer: torch.optim.Optimizer = make_sgd(model)
 
     def train(self, batches: Iterable[Batch]) -> None:
         """Make one update per minibatch."""

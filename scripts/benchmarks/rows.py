@@ -13,6 +13,7 @@ HEADINGS = (
     "figure", "unit", "ours", "plain", "ours ÷ plain", "TFLOP/s", "of ceiling", "target", "note"
 )  # fmt: skip
 WORDS = ("figure", "unit", "target", "note")
+COLOURS = {"pass": "green", "MISS": "red"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,13 @@ class Row:
         """Return plain values, None where something does not apply."""
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> "Row":
+        """Return the row whose :meth:`to_json` this is."""
+        parts = {"ours": Spread, "plain": Spread, "ratio": Spread, "target": Target}
+        made = {name: part(**document[name]) for name, part in parts.items() if document[name]}
+        return cls(**document | made)
+
 
 def compare_speeds(
     part: str, name: str, unit: str, ours: Sequence[float], plain: Sequence[float], **more: Any
@@ -71,14 +79,28 @@ def make_table(title: str, rows: Sequence[Row]) -> Table:
     """
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
     table.title = f"\n{title}"
+    headings, lines = _used_columns(rows)
+    for heading in headings:
+        justify: JustifyMethod = "left" if heading in WORDS else "right"
+        table.add_column(heading, justify=justify, no_wrap=heading != "note")
+    for line in lines:
+        table.add_row(*map(_coloured, headings, line))
+    return table
+
+
+def render_markdown(rows: Sequence[Row]) -> str:
+    """Write the rows as a table in Markdown, without the columns in which nothing stands."""
+    headings, lines = _used_columns(rows)
+    rule = ["---" if heading in WORDS else "---:" for heading in headings]
+    cells = [headings, rule, *([cell.replace("|", "\\|") for cell in line] for line in lines)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+def _used_columns(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """Return the headings under which something stands, and each row's cells there."""
     cells = [_cells(row) for row in rows]
     used = [i for i in range(len(HEADINGS)) if any(line[i] for line in cells)]
-    for i in used:
-        justify: JustifyMethod = "left" if HEADINGS[i] in WORDS else "right"
-        table.add_column(HEADINGS[i], justify=justify, no_wrap=HEADINGS[i] != "note")
-    for line in cells:
-        table.add_row(*(line[i] for i in used))
-    return table
+    return [HEADINGS[i] for i in used], [[line[i] for i in used] for line in cells]
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -108,7 +130,11 @@ def _number(value: float) -> str:
 
 
 def _target(target: Target | None) -> str:
-    if target is None:
-        return ""
-    word, colour = ("pass", "green") if target.kept else ("MISS", "red")
-    return f"{target.text} [{colour}]{word}[/{colour}]"
+    return "" if target is None else f"{target.text} {'pass' if target.kept else 'MISS'}"
+
+
+def _coloured(heading: str, cell: str) -> str:
+    """Show whether a target was kept in colour."""
+    text, _, verdict = cell.rpartition(" ")
+    colour = COLOURS.get(verdict) if heading == "target" else None
+    return f"{text} [{colour}]{verdict}[/{colour}]" if colour else cell

@@ -1,0 +1,116 @@
+"""``scripts/gpu``: choose the steps, run what fits into the budget, keep what they find."""
+
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from part_program import run_program
+from rich.markup import escape
+
+from cnn_train.cli.console import stderr
+from cnn_train.device import resolve_device
+from cnn_train.errors import DataError, UsageError
+
+from .campaign import interrupt_on_term, run_steps
+from .kit import REPOSITORY, Kit
+from .results import JSON, PAGE, Results, StepResult
+from .steps import CALLS, choose_steps
+
+
+def gpu(
+    steps: Annotated[
+        str,
+        typer.Option(
+            "--steps", metavar="NAME,…", help=f"all, {', '.join(CALLS)}, or single steps."
+        ),
+    ] = "first",
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for gpu.json, gpu.md, gpu.log and weights.")
+    ] = Path("gpu"),
+    budget: Annotated[
+        float, typer.Option("--budget", min=1, help="Seconds for all steps together.")
+    ] = 420,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each speedrun.")] = 10,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            "--images", help="Folder or tar archive: train/<class>/<image> and test alike."
+        ),
+    ] = None,
+    peers: Annotated[
+        Path | None,
+        typer.Option("--peers", help="Folder with the scripts of other programs to race with."),
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="cuda or cuda:N.")] = "cuda",
+    toy: Annotated[
+        bool, typer.Option("--toy", help="Every step at toy size on the CPU: tries the kit itself.")
+    ] = False,
+    publish: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--publish",
+            metavar="JSON",
+            help="Run nothing: write this gpu.json (repeatable) into docs/performance.md and the "
+            "headers of configs/.",
+        ),
+    ] = None,
+) -> None:
+    """Prove, measure and record what needs a GPU; exit code 1 where a step fails or misses."""
+    if publish:
+        from .publish import publish_figures
+
+        for path in publish_figures(publish, REPOSITORY):
+            stderr.print(f"wrote {path}")
+        return
+    started = time.monotonic()
+    chosen = choose_steps(steps, toy=toy)
+    device = str(resolve_device("cpu" if toy else device).torch_device)
+    out.mkdir(parents=True, exist_ok=True)
+    if (out / JSON).exists():
+        raise UsageError(f"--out {out} holds results already; choose another folder")
+    with tempfile.TemporaryDirectory(prefix="cnn-train-gpu-") as scratch:
+        kit = Kit(
+            device=device, toy=toy, seeds=seeds,
+            images=images and find_images(images, Path(scratch)),
+            peers=Path(__file__).parent if toy else peers and peers.resolve(),
+            out=out.resolve(), scratch=Path(scratch),
+        )  # fmt: skip
+        settings = {
+            "device": device, "toy": toy, "seeds": seeds, "budget": f"{budget:g} s",
+            "images": images.name if images else "drawn",
+        }  # fmt: skip
+        results = ShownResults(kit.out, settings)
+        interrupt_on_term()
+        run_steps(kit, chosen, budget - (time.monotonic() - started), results)
+    stderr.print(f"results: {out / PAGE}")
+    raise typer.Exit(int(any(step.went_wrong for step in results.steps)))
+
+
+class ShownResults(Results):
+    """Results that also say on the screen how each step ended."""
+
+    def end(self, result: StepResult, state: str, why: str = "") -> None:
+        """Note how a step ended, and say so."""
+        super().end(result, state, why)
+        line = f"{result.name}: {state} after {result.seconds:.0f} s, {len(result.rows)} rows"
+        stderr.print(escape(f"{line}{'; ' if why else ''}{why}"), soft_wrap=True)
+
+
+def find_images(place: Path, scratch: Path) -> Path:
+    """Return the folder that holds ``train``, of a folder or of an archive, which is unpacked."""
+    if place.is_file():
+        with tarfile.open(place) as archive:
+            archive.extractall(scratch / "images", filter="data")
+        place = scratch / "images"
+    found = [place, *sorted(path for path in place.glob("*") if path.is_dir())]
+    for folder in found:
+        if (folder / "train").is_dir():
+            return folder.resolve()
+    raise DataError(f"--images {place}: there is no folder train in it")
+
+
+if __name__ == "__main__":
+    run_program(gpu)

@@ -1,0 +1,139 @@
+"""``scripts/gpu_bundle``: one folder with what a machine without network lacks, and how to start.
+
+That machine is taken to have torch with what torch brings; every other library of this project
+travels as a wheel, in the version of constraints.txt.
+"""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from part_program import run_program
+from rich.markup import escape
+
+from cnn_train.cli.console import stderr, stdout
+from cnn_train.errors import CnnTrainError, DataError, ResourceError
+
+from .kit import REPOSITORY
+from .peers import PEER_SCRIPTS
+
+PRESENT = {
+    "torch", "torchvision", "numpy", "sympy", "mpmath", "jinja2", "markupsafe", "fsspec",
+}  # fmt: skip
+FOR_DEVELOPMENT = {
+    "ruff", "mypy", "mypy_extensions", "types-pyyaml", "hatchling", "pathspec", "tomlkit",
+}  # fmt: skip
+GLIBC_MINORS = range(17, 36)
+LARGEST_MIB = 64.0
+BUDGETS = {"first": 360, "second": 390, "third": 900}
+"""Seconds for each call: the first two fit into a quarter of an hour, with a machine's start."""
+
+
+class DownloadError(CnnTrainError):
+    """pip could not get the wheels."""
+
+    exit_code = 3
+
+
+def bundle(
+    out: Annotated[Path, typer.Option("--out", help="Folder, ignored by git.")] = Path(".gpu"),
+    images: Annotated[
+        Path | None, typer.Option("--images", help="Archive with train/<class>/<image> and test.")
+    ] = None,
+    peers: Annotated[
+        Path | None, typer.Option("--peers", help="Folder somewhere below which the peers lie.")
+    ] = None,
+    python: Annotated[str, typer.Option("--python", help="Python of that machine.")] = "3.12",
+) -> None:
+    """Gather what a GPU machine without network lacks; print what to run there."""
+    for part in ("wheels", "peers"):
+        shutil.rmtree(out / part, ignore_errors=True)
+        (out / part).mkdir(parents=True)
+    download_wheels(out / "wheels", python)
+    options = f"--peers {out}/peers"
+    if images:
+        if not images.is_file():
+            raise DataError(f"--images {images}: is not an archive")
+        shutil.copyfile(images, out / images.name)
+        options += f" --images {out}/{images.name}"
+    gathered = copy_peers(peers, out / "peers") if peers else []
+    missing = sorted(set(PEER_SCRIPTS) - set(gathered))
+    if missing:
+        stderr.print(f"not in the bundle, so not raced with: {', '.join(missing)}")
+    require_small(out)
+    for call in BUDGETS:
+        stdout.print(escape(f"\n# the {call} call\n{command(out, call, options)}"), soft_wrap=True)
+
+
+def command(out: Path, call: str, options: str) -> str:
+    """Return the line that installs the wheels beside that machine's torch and starts a call."""
+    site = "/tmp/cnn-train-site"
+    install = (
+        f"python3 -m pip install -q --no-index --no-deps --no-compile --upgrade --target {site}"
+    )
+    start = f"PYTHONPATH={site}:scripts:. python3 -m gpu_kit --steps {call}"
+    start += f" --budget {BUDGETS[call]}"
+    place = f'--out "${{OUT:-gpu-{call}}}"'
+    return f"{install} {out}/wheels/*.whl && {start} {options} {place}"
+
+
+def pinned_versions() -> list[str]:
+    """Return the ``name==version`` lines of what has to travel."""
+    lines = (REPOSITORY / "constraints.txt").read_text("utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    left_out = PRESENT | FOR_DEVELOPMENT
+    return [pin for pin in pins if pin.partition("==")[0].lower() not in left_out]
+
+
+def download_wheels(folder: Path, python: str) -> None:
+    """Let pip get one wheel of each library for Linux on x86-64; raises DownloadError."""
+    platforms = ["manylinux1", "manylinux2010", "manylinux2014"]
+    platforms += [f"manylinux_2_{minor}" for minor in GLIBC_MINORS]
+    asked = [word for name in platforms for word in ("--platform", f"{name}_x86_64")]
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
+            "--no-deps", "--only-binary=:all:", "--implementation", "cp",
+            "--python-version", python, *asked, "--dest", str(folder), *pinned_versions(),
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise DownloadError(f"pip download: {done.stderr.strip().splitlines()[-1]}")
+
+
+def copy_peers(folder: Path, target: Path) -> list[str]:
+    """Copy the peers' scripts that lie somewhere below ``folder``; return their names."""
+    found = {name: path for name in PEER_SCRIPTS for path in folder.rglob(name)}
+    for path in found.values():
+        shutil.copy(path, target)
+    return list(found)
+
+
+def require_small(out: Path) -> None:
+    """Say what the bundle and the tree weigh; raises ResourceError where that is too much."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    tree = weigh(REPOSITORY / name for name in listed.stdout.split("\0") if name)
+    parts = {part.name: weigh(part.rglob("*") if part.is_dir() else [part])
+             for part in sorted(out.iterdir())}  # fmt: skip
+    total = tree + sum(parts.values())
+    shown = ", ".join(f"{name} {size:.1f}" for name, size in {**parts, "the tree": tree}.items())
+    weight = f"{out}: {sum(parts.values()):.1f} MiB, with the tree {total:.1f} MiB ({shown})"
+    if total > LARGEST_MIB:
+        raise ResourceError(f"{weight}; {LARGEST_MIB:.0f} MiB may travel")
+    stderr.print(escape(weight), soft_wrap=True)
+
+
+def weigh(paths: Iterable[Path]) -> float:
+    """Return the size of files in MiB."""
+    return sum(path.stat().st_size for path in paths if path.is_file()) / 2**20
+
+
+if __name__ == "__main__":
+    run_program(bundle)

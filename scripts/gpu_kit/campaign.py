@@ -1,0 +1,125 @@
+"""Run the steps one after the other, each in a process of its own, and note what they find."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from .kit import REPOSITORY, Kit
+from .results import Results, StepResult
+from .steps import Step
+
+LOG = "gpu.log"
+
+
+def run_steps(kit: Kit, steps: Sequence[Step], budget: float, results: Results) -> None:
+    """Run what fits into ``budget`` seconds; say of the rest that it did not.
+
+    A step that fails or is ended never stops the next.
+    """
+    started = time.monotonic()
+    with (kit.out / LOG).open("a", encoding="utf-8") as log:
+        for step in steps:
+            left = budget - (time.monotonic() - started)
+            result = results.begin(step.name)
+            if left < step.least:
+                why = f"wants {step.least:.0f} s, {max(left, 0):.0f} s are left of the budget"
+                results.end(result, "skipped", why)
+                continue
+            try:
+                run_step(step, kit, min(step.limit, left), results, result, log)
+            except KeyboardInterrupt:
+                results.end(result, "interrupted")
+                raise
+
+
+def run_step(
+    step: Step, kit: Kit, limit: float, results: Results, result: StepResult, log: TextIO
+) -> None:
+    """Run one step for at most ``limit`` seconds; every row is on disk as soon as it is known."""
+    log.write(f"\n=== {step.name}\n")
+    log.flush()
+    command = [sys.executable, "-m", "gpu_kit.child", step.name, kit.to_json()]
+    with running(command, limit, kit, log) as (process, timed_out):
+        assert process.stdout
+        for line in process.stdout:
+            if line.endswith("\n"):  # else the writer was killed in the middle of it
+                results.add(result, json.loads(line))
+        code = process.wait()
+    if timed_out.is_set():
+        results.end(result, "ended", f"not done after {limit:.0f} s")
+    elif code:
+        results.end(result, "failed", last_line(kit.out / LOG) or f"exit code {code}")
+    else:
+        results.end(result, "done")
+
+
+@contextmanager
+def running(
+    command: Sequence[str], limit: float, kit: Kit, log: TextIO
+) -> Iterator[tuple["subprocess.Popen[str]", threading.Event]]:
+    """Start a process group; end all of it after ``limit`` seconds, and at the block's end."""
+    timed_out = threading.Event()
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
+        encoding="utf-8", env=child_environment(kit), cwd=kit.scratch, process_group=0,
+    )  # fmt: skip
+
+    def end() -> None:
+        timed_out.set()
+        end_group(process.pid)
+
+    alarm = threading.Timer(limit, end)
+    alarm.start()
+    try:
+        yield process, timed_out
+    finally:
+        alarm.cancel()
+        end_group(process.pid)
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def end_group(process_id: int) -> None:
+    """Kill a process and all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(process_id, signal.SIGKILL)
+
+
+def child_environment(kit: Kit) -> dict[str, str]:
+    """Return the variables of a child: it finds the packages from any folder.
+
+    A toy run compiles nothing, which would take longer than all the rest, and uses one thread.
+    """
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
+    found = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    places = [REPOSITORY, REPOSITORY / "scripts", *(Path(place).resolve() for place in found)]
+    more = {
+        "PYTHONPATH": os.pathsep.join(map(str, dict.fromkeys(places))),
+        "PYTHONUNBUFFERED": "1",
+        "XDG_CACHE_HOME": str(kit.scratch / "cache"),
+    }
+    return kept | more | ({"TORCHDYNAMO_DISABLE": "1", "OMP_NUM_THREADS": "1"} if kit.toy else {})
+
+
+def last_line(path: Path) -> str:
+    """Return the last line of a log that says something."""
+    lines = path.read_text("utf-8", errors="replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def interrupt_on_term() -> None:
+    """Let SIGTERM end the campaign as Ctrl-C does: children ended, results on disk."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

@@ -1,0 +1,48 @@
+"""Step ``environment``: what machine this is, and the ceiling of its arithmetic."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+
+import torch
+from benchmarks.bench import Bench
+from benchmarks.ceiling import ceiling_rows
+from benchmarks.measuring import Spread
+from benchmarks.rows import Row
+
+from cnn_train.device import resolve_device, resolve_precision
+from cnn_train.session import describe_environment
+
+from .kit import Kit
+
+
+def rows(kit: Kit, _: str) -> Iterator[Row]:
+    """Name the hardware and the versions, then measure the ceiling."""
+    device = resolve_device(kit.device)
+    facts = describe_environment(device)
+    cores = Spread.of([os.cpu_count() or 1])
+    yield Row("environment", "processor", "CPU cores", cores, note=facts.pop("processor"))
+    facts["precision auto"] = resolve_precision("auto", device).name
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if device.torch_device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device.torch_device)
+        memory = properties.total_memory
+        facts |= {
+            "capability": f"{properties.major}.{properties.minor}",
+            "multiprocessors": str(properties.multi_processor_count),
+            "cuda": str(torch.version.cuda),
+            "cudnn": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]
+            "driver, power limit": ask_driver(),
+        }
+    note = "; ".join(f"{name} {value}" for name, value in facts.items())
+    yield Row("environment", "its memory", "GiB", Spread.of([memory / 2**30]), note=note)
+    yield from ceiling_rows(Bench(device, kit.toy, 1 if kit.toy else 3, kit.scratch))
+
+
+def ask_driver() -> str:
+    """Return what nvidia-smi says of the driver and the power limit."""
+    if not shutil.which("nvidia-smi"):
+        return "unknown"
+    query = ["nvidia-smi", "--query-gpu=driver_version,power.limit", "--format=csv,noheader"]
+    return subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip()

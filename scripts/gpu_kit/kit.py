@@ -1,0 +1,83 @@
+"""The settings that every step gets, and its configs and images."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # the kit's own process, which starts the steps, needs no torch
+    from cnn_train.config.experiment import ExperimentConfig
+    from cnn_train.data.dataset import DataAccess
+    from cnn_train.data.image_set import ImageSet
+
+REPOSITORY = Path(__file__).parents[2]
+TOY_SETTINGS = (
+    "model={name: fastnet, widths: [8, 8, 8, 8]}", "batch_size=16", "epochs=1",
+    "data={name: shapes, num_train: 60, num_test: 20, val_fraction: 0.2}",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kit:
+    """One run of the kit.
+
+    toy: every step in its smallest size, for a CPU. images: a folder with train/<class>/<image>
+    and test alike; None: drawn images. peers: a folder that holds the other programs' scripts.
+    out: where results go; scratch: gone afterwards.
+    """
+
+    device: str
+    toy: bool
+    seeds: int
+    images: Path | None
+    peers: Path | None
+    out: Path
+    scratch: Path
+
+    def to_json(self) -> str:
+        """Write the kit down for a child process."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Kit":
+        """Read what :meth:`to_json` wrote."""
+        fields = json.loads(text)
+        paths = {name: fields[name] and Path(fields[name]) for name in PATHS}
+        return cls(**fields | paths)
+
+    def config_file(self, stem: str) -> Path:
+        """Return the path of a config that ships."""
+        return REPOSITORY / "configs" / f"{stem}.yaml"
+
+    def overrides(self, *more: str) -> list[str]:
+        """Return the settings that give a config the kit's images and its size, and ``more``."""
+        data = {"name": "folder", "root": str(self.images)} if self.images else {"name": "shapes"}
+        settings = [f"data.{name}={json.dumps(value)}" for name, value in data.items()]
+        return [*settings, *(TOY_SETTINGS if self.toy else ()), *more]
+
+    def config(self, stem: str, *more: str) -> "ExperimentConfig":
+        """Load a config that ships, with the kit's images and ``more`` settings."""
+        from cnn_train.config.experiment import ExperimentConfig
+        from cnn_train.config.loading import load_experiment
+
+        return load_experiment(self.config_file(stem), self.overrides(*more), ExperimentConfig)
+
+    def access(self) -> "DataAccess":
+        """Return where decoded images are kept for the steps that follow."""
+        from cnn_train.data.dataset import DataAccess
+
+        return DataAccess(self.scratch / "data", offline=True)
+
+    def training_images(self, config: "ExperimentConfig") -> "tuple[ImageSet, ImageSet]":
+        """Load the images to train on and those to validate with."""
+        from cnn_train.data.splits import load_training_splits
+
+        return load_training_splits(config.data.located(), self.access())
+
+    def test_images(self, config: "ExperimentConfig", class_names: Sequence[str]) -> "ImageSet":
+        """Load the images that a finished model is evaluated on."""
+        return config.data.located().load_test(self.access(), tuple(class_names))
+
+
+PATHS = ("images", "peers", "out", "scratch")

@@ -1,0 +1,68 @@
+"""Write measured figures to the places that wait for them: docs/performance.md and configs."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cnn_train.errors import UsageError
+
+from .results import render_page
+
+PAGE = Path("docs") / "performance.md"
+BEGIN = "<!-- scripts/gpu --publish writes what stands from here to the next such line -->\n"
+END = "<!-- end of the GPU's figures -->\n"
+HEADER_LINE = re.compile(r"^# GPU: .*$", re.MULTILINE)
+
+
+def publish_figures(files: Sequence[Path], repository: Path) -> list[Path]:
+    """Fill the page, and the ``# GPU:`` line of each config that was measured; return their paths.
+
+    Of a step that several files hold, the last one counts. Raises UsageError for a toy run.
+    """
+    documents = [json.loads(file.read_text("utf-8")) for file in files]
+    for file, document in zip(files, documents, strict=True):
+        if document["settings"]["toy"]:
+            raise UsageError(f"--publish {file}: the figures of a toy run say nothing")
+    latest = {step["name"]: step for document in documents for step in document["steps"]}
+    pages = [render_page(document) for document in documents]
+    written = [fill_page(repository / PAGE, pages)]
+    for path in sorted((repository / "configs").glob("*.yaml")):
+        figures = describe(path.stem, latest)
+        text = path.read_text("utf-8")
+        if figures and HEADER_LINE.search(text):
+            path.write_text(HEADER_LINE.sub(f"# GPU:      {figures}", text), "utf-8")
+            written.append(path)
+    return written
+
+
+def fill_page(path: Path, pages: Sequence[str]) -> Path:
+    """Put the pages, their headings two levels lower, between the two marks."""
+    text = path.read_text("utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    lower = "\n".join(re.sub(r"^#", "###", page, flags=re.MULTILINE) for page in pages)
+    path.write_text(f"{before}{BEGIN}\n{lower}\n{END}{after}", "utf-8")
+    return path
+
+
+def describe(stem: str, steps: dict[str, dict[str, Any]]) -> str:
+    """Say in one line what was measured of a config, and on which GPU; empty: nothing."""
+    facts = [
+        f"{value:,.0f} images/s"
+        for value in find(steps.get(f"speed:{stem}"), f"{stem}: fit beside a bare loop")
+    ]
+    schedule = steps.get(f"schedule:{stem}")
+    facts += [f"all epochs {value:,.0f} s" for value in find(schedule, f"{stem}: fit")]
+    for views, words in (("none", "test"), ("flip_translate", "with views")):
+        name = f"{stem}: test accuracy, --tta {views}"
+        facts += [f"{words} {value:.1f} %" for value in find(schedule, name)]
+    rows = steps.get("environment", {}).get("rows", [])
+    where = next((row["note"] for row in rows if row["name"] == "processor"), "an unnamed GPU")
+    return f"{', '.join(facts)} (n = 1, {where})" if facts else ""
+
+
+def find(step: dict[str, Any] | None, name: str) -> list[float]:
+    """Return the medians of the step's rows of this name."""
+    return [row["ours"]["median"] for row in step["rows"] if row["name"] == name] if step else []

@@ -1,0 +1,109 @@
+"""Step ``resume``: equal bits from ``--deterministic``, stopped or not; and a change of device."""
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count, islice
+
+import torch
+from benchmarks.measuring import Spread
+from benchmarks.rows import Row, Target
+
+from cnn_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from cnn_train.config.experiment import ExperimentConfig
+from cnn_train.data.image_set import ImageSet
+from cnn_train.device import resolve_device
+from cnn_train.errors import InterruptedRun
+from cnn_train.fit import fit
+from cnn_train.reproducibility import make_deterministic
+from cnn_train.resuming import resume_session
+from cnn_train.session import build_session
+
+from .kit import Kit
+
+RECIPES = {
+    "resnet18": (),
+    "speedrun_gpu": ("ema_decay=0.9",),
+    "speedrun_gpu, compiled": ("compile=true",),
+}
+NUM_IMAGES, BATCH_SIZE, STOP_AFTER = 1024, 128, 3
+EPOCHS = 3
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A config with its images: 1024 of them, so that an epoch has 8 updates."""
+
+    kit: Kit
+    config: ExperimentConfig
+    images: tuple[ImageSet, ImageSet]
+
+    def train(
+        self,
+        device: str,
+        state: Checkpoint | None = None,
+        *,
+        stop_after: int | None = None,
+        epochs: int = EPOCHS,
+    ) -> Checkpoint:
+        """Train from ``state`` on for some epochs or minibatches; return what was saved."""
+        session = build_session(self.config, *self.images, resolve_device(device))
+        if state:
+            resume_session(session, state)
+        looks = count(1)
+        training = fit(session, should_stop=lambda: next(looks) == stop_after)
+        with suppress(InterruptedRun):
+            for _ in islice(training, epochs):
+                pass
+        path = self.kit.scratch / "state.ckpt"
+        save_checkpoint(session.checkpoint(), path)
+        return load_checkpoint(path)
+
+
+def rows(kit: Kit, _: str) -> Iterator[Row]:
+    """Train each recipe straight, again, and interrupted; one of them on both devices in turn."""
+    make_deterministic(resolve_device(kit.device).torch_device)
+    recipes = {name: load(kit, name.split(",")[0], more) for name, more in RECIPES.items()}
+    for name, recipe in recipes.items():
+        straight = recipe.train(kit.device)
+        yield same_bits(f"{name}: the same run twice", straight, recipe.train(kit.device))
+        stopped = recipe.train(kit.device, stop_after=STOP_AFTER)
+        resumed = recipe.train(kit.device, stopped)
+        yield same_bits(f"{name}: stopped within an epoch, resumed", straight, resumed)
+    yield change_device(recipes["speedrun_gpu"], kit.device)
+
+
+def load(kit: Kit, stem: str, more: tuple[str, ...]) -> Recipe:
+    """Load the recipe, with few images, for as many epochs as devices take turns."""
+    size = 16 if kit.toy else BATCH_SIZE
+    config = kit.config(stem, f"batch_size={size}", f"epochs={EPOCHS}", *more)
+    train, val = kit.training_images(config)
+    generator = torch.Generator().manual_seed(0)
+    chosen = torch.randperm(len(train), generator=generator)[:NUM_IMAGES]
+    return Recipe(kit, config, (train.select(chosen), val))
+
+
+def same_bits(name: str, first: Checkpoint, second: Checkpoint) -> Row:
+    """Count the tensors of two states' models that differ in any bit."""
+    different = [key for key, value in first.model.items()
+                 if not torch.equal(value.cpu(), second.model[key].cpu())]  # fmt: skip
+    return Row(
+        "resume", name, "tensors that differ", Spread.of([len(different)]),
+        target=Target("none", not different), note=", ".join(different[:3]),
+    )  # fmt: skip
+
+
+def change_device(recipe: Recipe, device: str) -> Row:
+    """Train an epoch on the CPU, one on the device, one on the CPU; compare with the CPU alone."""
+    alone, state = recipe.train("cpu"), None
+    for place in ("cpu", device, "cpu"):
+        state = recipe.train(place, state, epochs=1)
+    assert state
+    found, expected = (ending.records[-1]["val_loss"] for ending in (state, alone))
+    return Row(
+        "resume", f"cpu, {device}, cpu: one epoch on each", "difference of the validation loss",
+        Spread.of([abs(found - expected) / expected]),
+        target=Target("goes on", math.isfinite(found) and state.step == alone.step),
+        note=f"{found:.4f}; on the CPU alone {expected:.4f}",
+    )  # fmt: skip

@@ -1,0 +1,67 @@
+"""Step ``schedule:CONFIG``: the whole schedule as a user runs it, and the weights that come out."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from benchmarks.measuring import Spread
+from benchmarks.rows import Row, Target
+from safetensors.torch import save
+
+from cnn_train.checkpoint import load_checkpoint
+from cnn_train.evaluate import evaluate, load_split
+from cnn_train.test_time_augmentation import ViewsName
+from cnn_train.trained_model import load_trained_model
+
+from .commands import cnn_train, fit_arguments
+from .kit import Kit
+
+VIEWS: tuple[ViewsName, ...] = ("none", "flip_translate")
+PIECE_BYTES = 15 * 2**20
+LARGEST_BYTES = 45 * 2**20
+"""Of a file that comes back from a borrowed machine, and of a model worth bringing back."""
+
+
+def rows(kit: Kit, stem: str) -> Iterator[Row]:
+    """Fit, evaluate with and without views, keep the weights in bfloat16."""
+    part = f"schedule:{stem}"
+    started = time.perf_counter()
+    outcome = cnn_train(kit, *fit_arguments(kit, stem))
+    seconds = time.perf_counter() - started
+    if outcome.returncode:
+        message = outcome.stderr.strip().rpartition("\n")[2]
+        failed = Target("exit code 0", False)
+        yield Row(
+            part, "fit", "exit code", Spread.of([outcome.returncode]), target=failed, note=message
+        )
+        return
+    fitted = json.loads(outcome.stdout)
+    note = f"whole command; {fitted['seconds']:.1f} s of it in {fitted['epochs']} epochs"
+    yield Row(part, f"{stem}: fit", "s", Spread.of([seconds]), note=note)
+    yield Row(part, f"{stem}: validation accuracy", "%", Spread.of([100 * fitted["val_accuracy"]]))
+    best = Path(fitted["best_checkpoint"])
+    trained = load_trained_model(best, kit.device)
+    images = load_split(trained, "test", kit.access())
+    for views in VIEWS:
+        accuracy = Spread.of([100 * evaluate(trained, images, tta=views).accuracy])
+        yield Row(part, f"{stem}: test accuracy, --tta {views}", "%", accuracy)
+    weights = load_checkpoint(best).usable_weights
+    yield save_in_pieces(part, weights, kit.out / stem)
+
+
+def save_in_pieces(part: str, weights: dict[str, torch.Tensor], place: Path) -> Row:
+    """Write floating-point weights as bfloat16 safetensors, in files ``cat`` puts together."""
+    halved = {
+        name: (value.bfloat16() if value.is_floating_point() else value).contiguous()
+        for name, value in weights.items()
+    }
+    content = save(halved)
+    size = Spread.of([len(content) / 2**20])
+    if len(content) > LARGEST_BYTES:
+        return Row(part, "weights in bfloat16", "MiB", size, note="too large to keep")
+    pieces = [content[i : i + PIECE_BYTES] for i in range(0, len(content), PIECE_BYTES)]
+    for number, piece in enumerate(pieces):
+        place.with_name(f"{place.name}.safetensors.{number}").write_bytes(piece)
+    return Row(part, "weights in bfloat16", "MiB", size, note=f"{len(pieces)} files; join by cat")

@@ -1,0 +1,165 @@
+"""Step ``speed:CONFIG``: images per second of ``fit``, beside a bare loop and a tutorial's loop.
+
+Bare: the same network, precision and optimizer on normalised minibatches that already lie on the
+device; nothing is augmented, noted or watched. All take turns; compiled runs come last, because
+compiling takes longest.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import cycle, islice
+from statistics import median
+
+import torch
+from benchmarks.measuring import Spread, take_turns, times_to_fill
+from benchmarks.plain_loops import BareLoop, StudentLoop
+from benchmarks.rows import Row, compare_speeds
+from benchmarks.sessions import build_plain_model
+from torch.profiler import ProfilerActivity, profile
+
+from cnn_train.acceleration import training_forward
+from cnn_train.config.experiment import ExperimentConfig
+from cnn_train.data.image_set import ImageSet
+from cnn_train.device import Device, resolve_device
+from cnn_train.metrics import Tally
+from cnn_train.models.flops import count_flops
+from cnn_train.profile_step import endless_steps, time_steps
+from cnn_train.session import Session, build_session
+from cnn_train.stopwatch import now
+
+from .kit import Kit
+
+ROUNDS, SECONDS = 3, 1.0
+TOY_ROUNDS, TOY_SECONDS = 1, 0.01
+BARE_BATCHES = 8
+PROFILED_STEPS, TOY_PROFILED_STEPS = 20, 2
+
+Measure = Callable[[int], float]
+
+
+def rows(kit: Kit, stem: str) -> Iterator[Row]:
+    """Measure one config at its own batch size."""
+    part, device = f"speed:{stem}", resolve_device(kit.device)
+    config = kit.config(stem)
+    images = kit.training_images(config)
+    session = start(config, images, device)
+    flops = count_flops(session.model, images[0].image_shape).training
+    steps = endless_steps(session)
+    student = StudentLoop(
+        build_plain_model(config, images[0]), images[0], config.batch_size, device.torch_device
+    )
+    samples = measure(kit, config.batch_size, {
+        "fit": partial(session_speed, steps, session),
+        "bare": BareSpeed(session, compiled=False),
+        "tutorial": student.images_per_second,
+    })  # fmt: skip
+    what = f"{session.precision.name}, minibatches of {config.batch_size}"
+    yield compare_speeds(
+        part, f"{stem}: fit beside a bare loop", "images/s", samples["fit"], samples["bare"],
+        note=what, tflops=flops * median(samples["fit"]) / 1e12,
+    )  # fmt: skip
+    yield compare_speeds(
+        part, f"{stem}: fit beside a tutorial's loop", "images/s",
+        samples["fit"], samples["tutorial"], note="plain: float32, NCHW, a DataLoader",
+    )  # fmt: skip
+    num_steps = TOY_PROFILED_STEPS if kit.toy else PROFILED_STEPS
+    share = busy_share(lambda: time_steps(steps, num_steps, device.torch_device), device)
+    yield Row(
+        part, f"{stem}: {device.torch_device.type} busy", "%", Spread.of([100 * share]),
+        note=f"of the time from the first to the last operation of {num_steps} profiled steps",
+    )  # fmt: skip
+    yield compiled_row(kit, stem, config, images, device)
+
+
+def compiled_row(
+    kit: Kit,
+    stem: str,
+    config: ExperimentConfig,
+    images: tuple[ImageSet, ImageSet],
+    device: Device,
+) -> Row:
+    """Measure ``compile: true`` beside the bare loop, compiled as well."""
+    session = start(config.model_copy(update={"compile": True}), images, device)
+    samples = measure(kit, config.batch_size, {
+        "fit": partial(session_speed, endless_steps(session), session),
+        "bare": BareSpeed(session, compiled=True),
+    })  # fmt: skip
+    return compare_speeds(
+        f"speed:{stem}", f"{stem}: fit beside a bare loop, both compiled", "images/s",
+        samples["fit"], samples["bare"],
+    )  # fmt: skip
+
+
+def start(config: ExperimentConfig, images: tuple[ImageSet, ImageSet], device: Device) -> Session:
+    """Build a session without the smaller minibatch at an epoch's end, which compiles anew."""
+    full_batches = max(1, len(images[0]) // config.batch_size)
+    return build_session(config, *images, device, full_batches)
+
+
+def measure(kit: Kit, batch_size: int, speeds: dict[str, Measure]) -> dict[str, list[float]]:
+    """Measure all in turns, each over as many steps as fill a second; speeds in images/s."""
+    seconds = TOY_SECONDS if kit.toy else SECONDS
+    candidates = {}
+    for name, speed in speeds.items():
+        speed(2)  # allocates, compiles, chooses kernels
+        candidates[name] = partial(speed, times_to_fill(seconds, batch_size / speed(2)))
+    return take_turns(candidates, TOY_ROUNDS if kit.toy else ROUNDS, warm_up=False)
+
+
+def session_speed(steps: Iterator[Tally], session: Session, num_steps: int) -> float:
+    """Train as ``fit`` does for some steps."""
+    seconds, num_images = time_steps(steps, num_steps, session.device.torch_device)
+    return num_images / seconds
+
+
+class BareSpeed:
+    """The speed of the bare loop over a few minibatches, again and again."""
+
+    def __init__(self, session: Session, *, compiled: bool) -> None:
+        config, device = session.config, session.device
+        model = build_plain_model(config, session.batches.images)
+        model.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        forward = training_forward(model, device, session.precision, compiled=compiled)
+        self.loop = BareLoop(model, forward)
+        self.loop.optimizer = config.optimizer.build(model)
+        self.device = device.torch_device
+        plain = replace(session.batches, side_px=None)
+        self.batches = cycle(list(islice(plain.epoch(0), BARE_BATCHES)))
+
+    def __call__(self, num_steps: int) -> float:
+        """Train for some steps."""
+        chosen = list(islice(self.batches, num_steps))
+        started = now(self.device)
+        self.loop.train(chosen)
+        return sum(len(batch.labels_B) for batch in chosen) / (now(self.device) - started)
+
+
+def busy_share(work: Callable[[], object], device: Device) -> float:
+    """Return the share of the work's time in which the device had an operation under way.
+
+    The work is done twice: the profiler's own start would count as a pause.
+    """
+    on_gpu = device.torch_device.type == "cuda"
+    activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if on_gpu else [])
+    with profile(activities=activities, acc_events=True):
+        work()
+    with profile(activities=activities, acc_events=True) as profiler:
+        work()
+    wanted = "CUDA" if on_gpu else "CPU"
+    spans = [
+        (event.time_range.start, event.time_range.end)
+        for event in profiler.events() or ()
+        if event.device_type.name == wanted
+    ]
+    return share_covered(spans)
+
+
+def share_covered(spans: list[tuple[float, float]]) -> float:
+    """Return what part of the time from the first start to the last end lies in any span."""
+    covered, reached = 0.0, min(start for start, _ in spans)
+    first = reached
+    for start, end in sorted(spans):
+        covered += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return covered / (reached - first)

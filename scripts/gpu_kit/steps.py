@@ -1,0 +1,85 @@
+"""The steps of the kit, in order of worth, and the calls into which they are grouped."""
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from benchmarks.rows import Row
+
+from cnn_train.errors import UsageError
+
+from .kit import Kit
+
+
+@dataclass(frozen=True)
+class Step:
+    """One piece of work, done by ``rows`` of the module that its name begins with.
+
+    limit: seconds after which it is ended. least: seconds below which it is not begun: a guess, for
+    one H100, of what its first result takes.
+    """
+
+    name: str
+    limit: float
+    least: float
+
+    def rows(self, kit: Kit) -> Iterator[Row]:
+        """Do the work; yield each result as soon as it is there."""
+        module = importlib.import_module(f"{__package__}.{self.module}")
+        found: Iterator[Row] = module.rows(kit, self.name.partition(":")[2])
+        return found
+
+    @property
+    def module(self) -> str:
+        """The module that does the work."""
+        return self.name.partition(":")[0]
+
+
+CALLS = {
+    "first": (
+        Step("environment", 60, 15),
+        Step("tests", 150, 30),
+        Step("agreement", 120, 20),
+        Step("resume", 90, 20),
+        Step("messages", 60, 25),
+        Step("speed:speedrun_gpu", 100, 25),
+        Step("speed:resnet18", 100, 25),
+        Step("speed:wrn28_10", 120, 30),
+        Step("speed:vgg16_cross_entropy", 100, 25),
+    ),
+    "second": (
+        Step("speedrun:94", 330, 90),
+        Step("schedule:speedrun_gpu", 60, 20),
+        Step("speedrun:96", 420, 180),
+    ),
+    "third": (
+        Step("schedule:speedrun96_gpu", 180, 60),
+        Step("schedule:resnet18", 590, 300),
+        Step("schedule:wrn28_10", 3600, 1200),
+    ),
+}
+STEPS = {step.name: step for steps in CALLS.values() for step in steps}
+
+
+def choose_steps(names: str, *, toy: bool = False) -> list[Step]:
+    """Return the steps of a list of calls and steps, comma between them.
+
+    At toy size all configs are the same: one step of each module stands for the others. Raises
+    UsageError for a name that is neither a call nor a step.
+    """
+    chosen: list[Step] = []
+    for name in filter(None, map(str.strip, names.split(","))):
+        if name == "all":
+            chosen += STEPS.values()
+        elif name in CALLS:
+            chosen += CALLS[name]
+        elif name in STEPS:
+            chosen.append(STEPS[name])
+        else:
+            raise UsageError(f"--steps {name}: choose from all, {', '.join([*CALLS, *STEPS])}")
+    if not chosen:
+        raise UsageError("--steps: name at least one step")
+    if toy:
+        chosen = list({step.module: step for step in reversed(chosen)}.values())[::-1]
+        return [replace(step, least=0) for step in chosen]
+    return list(dict.fromkeys(chosen))

@@ -1,0 +1,49 @@
+"""Step ``tests``: the tests marked ``gpu``."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from benchmarks.measuring import Spread
+from benchmarks.rows import Row, Target
+
+from .kit import REPOSITORY, Kit
+
+
+class Verdicts:
+    """Notes how each test ended, and why one failed, as pytest reports it."""
+
+    def __init__(self) -> None:
+        self.reasons: dict[str, list[str]] = {"passed": [], "failed": [], "skipped": []}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note a test that ran, or whose set-up or tear-down did not succeed."""
+        if report.when == "call" or not report.passed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            reason = str(crash.message).splitlines()[0] if crash else ""
+            self.reasons[report.outcome].append(f"{report.nodeid}: {reason}")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a file that cannot be read."""
+        if report.failed:
+            self.reasons["failed"].append(f"{report.nodeid}: cannot be collected")
+
+
+def rows(kit: Kit, _: str) -> Iterator[Row]:
+    """Run the tests; a row for each that fails, then the counts.
+
+    Only files that name the marker are read: the others would cost half a minute.
+    """
+    os.chdir(REPOSITORY)
+    files = [str(path) for path in sorted(REPOSITORY.glob("tests/**/test_*.py"))
+             if "mark.gpu" in path.read_text("utf-8")]  # fmt: skip
+    verdicts = Verdicts()
+    options = ["-m", "gpu", "-q", "-p", "no:cacheprovider", f"--basetemp={kit.scratch / 'pytest'}"]
+    pytest.main([*options, *files], plugins=[verdicts])
+    passed, failed, skipped = (len(found) for found in verdicts.reasons.values())
+    for reason in verdicts.reasons["failed"]:
+        yield Row("tests", "failed", "tests", Spread.of([1]), note=reason)
+    yield Row(
+        "tests", "passed", "tests", Spread.of([passed]),
+        target=Target("none fails", failed == 0), note=f"{failed} failed, {skipped} skipped",
+    )  # fmt: skip

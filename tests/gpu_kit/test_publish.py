@@ -1,0 +1,82 @@
+"""Measured figures find their places; nothing else in the files moves."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from benchmarks.measuring import Spread
+from benchmarks.rows import Row
+from gpu_kit.publish import PAGE, publish_figures
+from gpu_kit.steps import STEPS
+
+from cnn_train.errors import UsageError
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def step(name: str, **rows: float | str) -> dict[str, Any]:
+    made = [
+        Row(name, figure, "", Spread.of([1.0 if isinstance(value, str) else value]),
+            note=value if isinstance(value, str) else "").to_json()
+        for figure, value in rows.items()
+    ]  # fmt: skip
+    return {"name": name, "state": "done", "why": "", "seconds": 1.0, "rows": made}
+
+
+def write(path: Path, *steps: dict[str, Any], toy: bool = False) -> Path:
+    document = {"started": "2026-01-01", "settings": {"device": "cuda", "toy": toy}, "steps": steps}
+    path.write_text(json.dumps(document))
+    return path
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for name in ("configs", "docs"):
+        shutil.copytree(REPOSITORY / name, tmp_path / name)
+    return tmp_path
+
+
+def test_figures_reach_the_page_and_the_headers_of_their_configs(copy: Path) -> None:
+    first = write(
+        copy / "1.json",
+        step("environment", processor="Some GPU"),
+        step("speed:resnet18", **{"resnet18: fit beside a bare loop": 12345.6}),
+    )
+    schedule = {
+        "resnet18: fit": 300.0, "resnet18: test accuracy, --tta none": 94.0,
+        "resnet18: test accuracy, --tta flip_translate": 94.5,
+    }  # fmt: skip
+    second = write(copy / "2.json", step("schedule:resnet18", **schedule))
+    before = {path: path.read_text() for path in copy.rglob("*") if path.suffix in (".yaml", ".md")}
+    for _ in range(2):  # doing it again changes nothing more
+        written = publish_figures([first, second], copy)
+        assert written == [copy / PAGE, copy / "configs" / "resnet18.yaml"]
+    header = (
+        "# GPU:      12,346 images/s, all epochs 300 s, test 94.0 %, with views 94.5 % "
+        "(n = 1, Some GPU)\n"
+    )
+    config = before[written[1]].replace(
+        "# GPU:      not measured yet; scripts/gpu measures it\n", header
+    )
+    page = written[0].read_text()
+    assert written[1].read_text() == config != before[written[1]]
+    assert "| resnet18: fit beside a bare loop |" in page and "Not measured yet" not in page
+    assert page.count("#### schedule:resnet18\n") == 1
+    assert page.startswith(before[written[0]].partition("Not measured yet")[0])
+    assert page.endswith(before[written[0]].rpartition("Not measured yet.\n\n")[2])
+    for path in before.keys() - set(written):
+        assert path.read_text() == before[path]
+
+
+def test_the_figures_of_a_toy_run_are_refused(copy: Path) -> None:
+    with pytest.raises(UsageError, match="toy run"):
+        publish_figures([write(copy / "1.json", toy=True)], copy)
+
+
+def test_every_config_that_the_kit_measures_has_a_place_for_its_figures() -> None:
+    names = {name.partition(":")[2] for name in STEPS if not name.startswith("speedrun:")} - {""}
+    assert len(names) >= 5
+    for name in names:
+        assert "\n# GPU: " in (REPOSITORY / "configs" / f"{name}.yaml").read_text()
