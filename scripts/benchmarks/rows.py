@@ -10,9 +10,11 @@ from rich.table import Table
 from .measuring import Spread
 
 HEADINGS = (
-    "figure", "unit", "ours", "plain", "ours ÷ plain", "TFLOP/s", "of ceiling", "target", "note"
+    "figure", "unit", "ours", "plain", "times as fast", "TFLOP/s", "of ceiling", "target", "note"
 )  # fmt: skip
 WORDS = ("figure", "unit", "target", "note")
+IN_A_RACE = {"ours": "measured", "plain": "beside it"}
+"""Headings where not only our own figures stand in the first column."""
 COLOURS = {"pass": "green", "MISS": "red"}
 
 
@@ -91,6 +93,7 @@ def make_table(title: str, rows: Sequence[Row]) -> Table:
 def render_markdown(rows: Sequence[Row]) -> str:
     """Write the rows as a table in Markdown, without the columns in which nothing stands."""
     headings, lines = _used_columns(rows)
+    headings = [IN_A_RACE.get(heading, heading) for heading in headings]
     rule = ["---" if heading in WORDS else "---:" for heading in headings]
     cells = [headings, rule, *([cell.replace("|", "\\|") for cell in line] for line in lines)]
     return "".join(f"| {' | '.join(line)} |\n" for line in cells)

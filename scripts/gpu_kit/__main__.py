@@ -1,8 +1,11 @@
 """``scripts/gpu``: choose the steps, run what fits into the budget, keep what they find."""
 
+import shutil
+import subprocess
 import tarfile
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -77,16 +80,26 @@ def gpu(
             images=images and find_images(images, Path(scratch)),
             peers=Path(__file__).parent if toy else peers and peers.resolve(),
             out=out.resolve(), scratch=Path(scratch),
+            deadline=0.0,
         )  # fmt: skip
         settings = {
             "device": device, "toy": toy, "seeds": seeds, "budget": f"{budget:g} s",
-            "images": images.name if images else "drawn",
+            "images": images.name if images else "drawn", "torch": version("torch"),
+            "processor": "a CPU" if toy else ask_driver(),
         }  # fmt: skip
         results = ShownResults(kit.out, settings)
         interrupt_on_term()
         run_steps(kit, chosen, budget - (time.monotonic() - started), results)
     stderr.print(f"results: {out / PAGE}")
     raise typer.Exit(int(any(step.went_wrong for step in results.steps)))
+
+
+def ask_driver() -> str:
+    """Return the GPU's name, driver and power limit, as nvidia-smi tells them."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version,power.limit", "--format=csv,noheader"]
+    if not shutil.which(query[0]):
+        return "unknown"
+    return subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip()
 
 
 class ShownResults(Results):

@@ -1,12 +1,12 @@
 """Step ``agreement``: the same updates on the CPU and on the GPU, for every architecture.
 
 Weights, order and augmentation are drawn on the CPU, so both start equal and see equal images; what
-differs is rounding. The first loss shows a wrong kernel; over the updates rounding grows, in a
-network with batch norm quickly, so the later figures are shown and not judged.
+differs is rounding. The first loss shows a wrong forward pass, the second a wrong gradient or
+update; over more updates rounding grows, in a network with batch norm quickly: that is not judged.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,11 +25,11 @@ from .kit import Kit
 
 NUM_UPDATES, TOY_NUM_UPDATES = 20, 2
 TOY_ARCHITECTURES = ("linear", "lenet")
-BATCH_SIZE = 16
+BATCH_SIZE = 8
 SETTINGS = {"optimizer": {"name": "sgd", "lr": 0.01, "momentum": 0.9}}
 
-# How far the first loss may be off, relatively. TF32 has 10 bits behind the point; with the 7 of
-# bfloat16 no architecture was further off than 6e-4 on a CPU.
+# How far the first loss may be off, relatively; the second ten times as far. TF32 has 10 bits
+# behind the point; by the 7 of bfloat16 no first loss was off by more than 6e-4 on a CPU.
 FORMATS: dict[str, tuple[PrecisionName, float]] = {
     "float32": ("float32", 1e-4),
     "float32 by TF32, as fit does it": ("float32", 2e-3),
@@ -53,7 +53,7 @@ def rows(kit: Kit, _: str) -> Iterator[Row]:
     for name in TOY_ARCHITECTURES if kit.toy else ARCHITECTURES:
         expected = train(name, images, resolve_device("cpu"), "float32")
         for shown, (precision, tolerance) in FORMATS.items():
-            with exact_products(only=shown == "float32"):
+            with exact_products() if shown == "float32" else nullcontext():
                 found = train(name, images, device, precision)
             yield compare(f"{name}, {shown}", found, expected, tolerance)
 
@@ -77,13 +77,12 @@ def train(
 
 
 @contextmanager
-def exact_products(*, only: bool) -> Iterator[None]:
-    """Keep the GPU from rounding the factors of float32 products to TF32; ``only``: if so."""
+def exact_products() -> Iterator[None]:
+    """Keep the GPU from rounding the factors of float32 products to TF32."""
     convolution: Any = torch.backends.cudnn.conv  # type: ignore[attr-defined]  # absent from stubs
     product = torch.backends.cuda.matmul
     before = convolution.fp32_precision, product.fp32_precision
-    if only:
-        convolution.fp32_precision = product.fp32_precision = "ieee"
+    convolution.fp32_precision = product.fp32_precision = "ieee"
     try:
         yield
     finally:
@@ -94,9 +93,12 @@ def compare(name: str, found: Trace, expected: Trace, tolerance: float) -> Row:
     """Report the largest relative difference of a loss, and that of all weights together."""
     differences = (found.losses - expected.losses).abs() / expected.losses.abs()
     weights = (found.weights - expected.weights).norm() / expected.weights.norm()
-    first = differences[0].item()
+    first, second = differences[:2].tolist()
     return Row(
         "agreement", name, "largest difference of a loss", Spread.of([differences.max().item()]),
-        target=Target(f"first loss within {tolerance:g}", first <= tolerance),
-        note=f"first loss {first:.1e}, weights at the end {weights.item():.1e}",
+        target=Target(
+            f"first loss within {tolerance:g}, second within {10 * tolerance:g}",
+            first <= tolerance and second <= 10 * tolerance,
+        ),
+        note=f"first {first:.1e}, second {second:.1e}, weights at the end {weights.item():.1e}",
     )  # fmt: skip

@@ -16,10 +16,10 @@ from part_program import run_program
 from rich.markup import escape
 
 from cnn_train.cli.console import stderr, stdout
-from cnn_train.errors import CnnTrainError, DataError, ResourceError
+from cnn_train.errors import CnnTrainError, DataError, ResourceError, UsageError
 
 from .kit import REPOSITORY
-from .peers import PEER_SCRIPTS
+from .peers import PEER_SCRIPTS, find_script
 
 PRESENT = {
     "torch", "torchvision", "numpy", "sympy", "mpmath", "jinja2", "markupsafe", "fsspec",
@@ -29,7 +29,7 @@ FOR_DEVELOPMENT = {
 }  # fmt: skip
 GLIBC_MINORS = range(17, 36)
 LARGEST_MIB = 64.0
-BUDGETS = {"first": 360, "second": 390, "third": 900}
+BUDGETS = {"first": 400, "second": 400, "third": 570}
 """Seconds for each call: the first two fit into a quarter of an hour, with a machine's start."""
 
 
@@ -50,20 +50,22 @@ def bundle(
     python: Annotated[str, typer.Option("--python", help="Python of that machine.")] = "3.12",
 ) -> None:
     """Gather what a GPU machine without network lacks; print what to run there."""
+    new = out.with_name(f"{out.name}.new")  # what is there stays until the new one is whole
+    shutil.rmtree(new, ignore_errors=True)
     for part in ("wheels", "peers"):
-        shutil.rmtree(out / part, ignore_errors=True)
-        (out / part).mkdir(parents=True)
-    download_wheels(out / "wheels", python)
+        (new / part).mkdir(parents=True)
+    download_wheels(new / "wheels", python)
     options = f"--peers {out}/peers"
     if images:
         if not images.is_file():
             raise DataError(f"--images {images}: is not an archive")
-        shutil.copyfile(images, out / images.name)
+        shutil.copyfile(images, new / images.name)
         options += f" --images {out}/{images.name}"
-    gathered = copy_peers(peers, out / "peers") if peers else []
-    missing = sorted(set(PEER_SCRIPTS) - set(gathered))
+    missing = copy_peers(peers, new / "peers")
     if missing:
         stderr.print(f"not in the bundle, so not raced with: {', '.join(missing)}")
+    shutil.rmtree(out, ignore_errors=True)
+    new.rename(out)
     require_small(out)
     for call in BUDGETS:
         stdout.print(escape(f"\n# the {call} call\n{command(out, call, options)}"), soft_wrap=True)
@@ -106,12 +108,15 @@ def download_wheels(folder: Path, python: str) -> None:
         raise DownloadError(f"pip download: {done.stderr.strip().splitlines()[-1]}")
 
 
-def copy_peers(folder: Path, target: Path) -> list[str]:
-    """Copy the peers' scripts that lie somewhere below ``folder``; return their names."""
-    found = {name: path for name in PEER_SCRIPTS for path in folder.rglob(name)}
-    for path in found.values():
-        shutil.copy(path, target)
-    return list(found)
+def copy_peers(folder: Path | None, target: Path) -> list[str]:
+    """Copy the peers' scripts that lie somewhere below ``folder``; return the names of others."""
+    missing = []
+    for name in PEER_SCRIPTS:
+        try:
+            shutil.copy(find_script(folder, name), target)
+        except UsageError:
+            missing.append(name)
+    return missing
 
 
 def require_small(out: Path) -> None:

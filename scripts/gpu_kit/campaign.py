@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -46,7 +48,9 @@ def run_step(
     """Run one step for at most ``limit`` seconds; every row is on disk as soon as it is known."""
     log.write(f"\n=== {step.name}\n")
     log.flush()
-    command = [sys.executable, "-m", "gpu_kit.child", step.name, kit.to_json()]
+    timed = replace(kit, deadline=time.time() + limit)
+    command = [sys.executable, "-m", "gpu_kit.child", step.name, timed.to_json()]
+    begins = (kit.out / LOG).stat().st_size
     with running(command, limit, kit, log) as (process, timed_out):
         assert process.stdout
         for line in process.stdout:
@@ -56,7 +60,7 @@ def run_step(
     if timed_out.is_set():
         results.end(result, "ended", f"not done after {limit:.0f} s")
     elif code:
-        results.end(result, "failed", last_line(kit.out / LOG) or f"exit code {code}")
+        results.end(result, "failed", f"{find_reason(kit.out / LOG, begins)} (exit code {code})")
     else:
         results.end(result, "done")
 
@@ -77,8 +81,9 @@ def running(
         end_group(process.pid)
 
     alarm = threading.Timer(limit, end)
-    alarm.start()
+    alarm.daemon = True  # nobody waits for it, however this process ends
     try:
+        alarm.start()
         yield process, timed_out
     finally:
         alarm.cancel()
@@ -110,10 +115,12 @@ def child_environment(kit: Kit) -> dict[str, str]:
     return kept | more | ({"TORCHDYNAMO_DISABLE": "1", "OMP_NUM_THREADS": "1"} if kit.toy else {})
 
 
-def last_line(path: Path) -> str:
-    """Return the last line of a log that says something."""
-    lines = path.read_text("utf-8", errors="replace").splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+def find_reason(log: Path, begins: int) -> str:
+    """Return the last line after the byte ``begins`` that names an error, else the last one."""
+    text = log.read_bytes()[begins:].decode(errors="replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    named = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Interrupt)\b", line)]
+    return (named or lines or ["it said nothing"])[-1]
 
 
 def interrupt_on_term() -> None:

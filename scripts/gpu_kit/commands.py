@@ -9,18 +9,33 @@ from .kit import Kit
 
 
 def cnn_train(
-    kit: Kit, *arguments: str | Path, most_memory: int | None = None
+    kit: Kit, *arguments: str | Path, most_memory: int | None = None, limit: float | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run ``cnn-train ARGUMENTS`` in a process of its own, which may have so many bytes."""
+    """Run ``cnn-train ARGUMENTS`` in a process of its own, which may have so many bytes.
+
+    After ``limit`` seconds it is asked to save and stop, as by a batch system.
+    """
 
     def limit_memory() -> None:
         if most_memory:
             resource.setrlimit(resource.RLIMIT_AS, (most_memory, most_memory))
 
-    return subprocess.run(
-        [sys.executable, "-m", "cnn_train", *map(str, arguments)],
-        cwd=kit.scratch, capture_output=True, text=True, check=False, preexec_fn=limit_memory,
-    )  # fmt: skip
+    command = [sys.executable, "-m", "cnn_train", *map(str, arguments)]
+    with subprocess.Popen(
+        command, cwd=kit.scratch, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=limit_memory,
+    ) as process:  # fmt: skip
+        try:
+            stdout, stderr = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            stdout, stderr = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+
+
+def last_line(outcome: "subprocess.CompletedProcess[str]") -> str:
+    """Return what a command said last: where it failed, the error."""
+    return outcome.stderr.strip().rpartition("\n")[2]
 
 
 def fit_arguments(kit: Kit, stem: str, *settings: str) -> list[str | Path]:

@@ -1,8 +1,6 @@
 """Step ``environment``: what machine this is, and the ceiling of its arithmetic."""
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 
 import torch
@@ -24,6 +22,7 @@ def rows(kit: Kit, _: str) -> Iterator[Row]:
     cores = Spread.of([os.cpu_count() or 1])
     yield Row("environment", "processor", "CPU cores", cores, note=facts.pop("processor"))
     facts["precision auto"] = resolve_precision("auto", device).name
+    facts["float32 convolutions"] = torch.backends.cudnn.conv.fp32_precision  # type: ignore[attr-defined]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if device.torch_device.type == "cuda":
         properties = torch.cuda.get_device_properties(device.torch_device)
@@ -33,16 +32,7 @@ def rows(kit: Kit, _: str) -> Iterator[Row]:
             "multiprocessors": str(properties.multi_processor_count),
             "cuda": str(torch.version.cuda),
             "cudnn": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]
-            "driver, power limit": ask_driver(),
         }
     note = "; ".join(f"{name} {value}" for name, value in facts.items())
-    yield Row("environment", "its memory", "GiB", Spread.of([memory / 2**30]), note=note)
-    yield from ceiling_rows(Bench(device, kit.toy, 1 if kit.toy else 3, kit.scratch))
-
-
-def ask_driver() -> str:
-    """Return what nvidia-smi says of the driver and the power limit."""
-    if not shutil.which("nvidia-smi"):
-        return "unknown"
-    query = ["nvidia-smi", "--query-gpu=driver_version,power.limit", "--format=csv,noheader"]
-    return subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip()
+    yield Row("environment", "versions, memory", "GiB", Spread.of([memory / 2**30]), note=note)
+    yield from ceiling_rows(Bench(device, kit.toy, 1 if kit.toy else 2, kit.scratch))

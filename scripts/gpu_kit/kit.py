@@ -1,12 +1,13 @@
 """The settings that every step gets, and its configs and images."""
 
 import json
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # the kit's own process, which starts the steps, needs no torch
+if TYPE_CHECKING:  # some steps need no torch
     from cnn_train.config.experiment import ExperimentConfig
     from cnn_train.data.dataset import DataAccess
     from cnn_train.data.image_set import ImageSet
@@ -24,7 +25,8 @@ class Kit:
 
     toy: every step in its smallest size, for a CPU. images: a folder with train/<class>/<image>
     and test alike; None: drawn images. peers: a folder that holds the other programs' scripts.
-    out: where results go; scratch: gone afterwards.
+    out: where results go; scratch: gone afterwards. deadline: when the step under way is ended
+    (time.time()).
     """
 
     device: str
@@ -34,6 +36,11 @@ class Kit:
     peers: Path | None
     out: Path
     scratch: Path
+    deadline: float
+
+    def seconds_left(self) -> float:
+        """Return how long the step may still take."""
+        return self.deadline - time.time()
 
     def to_json(self) -> str:
         """Write the kit down for a child process."""
@@ -74,6 +81,16 @@ class Kit:
         from cnn_train.data.splits import load_training_splits
 
         return load_training_splits(config.data.located(), self.access())
+
+    def all_training_images(self, config: "ExperimentConfig") -> "ImageSet":
+        """Load all images that are not test images, those to validate with included."""
+        import torch
+
+        train, val = self.training_images(config)
+        pixels_NCHW = torch.cat([train.images_NCHW, val.images_NCHW])
+        labels_N = torch.cat([train.labels_N, val.labels_N])
+        names = train.names + val.names
+        return replace(train, images_NCHW=pixels_NCHW, labels_N=labels_N, names=names)
 
     def test_images(self, config: "ExperimentConfig", class_names: Sequence[str]) -> "ImageSet":
         """Load the images that a finished model is evaluated on."""

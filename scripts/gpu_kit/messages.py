@@ -7,18 +7,19 @@ from pathlib import Path
 from benchmarks.measuring import Spread
 from benchmarks.rows import Row, Target
 
-from .commands import cnn_train, fit_arguments
+from .commands import cnn_train, fit_arguments, last_line
 from .kit import Kit
 
-# Too much for a GPU: the activations of 50,000 images. Without one: weights of 17 GB, with less.
-TOO_LARGE = "batch_size=50000"
-TOY_TOO_LARGE = "model={name: mlp, hidden_sizes: [65536, 65536]}"
+# Too much for a GPU: the activations of many images, each map below the 2³¹ numbers that kernels
+# count. Without a GPU: weights of 17 GB, with less.
+TOO_LARGE = ("batch_size=12500", "model.depth=40")
+TOY_TOO_LARGE = ("model={name: mlp, hidden_sizes: [65536, 65536]}",)
 TOY_MOST_MEMORY = 16 * 2**30
 
 
 def rows(kit: Kit, _: str) -> Iterator[Row]:
     """Provoke each failure for real; compare its exit code and its last line."""
-    too_large = fit_arguments(kit, "wrn28_10", TOY_TOO_LARGE if kit.toy else TOO_LARGE)
+    too_large = fit_arguments(kit, "wrn28_10", *(TOY_TOO_LARGE if kit.toy else TOO_LARGE))
     words = r"out of memory.* (try|choose) .*a smaller model"
     yield provoke(kit, "out of memory", too_large, 6, words)
     diverging = fit_arguments(kit, "resnet18", "optimizer.lr=1e9", "schedule.warmup_epochs=0")
@@ -30,7 +31,7 @@ def provoke(kit: Kit, name: str, arguments: list[str | Path], exit_code: int, wo
     """Run the command; its only error line must fit the pattern ``words``."""
     outcome = cnn_train(kit, *arguments, most_memory=TOY_MOST_MEMORY if kit.toy else None)
     lines = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
-    message = lines[-1] if lines else outcome.stderr.strip().rpartition("\n")[2]
+    message = lines[-1] if lines else last_line(outcome)
     kept = outcome.returncode == exit_code and len(lines) == 1 and re.search(words, message)
     return Row(
         "messages", name, "exit code", Spread.of([outcome.returncode]),

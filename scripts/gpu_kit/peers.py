@@ -6,6 +6,7 @@ them when it is started by itself.
 """
 
 import importlib.util
+import random
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -29,13 +30,11 @@ def one_network(script: Any, device: torch.device) -> Run:
 
 
 def three_networks(script: Any, device: torch.device) -> Run:
-    """Prepare a script with a proxy, and a main network before and after its first layer rests."""
-    proxy, learning, resting = (
-        script.make_net(script.hyp[name]) for name in ("proxy", "net", "net")
-    )
-    for network in (proxy, resting):
+    """Prepare a script with a proxy, and a main network with its first bias trained and frozen."""
+    proxy, trained, frozen = (script.make_net(script.hyp[name]) for name in ("proxy", "net", "net"))
+    for network in (proxy, frozen):
         network[0].bias.requires_grad = False
-    networks = [torch.compile(network, mode=COMPILATION) for network in (proxy, learning, resting)]
+    networks = [torch.compile(network, mode=COMPILATION) for network in (proxy, trained, frozen)]
     return lambda run: script.main(run, script.hyp, *networks)
 
 
@@ -68,6 +67,7 @@ class PeerRun:
         """Run it once: seconds by its own clock, accuracies by its own evaluation."""
         self.reached.clear()
         torch.manual_seed(seed)
+        random.seed(seed)  # one of them draws its seeds from Python's generator
         self.run(seed)
         clock = "time_seconds" if "time_seconds" in self.reached else "total_time_seconds"
         names = {"seconds": clock, "single": "val_acc", "views": "tta_val_acc"}

@@ -25,7 +25,11 @@ def publish_figures(files: Sequence[Path], repository: Path) -> list[Path]:
     for file, document in zip(files, documents, strict=True):
         if document["settings"]["toy"]:
             raise UsageError(f"--publish {file}: the figures of a toy run say nothing")
-    latest = {step["name"]: step for document in documents for step in document["steps"]}
+    latest = {
+        step["name"]: step | document["settings"]
+        for document in documents
+        for step in document["steps"]
+    }
     pages = [render_page(document) for document in documents]
     written = [fill_page(repository / PAGE, pages)]
     for path in sorted((repository / "configs").glob("*.yaml")):
@@ -48,19 +52,19 @@ def fill_page(path: Path, pages: Sequence[str]) -> Path:
 
 
 def describe(stem: str, steps: dict[str, dict[str, Any]]) -> str:
-    """Say in one line what was measured of a config, and on which GPU; empty: nothing."""
-    facts = [
-        f"{value:,.0f} images/s"
-        for value in find(steps.get(f"speed:{stem}"), f"{stem}: fit beside a bare loop")
-    ]
-    schedule = steps.get(f"schedule:{stem}")
-    facts += [f"all epochs {value:,.0f} s" for value in find(schedule, f"{stem}: fit")]
-    for views, words in (("none", "test"), ("flip_translate", "with views")):
-        name = f"{stem}: test accuracy, --tta {views}"
-        facts += [f"{words} {value:.1f} %" for value in find(schedule, name)]
-    rows = steps.get("environment", {}).get("rows", [])
-    where = next((row["note"] for row in rows if row["name"] == "processor"), "an unnamed GPU")
-    return f"{', '.join(facts)} (n = 1, {where})" if facts else ""
+    """Say in one line what was measured of a config, and where; empty: nothing.
+
+    Accuracies on drawn images say nothing of a recipe.
+    """
+    speed, schedule = steps.get(f"speed:{stem}"), steps.get(f"schedule:{stem}")
+    facts = [f"{value:,.0f} images/s" for value in find(speed, f"{stem}: fit beside a bare loop")]
+    if schedule and schedule["images"] != "drawn":
+        facts += [f"all epochs in {value:,.0f} s" for value in find(schedule, f"{stem}: fit")]
+        for views, words in (("none", "test"), ("flip_translate", "with views")):
+            name = f"{stem}: test accuracy, --tta {views}"
+            facts += [f"{words} {value:.1f} %" for value in find(schedule, name)]
+    places = {step["processor"] for step in (speed, schedule) if step}
+    return f"{', '.join(facts)} (n = 1, {'; '.join(sorted(places))})" if facts else ""
 
 
 def find(step: dict[str, Any] | None, name: str) -> list[float]:

@@ -90,10 +90,11 @@ def render_page(document: dict[str, Any]) -> str:
 
 
 def merge_samples(rows: Iterable[Row]) -> list[Row]:
-    """Make one row of all that measure the same, with mean and standard deviation in its note."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    """Make one row of all samples of a figure, with mean and standard deviation in its note."""
+    groups: dict[object, list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.name, row.unit), []).append(row)
+        is_sample = not (row.note or row.target or row.ratio)
+        groups.setdefault((row.name, row.unit) if is_sample else id(row), []).append(row)
     return [_merge(group) for group in groups.values()]
 
 
@@ -101,7 +102,7 @@ def _merge(group: list[Row]) -> Row:
     if len(group) == 1:
         return group[0]
     samples = [row.ours.median for row in group]
-    note = f"n = {len(samples)}, mean {mean(samples):.4g} ± {stdev(samples):.2g}"
+    note = f"n = {len(samples)}, mean {mean(samples):.4g}, standard deviation {stdev(samples):.2g}"
     first = group[0]
     spread = Spread(median(samples), min(samples), max(samples), len(samples))
     return Row(first.part, first.name, first.unit, spread, note=note)

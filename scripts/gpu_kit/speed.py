@@ -22,6 +22,7 @@ from cnn_train.acceleration import training_forward
 from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.image_set import ImageSet
 from cnn_train.device import Device, resolve_device
+from cnn_train.losses.regularization import L2Config
 from cnn_train.metrics import Tally
 from cnn_train.models.flops import count_flops
 from cnn_train.profile_step import endless_steps, time_steps
@@ -123,6 +124,9 @@ class BareSpeed:
         forward = training_forward(model, device, session.precision, compiled=compiled)
         self.loop = BareLoop(model, forward)
         self.loop.optimizer = config.optimizer.build(model)
+        if isinstance(config.regularization, L2Config):  # λΣW² for free, as its gradient 2λW
+            for group in self.loop.optimizer.param_groups:
+                group["weight_decay"] = 2 * config.regularization.strength
         self.device = device.torch_device
         plain = replace(session.batches, side_px=None)
         self.batches = cycle(list(islice(plain.epoch(0), BARE_BATCHES)))
@@ -141,22 +145,23 @@ def busy_share(work: Callable[[], object], device: Device) -> float:
     The work is done twice: the profiler's own start would count as a pause.
     """
     on_gpu = device.torch_device.type == "cuda"
-    activities = [ProfilerActivity.CPU] + ([ProfilerActivity.CUDA] if on_gpu else [])
+    activities = [ProfilerActivity.CUDA if on_gpu else ProfilerActivity.CPU]
     with profile(activities=activities, acc_events=True):
         work()
     with profile(activities=activities, acc_events=True) as profiler:
         work()
     wanted = "CUDA" if on_gpu else "CPU"
-    spans = [
+    return share_covered([
         (event.time_range.start, event.time_range.end)
         for event in profiler.events() or ()
-        if event.device_type.name == wanted
-    ]
-    return share_covered(spans)
+        if event.device_type.name == wanted and not event.is_user_annotation
+    ])  # fmt: skip
 
 
 def share_covered(spans: list[tuple[float, float]]) -> float:
     """Return what part of the time from the first start to the last end lies in any span."""
+    if not spans:
+        return 0.0
     covered, reached = 0.0, min(start for start, _ in spans)
     first = reached
     for start, end in sorted(spans):

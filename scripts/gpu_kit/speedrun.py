@@ -1,16 +1,16 @@
 """Step ``speedrun:94`` or ``96``: our recipe and the record holders' own code, in turns.
 
-All get the same training images (the config's validation images held out from all) and are
-evaluated on the same test images. Each side has a process of its own that stays alive, so that
-compilation is paid once; its first run warms it up and is not counted.
+All train on the same images and are evaluated on the same test images. Each side has a process of
+its own that stays alive, so that compilation is paid once; its first run is not counted.
 """
 
 import json
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
@@ -23,11 +23,17 @@ from .kit import Kit
 from .peers import find_script, lay_out_images
 
 RACES = {
-    "94": ("speedrun_gpu", ("airbench94_muon.py", "cifar10_speedrun.py")),
-    "96": ("speedrun96_gpu", ("airbench96_faster.py",)),
+    "94": (
+        "speedrun_gpu",
+        "airbench94_muon.py",
+        "cifar10_speedrun.py",
+        "speedrun_gpu, compile=true",
+    ),
+    "96": ("speedrun96_gpu", "airbench96_faster.py"),
 }
-TOY_PEERS = ("toy_peer.py",)
-COMPILED = "compile=true"
+TOY_RACE = ("speedrun_gpu", "toy_peer.py")
+SHARE_OF_FIRST_RUN = 0.4
+"""Of the time that is left: a side whose first run takes longer would leave none for the turns."""
 
 
 class RacerError(CnnTrainError):
@@ -38,7 +44,7 @@ class Racer:
     """A process that runs one side once for each seed that it is sent."""
 
     def __init__(self, kit: Kit, name: str, folder: Path) -> None:
-        self.name, self.seconds = name, list[float]()
+        self.name, self.is_ours, self.seconds = name, not name.endswith(".py"), list[float]()
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gpu_kit.racer", kit.to_json(), name],
@@ -52,70 +58,98 @@ class Racer:
         self.process.kill()
         self.process.communicate()
 
-    def run(self, seed: int) -> dict[str, float]:
-        """Run once with this seed; raises RacerError where the process ends instead."""
+    def run(self, seed: int, limit: float) -> dict[str, float]:
+        """Run once with this seed; raises RacerError where the process ends, or takes too long."""
         assert self.process.stdin and self.process.stdout
-        try:
+        alarm = threading.Timer(limit, self.process.kill)
+        alarm.daemon = True
+        alarm.start()
+        with suppress(BrokenPipeError):  # the reading tells
             self.process.stdin.write(f"{seed}\n")
             self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # the reading below says so
         line = self.process.stdout.readline()
+        took_too_long = not alarm.is_alive()
+        alarm.cancel()
         if not line.endswith("\n"):
-            raise RacerError(f"{self.name} ended with code {self.process.wait()}; see the log")
+            why = f"took more than {limit:.0f} s" if took_too_long else "see the log"
+            raise RacerError(f"{self.name} ended with code {self.process.wait()}; {why}")
         reached: dict[str, float] = json.loads(line)
         return reached
 
 
 def rows(kit: Kit, race: str) -> Iterator[Row]:
-    """Warm every side up, then let them take turns; a side that fails is named and left out."""
-    part = f"speedrun:{race}"
-    stem, peers = RACES[race]
-    config = kit.config(stem)
-    train, _ = kit.training_images(config)
+    """Let every side run once, then all in turns while there is time, then compare them."""
+    part, sides = f"speedrun:{race}", TOY_RACE if kit.toy else RACES[race]
+    config = kit.config(sides[0])
+    train = kit.all_training_images(config)
     folder = kit.scratch / race
     lay_out_images(train, kit.test_images(config, train.class_names), folder)
+    racers: list[Racer] = []
     with ExitStack() as stack:
-        racers = []
-        sides = (stem, *TOY_PEERS) if kit.toy else (stem, f"{stem}, {COMPILED}", *peers)
         for name in sides:
             try:
                 if name.endswith(".py"):
                     find_script(kit.peers, name)
                 racer = stack.enter_context(Racer(kit, name, folder))
-                yield warm_up(part, racer)
+                yield run_first(part, racer, SHARE_OF_FIRST_RUN * kit.seconds_left())
                 racers.append(racer)
             except CnnTrainError as problem:
-                missing = Target("takes part", False)
-                yield Row(part, name, "", Spread.of([0]), target=missing, note=str(problem))
-        for turn in range(kit.seeds):
-            for racer in racers if turn % 2 == 0 else reversed(racers):
-                yield from run_once(part, racer, seed=turn + 1)
-        ours = [racer for racer in racers if not racer.name.endswith(".py")]
-        for mine in ours:
-            for other in racers:
-                if other not in ours:
-                    yield compare_seconds(
-                        part, f"{mine.name}, beside {other.name}", mine.seconds, other.seconds
-                    )
+                yield left_out(part, name, problem)
+        yield from take_turns(kit, part, racers)
+        yield from compare(part, racers)
 
 
-def warm_up(part: str, racer: Racer) -> Row:
-    """Run twice, uncounted: a whole process costs its start, a warm-up and one run."""
-    racer.run(0)
-    racer.run(0)
+def run_first(part: str, racer: Racer, limit: float) -> Row:
+    """Run once, uncounted: the time of the whole process, from its start."""
+    racer.run(0, limit)
     seconds = time.perf_counter() - racer.started
-    note = "start, images, compilation, a run to warm up, a run"
+    note = "imports, images, compilation, one run"
     return Row(part, f"{racer.name}: whole process", "s", Spread.of([seconds]), note=note)
 
 
-def run_once(part: str, racer: Racer, seed: int) -> Iterator[Row]:
+def left_out(part: str, name: str, problem: CnnTrainError) -> Row:
+    """Say that a side does not race, or no longer."""
+    target = Target("takes part", False)
+    return Row(part, name, "", Spread.of([0]), target=target, note=str(problem))
+
+
+def take_turns(kit: Kit, part: str, racers: list[Racer]) -> Iterator[Row]:
+    """Run all sides once per seed, in alternating order, while a round fits into the time left.
+
+    A side that ends is named and taken out of ``racers``.
+    """
+    longest = 0.0
+    for seed in range(1, kit.seeds + 1):
+        if kit.seconds_left() < 1.3 * longest:
+            return
+        started = time.perf_counter()
+        for racer in racers[:] if seed % 2 else racers[::-1]:
+            try:
+                yield from run_once(part, racer, seed, kit.seconds_left())
+            except RacerError as problem:
+                racers.remove(racer)
+                yield left_out(part, racer.name, problem)
+        longest = max(longest, time.perf_counter() - started)
+
+
+def run_once(part: str, racer: Racer, seed: int, limit: float) -> Iterator[Row]:
     """Run with one seed; report the clock and both accuracies."""
-    reached = racer.run(seed)
+    reached = racer.run(seed, limit)
     racer.seconds.append(reached["seconds"])
-    yield Row(
-        part, f"{racer.name}: by the clock of the record", "s", Spread.of([reached["seconds"]])
-    )
+    seconds = Spread.of([reached["seconds"]])
+    yield Row(part, f"{racer.name}: by the clock of the record", "s", seconds)
     for what, key in (("single view", "single"), ("with views", "views")):
         percent = Spread.of([100 * reached[key]])
         yield Row(part, f"{racer.name}: test accuracy, {what}", "%", percent)
+
+
+def compare(part: str, racers: list[Racer]) -> Iterator[Row]:
+    """Compare each of our sides with each peer, over the rounds that both finished."""
+    for ours in racers:
+        for peer in racers:
+            num_rounds = min(len(ours.seconds), len(peer.seconds))
+            if ours.is_ours and not peer.is_ours and num_rounds:
+                yield compare_seconds(
+                    part, f"{ours.name}, beside {peer.name}",
+                    ours.seconds[:num_rounds], peer.seconds[:num_rounds],
+                )  # fmt: skip

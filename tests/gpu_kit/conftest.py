@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ def make_kit(tmp_path: Path) -> Callable[..., Kit]:
         for place in places.values():
             place.mkdir(exist_ok=True)
         told: dict[str, Any] = {
-            "device": "cpu", "toy": True, "seeds": 2, "images": None, "peers": None, **places
+            "device": "cpu", "toy": True, "seeds": 2, "images": None, "peers": None,
+            "deadline": time.time() + 1000, **places
         }  # fmt: skip
         return Kit(**told | changes)
 

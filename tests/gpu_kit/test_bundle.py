@@ -42,9 +42,11 @@ def test_a_bundle_holds_wheels_images_and_peers_and_says_how_to_start(
         "images.tar", "peers/airbench94_muon.py",
         "wheels/tiny-1.0-cp312-cp312-manylinux_2_28_x86_64.whl",
     }  # fmt: skip
-    told = capsys.readouterr()
-    assert "not in the bundle, so not raced with: airbench96_faster.py" in told.err
-    lines = [line for line in told.out.splitlines() if line.startswith("python3 ")]
+    stdout, stderr = capsys.readouterr()
+    assert (
+        "not in the bundle, so not raced with: cifar10_speedrun.py, airbench96_faster.py" in stderr
+    )
+    lines = [line for line in stdout.splitlines() if line.startswith("python3 ")]
     assert len(lines) == 6
     for line in lines:
         assert len(line) < 2000

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from gpu_kit.campaign import child_environment, run_steps, running
+from gpu_kit.campaign import child_environment, find_reason, run_steps, running
 from gpu_kit.kit import REPOSITORY, Kit
 from gpu_kit.results import Results
 from gpu_kit.steps import STEPS, Step, choose_steps
@@ -35,7 +35,7 @@ def test_a_step_that_fails_or_takes_too_long_does_not_stop_the_next(make_kit: Ma
     results = Results(kit.out, {"device": "cpu"})
     run_steps(kit, steps, 100, results)
     failed, ended, skipped = results.steps
-    assert (failed.state, failed.why) == ("failed", "KeyError: 'nonsense'")
+    assert (failed.state, failed.why) == ("failed", "KeyError: 'nonsense' (exit code 1)")
     assert (ended.state, ended.why) == ("ended", "not done after 0 s")
     assert (skipped.state, skipped.seconds < 1) == ("skipped", True)
     assert skipped.why.startswith("wants 1000 s, ")
@@ -45,19 +45,36 @@ def test_a_step_that_fails_or_takes_too_long_does_not_stop_the_next(make_kit: Ma
     assert "KeyError: 'nonsense'" in (kit.out / "gpu.md").read_text()
 
 
-def test_a_step_that_is_ended_takes_all_its_processes_with_it(make_kit: MakeKit) -> None:
+@pytest.mark.parametrize("limit", [0.5, 1000])
+def test_a_step_that_ends_or_is_ended_takes_all_its_processes_with_it(
+    make_kit: MakeKit, limit: float
+) -> None:
     kit = make_kit()
-    command = ["sh", "-c", "sleep 1000 & echo $!; echo half a line | tr -d '\\n'; wait"]
+    shell = "sleep 1000 & echo $!; wait" if limit < 1 else "sleep 1000 >/dev/null & echo $!"
     with (
         (kit.out / "log").open("a") as log,
-        running(command, 1000, kit, log) as (process, timed_out),
+        running(["sh", "-c", shell], limit, kit, log) as (process, timed_out),
     ):
         assert process.stdout
         sleeper = int(process.stdout.readline())
-        assert is_alive(sleeper)
-    assert not timed_out.is_set()
+        assert process.stdout.readline() == ""
+    assert timed_out.is_set() == (limit < 1)
+    patience = time.monotonic() + 60
     while is_alive(sleeper):  # killed by now; the kernel may take a moment
+        assert time.monotonic() < patience
         time.sleep(0.01)
+
+
+def test_the_reason_of_a_failure_is_the_last_line_that_names_an_error(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("ValueError: of the step before\n")
+    begins = log.stat().st_size
+    assert find_reason(log, begins) == "it said nothing"
+    with log.open("a") as more:
+        more.write("torch.AcceleratorError: CUDA error: it broke\nCompile with a flag\n\n")
+    assert find_reason(log, begins) == "torch.AcceleratorError: CUDA error: it broke"
+    log.write_text("killed\n\n")
+    assert find_reason(log, 0) == "killed"
 
 
 def test_a_signal_ends_the_kit_with_its_results_on_disk(make_kit: MakeKit, tmp_path: Path) -> None:

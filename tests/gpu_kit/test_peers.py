@@ -1,10 +1,14 @@
 """The adapters, on scripts with the interfaces of the real peers."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 import torch
+from benchmarks.measuring import Spread
+from benchmarks.rows import Row
 from gpu_kit.kit import Kit
 from gpu_kit.peers import PeerRun, find_script, lay_out_images
 from gpu_kit.speedrun import Racer, RacerError, rows
@@ -26,9 +30,9 @@ def make_net(width):
     return nn.Sequential(nn.Conv2d(3, width, 2))
 def print_training_details(variables, is_final_entry):
     raise AssertionError("the adapter listens instead")
-def main(run, hyp, proxy, learning, resting):
-    widths = [network._orig_mod[0].out_channels for network in (proxy, learning, resting)]
-    learns = [network._orig_mod[0].bias.requires_grad for network in (proxy, learning, resting)]
+def main(run, hyp, proxy, trained, frozen):
+    widths = [network._orig_mod[0].out_channels for network in (proxy, trained, frozen)]
+    learns = [network._orig_mod[0].bias.requires_grad for network in (proxy, trained, frozen)]
     assert (widths, learns) == ([2, 5, 5], [False, True, False])
     val_acc = 0.5
     print_training_details(locals(), is_final_entry=False)
@@ -93,14 +97,28 @@ def test_a_side_that_ends_is_an_error_that_names_it(
         Racer(make_kit(peers=tmp_path), "toy_peer.py", tmp_path) as racer,
         pytest.raises(RacerError, match=r"^toy_peer\.py ended with code 3; see the log$"),
     ):
-        racer.run(1)
+        racer.run(1, limit=100)
+
+
+def test_a_side_that_takes_too_long_is_ended(
+    make_kit: Callable[..., Kit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"{SCRIPTS}:{SCRIPTS.parent}")
+    with (
+        Racer(make_kit(), "speedrun_gpu", tmp_path) as racer,
+        pytest.raises(RacerError, match=r"^speedrun_gpu ended with code -9; took more than 0 s$"),
+    ):
+        racer.run(1, limit=0.01)
 
 
 class PretendedRacer:
-    """A side that takes as many seconds as its name is long; one of them fails at once."""
+    """A side that takes as many seconds as its name is long."""
+
+    fails_at: ClassVar[dict[str, int]] = {}
 
     def __init__(self, kit: Kit, name: str, folder: Path) -> None:
-        self.name, self.started, self.seconds = name, 0.0, list[float]()
+        self.name, self.is_ours = name, not name.endswith(".py")
+        self.started, self.seconds = 0.0, list[float]()
 
     def __enter__(self) -> "PretendedRacer":
         return self
@@ -108,27 +126,57 @@ class PretendedRacer:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def run(self, seed: int) -> dict[str, float]:
-        if self.name == "cifar10_speedrun.py":
+    def run(self, seed: int, limit: float) -> dict[str, float]:
+        if self.fails_at.get(self.name, 1000) <= seed:
             raise RacerError(f"{self.name} ended")
         return {"seconds": len(self.name), "single": 0.9, "views": 0.91}
 
 
-def test_a_side_that_fails_or_is_missing_is_left_out_of_the_race(
+@pytest.fixture
+def race(
     make_kit: Callable[..., Kit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+) -> Callable[..., list[Row]]:
+    """Return a function that races ours and two peers; the scripts are there, but nobody runs."""
     monkeypatch.setattr("gpu_kit.speedrun.Racer", PretendedRacer)
-    peers = ("cifar10_speedrun.py", "airbench94_muon.py", "airbench96_faster.py")
-    monkeypatch.setattr("gpu_kit.speedrun.TOY_PEERS", peers)
-    for name in peers[:2]:
-        (tmp_path / name).touch()
-    found = list(rows(make_kit(peers=tmp_path), "94"))
-    missed = {row.name: row.note for row in found if row.target and not row.target.kept}
-    assert missed == {
-        "cifar10_speedrun.py": "cifar10_speedrun.py ended",
-        "airbench96_faster.py": "airbench96_faster.py is not among --peers",
-    }
-    race = found[-1]
-    assert race.name == "speedrun_gpu, beside airbench94_muon.py"
-    assert race.ratio and race.ratio.median == len("airbench94_muon.py") / len("speedrun_gpu")
-    assert race.ours.n == 2
+    sides = ("speedrun_gpu", "airbench94_muon.py", "cifar10_speedrun.py")
+    monkeypatch.setattr("gpu_kit.speedrun.TOY_RACE", sides)
+    (tmp_path / "airbench94_muon.py").touch()
+
+    def run(**settings: Any) -> list[Row]:
+        return list(rows(make_kit(peers=tmp_path, **settings), "94"))
+
+    return run
+
+
+def missed(found: list[Row]) -> dict[str, str]:
+    return {row.name: row.note for row in found if row.target and not row.target.kept}
+
+
+def test_all_sides_take_turns_and_a_missing_one_is_named(race: Callable[..., list[Row]]) -> None:
+    found = race()
+    assert missed(found) == {"cifar10_speedrun.py": "cifar10_speedrun.py is not among --peers"}
+    assert found[-1].name == "speedrun_gpu, beside airbench94_muon.py"
+    assert found[-1].ratio == Spread.of([len("airbench94_muon.py") / len("speedrun_gpu")] * 2)
+
+
+def test_a_side_that_ends_between_turns_is_compared_by_the_rounds_it_finished(
+    race: Callable[..., list[Row]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cifar10_speedrun.py").touch()
+    monkeypatch.setattr(PretendedRacer, "fails_at", {"cifar10_speedrun.py": 2})
+    found = race(seeds=3)
+    assert missed(found) == {"cifar10_speedrun.py": "cifar10_speedrun.py ended"}
+    (comparison,) = (row for row in found if row.ratio)
+    assert comparison.ours.n == 3
+
+
+def test_turns_end_when_the_next_would_not_fit_into_the_time_left(
+    race: Callable[..., list[Row]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look at the clock is a second here, so that a round takes at least one."""
+    ticks = count()
+    monkeypatch.setattr("gpu_kit.speedrun.time.perf_counter", lambda: float(next(ticks)))
+    left = iter([100.0, 100.0, 5.0, 5.0, 5.0, 0.9])
+    monkeypatch.setattr(Kit, "seconds_left", lambda kit: next(left, 0.9))
+    (comparison,) = (row for row in race(seeds=100) if row.ratio)
+    assert comparison.ours.n == 1

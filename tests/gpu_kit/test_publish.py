@@ -16,17 +16,14 @@ from cnn_train.errors import UsageError
 REPOSITORY = Path(__file__).parents[2]
 
 
-def step(name: str, **rows: float | str) -> dict[str, Any]:
-    made = [
-        Row(name, figure, "", Spread.of([1.0 if isinstance(value, str) else value]),
-            note=value if isinstance(value, str) else "").to_json()
-        for figure, value in rows.items()
-    ]  # fmt: skip
+def step(name: str, **rows: float) -> dict[str, Any]:
+    made = [Row(name, figure, "", Spread.of([value])).to_json() for figure, value in rows.items()]
     return {"name": name, "state": "done", "why": "", "seconds": 1.0, "rows": made}
 
 
-def write(path: Path, *steps: dict[str, Any], toy: bool = False) -> Path:
-    document = {"started": "2026-01-01", "settings": {"device": "cuda", "toy": toy}, "steps": steps}
+def write(path: Path, *steps: dict[str, Any], **settings: Any) -> Path:
+    settings = {"toy": False, "images": "photos.tar", "processor": "Some GPU"} | settings
+    document = {"started": "2026-01-01", "settings": settings, "steps": steps}
     path.write_text(json.dumps(document))
     return path
 
@@ -39,23 +36,20 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_figures_reach_the_page_and_the_headers_of_their_configs(copy: Path) -> None:
-    first = write(
-        copy / "1.json",
-        step("environment", processor="Some GPU"),
-        step("speed:resnet18", **{"resnet18: fit beside a bare loop": 12345.6}),
-    )
+    speed = {"resnet18: fit beside a bare loop": 12345.6}
+    first = write(copy / "1.json", step("environment"), step("speed:resnet18", **speed))
     schedule = {
         "resnet18: fit": 300.0, "resnet18: test accuracy, --tta none": 94.0,
         "resnet18: test accuracy, --tta flip_translate": 94.5,
     }  # fmt: skip
-    second = write(copy / "2.json", step("schedule:resnet18", **schedule))
+    second = write(copy / "2.json", step("schedule:resnet18", **schedule), processor="Another")
     before = {path: path.read_text() for path in copy.rglob("*") if path.suffix in (".yaml", ".md")}
     for _ in range(2):  # doing it again changes nothing more
         written = publish_figures([first, second], copy)
         assert written == [copy / PAGE, copy / "configs" / "resnet18.yaml"]
     header = (
-        "# GPU:      12,346 images/s, all epochs 300 s, test 94.0 %, with views 94.5 % "
-        "(n = 1, Some GPU)\n"
+        "# GPU:      12,346 images/s, all epochs in 300 s, test 94.0 %, with views 94.5 % "
+        "(n = 1, Another; Some GPU)\n"
     )
     config = before[written[1]].replace(
         "# GPU:      not measured yet; scripts/gpu measures it\n", header
@@ -68,6 +62,13 @@ def test_figures_reach_the_page_and_the_headers_of_their_configs(copy: Path) -> 
     assert page.endswith(before[written[0]].rpartition("Not measured yet.\n\n")[2])
     for path in before.keys() - set(written):
         assert path.read_text() == before[path]
+
+
+def test_accuracies_on_drawn_images_stay_out_of_the_headers(copy: Path) -> None:
+    schedule = step("schedule:resnet18", **{"resnet18: test accuracy, --tta none": 94.0})
+    assert publish_figures([write(copy / "1.json", schedule, images="drawn")], copy) == [
+        copy / PAGE
+    ]
 
 
 def test_the_figures_of_a_toy_run_are_refused(copy: Path) -> None:

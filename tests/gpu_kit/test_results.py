@@ -10,12 +10,19 @@ def sample(name: str, value: float) -> Row:
     return Row("part", name, "s", Spread.of([value]))
 
 
-def test_rows_that_measure_the_same_become_one_with_mean_and_deviation() -> None:
+def test_samples_of_a_figure_become_one_row_with_mean_and_deviation() -> None:
     rows = [sample("a", 1.0), sample("b", 5.0), sample("a", 2.0), sample("a", 6.0)]
     merged, alone = merge_samples(rows)
     assert (merged.name, merged.ours) == ("a", Spread(2.0, 1.0, 6.0, 3))
-    assert merged.note == "n = 3, mean 3 ± 2.6"  # squares of −2, −1 and 3: 14 / 2 = 7
+    assert (
+        merged.note == "n = 3, mean 3, standard deviation 2.6"
+    )  # squares of −2, −1 and 3: 14 / 2 = 7
     assert alone is rows[1]
+
+
+def test_rows_that_say_more_than_a_number_stay_as_they_are() -> None:
+    rows = [Row("tests", "failed", "", Spread.of([1]), note=why) for why in ("this", "that")]
+    assert merge_samples(rows) == rows
 
 
 def test_a_row_comes_back_from_json_as_it_was() -> None:
@@ -27,7 +34,7 @@ def test_a_row_comes_back_from_json_as_it_was() -> None:
 def test_markdown_leaves_empty_columns_out_and_escapes_bars() -> None:
     kept = Row("p", "a | b", "s", Spread.of([1.0]), target=Target("< 2", True))
     assert render_markdown([kept]) == (
-        "| figure | unit | ours | target |\n"
+        "| figure | unit | measured | target |\n"
         "| --- | --- | ---: | --- |\n"
         "| a \\| b | s | 1 | < 2 pass |\n"
     )

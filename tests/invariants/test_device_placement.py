@@ -1,13 +1,12 @@
 """What a GPU would refuse, and what it would be waited for, found without one.
 
-On the pretended GPU tensors have numbers, but refuse to meet those of the CPU where CUDA's would.
-Python finds it to be the second GPU of a machine, so that what lies on the first by mistake shows
-too; torch's C++, which asks a driver about "cuda" in every backward pass, finds it to be "meta".
-Where numbers do not matter, torch's own fake tensors stand in: they are quick, however large.
+tests/support/pretended_gpu.py stands in for it. Where numbers do not matter, torch's own fake
+tensors do: they are quick, however large.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
@@ -16,10 +15,9 @@ import pytest
 import torch
 import typer
 from PIL import Image
+from pretended_gpu import CPU, GPU, Event, OnGpu, PretendedGpu
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
 
 from cnn_train import api
 from cnn_train.challenge_slices import evaluate_slices
@@ -52,105 +50,12 @@ from cnn_train.trained_model import TrainedModel, restore_trained_model
 from cnn_train.visualize.methods import METHODS
 from cnn_train.visualize.request import Request, Subjects
 
-aten = torch.ops.aten
-CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
-INDEXING = (aten.index, aten.index_put, aten.index_put_)
-WAITING = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
-
 StartOn = Callable[..., Session]
 
 
-class OnGpu(Tensor):
-    """A tensor of the pretended GPU; ``numbers``: the CPU's tensor that it really is."""
-
-    __torch_function__ = torch._C._disabled_torch_function_impl
-    device = property(lambda self: GPU)
-    is_meta = property(lambda self: False)
-
-    @staticmethod
-    def __new__(cls, numbers: Tensor) -> "OnGpu":
-        layout = {"strides": numbers.stride(), "storage_offset": numbers.storage_offset()}
-        return Tensor._make_wrapper_subclass(
-            cls, numbers.shape, dtype=numbers.dtype, device="meta", **layout
-        )
-
-    def __init__(self, numbers: Tensor) -> None:
-        self.numbers = numbers
-
-    @classmethod
-    def __torch_dispatch__(cls, func: Any, *_: Any) -> Any:
-        raise AssertionError(f"{func}: the pretended GPU is switched off")
-
-    @property
-    def data(self) -> Tensor:
-        return self.detach()
-
-    @data.setter
-    def data(self, other: "OnGpu") -> None:
-        Tensor.data.__set__(self, other)
-        self.numbers = other.numbers
-
-    def tolist(self) -> Any:
-        return self.cpu().tolist()
-
-    def __reduce_ex__(self, protocol: Any) -> Any:  # torch.save brings it to the CPU
-        return self.cpu().__reduce_ex__(protocol)
-
-
-class PretendedGpu(TorchDispatchMode):
-    """``waits``: the operations for which a program would stand still until the GPU is done."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: list[str] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs, operation = dict(kwargs or {}), func.overloadpacket
-        tensors = [one for one in tree_leaves((args, kwargs)) if isinstance(one, Tensor)]
-        of_gpu = {id(one.numbers): one for one in tensors if isinstance(one, OnGpu)}
-        target = tensors[0].device if operation == aten.copy_ else kwargs.get("device")
-        if target is None or target.type == "meta":
-            target = GPU if of_gpu or target else CPU
-        assert target in (CPU, GPU), f"{func} would compute on {target}"
-        if operation in (aten.copy_, aten._to_copy):
-            crosses = any(one.device != target for one in tensors)
-            waits = crosses and not (kwargs.pop("non_blocking", False) or True in args[2:])
-        else:
-            require_one_device(func, args, kwargs, target)
-            waits = bool(of_gpu) and bool(WAITING & set(func.tags))
-            if operation in INDEXING:
-                waits = any(one.dtype == torch.bool or one.device != target for one in tensors[1:])
-        self.waits += [str(func)] * waits
-        kwargs = {name: value for name, value in kwargs.items() if name != "pin_memory"}
-        kwargs |= {"device": CPU} if "device" in kwargs else {}
-        args, kwargs = tree_map_only(OnGpu, lambda one: one.numbers, (args, kwargs))
-
-        def place(one: Tensor) -> Tensor:
-            known = of_gpu.get(id(one))
-            assert known is None or known.shape == one.shape, f"{func} cannot be pretended"
-            return known if known is not None else OnGpu(one) if target == GPU else one
-
-        return tree_map_only(Tensor, place, func(*args, **kwargs))
-
-
-def require_one_device(func: Any, args: Any, kwargs: Any, target: torch.device) -> None:
-    """Raise where CUDA would: a scalar of the CPU may meet its tensors, and index them any."""
-    operation, generator = func.overloadpacket, kwargs.get("generator")
-    meeting = (args[0], args[2:]) if operation in INDEXING else (args, kwargs)
-    for one in tree_leaves(meeting):
-        if isinstance(one, Tensor) and (one.ndim or operation in (aten.cat, aten.stack)):
-            assert one.device == target, f"{func} on {target} meets a tensor on {one.device}"
-    assert generator is None or generator.device == target, f"{func}: generator not on {target}"
-
-
-class Event:
-    """What torch.cuda.Event is to us; a stream of the right GPU must record it."""
-
-    def record(self, stream: object = None) -> None:
-        assert stream == ("stream", GPU)
-
-    def synchronize(self) -> None:
-        pass
+def answer_for_the_gpu(answer: Any, device: torch.device) -> Any:
+    assert device == GPU, f"{device} was asked about"
+    return answer
 
 
 @pytest.fixture
@@ -163,10 +68,12 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[PretendedGpu]:
 
     monkeypatch.setattr(Tensor, "pin_memory", pin)
     monkeypatch.setattr(torch.cuda, "Event", Event)
-    answers = {"synchronize": None, "get_device_name": "", "get_device_capability": (9, 0),
-               "current_stream": ("stream", GPU)}  # fmt: skip
-    for name, answer in answers.items():  # a KeyError where another GPU is asked about
-        monkeypatch.setattr(torch.cuda, name, {GPU: answer}.__getitem__)
+    answers = {
+        "synchronize": None, "get_device_name": "", "get_device_capability": (9, 0),
+        "current_stream": ("stream", GPU),
+    }  # fmt: skip
+    for name, answer in answers.items():
+        monkeypatch.setattr(torch.cuda, name, partial(answer_for_the_gpu, answer))
     if not torch.cuda.is_available():
         monkeypatch.setattr(torch.cuda, "_lazy_init", lambda: None)
     with PretendedGpu() as mode:
@@ -416,7 +323,7 @@ def test_every_architecture_scores_on_the_gpu_and_in_float32(name: str, score_on
 REFUSED = {"AdaptiveAvgPool2D", "AdaptiveMaxPool2D", "FractionalMaxPool2D", "MaxUnpool2D",
            "UpsampleBilinear2D", "UpsampleBicubic2D", "ReflectionPad2D", "GridSampler2D",
            "NllLoss2D", "Put", "Median"}  # fmt: skip
-"""Of torch.use_deterministic_algorithms: gradients that it refuses to compute on a GPU."""
+"""Gradients that torch refuses to compute on a GPU: its page on use_deterministic_algorithms."""
 
 
 def gradients(output: Tensor) -> set[str]:

@@ -38,6 +38,8 @@ def session_on_gpu(
     return build
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype feature")
+@pytest.mark.filterwarnings("ignore:TensorFloat32 tensor cores")  # a compiler's advice
 @pytest.mark.parametrize(
     "sections",
     [
@@ -54,8 +56,8 @@ def test_no_minibatch_waits_for_the_gpu(
 ) -> None:
     tallies = session_on_gpu(**sections).train_rest_of_epoch()
     next(tallies)  # the first one compiles and allocates
-    torch.cuda.set_sync_debug_mode("error")
     try:
+        torch.cuda.set_sync_debug_mode("error")
         next(tallies)
         next(tallies)
     finally:
