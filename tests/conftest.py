@@ -13,6 +13,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:  # the fixtures import what they need: many tests need no torch
+    from torture_campaign.children import Child, ForkServer
+
     from cnn_train.config.experiment import ExperimentConfig
     from cnn_train.data.image_set import ImageSet
     from cnn_train.device import Device
@@ -148,8 +150,42 @@ def run_script(tmp_path: Path) -> "Callable[..., subprocess.CompletedProcess[str
 
 
 @pytest.fixture(scope="session")
-def start_processes() -> "Iterator[Callable[..., list[subprocess.Popen[str]]]]":
-    """Return a function that starts ``python ARGUMENTS`` twice, as torchrun would start it.
+def fork_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[ForkServer]":
+    """Return what forks processes of ``cnn-train`` that have imported everything already."""
+    from torture_campaign.children import fork_server
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in PERSONAL_VARIABLES:
+            patch.delenv(name, raising=False)
+        with fork_server(tmp_path_factory.mktemp("children")) as server:
+            yield server
+
+
+@pytest.fixture
+def start_command(fork_server: "ForkServer") -> "Iterator[Callable[..., Child]]":
+    """Return a function that starts ``cnn-train ARGUMENTS`` in a forked process of its own.
+
+    disturb: a function to call in it first, as the fork server finds it (``/path/file.py:name``).
+    Other keyword arguments are environment variables.
+    """
+    commands, started = "torture_campaign.commands", []
+
+    def start(*arguments: object, cwd: Path, disturb: str = "", **variables: str) -> "Child":
+        disturbances = [{"call": f"{commands}:set_environment", "arguments": variables}]
+        if disturb:
+            disturbances.append({"call": disturb, "arguments": {}})
+        told = {"arguments": list(map(str, arguments)), "disturbances": disturbances}
+        started.append(fork_server.start(f"{commands}:run_command", told, cwd))
+        return started[-1]
+
+    yield start
+    for child in started:
+        child.leaves_orphans()
+
+
+@pytest.fixture(scope="session")
+def invite_processes() -> "Callable[[int], list[dict[str, str]]]":
+    """Return a function that makes the environment of each of some processes, as torchrun does.
 
     The store that torchrun's agent would hold is held here, on a port that the system chose.
     """
@@ -157,9 +193,9 @@ def start_processes() -> "Iterator[Callable[..., list[subprocess.Popen[str]]]]":
 
     from torch.distributed import TCPStore
 
-    stores, started = [], []
+    stores = []
 
-    def start(*arguments: object, cwd: Path, number: int = 2) -> "list[subprocess.Popen[str]]":
+    def invite(number: int) -> list[dict[str, str]]:
         store = TCPStore(
             "127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=timedelta(minutes=1)
         )
@@ -169,16 +205,29 @@ def start_processes() -> "Iterator[Callable[..., list[subprocess.Popen[str]]]]":
             "TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0",
             "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1]),
         }  # fmt: skip
+        return [common | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(number)]
+
+    return invite
+
+
+@pytest.fixture(scope="session")
+def start_processes(
+    invite_processes: "Callable[[int], list[dict[str, str]]]",
+) -> "Iterator[Callable[..., list[subprocess.Popen[str]]]]":
+    """Return a function that starts ``python ARGUMENTS`` twice, as torchrun would start it."""
+    started = []
+
+    def start(*arguments: object, cwd: Path, number: int = 2) -> "list[subprocess.Popen[str]]":
         processes = [
             subprocess.Popen(
                 [sys.executable, *map(str, arguments)],
-                env=os.environ | common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+                env=os.environ | environment,
                 cwd=cwd,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
             )
-            for rank in range(number)
+            for environment in invite_processes(number)
         ]
         started.extend(processes)
         return processes

@@ -1,9 +1,6 @@
-"""What one of several processes does for tests/test_data_parallel.py: jobs in, results out.
+"""What one of several processes does for tests/test_data_parallel.py: jobs in, results out."""
 
-Run by the test's launcher with torchrun's environment: worker.py JOBS RESULTS.
-"""
-
-import sys
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -114,14 +111,25 @@ def talk(job: dict[str, Any], world: World) -> dict[str, Any]:
 JOBS = (train, collect_batches, validate, train_in_float64, normalize, talk)
 
 
-def main() -> None:
-    jobs = torch.load(sys.argv[1], weights_only=False)
+def meet_at_once() -> None:
+    """Let no process end before all are connected: forked ones come to an error in no time."""
+    from cnn_train.cli import processes
+
+    def join_and_meet() -> World:
+        world = join()
+        world.meet("all connected")
+        return world
+
+    processes.join = join_and_meet
+
+
+def main(jobs: str, results: str, environment: dict[str, str]) -> None:
+    os.environ.update(environment)  # torchrun's
     world = join()
     work = {function.__name__: function for function in JOBS}
-    results = {name: work[job["kind"]](job, world) for name, job in jobs.items()}
-    torch.save(results, Path(sys.argv[2]) / f"{world.rank}.pt")
+    found = {
+        name: work[job["kind"]](job, world)
+        for name, job in torch.load(jobs, weights_only=False).items()
+    }
+    torch.save(found, Path(results) / f"{world.rank}.pt")
     world.leave()  # and with it this process
-
-
-if __name__ == "__main__":
-    main()

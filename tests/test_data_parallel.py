@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torture_campaign.children import ForkServer
 
 from cnn_train.checkpoint import load_checkpoint
 from cnn_train.config.experiment import ExperimentConfig
@@ -138,7 +139,10 @@ def runs(folder: Path) -> dict[str, RunDirectory]:
 
 @pytest.fixture(scope="module")
 def results(
-    folder: Path, runs: dict[str, RunDirectory], start_processes: Callable[..., Any]
+    folder: Path,
+    runs: dict[str, RunDirectory],
+    fork_server: ForkServer,
+    invite_processes: Callable[[int], list[dict[str, str]]],
 ) -> dict[str, list[Any]]:
     """By job's name, what process 0 and process 1 found."""
     dropout = {"model": {"name": "mlp", "hidden_sizes": [8], "dropout": 0.5}}
@@ -161,9 +165,13 @@ def results(
         "talk": {"kind": "talk"},
     }
     torch.save(jobs, folder / "jobs.pt")
-    processes = start_processes(WORKER, folder / "jobs.pt", folder, cwd=folder)
-    ends = [process.communicate(timeout=240) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], ends
+    told = {"jobs": str(folder / "jobs.pt"), "results": str(folder)}
+    children = [
+        fork_server.start(f"{WORKER}:main", told | {"environment": environment})
+        for environment in invite_processes(2)
+    ]
+    ends = [child.wait(240) for child in children]
+    assert [end.exit_code for end in ends] == [0, 0], ends
     found = [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in (0, 1)]
     return {name: [found[0][name], found[1][name]] for name in jobs}
 

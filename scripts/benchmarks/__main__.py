@@ -44,7 +44,7 @@ def bench(
     only: Annotated[
         str, typer.Option("--only", metavar="NAME,…", help=f"Parts to run: {', '.join(PARTS)}.")
     ] = ",".join(PARTS),
-    quick: Annotated[bool, typer.Option("--quick", help="Small amounts: a minute in all.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Few rounds: two minutes in all.")] = False,
     repeats: Annotated[
         int | None, typer.Option("--repeats", min=1, help="Rounds; default 5, or 2 with --quick.")
     ] = None,

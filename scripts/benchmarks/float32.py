@@ -16,9 +16,9 @@ from .train import compare_loops
 
 PART = "float32"
 NUM_IMAGES = 2_000
-BATCH_SIZE, BATCH_SIZE_OF_LARGE, QUICK_BATCH_SIZE = 128, 16, 8
+BATCH_SIZE, BATCH_SIZE_OF_LARGE = 128, 16
 LARGE_FLOPS = 1.5e9  # of one image's forward pass: DenseNet-121, ResNet-34 and above
-QUICK_MOST_FLOPS = 0.3e9
+QUICK_MOST_FLOPS = 0.1e9
 
 
 def float32_rows(bench: Bench) -> Iterator[Row]:
@@ -31,7 +31,6 @@ def float32_rows(bench: Bench) -> Iterator[Row]:
             skipped.append(name)
             continue
         size = BATCH_SIZE_OF_LARGE if flops > LARGE_FLOPS else BATCH_SIZE
-        size = QUICK_BATCH_SIZE if bench.quick else size
         session = start_session(name, images, bench.device, size, precision="float32")
         yield compare_loops(bench, PART, session, images[0], least=1.0)
     if skipped:

@@ -19,17 +19,15 @@ from .sessions import build_plain_model, start_session
 PART = "train"
 ARCHITECTURES = ("resnet18", "vgg16", "fastnet")
 TARGETS = {"resnet18": 4.0, "vgg16": 3.0}
-BATCH_SIZE, QUICK_BATCH_SIZE = 128, 16
-NUM_IMAGES, QUICK_NUM_IMAGES = 10_000, 500
+BATCH_SIZE = 128
+NUM_IMAGES = 10_000
 
 
 def train_rows(bench: Bench) -> Iterator[Row]:
     """Compare the two loops on each architecture, with precision and layout chosen as by fit."""
-    num_train = QUICK_NUM_IMAGES if bench.quick else NUM_IMAGES
-    images = load_images(bench.data_root, num_train, num_val=100)
-    batch_size = QUICK_BATCH_SIZE if bench.quick else BATCH_SIZE
+    images = load_images(bench.data_root, NUM_IMAGES, num_val=100)
     for name in ARCHITECTURES:
-        session = start_session(name, images, bench.device, batch_size)
+        session = start_session(name, images, bench.device, BATCH_SIZE)
         yield compare_loops(bench, PART, session, images[0], least=TARGETS.get(name))
 
 

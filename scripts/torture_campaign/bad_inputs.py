@@ -108,7 +108,8 @@ def try_attempt(campaign: Campaign, attempt: Attempt) -> Outcome:
 
 def try_locked(campaign: Campaign) -> Outcome:
     """Start a second process in a run while the first one trains."""
-    run, reached = campaign.tiny_run("locked"), campaign.scratch / "locked-reached"
+    run = campaign.tiny_run("locked")
+    reached = run.directory / "reached"
     arguments = {"phase": "training", "nth": 3, "file": str(reached), "seconds": 60}
     disturb = {"call": "torture_campaign.phases:linger_at", "arguments": arguments}
     first = campaign.command(run.arguments, disturb)

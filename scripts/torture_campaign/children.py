@@ -70,10 +70,10 @@ class Child:
         path = self._directory / stream
         return path.read_text("utf-8", errors="replace") if path.exists() else ""
 
-    def wait_until_said(self, words: str, seconds: float = 60.0) -> None:
-        """Wait until it has said the words on stderr; TimeoutError where it does not."""
+    def wait_until_said(self, words: str, stream: str = "stderr", seconds: float = 60.0) -> None:
+        """Wait until it has said the words; TimeoutError where it does not."""
         deadline = time.monotonic() + seconds
-        while words not in self.said("stderr"):
+        while words not in self.said(stream):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"never said: {words}")
             time.sleep(0.002)

@@ -1,5 +1,6 @@
 """What children of the fork server run: the real command line, whole or disturbed."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -20,3 +21,8 @@ def run_command(arguments: Sequence[str], disturbances: Sequence[Disturbance] = 
         resolve(one["call"])(**one["arguments"])
     sys.argv = ["cnn-train", *arguments]
     main()
+
+
+def set_environment(**variables: str) -> None:
+    """Be started with these environment variables."""
+    os.environ.update(variables)

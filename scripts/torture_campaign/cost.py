@@ -51,7 +51,7 @@ def _measure_in_own_process(campaign: Campaign, data: str, num_steps: int) -> di
     del environment["OMP_NUM_THREADS"]
     directory = campaign.directory("cost")
     ended = subprocess.run(
-        [sys.executable, "-m", __name__, str(directory), data, str(num_steps)],
+        [sys.executable, "-m", __name__, str(directory), str(CONFIG), data, str(num_steps)],
         env=environment,
         capture_output=True,
         text=True,
@@ -62,8 +62,8 @@ def _measure_in_own_process(campaign: Campaign, data: str, num_steps: int) -> di
     return found
 
 
-def measure(directory: Path, data: str, num_steps: int) -> dict[str, Any]:
-    """Train the default config for some steps with many saves; return what they took.
+def measure(directory: Path, config: Path, data: str, num_steps: int) -> dict[str, Any]:
+    """Train with the config for some steps with many saves; return what they took.
 
     save_ms, plain_ms: medians over ``num_saves``. step_seconds: the median of steps without a save.
     every_seconds: how often the config saves within an epoch, by default.
@@ -75,7 +75,7 @@ def measure(directory: Path, data: str, num_steps: int) -> dict[str, Any]:
     from cnn_train.run_directory import RunDirectory
     from cnn_train.saving import RunFiles
 
-    session, every_seconds = _start(data, directory)
+    session, every_seconds = _start(config, data, directory)
     run = RunDirectory.create(directory / "runs", "cost")
     ours: list[float] = []
     plain: list[float] = []
@@ -131,8 +131,8 @@ class StepTimes:
             yield tally
 
 
-def _start(data: str, directory: Path) -> tuple[Any, float]:
-    """Build the session of the default config, saving often; and its usual time between saves."""
+def _start(config: Path, data: str, directory: Path) -> tuple[Any, float]:
+    """Build the config's session, saving often; and its usual time between saves."""
     from cnn_train.config.experiment import ExperimentConfig
     from cnn_train.config.loading import load_experiment
     from cnn_train.data.dataset import DataAccess
@@ -141,7 +141,7 @@ def _start(data: str, directory: Path) -> tuple[Any, float]:
     from cnn_train.session import build_session
 
     overrides = [f"data={data}", f"checkpoint.every_steps={SAVE_EVERY}"]
-    experiment = load_experiment(CONFIG, overrides, ExperimentConfig)
+    experiment = load_experiment(config, overrides, ExperimentConfig)
     access = DataAccess(directory)
     train, val = load_training_splits(experiment.data, access)
     session = build_session(experiment, train, val, resolve_device("auto"))
@@ -156,5 +156,5 @@ def _milliseconds(work: Any) -> float:
 
 if __name__ == "__main__":
     scratch = Path(sys.argv[1])
-    document = measure(scratch, sys.argv[2], int(sys.argv[3]))
+    document = measure(scratch, Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
     (scratch / "found.json").write_text(json.dumps(document), "utf-8")

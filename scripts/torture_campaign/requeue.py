@@ -16,12 +16,12 @@ LONG_CONFIG = CONFIG.replace("epochs: 4", "epochs: 12")
 def requeue_rows(campaign: Campaign) -> Iterator[Row]:
     """Preempt runs ten times each, then let them end."""
     outcomes, killed, clean, failures = [], 0, 0, []
+    times, config = (2, CONFIG) if campaign.quick else (NUM_PREEMPTIONS, LONG_CONFIG)
     for number in range(campaign.amount(8, 1)):
-        preempted = preempt(campaign, number, campaign.amount(NUM_PREEMPTIONS, 2))
+        preempted = preempt(campaign, number, times, config)
         outcomes.append(preempted.equal)
         killed, clean = killed + preempted.killed, clean + preempted.clean
         failures += preempted.failures
-    times = campaign.amount(NUM_PREEMPTIONS, 2)
     yield Row(
         PART, f"preempted {times} times and requeued: bit-equal", Count.of_outcomes(outcomes),
         note=f"{clean} ended by SIGTERM with 143, {killed} had to be killed",
@@ -38,7 +38,7 @@ class Preempted:
         self.failures: list[str] = []
 
 
-def preempt(campaign: Campaign, number: int, times: int, config: str = LONG_CONFIG) -> Preempted:
+def preempt(campaign: Campaign, number: int, times: int, config: str) -> Preempted:
     """Send SIGTERM at random moments and SIGKILL soon after: at times before all is saved."""
     dice, found = campaign.dice(f"{PART} {number}"), Preempted()
     run = campaign.tiny_run("requeued", config)

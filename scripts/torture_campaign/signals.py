@@ -120,7 +120,7 @@ def save_on_signal(campaign: Campaign, phase: str) -> bool:
 def stop_twice(campaign: Campaign, first: int) -> bool:
     """Ask to stop, and ask again while the run is held: it ends before it could have saved."""
     run = campaign.tiny_run("twice")
-    child = start_lingering(campaign, run, "training", seconds=20)
+    child = start_lingering(campaign, run, "training", 4 * PATIENCE_SECONDS)
     child.signal(first)
     child.wait_until_said("stopping")
     child.signal(signal.SIGINT)

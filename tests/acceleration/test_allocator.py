@@ -2,6 +2,7 @@ import ctypes
 import platform
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -33,6 +34,7 @@ only_glibc = pytest.mark.skipif(
 )
 
 
+@cache
 def use_memory(mode: str) -> tuple[int, int, int]:
     """Return page faults, and the resident MiB at the end of the block and after it."""
     command = [sys.executable, "-c", USE_MEMORY, mode]

@@ -1,7 +1,15 @@
-"""The bound that the benchmark of batch prediction is held against."""
+"""What a command's time is, and the bound that batch prediction is held against."""
+
+from subprocess import CalledProcessError
 
 import pytest
-from benchmarks.startup import attainable_speed
+from benchmarks.startup import _run, attainable_speed
+
+
+def test_a_command_that_fails_has_no_time() -> None:
+    assert _run(["sleep", "0.05"]) >= 0.05
+    with pytest.raises(CalledProcessError):
+        _run(["false"])
 
 
 def test_on_the_cpu_reading_takes_its_time_from_the_forward_pass() -> None:

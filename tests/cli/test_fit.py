@@ -2,7 +2,6 @@ import io
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from rich.console import Console
+from torture_campaign.children import Child
 
 from cnn_train.checkpoint import Checkpoint, load_checkpoint
 from cnn_train.cli import training_display
@@ -261,34 +261,22 @@ def test_a_setting_without_effect_is_warned_of(cnn_train: Run, tiny_config: Path
     assert "warning: schedule.warmup_epochs 2" in result.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("no_pictures")
 def test_ctrl_c_from_outside_saves_and_resuming_completes_the_run_exactly(
-    cnn_train: Run, tiny_config: Path, tmp_path: Path
+    cnn_train: Run, start_command: Callable[..., Child], tiny_config: Path, tmp_path: Path
 ) -> None:
-    """The stopped run has a process of its own, as a shell would start it."""
-    settings = ["--set", "epochs=15"]
+    """The stopped run has a process of its own."""
+    settings = ["--set", "epochs=40"]
     straight = cnn_train("fit", "--config", tiny_config, *settings, "--json").document
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cnn_train", "fit", "--config", tiny_config, *settings],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.startswith("epoch 1/"):
-            process.send_signal(signal.SIGINT)
-            break
-    stdout, stderr = process.communicate(timeout=120)
-    assert process.returncode == 130
-    assert stdout == ""
-    assert "Traceback" not in stderr
-    assert "all saved. Go on with: cnn-train fit --resume runs/tiny-" in stderr
+    process = start_command("fit", "--config", tiny_config, *settings, cwd=tmp_path)
+    process.wait_until_said("epoch 1/")
+    process.signal(signal.SIGINT)
+    ended = process.wait()
+    assert (ended.exit_code, ended.stdout, ended.has_traceback) == (130, "", False)
+    assert "all saved. Go on with: cnn-train fit --resume runs/tiny-" in ended.stderr
     stopped = load_checkpoint(tmp_path / "runs" / "latest" / "last.ckpt")
-    assert 1 <= stopped.epoch < 15
+    assert 1 <= stopped.epoch < 40
     resumed = cnn_train("fit", "--resume", "runs/latest", "--json").document
-    assert resumed["epochs"] == 15
+    assert resumed["epochs"] == 40
     expected = load_checkpoint(Path(straight["last_checkpoint"]))
     assert same_weights(load_checkpoint(Path(resumed["last_checkpoint"])), expected)

@@ -1,16 +1,15 @@
 import json
-import os
 import re
 import signal
-import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from rich.color import ColorSystem
+from torture_campaign.children import Child
 
 from cnn_train.playground.settings import SUGGESTED, Feature, PlaygroundSettings, read_address
 
@@ -151,36 +150,14 @@ def test_the_help_names_every_choice_and_default() -> None:
     assert f"for {' and '.join(sorted(others))}, some defaults" in command.help
 
 
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Return a function that starts ``cnn-train playground`` in a process of its own."""
-    started = []
-
-    def start(*options: str) -> "subprocess.Popen[str]":
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cnn_train", "playground", "--no-browser", *options],
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
 @pytest.mark.parametrize(("name", "exit_code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_the_page_is_served_until_a_signal_and_the_end_is_quiet(
-    serve: Callable[..., subprocess.Popen[str]], name: str, exit_code: int
+    start_command: Callable[..., Child], tmp_path: Path, name: str, exit_code: int
 ) -> None:
-    process = serve("--dataset", "spiral", "--seed", "5")
-    assert process.stdout is not None
-    url = process.stdout.readline().strip()
+    options = ("--no-browser", "--dataset", "spiral", "--seed", "5")
+    process = start_command("playground", *options, cwd=tmp_path)
+    process.wait_until_said("\n", "stdout")
+    url = process.said("stdout").strip()
     address = url.partition("#")[2]
     assert re.match(r"http://127\.0\.0\.1:\d+/[\w-]{32,}/#", url)
     assert read_address(address, "#").seed == 5
@@ -189,10 +166,10 @@ def test_the_page_is_served_until_a_signal_and_the_end_is_quiet(
     question.add_header("Content-Type", "application/json")
     with urllib.request.urlopen(question, timeout=30) as answer:
         assert json.load(answer)["settings"]["dataset"] == "spiral"
-    process.send_signal(getattr(signal, name))
-    _, talk = process.communicate(timeout=30)
-    assert process.returncode == exit_code
-    assert "Traceback" not in talk and "error" not in talk
+    process.signal(getattr(signal, name))
+    ended = process.wait(30)
+    assert ended.exit_code == exit_code
+    assert "Traceback" not in ended.stderr and "error" not in ended.stderr
 
 
 def test_a_browser_is_opened_only_where_there_is_a_screen(

@@ -3,8 +3,6 @@
 import json
 import os
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +18,6 @@ from cnn_train.data.folder.dataset import FolderConfig
 
 Run = Callable[..., tuple[int, str, str]]
 
-REPOSITORY = Path(__file__).parents[2]
 CONFIG = """
 data: {name: folder, root: images, image_size: 8}
 model: {name: linear}
@@ -170,7 +167,7 @@ def test_images_of_other_classes_than_the_models_are_refused(run, images):
     assert (code, "classes that training lacks: wolf" in err) == (3, True)
 
 
-def test_a_second_process_waits_for_the_first_ones_decoding(images, tmp_path):
+def test_a_second_process_waits_for_the_first_ones_decoding(start_command, images, tmp_path):
     """The first is this process; the second says that it waits, and then decodes nothing."""
     may_go_on, begun = threading.Event(), threading.Event()
 
@@ -184,32 +181,11 @@ def test_a_second_process_waits_for_the_first_ones_decoding(images, tmp_path):
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(config.load_train, DataAccess(tmp_path / "data", progress=progress))
         assert begun.wait(10)
-        with start_dry_run(tmp_path) as second:
-            heard = read_until(second, "another process is decoding the same images; waiting")
-            may_go_on.set()
-            assert len(first.result()) == 12
-            rest = second.communicate(timeout=60)[1]
-    assert second.returncode == 0, rest
-    assert "Decoding" not in heard + rest
-
-
-def start_dry_run(folder: Path) -> "subprocess.Popen[str]":
-    arguments = "-m cnn_train fit --config config.yaml --data-dir data --device cpu --dry-run"
-    return subprocess.Popen(
-        [sys.executable, *arguments.split()],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
-    )
-
-
-def read_until(process: "subprocess.Popen[str]", phrase: str) -> str:
-    heard = ""
-    assert process.stderr
-    while phrase not in heard:
-        line = process.stderr.readline()
-        assert line, heard
-        heard += line
-    return heard
+        dry_run = "fit --config config.yaml --data-dir data --device cpu --dry-run"
+        second = start_command(*dry_run.split(), cwd=tmp_path)
+        second.wait_until_said("another process is decoding the same images; waiting")
+        may_go_on.set()
+        assert len(first.result()) == 12
+    ended = second.wait()
+    assert ended.exit_code == 0, ended.stderr
+    assert "Decoding" not in ended.stderr

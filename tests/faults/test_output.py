@@ -15,7 +15,7 @@ import pytest
 Run = Callable[..., Any]
 
 FIT = "$CNN_TRAIN fit --config tiny.yaml"
-FAIL = "$CNN_TRAIN fit"  # a usage error that needs no torch, whose import takes seconds
+FAIL = "$CNN_TRAIN fitt"  # a usage error that needs no torch, whose import takes seconds
 
 needs_full_device = pytest.mark.skipif(
     not Path("/dev/full").exists(), reason="needs a device that is always full"

@@ -1,55 +1,28 @@
 """Signals while images are fetched or decoded: a prompt end, nothing left behind or trusted."""
 
+import hashlib
 import os
 import signal
-import subprocess
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from torture_campaign.children import Child, ForkServer
 
-REPOSITORY = Path(__file__).parents[2]
+Start = Callable[..., Child]
+
 MOST_SECONDS = 5
 EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
-both_signals = pytest.mark.parametrize(
-    "signum", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
-)
-
-
-@contextmanager
-def started(folder: Path, *command: str) -> "Iterator[subprocess.Popen[str]]":
-    """Start Python with ``command`` in ``folder``; it does not outlive the test."""
-    environment = {"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "no_proxy": "*"}
-    process = subprocess.Popen(
-        [sys.executable, *command],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | environment,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def wait_for_line(process: "subprocess.Popen[str]", phrase: str) -> None:
-    assert process.stderr
-    heard = ""
-    while phrase not in heard:
-        line = process.stderr.readline()
-        assert line, heard
-        heard += line
+both_signals = pytest.mark.parametrize("signum", EXIT_CODES)
 
 
 def wait_until(holds: Callable[[], object]) -> None:
@@ -59,14 +32,14 @@ def wait_until(holds: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def stop(process: "subprocess.Popen[str]", signum: signal.Signals) -> None:
+def stop(process: Child, signum: signal.Signals) -> None:
     """Send the signal; the process must end in time, with its exit code and no traceback."""
     start = time.monotonic()
-    process.send_signal(signum)
-    _, err = process.communicate(timeout=60)
+    process.signal(signum)
+    ended = process.wait(60)
     assert time.monotonic() - start < MOST_SECONDS
-    assert process.returncode == EXIT_CODES[signum], err
-    assert "Traceback" not in err
+    assert ended.exit_code == EXIT_CODES[signum], ended.stderr
+    assert not ended.has_traceback
 
 
 def children_of(pid: int) -> list[int]:
@@ -92,7 +65,7 @@ def write_photographs(root: Path, side_px: int, number: int) -> None:
                 path.hardlink_to(first)
 
 
-FIT = ["-m", "cnn_train", "fit", "--config", "c.yaml", "--data-dir", "data", "--device", "cpu"]
+FIT = ["fit", "--config", "c.yaml", "--data-dir", "data", "--device", "cpu"]
 CONFIG = "data: {name: folder, root: images}\nmodel: {name: linear}\n"
 
 
@@ -102,33 +75,37 @@ def kept_files(folder: Path) -> list[Path]:
 
 
 @both_signals
-def test_a_signal_ends_the_decoding_of_large_photographs(tmp_path: Path, signum: signal.Signals):
+def test_a_signal_ends_the_decoding_of_large_photographs(
+    start_command: Start, tmp_path: Path, signum: signal.Signals
+):
     write_photographs(
         tmp_path / "images", 6_000, 50
     )  # 16 of them, a task, take longer than we wait
     (tmp_path / "c.yaml").write_text(CONFIG)
-    with started(tmp_path, *FIT) as process:
-        wait_for_line(process, "Decoding the train images")
-        time.sleep(0.5)  # the threads are at work
-        stop(process, signum)
+    process = start_command(*FIT, cwd=tmp_path)
+    process.wait_until_said("Decoding the train images")
+    time.sleep(0.5)  # the threads are at work
+    stop(process, signum)
     assert kept_files(tmp_path) == []
     assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for child processes in /proc")
 @both_signals
-def test_a_signal_ends_the_processes_that_decode(tmp_path: Path, signum: signal.Signals):
+def test_a_signal_ends_the_processes_that_decode(
+    start_command: Start, tmp_path: Path, signum: signal.Signals
+):
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one core decodes without processes")
     write_photographs(tmp_path / "images", 1_000, 2_000)
     (tmp_path / "c.yaml").write_text(CONFIG)
-    with started(tmp_path, *FIT) as process:
-        wait_for_line(process, "Decoding the train images")
-        wait_until(lambda: len(children_of(process.pid)) >= 2)
-        children = children_of(process.pid)
-        assert all(map(is_running, children))
-        stop(process, signum)
-        assert not any(map(is_running, children))
+    process = start_command(*FIT, cwd=tmp_path)
+    process.wait_until_said("Decoding the train images")
+    wait_until(lambda: len(children_of(process.pid)) >= 2)
+    children = children_of(process.pid)
+    assert all(map(is_running, children))
+    stop(process, signum)
+    wait_until(lambda: not any(map(is_running, children)))
     assert kept_files(tmp_path) == []
 
 
@@ -163,44 +140,55 @@ def endless_url() -> Iterator[str]:
         thread.join()
 
 
-DOWNLOAD = """
-import hashlib, socket, sys
-from dataclasses import replace
-from cnn_train.cli.main import main
-from cnn_train.data.cifar10 import dataset
-url, content = sys.argv[1], bytes(1_000_000)
-release = dataset.RELEASES[0]
-remote = replace(
-    release.archive, urls=(url,), num_bytes=len(content), allowed_schemes=("http",),
-    sha256=hashlib.sha256(content).hexdigest(),
-)
-dataset.RELEASES = (replace(release, archive=remote),)
-if "no-such-host" in url:
-    def look_up(*arguments, **options):  # like the system's: waits in C, where no signal is heard
-        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
-    socket.getaddrinfo = look_up
-sys.argv = ["cnn-train", "data", "get", "--data-dir", "data"]
-main()
-"""
+def download(url: str) -> None:
+    """Get a file of zeros from there, as if it were CIFAR-10."""
+    from cnn_train.cli.main import main
+    from cnn_train.data.cifar10 import dataset
+
+    content = bytes(1_000_000)
+    release = dataset.RELEASES[0]
+    remote = replace(
+        release.archive, urls=(url,), num_bytes=len(content), allowed_schemes=("http",),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )  # fmt: skip
+    dataset.RELEASES = (replace(release, archive=remote),)
+    if "no-such-host" in url:  # like the system's: waits in C, where no signal is heard
+        socket.getaddrinfo = lambda *_, **__: hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+    os.environ["no_proxy"] = "*"
+    sys.argv = ["cnn-train", "data", "get", "--data-dir", "data"]
+    main()
+
+
+@pytest.fixture
+def start_download(fork_server: ForkServer, tmp_path: Path) -> Iterator[Start]:
+    started: list[Child] = []
+
+    def start(url: str) -> Child:
+        started.append(fork_server.start(f"{__file__}:download", {"url": url}, tmp_path))
+        return started[-1]
+
+    yield start
+    for child in started:
+        child.leaves_orphans()
 
 
 @both_signals
 def test_a_signal_ends_a_download_and_keeps_what_arrived(
-    tmp_path: Path, endless_url: str, signum: signal.Signals
+    start_download: Start, tmp_path: Path, endless_url: str, signum: signal.Signals
 ):
     part = tmp_path / "data" / "cifar-10-python.tar.gz.part"
-    with started(tmp_path, "-c", DOWNLOAD, endless_url) as process:
-        wait_until(lambda: part.exists() and process.poll() is None)
-        wait_for_line(process, "Downloading")
-        time.sleep(0.2)
-        stop(process, signum)
+    process = start_download(endless_url)
+    wait_until(part.exists)
+    process.wait_until_said("Downloading")
+    time.sleep(0.2)
+    stop(process, signum)
     assert part.stat().st_size >= 100_000
     assert {path.name for path in part.parent.iterdir()} == {part.name, f"{part.stem}.lock"}
 
 
-def test_a_signal_is_heard_while_no_name_server_answers(tmp_path: Path):
-    with started(tmp_path, "-c", DOWNLOAD, "http://no-such-host.invalid/file") as process:
-        wait_until((tmp_path / "data").exists)
-        time.sleep(0.5)
-        stop(process, signal.SIGTERM)
+def test_a_signal_is_heard_while_no_name_server_answers(start_download: Start, tmp_path: Path):
+    process = start_download("http://no-such-host.invalid/file")
+    wait_until((tmp_path / "data").exists)
+    time.sleep(0.5)
+    stop(process, signal.SIGTERM)
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["cifar-10-python.tar.gz.lock"]

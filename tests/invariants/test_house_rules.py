@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,13 +10,16 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "cnn_train"
 
 
-def calls() -> Iterator[tuple[str, str, ast.Call]]:
-    """Yield (place, called expression, node) for every call in the package."""
+@cache
+def calls() -> list[tuple[str, str, ast.Call]]:
+    """Return (place, called expression, node) for every call in the package."""
+    found = []
     for path in sorted(PACKAGE.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):
                 place = f"{path.relative_to(PACKAGE)}:{node.lineno}"
-                yield place, ast.unparse(node.func), node
+                found.append((place, ast.unparse(node.func), node))
+    return found
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,18 @@
 """docs/lecture.md shows what the program prints, and names the test that holds each slide."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from lecture_page import PAGE, Block, fill, prepare_workplace, read_blocks, run_command, transcript
+
+from cnn_train.cli import console
+from cnn_train.cli.main import main
 
 BLOCKS = read_blocks(PAGE.read_text("utf-8"))
 PAGE_OF_TWO_BLOCKS = """# Page
@@ -30,7 +37,20 @@ def page() -> str:
     return PAGE.read_text("utf-8")
 
 
-@pytest.mark.slow
+def run_here(
+    command: list[str], cwd: Path, env: dict[str, str], **_: object
+) -> "subprocess.CompletedProcess[str]":
+    """Run Python with these arguments in this process instead."""
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
+        patch.chdir(cwd)
+        patch.setattr(sys, "argv", command[2:])
+        for screen in (console.stdout, console.stderr):
+            patch.setattr(screen, "width", int(env["COLUMNS"]))
+        with redirect_stderr(printed), pytest.raises(SystemExit) as end:
+            main()
+    return subprocess.CompletedProcess(command, int(end.value.code or 0), printed.getvalue())
+
+
 def test_what_is_the_same_on_every_machine_is_what_the_page_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -38,10 +58,16 @@ def test_what_is_the_same_on_every_machine_is_what_the_page_shows(
     prepare_workplace(tmp_path, photos=None)
     (tmp_path / "docs").unlink()
     (tmp_path / "docs" / "images" / "lecture").mkdir(parents=True)
+    monkeypatch.setattr("lecture_page.subprocess.run", run_here)
     same = [block for block in BLOCKS if not block.kind]
     assert len(same) >= 8
     for block in same:
         assert transcript(block, lambda command: run_command(command, tmp_path)) == block.text
+
+
+def test_a_command_is_run_in_a_process_of_its_own(tmp_path: Path) -> None:
+    (command,) = (block for block in BLOCKS if block.commands() == ["cnn-train learn params"])
+    assert transcript(command, lambda command: run_command(command, tmp_path)) == command.text
 
 
 def test_every_command_of_the_page_has_printed_something() -> None:

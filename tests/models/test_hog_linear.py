@@ -14,7 +14,6 @@ from cnn_train.data.splits import load_training_splits
 from cnn_train.device import resolve_device
 from cnn_train.fit import fit
 from cnn_train.models.hog_linear import EPSILON, LARGEST_SHARE, DirectionVotes, HogLinear, Sobel
-from cnn_train.run_directory import RunDirectory
 from cnn_train.session import build_session
 
 
@@ -147,29 +146,28 @@ def test_nothing_but_the_classifier_learns_or_is_saved() -> None:
     assert {name for name, _ in model.named_parameters()} == {"fc.weight", "fc.bias"}
 
 
-def best_accuracy(model: dict[str, Any], lr: float, num_epochs: int, root: Path) -> float:
-    """Train on 3,600 drawn shapes; return the best accuracy on the 400 held out."""
-    config = ExperimentConfig.model_validate(
-        {
-            "data": {"name": "shapes", "num_train": 4000, "num_test": 20},
-            "model": model,
-            "optimizer": {"name": "sgd", "lr": lr, "momentum": 0.9, "nesterov": True},
-            "schedule": {"name": "triangular"},
-            "augment": {"flip": "none", "translate": 0},
-            "epochs": num_epochs,
-            "batch_size": 100,
-            "precision": "float32",
-        }
-    )
-    train, val = load_training_splits(config.data, DataAccess(root, offline=True))
-    session = build_session(config, train, val, resolve_device("cpu"))
-    return max(record.val_accuracy for record in fit(session, RunDirectory.create(root, "run")))
-
-
-@pytest.mark.slow
 def test_edges_beat_chance_and_pixels_by_far_and_lose_to_a_small_cnn(tmp_path: Path) -> None:
-    pixels = best_accuracy({"name": "linear"}, 0.01, 4, tmp_path)
-    edges = best_accuracy({"name": "hog_linear"}, 0.01, 4, tmp_path)
-    cnn = best_accuracy({"name": "fastnet", "widths": [16, 32, 64, 128]}, 0.2, 6, tmp_path)
+    """On 3,600 small drawn shapes, by the best accuracy on the 400 held out."""
+    recipe: dict[str, Any] = {
+        "data": {"name": "shapes", "num_train": 4000, "num_test": 20, "image_size": 16},
+        "schedule": {"name": "triangular"},
+        "augment": {"flip": "none", "translate": 0},
+        "batch_size": 100,
+        "precision": "float32",
+    }
+    data = ExperimentConfig.model_validate(recipe).data
+    images = load_training_splits(data, DataAccess(tmp_path, offline=True))
+
+    def best_accuracy(model: dict[str, Any], lr: float, num_epochs: int) -> float:
+        optimizer = {"name": "sgd", "lr": lr, "momentum": 0.9, "nesterov": True}
+        config = ExperimentConfig.model_validate(
+            recipe | {"model": model, "optimizer": optimizer, "epochs": num_epochs}
+        )
+        session = build_session(config, *images, resolve_device("cpu"))
+        return max(record.val_accuracy for record in fit(session))
+
+    pixels = best_accuracy({"name": "linear"}, 0.01, 4)
+    edges = best_accuracy({"name": "hog_linear"}, 0.01, 4)
+    cnn = best_accuracy({"name": "fastnet", "widths": [16, 32, 64, 128]}, 0.2, 6)
     assert pixels + 0.2 < edges < cnn - 0.02
-    assert edges > 0.6  # chance: 0.1
+    assert edges > 0.55  # chance: 0.1

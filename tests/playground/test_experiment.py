@@ -29,11 +29,11 @@ def assert_same(first: list[torch.Tensor], second: list[torch.Tensor]) -> None:
 def test_every_toy_set_is_learned_with_what_suits_it(
     dataset: str, accuracy: float, loss: str
 ) -> None:
-    *_, last = run_epochs(start(dataset=dataset, loss=loss), 80)
+    *_, last = run_epochs(start(dataset=dataset, loss=loss), 40)
     assert last.test_accuracy >= accuracy
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", [1, 4])  # the slowest of the first five
 def test_the_spiral_is_learned_to_95_percent_in_the_usual_epochs(seed: int) -> None:
     from cnn_train.cli.playground import EPOCHS
 

@@ -1,23 +1,20 @@
 """A campaign in small amounts, and the ways to spoil what it tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from torture_campaign.campaign import Campaign
-from torture_campaign.children import fork_server
+from torture_campaign.children import ForkServer
 
 BROKEN = Path(__file__).with_name("broken.py")
 
 
 @pytest.fixture(scope="session")
-def campaign(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campaign]:
-    scratch = tmp_path_factory.mktemp("torture")
-    (scratch / "children").mkdir()
-    with fork_server(scratch / "children") as server:
-        yield Campaign(True, 0, scratch, server)
+def campaign(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Campaign:
+    return Campaign(True, 0, tmp_path_factory.mktemp("torture"), fork_server)
 
 
 @pytest.fixture(scope="session")
