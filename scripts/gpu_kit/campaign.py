@@ -26,20 +26,21 @@ def run_steps(kit: Kit, steps: Sequence[Step], budget: float, results: Results) 
 
     A step that fails or is ended never stops the next.
     """
-    started = time.monotonic()
-    with (kit.out / LOG).open("a", encoding="utf-8") as log:
-        for step in steps:
-            left = budget - (time.monotonic() - started)
-            result = results.begin(step.name)
-            if left < step.least:
-                why = f"wants {step.least:.0f} s, {max(left, 0):.0f} s are left of the budget"
-                results.end(result, "skipped", why)
-                continue
-            try:
-                run_step(step, kit, min(step.limit, left), results, result, log)
-            except KeyboardInterrupt:
+    ends = time.monotonic() + budget
+    try:
+        with (kit.out / LOG).open("a", encoding="utf-8") as log:
+            for step in steps:
+                result, left = results.begin(step.name), ends - time.monotonic()
+                if left >= step.least:
+                    run_step(step, kit, min(step.limit, left), results, result, log)
+                else:
+                    why = f"wants {step.least:.0f} s, {max(left, 0):.0f} s are left of the budget"
+                    results.end(result, "skipped", why)
+    except KeyboardInterrupt:
+        for result in results.steps:
+            if result.state == "running":
                 results.end(result, "interrupted")
-                raise
+        raise
 
 
 def run_step(
