@@ -35,6 +35,8 @@ def test_a_compiled_network_learns_the_same_and_keeps_its_names(
         torch.testing.assert_close(compiled[name], value, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Guards may run slower on Python 3.13.0")
 def test_growing_images_are_compiled_for_beyond_the_eight_shapes_that_torch_allows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

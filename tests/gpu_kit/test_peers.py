@@ -16,6 +16,7 @@ from gpu_kit.speedrun import Racer, RacerError, rows
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import UsageError
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's compiler
 CPU = torch.device("cpu")
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 

@@ -22,6 +22,8 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 pytestmark = [
     pytest.mark.gpu,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of torch's compiler, on import
+    pytest.mark.filterwarnings("ignore:TensorFloat32 tensor cores"),  # its advice
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU"),
 ]
 
@@ -39,7 +41,6 @@ def session_on_gpu(
 
 
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype feature")
-@pytest.mark.filterwarnings("ignore:TensorFloat32 tensor cores")  # a compiler's advice
 @pytest.mark.parametrize(
     "sections",
     [
