@@ -5,9 +5,10 @@ differs is rounding. The first loss shows a wrong forward pass, the second a wro
 update; over more updates rounding grows, in a network with batch norm quickly: that is not judged.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from cnn_train.data.image_set import ImageSet
 from cnn_train.device import Device, PrecisionName, resolve_device
 from cnn_train.models import ARCHITECTURES
 
+from .attempt import attempt
 from .kit import Kit
 
 NUM_UPDATES, TOY_NUM_UPDATES = 20, 2
@@ -54,8 +56,10 @@ def rows(kit: Kit, _: str) -> Iterator[Row]:
         expected = train(name, images, resolve_device("cpu"), "float32")
         for shown, (precision, tolerance) in FORMATS.items():
             with exact_products() if shown == "float32" else nullcontext():
-                found = train(name, images, device, precision)
-            yield compare(f"{name}, {shown}", found, expected, tolerance)
+                train_there = partial(train, name, images, device, precision)
+                yield attempt(
+                    "agreement", f"{name}, {shown}", compare, train_there, expected, tolerance
+                )
 
 
 def train(
@@ -89,8 +93,9 @@ def exact_products() -> Iterator[None]:
         convolution.fp32_precision, product.fp32_precision = before
 
 
-def compare(name: str, found: Trace, expected: Trace, tolerance: float) -> Row:
+def compare(name: str, train_there: Callable[[], Trace], expected: Trace, tolerance: float) -> Row:
     """Report the largest relative difference of a loss, and that of all weights together."""
+    found = train_there()
     differences = (found.losses - expected.losses).abs() / expected.losses.abs()
     weights = (found.weights - expected.weights).norm() / expected.weights.norm()
     first, second = differences[:2].tolist()

@@ -19,6 +19,7 @@ def rows(kit: Kit, _: str) -> Iterator[Row]:
     """Name the hardware and the versions, then measure the ceiling."""
     device = resolve_device(kit.device)
     facts = describe_environment(device)
+    del facts["platform"]  # a kernel of no interest
     cores = Spread.of([os.cpu_count() or 1])
     yield Row("environment", "processor", "CPU cores", cores, note=facts.pop("processor"))
     facts["precision auto"] = resolve_precision("auto", device).name

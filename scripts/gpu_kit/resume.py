@@ -21,6 +21,7 @@ from cnn_train.reproducibility import make_deterministic
 from cnn_train.resuming import resume_session
 from cnn_train.session import build_session
 
+from .attempt import attempt
 from .kit import Kit
 
 RECIPES = {
@@ -69,12 +70,21 @@ def rows(kit: Kit, _: str) -> Iterator[Row]:
     names = TOY_RECIPES if kit.toy else RECIPES  # at toy size they are all one
     recipes = {name: load(kit, name.split(",")[0], RECIPES[name]) for name in names}
     for name, recipe in recipes.items():
-        straight = recipe.train(kit.device)
-        yield same_bits(f"{name}: the same run twice", straight, recipe.train(kit.device))
-        stopped = recipe.train(kit.device, stop_after=STOP_AFTER)
-        resumed = recipe.train(kit.device, stopped)
-        yield same_bits(f"{name}: stopped within an epoch, resumed", straight, resumed)
-    yield change_device(recipes["speedrun_gpu"], kit.device)
+        yield attempt("resume", f"{name}: the same run twice", twice, recipe, kit.device)
+        yield attempt("resume", f"{name}: stopped, resumed", resumed, recipe, kit.device)
+    row = f"cpu, {kit.device}, cpu: one epoch on each"
+    yield attempt("resume", row, change_device, recipes["speedrun_gpu"], kit.device)
+
+
+def twice(name: str, recipe: Recipe, device: str) -> Row:
+    """Train twice."""
+    return same_bits(name, recipe.train(device), recipe.train(device))
+
+
+def resumed(name: str, recipe: Recipe, device: str) -> Row:
+    """Train straight, and stopped within an epoch and resumed from a file."""
+    straight, stopped = recipe.train(device), recipe.train(device, stop_after=STOP_AFTER)
+    return same_bits(name, straight, recipe.train(device, stopped))
 
 
 def load(kit: Kit, stem: str, more: tuple[str, ...]) -> Recipe:
@@ -105,7 +115,7 @@ def all_tensors(state: Checkpoint) -> dict[str, torch.Tensor]:
     return {keystr(path): value for path, value in found if isinstance(value, torch.Tensor)}
 
 
-def change_device(recipe: Recipe, device: str) -> Row:
+def change_device(name: str, recipe: Recipe, device: str) -> Row:
     """Train an epoch on the CPU, one on the device, one on the CPU; compare with the CPU alone."""
     alone, state = recipe.train("cpu"), None
     for place in ("cpu", device, "cpu"):
@@ -113,7 +123,7 @@ def change_device(recipe: Recipe, device: str) -> Row:
     assert state
     found, expected = (ending.records[-1]["val_loss"] for ending in (state, alone))
     return Row(
-        "resume", f"cpu, {device}, cpu: one epoch on each", "difference of the validation loss",
+        "resume", name, "difference of the validation loss",
         Spread.of([abs(found - expected) / expected]),
         target=Target("goes on", math.isfinite(found) and state.step == alone.step),
         note=f"{found:.4f}; on the CPU alone {expected:.4f}",

@@ -29,6 +29,7 @@ from cnn_train.profile_step import endless_steps, time_steps
 from cnn_train.session import Session, build_session
 from cnn_train.stopwatch import now
 
+from .attempt import attempt
 from .kit import Kit
 
 ROUNDS, SECONDS = 3, 1.0
@@ -62,20 +63,25 @@ def rows(kit: Kit, stem: str) -> Iterator[Row]:
     )  # fmt: skip
     yield compare_speeds(
         part, f"{stem}: fit beside a tutorial's loop", "images/s",
-        samples["fit"], samples["tutorial"], note="plain: float32, NCHW, a DataLoader",
+        samples["fit"], samples["tutorial"], note="float32, NCHW, a DataLoader with two workers",
     )  # fmt: skip
+    busy, compiled = f"{device.torch_device.type} busy", "fit beside a bare loop, both compiled"
+    yield attempt(part, f"{stem}: {busy}", busy_row, kit, part, steps, device)
+    yield attempt(part, f"{stem}: {compiled}", compiled_row, kit, part, config, images, device)
+
+
+def busy_row(name: str, kit: Kit, part: str, steps: Iterator[Tally], device: Device) -> Row:
+    """Measure how much of the time of some steps the device has anything to do."""
     num_steps = TOY_PROFILED_STEPS if kit.toy else PROFILED_STEPS
     share = busy_share(lambda: time_steps(steps, num_steps, device.torch_device), device)
-    yield Row(
-        part, f"{stem}: {device.torch_device.type} busy", "%", Spread.of([100 * share]),
-        note=f"of the time from the first to the last operation of {num_steps} profiled steps",
-    )  # fmt: skip
-    yield compiled_row(kit, stem, config, images, device)
+    note = f"of the time from the first to the last operation of {num_steps} profiled steps"
+    return Row(part, name, "%", Spread.of([100 * share]), note=note)
 
 
 def compiled_row(
+    name: str,
     kit: Kit,
-    stem: str,
+    part: str,
     config: ExperimentConfig,
     images: tuple[ImageSet, ImageSet],
     device: Device,
@@ -86,10 +92,7 @@ def compiled_row(
         "fit": partial(session_speed, endless_steps(session), session),
         "bare": BareSpeed(session, compiled=True),
     })  # fmt: skip
-    return compare_speeds(
-        f"speed:{stem}", f"{stem}: fit beside a bare loop, both compiled", "images/s",
-        samples["fit"], samples["bare"],
-    )  # fmt: skip
+    return compare_speeds(part, name, "images/s", samples["fit"], samples["bare"])
 
 
 def start(config: ExperimentConfig, images: tuple[ImageSet, ImageSet], device: Device) -> Session:
@@ -161,7 +164,7 @@ def busy_share(work: Callable[[], object], device: Device) -> float:
 def share_covered(spans: list[tuple[float, float]]) -> float:
     """Return what part of the time from the first start to the last end lies in any span."""
     if not spans:
-        return 0.0
+        raise ValueError("the profiler saw no operation")
     covered, reached = 0.0, min(start for start, _ in spans)
     first = reached
     for start, end in sorted(spans):

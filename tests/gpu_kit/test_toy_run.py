@@ -13,7 +13,7 @@ ROWS = {
     "tests": {"passed"},
     "agreement": {"linear, float32", "lenet, bfloat16"},
     "resume": {
-        "speedrun_gpu: the same run twice", "speedrun_gpu: stopped within an epoch, resumed",
+        "speedrun_gpu: the same run twice", "speedrun_gpu: stopped, resumed",
         "cpu, cpu, cpu: one epoch on each",
     },
     "messages": {"out of memory", "divergence"},
