@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:  # the fixtures import what they need: many tests need no torch
+    from pretended_gpu import PretendedGpu
     from torture_campaign.children import Child, ForkServer
 
     from cnn_train.config.experiment import ExperimentConfig
@@ -60,6 +61,15 @@ def cpu() -> "Device":
     from cnn_train.device import Device
 
     return Device(torch.device("cpu"), "as requested")
+
+
+@pytest.fixture
+def gpu() -> "Iterator[PretendedGpu]":
+    """Compute with a GPU that is not there; see tests/support/pretended_gpu.py."""
+    from pretended_gpu import pretended_gpu
+
+    with pretended_gpu() as mode:
+        yield mode
 
 
 @pytest.fixture

@@ -50,6 +50,8 @@ def bundle(
     python: Annotated[str, typer.Option("--python", help="Python of that machine.")] = "3.12",
 ) -> None:
     """Gather what a GPU machine without network lacks; print what to run there."""
+    if images and not images.is_file():
+        raise DataError(f"--images {images}: is not an archive")
     new = out.with_name(f"{out.name}.new")  # what is there stays until the new one is whole
     shutil.rmtree(new, ignore_errors=True)
     for part in ("wheels", "peers"):
@@ -57,8 +59,6 @@ def bundle(
     download_wheels(new / "wheels", python)
     options = f"--peers {out}/peers"
     if images:
-        if not images.is_file():
-            raise DataError(f"--images {images}: is not an archive")
         shutil.copyfile(images, new / images.name)
         options += f" --images {out}/{images.name}"
     missing = copy_peers(peers, new / "peers")

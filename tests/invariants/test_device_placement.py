@@ -4,9 +4,8 @@ tests/support/pretended_gpu.py stands in for it. Where numbers do not matter, to
 tensors do: they are quick, however large.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
@@ -15,7 +14,7 @@ import pytest
 import torch
 import typer
 from PIL import Image
-from pretended_gpu import CPU, GPU, Event, OnGpu, PretendedGpu
+from pretended_gpu import CPU, GPU, OnGpu, PretendedGpu
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 
@@ -51,33 +50,6 @@ from cnn_train.visualize.methods import METHODS
 from cnn_train.visualize.request import Request, Subjects
 
 StartOn = Callable[..., Session]
-
-
-def answer_for_the_gpu(answer: Any, device: torch.device) -> Any:
-    assert device == GPU, f"{device} was asked about"
-    return answer
-
-
-@pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[PretendedGpu]:
-    """Compute with a pretended GPU, whatever is asked of torch.cuda."""
-
-    def pin(tensor: Tensor) -> Tensor:
-        assert tensor.device == CPU, "only the CPU's memory can be pinned"
-        return tensor
-
-    monkeypatch.setattr(Tensor, "pin_memory", pin)
-    monkeypatch.setattr(torch.cuda, "Event", Event)
-    answers = {
-        "synchronize": None, "get_device_name": "", "get_device_capability": (9, 0),
-        "current_stream": ("stream", GPU),
-    }  # fmt: skip
-    for name, answer in answers.items():
-        monkeypatch.setattr(torch.cuda, name, partial(answer_for_the_gpu, answer))
-    if not torch.cuda.is_available():
-        monkeypatch.setattr(torch.cuda, "_lazy_init", lambda: None)
-    with PretendedGpu() as mode:
-        yield mode
 
 
 NET = {"name": "fastnet", "widths": [4, 8], "extra_convolutions": [0, 0], "pools": [2, 2],

@@ -5,8 +5,12 @@ Python finds it to be the second GPU of a machine, so that what lies on the firs
 too; torch's C++, which asks a driver about "cuda" in every backward pass, finds it to be "meta".
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -140,3 +144,31 @@ class Event:
 
     def synchronize(self) -> None:
         pass
+
+
+def answer_for_the_gpu(answer: Any, device: torch.device) -> Any:
+    """Answer what is asked about our GPU, and refuse to speak of another."""
+    assert device == GPU, f"{device} was asked about"
+    return answer
+
+
+@contextmanager
+def pretended_gpu() -> Iterator[PretendedGpu]:
+    """Compute with a pretended GPU in the block, whatever is asked of torch.cuda."""
+
+    def pin(tensor: Tensor) -> Tensor:
+        assert tensor.device == CPU, "only the CPU's memory can be pinned"
+        return tensor
+
+    answers = {
+        "synchronize": None, "get_device_name": "", "get_device_capability": (9, 0),
+        "current_stream": ("stream", GPU),
+    }  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch, PretendedGpu() as mode:
+        patch.setattr(Tensor, "pin_memory", pin)
+        patch.setattr(torch.cuda, "Event", Event)
+        for name, answer in answers.items():
+            patch.setattr(torch.cuda, name, partial(answer_for_the_gpu, answer))
+        if not torch.cuda.is_available():
+            patch.setattr(torch.cuda, "_lazy_init", lambda: None)
+        yield mode
