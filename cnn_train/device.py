@@ -142,6 +142,12 @@ def processor_name(device: Device) -> str:
     return platform.processor() or platform.machine()
 
 
+def require_float64(device: Device, command: str) -> None:
+    """Refuse a device on which ``command`` could not compute in float64; UsageError."""
+    if device.torch_device.type == "mps":
+        raise UsageError(f"{command} computes in float64, which mps lacks; use --device cpu")
+
+
 def copy_to(tensor: Tensor, device: torch.device) -> Tensor:
     """Copy a small tensor to the device; a GPU is not waited for.
 

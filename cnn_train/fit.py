@@ -152,7 +152,7 @@ def train_one_epoch(session: Session, files: RunFiles, watch: Watch, requests: R
 
 
 def explained(tallies: Iterable[Tally], files: RunFiles) -> Iterator[Tally]:
-    """Turn a minibatch's failure into advice: DivergedError, ConfigError."""
+    """Turn a minibatch's failure into advice: DivergedError, ConfigError, UsageError."""
     try:
         with refusals_explained():
             yield from tallies

@@ -6,6 +6,7 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from .device import require_float64
 from .errors import UsageError, name_some, refusals_explained
 from .gradient_check import TOLERANCE, Objective, TensorCheck, check_gradient
 from .reproducibility import derive_seed, make_generator
@@ -20,8 +21,7 @@ def check_session(
     The network is a float64 copy in training mode. Raises UsageError for an unknown layer, and on
     a device that has no float64.
     """
-    if session.device.torch_device.type == "mps":
-        raise UsageError("gradcheck computes in float64, which mps lacks; use --device cpu")
+    require_float64(session.device, "gradcheck")
     model, data = data_objective(session, num_images)
     penalty = session.config.regularization.build(model)
     objective = Objective(data.scores, lambda scores: data.loss(scores) + penalty())

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..device import require_float64
 from ..errors import UsageError, refusals_explained
 from ..reproducibility import make_generator, seed_global_generators
 from ..session import Session
@@ -84,8 +85,7 @@ def compare_batch_sizes(
 
     Sizes above half of ``num_images`` are left out. Raises UsageError where that leaves none.
     """
-    if session.device.torch_device.type == "mps":
-        raise UsageError("learn batch-size computes in float64, which mps lacks; use --device cpu")
+    require_float64(session.device, "learn batch-size")
     sizes = sizes_below(min(num_images, len(session.batches.images)))
     first = plain_session(session, None, num_images)
     num_images = len(first.batches.images)

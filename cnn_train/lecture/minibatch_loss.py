@@ -11,7 +11,7 @@ Shape letters: P parameters.
 import torch
 from torch import Tensor
 
-from ..errors import UsageError
+from ..device import require_float64
 from ..reproducibility import seed_global_generators
 from ..session import Session
 
@@ -20,8 +20,7 @@ class MinibatchLoss:
     """The data loss and λR of the first minibatch of a session, whose network it takes over."""
 
     def __init__(self, session: Session) -> None:
-        if session.device.torch_device.type == "mps":
-            raise UsageError("learn slope computes in float64, which mps lacks; use --device cpu")
+        require_float64(session.device, "learn slope")
         self.session = session
         self.model = session.model.double().train()
         self.weights = [weight for weight in self.model.parameters() if weight.requires_grad]
