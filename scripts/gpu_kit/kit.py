@@ -82,19 +82,21 @@ class Kit:
 
         return load_training_splits(config.data.located(), self.access())
 
-    def all_training_images(self, config: "ExperimentConfig") -> "ImageSet":
-        """Load all images that are not test images, those to validate with included."""
-        import torch
-
-        train, val = self.training_images(config)
-        pixels_NCHW = torch.cat([train.images_NCHW, val.images_NCHW])
-        labels_N = torch.cat([train.labels_N, val.labels_N])
-        names = train.names + val.names
-        return replace(train, images_NCHW=pixels_NCHW, labels_N=labels_N, names=names)
-
     def test_images(self, config: "ExperimentConfig", class_names: Sequence[str]) -> "ImageSet":
         """Load the images that a finished model is evaluated on."""
         return config.data.located().load_test(self.access(), tuple(class_names))
+
+
+def join(first: "ImageSet", second: "ImageSet") -> "ImageSet":
+    """Return the images of both: those to train on and those to validate with, as one set."""
+    import torch
+
+    return replace(
+        first,
+        images_NCHW=torch.cat([first.images_NCHW, second.images_NCHW]),
+        labels_N=torch.cat([first.labels_N, second.labels_N]),
+        names=first.names + second.names,
+    )
 
 
 PATHS = ("images", "peers", "out", "scratch")

@@ -12,7 +12,7 @@ from cnn_train.stopwatch import now
 from cnn_train.test_time_augmentation import ViewsName
 from cnn_train.trained_model import TrainedModel, restore_trained_model
 
-from .kit import Kit
+from .kit import Kit, join
 
 PIECE = 2000
 
@@ -29,8 +29,8 @@ class OurRun:
     def __init__(self, kit: Kit, stem: str, *more: str) -> None:
         self.config = kit.config(stem, *more)
         self.device = resolve_device(kit.device)
-        self.train = kit.all_training_images(self.config)
-        _, self.val = kit.training_images(self.config)
+        train, self.val = kit.training_images(self.config)
+        self.train = join(train, self.val)
         test = kit.test_images(self.config, self.train.class_names)
         self.test = on_device(test, self.device)
         self.seconds = 0.0

@@ -19,7 +19,7 @@ from benchmarks.rows import Row, Target, compare_seconds
 
 from cnn_train.errors import CnnTrainError
 
-from .kit import Kit
+from .kit import Kit, join
 from .peers import find_script, lay_out_images
 
 RACES = {
@@ -81,7 +81,7 @@ def rows(kit: Kit, race: str) -> Iterator[Row]:
     """Let every side run once, then all in turns while there is time, then compare them."""
     part, sides = f"speedrun:{race}", TOY_RACE if kit.toy else RACES[race]
     config = kit.config(sides[0])
-    train = kit.all_training_images(config)
+    train = join(*kit.training_images(config))
     folder = kit.scratch / race
     lay_out_images(train, kit.test_images(config, train.class_names), folder)
     racers: list[Racer] = []
@@ -95,7 +95,7 @@ def rows(kit: Kit, race: str) -> Iterator[Row]:
                 racers.append(racer)
             except CnnTrainError as problem:
                 yield left_out(part, name, problem)
-        yield from take_turns(kit, part, racers)
+        yield from run_rounds(kit, part, racers)
         yield from compare(part, racers)
 
 
@@ -113,7 +113,7 @@ def left_out(part: str, name: str, problem: CnnTrainError) -> Row:
     return Row(part, name, "", Spread.of([0]), target=target, note=str(problem))
 
 
-def take_turns(kit: Kit, part: str, racers: list[Racer]) -> Iterator[Row]:
+def run_rounds(kit: Kit, part: str, racers: list[Racer]) -> Iterator[Row]:
     """Run all sides once per seed, in alternating order, while a round fits into the time left.
 
     A side that ends is named and taken out of ``racers``.
