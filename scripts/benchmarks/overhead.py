@@ -13,10 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-import torch
 from rich.console import Console
 
-from cnn_train.acceleration import training_forward
 from cnn_train.acceleration.allocator import kept_memory
 from cnn_train.cli import training_display
 from cnn_train.data.batches import Batch, evaluation_batch_size, evaluation_batches
@@ -30,7 +28,7 @@ from .measuring import Spread, take_turns
 from .plain_loops import BareLoop
 from .rows import Row, Target, compare_seconds
 from .sample_images import load_images
-from .sessions import build_plain_model, start_session
+from .sessions import build_bare_network, start_session
 
 PART = "overhead"
 RUNS = {"fastnet": (6, 45_000), "resnet18": (2, 10_000)}
@@ -90,11 +88,7 @@ class BareRun:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.device = session.device.torch_device
-        model = build_plain_model(session.config, session.batches.images)
-        model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.loop = BareLoop(
-            model, training_forward(model, session.device, session.precision, compiled=False)
-        )
+        self.loop = BareLoop(*build_bare_network(session))
 
     def seconds(self) -> float:
         """Train and validate epoch by epoch; return the seconds it took."""

@@ -63,7 +63,7 @@ class StudentLoop:
         self.dataset = StudentDataset(images)
         self.batch_size = batch_size
         self.device = device
-        self.optimizer: torch.optim.Optimizer = make_sgd(model)
+        self.optimizer = make_sgd(model)
 
     def images_per_second(self, num_steps: int) -> float:
         """Train for some steps; the start of the workers and the first step are not timed.
@@ -101,10 +101,16 @@ class BareLoop:
     ``forward`` is the model, or the model under autocast.
     """
 
-    def __init__(self, model: nn.Module, forward: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        forward: Callable[[Tensor], Tensor],
+        optimizer: torch.optim.Optimizer | None = None,
+    ) -> None:
+        """Without an ``optimizer`` the usual one is made."""
         self.model = model
         self.forward = forward
-        self.optimizer: torch.optim.Optimizer = make_sgd(model)
+        self.optimizer = optimizer or make_sgd(model)
 
     def train(self, batches: Iterable[Batch]) -> None:
         """Make one update per minibatch."""

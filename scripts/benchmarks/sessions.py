@@ -1,9 +1,12 @@
 """Sessions to measure: what ``fit`` would build for an architecture and these images."""
 
+from collections.abc import Callable
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from cnn_train.acceleration import training_forward
 from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.image_set import ImageSet
 from cnn_train.device import Device
@@ -32,3 +35,13 @@ def build_plain_model(config: ExperimentConfig, images: ImageSet) -> nn.Module:
     """Build the config's network with the session's first weights, in plain float32 NCHW."""
     with seeded(config.seed, "weights"):
         return config.model.build(len(images.class_names), images.image_shape)
+
+
+def build_bare_network(
+    session: Session, *, compiled: bool = False
+) -> tuple[nn.Module, Callable[[Tensor], Tensor]]:
+    """Build the session's network anew on its device, and what calls it in the same precision."""
+    model = build_plain_model(session.config, session.batches.images)
+    model.to(session.device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    forward = training_forward(model, session.device, session.precision, compiled=compiled)
+    return model, forward

@@ -1,6 +1,6 @@
 """Training as ``fit`` does it, against a student's loop: images per second."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from statistics import median
 
@@ -21,6 +21,9 @@ ARCHITECTURES = ("resnet18", "vgg16", "fastnet")
 TARGETS = {"resnet18": 4.0, "vgg16": 3.0}
 BATCH_SIZE = 128
 NUM_IMAGES = 10_000
+
+Speed = Callable[[int], float]
+"""Images per second over a number of steps."""
 
 
 def train_rows(bench: Bench) -> Iterator[Row]:
@@ -51,18 +54,32 @@ def compare_loops(
 
 def _sample_speeds(bench: Bench, session: Session, images: ImageSet) -> dict[str, list[float]]:
     """Measure images per second of both loops, as often as there are repeats."""
-    device, batch_size = bench.device.torch_device, session.config.batch_size
-    steps = endless_steps(session)
+    batch_size = session.config.batch_size
     model = build_plain_model(session.config, images)
-    student = StudentLoop(model, images, batch_size, device)
+    student = StudentLoop(model, images, batch_size, bench.device.torch_device)
+    ours = speed_of(session)
+    ours(2)
+    speeds = {"ours": ours, "plain": student.images_per_second}
+    return sample_speeds(speeds, batch_size, bench.seconds, bench.repeats, warm_up=not bench.quick)
 
-    def measure_ours(num_steps: int) -> float:
+
+def speed_of(session: Session) -> Speed:
+    """Return a function that trains on for some steps and returns the images per second."""
+    steps, device = endless_steps(session), session.device.torch_device
+
+    def images_per_second(num_steps: int) -> float:
         seconds, num_images = time_steps(steps, num_steps, device)
         return num_images / seconds
 
-    measure_ours(2)
-    candidates = {}
-    for who, measure in (("ours", measure_ours), ("plain", student.images_per_second)):
-        num_steps = times_to_fill(bench.seconds, batch_size / measure(1))
-        candidates[who] = partial(measure, num_steps)
-    return take_turns(candidates, bench.repeats, warm_up=not bench.quick)
+    return images_per_second
+
+
+def sample_speeds(
+    speeds: Mapping[str, Speed], batch_size: int, seconds: float, repeats: int, *, warm_up: bool
+) -> dict[str, list[float]]:
+    """Measure images per second in turns, each over as many steps as fill the seconds."""
+    candidates = {
+        who: partial(speed, times_to_fill(seconds, batch_size / speed(1)))
+        for who, speed in speeds.items()
+    }
+    return take_turns(candidates, repeats, warm_up=warm_up)

@@ -18,6 +18,7 @@ from rich.markup import escape
 from cnn_train.cli.console import stderr, stdout
 from cnn_train.errors import CnnTrainError, DataError, ResourceError, UsageError
 
+from .commands import last_line
 from .kit import REPOSITORY
 from .peers import PEER_SCRIPTS, find_script
 
@@ -105,7 +106,7 @@ def download_wheels(folder: Path, python: str) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise DownloadError(f"pip download: {done.stderr.strip().splitlines()[-1]}")
+        raise DownloadError(f"pip download: {last_line(done)}")
 
 
 def copy_peers(folder: Path | None, target: Path) -> list[str]:

@@ -14,7 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from .kit import REPOSITORY, Kit
+from part_program import search_path
+
+from .kit import Kit
 from .results import Results, StepResult
 from .steps import Step
 
@@ -106,10 +108,8 @@ def child_environment(kit: Kit) -> dict[str, str]:
     A toy run compiles nothing, which would take longer than all the rest, and uses one thread.
     """
     kept = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
-    found = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    places = [REPOSITORY, REPOSITORY / "scripts", *(Path(place).resolve() for place in found)]
     more = {
-        "PYTHONPATH": os.pathsep.join(map(str, dict.fromkeys(places))),
+        "PYTHONPATH": search_path(),
         "PYTHONUNBUFFERED": "1",
         "XDG_CACHE_HOME": str(kit.scratch / "cache"),
     }

@@ -34,7 +34,7 @@ def cnn_train(
 
 
 def last_line(outcome: "subprocess.CompletedProcess[str]") -> str:
-    """Return what a command said last: where it failed, the error."""
+    """Return what a command said last on stderr: where it failed, the error."""
     return outcome.stderr.strip().rpartition("\n")[2]
 
 

@@ -7,25 +7,21 @@ compiling takes longest.
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from itertools import cycle, islice
 from statistics import median
 
-import torch
-from benchmarks.measuring import Spread, take_turns, times_to_fill
+from benchmarks.measuring import Spread
 from benchmarks.plain_loops import BareLoop, StudentLoop
 from benchmarks.rows import Row, compare_speeds
-from benchmarks.sessions import build_plain_model
+from benchmarks.sessions import build_bare_network, build_plain_model
+from benchmarks.train import Speed, sample_speeds, speed_of
 from torch.profiler import ProfilerActivity, profile
 
-from cnn_train.acceleration import training_forward
 from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.image_set import ImageSet
 from cnn_train.device import Device, resolve_device
 from cnn_train.losses.regularization import L2Config
-from cnn_train.metrics import Tally
 from cnn_train.models.flops import count_flops
-from cnn_train.profile_step import endless_steps, time_steps
 from cnn_train.session import Session, build_session
 from cnn_train.stopwatch import now
 
@@ -37,8 +33,6 @@ TOY_ROUNDS, TOY_SECONDS = 1, 0.01
 BARE_BATCHES = 8
 PROFILED_STEPS, TOY_PROFILED_STEPS = 20, 2
 
-Measure = Callable[[int], float]
-
 
 def rows(kit: Kit, stem: str) -> Iterator[Row]:
     """Measure one config at its own batch size."""
@@ -47,12 +41,12 @@ def rows(kit: Kit, stem: str) -> Iterator[Row]:
     images = kit.training_images(config)
     session = start(config, images, device)
     flops = count_flops(session.model, images[0].image_shape).training
-    steps = endless_steps(session)
+    fit = speed_of(session)
     student = StudentLoop(
         build_plain_model(config, images[0]), images[0], config.batch_size, device.torch_device
     )
     samples = measure(kit, config.batch_size, {
-        "fit": partial(session_speed, steps, session),
+        "fit": fit,
         "bare": BareSpeed(session, compiled=False),
         "tutorial": student.images_per_second,
     })  # fmt: skip
@@ -66,14 +60,14 @@ def rows(kit: Kit, stem: str) -> Iterator[Row]:
         samples["fit"], samples["tutorial"], note="float32, NCHW, a DataLoader with two workers",
     )  # fmt: skip
     busy, compiled = f"{device.torch_device.type} busy", "fit beside a bare loop, both compiled"
-    yield attempt(part, f"{stem}: {busy}", busy_row, kit, part, steps, device)
+    yield attempt(part, f"{stem}: {busy}", busy_row, kit, part, fit, device)
     yield attempt(part, f"{stem}: {compiled}", compiled_row, kit, part, config, images, device)
 
 
-def busy_row(name: str, kit: Kit, part: str, steps: Iterator[Tally], device: Device) -> Row:
+def busy_row(name: str, kit: Kit, part: str, fit: Speed, device: Device) -> Row:
     """Measure how much of the time of some steps the device has anything to do."""
     num_steps = TOY_PROFILED_STEPS if kit.toy else PROFILED_STEPS
-    share = busy_share(lambda: time_steps(steps, num_steps, device.torch_device), device)
+    share = busy_share(lambda: fit(num_steps), device)
     note = f"of the time from the first to the last operation of {num_steps} profiled steps"
     return Row(part, name, "%", Spread.of([100 * share]), note=note)
 
@@ -89,7 +83,7 @@ def compiled_row(
     """Measure ``compile: true`` beside the bare loop, compiled as well."""
     session = start(config.model_copy(update={"compile": True}), images, device)
     samples = measure(kit, config.batch_size, {
-        "fit": partial(session_speed, endless_steps(session), session),
+        "fit": speed_of(session),
         "bare": BareSpeed(session, compiled=True),
     })  # fmt: skip
     return compare_speeds(part, name, "images/s", samples["fit"], samples["bare"])
@@ -101,36 +95,26 @@ def start(config: ExperimentConfig, images: tuple[ImageSet, ImageSet], device: D
     return build_session(config, *images, device, full_batches)
 
 
-def measure(kit: Kit, batch_size: int, speeds: dict[str, Measure]) -> dict[str, list[float]]:
-    """Measure all in turns, each over as many steps as fill a second; speeds in images/s."""
-    seconds = TOY_SECONDS if kit.toy else SECONDS
-    candidates = {}
-    for name, speed in speeds.items():
-        speed(2)  # allocates, compiles, chooses kernels
-        candidates[name] = partial(speed, times_to_fill(seconds, batch_size / speed(2)))
-    return take_turns(candidates, TOY_ROUNDS if kit.toy else ROUNDS, warm_up=False)
-
-
-def session_speed(steps: Iterator[Tally], session: Session, num_steps: int) -> float:
-    """Train as ``fit`` does for some steps."""
-    seconds, num_images = time_steps(steps, num_steps, session.device.torch_device)
-    return num_images / seconds
+def measure(kit: Kit, batch_size: int, speeds: dict[str, Speed]) -> dict[str, list[float]]:
+    """Measure all in turns, after steps in which each allocates, compiles and chooses kernels."""
+    for speed in speeds.values():
+        speed(2)
+    seconds, rounds = (TOY_SECONDS, TOY_ROUNDS) if kit.toy else (SECONDS, ROUNDS)
+    return sample_speeds(speeds, batch_size, seconds, rounds, warm_up=False)
 
 
 class BareSpeed:
     """The speed of the bare loop over a few minibatches, again and again."""
 
     def __init__(self, session: Session, *, compiled: bool) -> None:
-        config, device = session.config, session.device
-        model = build_plain_model(config, session.batches.images)
-        model.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        forward = training_forward(model, device, session.precision, compiled=compiled)
-        self.loop = BareLoop(model, forward)
-        self.loop.optimizer = config.optimizer.build(model)
+        config = session.config
+        model, forward = build_bare_network(session, compiled=compiled)
+        optimizer = config.optimizer.build(model)
         if isinstance(config.regularization, L2Config):  # λΣW² for free, as its gradient 2λW
-            for group in self.loop.optimizer.param_groups:
+            for group in optimizer.param_groups:
                 group["weight_decay"] = 2 * config.regularization.strength
-        self.device = device.torch_device
+        self.loop = BareLoop(model, forward, optimizer)
+        self.device = session.device.torch_device
         plain = replace(session.batches, side_px=None)
         self.batches = cycle(list(islice(plain.epoch(0), BARE_BATCHES)))
 

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from benchmarks.rows import Row
-
-from cnn_train.errors import UsageError
+from part_program import choose_parts
 
 from .kit import Kit
 
@@ -70,18 +69,13 @@ def choose_steps(names: str, *, toy: bool = False) -> list[Step]:
     At toy size all configs are the same: one step of each module stands for the others. Raises
     UsageError for a name that is neither a call nor a step.
     """
-    chosen: list[Step] = []
-    for name in filter(None, map(str.strip, names.split(","))):
-        if name == "all":
-            chosen += STEPS.values()
-        elif name in CALLS:
-            chosen += CALLS[name]
-        elif name in STEPS:
-            chosen.append(STEPS[name])
-        else:
-            raise UsageError(f"--steps {name}: choose from all, {', '.join([*CALLS, *STEPS])}")
-    if not chosen:
-        raise UsageError("--steps: name at least one step")
+    groups = {"all": tuple(STEPS.values()), **CALLS}
+    known = [*groups, *STEPS]
+    chosen = [
+        step
+        for name in choose_parts(names, known, "--steps")
+        for step in groups.get(name) or (STEPS[name],)
+    ]
     if toy:
         chosen = list({step.module: step for step in reversed(chosen)}.values())[::-1]
         return [replace(step, limit=TOY_LIMIT, least=0) for step in chosen]

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from part_program import search_path
+
 DEADLINE_SECONDS = 120.0
 
 
@@ -138,9 +140,7 @@ class ForkServer:
 
 def campaign_environment() -> dict[str, str]:
     """Return the environment of every process of the campaign: one thread, and this source tree."""
-    path = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
-    search = os.pathsep.join([*path, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": search}
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": search_path()}
 
 
 @contextmanager

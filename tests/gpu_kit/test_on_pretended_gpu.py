@@ -6,14 +6,14 @@ import pytest
 from benchmarks.plain_loops import StudentLoop
 from benchmarks.rows import Row
 from benchmarks.sessions import build_plain_model
+from benchmarks.train import speed_of
 from gpu_kit import agreement, resume
 from gpu_kit.kit import Kit
 from gpu_kit.our_run import OurRun
-from gpu_kit.speed import BareSpeed, session_speed, start
+from gpu_kit.speed import BareSpeed, start
 from pretended_gpu import GPU, PretendedGpu
 
 from cnn_train.device import Device, resolve_device
-from cnn_train.profile_step import endless_steps
 
 pytestmark = pytest.mark.filterwarnings("ignore:CUDA is not available")  # bfloat16 stays float32
 
@@ -52,7 +52,7 @@ def test_both_loops_run_there(kit: Kit) -> None:
     config = kit.config("resnet18")
     images = kit.training_images(config)
     session = start(config, images, Device(GPU, "pretended"))
-    assert session_speed(endless_steps(session), session, 2) > 0
+    assert speed_of(session)(2) > 0
     assert BareSpeed(session, compiled=False)(2) > 0
     model = build_plain_model(config, images[0])
     assert StudentLoop(model, images[0], 16, GPU).images_per_second(2) > 0
