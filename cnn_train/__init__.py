@@ -6,10 +6,11 @@ imports torch: :func:`train`, :func:`predict` and :func:`load_model`.
 
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__
+
 if TYPE_CHECKING:
     from .api import load_model, predict, train
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "load_model", "predict", "train"]
 
 

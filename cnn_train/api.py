@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .config.experiment import ExperimentConfig
 from .config.loading import validate_settings
 from .data.image_set import ImageSet
 from .data.splits import stratified_split
 from .device import resolve_device
 from .errors import ConfigError, DataError
+from .experiment import ExperimentConfig
 from .fit import fit
 from .saving import best_epoch
 from .session import build_session

@@ -18,7 +18,7 @@ from .data.dataset import Advance, Progress, silent
 from .data.image_set import ImageSet
 from .errors import UsageError
 from .evaluate import Evaluation, evaluate
-from .reproducibility import make_generator
+from .random_streams import make_generator
 from .test_time_augmentation import ViewsName
 from .trained_model import TrainedModel
 

@@ -17,7 +17,7 @@ from .device import Device, resolve_device
 from .distributed import World
 from .errors import ConfigError, DataError, UsageError
 from .models.synchronized_batch_norm import synchronize_batch_norm
-from .reproducibility import seed_global_generators
+from .random_streams import seed_global_generators
 
 # Running statistics are shared when they matter, to validate, rather than at every minibatch.
 _names = signature(DistributedDataParallel).parameters

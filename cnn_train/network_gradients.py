@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from .device import require_float64
 from .errors import UsageError, name_some, refusals_explained
 from .gradient_check import TOLERANCE, Objective, TensorCheck, check_gradient
-from .reproducibility import derive_seed, make_generator
+from .random_streams import derive_seed, make_generator
 from .session import Session
 
 

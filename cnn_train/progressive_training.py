@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import torch
 
-from .config.experiment import ExperimentConfig
 from .data.progressive_size import shrunk_size
 from .errors import ConfigError
+from .experiment import ExperimentConfig
 from .models.architecture import ArchitectureConfig
 
 

@@ -24,7 +24,7 @@ from .losses.regularization import NoRegularizationConfig, RegularizationConfig
 from .metrics import Tally
 from .optim.adamw import AdamWConfig
 from .optim.schedules import Schedule
-from .reproducibility import generator_states, restore_generator_states, seed_global_generators
+from .random_streams import generator_states, restore_generator_states, seed_global_generators
 from .session import Session
 
 NUM_OVERFIT_IMAGES = 20

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from .checkpoint import Checkpoint, load_checkpoint
 from .config.differences import Difference, differences
-from .config.experiment import ExperimentConfig
 from .errors import CheckpointError, ConfigError
+from .experiment import ExperimentConfig
 from .metrics import Tally
-from .reproducibility import restore_generator_states
+from .random_streams import restore_generator_states
 from .run_checkpoints import FoundCheckpoint, load_newest
 from .run_directory import RunDirectory, runs_named
 from .session import Session

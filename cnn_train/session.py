@@ -9,10 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from . import __version__
 from .acceleration import training_forward
 from .checkpoint import Checkpoint
-from .config.experiment import ExperimentConfig
 from .data.batches import (
     TrainingBatches,
     evaluation_batch_size,
@@ -27,6 +25,7 @@ from .device import Device, Precision, processor_name, resolve_precision, with_a
 from .distributed import ALONE, World
 from .divergence import UpdateGuard
 from .engine import Forward, measure, train_epoch
+from .experiment import ExperimentConfig
 from .image_layers import fit_image_layers
 from .losses.loss import LossFn
 from .losses.regularization import Penalty
@@ -34,11 +33,8 @@ from .metrics import Tally
 from .optim.averaging import WeightAverage
 from .optim.schedules import Schedule
 from .progressive_training import side_by_epoch
-from .reproducibility import (
-    generator_states,
-    seed_global_generators,
-    seeded,
-)
+from .random_streams import generator_states, seed_global_generators, seeded
+from .version import __version__
 
 
 @dataclass

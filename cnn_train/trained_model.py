@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from .checkpoint import Checkpoint, load_checkpoint
-from .config.experiment import ExperimentConfig
 from .config.loading import validate_settings
 from .data.batches import evaluation_batch_size
 from .data.normalization import Normalization
@@ -25,6 +24,7 @@ from .device import (
     with_autocast,
 )
 from .errors import CheckpointError, ConfigError, DataError
+from .experiment import ExperimentConfig
 from .test_time_augmentation import ViewsName, scores_over_views
 
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:  # the fixtures import what they need: many tests need no torc
     from pretended_gpu import PretendedGpu
     from torture_campaign.children import Child, ForkServer
 
-    from cnn_train.config.experiment import ExperimentConfig
     from cnn_train.data.image_set import ImageSet
     from cnn_train.device import Device
+    from cnn_train.experiment import ExperimentConfig
     from cnn_train.session import Session
 
 # The same examples in each run; --hypothesis-profile default draws new ones.
@@ -102,7 +102,7 @@ def make_images() -> "Callable[..., ImageSet]":
 @pytest.fixture
 def make_config() -> "Callable[..., ExperimentConfig]":
     """Make the config of a run that takes a moment; keyword arguments replace whole sections."""
-    from cnn_train.config.experiment import ExperimentConfig
+    from cnn_train.experiment import ExperimentConfig
 
     def make(**sections: Any) -> ExperimentConfig:
         tiny = {

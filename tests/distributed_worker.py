@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from cnn_train.checkpoint import load_checkpoint
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.batches import Batch
 from cnn_train.data_parallel import device_of, spread
 from cnn_train.distributed import World, join
 from cnn_train.engine import train_epoch
 from cnn_train.errors import CnnTrainError
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.fit import fit
 from cnn_train.metrics import Tally
 from cnn_train.models.synchronized_batch_norm import SynchronizedBatchNorm2d

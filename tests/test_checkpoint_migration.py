@@ -19,11 +19,11 @@ from torchvision.transforms.functional import to_pil_image
 from cnn_train import checkpoint_migration
 from cnn_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cnn_train.checkpoint_migration import FORMAT_VERSION, MIGRATIONS, migrate
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.splits import load_training_splits
 from cnn_train.device import Device
 from cnn_train.evaluate import evaluate, load_split
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.fit import fit
 from cnn_train.resuming import resume_session
 from cnn_train.session import build_session

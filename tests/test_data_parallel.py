@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torture_campaign.children import ForkServer
 
 from cnn_train.checkpoint import load_checkpoint
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.batches import plan_epoch
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data_parallel import backend_of, check_parts, device_of, spread
 from cnn_train.distributed import ALONE, World
 from cnn_train.errors import ConfigError, InterruptedRun, UsageError
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.fit import fit
 from cnn_train.models.synchronized_batch_norm import synchronize_batch_norm
 from cnn_train.resuming import resume_session

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.image_set import ImageSet
 from cnn_train.device import Device
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.operator_times import OperatorTime
 from cnn_train.profile_step import (
     PHASES,

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from cnn_train.checkpoint import load_checkpoint, save_checkpoint
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
 from cnn_train.device import Device
 from cnn_train.engine import measure
 from cnn_train.errors import CheckpointError, ConfigError, DataError
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.resuming import resume_session
 from cnn_train.session import Session, build_session
 

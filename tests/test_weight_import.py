@@ -10,11 +10,11 @@ from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from cnn_train.checkpoint import load_checkpoint, save_checkpoint
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.cifar10.dataset import PUBLISHED_NORMALIZATION
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
 from cnn_train.errors import CheckpointError, UsageError
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.fine_tuning import start_from_weights
 from cnn_train.fit import fit
 from cnn_train.session import Session

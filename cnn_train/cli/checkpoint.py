@@ -9,8 +9,8 @@ from ..errors import CheckpointError, UsageError
 from .options import JsonOption, SetOption
 
 if TYPE_CHECKING:
-    from ..config.experiment import ExperimentConfig
     from ..data.normalization import Normalization
+    from ..experiment import ExperimentConfig
     from ..weight_import import Import
 
 app = typer.Typer(
@@ -149,8 +149,8 @@ def _require_free(out: Path, force: bool) -> None:
 
 
 def _load_config(config: Path | None, overrides: list[str] | None) -> "ExperimentConfig | None":
-    from ..config.experiment import ExperimentConfig
     from ..config.loading import load_experiment
+    from ..experiment import ExperimentConfig
 
     if config is None and overrides:
         raise UsageError("--set: needs --config, whose settings it overrides")

@@ -13,7 +13,7 @@ from .console import stdout
 if TYPE_CHECKING:
     from ..checkpoint import Checkpoint
     from ..checkpoint_contents import CheckpointFile
-    from ..config.experiment import ExperimentConfig
+    from ..experiment import ExperimentConfig
     from ..weight_import import Import
 
 

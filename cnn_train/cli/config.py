@@ -17,9 +17,9 @@ def show(
     overrides: SetOption = None,
 ) -> None:
     """Print every setting of a config, defaults included, with its meaning."""
-    from ..config.experiment import ExperimentConfig
     from ..config.explain import explain
     from ..config.loading import load_experiment
+    from ..experiment import ExperimentConfig
 
     experiment = load_experiment(config, overrides or (), ExperimentConfig)
     typer.echo(explain(experiment, console.window_width()), nl=False)
@@ -33,9 +33,9 @@ def check(
     overrides: SetOption = None,
 ) -> None:
     """Validate configs and report everything that is wrong in any of them."""
-    from ..config.experiment import ExperimentConfig
     from ..config.loading import load_experiment
     from ..config.source import name_source
+    from ..experiment import ExperimentConfig
 
     findings = []
     for config in configs:
@@ -55,7 +55,7 @@ def check(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of configs, for completion and checks in an editor."""
-    from ..config.experiment import ExperimentConfig
     from ..config.json_schema import json_schema
+    from ..experiment import ExperimentConfig
 
     console.print_json(json_schema(ExperimentConfig))

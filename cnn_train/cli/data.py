@@ -123,8 +123,8 @@ def export(
 
 def _dataset(config: Path | None, overrides: list[str] | None) -> "DatasetConfig":
     """Take the dataset from a config file and its overrides, or from the overrides alone."""
-    from ..config.experiment import ExperimentConfig
     from ..config.loading import load_experiment
+    from ..experiment import ExperimentConfig
 
     text = "{}" if config is None else None
     return load_experiment(

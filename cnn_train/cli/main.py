@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from .. import __version__
 from ..distributed import require_one_process
 from ..errors import OUT_OF_MEMORY, CnnTrainError, ResourceError, describe_shortage
+from ..version import __version__
 from . import checkpoint, config, data, learn, models
 from .console import error, stdout
 from .evaluate import evaluate

@@ -91,9 +91,9 @@ def _summarize_zoo(image_shape: tuple[int, int, int]) -> list["ArchitectureSumma
 
 def _load_architecture(name: str, overrides: Sequence[str]) -> "ArchitectureConfig":
     """Return the settings of ``name`` with overrides such as ``model.depth=16``."""
-    from ..config.experiment import ExperimentConfig
     from ..config.known_keys import nearest
     from ..config.loading import load_experiment
+    from ..experiment import ExperimentConfig
     from ..models import ARCHITECTURES
 
     if name not in ARCHITECTURES:

@@ -6,12 +6,12 @@ from torch import are_deterministic_algorithms_enabled
 
 from ..checkpoint import Checkpoint
 from ..config.differences import Difference
-from ..config.experiment import ExperimentConfig
 from ..config.explain import render_yaml
 from ..config.loading import validate
 from ..config.overrides import apply_overrides
 from ..config.yaml_reader import parse_document
 from ..errors import CheckpointError, UsageError
+from ..experiment import ExperimentConfig
 from ..resuming import checked_changes, find_state, newest_run, resume_session
 from ..run_checkpoints import FoundCheckpoint, make_last
 from ..run_directory import LATEST, find_run

@@ -9,7 +9,6 @@ from typing import Any
 
 from ..atomic_file import write_atomically
 from ..checkpoint import parse_checkpoint, read_verified
-from ..config.experiment import ExperimentConfig
 from ..config.explain import render_yaml
 from ..config.loading import load_experiment
 from ..config.source import read_text
@@ -19,9 +18,10 @@ from ..data.splits import load_training_splits
 from ..data_parallel import check_same_images, device_of
 from ..distributed import World, lost_processes_explained
 from ..errors import UsageError
+from ..experiment import ExperimentConfig
 from ..fine_tuning import start_from_weights
 from ..memory_shortage import memory_explained
-from ..reproducibility import make_deterministic
+from ..random_streams import make_deterministic
 from ..run_directory import RunDirectory, find_checkpoint
 from ..sanity import Finding
 from ..session import Session, build_session, describe_environment

@@ -11,10 +11,10 @@ def build_untrained_session(
     config: Path, overrides: list[str] | None, device: str, data_dir: Path | None, offline: bool
 ) -> "Session":
     """Build it from a config file and overrides, and warn as ``fit`` does; nothing is written."""
-    from ..config.experiment import ExperimentConfig
     from ..config.loading import load_experiment
     from ..data.splits import load_training_splits
     from ..device import resolve_device
+    from ..experiment import ExperimentConfig
     from ..session import build_session
     from .console import warn
     from .data_access import make_data_access

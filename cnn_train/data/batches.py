@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..device import copy_to
 from ..distributed import ALONE, World
-from ..reproducibility import derive_seed, make_generator
+from ..random_streams import derive_seed, make_generator
 from .augment import AugmentConfig
 from .image_set import ImageSet
 from .normalization import Normalization

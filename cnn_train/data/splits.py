@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, name_some
-from ..reproducibility import make_generator
+from ..random_streams import make_generator
 from .dataset import DataAccess, DatasetConfig
 from .image_set import ImageSet
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..device import require_float64
-from ..reproducibility import seed_global_generators
+from ..random_streams import seed_global_generators
 from ..session import Session
 
 

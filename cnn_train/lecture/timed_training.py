@@ -20,7 +20,7 @@ from ..optim.optimizer import OptimizerConfig
 from ..optim.schedules import ConstantConfig
 from ..optim.sgd import GDConfig, SGDConfig
 from ..profile_step import divergence_explained, endless_steps
-from ..reproducibility import make_generator, seed_global_generators
+from ..random_streams import make_generator, seed_global_generators
 from ..session import Session, build_session
 from ..stopwatch import now
 

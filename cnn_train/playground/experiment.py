@@ -23,7 +23,7 @@ from ..losses.regularization import (
 from ..metrics import Tally
 from ..optim.schedules import ConstantConfig
 from ..optim.sgd import SGDConfig
-from ..reproducibility import make_generator, seeded
+from ..random_streams import make_generator, seeded
 from .network import ToyNetwork, compute_features
 from .settings import PlaygroundSettings
 from .toy_sets import Points, draw_toy_set

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..reproducibility import make_generator
+from ..random_streams import make_generator
 
 CLASS_NAMES = ("orange", "blue")
 

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from ..errors import CheckpointError
 from ..losses.regularization import select_parameters
-from ..reproducibility import make_generator
+from ..random_streams import make_generator
 from ..trained_model import TrainedModel
 
 BATCH_SIZE = 512

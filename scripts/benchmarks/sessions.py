@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from cnn_train.acceleration import training_forward
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.image_set import ImageSet
 from cnn_train.device import Device
-from cnn_train.reproducibility import seeded
+from cnn_train.experiment import ExperimentConfig
+from cnn_train.random_streams import seeded
 from cnn_train.session import Session, build_session
 
 

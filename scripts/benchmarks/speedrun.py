@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.config.loading import load_experiment
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.folder.dataset import FolderConfig
@@ -23,6 +22,7 @@ from cnn_train.data.shapes.dataset import ShapesConfig
 from cnn_train.data.splits import load_training_splits
 from cnn_train.errors import CnnTrainError
 from cnn_train.evaluate import evaluate
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.fit import fit
 from cnn_train.metrics import Tally
 from cnn_train.models.flops import count_flops

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # some steps need no torch
-    from cnn_train.config.experiment import ExperimentConfig
     from cnn_train.data.dataset import DataAccess
     from cnn_train.data.image_set import ImageSet
+    from cnn_train.experiment import ExperimentConfig
 
 REPOSITORY = Path(__file__).parents[2]
 TOY_SETTINGS = (
@@ -65,8 +65,8 @@ class Kit:
 
     def config(self, stem: str, *more: str) -> "ExperimentConfig":
         """Load a config that ships, with the kit's images and ``more`` settings."""
-        from cnn_train.config.experiment import ExperimentConfig
         from cnn_train.config.loading import load_experiment
+        from cnn_train.experiment import ExperimentConfig
 
         return load_experiment(self.config_file(stem), self.overrides(*more), ExperimentConfig)
 

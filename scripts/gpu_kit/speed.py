@@ -17,9 +17,9 @@ from benchmarks.sessions import build_bare_network, build_plain_model
 from benchmarks.train import Speed, sample_speeds, speed_of
 from torch.profiler import ProfilerActivity, profile
 
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.image_set import ImageSet
 from cnn_train.device import Device, resolve_device
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.losses.regularization import L2Config
 from cnn_train.models.flops import count_flops
 from cnn_train.session import Session, build_session

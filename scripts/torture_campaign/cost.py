@@ -133,11 +133,11 @@ class StepTimes:
 
 def _start(config: Path, data: str, directory: Path) -> tuple[Any, float]:
     """Build the config's session, saving often; and its usual time between saves."""
-    from cnn_train.config.experiment import ExperimentConfig
     from cnn_train.config.loading import load_experiment
     from cnn_train.data.dataset import DataAccess
     from cnn_train.data.splits import load_training_splits
     from cnn_train.device import resolve_device
+    from cnn_train.experiment import ExperimentConfig
     from cnn_train.session import build_session
 
     overrides = [f"data={data}", f"checkpoint.every_steps={SAVE_EVERY}"]

@@ -5,9 +5,9 @@ import pytest
 from benchmarks.bench import Bench
 from benchmarks.speedrun import VIEWS, OtherCommand, OtherCommandError, Speedrun, speedrun_rows
 
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.image_set import ImageSet
 from cnn_train.device import Device
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.session import Session
 
 

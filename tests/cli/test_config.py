@@ -40,7 +40,7 @@ class Experiment(Config):
 def a_small_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand in for the real experiment, so that these tests need neither torch nor the models."""
     module = SimpleNamespace(ExperimentConfig=Experiment)
-    monkeypatch.setitem(sys.modules, "cnn_train.config.experiment", module)
+    monkeypatch.setitem(sys.modules, "cnn_train.experiment", module)
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from torture_campaign.children import Child
 
 from cnn_train.checkpoint import Checkpoint, load_checkpoint
 from cnn_train.cli import training_display
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.config.loading import load_experiment
+from cnn_train.experiment import ExperimentConfig
 
 Run = Callable[..., Any]
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.config.explain import explain, render_yaml
 from cnn_train.config.loading import load_experiment
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.losses import LOSSES
 from cnn_train.optim import OPTIMIZERS
 from cnn_train.optim.schedules import SCHEDULES

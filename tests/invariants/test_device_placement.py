@@ -40,7 +40,7 @@ from cnn_train.network_gradients import check_session
 from cnn_train.optim import OPTIMIZERS
 from cnn_train.predict_files import predict_files
 from cnn_train.profile_step import time_phases
-from cnn_train.reproducibility import make_generator
+from cnn_train.random_streams import make_generator
 from cnn_train.resuming import resume_session
 from cnn_train.sanity import check_sanity
 from cnn_train.session import Session, build_session

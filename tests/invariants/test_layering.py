@@ -10,14 +10,14 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "cnn_train"
 
-# From the bottom up. Within config, only the experiment knows the components it describes.
+# From the bottom up.
 LAYERS = (
-    {"errors", "__init__"},
+    {"errors", "version"},
     {
         "config",
         "device",
         "distributed",
-        "reproducibility",
+        "random_streams",
         "atomic_file",
         "stopwatch",
         "operator_times",
@@ -25,7 +25,7 @@ LAYERS = (
         "kinks",
         "memory_shortage",
     },
-    {"acceleration", "data", "models", "losses", "optim", "save_times"},
+    {"acceleration", "data", "models", "losses", "optim"},
     {
         "metrics",
         "score_statistics",
@@ -35,7 +35,7 @@ LAYERS = (
         "weight_mapping",
         "gradient_check",
     },
-    {"config.experiment", "engine", "checkpoint", "run_directory", "figures", "data_parallel"},
+    {"experiment", "engine", "checkpoint", "run_directory", "figures", "data_parallel"},
     {
         "image_layers",
         "progressive_training",
@@ -43,7 +43,7 @@ LAYERS = (
         "checkpoint_contents",
         "weight_export",
     },
-    {"session", "trained_model", "fine_tuning", "weight_import"},
+    {"save_times", "session", "trained_model", "fine_tuning", "weight_import"},
     {"rehearsal"},
     {"resuming", "saving", "sanity"},
     {"fit"},
@@ -60,7 +60,7 @@ LAYERS = (
     {"challenge_slices"},
     {"evaluation_report", "api", "lecture"},
     {"cli"},
-    {"__main__"},
+    {"__init__", "__main__"},
 )
 
 # Libraries that belong to one part of the program, and those that have no place in any. Pickle

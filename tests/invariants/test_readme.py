@@ -13,9 +13,9 @@ from torch import nn
 from typer.main import get_command
 
 from cnn_train.cli.main import app
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.config.loading import load_experiment
 from cnn_train.data.image_set import ImageSet
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.models.architecture import ArchitectureConfig
 
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torchvision.transforms.functional import to_pil_image
 
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.catalogue import DATASETS
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.splits import load_training_splits
 from cnn_train.device import resolve_device
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.fit import fit
 from cnn_train.run_directory import RunDirectory
 from cnn_train.session import build_session

@@ -6,10 +6,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.normalization import Normalization
 from cnn_train.device import Device, Precision
 from cnn_train.errors import DataError
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.lecture.pixels import inspect_image, measure_channels
 from cnn_train.predict_files import predict_files
 from cnn_train.trained_model import TrainedModel

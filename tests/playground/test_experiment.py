@@ -9,7 +9,7 @@ from cnn_train.errors import DivergedError
 from cnn_train.playground.experiment import Experiment, run_epochs
 from cnn_train.playground.network import ToyNetwork
 from cnn_train.playground.settings import resolve_settings
-from cnn_train.reproducibility import make_generator, seeded
+from cnn_train.random_streams import make_generator, seeded
 
 
 def start(**settings: Any) -> Experiment:

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_train.config.experiment import ExperimentConfig
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
 from cnn_train.device import Device, Precision
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.trained_model import TrainedModel
 from cnn_train.visualize.request import Request, Subjects
 

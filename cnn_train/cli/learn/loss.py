@@ -138,8 +138,8 @@ def _load_loss(name: LossName, trained: "TrainedModel | None", overrides: Sequen
     """Return the loss with the checkpoint's settings if it was trained with it, else defaults."""
     import json
 
-    from ...config.experiment import ExperimentConfig
     from ...config.loading import load_experiment
+    from ...experiment import ExperimentConfig
 
     settings = {"name": name.value}
     if trained is not None and trained.config.loss.name == name.value:

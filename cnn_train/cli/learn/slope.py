@@ -121,7 +121,7 @@ def _measure(
     rule: "SlopeRule | None" = None,
 ) -> "Slopes":
     from ...lecture.slope import measure_slopes
-    from ...reproducibility import make_generator
+    from ...random_streams import make_generator
 
     generator = make_generator(seed, "directions")
     return measure_slopes(

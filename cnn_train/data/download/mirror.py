@@ -15,7 +15,7 @@ from threading import Thread
 from typing import IO, TypeVar
 from urllib.parse import urlsplit
 
-from ... import __version__
+from ...version import __version__
 from ..dataset import DataAccess
 from .remote_file import CHUNK_BYTES, RemoteFile
 

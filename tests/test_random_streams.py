@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cnn_train.reproducibility import (
+from cnn_train.random_streams import (
     derive_seed,
     generator_states,
     make_generator,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from cnn_train.config.experiment import ExperimentConfig
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.models.resnet_cifar import CifarResNetConfig
 
 

@@ -4,25 +4,24 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from ..data.augment import AugmentConfig
-from ..data.catalogue import DATASETS
-from ..data.cifar10.dataset import CIFAR10Config
-from ..data.dataset import DatasetConfig
-from ..data.progressive_size import ProgressiveSizeConfig
-from ..device import PrecisionName
-from ..losses import LOSSES
-from ..losses.cross_entropy import CrossEntropyConfig
-from ..losses.loss import LossConfig
-from ..losses.regularization import REGULARIZATIONS, L2Config, RegularizationConfig
-from ..models import ARCHITECTURES
-from ..models.architecture import ArchitectureConfig
-from ..models.resnet_cifar import CifarResNetConfig
-from ..optim import OPTIMIZERS
-from ..optim.optimizer import OptimizerConfig
-from ..optim.schedules import SCHEDULES, CosineConfig, ScheduleConfig
-from ..optim.sgd import SGDConfig
-from ..save_times import CheckpointConfig
-from .base import Config, tagged_union
+from .config.base import Config, tagged_union
+from .data.augment import AugmentConfig
+from .data.catalogue import DATASETS
+from .data.cifar10.dataset import CIFAR10Config
+from .data.dataset import DatasetConfig
+from .data.progressive_size import ProgressiveSizeConfig
+from .device import PrecisionName
+from .losses import LOSSES
+from .losses.cross_entropy import CrossEntropyConfig
+from .losses.loss import LossConfig
+from .losses.regularization import REGULARIZATIONS, L2Config, RegularizationConfig
+from .models import ARCHITECTURES
+from .models.architecture import ArchitectureConfig
+from .models.resnet_cifar import CifarResNetConfig
+from .optim import OPTIMIZERS
+from .optim.optimizer import OptimizerConfig
+from .optim.schedules import SCHEDULES, CosineConfig, ScheduleConfig
+from .optim.sgd import SGDConfig
 
 if TYPE_CHECKING:
     Dataset = DatasetConfig
@@ -38,6 +37,25 @@ else:
     Regularization = tagged_union(REGULARIZATIONS, tag="kind", default="l2")
     Optimizer = tagged_union(OPTIMIZERS, tag="name", default="sgd")
     Schedule = tagged_union(SCHEDULES, tag="name", default="cosine")
+
+
+class CheckpointConfig(Config):
+    """How often the state is saved, and how many states are kept. No setting changes the result."""
+
+    every_epochs: int = Field(
+        default=1, ge=1, description="save at the end of every so-manieth epoch, and of the last"
+    )
+    every_seconds: float = Field(
+        default=300.0,
+        ge=0,
+        description="in a longer epoch, save also when so much time has passed; 0: never",
+    )
+    every_steps: int = Field(
+        default=0, ge=0, description="save also after every so-manieth update; 0: never"
+    )
+    keep: int = Field(
+        default=2, ge=1, description="newest states to keep, in case the last one is damaged"
+    )
 
 
 class ExperimentConfig(Config):
