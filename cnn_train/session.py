@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .acceleration import training_forward
+from .acceleration.forward import training_forward
 from .checkpoint import Checkpoint
 from .data.batches import (
     TrainingBatches,

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cnn_train.acceleration import training_forward
+from cnn_train.acceleration.forward import training_forward
 from cnn_train.data.image_set import ImageSet
 from cnn_train.device import Device
 from cnn_train.experiment import ExperimentConfig

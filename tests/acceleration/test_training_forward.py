@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_train.acceleration import compile_network
+from cnn_train.acceleration.forward import compile_network
 from cnn_train.session import Session
 
 NET = {"name": "fastnet", "widths": [4], "extra_convolutions": [0], "pools": [2]}

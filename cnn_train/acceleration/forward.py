@@ -1,0 +1,34 @@
+"""The network as a function from images to scores, computed as training does it fastest here."""
+
+from typing import cast
+
+import torch
+from torch import nn
+
+from ..device import Device, Precision, with_autocast
+from .small_maps import Forward, with_fast_small_maps
+
+MOST_SHAPES = 64
+"""Shapes of minibatches for which a network is compiled before torch runs it uncompiled."""
+
+
+def training_forward(
+    module: nn.Module, device: Device, precision: Precision, *, compiled: bool
+) -> Forward:
+    """Wrap the network into ``images -> float32 scores`` as training computes them fastest here."""
+    network = compile_network(module) if compiled else module
+    forward = with_autocast(network, device, precision)
+    if device.torch_device.type == "cpu" and precision.is_low and not compiled:
+        return with_fast_small_maps(forward, precision.dtype)
+    return forward
+
+
+def compile_network(module: nn.Module) -> Forward:
+    """Compile one kernel per shape of minibatch: what runs depends on the shape alone.
+
+    Left to itself, torch compiles for all shapes from the second one on, so that a resumed run
+    would go on in other kernels, with other roundings. And it gives up after eight shapes: images
+    that grow over the epochs have two of each size, with the smaller minibatch at an epoch's end.
+    """
+    torch._dynamo.config.recompile_limit = max(MOST_SHAPES, torch._dynamo.config.recompile_limit)
+    return cast(Forward, torch.compile(module, dynamic=False))
