@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .checkpoint import Checkpoint
+from .checkpoints.checkpoint import Checkpoint
+from .checkpoints.matching import compare_by_name, list_problems
 from .errors import CheckpointError, name_some
 from .optim.averaging import WeightAverage
-from .weight_mapping import compare_by_name, list_problems
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from .checkpoint import Checkpoint, load_checkpoint
+from .checkpoints.checkpoint import Checkpoint, load_checkpoint
 from .config.differences import Difference, differences
 from .errors import CheckpointError, ConfigError
 from .experiment import ExperimentConfig

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .atomic_file import give_second_name
-from .checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from .checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from .errors import CheckpointError, ResourceError
 from .run_directory import RunDirectory
 

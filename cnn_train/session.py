@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from .acceleration.forward import training_forward
-from .checkpoint import Checkpoint
+from .checkpoints.checkpoint import Checkpoint
 from .data.batches import (
     TrainingBatches,
     evaluation_batch_size,

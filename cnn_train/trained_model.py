@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .checkpoint import Checkpoint, load_checkpoint
-from .config.loading import validate_settings
+from .checkpoints.checkpoint import Checkpoint, load_checkpoint
+from .checkpoints.inspection import checkpoint_config
 from .data.batches import evaluation_batch_size
 from .data.normalization import Normalization
 from .device import (
@@ -119,11 +119,3 @@ def restore_trained_model(checkpoint: Checkpoint, device: Device, source: str) -
 def _usable_precision(config: ExperimentConfig, device: Device) -> PrecisionName:
     """Return the configured precision, or ``auto`` on a device that cannot compute in it."""
     return "auto" if device.torch_device.type == "mps" else config.precision
-
-
-def checkpoint_config(checkpoint: Checkpoint, source: str) -> ExperimentConfig:
-    """Validate the config stored in ``checkpoint``; raises CheckpointError where it is not one."""
-    try:
-        return validate_settings(checkpoint.config, f"{source}: stored config", ExperimentConfig)
-    except ConfigError as problem:
-        raise CheckpointError(str(problem)) from None

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from cnn_train.checkpoint import load_checkpoint
+from cnn_train.checkpoints.checkpoint import load_checkpoint
 from cnn_train.data.batches import Batch
 from cnn_train.data_parallel import device_of, spread
 from cnn_train.distributed import World, join

@@ -11,7 +11,7 @@ import torch
 import cnn_train
 from cnn_train import api
 from cnn_train.api import as_indices, as_NCHW, load_model, predict, train
-from cnn_train.checkpoint import save_checkpoint
+from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import ConfigError, DataError
 from cnn_train.session import Session

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torture_campaign.children import ForkServer
 
-from cnn_train.checkpoint import load_checkpoint
+from cnn_train.checkpoints.checkpoint import load_checkpoint
 from cnn_train.data.batches import plan_epoch
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data_parallel import backend_of, check_parts, device_of, spread

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cnn_train.checkpoint import Checkpoint
+from cnn_train.checkpoints.checkpoint import Checkpoint
 from cnn_train.data.image_set import ImageSet
 from cnn_train.device import Device
 from cnn_train.errors import CheckpointError

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import cnn_train.run_checkpoints as run_checkpoints
-from cnn_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cnn_train.errors import ConfigError, DivergedError, InterruptedRun
 from cnn_train.fit import fit
 from cnn_train.resuming import resume_session

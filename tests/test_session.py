@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from cnn_train.checkpoint import load_checkpoint, save_checkpoint
+from cnn_train.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
 from cnn_train.device import Device

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from cnn_train.checkpoint import save_checkpoint
+from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.data.image_set import ImageSet
 from cnn_train.device import Device
 from cnn_train.errors import CheckpointError, UsageError

@@ -9,9 +9,9 @@ from ..errors import CheckpointError, UsageError
 from .options import JsonOption, SetOption
 
 if TYPE_CHECKING:
+    from ..checkpoints.importing import Import
     from ..data.normalization import Normalization
     from ..experiment import ExperimentConfig
-    from ..weight_import import Import
 
 app = typer.Typer(
     help="Look into checkpoints, check them, share their weights, import others.",
@@ -27,9 +27,8 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if 
 @app.command()
 def show(checkpoint: CheckpointArgument, as_json: JsonOption = False) -> None:
     """Show what is in a checkpoint: model, classes, preprocessing, progress, origin."""
-    from ..checkpoint_contents import open_checkpoint
+    from ..checkpoints.inspection import checkpoint_config, open_checkpoint
     from ..run_directory import find_checkpoint
-    from ..trained_model import checkpoint_config
     from .checkpoint_display import show_checkpoint
     from .console import print_json
 
@@ -50,7 +49,7 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Read checkpoints whole and check them; exit 4 where one is damaged or none at all."""
-    from ..checkpoint_contents import verify_checkpoints
+    from ..checkpoints.inspection import verify_checkpoints
     from .console import error, print_json, stdout
 
     verdicts = list(verify_checkpoints(files))
@@ -74,9 +73,9 @@ def export_weights(
     force: ForceOption = False,
 ) -> None:
     """Write the weights to use as a safetensors file, with classes and preprocessing in it."""
-    from ..checkpoint import load_checkpoint
+    from ..checkpoints.checkpoint import load_checkpoint
+    from ..checkpoints.exporting import export_weights as write
     from ..run_directory import find_checkpoint
-    from ..weight_export import export_weights as write
     from .console import stdout
 
     _require_free(out, force)
@@ -115,8 +114,8 @@ def import_weights(
     as_json: JsonOption = False,
 ) -> None:
     """Turn weights of another program into a checkpoint; shows which tensor became which."""
-    from ..checkpoint import save_checkpoint
-    from ..weight_import import import_weights as read
+    from ..checkpoints.checkpoint import save_checkpoint
+    from ..checkpoints.importing import import_weights as read
 
     _require_free(out, force)
     imported = read(

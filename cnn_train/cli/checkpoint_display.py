@@ -11,10 +11,10 @@ from ..errors import name_some
 from .console import stdout
 
 if TYPE_CHECKING:
-    from ..checkpoint import Checkpoint
-    from ..checkpoint_contents import CheckpointFile
+    from ..checkpoints.checkpoint import Checkpoint
+    from ..checkpoints.importing import Import
+    from ..checkpoints.inspection import CheckpointFile
     from ..experiment import ExperimentConfig
-    from ..weight_import import Import
 
 
 def show_checkpoint(file: "CheckpointFile", config: "ExperimentConfig") -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from torch import are_deterministic_algorithms_enabled
 
-from ..checkpoint import Checkpoint
+from ..checkpoints.checkpoint import Checkpoint
+from ..checkpoints.inspection import checkpoint_config
 from ..config.differences import Difference
 from ..config.explain import render_yaml
 from ..config.loading import validate
@@ -16,7 +17,6 @@ from ..resuming import checked_changes, find_state, newest_run, resume_session
 from ..run_checkpoints import FoundCheckpoint, make_last
 from ..run_directory import LATEST, find_run
 from ..session import Session, describe_environment
-from ..trained_model import checkpoint_config
 from .console import notice, warn
 from .starting import FitRequest, locked, record_settings, show_dry_run, train
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..atomic_file import write_atomically
-from ..checkpoint import parse_checkpoint, read_verified
+from ..checkpoints.checkpoint import parse_checkpoint, read_verified
 from ..config.explain import render_yaml
 from ..config.loading import load_experiment
 from ..config.source import read_text

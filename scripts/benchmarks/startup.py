@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from cnn_train.checkpoint import save_checkpoint
+from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.device import with_autocast
 from cnn_train.predict_files import predict_files
 from cnn_train.stopwatch import now

@@ -11,7 +11,7 @@ from benchmarks.measuring import Spread
 from benchmarks.rows import Row, Target
 from torch.utils._pytree import keystr, tree_flatten_with_path
 
-from cnn_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cnn_train.data.image_set import ImageSet
 from cnn_train.device import resolve_device
 from cnn_train.errors import InterruptedRun

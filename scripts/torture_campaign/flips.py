@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from cnn_train.checkpoint import load_checkpoint
+from cnn_train.checkpoints.checkpoint import load_checkpoint
 from cnn_train.errors import CheckpointError
 
 from . import plain_loop
@@ -17,7 +17,7 @@ from .rows import Count, Row
 from .tiny_run import TinyRun, same
 
 PART = "flips"
-LOAD = "cnn_train.checkpoint:load_checkpoint"
+LOAD = "cnn_train.checkpoints.checkpoint:load_checkpoint"
 
 
 def flip_rows(campaign: Campaign) -> Iterator[Row]:

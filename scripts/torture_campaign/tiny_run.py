@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from cnn_train.checkpoint import Checkpoint, load_checkpoint
+from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from cnn_train.run_directory import LATEST, RunDirectory
 
 CONFIG = """\

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cnn_train.checkpoint import save_checkpoint
+from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.splits import load_training_splits
 from cnn_train.device import resolve_device

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_train.checkpoint import load_checkpoint
+from cnn_train.checkpoints.checkpoint import load_checkpoint
 from cnn_train.cli import console
 
 VERSION_1 = Path(__file__).parents[1] / "checkpoints" / "version_1.ckpt"

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torture_campaign.children import Child
 
-from cnn_train.checkpoint import load_checkpoint
+from cnn_train.checkpoints.checkpoint import load_checkpoint
 
 Start = Callable[..., Any]
 

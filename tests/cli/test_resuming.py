@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cnn_train.checkpoint import Checkpoint, load_checkpoint
+from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from cnn_train.cli.stop_signal import SignalsHeard
 
 Run = Callable[..., Any]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torchvision.transforms.functional import to_pil_image
 
-from cnn_train.checkpoint import save_checkpoint
+from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.cli.visualize import MethodName
 from cnn_train.data.catalogue import DATASETS
 from cnn_train.data.dataset import DataAccess

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cnn_train.checkpoint import save_checkpoint
+from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.cli.main import main
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.images.files import load_image, resize_and_crop

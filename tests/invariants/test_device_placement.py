@@ -20,7 +20,7 @@ from torch._subclasses import FakeTensorMode
 
 from cnn_train import api
 from cnn_train.challenge_slices import evaluate_slices
-from cnn_train.checkpoint import load_checkpoint, save_checkpoint
+from cnn_train.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from cnn_train.cli.main import app
 from cnn_train.data.augment import Flip
 from cnn_train.data.image_set import ImageSet

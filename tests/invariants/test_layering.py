@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "cnn_train"
 
 # From the bottom up.
 LAYERS = (
-    {"errors", "version"},
+    {"errors", "version", "checkpoints"},
     {
         "config",
         "device",
@@ -30,20 +30,20 @@ LAYERS = (
         "metrics",
         "score_statistics",
         "test_time_augmentation",
-        "checkpoint_migration",
-        "foreign_file",
-        "weight_mapping",
+        "checkpoints.migration",
+        "checkpoints.foreign",
+        "checkpoints.matching",
         "gradient_check",
     },
-    {"experiment", "engine", "checkpoint", "run_directory", "figures", "data_parallel"},
+    {"experiment", "engine", "checkpoints.checkpoint", "run_directory", "figures", "data_parallel"},
     {
         "image_layers",
         "progressive_training",
         "run_checkpoints",
-        "checkpoint_contents",
-        "weight_export",
+        "checkpoints.inspection",
+        "checkpoints.exporting",
     },
-    {"save_times", "session", "trained_model", "fine_tuning", "weight_import"},
+    {"save_times", "session", "trained_model", "fine_tuning", "checkpoints.importing"},
     {"rehearsal"},
     {"resuming", "saving", "sanity"},
     {"fit"},
@@ -75,7 +75,7 @@ HOMES = {
     "filelock": ("data", "run_directory"),
     "sympy": ("lecture",),
     "pickle": ("data.cifar10",),
-    "safetensors": ("foreign_file", "weight_export"),
+    "safetensors": ("checkpoints.foreign", "checkpoints.exporting"),
     "sklearn": ("visualize",),
 }
 

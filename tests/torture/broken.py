@@ -13,13 +13,16 @@ from unittest.mock import patch
 
 import torch
 
-from cnn_train.checkpoint import Checkpoint, save_checkpoint
+from cnn_train.checkpoints.checkpoint import Checkpoint, save_checkpoint
 
 
 def whole(checkpoint: Checkpoint) -> bytes:
     """Return what ``save_checkpoint`` writes."""
     written: list[bytes] = []
-    with patch("cnn_train.checkpoint.write_atomically", lambda _, *pieces: written.extend(pieces)):
+    with patch(
+        "cnn_train.checkpoints.checkpoint.write_atomically",
+        lambda _, *pieces: written.extend(pieces),
+    ):
         save_checkpoint(checkpoint, Path())
     return b"".join(written)
 
@@ -92,7 +95,7 @@ def hear_no_signal() -> None:
 
 
 def raise_errors_as_they_come() -> None:
-    from cnn_train import checkpoint
+    from cnn_train.checkpoints import checkpoint
 
     checkpoint.write_atomically = lambda path, *pieces: path.write_bytes(b"".join(pieces))
 

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
-from .errors import CheckpointError, name_some
+from ..errors import CheckpointError, name_some
 
 # What training in several processes, torch.compile and Lightning put before every name.
 PREFIXES = ("module.", "_orig_mod.", "model.")

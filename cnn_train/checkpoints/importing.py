@@ -7,16 +7,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..config.loading import validate_settings
+from ..data.dataset import KnownImages
+from ..data.normalization import Normalization
+from ..errors import CheckpointError, ConfigError, UsageError
+from ..experiment import ExperimentConfig
+from ..version import __version__
 from .checkpoint import Checkpoint
-from .config.loading import validate_settings
-from .data.dataset import KnownImages
-from .data.normalization import Normalization
-from .errors import CheckpointError, ConfigError, UsageError
-from .experiment import ExperimentConfig
-from .foreign_file import ForeignWeights, load_weights
-from .version import __version__
-from .weight_export import ModelDescription
-from .weight_mapping import Match, NoMatch, match_tensors
+from .exporting import ModelDescription
+from .foreign import ForeignWeights, load_weights
+from .matching import Match, NoMatch, match_tensors
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@ import hashlib
 import json
 from pathlib import Path
 
-from cnn_train.checkpoint_contents import open_checkpoint, verify_checkpoints
+from cnn_train.checkpoints.inspection import open_checkpoint, verify_checkpoints
 
-VERSION_1 = Path(__file__).parent / "checkpoints" / "version_1.ckpt"
+VERSION_1 = Path(__file__).parents[1] / "checkpoints" / "version_1.ckpt"
 
 
 def test_the_document_says_what_the_file_and_the_run_are() -> None:

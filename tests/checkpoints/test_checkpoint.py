@@ -15,7 +15,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cnn_train.checkpoint import (
+from cnn_train.checkpoints.checkpoint import (
     FOOTER_SIZE,
     FORMAT_VERSION,
     MAGIC,
@@ -28,7 +28,7 @@ from cnn_train.trained_model import load_trained_model
 
 NUM_FLIPS = 1000
 NUM_TRUNCATIONS = 300
-VERSION_1 = Path(__file__).parent / "checkpoints" / "version_1.ckpt"
+VERSION_1 = Path(__file__).parents[1] / "checkpoints" / "version_1.ckpt"
 
 
 @pytest.fixture

@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ..config.loading import validate_settings
+from ..errors import CheckpointError, ConfigError
+from ..experiment import ExperimentConfig
 from .checkpoint import Checkpoint, load_checkpoint, parse_checkpoint, read_verified
-from .errors import CheckpointError
 
 
 @dataclass(frozen=True)
@@ -88,3 +90,11 @@ def _verify(path: Path) -> Verdict:
     except CheckpointError as problem:
         return Verdict(str(path), False, str(problem), None, None)
     return Verdict(str(path), True, None, found.epoch, found.step)
+
+
+def checkpoint_config(checkpoint: Checkpoint, source: str) -> ExperimentConfig:
+    """Validate the config stored in ``checkpoint``; raises CheckpointError where it is not one."""
+    try:
+        return validate_settings(checkpoint.config, f"{source}: stored config", ExperimentConfig)
+    except ConfigError as problem:
+        raise CheckpointError(str(problem)) from None

@@ -17,10 +17,10 @@ import torch
 from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor
 
-from .atomic_file import write_atomically
-from .checkpoint_migration import FORMAT_VERSION, migrate
-from .errors import CheckpointError, is_out_of_memory
-from .foreign_file import advise, read_content
+from ..atomic_file import write_atomically
+from ..errors import CheckpointError, is_out_of_memory
+from .foreign import advise, read_content
+from .migration import FORMAT_VERSION, migrate
 
 MAGIC = b"CNNTRAIN"
 FOOTER_SIZE = 48

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .errors import name_some
+from ..errors import name_some
 
 # How often batch norm was updated: computed with only where its momentum is None, which is nowhere
 # here, and absent from files of old releases of torch.

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cnn_train.weight_mapping import Match, NoMatch, match_tensors
+from cnn_train.checkpoints.matching import Match, NoMatch, match_tensors
 
 Shapes = dict[str, tuple[int, ...]]
 

@@ -8,9 +8,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from cnn_train.checkpoints.exporting import export_weights
 from cnn_train.errors import ResourceError
 from cnn_train.session import Session
-from cnn_train.weight_export import export_weights
 
 
 def test_any_reader_of_safetensors_finds_float32_weights_and_what_they_mean(

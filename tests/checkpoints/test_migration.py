@@ -16,9 +16,10 @@ import pytest
 import torch
 from torchvision.transforms.functional import to_pil_image
 
-from cnn_train import checkpoint_migration
-from cnn_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from cnn_train.checkpoint_migration import FORMAT_VERSION, MIGRATIONS, migrate
+from cnn_train.checkpoints import migration as checkpoint_migration
+from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from cnn_train.checkpoints.inspection import checkpoint_config
+from cnn_train.checkpoints.migration import FORMAT_VERSION, MIGRATIONS, migrate
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.splits import load_training_splits
 from cnn_train.device import Device
@@ -27,9 +28,9 @@ from cnn_train.experiment import ExperimentConfig
 from cnn_train.fit import fit
 from cnn_train.resuming import resume_session
 from cnn_train.session import build_session
-from cnn_train.trained_model import checkpoint_config, load_trained_model
+from cnn_train.trained_model import load_trained_model
 
-FILES = Path(__file__).parent / "checkpoints"
+FILES = Path(__file__).parents[1] / "checkpoints"
 VERSION_1 = FILES / "version_1.ckpt"
 
 

@@ -9,7 +9,9 @@ from safetensors.torch import save as to_safetensors
 from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from cnn_train.checkpoint import load_checkpoint, save_checkpoint
+from cnn_train.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from cnn_train.checkpoints.exporting import export_weights
+from cnn_train.checkpoints.importing import Import, import_weights
 from cnn_train.data.cifar10.dataset import PUBLISHED_NORMALIZATION
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
@@ -19,8 +21,6 @@ from cnn_train.fine_tuning import start_from_weights
 from cnn_train.fit import fit
 from cnn_train.session import Session
 from cnn_train.trained_model import TrainedModel, load_trained_model
-from cnn_train.weight_export import export_weights
-from cnn_train.weight_import import Import, import_weights
 
 MakeConfig = Callable[..., ExperimentConfig]
 

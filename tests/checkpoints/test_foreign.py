@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from cnn_train.checkpoint import load_checkpoint
+from cnn_train.checkpoints.checkpoint import load_checkpoint
+from cnn_train.checkpoints.foreign import load_weights
 from cnn_train.errors import CheckpointError
-from cnn_train.foreign_file import load_weights
 
 WEIGHTS = {"conv.weight": torch.arange(6.0).view(2, 3), "conv.bias": torch.ones(2)}
 
