@@ -8,7 +8,7 @@ import typer
 from .options import ConfigOption, DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 
 if TYPE_CHECKING:
-    from ..gradient_check import Slope, TensorCheck
+    from ..checks.slopes import Slope, TensorCheck
 
 
 def gradcheck(
@@ -33,9 +33,9 @@ def gradcheck(
     as_json: JsonOption = False,
 ) -> None:
     """Compare the backward pass with differences of the loss in float64; exit 1 if it is wrong."""
+    from ..checks.gradcheck import check_session, drowned_by_penalty, select_layers
+    from ..checks.slopes import TOLERANCE
     from ..errors import name_some
-    from ..gradient_check import TOLERANCE
-    from ..network_gradients import check_session, drowned_by_penalty, select_layers
     from .console import print_json, progress, warn
     from .untrained_session import build_untrained_session
 
@@ -69,7 +69,7 @@ def _show(heading: str, found: "Sequence[TensorCheck]") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from ..gradient_check import worst_of
+    from ..checks.slopes import worst_of
     from .console import stdout
 
     num_slopes = sum(len(check.slopes) for check in found)
@@ -109,8 +109,8 @@ def _kinks(check: "TensorCheck") -> str:
 
 def _judge(found: "Sequence[TensorCheck]", samples: int) -> None:
     """Say on stderr that all is well, or raise CheckFailedError."""
+    from ..checks.slopes import TOLERANCE
     from ..errors import CheckFailedError, name_some
-    from ..gradient_check import TOLERANCE
     from .console import notice, warn
 
     if not all(check.passed for check in found):
@@ -133,8 +133,8 @@ def _judge(found: "Sequence[TensorCheck]", samples: int) -> None:
 
 def _blame(found: "Sequence[TensorCheck]") -> str:
     """Name the wrong tensors, the worst slope (of an entry, if one is wrong) and the place."""
+    from ..checks.gradcheck import suspects
     from ..errors import name_some
-    from ..network_gradients import suspects
 
     wrong = [check for check in found if not check.passed]
     slopes = [(check, slope) for check in wrong for slope in check.slopes if not slope.passed]

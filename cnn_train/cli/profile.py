@@ -11,7 +11,7 @@ from .options import ConfigOption, DataDirOption, DeviceOption, JsonOption, Offl
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..profile_step import StepProfile
+    from ..checks.profile import StepProfile
 
 NUM_OPERATORS = 12
 
@@ -30,8 +30,8 @@ def profile(
     """Show where a training step's time goes: phases, kinds of operation, operators."""
     # Without it, torch's profiler narrates its start and its end on stderr.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    from ..checks.profile import profile_step
     from ..memory_shortage import memory_explained
-    from ..profile_step import profile_step
     from .console import print_json
     from .untrained_session import build_untrained_session
 
@@ -46,7 +46,7 @@ def profile(
 
 
 def _show(measured: "StepProfile") -> None:
-    from ..profile_step import PHASES
+    from ..checks.profile import PHASES
     from .console import stdout
 
     stdout.print(

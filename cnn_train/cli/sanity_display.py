@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from .console import stderr, warn
 
 if TYPE_CHECKING:
-    from ..sanity import Finding
+    from ..checks.sanity import Finding
     from ..session import Session
 
 MARKS = {"passed": "ok", "warned": "warning", "failed": "FAILED", "skipped": "—"}
@@ -15,7 +15,7 @@ STYLES = {"passed": "green", "warned": "yellow", "failed": "bold red", "skipped"
 
 def show_first_loss(session: "Session", *, starts_anew: bool) -> None:
     """Say what the first minibatch costs before the first update, and what guessing would."""
-    from ..sanity import measure_initial_loss
+    from ..checks.sanity import measure_initial_loss
 
     first = measure_initial_loss(session)
     fact = f"{first.loss:.4g} before the first update; guessing costs {first.chance:.4g}"
@@ -28,7 +28,7 @@ def show_sanity(session: "Session", *, starts_anew: bool) -> "list[Finding]":
     """Make the checks, show a row for each, and what each failure usually means."""
     from rich.table import Table
 
-    from ..sanity import check_sanity
+    from ..checks.sanity import check_sanity
 
     findings = check_sanity(session, starts_anew=starts_anew)
     table = Table(box=None, pad_edge=False, header_style="bold")

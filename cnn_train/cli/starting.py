@@ -9,6 +9,7 @@ from typing import Any
 
 from ..atomic_file import write_atomically
 from ..checkpoints.checkpoint import parse_checkpoint, read_verified
+from ..checks.sanity import Finding
 from ..config.explain import render_yaml
 from ..config.loading import load_experiment
 from ..config.source import read_text
@@ -23,7 +24,6 @@ from ..fine_tuning import start_from_weights
 from ..memory_shortage import memory_explained
 from ..random_streams import make_deterministic
 from ..run_directory import RunDirectory, find_checkpoint
-from ..sanity import Finding
 from ..session import Session, build_session, describe_environment
 from .console import notice, print_json, warn
 from .data_access import make_data_access

@@ -22,11 +22,11 @@ from typing import Any
 
 import torch
 
+from ..checks.profile import divergence_explained, time_phases
 from ..device import with_autocast
 from ..divergence import NotFiniteError
 from ..errors import DivergedError, refusals_explained
 from ..metrics import Tally
-from ..profile_step import divergence_explained, time_phases
 from ..session import Session
 from .layer_sizes import LayerSizes, WatchedLayer, norm, watched_layers
 from .watched_update import Change, KeepingGuard, watched_update

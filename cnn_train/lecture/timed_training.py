@@ -11,6 +11,7 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
+from ..checks.profile import divergence_explained, endless_steps
 from ..data.augment import AugmentConfig
 from ..data.batches import plan_epoch
 from ..data.image_set import ImageSet
@@ -19,7 +20,6 @@ from ..errors import UsageError, refusals_explained
 from ..optim.optimizer import OptimizerConfig
 from ..optim.schedules import ConstantConfig
 from ..optim.sgd import GDConfig, SGDConfig
-from ..profile_step import divergence_explained, endless_steps
 from ..random_streams import make_generator, seed_global_generators
 from ..session import Session, build_session
 from ..stopwatch import now

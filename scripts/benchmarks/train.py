@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from statistics import median
 
+from cnn_train.checks.profile import endless_steps, time_steps
 from cnn_train.data.image_set import ImageSet
 from cnn_train.models.flops import count_flops
-from cnn_train.profile_step import endless_steps, time_steps
 from cnn_train.session import Session
 
 from .bench import Bench

@@ -21,6 +21,9 @@ from torch._subclasses import FakeTensorMode
 from cnn_train import api
 from cnn_train.challenge_slices import evaluate_slices
 from cnn_train.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from cnn_train.checks.gradcheck import check_session
+from cnn_train.checks.profile import time_phases
+from cnn_train.checks.sanity import check_sanity
 from cnn_train.cli.main import app
 from cnn_train.data.augment import Flip
 from cnn_train.data.image_set import ImageSet
@@ -36,13 +39,10 @@ from cnn_train.lecture.step import take_step
 from cnn_train.losses import LOSSES
 from cnn_train.losses.regularization import REGULARIZATIONS
 from cnn_train.models import ARCHITECTURES
-from cnn_train.network_gradients import check_session
 from cnn_train.optim import OPTIMIZERS
 from cnn_train.predict_files import predict_files
-from cnn_train.profile_step import time_phases
 from cnn_train.random_streams import make_generator
 from cnn_train.resuming import resume_session
-from cnn_train.sanity import check_sanity
 from cnn_train.session import Session, build_session
 from cnn_train.test_time_augmentation import ViewsName
 from cnn_train.trained_model import TrainedModel, restore_trained_model
@@ -204,7 +204,7 @@ USE_CASES: dict[str, Callable[[Session, ImageSet, Path], object]] = {
 def test_every_command_that_takes_a_device_computes_on_a_gpu(
     start_on: StartOn, images: ImageSet, tmp_path: Path, monkeypatch: Any, command: str
 ) -> None:
-    monkeypatch.setattr("cnn_train.rehearsal.MOST_OVERFIT_STEPS", 3)
+    monkeypatch.setattr("cnn_train.checks.rehearsal.MOST_OVERFIT_STEPS", 3)
     Image.new("RGB", (9, 8)).save(tmp_path / "black.png")
     USE_CASES[command](start_on(GPU), images, tmp_path / "black.png")
 

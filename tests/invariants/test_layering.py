@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "cnn_train"
 
 # From the bottom up.
 LAYERS = (
-    {"errors", "version", "checkpoints"},
+    {"errors", "version", "checks", "checkpoints"},
     {
         "config",
         "device",
@@ -20,9 +20,9 @@ LAYERS = (
         "random_streams",
         "atomic_file",
         "stopwatch",
-        "operator_times",
+        "checks.operators",
         "divergence",
-        "kinks",
+        "checks.kinks",
         "memory_shortage",
     },
     {"acceleration", "data", "models", "losses", "optim"},
@@ -33,7 +33,7 @@ LAYERS = (
         "checkpoints.migration",
         "checkpoints.foreign",
         "checkpoints.matching",
-        "gradient_check",
+        "checks.slopes",
     },
     {"experiment", "engine", "checkpoints.checkpoint", "run_directory", "figures", "data_parallel"},
     {
@@ -44,16 +44,16 @@ LAYERS = (
         "checkpoints.exporting",
     },
     {"save_times", "session", "trained_model", "fine_tuning", "checkpoints.importing"},
-    {"rehearsal"},
-    {"resuming", "saving", "sanity"},
+    {"checks.rehearsal"},
+    {"resuming", "saving", "checks.sanity"},
     {"fit"},
     {
         "evaluate",
         "predict_files",
         "run_summary",
-        "profile_step",
+        "checks.profile",
         "class_spread",
-        "network_gradients",
+        "checks.gradcheck",
         "visualize",
         "playground",
     },

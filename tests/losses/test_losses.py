@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cnn_train.gradient_check import Objective, check_gradient
+from cnn_train.checks.slopes import Objective, check_gradient
 from cnn_train.losses import LOSSES
 from cnn_train.losses.cross_entropy import CrossEntropyConfig
 from cnn_train.losses.hinge import HingeConfig

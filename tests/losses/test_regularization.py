@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn import functional as F
 
-from cnn_train.gradient_check import Objective, check_gradient
+from cnn_train.checks.slopes import Objective, check_gradient
 from cnn_train.losses.regularization import (
     REGULARIZATIONS,
     ElasticConfig,

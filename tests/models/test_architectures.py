@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from cnn_train.checks.slopes import Objective, check_gradient
 from cnn_train.errors import ConfigError
-from cnn_train.gradient_check import Objective, check_gradient
 from cnn_train.losses import LOSSES
 from cnn_train.models import ARCHITECTURES
 from cnn_train.models.summary import is_layer

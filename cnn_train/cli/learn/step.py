@@ -175,7 +175,7 @@ def _rule_lines(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Iterator
 
 
 def _show_times(taken: "TrainingStep") -> None:
-    from ...profile_step import PHASES
+    from ...checks.profile import PHASES
 
     if not taken.phase_seconds:
         return

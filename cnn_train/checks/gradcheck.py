@@ -6,11 +6,11 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from .device import require_float64
-from .errors import UsageError, name_some, refusals_explained
-from .gradient_check import TOLERANCE, Objective, TensorCheck, check_gradient
-from .random_streams import derive_seed, make_generator
-from .session import Session
+from ..device import require_float64
+from ..errors import UsageError, name_some, refusals_explained
+from ..random_streams import derive_seed, make_generator
+from ..session import Session
+from .slopes import TOLERANCE, Objective, TensorCheck, check_gradient
 
 
 def check_session(

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from cnn_train.operator_times import GROUP_NAMES, group_of_name, measure_operators
+from cnn_train.checks.operators import GROUP_NAMES, group_of_name, measure_operators
 
 CPU = torch.device("cpu")
 

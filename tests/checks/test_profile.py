@@ -6,11 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cnn_train.data.image_set import ImageSet
-from cnn_train.device import Device
-from cnn_train.experiment import ExperimentConfig
-from cnn_train.operator_times import OperatorTime
-from cnn_train.profile_step import (
+from cnn_train.checks.operators import OperatorTime
+from cnn_train.checks.profile import (
     PHASES,
     PhaseClock,
     add_up_groups,
@@ -18,6 +15,9 @@ from cnn_train.profile_step import (
     profile_step,
     time_phases,
 )
+from cnn_train.data.image_set import ImageSet
+from cnn_train.device import Device
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.session import Session, build_session
 
 SLEEP_SECONDS = 0.1  # longer than any phase of a tiny step on a busy machine

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cnn_train.errors import ConfigError, UsageError
-from cnn_train.gradient_check import (
+from cnn_train.checks.gradcheck import check_session
+from cnn_train.checks.slopes import (
     STEPS,
     TOLERANCE,
     Objective,
@@ -15,7 +15,7 @@ from cnn_train.gradient_check import (
     check_gradient,
     relative_error,
 )
-from cnn_train.network_gradients import check_session
+from cnn_train.errors import ConfigError, UsageError
 from cnn_train.session import Session
 
 Start = Callable[..., Session]

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from cnn_train.gradient_check import Slope, TensorCheck
-from cnn_train.network_gradients import suspects
+from cnn_train.checks.gradcheck import suspects
+from cnn_train.checks.slopes import Slope, TensorCheck
 
 
 def checked(name: str, error: float, *kinks: str) -> TensorCheck:

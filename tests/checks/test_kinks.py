@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cnn_train.kinks import KinkWatch, kinks_between
+from cnn_train.checks.kinks import KinkWatch, kinks_between
 
 CORNERS: dict[str, tuple[Callable[[Tensor], Tensor], float, str]] = {
     "relu": (F.relu, 0.0, "ReLU"),

@@ -6,13 +6,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cnn_train.data.batches import plan_epoch
-from cnn_train.engine import Forward
-from cnn_train.errors import ConfigError
-from cnn_train.fit import fit
-from cnn_train.losses.regularization import NoRegularizationConfig
-from cnn_train.rehearsal import NUM_FIRST, NUM_UPDATES, Rehearsal, climb, few_images, rehearse
-from cnn_train.sanity import (
+from cnn_train.checks.rehearsal import (
+    NUM_FIRST,
+    NUM_UPDATES,
+    Rehearsal,
+    climb,
+    few_images,
+    rehearse,
+)
+from cnn_train.checks.sanity import (
     NEAR_CHANCE,
     Finding,
     InitialLoss,
@@ -24,6 +26,11 @@ from cnn_train.sanity import (
     check_sanity,
     measure_initial_loss,
 )
+from cnn_train.data.batches import plan_epoch
+from cnn_train.engine import Forward
+from cnn_train.errors import ConfigError
+from cnn_train.fit import fit
+from cnn_train.losses.regularization import NoRegularizationConfig
 from cnn_train.session import Session
 
 Start = Callable[..., Session]

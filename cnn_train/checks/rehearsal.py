@@ -14,18 +14,18 @@ from itertools import islice, repeat
 import torch
 from torch import Tensor, nn
 
-from .data.batches import Batch
-from .device import with_autocast
-from .divergence import NotFiniteError, UpdateGuard
-from .engine import Forward, train_epoch
-from .errors import refusals_explained
-from .losses.loss import LossConfig, LossFn, Reduction
-from .losses.regularization import NoRegularizationConfig, RegularizationConfig
-from .metrics import Tally
-from .optim.adamw import AdamWConfig
-from .optim.schedules import Schedule
-from .random_streams import generator_states, restore_generator_states, seed_global_generators
-from .session import Session
+from ..data.batches import Batch
+from ..device import with_autocast
+from ..divergence import NotFiniteError, UpdateGuard
+from ..engine import Forward, train_epoch
+from ..errors import refusals_explained
+from ..losses.loss import LossConfig, LossFn, Reduction
+from ..losses.regularization import NoRegularizationConfig, RegularizationConfig
+from ..metrics import Tally
+from ..optim.adamw import AdamWConfig
+from ..optim.schedules import Schedule
+from ..random_streams import generator_states, restore_generator_states, seed_global_generators
+from ..session import Session
 
 NUM_OVERFIT_IMAGES = 20
 MOST_OVERFIT_STEPS = 300

@@ -14,11 +14,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from .data.batches import Batch
-from .divergence import gradient_norm
-from .engine import Forward
-from .errors import name_some
-from .losses.regularization import NoRegularizationConfig
+from ..data.batches import Batch
+from ..divergence import gradient_norm
+from ..engine import Forward
+from ..errors import name_some
+from ..losses.regularization import NoRegularizationConfig
+from ..session import Session
 from .rehearsal import (
     NUM_CLIMBING,
     NUM_FIRST,
@@ -30,7 +31,6 @@ from .rehearsal import (
     untouched,
     without_smoothing,
 )
-from .session import Session
 
 NEAR_CHANCE = 0.25
 """How far the first loss may lie from chance, as a share of it; the zoo starts within 11 %."""
