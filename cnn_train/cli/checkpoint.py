@@ -29,8 +29,8 @@ def show(checkpoint: CheckpointArgument, as_json: JsonOption = False) -> None:
     """Show what is in a checkpoint: model, classes, preprocessing, progress, origin."""
     from ..checkpoints.inspection import checkpoint_config, open_checkpoint
     from ..run_directory import find_checkpoint
-    from .checkpoint_display import show_checkpoint
     from .console import print_json
+    from .display.checkpoint import show_checkpoint
 
     path = find_checkpoint(checkpoint)
     found = open_checkpoint(path)
@@ -131,8 +131,8 @@ def import_weights(
 
 def _report(imported: "Import", file: Path, out: Path, as_json: bool) -> None:
     """Print the mapping, and what the weights can be used for."""
-    from .checkpoint_display import mapping_document, show_mapping
     from .console import notice, print_json
+    from .display.checkpoint import mapping_document, show_mapping
 
     if as_json:
         print_json(mapping_document(imported, file, out))

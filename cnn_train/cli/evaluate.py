@@ -85,7 +85,7 @@ def evaluate(
     from ..trained_model import load_trained_model
     from .console import notice, print_json, progress
     from .data_access import make_data_access
-    from .evaluation_display import show_evaluation
+    from .display.evaluation import show_evaluation
 
     path = find_checkpoint(checkpoint)
     wanted = _plan_slices(slices, severities, corruptions, out)
@@ -147,7 +147,7 @@ def _report_slices(
     from ..challenge_slices import evaluate_slices
     from ..evaluation_report import save_slices
     from .console import notice, print_json
-    from .slices_display import show_slices
+    from .display.slices import show_slices
 
     report = evaluate_slices(trained, images, **settings)
     model_name = trained.config.model.name

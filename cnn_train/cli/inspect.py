@@ -34,7 +34,7 @@ def inspect(
     from ..errors import UsageError
     from ..lecture.pixels import inspect_image
     from .console import print_json
-    from .inspection_display import show_inspection
+    from .display.inspection import show_inspection
 
     if checkpoint is not None and size is not None:
         raise UsageError("--size: a checkpoint has a size of its own; leave one of them out")

@@ -129,7 +129,7 @@ def _train(settings: "PlaygroundSettings", epochs: int, *, as_json: bool, out: P
     from ..figures.saving import check_figure_path
     from ..playground.headless import run_headless
     from .console import notice, print_json
-    from .playground_display import draw_run, show_run
+    from .display.playground import draw_run, show_run
 
     if out is not None:
         check_figure_path(out)

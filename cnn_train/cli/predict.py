@@ -37,7 +37,7 @@ def predict(
     from ..run_directory import find_checkpoint, latest_best_checkpoint
     from ..trained_model import load_trained_model
     from .console import error, notice, print_json, progress
-    from .prediction_display import show_predictions
+    from .display.prediction import show_predictions
 
     if out is not None:
         from ..figures.saving import check_figure_path

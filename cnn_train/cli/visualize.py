@@ -134,7 +134,7 @@ def visualize(
     from ..visualize.request import Request, Subjects
     from .console import notice, print_json, progress
     from .data_access import make_data_access
-    from .visualization_display import show_visualization
+    from .display.visualization import show_visualization
 
     if out is not None:
         check_figure_path(out)

@@ -8,7 +8,8 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from cnn_train.cli import evaluation_display, prediction_display
+from cnn_train.cli.display import evaluation as evaluation_display
+from cnn_train.cli.display import prediction as prediction_display
 from cnn_train.cli.main import main
 
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from .console import stdout
+from ..console import stdout
 
 if TYPE_CHECKING:
-    from ..evaluate import Evaluation
+    from ...evaluate import Evaluation
 
 BAR_WIDTH = 24
 NARROWEST_WITH_BARS = 70

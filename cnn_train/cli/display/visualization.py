@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from .console import stdout
+from ..console import stdout
 
 if TYPE_CHECKING:
-    from ..visualize.request import Block
+    from ...visualize.request import Block
 
 
 def show_visualization(blocks: "Sequence[Block]") -> None:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from .console import stdout
-from .evaluation_display import percent, render_bar
+from ..console import stdout
+from .evaluation import percent, render_bar
 
 if TYPE_CHECKING:
-    from ..challenge_slices import NewTest, SliceReport
+    from ...challenge_slices import NewTest, SliceReport
 
 BAR_WIDTH = 24
 NARROWEST_WITH_BARS = 60

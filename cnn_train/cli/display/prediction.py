@@ -11,14 +11,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import in_one_line
-from .console import stdout, visible
-from .evaluation_display import percent, render_bar
+from ...errors import in_one_line
+from ..console import stdout, visible
+from .evaluation import percent, render_bar
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..predict_files import ClassScore, Prediction
+    from ...predict_files import ClassScore, Prediction
 
 BAR_WIDTH = 16
 PICTURE_WIDTH = 32

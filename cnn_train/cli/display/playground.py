@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from .console import stdout
-from .evaluation_display import percent
+from ..console import stdout
+from .evaluation import percent
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..playground.experiment import Measures
-    from ..playground.headless import HeadlessRun
+    from ...playground.experiment import Measures
+    from ...playground.headless import HeadlessRun
 
 SURFACE_COLUMNS = 44
 NARROWEST_SIDE_BY_SIDE = 100
@@ -73,7 +73,7 @@ def _record_table(records: "Sequence[Measures]") -> Table:
 
 def _render_surface(run: "HeadlessRun") -> Text:
     """Draw the decision surface with two characters per cell, which is then about square."""
-    from ..playground.view import surface
+    from ...playground.view import surface
 
     leads = surface(run.experiment, SURFACE_COLUMNS // 2).tolist()
     colours = stdout.is_terminal and not stdout.no_color
@@ -108,10 +108,10 @@ def _formula_table(run: "HeadlessRun") -> Table:
 
 def draw_run(run: "HeadlessRun", path: Path) -> None:
     """Write the surface with its points and the loss curves as a picture."""
-    from ..figures.decision_surface import draw_decision_surface
-    from ..figures.saving import save_figure
-    from ..playground.toy_sets import Points
-    from ..playground.view import VIEW_REACH, surface
+    from ...figures.decision_surface import draw_decision_surface
+    from ...figures.saving import save_figure
+    from ...playground.toy_sets import Points
+    from ...playground.view import VIEW_REACH, surface
 
     def parts(points: Points) -> "tuple[Tensor, Tensor]":
         return points.points_N2, points.labels_N

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from ..errors import name_some
-from .console import stdout
+from ...errors import name_some
+from ..console import stdout
 
 if TYPE_CHECKING:
-    from ..checkpoints.checkpoint import Checkpoint
-    from ..checkpoints.importing import Import
-    from ..checkpoints.inspection import CheckpointFile
-    from ..experiment import ExperimentConfig
+    from ...checkpoints.checkpoint import Checkpoint
+    from ...checkpoints.importing import Import
+    from ...checkpoints.inspection import CheckpointFile
+    from ...experiment import ExperimentConfig
 
 
 def show_checkpoint(file: "CheckpointFile", config: "ExperimentConfig") -> None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from .console import stdout
-from .prediction_display import can_show_pictures, render_picture
+from ..console import stdout
+from .prediction import can_show_pictures, render_picture
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..lecture.pixels import ChannelFacts, Inspection
+    from ...lecture.pixels import ChannelFacts, Inspection
 
 EXCERPT_PX = 16
 """Side of the square of numbers that is shown without ``--pixels``."""
@@ -24,7 +24,7 @@ LABEL_WIDTH = 5
 
 def show_inspection(inspection: "Inspection", *, with_pixels: bool) -> None:
     """Print the file's facts, the network's, and numbers: a part of one channel, or all."""
-    from ..lecture.pixels import CHANNEL_NAMES
+    from ...lecture.pixels import CHANNEL_NAMES
 
     stdout.print(Text(inspection.path, style="bold"), soft_wrap=True)
     origin = (inspection.origin,) if inspection.origin else ()
@@ -48,7 +48,7 @@ def show_inspection(inspection: "Inspection", *, with_pixels: bool) -> None:
 
 
 def _render_facts(image_CHW: "Tensor", inputs_CHW: "Tensor | None" = None) -> Table:
-    from ..lecture.pixels import measure_channels
+    from ...lecture.pixels import measure_channels
 
     channels, height, width = image_CHW.shape
     table = Table.grid(padding=(0, 2))

@@ -1,0 +1,1 @@
+"""What results look like on the screen: a module per kind of result."""
