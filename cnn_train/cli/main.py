@@ -12,7 +12,7 @@ from ..version import __version__
 from . import checkpoint, config, data, learn, models
 from .console import error, stdout
 from .evaluate import evaluate
-from .fit import fit
+from .fit.command import fit
 from .gradcheck import gradcheck
 from .inspect import inspect
 from .playground import playground

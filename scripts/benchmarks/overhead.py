@@ -16,7 +16,7 @@ from unittest.mock import patch
 from rich.console import Console
 
 from cnn_train.acceleration.allocator import kept_memory
-from cnn_train.cli import training_display
+from cnn_train.cli.fit import training_display
 from cnn_train.data.batches import Batch, evaluation_batch_size, evaluation_batches
 from cnn_train.data.image_set import ImageSet
 from cnn_train.run_directory import RunDirectory

@@ -101,7 +101,7 @@ def raise_errors_as_they_come() -> None:
 
 
 def stumble_over_configs() -> None:
-    from cnn_train.cli import starting
+    from cnn_train.cli.fit import starting
 
     starting.load_experiment = lambda *_, **__: {}["epochs"]
 

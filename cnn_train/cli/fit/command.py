@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import (
+from ..options import (
     DataDirOption,
     DeviceOption,
     JsonOption,
@@ -92,11 +92,11 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Train a model: cnn-train fit --config CONFIG [--set optimizer.lr=0.05]."""
-    from ..errors import UsageError
-    from .processes import joined_processes
+    from ...errors import UsageError
+    from ..processes import joined_processes
+    from ..stop_signal import save_signal_harmless
     from .resuming import go_on
     from .starting import FitRequest, start
-    from .stop_signal import save_signal_harmless
 
     if sanity and resume is not None and str(resume) != "auto":
         raise UsageError("--sanity is for a new run; leave out --resume")

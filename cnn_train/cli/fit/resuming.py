@@ -4,20 +4,20 @@ from pathlib import Path
 
 from torch import are_deterministic_algorithms_enabled
 
-from ..checkpoints.checkpoint import Checkpoint
-from ..checkpoints.inspection import checkpoint_config
-from ..config.differences import Difference
-from ..config.explain import render_yaml
-from ..config.loading import validate
-from ..config.overrides import apply_overrides
-from ..config.yaml_reader import parse_document
-from ..errors import CheckpointError, UsageError
-from ..experiment import ExperimentConfig
-from ..resuming import checked_changes, find_state, newest_run, resume_session
-from ..run_checkpoints import FoundCheckpoint, make_last
-from ..run_directory import LATEST, find_run
-from ..session import Session, describe_environment
-from .console import notice, warn
+from ...checkpoints.checkpoint import Checkpoint
+from ...checkpoints.inspection import checkpoint_config
+from ...config.differences import Difference
+from ...config.explain import render_yaml
+from ...config.loading import validate
+from ...config.overrides import apply_overrides
+from ...config.yaml_reader import parse_document
+from ...errors import CheckpointError, UsageError
+from ...experiment import ExperimentConfig
+from ...resuming import checked_changes, find_state, newest_run, resume_session
+from ...run_checkpoints import FoundCheckpoint, make_last
+from ...run_directory import LATEST, find_run
+from ...session import Session, describe_environment
+from ..console import notice, warn
 from .starting import FitRequest, locked, record_settings, show_dry_run, train
 
 AUTO = "auto"

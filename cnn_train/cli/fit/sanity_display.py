@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .console import stderr, warn
+from ..console import stderr, warn
 
 if TYPE_CHECKING:
-    from ..checks.sanity import Finding
-    from ..session import Session
+    from ...checks.sanity import Finding
+    from ...session import Session
 
 MARKS = {"passed": "ok", "warned": "warning", "failed": "FAILED", "skipped": "—"}
 STYLES = {"passed": "green", "warned": "yellow", "failed": "bold red", "skipped": "dim"}
@@ -15,7 +15,7 @@ STYLES = {"passed": "green", "warned": "yellow", "failed": "bold red", "skipped"
 
 def show_first_loss(session: "Session", *, starts_anew: bool) -> None:
     """Say what the first minibatch costs before the first update, and what guessing would."""
-    from ..checks.sanity import measure_initial_loss
+    from ...checks.sanity import measure_initial_loss
 
     first = measure_initial_loss(session)
     fact = f"{first.loss:.4g} before the first update; guessing costs {first.chance:.4g}"
@@ -28,7 +28,7 @@ def show_sanity(session: "Session", *, starts_anew: bool) -> "list[Finding]":
     """Make the checks, show a row for each, and what each failure usually means."""
     from rich.table import Table
 
-    from ..checks.sanity import check_sanity
+    from ...checks.sanity import check_sanity
 
     findings = check_sanity(session, starts_anew=starts_anew)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -45,7 +45,7 @@ def show_sanity(session: "Session", *, starts_anew: bool) -> "list[Finding]":
 
 def require_sane(findings: "Sequence[Finding]") -> None:
     """Raise CheckFailedError where a check failed."""
-    from ..errors import CheckFailedError
+    from ...errors import CheckFailedError
 
     failed = [one.check for one in findings if one.failed]
     if failed:

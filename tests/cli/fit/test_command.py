@@ -13,7 +13,7 @@ from rich.console import Console
 from torture_campaign.children import Child
 
 from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint
-from cnn_train.cli import training_display
+from cnn_train.cli.fit import training_display
 from cnn_train.config.loading import load_experiment
 from cnn_train.experiment import ExperimentConfig
 

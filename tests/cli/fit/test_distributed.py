@@ -17,7 +17,7 @@ from cnn_train.checkpoints.checkpoint import load_checkpoint
 
 Start = Callable[..., Any]
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 RUN_FILES = {
     ".lock", "config.yaml", "resolved.yaml", "environment.json", "metrics.jsonl", "last.ckpt",
     "best.ckpt", "step-00000003.ckpt", "step-00000006.ckpt", "learning_curves.png",
