@@ -113,7 +113,7 @@ JOBS = (train, collect_batches, validate, train_in_float64, normalize, talk)
 
 def meet_at_once() -> None:
     """Let no process end before all are connected: forked ones come to an error in no time."""
-    from cnn_train.cli import processes
+    from cnn_train.cli.process import joined as processes
 
     def join_and_meet() -> World:
         world = join()

@@ -17,10 +17,10 @@ from .gradcheck import gradcheck
 from .inspect import inspect
 from .playground import playground
 from .predict import predict
+from .process.standard_streams import abandon_output, prepare_streams
+from .process.stop_signal import ended_by_sigterm
 from .profile import profile
 from .runs import runs
-from .standard_streams import abandon_output, prepare_streams
-from .stop_signal import ended_by_sigterm
 from .visualize import visualize
 
 READER_IS_GONE = 141

@@ -48,7 +48,7 @@ def test_an_output_that_takes_nothing_leaves_the_exit_code_as_it_is(
 
 def test_no_file_of_a_run_gets_the_number_of_a_closed_stream(run_shell: Run, trained: Path) -> None:
     code = (
-        "import os; from cnn_train.cli.standard_streams import prepare_streams;"
+        "import os; from cnn_train.cli.process.standard_streams import prepare_streams;"
         "prepare_streams(); print(os.open(os.devnull, os.O_RDONLY) > 2, file=open('number', 'w'))"
     )
     run_shell(f'{sys.executable} -c "{code}" <&- >&- 2>&-', trained)

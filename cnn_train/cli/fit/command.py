@@ -93,8 +93,8 @@ def fit(
 ) -> None:
     """Train a model: cnn-train fit --config CONFIG [--set optimizer.lr=0.05]."""
     from ...errors import UsageError
-    from ..processes import joined_processes
-    from ..stop_signal import save_signal_harmless
+    from ..process.joined import joined_processes
+    from ..process.stop_signal import save_signal_harmless
     from .resuming import go_on
     from .starting import FitRequest, start
 

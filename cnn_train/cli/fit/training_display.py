@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..console import clock, notice, stderr, warn
-from ..processes import agreement_on_signals
-from ..stop_signal import heard_signals
+from ..process.joined import agreement_on_signals
+from ..process.stop_signal import heard_signals
 
 if TYPE_CHECKING:
     from ...fit import EpochRecord

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint
-from cnn_train.cli.stop_signal import SignalsHeard
+from cnn_train.cli.process.stop_signal import SignalsHeard
 
 Run = Callable[..., Any]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from ..distributed import World, end_process, join, lost_processes_explained
-from ..errors import CnnTrainError, InterruptedRun, ResourceError, describe_shortage
-from .console import error, silence
+from ...distributed import World, end_process, join, lost_processes_explained
+from ...errors import CnnTrainError, InterruptedRun, ResourceError, describe_shortage
+from ..console import error, silence
 
 AGREE_EVERY = 10
 """Minibatches between two questions on GPUs, whose steps are short; a question costs 0.1 ms."""

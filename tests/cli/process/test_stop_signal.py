@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from cnn_train.cli.stop_signal import ended_by_sigterm, heard_signals, save_signal_harmless
+from cnn_train.cli.process.stop_signal import ended_by_sigterm, heard_signals, save_signal_harmless
 from cnn_train.errors import InterruptedRun
 
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from cnn_train.cli.standard_streams import _Talk, prepare_streams
+from cnn_train.cli.process.standard_streams import _Talk, prepare_streams
 
 
 class Broken(io.RawIOBase):

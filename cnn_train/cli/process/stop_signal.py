@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from ..errors import InterruptedRun
-from .console import notice
+from ...errors import InterruptedRun
+from ..console import notice
 
 SAVE_SIGNAL = getattr(signal, "SIGUSR1", None)  # Windows has none
 
