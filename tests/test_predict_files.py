@@ -14,7 +14,7 @@ from cnn_train.data.dataset import DataAccess
 from cnn_train.data.normalization import Normalization
 from cnn_train.device import Device, Precision
 from cnn_train.errors import DataError
-from cnn_train.evaluate import evaluate, load_split
+from cnn_train.evaluation.evaluate import evaluate, load_split
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.predict_files import predict_files
 from cnn_train.trained_model import TrainedModel

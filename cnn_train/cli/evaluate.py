@@ -18,7 +18,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..data.image_set import ImageSet
-    from ..evaluate import Evaluation
+    from ..evaluation.evaluate import Evaluation
     from ..trained_model import TrainedModel
 
 
@@ -79,8 +79,8 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a model: accuracy with its interval, every class, calibration, mistakes."""
-    from ..evaluate import evaluate as measure
-    from ..evaluate import load_split
+    from ..evaluation.evaluate import evaluate as measure
+    from ..evaluation.evaluate import load_split
     from ..run_directory import find_checkpoint
     from ..trained_model import load_trained_model
     from .console import notice, print_json, progress
@@ -116,9 +116,9 @@ def _plan_slices(
     slices: bool, severities: str, corruptions: Path | None, out: Path | None
 ) -> dict[str, Any] | None:
     """Check what slices are wanted before anything slow begins; None: none are."""
-    from ..challenge_slices import parse_severities
     from ..data.challenges import CHALLENGES
     from ..data.cifar10.harder_tests import find_harder_tests
+    from ..evaluation.slices import parse_severities
     from ..figures.saving import check_figure_path, is_picture_name
 
     levels, is_picture = parse_severities(severities), out is not None and is_picture_name(out)
@@ -144,8 +144,8 @@ def _report_slices(
     out: Path | None,
 ) -> None:
     """Measure the slices, show them and write their files."""
-    from ..challenge_slices import evaluate_slices
-    from ..evaluation_report import save_slices
+    from ..evaluation.report import save_slices
+    from ..evaluation.slices import evaluate_slices
     from .console import notice, print_json
     from .display.slices import show_slices
 
@@ -162,7 +162,7 @@ def _report_slices(
 
 def _save(evaluation: "Evaluation", out: Path, checkpoint: Path, trained: "TrainedModel") -> None:
     """Write the report's files and name them on stderr."""
-    from ..evaluation_report import save_report
+    from ..evaluation.report import save_report
     from .console import notice
 
     loss = trained.config.loss

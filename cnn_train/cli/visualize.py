@@ -12,7 +12,7 @@ from .options import DataDirOption, DeviceOption, JsonOption, OfflineOption
 
 if TYPE_CHECKING:
     from ..data.dataset import DataAccess
-    from ..evaluate import SplitName
+    from ..evaluation.evaluate import SplitName
     from ..trained_model import TrainedModel
     from ..visualize.methods import Method
     from ..visualize.request import Subjects
@@ -228,7 +228,7 @@ def _load_split(
     data_root: Path | None,
 ) -> "Subjects":
     """Take images evenly from all over the split; the methods that need none open no data."""
-    from ..evaluate import load_split
+    from ..evaluation.evaluate import load_split
     from ..visualize.request import Subjects
 
     wanted = num_images or method.num_images

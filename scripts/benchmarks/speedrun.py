@@ -21,7 +21,7 @@ from cnn_train.data.location import resolve_data_dir
 from cnn_train.data.shapes.dataset import ShapesConfig
 from cnn_train.data.splits import load_training_splits
 from cnn_train.errors import CnnTrainError
-from cnn_train.evaluate import evaluate
+from cnn_train.evaluation.evaluate import evaluate
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.fit import fit
 from cnn_train.metrics import Tally

@@ -11,7 +11,7 @@ from benchmarks.rows import Row, Target
 from safetensors.torch import save
 
 from cnn_train.checkpoints.checkpoint import load_checkpoint
-from cnn_train.evaluate import evaluate, load_split
+from cnn_train.evaluation.evaluate import evaluate, load_split
 from cnn_train.test_time_augmentation import ViewsName
 from cnn_train.trained_model import load_trained_model
 

@@ -23,7 +23,7 @@ from cnn_train.checkpoints.migration import FORMAT_VERSION, MIGRATIONS, migrate
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.splits import load_training_splits
 from cnn_train.device import Device
-from cnn_train.evaluate import evaluate, load_split
+from cnn_train.evaluation.evaluate import evaluate, load_split
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.fit import fit
 from cnn_train.resuming import resume_session

@@ -118,7 +118,7 @@ def test_filters_need_no_images(cnn_train: Run, vgg: Path, monkeypatch: pytest.M
     def refuse(*arguments: object) -> None:
         raise AssertionError("opened the images")
 
-    monkeypatch.setattr("cnn_train.evaluate.load_split", refuse)
+    monkeypatch.setattr("cnn_train.evaluation.evaluate.load_split", refuse)
     assert cnn_train("visualize", vgg, "--method", "filters").exit_code == 0
 
 

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 
 from cnn_train import api
-from cnn_train.challenge_slices import evaluate_slices
 from cnn_train.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from cnn_train.checks.gradcheck import check_session
 from cnn_train.checks.profile import time_phases
@@ -29,7 +28,8 @@ from cnn_train.data.augment import Flip
 from cnn_train.data.image_set import ImageSet
 from cnn_train.device import Device, Precision, with_autocast
 from cnn_train.errors import UsageError
-from cnn_train.evaluate import evaluate
+from cnn_train.evaluation.evaluate import evaluate
+from cnn_train.evaluation.slices import evaluate_slices
 from cnn_train.fit import fit
 from cnn_train.lecture.batch_size import compare_batch_sizes
 from cnn_train.lecture.descent import race

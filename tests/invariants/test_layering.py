@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "cnn_train"
 
 # From the bottom up.
 LAYERS = (
-    {"errors", "version", "checks", "checkpoints"},
+    {"errors", "version", "evaluation", "checks", "checkpoints"},
     {
         "config",
         "device",
@@ -48,17 +48,17 @@ LAYERS = (
     {"resuming", "saving", "checks.sanity"},
     {"fit"},
     {
-        "evaluate",
+        "evaluation.evaluate",
         "predict_files",
         "run_summary",
         "checks.profile",
-        "class_spread",
+        "evaluation.class_spread",
         "checks.gradcheck",
         "visualize",
         "playground",
     },
-    {"challenge_slices"},
-    {"evaluation_report", "api", "lecture"},
+    {"evaluation.slices"},
+    {"evaluation.report", "api", "lecture"},
     {"cli"},
     {"__init__", "__main__"},
 )

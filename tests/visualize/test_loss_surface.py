@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from cnn_train.data.image_set import ImageSet
 from cnn_train.device import Precision
 from cnn_train.errors import CheckpointError, DataError
-from cnn_train.evaluate import evaluate
+from cnn_train.evaluation.evaluate import evaluate
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.models.fastnet import FastNet
 from cnn_train.models.linear import LinearClassifier

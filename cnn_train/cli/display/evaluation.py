@@ -8,7 +8,7 @@ from rich.text import Text
 from ..console import stdout
 
 if TYPE_CHECKING:
-    from ...evaluate import Evaluation
+    from ...evaluation.evaluate import Evaluation
 
 BAR_WIDTH = 24
 NARROWEST_WITH_BARS = 70

@@ -10,7 +10,7 @@ from ..console import stdout
 from .evaluation import percent, render_bar
 
 if TYPE_CHECKING:
-    from ...challenge_slices import NewTest, SliceReport
+    from ...evaluation.slices import NewTest, SliceReport
 
 BAR_WIDTH = 24
 NARROWEST_WITH_BARS = 60

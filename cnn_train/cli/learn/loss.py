@@ -198,7 +198,7 @@ def _score_images(trained: "TrainedModel", number: int, where: _Where) -> Scored
     """Score images that are evenly spaced over the split, so that they are of many classes."""
     import torch
 
-    from ...evaluate import evaluate, load_split
+    from ...evaluation.evaluate import evaluate, load_split
     from ..data_access import make_data_access
 
     access = make_data_access(where.data_dir, where.offline)

@@ -10,17 +10,17 @@ from typing import Any
 
 from torch import Tensor
 
+from ..data.challenges import CHALLENGES
+from ..data.challenges.challenge import MAX_SEVERITY
+from ..data.cifar10.harder_tests import HarderTest
+from ..data.dataset import Advance, Progress, silent
+from ..data.image_set import ImageSet
+from ..errors import UsageError
+from ..random_streams import make_generator
+from ..test_time_augmentation import ViewsName
+from ..trained_model import TrainedModel
 from .class_spread import measure_spread
-from .data.challenges import CHALLENGES
-from .data.challenges.challenge import MAX_SEVERITY
-from .data.cifar10.harder_tests import HarderTest
-from .data.dataset import Advance, Progress, silent
-from .data.image_set import ImageSet
-from .errors import UsageError
 from .evaluate import Evaluation, evaluate
-from .random_streams import make_generator
-from .test_time_augmentation import ViewsName
-from .trained_model import TrainedModel
 
 CHUNK = 500
 """Images changed at a time: few enough for the memory, and independent of the batch size."""

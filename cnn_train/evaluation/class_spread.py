@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from .data.image_set import ImageSet
-from .fine_tuning import head_layer
-from .trained_model import TrainedModel
+from ..data.image_set import ImageSet
+from ..fine_tuning import head_layer
+from ..trained_model import TrainedModel
 
 
 class FeatureMoments:

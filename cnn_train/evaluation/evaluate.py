@@ -10,12 +10,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from .data.dataset import DataAccess, Progress, silent
-from .data.image_set import ImageSet
-from .data.splits import load_training_splits
-from .errors import CheckpointError, DataError
-from .memory_shortage import memory_explained
-from .score_statistics import (
+from ..data.dataset import DataAccess, Progress, silent
+from ..data.image_set import ImageSet
+from ..data.splits import load_training_splits
+from ..errors import CheckpointError, DataError
+from ..memory_shortage import memory_explained
+from ..score_statistics import (
     Calibration,
     ClassStatistics,
     accuracy_interval,
@@ -24,8 +24,8 @@ from .score_statistics import (
     measure_classes,
     top_accuracy,
 )
-from .test_time_augmentation import ViewsName
-from .trained_model import TrainedModel
+from ..test_time_augmentation import ViewsName
+from ..trained_model import TrainedModel
 
 SplitName = Literal["test", "val", "train"]
 

@@ -9,17 +9,17 @@ from typing import Any
 
 from torch import Tensor
 
-from .atomic_file import write_atomically
-from .challenge_slices import SliceReport, change_chunk
-from .data.challenges import CHALLENGES
-from .errors import UsageError
+from ..atomic_file import write_atomically
+from ..data.challenges import CHALLENGES
+from ..errors import UsageError
+from ..figures.calibration import draw_calibration, draw_margins
+from ..figures.confusion import draw_confusion
+from ..figures.mistakes import Mistake, draw_mistakes
+from ..figures.saving import is_figure_path, save_figure
+from ..figures.slices import ClassPoint, Curve, ExampleRow, draw_examples, draw_slices
+from ..score_statistics import true_class_margins
 from .evaluate import Evaluation
-from .figures.calibration import draw_calibration, draw_margins
-from .figures.confusion import draw_confusion
-from .figures.mistakes import Mistake, draw_mistakes
-from .figures.saving import is_figure_path, save_figure
-from .figures.slices import ClassPoint, Curve, ExampleRow, draw_examples, draw_slices
-from .score_statistics import true_class_margins
+from .slices import SliceReport, change_chunk
 
 MOST_MISTAKES = 24
 

@@ -13,7 +13,7 @@ from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
 from cnn_train.device import Device, Precision
 from cnn_train.errors import CheckpointError, DataError, UsageError
-from cnn_train.evaluate import evaluate, load_split
+from cnn_train.evaluation.evaluate import evaluate, load_split
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.trained_model import TrainedModel
 
