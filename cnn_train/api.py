@@ -20,9 +20,9 @@ from .device import resolve_device
 from .errors import ConfigError, DataError
 from .experiment import ExperimentConfig
 from .fit import fit
+from .inference.trained_model import TrainedModel, load_trained_model, restore_trained_model
 from .saving import best_epoch
 from .session import build_session
-from .trained_model import TrainedModel, load_trained_model, restore_trained_model
 
 Images = Tensor | np.ndarray[Any, Any]
 

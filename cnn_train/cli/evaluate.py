@@ -19,7 +19,7 @@ from .options import (
 if TYPE_CHECKING:
     from ..data.image_set import ImageSet
     from ..evaluation.evaluate import Evaluation
-    from ..trained_model import TrainedModel
+    from ..inference.trained_model import TrainedModel
 
 
 class Views(StrEnum):
@@ -81,8 +81,8 @@ def evaluate(
     """Measure a model: accuracy with its interval, every class, calibration, mistakes."""
     from ..evaluation.evaluate import evaluate as measure
     from ..evaluation.evaluate import load_split
+    from ..inference.trained_model import load_trained_model
     from ..run_directory import find_checkpoint
-    from ..trained_model import load_trained_model
     from .console import notice, print_json, progress
     from .data_access import make_data_access
     from .display.evaluation import show_evaluation

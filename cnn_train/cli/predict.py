@@ -8,7 +8,7 @@ import typer
 from .options import DeviceOption, JsonOption, RunRootOption
 
 if TYPE_CHECKING:
-    from ..predict_files import Prediction
+    from ..inference.predict import Prediction
 
 MOST_IMAGES_IN_A_FIGURE = 30
 
@@ -33,9 +33,9 @@ def predict(
 ) -> None:
     """Predict the class of images; bad files are named, and the others are still predicted."""
     from ..errors import DataError
-    from ..predict_files import predict_files
+    from ..inference.predict import predict_files
+    from ..inference.trained_model import load_trained_model
     from ..run_directory import find_checkpoint, latest_best_checkpoint
-    from ..trained_model import load_trained_model
     from .console import error, notice, print_json, progress
     from .display.prediction import show_predictions
 

@@ -13,7 +13,7 @@ from .options import DataDirOption, DeviceOption, JsonOption, OfflineOption
 if TYPE_CHECKING:
     from ..data.dataset import DataAccess
     from ..evaluation.evaluate import SplitName
-    from ..trained_model import TrainedModel
+    from ..inference.trained_model import TrainedModel
     from ..visualize.methods import Method
     from ..visualize.request import Subjects
 
@@ -128,8 +128,8 @@ def visualize(
 ) -> None:
     """Look inside: filters, maps, strongest patches, what speaks for a class, a map, the loss."""
     from ..figures.saving import check_figure_path, save_figure
+    from ..inference.trained_model import load_trained_model
     from ..run_directory import find_checkpoint
-    from ..trained_model import load_trained_model
     from ..visualize.methods import METHODS
     from ..visualize.request import Request, Subjects
     from .console import notice, print_json, progress

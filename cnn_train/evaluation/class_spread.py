@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..data.image_set import ImageSet
 from ..fine_tuning import head_layer
-from ..trained_model import TrainedModel
+from ..inference.trained_model import TrainedModel
 
 
 class FeatureMoments:

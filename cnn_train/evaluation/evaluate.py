@@ -14,6 +14,8 @@ from ..data.dataset import DataAccess, Progress, silent
 from ..data.image_set import ImageSet
 from ..data.splits import load_training_splits
 from ..errors import CheckpointError, DataError
+from ..inference.trained_model import TrainedModel
+from ..inference.views import ViewsName
 from ..memory_shortage import memory_explained
 from ..score_statistics import (
     Calibration,
@@ -24,8 +26,6 @@ from ..score_statistics import (
     measure_classes,
     top_accuracy,
 )
-from ..test_time_augmentation import ViewsName
-from ..trained_model import TrainedModel
 
 SplitName = Literal["test", "val", "train"]
 

@@ -16,9 +16,9 @@ from ..data.cifar10.harder_tests import HarderTest
 from ..data.dataset import Advance, Progress, silent
 from ..data.image_set import ImageSet
 from ..errors import UsageError
+from ..inference.trained_model import TrainedModel
+from ..inference.views import ViewsName
 from ..random_streams import make_generator
-from ..test_time_augmentation import ViewsName
-from ..trained_model import TrainedModel
 from .class_spread import measure_spread
 from .evaluate import Evaluation, evaluate
 

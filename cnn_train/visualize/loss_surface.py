@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import CheckpointError
+from ..inference.trained_model import TrainedModel
 from ..losses.regularization import select_parameters
 from ..random_streams import make_generator
-from ..trained_model import TrainedModel
 
 BATCH_SIZE = 512
 """That of ``evaluate``: the loss of the trained weights is the very same number."""

@@ -19,8 +19,8 @@ from ..data.image_set import ImageSet
 from ..data.images.files import load_image, resize_and_crop
 from ..errors import CheckpointError, DataError, UsageError, name_some
 from ..figures.style import Drawing
+from ..inference.trained_model import TrainedModel
 from ..models.summary import LayerRun, trace_layers
-from ..trained_model import TrainedModel
 from .layers import Units, default_layers, find_units
 
 NO_LABEL = "–"

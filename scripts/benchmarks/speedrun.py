@@ -24,12 +24,12 @@ from cnn_train.errors import CnnTrainError
 from cnn_train.evaluation.evaluate import evaluate
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.fit import fit
+from cnn_train.inference.trained_model import restore_trained_model
+from cnn_train.inference.views import ViewsName
 from cnn_train.metrics import Tally
 from cnn_train.models.flops import count_flops
 from cnn_train.session import Session, build_session
 from cnn_train.stopwatch import now
-from cnn_train.test_time_augmentation import ViewsName
-from cnn_train.trained_model import restore_trained_model
 
 from .bench import Bench
 from .measuring import Spread, take_turns

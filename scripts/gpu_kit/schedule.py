@@ -12,8 +12,8 @@ from safetensors.torch import save
 
 from cnn_train.checkpoints.checkpoint import load_checkpoint
 from cnn_train.evaluation.evaluate import evaluate, load_split
-from cnn_train.test_time_augmentation import ViewsName
-from cnn_train.trained_model import load_trained_model
+from cnn_train.inference.trained_model import load_trained_model
+from cnn_train.inference.views import ViewsName
 
 from .commands import cnn_train, fit_arguments, last_line
 from .kit import Kit

@@ -13,8 +13,8 @@ from PIL import Image
 
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.shapes.dataset import CLASS_NAMES, ShapesConfig
-from cnn_train.predict_files import predict_files
-from cnn_train.trained_model import TrainedModel, load_trained_model
+from cnn_train.inference.predict import predict_files
+from cnn_train.inference.trained_model import TrainedModel, load_trained_model
 
 from .campaign import Campaign
 from .rows import Count, Row

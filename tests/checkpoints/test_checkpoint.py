@@ -24,7 +24,7 @@ from cnn_train.checkpoints.checkpoint import (
     save_checkpoint,
 )
 from cnn_train.errors import CheckpointError, CnnTrainError
-from cnn_train.trained_model import load_trained_model
+from cnn_train.inference.trained_model import load_trained_model
 
 NUM_FLIPS = 1000
 NUM_TRUNCATIONS = 300

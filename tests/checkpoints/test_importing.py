@@ -19,8 +19,8 @@ from cnn_train.errors import CheckpointError, UsageError
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.fine_tuning import start_from_weights
 from cnn_train.fit import fit
+from cnn_train.inference.trained_model import TrainedModel, load_trained_model
 from cnn_train.session import Session
-from cnn_train.trained_model import TrainedModel, load_trained_model
 
 MakeConfig = Callable[..., ExperimentConfig]
 

@@ -26,9 +26,9 @@ from cnn_train.device import Device
 from cnn_train.evaluation.evaluate import evaluate, load_split
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.fit import fit
+from cnn_train.inference.trained_model import load_trained_model
 from cnn_train.resuming import resume_session
 from cnn_train.session import build_session
-from cnn_train.trained_model import load_trained_model
 
 FILES = Path(__file__).parents[1] / "checkpoints"
 VERSION_1 = FILES / "version_1.ckpt"

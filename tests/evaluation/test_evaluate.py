@@ -15,7 +15,7 @@ from cnn_train.device import Device, Precision
 from cnn_train.errors import CheckpointError, DataError, UsageError
 from cnn_train.evaluation.evaluate import evaluate, load_split
 from cnn_train.experiment import ExperimentConfig
-from cnn_train.trained_model import TrainedModel
+from cnn_train.inference.trained_model import TrainedModel
 
 SHAPES = {"name": "shapes", "num_train": 100, "num_test": 30, "image_size": 16}
 

@@ -13,7 +13,7 @@ from cnn_train.data.normalization import Normalization
 from cnn_train.device import Device, Precision
 from cnn_train.evaluation.evaluate import evaluate
 from cnn_train.experiment import ExperimentConfig
-from cnn_train.trained_model import TrainedModel
+from cnn_train.inference.trained_model import TrainedModel
 
 Run = Callable[..., Any]
 

@@ -31,6 +31,9 @@ from cnn_train.errors import UsageError
 from cnn_train.evaluation.evaluate import evaluate
 from cnn_train.evaluation.slices import evaluate_slices
 from cnn_train.fit import fit
+from cnn_train.inference.predict import predict_files
+from cnn_train.inference.trained_model import TrainedModel, restore_trained_model
+from cnn_train.inference.views import ViewsName
 from cnn_train.lecture.batch_size import compare_batch_sizes
 from cnn_train.lecture.descent import race
 from cnn_train.lecture.minibatch_loss import MinibatchLoss
@@ -40,12 +43,9 @@ from cnn_train.losses import LOSSES
 from cnn_train.losses.regularization import REGULARIZATIONS
 from cnn_train.models import ARCHITECTURES
 from cnn_train.optim import OPTIMIZERS
-from cnn_train.predict_files import predict_files
 from cnn_train.random_streams import make_generator
 from cnn_train.resuming import resume_session
 from cnn_train.session import Session, build_session
-from cnn_train.test_time_augmentation import ViewsName
-from cnn_train.trained_model import TrainedModel, restore_trained_model
 from cnn_train.visualize.methods import METHODS
 from cnn_train.visualize.request import Request, Subjects
 

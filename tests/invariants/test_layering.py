@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "cnn_train"
 
 # From the bottom up.
 LAYERS = (
-    {"errors", "version", "evaluation", "checks", "checkpoints"},
+    {"errors", "version", "inference", "evaluation", "checks", "checkpoints"},
     {
         "config",
         "device",
@@ -29,7 +29,7 @@ LAYERS = (
     {
         "metrics",
         "score_statistics",
-        "test_time_augmentation",
+        "inference.views",
         "checkpoints.migration",
         "checkpoints.foreign",
         "checkpoints.matching",
@@ -43,13 +43,13 @@ LAYERS = (
         "checkpoints.inspection",
         "checkpoints.exporting",
     },
-    {"save_times", "session", "trained_model", "fine_tuning", "checkpoints.importing"},
+    {"save_times", "session", "inference.trained_model", "fine_tuning", "checkpoints.importing"},
     {"checks.rehearsal"},
     {"resuming", "saving", "checks.sanity"},
     {"fit"},
     {
         "evaluation.evaluate",
-        "predict_files",
+        "inference.predict",
         "run_summary",
         "checks.profile",
         "evaluation.class_spread",

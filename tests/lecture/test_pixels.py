@@ -10,9 +10,9 @@ from cnn_train.data.normalization import Normalization
 from cnn_train.device import Device, Precision
 from cnn_train.errors import DataError
 from cnn_train.experiment import ExperimentConfig
+from cnn_train.inference.predict import predict_files
+from cnn_train.inference.trained_model import TrainedModel
 from cnn_train.lecture.pixels import inspect_image, measure_channels
-from cnn_train.predict_files import predict_files
-from cnn_train.trained_model import TrainedModel
 
 NORMALIZATION = Normalization((0.5, 0.25, 0.1), (0.5, 0.25, 0.2))
 

@@ -107,7 +107,7 @@ def stumble_over_configs() -> None:
 
 
 def stumble_over_checkpoints() -> None:
-    from cnn_train import trained_model
+    from cnn_train.inference import trained_model
 
     trained_model.load_checkpoint = lambda path: {}["model"]
 

@@ -18,7 +18,7 @@ from .evaluation import percent, render_bar
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...predict_files import ClassScore, Prediction
+    from ...inference.predict import ClassScore, Prediction
 
 BAR_WIDTH = 16
 PICTURE_WIDTH = 32

@@ -16,7 +16,7 @@ from .page import PictureOption, check_picture
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...trained_model import TrainedModel
+    from ...inference.trained_model import TrainedModel
 
 NUM_IMAGES = 3
 LARGEST_SCORE = 1e300
@@ -83,9 +83,9 @@ def loss(
     """Work out a loss term by term: on the slide, on your scores, on a model's images."""
     from dataclasses import asdict
 
+    from ...inference.trained_model import load_trained_model
     from ...lecture.worked_loss import work_out
     from ...run_directory import find_checkpoint
-    from ...trained_model import load_trained_model
     from ..console import notice, print_json
     from .loss_display import save_worked_loss, show_worked_loss
 

@@ -8,8 +8,8 @@ import torch
 from cnn_train.cli.learn.loss import LossName
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.splits import load_training_splits
+from cnn_train.inference.trained_model import load_trained_model
 from cnn_train.losses import LOSSES
-from cnn_train.trained_model import load_trained_model
 
 Run = Callable[..., Any]
 CAT = ("--scores", "3.2 5.1 -1.7", "--label", 0)

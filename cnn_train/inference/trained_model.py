@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .checkpoints.checkpoint import Checkpoint, load_checkpoint
-from .checkpoints.inspection import checkpoint_config
-from .data.batches import evaluation_batch_size
-from .data.normalization import Normalization
-from .device import (
+from ..checkpoints.checkpoint import Checkpoint, load_checkpoint
+from ..checkpoints.inspection import checkpoint_config
+from ..data.batches import evaluation_batch_size
+from ..data.normalization import Normalization
+from ..device import (
     Device,
     Precision,
     PrecisionName,
@@ -23,9 +23,9 @@ from .device import (
     resolve_precision,
     with_autocast,
 )
-from .errors import CheckpointError, ConfigError, DataError
-from .experiment import ExperimentConfig
-from .test_time_augmentation import ViewsName, scores_over_views
+from ..errors import CheckpointError, ConfigError, DataError
+from ..experiment import ExperimentConfig
+from .views import ViewsName, scores_over_views
 
 
 @dataclass(frozen=True)

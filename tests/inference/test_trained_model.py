@@ -10,8 +10,12 @@ from cnn_train.data.image_set import ImageSet
 from cnn_train.device import Device
 from cnn_train.errors import CheckpointError, UsageError
 from cnn_train.fit import fit
+from cnn_train.inference.trained_model import (
+    TrainedModel,
+    load_trained_model,
+    restore_trained_model,
+)
 from cnn_train.session import Session
-from cnn_train.trained_model import TrainedModel, load_trained_model, restore_trained_model
 
 NUM_IMAGES = 100
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_train.test_time_augmentation import ViewsName, scores_over_views
+from cnn_train.inference.views import ViewsName, scores_over_views
 
 PIXELS = 6
 

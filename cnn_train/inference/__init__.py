@@ -1,0 +1,1 @@
+"""A trained model at work: from a checkpoint and image files to scores and classes."""
