@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ...figures.difference_errors import ErrorNotes
-    from ...lecture.differentiation import Differentiation, Method
-    from ...lecture.formula_kinks import Kink
-    from ...lecture.graph import Graph
-    from ...lecture.numerical import StepError
+    from ...lecture.formulas.differentiation import Differentiation, Method
+    from ...lecture.formulas.graph import Graph
+    from ...lecture.formulas.kinks import Kink
+    from ...lecture.formulas.numerical import StepError
 
 CHART_WIDTH = 44
 CHART_EXPONENTS = (-16, 0)
@@ -38,7 +38,7 @@ def diff(
     """Differentiate by hand, by formula, by differences and automatically, side by side."""
     from dataclasses import asdict
 
-    from ...lecture.differentiation import differentiate_every_way
+    from ...lecture.formulas.differentiation import differentiate_every_way
     from ..console import print_json
     from .page import check_picture, check_step, read_function, require_one
 
@@ -84,7 +84,7 @@ def _show(found: "Differentiation", graph: "Graph") -> None:
 
 
 def _explain_kinks(kinks: "Sequence[Kink]") -> None:
-    from ...lecture.formula_kinks import CHOICE, describe_kinks
+    from ...lecture.formulas.kinks import CHOICE, describe_kinks
     from .page import show_heading, show_text
 
     show_text()

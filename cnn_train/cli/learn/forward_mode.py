@@ -8,8 +8,8 @@ from ..options import JsonOption
 from .page import AtOption, ExprsOption, PictureOption
 
 if TYPE_CHECKING:
-    from ...lecture.forward_mode import ForwardPass
-    from ...lecture.graph import Graph
+    from ...lecture.formulas.forward_mode import ForwardPass
+    from ...lecture.formulas.graph import Graph
 
 
 def forward_mode(
@@ -21,9 +21,9 @@ def forward_mode(
     """Trace forward-mode automatic differentiation, step by step."""
     from dataclasses import asdict
 
-    from ...lecture.formula_kinks import kinks_of_outputs
-    from ...lecture.forward_mode import forward_jacobian, forward_passes, trace_forward
-    from ...lecture.mode_costs import compare_modes
+    from ...lecture.formulas.forward_mode import forward_jacobian, forward_passes, trace_forward
+    from ...lecture.formulas.kinks import kinks_of_outputs
+    from ...lecture.formulas.mode_costs import compare_modes
     from ..console import print_json
     from .graph import show_kinks
     from .page import check_picture, costs_table, point_json, read_function, show_table, show_text
@@ -70,7 +70,7 @@ def _show(
 
 
 def _show_pass(graph: "Graph", passes: "Sequence[ForwardPass]", i: int) -> None:
-    from ...lecture.forward_mode import dotted, trace_forward
+    from ...lecture.formulas.forward_mode import dotted, trace_forward
     from .page import digits, make_table, show_heading, show_table, show_text
 
     name, one = graph.input_names[i], passes[i]
@@ -96,7 +96,7 @@ def _save(
     has_kink: bool,
 ) -> None:
     """Draw the graph with every node's value and its slopes, one along each input."""
-    from ...lecture.forward_mode import dotted
+    from ...lecture.formulas.forward_mode import dotted
     from .graph import save_graph
     from .page import digits
 

@@ -8,8 +8,8 @@ from ..options import JsonOption
 from .page import AtOption, ExprsOption, PictureOption
 
 if TYPE_CHECKING:
-    from ...lecture.formula_kinks import Kink
-    from ...lecture.graph import Graph
+    from ...lecture.formulas.graph import Graph
+    from ...lecture.formulas.kinks import Kink
 
 
 def graph(
@@ -19,7 +19,7 @@ def graph(
     out: PictureOption = None,
 ) -> None:
     """Show the computational graph of a formula, node by node."""
-    from ...lecture.expression import parse_expressions, parse_point
+    from ...lecture.formulas.expression import parse_expressions, parse_point
     from ..console import print_json
     from .page import SLIDE_TEXT, check_picture, digits, show_function
 
@@ -74,7 +74,7 @@ def _output_names(built: "Graph", position: int) -> list[str]:
 
 def show_kinks(found: "Sequence[Sequence[Kink]]") -> None:
     """Say of every output with a kink that its slopes are a choice; ``found``: those of each."""
-    from ...lecture.formula_kinks import CHOICE, describe_kinks
+    from ...lecture.formulas.kinks import CHOICE, describe_kinks
     from .page import show_heading, show_text
 
     if not any(found):

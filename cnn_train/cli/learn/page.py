@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ...lecture.graph import Graph
+    from ...lecture.formulas.graph import Graph
 
 SLIDE_TEXT, SLIDE_POINT = "x1*x2+sin(x1)", "2,3"
 EXPR_HELP = "A formula in + - * / ** sin cos tan exp log sqrt tanh relu max. Default: the slide's."
@@ -35,7 +35,7 @@ def read_function(
 ) -> tuple[list[str], "Graph", list[float]]:
     """Return the formulas, their graph and the point; without formulas, the slide's."""
     from ...errors import UsageError
-    from ...lecture.expression import parse_expressions, parse_point
+    from ...lecture.formulas.expression import parse_expressions, parse_point
 
     graph = parse_expressions(texts or [SLIDE_TEXT])
     if at is None and texts:

@@ -7,8 +7,8 @@ from ..options import JsonOption
 from .page import AtOption, ExprsOption, PictureOption
 
 if TYPE_CHECKING:
-    from ...lecture.graph import Graph
-    from ...lecture.reverse_mode import ReversePass
+    from ...lecture.formulas.graph import Graph
+    from ...lecture.formulas.reverse_mode import ReversePass
 
 
 def reverse_mode(
@@ -20,9 +20,9 @@ def reverse_mode(
     """Trace reverse-mode automatic differentiation (backpropagation), step by step."""
     from dataclasses import asdict
 
-    from ...lecture.formula_kinks import kinks_of_outputs
-    from ...lecture.mode_costs import compare_modes
-    from ...lecture.reverse_mode import reverse_passes
+    from ...lecture.formulas.kinks import kinks_of_outputs
+    from ...lecture.formulas.mode_costs import compare_modes
+    from ...lecture.formulas.reverse_mode import reverse_passes
     from ..console import print_json
     from .graph import show_kinks
     from .page import check_picture, costs_table, point_json, read_function, show_table, show_text
@@ -56,7 +56,7 @@ def _describe_tape(graph: "Graph", values: Sequence[float]) -> list[dict[str, An
 
 
 def _describe_pass(graph: "Graph", one: "ReversePass") -> dict[str, Any]:
-    from ...lecture.reverse_mode import chain_rule
+    from ...lecture.formulas.reverse_mode import chain_rule
 
     steps = [
         {
@@ -93,7 +93,7 @@ def _show_tape(
 
 
 def _show_pass(graph: "Graph", passes: "Sequence[ReversePass]", i: int) -> None:
-    from ...lecture.reverse_mode import barred, chain_rule
+    from ...lecture.formulas.reverse_mode import barred, chain_rule
     from .page import digits, make_table, show_heading, show_table, show_text
 
     one = passes[i]
@@ -112,7 +112,7 @@ def _show_pass(graph: "Graph", passes: "Sequence[ReversePass]", i: int) -> None:
 
 def _show_gradient(graph: "Graph", one: "ReversePass", f: str) -> None:
     """Print each slope, and of which paths it is the sum."""
-    from ...lecture.reverse_mode import paths_into
+    from ...lecture.formulas.reverse_mode import paths_into
     from .page import digits, show_heading
 
     for position, (name, slope) in enumerate(zip(graph.input_names, one.gradient, strict=True)):
@@ -144,7 +144,7 @@ def _save(
 
 def _write_adjoints(graph: "Graph", passes: "Sequence[ReversePass]", i: int) -> list[str]:
     """Write a node's adjoint, or of several outputs one for each, with the output's name."""
-    from ...lecture.reverse_mode import barred
+    from ...lecture.formulas.reverse_mode import barred
     from .page import digits
 
     name, found = barred(graph.label(i)), [one.adjoints.get(i, 0.0) for one in passes]

@@ -11,7 +11,7 @@ from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, Se
 from .page import AtOption, ExprOption, PictureOption
 
 if TYPE_CHECKING:
-    from ...lecture.formula_kinks import Kink
+    from ...lecture.formulas.kinks import Kink
     from ...lecture.slope import SlopeRule, Slopes
     from ...session import Session
 
@@ -73,9 +73,9 @@ def _along_formula(
     """Measure a formula's slopes; its gradient comes from reverse mode."""
     import torch
 
-    from ...lecture.formula_kinks import describe_kinks, kinks_at
-    from ...lecture.numerical import beside
-    from ...lecture.reverse_mode import reverse_jacobian
+    from ...lecture.formulas.kinks import describe_kinks, kinks_at
+    from ...lecture.formulas.numerical import beside
+    from ...lecture.formulas.reverse_mode import reverse_jacobian
     from ...lecture.slope import numeric_slope, one_sided_slope
     from .page import function_name, read_function, require_one, write_point
 
@@ -150,7 +150,7 @@ def _show(what: str, slopes: "Slopes", kinks: "Sequence[Kink]") -> None:
 
 def _conclusion(slopes: "Slopes", kinks: "Sequence[Kink]") -> str:
     """Say what the table shows, and no more than that."""
-    from ...lecture.formula_kinks import describe_kinks
+    from ...lecture.formulas.kinks import describe_kinks
 
     difference = f"{slopes.largest_difference:.1e} of ‖∇f‖"
     if kinks:

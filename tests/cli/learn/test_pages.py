@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cnn_train.cli import console
-from cnn_train.lecture import differentiation
+from cnn_train.lecture.formulas import differentiation
 
 Run = Callable[..., Any]
 FORMULA_PAGES = ("diff", "graph", "forward-mode", "reverse-mode", "slope")

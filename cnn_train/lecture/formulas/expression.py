@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from typing import NoReturn
 
-from ..errors import UsageError
+from ...errors import UsageError
 from .elementary import FUNCTIONS
 from .graph import Graph
 

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from cnn_train.errors import UsageError
-from cnn_train.lecture.expression import (
+from cnn_train.lecture.formulas.expression import (
     DEEPEST,
     MOST_CHARACTERS,
     parse_expressions,

@@ -15,9 +15,9 @@ from statistics import median
 
 from .elementary import DomainError
 from .expression import parse_expressions
-from .formula_kinks import Kink, kinks_at
 from .forward_mode import forward_jacobian, forward_passes
 from .graph import Graph
+from .kinks import Kink, kinks_at
 from .numerical import (
     ErrorReasons,
     Rule,

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..errors import UsageError
+from ...errors import UsageError
 
 ANOTHER_POINT = "; choose another --at"
 

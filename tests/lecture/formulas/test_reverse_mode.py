@@ -1,7 +1,7 @@
 import math
 
-from cnn_train.lecture.expression import parse_expressions
-from cnn_train.lecture.reverse_mode import chain_rule, paths_into, reverse_passes
+from cnn_train.lecture.formulas.expression import parse_expressions
+from cnn_train.lecture.formulas.reverse_mode import chain_rule, paths_into, reverse_passes
 
 
 def test_the_slides_trace_step_by_step() -> None:

@@ -1,15 +1,15 @@
 import pytest
 
-from cnn_train.lecture import differentiation
-from cnn_train.lecture.differentiation import (
+from cnn_train.lecture.formulas import differentiation
+from cnn_train.lecture.formulas.differentiation import (
     Differentiation,
     differentiate_every_way,
     is_slide_function,
     slide_function,
     slide_gradient,
 )
-from cnn_train.lecture.elementary import DomainError
-from cnn_train.lecture.expression import parse_expressions
+from cnn_train.lecture.formulas.elementary import DomainError
+from cnn_train.lecture.formulas.expression import parse_expressions
 
 
 @pytest.fixture(autouse=True)

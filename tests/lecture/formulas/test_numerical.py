@@ -3,8 +3,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from cnn_train.lecture.expression import parse_expressions
-from cnn_train.lecture.numerical import (
+from cnn_train.lecture.formulas.expression import parse_expressions
+from cnn_train.lecture.formulas.numerical import (
     centred_differences,
     errors_against_step,
     forward_differences,

@@ -1,10 +1,10 @@
 import pytest
 
-from cnn_train.lecture.elementary import DomainError
-from cnn_train.lecture.expression import parse_expressions
-from cnn_train.lecture.forward_mode import forward_jacobian
-from cnn_train.lecture.graph import Graph
-from cnn_train.lecture.reverse_mode import reverse_jacobian
+from cnn_train.lecture.formulas.elementary import DomainError
+from cnn_train.lecture.formulas.expression import parse_expressions
+from cnn_train.lecture.formulas.forward_mode import forward_jacobian
+from cnn_train.lecture.formulas.graph import Graph
+from cnn_train.lecture.formulas.reverse_mode import reverse_jacobian
 
 
 def steps(graph: Graph) -> list[str]:

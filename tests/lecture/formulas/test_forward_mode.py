@@ -1,7 +1,7 @@
 import math
 
-from cnn_train.lecture.expression import parse_expressions
-from cnn_train.lecture.forward_mode import forward_passes, push_forward, trace_forward
+from cnn_train.lecture.formulas.expression import parse_expressions
+from cnn_train.lecture.formulas.forward_mode import forward_passes, push_forward, trace_forward
 
 
 def test_the_slides_trace_step_by_step() -> None:

@@ -2,9 +2,9 @@ import math
 
 import pytest
 
-from cnn_train.lecture.expression import parse_expressions
-from cnn_train.lecture.reverse_mode import reverse_jacobian
-from cnn_train.lecture.symbolic import differentiate
+from cnn_train.lecture.formulas.expression import parse_expressions
+from cnn_train.lecture.formulas.reverse_mode import reverse_jacobian
+from cnn_train.lecture.formulas.symbolic import differentiate
 
 POINT = [0.7, 1.9]
 

@@ -8,12 +8,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cnn_train.lecture.elementary import ELEMENTARY, FUNCTIONS, DomainError
-from cnn_train.lecture.expression import parse_expressions
-from cnn_train.lecture.forward_mode import forward_jacobian, push_forward
-from cnn_train.lecture.graph import Graph
-from cnn_train.lecture.reverse_mode import pull_back, reverse_jacobian
-from cnn_train.lecture.symbolic import differentiate
+from cnn_train.lecture.formulas.elementary import ELEMENTARY, FUNCTIONS, DomainError
+from cnn_train.lecture.formulas.expression import parse_expressions
+from cnn_train.lecture.formulas.forward_mode import forward_jacobian, push_forward
+from cnn_train.lecture.formulas.graph import Graph
+from cnn_train.lecture.formulas.reverse_mode import pull_back, reverse_jacobian
+from cnn_train.lecture.formulas.symbolic import differentiate
 
 # torch.func.jvp loads rules that torch itself still scripts with its own deprecated compiler.
 pytestmark = [

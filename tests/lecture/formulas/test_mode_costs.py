@@ -1,5 +1,5 @@
-from cnn_train.lecture.expression import parse_expressions
-from cnn_train.lecture.mode_costs import compare_modes, count_costs
+from cnn_train.lecture.formulas.expression import parse_expressions
+from cnn_train.lecture.formulas.mode_costs import compare_modes, count_costs
 
 
 def test_the_slides_function_costs_two_passes_forward_and_one_back() -> None:

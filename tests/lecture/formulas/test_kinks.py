@@ -1,7 +1,7 @@
 import pytest
 
-from cnn_train.lecture.expression import parse_expressions
-from cnn_train.lecture.formula_kinks import Kink, describe_kinks, kinks_at
+from cnn_train.lecture.formulas.expression import parse_expressions
+from cnn_train.lecture.formulas.kinks import Kink, describe_kinks, kinks_at
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Formulas as graphs, and every way to their slopes."""
