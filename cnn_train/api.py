@@ -16,11 +16,11 @@ from torch import Tensor
 from .config.loading import validate_settings
 from .data.image_set import ImageSet
 from .data.splits import stratified_split
-from .device import resolve_device
 from .errors import ConfigError, DataError
 from .experiment import ExperimentConfig
 from .fit import fit
 from .inference.trained_model import TrainedModel, load_trained_model, restore_trained_model
+from .machine.device import resolve_device
 from .saving import best_epoch
 from .session import build_session
 

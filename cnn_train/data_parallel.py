@@ -13,9 +13,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from .data.batches import Batch, Slice
 from .data.image_set import ImageSet
-from .device import Device, resolve_device
-from .distributed import World
 from .errors import ConfigError, DataError, UsageError
+from .machine.device import Device, resolve_device
+from .machine.processes import World
 from .models.synchronized_batch_norm import synchronize_batch_norm
 from .random_streams import seed_global_generators
 

@@ -10,11 +10,11 @@ from .data.catalogue import DATASETS
 from .data.cifar10.dataset import CIFAR10Config
 from .data.dataset import DatasetConfig
 from .data.progressive_size import ProgressiveSizeConfig
-from .device import PrecisionName
 from .losses import LOSSES
 from .losses.cross_entropy import CrossEntropyConfig
 from .losses.loss import LossConfig
 from .losses.regularization import REGULARIZATIONS, L2Config, RegularizationConfig
+from .machine.device import PrecisionName
 from .models import ARCHITECTURES
 from .models.architecture import ArchitectureConfig
 from .models.resnet_cifar import CifarResNetConfig

@@ -3,11 +3,11 @@
 import time
 from typing import Any
 
-from .atomic_file import remove_leftovers
 from .divergence import NotFiniteError
 from .errors import DivergedError
 from .figures.learning_curves import draw_learning_curves
 from .figures.saving import save_figure
+from .machine.atomic_file import remove_leftovers
 from .run_checkpoints import require_room, save_state
 from .run_directory import RunDirectory
 from .save_times import SaveClock

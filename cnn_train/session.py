@@ -1,6 +1,5 @@
 """The one place where a config becomes parts that work together, fresh or resumed."""
 
-import platform
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
@@ -21,20 +20,20 @@ from .data.checks import check_augmentation, check_images
 from .data.image_set import ImageSet
 from .data.normalization import Normalization
 from .data_parallel import check_parts, spread, with_own_dropout
-from .device import Device, Precision, processor_name, resolve_precision, with_autocast
-from .distributed import ALONE, World
 from .divergence import UpdateGuard
 from .engine import Forward, measure, train_epoch
 from .experiment import ExperimentConfig
 from .image_layers import fit_image_layers
 from .losses.loss import LossFn
 from .losses.regularization import Penalty
+from .machine.device import Device, Precision, resolve_precision, with_autocast
+from .machine.environment import describe_environment
+from .machine.processes import ALONE, World
 from .metrics import Tally
 from .optim.averaging import WeightAverage
 from .optim.schedules import Schedule
 from .progressive_training import side_by_epoch
 from .random_streams import generator_states, seed_global_generators, seeded
-from .version import __version__
 
 
 @dataclass
@@ -233,17 +232,3 @@ def on_device(images: ImageSet, device: Device) -> ImageSet:
 def contiguous_state(model: nn.Module) -> dict[str, torch.Tensor]:
     """Return the state dict in plain memory order, on the CPU: what every reader can load."""
     return {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
-
-
-def describe_environment(device: Device, world: World = ALONE) -> dict[str, str]:
-    """Name the versions and the hardware that a result depends on."""
-    return {
-        "cnn_train": __version__,
-        "torch": str(torch.__version__),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "device": str(device.torch_device),
-        "processor": processor_name(device),
-        "threads": str(torch.get_num_threads()),
-        "processes": str(world.size),
-    }

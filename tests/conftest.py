@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # the fixtures import what they need: many tests need no torc
     from torture_campaign.children import Child, ForkServer
 
     from cnn_train.data.image_set import ImageSet
-    from cnn_train.device import Device
     from cnn_train.experiment import ExperimentConfig
+    from cnn_train.machine.device import Device
     from cnn_train.session import Session
 
 # The same examples in each run; --hypothesis-profile default draws new ones.
@@ -58,7 +58,7 @@ def is_loopback(host: str) -> bool:
 def cpu() -> "Device":
     import torch
 
-    from cnn_train.device import Device
+    from cnn_train.machine.device import Device
 
     return Device(torch.device("cpu"), "as requested")
 

@@ -13,10 +13,10 @@ from cnn_train.checkpoints.checkpoint import load_checkpoint
 from cnn_train.data.batches import plan_epoch
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data_parallel import backend_of, check_parts, device_of, spread
-from cnn_train.distributed import ALONE, World
 from cnn_train.errors import ConfigError, InterruptedRun, UsageError
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.fit import fit
+from cnn_train.machine.processes import ALONE, World
 from cnn_train.models.synchronized_batch_norm import synchronize_batch_norm
 from cnn_train.resuming import resume_session
 from cnn_train.run_directory import RunDirectory

@@ -5,7 +5,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from ..device import Device, Precision, with_autocast
+from ..machine.device import Device, Precision, with_autocast
 from .small_maps import Forward, with_fast_small_maps
 
 MOST_SHAPES = 64

@@ -17,8 +17,8 @@ import torch
 from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor
 
-from ..atomic_file import write_atomically
 from ..errors import CheckpointError, is_out_of_memory
+from ..machine.atomic_file import write_atomically
 from .foreign import advise, read_content
 from .migration import FORMAT_VERSION, migrate
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from ..atomic_file import write_atomically
+from ..machine.atomic_file import write_atomically
 from ..version import __version__
 from .checkpoint import Checkpoint
 

@@ -6,8 +6,8 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
-from ..device import require_float64
 from ..errors import UsageError, name_some, refusals_explained
+from ..machine.device import require_float64
 from ..random_streams import derive_seed, make_generator
 from ..session import Session
 from .slopes import TOLERANCE, Objective, TensorCheck, check_gradient

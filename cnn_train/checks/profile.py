@@ -14,13 +14,13 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 
 from ..acceleration.allocator import kept_memory
-from ..device import processor_name
 from ..divergence import NotFiniteError
 from ..errors import DivergedError
+from ..machine.device import processor_name
+from ..machine.stopwatch import now
 from ..metrics import Tally
 from ..models.flops import StepFlops, count_flops
 from ..session import Session
-from ..stopwatch import now
 from .operators import GROUP_NAMES, OperatorTime, measure_operators
 
 P = ParamSpec("P")

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from ..data.batches import Batch
-from ..device import with_autocast
 from ..divergence import NotFiniteError, UpdateGuard
 from ..engine import Forward, train_epoch
 from ..errors import refusals_explained
 from ..losses.loss import LossConfig, LossFn, Reduction
 from ..losses.regularization import NoRegularizationConfig, RegularizationConfig
+from ..machine.device import with_autocast
 from ..metrics import Tally
 from ..optim.adamw import AdamWConfig
 from ..optim.schedules import Schedule

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ..distributed import require_one_process
 from ..errors import OUT_OF_MEMORY, CnnTrainError, ResourceError, describe_shortage
+from ..machine.processes import require_one_process
 from ..version import __version__
 from . import checkpoint, config, data, learn, models
 from .console import error, stdout

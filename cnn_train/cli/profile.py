@@ -31,7 +31,7 @@ def profile(
     # Without it, torch's profiler narrates its start and its end on stderr.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     from ..checks.profile import profile_step
-    from ..memory_shortage import memory_explained
+    from ..machine.memory_shortage import memory_explained
     from .console import print_json
     from .untrained_session import build_untrained_session
 

@@ -13,8 +13,8 @@ def build_untrained_session(
     """Build it from a config file and overrides, and warn as ``fit`` does; nothing is written."""
     from ..config.loading import load_experiment
     from ..data.splits import load_training_splits
-    from ..device import resolve_device
     from ..experiment import ExperimentConfig
+    from ..machine.device import resolve_device
     from ..session import build_session
     from .console import warn
     from .data_access import make_data_access

@@ -13,8 +13,8 @@ from pydantic import Field
 from torch import Tensor
 
 from ..config.base import Config
-from ..device import copy_to
-from ..distributed import Part
+from ..machine.device import copy_to
+from ..machine.processes import Part
 
 Flip = Literal["none", "random", "alternating"]
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..device import copy_to
-from ..distributed import ALONE, World
+from ..machine.device import copy_to
+from ..machine.processes import ALONE, World
 from ..random_streams import derive_seed, make_generator
 from .augment import AugmentConfig
 from .image_set import ImageSet

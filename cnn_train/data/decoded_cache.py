@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from ..atomic_file import write_atomically
 from ..errors import DataError, ResourceError, name_some
+from ..machine.atomic_file import write_atomically
 from .dataset import DataAccess
 from .image_set import ImageSet
 

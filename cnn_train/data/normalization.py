@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..device import copy_to
+from ..machine.device import copy_to
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..data.splits import load_training_splits
 from ..errors import CheckpointError, DataError
 from ..inference.trained_model import TrainedModel
 from ..inference.views import ViewsName
-from ..memory_shortage import memory_explained
+from ..machine.memory_shortage import memory_explained
 from ..score_statistics import (
     Calibration,
     ClassStatistics,

@@ -9,7 +9,6 @@ from typing import Any
 
 from torch import Tensor
 
-from ..atomic_file import write_atomically
 from ..data.challenges import CHALLENGES
 from ..errors import UsageError
 from ..figures.calibration import draw_calibration, draw_margins
@@ -17,6 +16,7 @@ from ..figures.confusion import draw_confusion
 from ..figures.mistakes import Mistake, draw_mistakes
 from ..figures.saving import is_figure_path, save_figure
 from ..figures.slices import ClassPoint, Curve, ExampleRow, draw_examples, draw_slices
+from ..machine.atomic_file import write_atomically
 from ..score_statistics import true_class_margins
 from .evaluate import Evaluation
 from .slices import SliceReport, change_chunk

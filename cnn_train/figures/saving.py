@@ -7,8 +7,8 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from ..atomic_file import write_atomically
 from ..errors import UsageError
+from ..machine.atomic_file import write_atomically
 
 DOTS_PER_INCH = 150
 

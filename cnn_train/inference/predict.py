@@ -18,12 +18,12 @@ from torch import Tensor
 
 from ..data.batches import evaluation_batch_size
 from ..data.dataset import Progress, silent
-from ..data.folder.decoding import count_workers
 from ..data.images.files import load_image, resize_and_crop
 from ..data.images.paths import UnusableImage, find_images
 from ..data.images.quiet_pillow import quiet_pillow
 from ..errors import DataError, ResourceError, in_one_line
-from ..memory_shortage import memory_explained
+from ..machine.cores import count_workers
+from ..machine.memory_shortage import memory_explained
 from ..score_statistics import rank_classes
 from .trained_model import TrainedModel
 

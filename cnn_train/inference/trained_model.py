@@ -15,7 +15,9 @@ from ..checkpoints.checkpoint import Checkpoint, load_checkpoint
 from ..checkpoints.inspection import checkpoint_config
 from ..data.batches import evaluation_batch_size
 from ..data.normalization import Normalization
-from ..device import (
+from ..errors import CheckpointError, ConfigError, DataError
+from ..experiment import ExperimentConfig
+from ..machine.device import (
     Device,
     Precision,
     PrecisionName,
@@ -23,8 +25,6 @@ from ..device import (
     resolve_precision,
     with_autocast,
 )
-from ..errors import CheckpointError, ConfigError, DataError
-from ..experiment import ExperimentConfig
 from .views import ViewsName, scores_over_views
 
 

@@ -11,7 +11,7 @@ Shape letters: P parameters.
 import torch
 from torch import Tensor
 
-from ..device import require_float64
+from ..machine.device import require_float64
 from ..random_streams import seed_global_generators
 from ..session import Session
 

@@ -23,9 +23,9 @@ from typing import Any
 import torch
 
 from ..checks.profile import divergence_explained, time_phases
-from ..device import with_autocast
 from ..divergence import NotFiniteError
 from ..errors import DivergedError, refusals_explained
+from ..machine.device import with_autocast
 from ..metrics import Tally
 from ..session import Session
 from .layer_sizes import LayerSizes, WatchedLayer, norm, watched_layers

@@ -17,12 +17,12 @@ from ..data.batches import plan_epoch
 from ..data.image_set import ImageSet
 from ..data.progressive_size import ProgressiveSizeConfig
 from ..errors import UsageError, refusals_explained
+from ..machine.stopwatch import now
 from ..optim.optimizer import OptimizerConfig
 from ..optim.schedules import ConstantConfig
 from ..optim.sgd import GDConfig, SGDConfig
 from ..random_streams import make_generator, seed_global_generators
 from ..session import Session, build_session
-from ..stopwatch import now
 
 MOST_POINTS = 24
 LEAST_UPDATES = 2

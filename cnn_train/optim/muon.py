@@ -14,8 +14,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..device import multiplies_bfloat16
 from ..errors import ConfigError
+from ..machine.device import multiplies_bfloat16
 from .learning_rates import MOST_LR, parameter_groups
 from .optimizer import OptimizerConfig, UpdateRule
 

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from cnn_train.cli.console import stderr, stdout
-from cnn_train.device import resolve_device
 from cnn_train.figures.saving import check_figure_path
-from cnn_train.session import describe_environment
+from cnn_train.machine.device import resolve_device
+from cnn_train.machine.environment import describe_environment
 
 from .bench import Bench
 from .ceiling import ceiling_rows

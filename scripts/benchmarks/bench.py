@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from cnn_train.device import Device, Precision
+from cnn_train.machine.device import Device, Precision
 
 from .ceiling import Ceiling, measure_ceiling
 

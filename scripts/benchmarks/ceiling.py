@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
-from cnn_train.device import Device
-from cnn_train.stopwatch import now
+from cnn_train.machine.device import Device
+from cnn_train.machine.stopwatch import now
 
 from .measuring import Spread, take_turns, times_to_fill
 from .rows import Row

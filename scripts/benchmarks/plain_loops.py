@@ -16,7 +16,7 @@ from cnn_train.acceleration.allocator import give_back_freed_memory
 from cnn_train.data.batches import Batch
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
-from cnn_train.stopwatch import now
+from cnn_train.machine.stopwatch import now
 
 NUM_WORKERS = 2
 WEIGHT_DECAY = 5e-4

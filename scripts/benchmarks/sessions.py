@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from cnn_train.acceleration.forward import training_forward
 from cnn_train.data.image_set import ImageSet
-from cnn_train.device import Device
 from cnn_train.experiment import ExperimentConfig
+from cnn_train.machine.device import Device
 from cnn_train.random_streams import seeded
 from cnn_train.session import Session, build_session
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 
 from cnn_train.checkpoints.checkpoint import save_checkpoint
-from cnn_train.device import with_autocast
 from cnn_train.inference.predict import predict_files
 from cnn_train.inference.trained_model import TrainedModel, load_trained_model
-from cnn_train.stopwatch import now
+from cnn_train.machine.device import with_autocast
+from cnn_train.machine.stopwatch import now
 
 from .bench import Bench
 from .decode import decode_plainly

@@ -14,8 +14,8 @@ from part_program import run_program
 from rich.markup import escape
 
 from cnn_train.cli.console import stderr
-from cnn_train.device import resolve_device
 from cnn_train.errors import DataError, UsageError
+from cnn_train.machine.device import resolve_device
 
 from .campaign import interrupt_on_term, run_steps
 from .kit import REPOSITORY, Kit

@@ -19,7 +19,7 @@ from benchmarks.sessions import start_session
 from torch import Tensor
 
 from cnn_train.data.image_set import ImageSet
-from cnn_train.device import Device, PrecisionName, resolve_device
+from cnn_train.machine.device import Device, PrecisionName, resolve_device
 from cnn_train.models import ARCHITECTURES
 
 from .attempt import attempt

@@ -9,8 +9,8 @@ from benchmarks.ceiling import ceiling_rows
 from benchmarks.measuring import Spread
 from benchmarks.rows import Row
 
-from cnn_train.device import resolve_device, resolve_precision
-from cnn_train.session import describe_environment
+from cnn_train.machine.device import resolve_device, resolve_precision
+from cnn_train.machine.environment import describe_environment
 
 from .kit import Kit
 

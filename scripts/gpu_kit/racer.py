@@ -15,7 +15,7 @@ def get_ready(kit: Kit, name: str) -> Callable[[int], dict[str, float]]:
 
         stem, *more = name.split(", ")
         return OurRun(kit, stem, *more)
-    from cnn_train.device import resolve_device
+    from cnn_train.machine.device import resolve_device
 
     from .peers import PeerRun, find_script
 

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.measuring import Spread
 from benchmarks.rows import Row, render_markdown
 
-from cnn_train.atomic_file import write_atomically
+from cnn_train.machine.atomic_file import write_atomically
 
 JSON, PAGE = "gpu.json", "gpu.md"
 

@@ -13,10 +13,10 @@ from torch.utils._pytree import keystr, tree_flatten_with_path
 
 from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cnn_train.data.image_set import ImageSet
-from cnn_train.device import resolve_device
 from cnn_train.errors import InterruptedRun
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.fit import fit
+from cnn_train.machine.device import resolve_device
 from cnn_train.random_streams import make_deterministic
 from cnn_train.resuming import resume_session
 from cnn_train.session import build_session

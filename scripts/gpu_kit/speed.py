@@ -18,12 +18,12 @@ from benchmarks.train import Speed, sample_speeds, speed_of
 from torch.profiler import ProfilerActivity, profile
 
 from cnn_train.data.image_set import ImageSet
-from cnn_train.device import Device, resolve_device
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.losses.regularization import L2Config
+from cnn_train.machine.device import Device, resolve_device
+from cnn_train.machine.stopwatch import now
 from cnn_train.models.flops import count_flops
 from cnn_train.session import Session, build_session
-from cnn_train.stopwatch import now
 
 from .attempt import attempt
 from .kit import Kit

@@ -13,9 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from cnn_train.cli.console import notice, stderr, stdout
-from cnn_train.device import resolve_device
 from cnn_train.errors import UsageError
-from cnn_train.session import describe_environment
+from cnn_train.machine.device import resolve_device
+from cnn_train.machine.environment import describe_environment
 
 from .bad_inputs import bad_input_rows
 from .campaign import Campaign

@@ -136,8 +136,8 @@ def _start(config: Path, data: str, directory: Path) -> tuple[Any, float]:
     from cnn_train.config.loading import load_experiment
     from cnn_train.data.dataset import DataAccess
     from cnn_train.data.splits import load_training_splits
-    from cnn_train.device import resolve_device
     from cnn_train.experiment import ExperimentConfig
+    from cnn_train.machine.device import resolve_device
     from cnn_train.session import build_session
 
     overrides = [f"data={data}", f"checkpoint.every_steps={SAVE_EVERY}"]

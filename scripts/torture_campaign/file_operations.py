@@ -141,7 +141,7 @@ def fail_operations(
     code: the errno's name. pauses: seconds between tries of a full disk, instead of the real ones.
     Stays in force until the process ends.
     """
-    from cnn_train import atomic_file
+    from cnn_train.machine import atomic_file
 
     seen = 0
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from cnn_train.atomic_file import remove_leftovers
 from cnn_train.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from cnn_train.machine.atomic_file import remove_leftovers
 from cnn_train.run_checkpoints import load_newest, save_state
 from cnn_train.run_directory import RunDirectory
 

@@ -6,8 +6,8 @@ from benchmarks.bench import Bench
 from benchmarks.speedrun import VIEWS, OtherCommand, OtherCommandError, Speedrun, speedrun_rows
 
 from cnn_train.data.image_set import ImageSet
-from cnn_train.device import Device
 from cnn_train.experiment import ExperimentConfig
+from cnn_train.machine.device import Device
 from cnn_train.session import Session
 
 

@@ -16,8 +16,8 @@ from cnn_train.checks.profile import (
     time_phases,
 )
 from cnn_train.data.image_set import ImageSet
-from cnn_train.device import Device
 from cnn_train.experiment import ExperimentConfig
+from cnn_train.machine.device import Device
 from cnn_train.session import Session, build_session
 
 SLEEP_SECONDS = 0.1  # longer than any phase of a tiny step on a busy machine

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from cnn_train.data.image_set import ImageSet
-from cnn_train.device import Device
 from cnn_train.evaluation.class_spread import FeatureMoments, measure_spread
 from cnn_train.inference.trained_model import TrainedModel, restore_trained_model
+from cnn_train.machine.device import Device
 from cnn_train.session import Session
 
 

@@ -11,11 +11,11 @@ from torch.nn import functional as F
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
-from cnn_train.device import Device, Precision
 from cnn_train.errors import CheckpointError, DataError, UsageError
 from cnn_train.evaluation.evaluate import evaluate, load_split
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.inference.trained_model import TrainedModel
+from cnn_train.machine.device import Device, Precision
 
 SHAPES = {"name": "shapes", "num_train": 100, "num_test": 30, "image_size": 16}
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from cnn_train.data.image_set import ImageSet
-from cnn_train.device import Device
 from cnn_train.errors import UsageError
 from cnn_train.evaluation.evaluate import Evaluation, evaluate
 from cnn_train.evaluation.report import find_mistakes, list_examples, save_report, save_slices
 from cnn_train.evaluation.slices import NewTest, Slice, SliceReport, change_chunk
 from cnn_train.losses import LOSSES
+from cnn_train.machine.device import Device
 
 CLASSES = ("cat", "dog", "frog")
 

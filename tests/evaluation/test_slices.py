@@ -13,13 +13,13 @@ from cnn_train.data.cifar10.harder_tests import find_harder_tests
 from cnn_train.data.cifar10.releases import CLASS_NAMES
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
-from cnn_train.device import Device
 from cnn_train.errors import UsageError
 from cnn_train.evaluation import slices as challenge_slices
 from cnn_train.evaluation.evaluate import evaluate
 from cnn_train.evaluation.slices import change_chunk, evaluate_slices, parse_severities
 from cnn_train.fit import fit
 from cnn_train.inference.trained_model import TrainedModel, restore_trained_model
+from cnn_train.machine.device import Device
 from cnn_train.run_directory import RunDirectory
 from cnn_train.session import Session, build_session
 

@@ -22,9 +22,9 @@ from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.cli.main import main
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.images.files import load_image, resize_and_crop
-from cnn_train.device import resolve_device
 from cnn_train.errors import DataError
 from cnn_train.experiment import ExperimentConfig
+from cnn_train.machine.device import resolve_device
 from cnn_train.session import build_session
 
 Run = Callable[..., tuple[int, str, str]]

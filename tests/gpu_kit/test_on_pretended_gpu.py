@@ -13,7 +13,7 @@ from gpu_kit.our_run import OurRun
 from gpu_kit.speed import BareSpeed, start
 from pretended_gpu import GPU, PretendedGpu
 
-from cnn_train.device import Device, resolve_device
+from cnn_train.machine.device import Device, resolve_device
 
 pytestmark = pytest.mark.filterwarnings("ignore:CUDA is not available")  # bfloat16 stays float32
 

@@ -11,13 +11,13 @@ from torch import nn
 
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.normalization import Normalization
-from cnn_train.device import Device, Precision
 from cnn_train.errors import DataError
 from cnn_train.evaluation.evaluate import evaluate, load_split
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.inference import predict as use_case
 from cnn_train.inference.predict import predict_files
 from cnn_train.inference.trained_model import TrainedModel
+from cnn_train.machine.device import Device, Precision
 
 SHAPES = {"name": "shapes", "num_train": 20, "num_test": 20, "image_size": 16}
 

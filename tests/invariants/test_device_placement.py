@@ -26,7 +26,6 @@ from cnn_train.checks.sanity import check_sanity
 from cnn_train.cli.main import app
 from cnn_train.data.augment import Flip
 from cnn_train.data.image_set import ImageSet
-from cnn_train.device import Device, Precision, with_autocast
 from cnn_train.errors import UsageError
 from cnn_train.evaluation.evaluate import evaluate
 from cnn_train.evaluation.slices import evaluate_slices
@@ -41,6 +40,7 @@ from cnn_train.lecture.slope import measure_slopes
 from cnn_train.lecture.step import take_step
 from cnn_train.losses import LOSSES
 from cnn_train.losses.regularization import REGULARIZATIONS
+from cnn_train.machine.device import Device, Precision, with_autocast
 from cnn_train.models import ARCHITECTURES
 from cnn_train.optim import OPTIMIZERS
 from cnn_train.random_streams import make_generator

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from cnn_train.data.image_set import ImageSet
-from cnn_train.device import resolve_device
 from cnn_train.divergence import GPU_LAG
 from cnn_train.errors import DivergedError, InterruptedRun
 from cnn_train.fit import fit
+from cnn_train.machine.device import resolve_device
 from cnn_train.random_streams import make_deterministic
 from cnn_train.resuming import resume_session
 from cnn_train.session import Session, build_session

@@ -15,15 +15,11 @@ LAYERS = (
     {"errors", "version", "inference", "evaluation", "checks", "checkpoints"},
     {
         "config",
-        "device",
-        "distributed",
         "random_streams",
-        "atomic_file",
-        "stopwatch",
+        "machine",
         "checks.operators",
         "divergence",
         "checks.kinks",
-        "memory_shortage",
     },
     {"acceleration", "data", "models", "losses", "optim"},
     {

@@ -12,16 +12,16 @@ from torchvision.transforms.functional import to_pil_image
 from cnn_train.data.catalogue import DATASETS
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.splits import load_training_splits
-from cnn_train.device import resolve_device
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.fit import fit
+from cnn_train.machine.device import resolve_device
 from cnn_train.run_directory import RunDirectory
 from cnn_train.session import build_session
 
 PACKAGE = Path(__file__).parents[2] / "cnn_train"
 
 # Evaluation, and the two tools that look at files without training: `data verify`, `data show`.
-MAY_OPEN_THE_TEST_SPLIT = {"evaluate.py", "data/verify.py", "cli/data.py"}
+MAY_OPEN_THE_TEST_SPLIT = {"evaluation/evaluate.py", "data/verify.py", "cli/data.py"}
 
 
 @pytest.fixture

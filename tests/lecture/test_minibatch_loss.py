@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from cnn_train.device import Device
 from cnn_train.errors import UsageError
 from cnn_train.lecture.minibatch_loss import MinibatchLoss
 from cnn_train.lecture.slope import measure_slopes
+from cnn_train.machine.device import Device
 from cnn_train.session import Session
 
 Start = Callable[..., Session]

@@ -7,12 +7,12 @@ from PIL import Image
 from torch import nn
 
 from cnn_train.data.normalization import Normalization
-from cnn_train.device import Device, Precision
 from cnn_train.errors import DataError
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.inference.predict import predict_files
 from cnn_train.inference.trained_model import TrainedModel
 from cnn_train.lecture.pixels import inspect_image, measure_channels
+from cnn_train.machine.device import Device, Precision
 
 NORMALIZATION = Normalization((0.5, 0.25, 0.1), (0.5, 0.25, 0.2))
 

@@ -9,9 +9,9 @@ from torch import nn
 
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
-from cnn_train.device import Device, Precision
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.inference.trained_model import TrainedModel
+from cnn_train.machine.device import Device, Precision
 from cnn_train.visualize.request import Request, Subjects
 
 MakeRequest = Callable[..., Request]

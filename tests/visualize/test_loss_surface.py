@@ -11,10 +11,10 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from cnn_train.data.image_set import ImageSet
-from cnn_train.device import Precision
 from cnn_train.errors import CheckpointError, DataError
 from cnn_train.evaluation.evaluate import evaluate
 from cnn_train.experiment import ExperimentConfig
+from cnn_train.machine.device import Precision
 from cnn_train.models.fastnet import FastNet
 from cnn_train.models.linear import LinearClassifier
 from cnn_train.visualize.loss_surface import (

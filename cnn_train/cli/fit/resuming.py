@@ -13,10 +13,11 @@ from ...config.overrides import apply_overrides
 from ...config.yaml_reader import parse_document
 from ...errors import CheckpointError, UsageError
 from ...experiment import ExperimentConfig
+from ...machine.environment import describe_environment
 from ...resuming import checked_changes, find_state, newest_run, resume_session
 from ...run_checkpoints import FoundCheckpoint, make_last
 from ...run_directory import LATEST, find_run
-from ...session import Session, describe_environment
+from ...session import Session
 from ..console import notice, warn
 from .starting import FitRequest, locked, record_settings, show_dry_run, train
 

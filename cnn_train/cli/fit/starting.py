@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ...atomic_file import write_atomically
 from ...checkpoints.checkpoint import parse_checkpoint, read_verified
 from ...checks.sanity import Finding
 from ...config.explain import render_yaml
@@ -17,14 +16,16 @@ from ...data.dataset import DatasetConfig
 from ...data.image_set import ImageSet
 from ...data.splits import load_training_splits
 from ...data_parallel import check_same_images, device_of
-from ...distributed import World, lost_processes_explained
 from ...errors import UsageError
 from ...experiment import ExperimentConfig
 from ...fine_tuning import start_from_weights
-from ...memory_shortage import memory_explained
+from ...machine.atomic_file import write_atomically
+from ...machine.environment import describe_environment
+from ...machine.memory_shortage import memory_explained
+from ...machine.processes import World, lost_processes_explained
 from ...random_streams import make_deterministic
 from ...run_directory import RunDirectory, find_checkpoint
-from ...session import Session, build_session, describe_environment
+from ...session import Session, build_session
 from ..console import notice, print_json, warn
 from ..data_access import make_data_access
 from .sanity_display import require_sane, show_first_loss, show_sanity

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from ...distributed import World, end_process, join, lost_processes_explained
 from ...errors import CnnTrainError, InterruptedRun, ResourceError, describe_shortage
+from ...machine.processes import World, end_process, join, lost_processes_explained
 from ..console import error, silence
 
 AGREE_EVERY = 10

@@ -6,7 +6,6 @@ photographs. Small images spend most of their time in Python: many of them get p
 Shape letters: N images, C channels, H W pixels.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import MAX_NAMED, DataError, ResourceError, in_one_line
+from ...machine.cores import count_workers
 from ..dataset import Advance, DataAccess
 from ..images.files import load_image, resize_and_crop
 from ..images.quiet_pillow import quiet_pillow
@@ -27,7 +27,6 @@ from .worker import FAILURES, NOTICES
 FILES_PER_TASK = 16
 FILES_PER_REQUEST = 64  # fewer, and the processes would wait for their next request
 LEAST_FILES_FOR_PROCESSES = 4_000  # they take a quarter of a second to start
-MAX_WORKERS = 16  # each holds a file open and a photograph in memory
 
 Remarks = list[str]
 Work = Callable[[range], int]
@@ -146,13 +145,6 @@ def _run_on_all_cores(
         raise
     finally:
         threads.shutdown(cancel_futures=True)
-
-
-def count_workers() -> int:
-    """Count the cores this process may use, which a container or taskset can limit, up to a cap."""
-    if hasattr(os, "sched_getaffinity"):
-        return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
-    return min(os.cpu_count() or 1, MAX_WORKERS)
 
 
 def _list_some(remarks: Remarks) -> str:

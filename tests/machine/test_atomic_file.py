@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cnn_train.atomic_file import give_second_name, remove_leftovers, write_atomically
 from cnn_train.errors import ResourceError
+from cnn_train.machine.atomic_file import give_second_name, remove_leftovers, write_atomically
 
 
 @pytest.fixture

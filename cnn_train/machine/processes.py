@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .errors import LostProcessError, UsageError
+from ..errors import LostProcessError, UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,9 +4,15 @@ import warnings
 import pytest
 import torch
 
-from cnn_train import device as device_module
-from cnn_train.device import Device, Precision, resolve_device, resolve_precision, with_autocast
 from cnn_train.errors import UsageError
+from cnn_train.machine import device as device_module
+from cnn_train.machine.device import (
+    Device,
+    Precision,
+    resolve_device,
+    resolve_precision,
+    with_autocast,
+)
 
 CPU_CAPABILITIES = {"amx_bf16": False, "avx512_bf16": False}
 

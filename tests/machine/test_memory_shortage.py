@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from cnn_train.errors import ResourceError
-from cnn_train.memory_shortage import memory_explained
+from cnn_train.machine.memory_shortage import memory_explained
 
 CPU = torch.device("cpu")
 

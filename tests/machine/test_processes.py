@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from torch.distributed import HashStore
 
-from cnn_train.distributed import (
+from cnn_train.errors import LostProcessError, UsageError
+from cnn_train.machine.processes import (
     ALONE,
     World,
     join,
     lost_processes_explained,
     require_one_process,
 )
-from cnn_train.errors import LostProcessError, UsageError
 
 
 @pytest.fixture
@@ -198,7 +198,8 @@ def test_another_error_stays_what_it_is() -> None:
 @pytest.mark.slow
 def test_being_alone_imports_no_torch(start_processes: Callable[..., Any], tmp_path: Any) -> None:
     source = (
-        "import sys; from cnn_train.distributed import join; join(); print('torch' in sys.modules)"
+        "import sys; from cnn_train.machine.processes import join; join(); "
+        "print('torch' in sys.modules)"
     )
     (process,) = start_processes("-c", source, cwd=tmp_path, number=1)
     assert process.communicate(timeout=60) == ("False\n", "")

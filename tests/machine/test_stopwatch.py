@@ -3,7 +3,7 @@ import time
 import pytest
 import torch
 
-from cnn_train.stopwatch import now
+from cnn_train.machine.stopwatch import now
 
 
 def test_the_time_goes_by_as_elsewhere() -> None:

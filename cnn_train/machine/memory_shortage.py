@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
-from .errors import ResourceError, is_out_of_memory
+from ..errors import ResourceError, is_out_of_memory
 
 ASKED = re.compile(
     r"(?:ried|nable) to allocate ([\d.]+) (\w+)"

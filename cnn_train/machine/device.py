@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .errors import UsageError
+from ..errors import UsageError
 
 PrecisionName = Literal["auto", "float32", "bfloat16"]
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from .errors import ResourceError
+from ..errors import ResourceError
 
 TEMPORARY = ".tmp"
 

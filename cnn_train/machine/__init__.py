@@ -1,0 +1,1 @@
+"""The computer: its device, its processes, its files, its memory and its clock."""
