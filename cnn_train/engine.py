@@ -12,7 +12,7 @@ from torch import Tensor
 from .data.batches import Batch
 from .losses.loss import LossFn
 from .losses.regularization import Penalty
-from .metrics import Tally
+from .metrics.tally import Tally
 from .optim.schedules import Schedule
 
 Forward = Callable[[Tensor], Tensor]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from .acceleration.allocator import kept_memory
 from .divergence import NotFiniteError
 from .errors import InterruptedRun, refusals_explained
-from .metrics import Tally
+from .metrics.tally import Tally
 from .run_directory import RunDirectory
 from .saving import RunFiles
 from .session import Session

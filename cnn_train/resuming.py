@@ -8,7 +8,7 @@ from .checkpoints.checkpoint import Checkpoint, load_checkpoint
 from .config.differences import Difference, differences
 from .errors import CheckpointError, ConfigError
 from .experiment import ExperimentConfig
-from .metrics import Tally
+from .metrics.tally import Tally
 from .random_streams import restore_generator_states
 from .run_checkpoints import FoundCheckpoint, load_newest
 from .run_directory import RunDirectory, runs_named

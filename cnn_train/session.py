@@ -29,7 +29,7 @@ from .losses.regularization import Penalty
 from .machine.device import Device, Precision, resolve_precision, with_autocast
 from .machine.environment import describe_environment
 from .machine.processes import ALONE, World
-from .metrics import Tally
+from .metrics.tally import Tally
 from .optim.averaging import WeightAverage
 from .optim.schedules import Schedule
 from .progressive_training import side_by_epoch

@@ -16,7 +16,7 @@ from cnn_train.errors import CnnTrainError
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.fit import fit
 from cnn_train.machine.processes import World, join
-from cnn_train.metrics import Tally
+from cnn_train.metrics.tally import Tally
 from cnn_train.models.synchronized_batch_norm import SynchronizedBatchNorm2d
 from cnn_train.resuming import resume_session
 from cnn_train.run_directory import RunDirectory

@@ -18,7 +18,7 @@ from ..divergence import NotFiniteError
 from ..errors import DivergedError
 from ..machine.device import processor_name
 from ..machine.stopwatch import now
-from ..metrics import Tally
+from ..metrics.tally import Tally
 from ..models.flops import StepFlops, count_flops
 from ..session import Session
 from .operators import GROUP_NAMES, OperatorTime, measure_operators

@@ -21,7 +21,7 @@ from ..errors import refusals_explained
 from ..losses.loss import LossConfig, LossFn, Reduction
 from ..losses.regularization import NoRegularizationConfig, RegularizationConfig
 from ..machine.device import with_autocast
-from ..metrics import Tally
+from ..metrics.tally import Tally
 from ..optim.adamw import AdamWConfig
 from ..optim.schedules import Schedule
 from ..random_streams import generator_states, restore_generator_states, seed_global_generators

@@ -17,7 +17,7 @@ from ..errors import CheckpointError, DataError
 from ..inference.trained_model import TrainedModel
 from ..inference.views import ViewsName
 from ..machine.memory_shortage import memory_explained
-from ..score_statistics import (
+from ..metrics.statistics import (
     Calibration,
     ClassStatistics,
     accuracy_interval,

@@ -17,7 +17,7 @@ from ..figures.mistakes import Mistake, draw_mistakes
 from ..figures.saving import is_figure_path, save_figure
 from ..figures.slices import ClassPoint, Curve, ExampleRow, draw_examples, draw_slices
 from ..machine.atomic_file import write_atomically
-from ..score_statistics import true_class_margins
+from ..metrics.statistics import true_class_margins
 from .evaluate import Evaluation
 from .slices import SliceReport, change_chunk
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 from torch import Tensor
 
-from ..score_statistics import Calibration, CalibrationBin
+from ..metrics.statistics import Calibration, CalibrationBin
 from .style import BLUE, GREY, INK, ORANGE, add_legend, make_figure, style_axes
 
 NUM_MARGIN_BINS = 60

@@ -24,7 +24,7 @@ from ..data.images.quiet_pillow import quiet_pillow
 from ..errors import DataError, ResourceError, in_one_line
 from ..machine.cores import count_workers
 from ..machine.memory_shortage import memory_explained
-from ..score_statistics import rank_classes
+from ..metrics.statistics import rank_classes
 from .trained_model import TrainedModel
 
 FILES_PER_TASK = 32

@@ -26,7 +26,7 @@ from ..checks.profile import divergence_explained, time_phases
 from ..divergence import NotFiniteError
 from ..errors import DivergedError, refusals_explained
 from ..machine.device import with_autocast
-from ..metrics import Tally
+from ..metrics.tally import Tally
 from ..session import Session
 from .layer_sizes import LayerSizes, WatchedLayer, norm, watched_layers
 from .watched_update import Change, KeepingGuard, watched_update

@@ -20,7 +20,7 @@ from ..losses.regularization import (
     NoRegularizationConfig,
     RegularizationConfig,
 )
-from ..metrics import Tally
+from ..metrics.tally import Tally
 from ..optim.schedules import ConstantConfig
 from ..optim.sgd import SGDConfig
 from ..random_streams import make_generator, seeded

@@ -27,7 +27,7 @@ from cnn_train.fit import fit
 from cnn_train.inference.trained_model import restore_trained_model
 from cnn_train.inference.views import ViewsName
 from cnn_train.machine.stopwatch import now
-from cnn_train.metrics import Tally
+from cnn_train.metrics.tally import Tally
 from cnn_train.models.flops import count_flops
 from cnn_train.session import Session, build_session
 

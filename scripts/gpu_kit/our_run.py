@@ -9,7 +9,7 @@ from cnn_train.inference.trained_model import TrainedModel, restore_trained_mode
 from cnn_train.inference.views import ViewsName
 from cnn_train.machine.device import resolve_device
 from cnn_train.machine.stopwatch import now
-from cnn_train.metrics import Tally
+from cnn_train.metrics.tally import Tally
 from cnn_train.session import build_session, on_device
 
 from .kit import Kit, join

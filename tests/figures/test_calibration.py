@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from cnn_train.figures.calibration import draw_calibration, draw_margins
-from cnn_train.score_statistics import measure_calibration
+from cnn_train.metrics.statistics import measure_calibration
 
 
 def test_bars_are_the_accuracy_and_the_counts_of_the_bins_in_use():

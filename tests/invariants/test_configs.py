@@ -10,7 +10,7 @@ from cnn_train.config.loading import load_experiment
 from cnn_train.data.image_set import ImageSet
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import resolve_device
-from cnn_train.metrics import Tally
+from cnn_train.metrics.tally import Tally
 from cnn_train.session import build_session
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "cnn_train"
 
 # From the bottom up.
 LAYERS = (
-    {"errors", "version", "inference", "evaluation", "checks", "checkpoints"},
+    {"errors", "version", "metrics", "inference", "evaluation", "checks", "checkpoints"},
     {
         "config",
         "random_streams",
@@ -23,8 +23,8 @@ LAYERS = (
     },
     {"acceleration", "data", "models", "losses", "optim"},
     {
-        "metrics",
-        "score_statistics",
+        "metrics.tally",
+        "metrics.statistics",
         "inference.views",
         "checkpoints.migration",
         "checkpoints.foreign",

@@ -13,7 +13,7 @@ from ..process.stop_signal import heard_signals
 
 if TYPE_CHECKING:
     from ...fit import EpochRecord
-    from ...metrics import Tally
+    from ...metrics.tally import Tally
     from ...run_directory import RunDirectory
     from ...session import Session
 

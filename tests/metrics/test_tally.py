@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from cnn_train.losses.cross_entropy import cross_entropy
-from cnn_train.metrics import Tally
+from cnn_train.metrics.tally import Tally
 
 
 def random_scores(num: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .machine.processes import World
+from ..machine.processes import World
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_train.score_statistics import (
+from cnn_train.metrics.statistics import (
     accuracy_interval,
     count_confusion,
     measure_calibration,

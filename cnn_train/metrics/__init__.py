@@ -1,0 +1,1 @@
+"""What training and evaluation count, and what it says about a model."""
