@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from .checkpoints.checkpoint import Checkpoint
 from .checkpoints.matching import compare_by_name, list_problems
 from .errors import CheckpointError, name_some
+from .models.head import head_tensors
 from .optim.averaging import WeightAverage
 
 
@@ -48,26 +49,6 @@ def start_from_weights(
         dropped=tuple(name for name in theirs if name in head),
         new=tuple(name for name in ours if name in head),
     )
-
-
-def head_tensors(model: nn.Module) -> frozenset[str]:
-    """Name the tensors of the layer that gives the scores."""
-    name, layer = head_layer(model)
-    return frozenset(f"{name}.{own}".removeprefix(".") for own in layer.state_dict())
-
-
-def head_layer(model: nn.Module) -> tuple[str, nn.Module]:
-    """Find the layer that gives the scores, and its name: the last one with weights.
-
-    Every network defines its layers in the order in which images pass them, or at least its head
-    last; the tests compare this with a forward pass through each one.
-    """
-    layers = [
-        (name, layer)
-        for name, layer in model.named_modules()
-        if next(layer.parameters(recurse=False), None) is not None
-    ]
-    return layers[-1]
 
 
 def _require_fit(theirs: dict[str, Tensor], ours: dict[str, Tensor], model: nn.Module) -> None:

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..models.architecture import ArchitectureConfig
-    from ..models.catalogue import ArchitectureSummary
-    from ..models.summary import LayerSummary
+    from ..models.summary import ArchitectureSummary, LayerSummary
 
 IMAGE_CHANNELS = 3
 NUM_CLASSES, IMAGE_SIZE_PX = 10, 32  # CIFAR-10's, for which the literature counts parameters
@@ -78,7 +77,7 @@ def show(
 
 def _summarize_zoo(image_shape: tuple[int, int, int]) -> list["ArchitectureSummary"]:
     from ..models import ARCHITECTURES
-    from ..models.catalogue import summarize_architecture
+    from ..models.summary import summarize_architecture
     from .console import progress
 
     summaries = []

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..data.image_set import ImageSet
-from ..fine_tuning import head_layer
 from ..inference.trained_model import TrainedModel
+from ..models.head import head_layer
 
 
 class FeatureMoments:

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from torch import nn
 
 from ..config.base import Config
+from ..errors import ConfigError
 
 MOST_MAPS = 65_536
 """More than any published network has in a layer; sizes far beyond overflow torch's counts."""
@@ -21,3 +22,14 @@ class ArchitectureConfig(Config, ABC):
     @abstractmethod
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
         """Build the network for images of ``image_shape`` (C, H, W); it maps BCHW to scores BK."""
+
+
+def require_side(name: str, image_shape: tuple[int, int, int], at_least_px: int) -> None:
+    """Raise ConfigError where an image of ``image_shape`` (C, H, W) has a side below the limit."""
+    _, height, width = image_shape
+    if min(height, width) < at_least_px:
+        raise ConfigError(
+            f"model.name: {name} needs images of at least {at_least_px}×{at_least_px} pixels, not "
+            f"{height}×{width}; enlarge the images or choose a network that shrinks them less, "
+            "such as resnet20"
+        )

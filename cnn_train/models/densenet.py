@@ -12,8 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from .architecture import MOST_MAPS, ArchitectureConfig
-from .image_size import require_side
+from .architecture import MOST_MAPS, ArchitectureConfig, require_side
 from .initialisation import initialise
 
 BOTTLENECK_FACTOR = 4  # a 1×1 convolution first reduces to 4 · growth maps (the B of DenseNet-BC)

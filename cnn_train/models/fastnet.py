@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import ConfigError
-from .architecture import MOST_LAYERS, MOST_MAPS, ArchitectureConfig
-from .image_size import require_side
+from .architecture import MOST_LAYERS, MOST_MAPS, ArchitectureConfig, require_side
 from .initialisation import initialise
 from .whitening import Whitening
 

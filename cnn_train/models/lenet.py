@@ -10,8 +10,7 @@ from typing import Literal
 from pydantic import Field
 from torch import nn
 
-from .architecture import ArchitectureConfig
-from .image_size import require_side
+from .architecture import ArchitectureConfig, require_side
 from .initialisation import initialise
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}

@@ -12,8 +12,7 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor, nn
 
-from .architecture import ArchitectureConfig
-from .image_size import require_side
+from .architecture import ArchitectureConfig, require_side
 from .initialisation import initialise
 
 # expansion, output maps, blocks, stride of the first block (table 2; stride of row 2: 1, not 2)

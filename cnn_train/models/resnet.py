@@ -13,8 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .architecture import MOST_MAPS, ArchitectureConfig
-from .image_size import require_side
+from .architecture import MOST_MAPS, ArchitectureConfig, require_side
 from .initialisation import initialise
 
 

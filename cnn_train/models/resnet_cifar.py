@@ -9,8 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from .architecture import MOST_MAPS, ArchitectureConfig
-from .image_size import require_side
+from .architecture import MOST_MAPS, ArchitectureConfig, require_side
 from .resnet import BasicBlock, ResNet
 
 

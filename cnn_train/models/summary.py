@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from . import ARCHITECTURES
 from .receptive_field import ReceptiveField, ReceptiveFieldTracker
 
 Pair = tuple[int, int]
@@ -141,3 +142,32 @@ def _pair(module: nn.Module, setting: str) -> Pair | None:
     """Return a window's setting, vertical then horizontal; None: the layer has no window."""
     value = getattr(module, setting, None)
     return (value, value) if isinstance(value, int) else value
+
+
+@dataclass(frozen=True)
+class ArchitectureSummary:
+    """One architecture with its default settings; macs: multiply-adds for one image."""
+
+    name: str
+    description: str
+    parameters: int
+    macs: int
+
+
+def summarize_architecture(
+    name: str, num_classes: int, image_shape: tuple[int, int, int]
+) -> ArchitectureSummary:
+    """Measure one architecture on the meta device, where nothing is computed.
+
+    Its config's docstring says what it is.
+    """
+    config_type = ARCHITECTURES[name]
+    with torch.device("meta"):
+        model = config_type(name=name).build(num_classes, image_shape)
+    layers = summarize(model, image_shape)
+    return ArchitectureSummary(
+        name=name,
+        description=(config_type.__doc__ or "").strip().rstrip("."),
+        parameters=sum(layer.parameters for layer in layers),
+        macs=sum(layer.macs for layer in layers),
+    )

@@ -10,8 +10,7 @@ from typing import Literal
 from pydantic import Field
 from torch import nn
 
-from .architecture import MOST_MAPS, ArchitectureConfig
-from .image_size import require_side
+from .architecture import MOST_MAPS, ArchitectureConfig, require_side
 from .initialisation import initialise
 
 CONVOLUTIONS_PER_BLOCK = {

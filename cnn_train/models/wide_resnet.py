@@ -10,8 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from .architecture import MOST_LAYERS, MOST_MAPS, ArchitectureConfig
-from .image_size import require_side
+from .architecture import MOST_LAYERS, MOST_MAPS, ArchitectureConfig, require_side
 from .initialisation import initialise
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from cnn_train.models import ARCHITECTURES
-from cnn_train.models.catalogue import ArchitectureSummary, summarize_architecture
+from cnn_train.models.summary import ArchitectureSummary, summarize_architecture
 
 
 def test_the_linear_classifier_is_summarised_as_computed_by_hand() -> None:

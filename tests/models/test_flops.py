@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from cnn_train.models import ARCHITECTURES
-from cnn_train.models.catalogue import summarize_architecture
 from cnn_train.models.flops import count_flops
+from cnn_train.models.summary import summarize_architecture
 
 
 def test_a_linear_layer_costs_two_operations_per_weight_and_pass() -> None:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_train.fine_tuning import head_tensors
 from cnn_train.models import ARCHITECTURES
+from cnn_train.models.head import head_tensors
 from cnn_train.models.summary import summarize
 from cnn_train.models.torchvision_models import TorchvisionConfig
 
