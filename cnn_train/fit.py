@@ -9,7 +9,7 @@ from .acceleration.allocator import kept_memory
 from .divergence import NotFiniteError
 from .errors import InterruptedRun, refusals_explained
 from .metrics.tally import Tally
-from .run_directory import RunDirectory
+from .runs.directory import RunDirectory
 from .saving import RunFiles
 from .session import Session
 

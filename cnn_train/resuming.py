@@ -10,8 +10,8 @@ from .errors import CheckpointError, ConfigError
 from .experiment import ExperimentConfig
 from .metrics.tally import Tally
 from .random_streams import restore_generator_states
-from .run_checkpoints import FoundCheckpoint, load_newest
-from .run_directory import RunDirectory, runs_named
+from .runs.directory import RunDirectory, runs_named
+from .runs.states import FoundCheckpoint, load_newest
 from .session import Session
 
 # Where the images lie may differ, because their fingerprint may not; when to save never matters.

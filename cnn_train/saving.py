@@ -8,8 +8,8 @@ from .errors import DivergedError
 from .figures.learning_curves import draw_learning_curves
 from .figures.saving import save_figure
 from .machine.atomic_file import remove_leftovers
-from .run_checkpoints import require_room, save_state
-from .run_directory import RunDirectory
+from .runs.directory import RunDirectory
+from .runs.states import require_room, save_state
 from .save_times import SaveClock
 from .session import Session
 

@@ -19,7 +19,7 @@ from cnn_train.machine.processes import World, join
 from cnn_train.metrics.tally import Tally
 from cnn_train.models.synchronized_batch_norm import SynchronizedBatchNorm2d
 from cnn_train.resuming import resume_session
-from cnn_train.run_directory import RunDirectory
+from cnn_train.runs.directory import RunDirectory
 from cnn_train.session import Session, build_session
 
 

@@ -19,7 +19,7 @@ from cnn_train.fit import fit
 from cnn_train.machine.processes import ALONE, World
 from cnn_train.models.synchronized_batch_norm import synchronize_batch_norm
 from cnn_train.resuming import resume_session
-from cnn_train.run_directory import RunDirectory
+from cnn_train.runs.directory import RunDirectory
 from cnn_train.session import build_session
 
 WORKER = Path(__file__).parent / "distributed_worker.py"

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-import cnn_train.run_checkpoints as run_checkpoints
+import cnn_train.runs.states as run_checkpoints
 from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cnn_train.errors import ConfigError, DivergedError, InterruptedRun
 from cnn_train.fit import fit
 from cnn_train.resuming import resume_session
-from cnn_train.run_checkpoints import load_newest
-from cnn_train.run_directory import RunDirectory
+from cnn_train.runs.directory import RunDirectory
+from cnn_train.runs.states import load_newest
 from cnn_train.saving import best_epoch
 from cnn_train.session import Session, build_session
 

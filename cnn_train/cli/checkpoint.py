@@ -28,7 +28,7 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if 
 def show(checkpoint: CheckpointArgument, as_json: JsonOption = False) -> None:
     """Show what is in a checkpoint: model, classes, preprocessing, progress, origin."""
     from ..checkpoints.inspection import checkpoint_config, open_checkpoint
-    from ..run_directory import find_checkpoint
+    from ..runs.directory import find_checkpoint
     from .console import print_json
     from .display.checkpoint import show_checkpoint
 
@@ -75,7 +75,7 @@ def export_weights(
     """Write the weights to use as a safetensors file, with classes and preprocessing in it."""
     from ..checkpoints.checkpoint import load_checkpoint
     from ..checkpoints.exporting import export_weights as write
-    from ..run_directory import find_checkpoint
+    from ..runs.directory import find_checkpoint
     from .console import stdout
 
     _require_free(out, force)

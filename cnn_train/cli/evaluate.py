@@ -82,7 +82,7 @@ def evaluate(
     from ..evaluation.evaluate import evaluate as measure
     from ..evaluation.evaluate import load_split
     from ..inference.trained_model import load_trained_model
-    from ..run_directory import find_checkpoint
+    from ..runs.directory import find_checkpoint
     from .console import notice, print_json, progress
     from .data_access import make_data_access
     from .display.evaluation import show_evaluation

@@ -58,7 +58,7 @@ def _inspect_for(checkpoint: Path, image: Path) -> "Inspection":
     """Look at the image with the size and the normalisation of a checkpoint."""
     from ..inference.trained_model import load_trained_model
     from ..lecture.pixels import inspect_image
-    from ..run_directory import find_checkpoint
+    from ..runs.directory import find_checkpoint
 
     trained = load_trained_model(find_checkpoint(checkpoint), "cpu")
     return inspect_image(image, size_px=trained.file_side_px(), normalization=trained.normalization)

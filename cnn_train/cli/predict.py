@@ -35,7 +35,7 @@ def predict(
     from ..errors import DataError
     from ..inference.predict import predict_files
     from ..inference.trained_model import load_trained_model
-    from ..run_directory import find_checkpoint, latest_best_checkpoint
+    from ..runs.directory import find_checkpoint, latest_best_checkpoint
     from .console import error, notice, print_json, progress
     from .display.prediction import show_predictions
 

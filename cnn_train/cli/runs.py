@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from .options import JsonOption, RunRootOption
 
 if TYPE_CHECKING:
-    from ..run_summary import RunSummary
+    from ..runs.summary import RunSummary
 
 RESULTS_WIDTH, FEWEST_RESULTS_WIDTH = 40, 24
 """Columns kept free of a long name: for model, epochs and accuracy; for the last two alone."""
@@ -21,7 +21,7 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
 
     from rich.table import Table
 
-    from ..run_summary import summarize_runs
+    from ..runs.summary import summarize_runs
     from .console import fit_columns, notice, print_json, stdout
 
     summaries = summarize_runs(run_root)

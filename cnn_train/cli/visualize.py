@@ -129,7 +129,7 @@ def visualize(
     """Look inside: filters, maps, strongest patches, what speaks for a class, a map, the loss."""
     from ..figures.saving import check_figure_path, save_figure
     from ..inference.trained_model import load_trained_model
-    from ..run_directory import find_checkpoint
+    from ..runs.directory import find_checkpoint
     from ..visualize.methods import METHODS
     from ..visualize.request import Request, Subjects
     from .console import notice, print_json, progress

@@ -20,7 +20,7 @@ from cnn_train.cli.fit import training_display
 from cnn_train.data.batches import Batch, evaluation_batch_size, evaluation_batches
 from cnn_train.data.image_set import ImageSet
 from cnn_train.machine.stopwatch import now
-from cnn_train.run_directory import RunDirectory
+from cnn_train.runs.directory import RunDirectory
 from cnn_train.session import Session
 
 from .bench import Bench

@@ -72,7 +72,7 @@ def measure(directory: Path, config: Path, data: str, num_steps: int) -> dict[st
 
     from cnn_train.errors import InterruptedRun
     from cnn_train.fit import fit
-    from cnn_train.run_directory import RunDirectory
+    from cnn_train.runs.directory import RunDirectory
     from cnn_train.saving import RunFiles
 
     session, every_seconds = _start(config, data, directory)

@@ -15,8 +15,8 @@ import torch
 
 from cnn_train.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from cnn_train.machine.atomic_file import remove_leftovers
-from cnn_train.run_checkpoints import load_newest, save_state
-from cnn_train.run_directory import RunDirectory
+from cnn_train.runs.directory import RunDirectory
+from cnn_train.runs.states import load_newest, save_state
 
 from . import plain_loop
 from .fork_server import resolve

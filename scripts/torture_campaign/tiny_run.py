@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint
-from cnn_train.run_directory import LATEST, RunDirectory
+from cnn_train.runs.directory import LATEST, RunDirectory
 
 CONFIG = """\
 data: {name: shapes, num_train: 80, num_test: 40, image_size: 16}

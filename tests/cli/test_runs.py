@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cnn_train.cli import console
-from cnn_train.run_directory import RunDirectory
+from cnn_train.runs.directory import RunDirectory
 
 Run = Callable[..., Any]
 

@@ -20,7 +20,7 @@ from cnn_train.evaluation.slices import change_chunk, evaluate_slices, parse_sev
 from cnn_train.fit import fit
 from cnn_train.inference.trained_model import TrainedModel, restore_trained_model
 from cnn_train.machine.device import Device
-from cnn_train.run_directory import RunDirectory
+from cnn_train.runs.directory import RunDirectory
 from cnn_train.session import Session, build_session
 
 UNCHANGED = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "cnn_train"
 
 # From the bottom up.
 LAYERS = (
-    {"errors", "version", "metrics", "inference", "evaluation", "checks", "checkpoints"},
+    {"errors", "version", "runs", "metrics", "inference", "evaluation", "checks", "checkpoints"},
     {
         "config",
         "random_streams",
@@ -31,11 +31,18 @@ LAYERS = (
         "checkpoints.matching",
         "checks.slopes",
     },
-    {"experiment", "engine", "checkpoints.checkpoint", "run_directory", "figures", "data_parallel"},
+    {
+        "experiment",
+        "engine",
+        "checkpoints.checkpoint",
+        "runs.directory",
+        "figures",
+        "data_parallel",
+    },
     {
         "image_layers",
         "progressive_training",
-        "run_checkpoints",
+        "runs.states",
         "checkpoints.inspection",
         "checkpoints.exporting",
     },
@@ -46,7 +53,7 @@ LAYERS = (
     {
         "evaluation.evaluate",
         "inference.predict",
-        "run_summary",
+        "runs.summary",
         "checks.profile",
         "evaluation.class_spread",
         "checks.gradcheck",
@@ -68,7 +75,7 @@ HOMES = {
     "click": (),
     "matplotlib": ("figures",),
     "PIL": ("data",),
-    "filelock": ("data", "run_directory"),
+    "filelock": ("data", "runs.directory"),
     "sympy": ("lecture",),
     "pickle": ("data.cifar10",),
     "safetensors": ("checkpoints.foreign", "checkpoints.exporting"),

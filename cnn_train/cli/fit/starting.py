@@ -24,7 +24,7 @@ from ...machine.environment import describe_environment
 from ...machine.memory_shortage import memory_explained
 from ...machine.processes import World, lost_processes_explained
 from ...random_streams import make_deterministic
-from ...run_directory import RunDirectory, find_checkpoint
+from ...runs.directory import RunDirectory, find_checkpoint
 from ...session import Session, build_session
 from ..console import notice, print_json, warn
 from ..data_access import make_data_access

@@ -14,7 +14,7 @@ from ..process.stop_signal import heard_signals
 if TYPE_CHECKING:
     from ...fit import EpochRecord
     from ...metrics.tally import Tally
-    from ...run_directory import RunDirectory
+    from ...runs.directory import RunDirectory
     from ...session import Session
 
 REFRESH_SECONDS = 0.5

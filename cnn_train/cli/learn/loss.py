@@ -85,7 +85,7 @@ def loss(
 
     from ...inference.trained_model import load_trained_model
     from ...lecture.worked_loss import work_out
-    from ...run_directory import find_checkpoint
+    from ...runs.directory import find_checkpoint
     from ..console import notice, print_json
     from .loss_display import save_worked_loss, show_worked_loss
 

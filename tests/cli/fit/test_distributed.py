@@ -148,7 +148,7 @@ def test_what_both_processes_meet_is_said_once(
 def test_a_run_that_another_process_trains_in_is_refused_by_all(
     fit: Start, cnn_train: Start, tiny_config: Path, tmp_path: Path
 ) -> None:
-    from cnn_train.run_directory import find_run
+    from cnn_train.runs.directory import find_run
 
     cnn_train("fit", "--config", tiny_config)
     with find_run(tmp_path / "runs" / "latest").locked():

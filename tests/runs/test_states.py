@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-import cnn_train.run_checkpoints as run_checkpoints
+import cnn_train.runs.states as run_checkpoints
 from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from cnn_train.errors import CheckpointError, ResourceError
-from cnn_train.run_checkpoints import load_newest, make_last, require_room, save_state
-from cnn_train.run_directory import RunDirectory
+from cnn_train.runs.directory import RunDirectory
+from cnn_train.runs.states import load_newest, make_last, require_room, save_state
 from cnn_train.session import Session
 
 

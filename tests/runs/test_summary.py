@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from cnn_train.run_directory import RunDirectory
-from cnn_train.run_summary import RunSummary, summarize_run, summarize_runs
+from cnn_train.runs.directory import RunDirectory
+from cnn_train.runs.summary import RunSummary, summarize_run, summarize_runs
 
 RESOLVED = """\
 data: {name: shapes}

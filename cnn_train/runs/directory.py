@@ -14,8 +14,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from .errors import CheckpointError, LockedError, ResourceError, UsageError
-from .machine.atomic_file import write_atomically
+from ..errors import CheckpointError, LockedError, ResourceError, UsageError
+from ..machine.atomic_file import write_atomically
 
 LATEST = "latest"
 STATE_NAME = re.compile(r"step-(\d{8,})\.ckpt")

@@ -9,10 +9,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from .checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from .errors import CheckpointError, ResourceError
-from .machine.atomic_file import give_second_name
-from .run_directory import RunDirectory
+from ..checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ..errors import CheckpointError, ResourceError
+from ..machine.atomic_file import give_second_name
+from .directory import RunDirectory
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cnn_train.errors import CheckpointError, LockedError, UsageError
-from cnn_train.run_directory import (
+from cnn_train.runs.directory import (
     LATEST,
     RunDirectory,
     find_checkpoint,

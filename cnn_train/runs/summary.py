@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from .config.yaml_reader import parse_document
-from .run_directory import RunDirectory, list_runs
+from ..config.yaml_reader import parse_document
+from .directory import RunDirectory, list_runs
 
 
 @dataclass(frozen=True)

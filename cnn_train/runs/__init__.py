@@ -1,0 +1,1 @@
+"""A run on disk: its directory, its states, and the list of all runs."""
