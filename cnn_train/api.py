@@ -18,11 +18,11 @@ from .data.image_set import ImageSet
 from .data.splits import stratified_split
 from .errors import ConfigError, DataError
 from .experiment import ExperimentConfig
-from .fit import fit
 from .inference.trained_model import TrainedModel, load_trained_model, restore_trained_model
 from .machine.device import resolve_device
-from .saving import best_epoch
-from .session import build_session
+from .training.building import build_session
+from .training.fit import fit
+from .training.run_files import best_epoch
 
 Images = Tensor | np.ndarray[Any, Any]
 

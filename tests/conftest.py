@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # the fixtures import what they need: many tests need no torc
     from cnn_train.data.image_set import ImageSet
     from cnn_train.experiment import ExperimentConfig
     from cnn_train.machine.device import Device
-    from cnn_train.session import Session
+    from cnn_train.training.session import Session
 
 # The same examples in each run; --hypothesis-profile default draws new ones.
 settings.register_profile("repeatable", derandomize=True)
@@ -125,7 +125,7 @@ def start(
     cpu: "Device",
 ) -> "Callable[..., Session]":
     """Build the session of a tiny run: 32 images in minibatches of 8, three classes."""
-    from cnn_train.session import build_session
+    from cnn_train.training.building import build_session
 
     def build(limit_batches: int | None = None, **sections: Any) -> "Session":
         train, val = make_images(32), make_images(12, seed=1)
@@ -137,8 +137,10 @@ def start(
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the learning curves, which take longer than the training."""
-    monkeypatch.setattr("cnn_train.saving.draw_learning_curves", lambda records, title: None)
-    monkeypatch.setattr("cnn_train.saving.save_figure", lambda figure, path: None)
+    monkeypatch.setattr(
+        "cnn_train.training.run_files.draw_learning_curves", lambda records, title: None
+    )
+    monkeypatch.setattr("cnn_train.training.run_files.save_figure", lambda figure, path: None)
 
 
 @pytest.fixture

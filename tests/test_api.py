@@ -15,7 +15,7 @@ from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import ConfigError, DataError
 from cnn_train.inference.trained_model import TrainedModel
-from cnn_train.session import Session
+from cnn_train.training.session import Session
 
 TINY: dict[str, Any] = {
     "model": {"name": "mlp", "hidden_sizes": [8]},

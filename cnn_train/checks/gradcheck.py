@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..errors import UsageError, name_some, refusals_explained
 from ..machine.device import require_float64
 from ..random_streams import derive_seed, make_generator
-from ..session import Session
+from ..training.session import Session
 from .slopes import TOLERANCE, Objective, TensorCheck, check_gradient
 
 

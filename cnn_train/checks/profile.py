@@ -7,20 +7,18 @@ is done, and a mark waits for the device; the speed is measured apart, without m
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from itertools import count, islice
+from itertools import islice
 from statistics import median
 from typing import Any, ParamSpec, TypeVar
 
 import torch
 
-from ..acceleration.allocator import kept_memory
-from ..divergence import NotFiniteError
-from ..errors import DivergedError
 from ..machine.device import processor_name
 from ..machine.stopwatch import now
 from ..metrics.tally import Tally
 from ..models.flops import StepFlops, count_flops
-from ..session import Session
+from ..training.session import Session
+from ..training.steps import divergence_explained, endless_steps
 from .operators import GROUP_NAMES, OperatorTime, measure_operators
 
 P = ParamSpec("P")
@@ -38,9 +36,6 @@ PHASES = {
 WARM_UP_STEPS = 3
 PROFILED_STEPS = 3
 """The profiler keeps every event, hundreds per layer: a few steps say enough."""
-
-LARGE_PENALTY = 1000.0
-"""A new network's data loss is about log K, or K − 1 under hinge: a larger λR drowns it."""
 
 
 @dataclass(frozen=True)
@@ -107,34 +102,6 @@ def _measure(session: Session, num_steps: int) -> StepProfile:
         flops_per_image=flops,
         tflops=flops.training * num_images / seconds / 1e12,
     )
-
-
-@contextmanager
-def divergence_explained(session: Session) -> Iterator[None]:
-    """Turn NotFiniteError into DivergedError, which names λ or η, whichever is too large.
-
-    λR of the weights on entry tells which: later on, too large a rate makes it large as well.
-    """
-    penalty = session.penalty().item()
-    try:
-        yield
-    except NotFiniteError as problem:
-        config = session.config
-        size = "all" if config.optimizer.full_batch else config.batch_size
-        images = "1 image" if size == 1 else f"{size} images"
-        what = f"the {problem.what} is not finite with {images} per update"
-        advice = "choose a smaller rate: --set optimizer.lr=…"
-        if not penalty <= LARGE_PENALTY:  # nan as well
-            what += f"; λR(θ) is {penalty:.1e} before the first"
-            advice = "choose a smaller λ: --set regularization.strength=…"
-        raise DivergedError(f"{what}; {advice}") from None
-
-
-def endless_steps(session: Session) -> Iterator[Tally]:
-    """Yield the tally of step after step, epoch after epoch, however short the epochs are."""
-    with kept_memory():
-        for epoch in count():
-            yield from replace(session, epoch=epoch, position=0).train_rest_of_epoch()
 
 
 def time_steps(steps: Iterator[Tally], num_steps: int, device: torch.device) -> tuple[float, int]:

@@ -15,8 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from ..data.batches import Batch
-from ..divergence import NotFiniteError, UpdateGuard
-from ..engine import Forward, train_epoch
 from ..errors import refusals_explained
 from ..losses.loss import LossConfig, LossFn, Reduction
 from ..losses.regularization import NoRegularizationConfig, RegularizationConfig
@@ -25,7 +23,9 @@ from ..metrics.tally import Tally
 from ..optim.adamw import AdamWConfig
 from ..optim.schedules import Schedule
 from ..random_streams import generator_states, restore_generator_states, seed_global_generators
-from ..session import Session
+from ..training.loop import Forward, train_epoch
+from ..training.session import Session
+from ..training.update_guard import NotFiniteError, UpdateGuard
 
 NUM_OVERFIT_IMAGES = 20
 MOST_OVERFIT_STEPS = 300

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from ..data.batches import Batch
-from ..divergence import gradient_norm
-from ..engine import Forward
 from ..errors import name_some
 from ..losses.regularization import NoRegularizationConfig
-from ..session import Session
+from ..training.loop import Forward
+from ..training.session import Session
+from ..training.update_guard import gradient_norm
 from .rehearsal import (
     NUM_CLIMBING,
     NUM_FIRST,

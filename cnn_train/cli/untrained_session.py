@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..session import Session
+    from ..training.session import Session
 
 
 def build_untrained_session(
@@ -15,7 +15,7 @@ def build_untrained_session(
     from ..data.splits import load_training_splits
     from ..experiment import ExperimentConfig
     from ..machine.device import resolve_device
-    from ..session import build_session
+    from ..training.building import build_session
     from .console import warn
     from .data_access import make_data_access
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from ..errors import UsageError, refusals_explained
 from ..machine.device import require_float64
 from ..random_streams import make_generator, seed_global_generators
-from ..session import Session
+from ..training.session import Session
 from .timed_training import Curve, in_pieces, loss_of_all, plain_session, train_for
 
 SIZES = (32, 64, 128, 256)

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import UsageError
-from ..session import Session
+from ..training.session import Session
 from .timed_training import Curve, loss_of_all, plain_session, train_for
 
 USUAL_IMAGES = 1024

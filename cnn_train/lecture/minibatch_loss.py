@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..machine.device import require_float64
 from ..random_streams import seed_global_generators
-from ..session import Session
+from ..training.session import Session
 
 
 class MinibatchLoss:

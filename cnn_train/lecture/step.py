@@ -22,12 +22,13 @@ from typing import Any
 
 import torch
 
-from ..checks.profile import divergence_explained, time_phases
-from ..divergence import NotFiniteError
+from ..checks.profile import time_phases
 from ..errors import DivergedError, refusals_explained
 from ..machine.device import with_autocast
 from ..metrics.tally import Tally
-from ..session import Session
+from ..training.session import Session
+from ..training.steps import divergence_explained
+from ..training.update_guard import NotFiniteError
 from .layer_sizes import LayerSizes, WatchedLayer, norm, watched_layers
 from .watched_update import Change, KeepingGuard, watched_update
 

@@ -11,7 +11,6 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
-from ..checks.profile import divergence_explained, endless_steps
 from ..data.augment import AugmentConfig
 from ..data.batches import plan_epoch
 from ..data.image_set import ImageSet
@@ -22,7 +21,9 @@ from ..optim.optimizer import OptimizerConfig
 from ..optim.schedules import ConstantConfig
 from ..optim.sgd import GDConfig, SGDConfig
 from ..random_streams import make_generator, seed_global_generators
-from ..session import Session, build_session
+from ..training.building import build_session
+from ..training.session import Session
+from ..training.steps import divergence_explained, endless_steps
 
 MOST_POINTS = 24
 LEAST_UPDATES = 2

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..divergence import UpdateGuard
-from ..session import Session
+from ..training.session import Session
+from ..training.update_guard import UpdateGuard
 
 
 @dataclass(frozen=True)

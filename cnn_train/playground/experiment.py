@@ -10,8 +10,6 @@ import torch
 from torch import Tensor
 
 from ..data.batches import Batch, plan_epoch
-from ..divergence import NotFiniteError, UpdateGuard
-from ..engine import measure, train_epoch
 from ..errors import DivergedError
 from ..losses import LOSSES
 from ..losses.regularization import (
@@ -24,6 +22,8 @@ from ..metrics.tally import Tally
 from ..optim.schedules import ConstantConfig
 from ..optim.sgd import SGDConfig
 from ..random_streams import make_generator, seeded
+from ..training.loop import measure, train_epoch
+from ..training.update_guard import NotFiniteError, UpdateGuard
 from .network import ToyNetwork, compute_features
 from .settings import PlaygroundSettings
 from .toy_sets import Points, draw_toy_set

@@ -21,7 +21,7 @@ from cnn_train.data.batches import Batch, evaluation_batch_size, evaluation_batc
 from cnn_train.data.image_set import ImageSet
 from cnn_train.machine.stopwatch import now
 from cnn_train.runs.directory import RunDirectory
-from cnn_train.session import Session
+from cnn_train.training.session import Session
 
 from .bench import Bench
 from .measuring import Spread, take_turns

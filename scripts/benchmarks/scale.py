@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from cnn_train.figures.saving import save_figure
-from cnn_train.fit import fit
 from cnn_train.machine.stopwatch import now
+from cnn_train.training.fit import fit
 
 from .bench import Bench
 from .measuring import Spread, take_turns

@@ -11,7 +11,8 @@ from cnn_train.data.image_set import ImageSet
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import Device
 from cnn_train.random_streams import seeded
-from cnn_train.session import Session, build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.session import Session
 
 
 def make_config(architecture: str, batch_size: int, **settings: Any) -> ExperimentConfig:

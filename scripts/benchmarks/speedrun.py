@@ -23,13 +23,14 @@ from cnn_train.data.splits import load_training_splits
 from cnn_train.errors import CnnTrainError
 from cnn_train.evaluation.evaluate import evaluate
 from cnn_train.experiment import ExperimentConfig
-from cnn_train.fit import fit
 from cnn_train.inference.trained_model import restore_trained_model
 from cnn_train.inference.views import ViewsName
 from cnn_train.machine.stopwatch import now
 from cnn_train.metrics.tally import Tally
 from cnn_train.models.flops import count_flops
-from cnn_train.session import Session, build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.fit import fit
+from cnn_train.training.session import Session
 
 from .bench import Bench
 from .measuring import Spread, take_turns

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from statistics import median
 
-from cnn_train.checks.profile import endless_steps, time_steps
+from cnn_train.checks.profile import time_steps
 from cnn_train.data.image_set import ImageSet
 from cnn_train.models.flops import count_flops
-from cnn_train.session import Session
+from cnn_train.training.session import Session
+from cnn_train.training.steps import endless_steps
 
 from .bench import Bench
 from .measuring import Spread, take_turns, times_to_fill

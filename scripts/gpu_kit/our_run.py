@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from cnn_train.fit import fit
-from cnn_train.image_layers import fit_image_layers
 from cnn_train.inference.trained_model import TrainedModel, restore_trained_model
 from cnn_train.inference.views import ViewsName
 from cnn_train.machine.device import resolve_device
 from cnn_train.machine.stopwatch import now
 from cnn_train.metrics.tally import Tally
-from cnn_train.session import build_session, on_device
+from cnn_train.training.building import build_session, fit_image_layers, on_device
+from cnn_train.training.fit import fit
 
 from .kit import Kit, join
 

@@ -15,11 +15,11 @@ from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_c
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import InterruptedRun
 from cnn_train.experiment import ExperimentConfig
-from cnn_train.fit import fit
 from cnn_train.machine.device import resolve_device
 from cnn_train.random_streams import make_deterministic
-from cnn_train.resuming import resume_session
-from cnn_train.session import build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.fit import fit
+from cnn_train.training.resuming import resume_session
 
 from .attempt import attempt
 from .kit import Kit

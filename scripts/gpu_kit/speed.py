@@ -23,7 +23,8 @@ from cnn_train.losses.regularization import L2Config
 from cnn_train.machine.device import Device, resolve_device
 from cnn_train.machine.stopwatch import now
 from cnn_train.models.flops import count_flops
-from cnn_train.session import Session, build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.session import Session
 
 from .attempt import attempt
 from .kit import Kit

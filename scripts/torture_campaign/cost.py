@@ -71,9 +71,9 @@ def measure(directory: Path, config: Path, data: str, num_steps: int) -> dict[st
     import torch
 
     from cnn_train.errors import InterruptedRun
-    from cnn_train.fit import fit
     from cnn_train.runs.directory import RunDirectory
-    from cnn_train.saving import RunFiles
+    from cnn_train.training.fit import fit
+    from cnn_train.training.run_files import RunFiles
 
     session, every_seconds = _start(config, data, directory)
     run = RunDirectory.create(directory / "runs", "cost")
@@ -138,7 +138,7 @@ def _start(config: Path, data: str, directory: Path) -> tuple[Any, float]:
     from cnn_train.data.splits import load_training_splits
     from cnn_train.experiment import ExperimentConfig
     from cnn_train.machine.device import resolve_device
-    from cnn_train.session import build_session
+    from cnn_train.training.building import build_session
 
     overrides = [f"data={data}", f"checkpoint.every_steps={SAVE_EVERY}"]
     experiment = load_experiment(config, overrides, ExperimentConfig)

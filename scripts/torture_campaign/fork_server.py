@@ -21,7 +21,7 @@ HEAVY = (
     "torch", "torch._dynamo", "torchvision", "numpy.fft", "mpmath", "sympy", "rich._emoji_codes",
     "matplotlib.backends.backend_agg", "PIL.PngImagePlugin", "pydantic.type_adapter",
     "cnn_train.cli.main", "cnn_train.cli.fit.starting", "cnn_train.cli.fit.resuming",
-    "cnn_train.fit", "cnn_train.evaluation.evaluate", "cnn_train.inference.predict",
+    "cnn_train.training.fit", "cnn_train.evaluation.evaluate", "cnn_train.inference.predict",
     "cnn_train.evaluation.report",
 )  # fmt: skip
 POLL_SECONDS = 0.002

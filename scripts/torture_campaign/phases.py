@@ -10,8 +10,8 @@ from typing import Any
 PHASES = {
     "start-up": ("cnn_train.cli.fit.starting", "build_session"),
     "data decoding": ("cnn_train.data.folder.decoding", "load_image"),
-    "training": ("cnn_train.engine", "set_learning_rate"),
-    "evaluation": ("cnn_train.session", "measure"),
+    "training": ("cnn_train.training.loop", "set_learning_rate"),
+    "evaluation": ("cnn_train.training.session", "measure"),
     "save": ("os", "fsync"),
 }
 """The function that each phase is known by, where its caller looks it up."""

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from cnn_train.acceleration.forward import compile_network
-from cnn_train.session import Session
+from cnn_train.training.session import Session
 
 NET = {"name": "fastnet", "widths": [4], "extra_convolutions": [0], "pools": [2]}
 

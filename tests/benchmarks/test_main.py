@@ -15,7 +15,7 @@ from part_program import choose_parts, run_program
 
 from cnn_train.cli.main import main
 from cnn_train.errors import UsageError
-from cnn_train.session import Session
+from cnn_train.training.session import Session
 
 Document = dict[str, Any]
 Measure = Callable[..., Document]

@@ -8,7 +8,7 @@ from benchmarks.speedrun import VIEWS, OtherCommand, OtherCommandError, Speedrun
 from cnn_train.data.image_set import ImageSet
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import Device
-from cnn_train.session import Session
+from cnn_train.training.session import Session
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from cnn_train.checkpoints.exporting import export_weights
 from cnn_train.errors import ResourceError
-from cnn_train.session import Session
+from cnn_train.training.session import Session
 
 
 def test_any_reader_of_safetensors_finds_float32_weights_and_what_they_mean(

@@ -17,10 +17,10 @@ from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
 from cnn_train.errors import CheckpointError, UsageError
 from cnn_train.experiment import ExperimentConfig
-from cnn_train.fine_tuning import start_from_weights
-from cnn_train.fit import fit
 from cnn_train.inference.trained_model import TrainedModel, load_trained_model
-from cnn_train.session import Session
+from cnn_train.training.fine_tuning import start_from_weights
+from cnn_train.training.fit import fit
+from cnn_train.training.session import Session
 
 MakeConfig = Callable[..., ExperimentConfig]
 

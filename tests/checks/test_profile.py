@@ -7,18 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from cnn_train.checks.operators import OperatorTime
-from cnn_train.checks.profile import (
-    PHASES,
-    PhaseClock,
-    add_up_groups,
-    endless_steps,
-    profile_step,
-    time_phases,
-)
+from cnn_train.checks.profile import PHASES, PhaseClock, add_up_groups, profile_step, time_phases
 from cnn_train.data.image_set import ImageSet
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import Device
-from cnn_train.session import Session, build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.session import Session
+from cnn_train.training.steps import endless_steps
 
 SLEEP_SECONDS = 0.1  # longer than any phase of a tiny step on a busy machine
 
@@ -72,7 +67,7 @@ def slow_down(session: Session, phase: str, monkeypatch: pytest.MonkeyPatch) -> 
     elif phase == "optimizer":
         session.optimizer.register_step_post_hook(lambda *_: time.sleep(SLEEP_SECONDS))
     elif phase == "metrics":
-        monkeypatch.setattr("cnn_train.engine.Tally.of", slowly(session.partial.of))
+        monkeypatch.setattr("cnn_train.training.loop.Tally.of", slowly(session.partial.of))
     else:
         session.forward = SlowModule(session.forward, phase)
 

@@ -27,11 +27,11 @@ from cnn_train.checks.sanity import (
     measure_initial_loss,
 )
 from cnn_train.data.batches import plan_epoch
-from cnn_train.engine import Forward
 from cnn_train.errors import ConfigError
-from cnn_train.fit import fit
 from cnn_train.losses.regularization import NoRegularizationConfig
-from cnn_train.session import Session
+from cnn_train.training.fit import fit
+from cnn_train.training.loop import Forward
+from cnn_train.training.session import Session
 
 Start = Callable[..., Session]
 

@@ -16,7 +16,7 @@ from cnn_train.checks.slopes import (
     relative_error,
 )
 from cnn_train.errors import ConfigError, UsageError
-from cnn_train.session import Session
+from cnn_train.training.session import Session
 
 Start = Callable[..., Session]
 

@@ -14,7 +14,7 @@ from cnn_train.data.dataset import DataAccess
 from cnn_train.data.splits import load_training_splits
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import resolve_device
-from cnn_train.session import build_session
+from cnn_train.training.building import build_session
 from cnn_train.visualize.methods import METHODS
 
 Run = Callable[..., Any]

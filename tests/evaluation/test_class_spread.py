@@ -10,7 +10,7 @@ from cnn_train.data.image_set import ImageSet
 from cnn_train.evaluation.class_spread import FeatureMoments, measure_spread
 from cnn_train.inference.trained_model import TrainedModel, restore_trained_model
 from cnn_train.machine.device import Device
-from cnn_train.session import Session
+from cnn_train.training.session import Session
 
 
 def spread_of(features: list[list[float]], labels: list[int], num_classes: int = 2) -> Any:

@@ -17,11 +17,12 @@ from cnn_train.errors import UsageError
 from cnn_train.evaluation import slices as challenge_slices
 from cnn_train.evaluation.evaluate import evaluate
 from cnn_train.evaluation.slices import change_chunk, evaluate_slices, parse_severities
-from cnn_train.fit import fit
 from cnn_train.inference.trained_model import TrainedModel, restore_trained_model
 from cnn_train.machine.device import Device
 from cnn_train.runs.directory import RunDirectory
-from cnn_train.session import Session, build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.fit import fit
+from cnn_train.training.session import Session
 
 UNCHANGED = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 

@@ -25,7 +25,7 @@ from cnn_train.data.images.files import load_image, resize_and_crop
 from cnn_train.errors import DataError
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import resolve_device
-from cnn_train.session import build_session
+from cnn_train.training.building import build_session
 
 Run = Callable[..., tuple[int, str, str]]
 

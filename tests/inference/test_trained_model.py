@@ -8,14 +8,14 @@ import torch
 from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import CheckpointError, UsageError
-from cnn_train.fit import fit
 from cnn_train.inference.trained_model import (
     TrainedModel,
     load_trained_model,
     restore_trained_model,
 )
 from cnn_train.machine.device import Device
-from cnn_train.session import Session
+from cnn_train.training.fit import fit
+from cnn_train.training.session import Session
 
 NUM_IMAGES = 100
 

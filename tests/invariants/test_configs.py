@@ -11,7 +11,7 @@ from cnn_train.data.image_set import ImageSet
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import resolve_device
 from cnn_train.metrics.tally import Tally
-from cnn_train.session import build_session
+from cnn_train.training.building import build_session
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 MAX_LINES = 30

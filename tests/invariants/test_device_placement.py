@@ -29,7 +29,6 @@ from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import UsageError
 from cnn_train.evaluation.evaluate import evaluate
 from cnn_train.evaluation.slices import evaluate_slices
-from cnn_train.fit import fit
 from cnn_train.inference.predict import predict_files
 from cnn_train.inference.trained_model import TrainedModel, restore_trained_model
 from cnn_train.inference.views import ViewsName
@@ -44,8 +43,10 @@ from cnn_train.machine.device import Device, Precision, with_autocast
 from cnn_train.models import ARCHITECTURES
 from cnn_train.optim import OPTIMIZERS
 from cnn_train.random_streams import make_generator
-from cnn_train.resuming import resume_session
-from cnn_train.session import Session, build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.fit import fit
+from cnn_train.training.resuming import resume_session
+from cnn_train.training.session import Session
 from cnn_train.visualize.methods import METHODS
 from cnn_train.visualize.request import Request, Subjects
 

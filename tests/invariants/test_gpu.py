@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from cnn_train.data.image_set import ImageSet
-from cnn_train.divergence import GPU_LAG
 from cnn_train.errors import DivergedError, InterruptedRun
-from cnn_train.fit import fit
 from cnn_train.machine.device import resolve_device
 from cnn_train.random_streams import make_deterministic
-from cnn_train.resuming import resume_session
-from cnn_train.session import Session, build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.fit import fit
+from cnn_train.training.resuming import resume_session
+from cnn_train.training.session import Session
+from cnn_train.training.update_guard import GPU_LAG
 
 # cuBLAS reads it when it is first used, which is long before the tests that need it.
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -1,7 +1,6 @@
 """Who may import whom, read from the syntax trees: nothing is imported or run.
 
-An import goes to a lower layer or stays within its own component. A component is a line of
-LAYERS below: a module, or a package with all its modules.
+A package, or a module at the root, imports only from lower floors and from within itself.
 """
 
 import ast
@@ -10,61 +9,34 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "cnn_train"
 
-# From the bottom up.
-LAYERS = (
-    {"errors", "version", "runs", "metrics", "inference", "evaluation", "checks", "checkpoints"},
-    {
-        "config",
-        "random_streams",
-        "machine",
-        "checks.operators",
-        "divergence",
-        "checks.kinks",
-    },
-    {"acceleration", "data", "models", "losses", "optim"},
-    {
-        "metrics.tally",
-        "metrics.statistics",
-        "inference.views",
-        "checkpoints.migration",
-        "checkpoints.foreign",
-        "checkpoints.matching",
-        "checks.slopes",
-    },
-    {
-        "experiment",
-        "engine",
-        "checkpoints.checkpoint",
-        "runs.directory",
-        "figures",
-        "data_parallel",
-    },
-    {
-        "image_layers",
-        "progressive_training",
-        "runs.states",
-        "checkpoints.inspection",
-        "checkpoints.exporting",
-    },
-    {"save_times", "session", "inference.trained_model", "fine_tuning", "checkpoints.importing"},
-    {"checks.rehearsal"},
-    {"resuming", "saving", "checks.sanity"},
-    {"fit"},
-    {
-        "evaluation.evaluate",
-        "inference.predict",
-        "runs.summary",
-        "checks.profile",
-        "evaluation.class_spread",
-        "checks.gradcheck",
-        "visualize",
-        "playground",
-    },
-    {"evaluation.slices"},
-    {"evaluation.report", "api", "lecture"},
-    {"cli"},
-    {"__init__", "__main__"},
-)
+FLOORS = {
+    "errors": 0,
+    "version": 0,
+    "random_streams": 0,
+    "machine": 1,
+    "config": 1,
+    "acceleration": 2,
+    "data": 2,
+    "models": 2,
+    "losses": 2,
+    "optim": 2,
+    "metrics": 2,
+    "experiment": 3,
+    "figures": 3,
+    "checkpoints": 4,
+    "runs": 5,
+    "training": 6,
+    "inference": 6,
+    "evaluation": 7,
+    "checks": 7,
+    "visualize": 7,
+    "playground": 7,
+    "lecture": 8,
+    "api": 8,
+    "cli": 9,
+    "__init__": 9,
+    "__main__": 10,
+}
 
 # Libraries that belong to one part of the program, and those that have no place in any. Pickle
 # serves as a parser there, under an Unpickler that refuses every name but three harmless ones.
@@ -148,38 +120,28 @@ def submodule_or_package(base: Path, name: str) -> str:
     return module_name(base / "__init__.py")
 
 
-def component_of(module: str) -> str | None:
-    """Return the longest entry of LAYERS that names the module or a package around it."""
-    parts = module.split(".")
-    names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
-    entries = set().union(*LAYERS)
-    return next((name for name in names if name in entries), None)
+def room_of(module: str) -> str:
+    """Return the package at the root, or the module there, that ``module`` belongs to."""
+    return module.split(".")[0]
 
 
-def layer_of(component: str) -> int:
-    return next(height for height, layer in enumerate(LAYERS) if component in layer)
+def test_every_package_has_a_floor() -> None:
+    assert {room_of(module_name(path)) for path in PACKAGE.rglob("*.py")} == set(FLOORS)
 
 
-def test_every_module_has_a_layer() -> None:
-    modules = [module_name(path) for path in PACKAGE.rglob("*.py")]
-    homeless = [module for module in modules if component_of(module) is None]
-    assert not homeless, f"give these a layer in LAYERS of {Path(__file__).name}: {homeless}"
-
-
-def test_every_entry_of_the_table_exists() -> None:
-    names = {module_name(path) for path in PACKAGE.rglob("*.py")}
-    assert set().union(*LAYERS) <= names
+def test_the_root_holds_few_files() -> None:
+    assert len(list(PACKAGE.glob("*.py"))) <= 8
 
 
 def test_imports_go_downward_only() -> None:
+    """So no two packages can import each other, nor any number of them in a circle."""
     upward = []
     for found in all_imports():
-        importer, target = component_of(found.importer), component_of(found.target)
-        is_lazy_api = found.importer == "__init__" and not found.at_import_time
+        importer, target = room_of(found.importer), room_of(found.target)
+        is_lazy_api = importer == "__init__" and not found.at_import_time
         if not found.is_ours or is_lazy_api or importer == target:
             continue
-        assert importer and target, f"{found.importer} imports {found.target}, which has no layer"
-        if layer_of(target) >= layer_of(importer):
+        if FLOORS[target] >= FLOORS[importer]:
             upward.append(f"{found.importer} imports {found.target}")
     assert not upward, "\n".join(upward)
 

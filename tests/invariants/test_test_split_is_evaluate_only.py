@@ -13,10 +13,10 @@ from cnn_train.data.catalogue import DATASETS
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.splits import load_training_splits
 from cnn_train.experiment import ExperimentConfig
-from cnn_train.fit import fit
 from cnn_train.machine.device import resolve_device
 from cnn_train.runs.directory import RunDirectory
-from cnn_train.session import build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.fit import fit
 
 PACKAGE = Path(__file__).parents[2] / "cnn_train"
 

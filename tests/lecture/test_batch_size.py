@@ -14,7 +14,8 @@ from cnn_train.lecture.batch_size import (
     sizes_below,
 )
 from cnn_train.lecture.timed_training import loss_of_all, plain_session
-from cnn_train.session import Session, build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.session import Session
 
 Start = Callable[..., Session]
 

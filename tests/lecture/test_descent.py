@@ -7,7 +7,7 @@ from cnn_train.cli.learn.descent import descent
 from cnn_train.errors import UsageError
 from cnn_train.lecture.descent import USUAL_IMAGES, race
 from cnn_train.lecture.timed_training import plain_session
-from cnn_train.session import Session
+from cnn_train.training.session import Session
 
 Start = Callable[..., Session]
 

@@ -9,7 +9,7 @@ from cnn_train.errors import UsageError
 from cnn_train.lecture.minibatch_loss import MinibatchLoss
 from cnn_train.lecture.slope import measure_slopes
 from cnn_train.machine.device import Device
-from cnn_train.session import Session
+from cnn_train.training.session import Session
 
 Start = Callable[..., Session]
 L2 = {"kind": "l2", "strength": 0.1}

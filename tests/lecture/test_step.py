@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from cnn_train.errors import DivergedError
 from cnn_train.lecture.step import standing, take_step, with_one_update
-from cnn_train.session import Session
+from cnn_train.training.session import Session
 
 Start = Callable[..., Session]
 

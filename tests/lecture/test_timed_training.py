@@ -17,7 +17,7 @@ from cnn_train.lecture.timed_training import (
     thin_out,
     train_for,
 )
-from cnn_train.session import Session
+from cnn_train.training.session import Session
 
 Start = Callable[..., Session]
 

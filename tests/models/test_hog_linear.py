@@ -11,10 +11,10 @@ from torch import Tensor
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.splits import load_training_splits
 from cnn_train.experiment import ExperimentConfig
-from cnn_train.fit import fit
 from cnn_train.machine.device import resolve_device
 from cnn_train.models.hog_linear import EPSILON, LARGEST_SHARE, DirectionVotes, HogLinear, Sobel
-from cnn_train.session import build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.fit import fit
 
 
 def draw_images(*shape: int) -> Tensor:

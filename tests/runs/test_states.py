@@ -10,7 +10,7 @@ from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from cnn_train.errors import CheckpointError, ResourceError
 from cnn_train.runs.directory import RunDirectory
 from cnn_train.runs.states import load_newest, make_last, require_room, save_state
-from cnn_train.session import Session
+from cnn_train.training.session import Session
 
 
 @pytest.fixture

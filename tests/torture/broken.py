@@ -78,7 +78,7 @@ def fail() -> None:
 
 
 def forget_momentum() -> None:
-    from cnn_train import resuming
+    from cnn_train.training import resuming
 
     resuming.load_optimizer_state = lambda *_: None
 

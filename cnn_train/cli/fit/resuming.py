@@ -14,10 +14,10 @@ from ...config.yaml_reader import parse_document
 from ...errors import CheckpointError, UsageError
 from ...experiment import ExperimentConfig
 from ...machine.environment import describe_environment
-from ...resuming import checked_changes, find_state, newest_run, resume_session
 from ...runs.directory import LATEST, find_run
 from ...runs.states import FoundCheckpoint, make_last
-from ...session import Session
+from ...training.resuming import checked_changes, find_state, newest_run, resume_session
+from ...training.session import Session
 from ..console import notice, warn
 from .starting import FitRequest, locked, record_settings, show_dry_run, train
 

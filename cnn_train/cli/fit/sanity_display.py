@@ -7,7 +7,7 @@ from ..console import stderr, warn
 
 if TYPE_CHECKING:
     from ...checks.sanity import Finding
-    from ...session import Session
+    from ...training.session import Session
 
 MARKS = {"passed": "ok", "warned": "warning", "failed": "FAILED", "skipped": "—"}
 STYLES = {"passed": "green", "warned": "yellow", "failed": "bold red", "skipped": "dim"}

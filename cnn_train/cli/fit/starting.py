@@ -15,17 +15,18 @@ from ...config.source import read_text
 from ...data.dataset import DatasetConfig
 from ...data.image_set import ImageSet
 from ...data.splits import load_training_splits
-from ...data_parallel import check_same_images, device_of
 from ...errors import UsageError
 from ...experiment import ExperimentConfig
-from ...fine_tuning import start_from_weights
 from ...machine.atomic_file import write_atomically
 from ...machine.environment import describe_environment
 from ...machine.memory_shortage import memory_explained
 from ...machine.processes import World, lost_processes_explained
 from ...random_streams import make_deterministic
 from ...runs.directory import RunDirectory, find_checkpoint
-from ...session import Session, build_session
+from ...training.building import build_session
+from ...training.data_parallel import check_same_images, device_of
+from ...training.fine_tuning import start_from_weights
+from ...training.session import Session
 from ..console import notice, print_json, warn
 from ..data_access import make_data_access
 from .sanity_display import require_sane, show_first_loss, show_sanity

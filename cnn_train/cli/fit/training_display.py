@@ -12,10 +12,10 @@ from ..process.joined import agreement_on_signals
 from ..process.stop_signal import heard_signals
 
 if TYPE_CHECKING:
-    from ...fit import EpochRecord
     from ...metrics.tally import Tally
     from ...runs.directory import RunDirectory
-    from ...session import Session
+    from ...training.fit import EpochRecord
+    from ...training.session import Session
 
 REFRESH_SECONDS = 0.5
 FEW_IMAGES = 50  # the 95 % interval of an accuracy on fewer is up to ± 14 points or wider
@@ -88,7 +88,7 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
 
 def describe_processes(session: "Session") -> str:
     """Say how many share a minibatch, over what, and how many images each of them takes."""
-    from ...data_parallel import backend_of
+    from ...training.data_parallel import backend_of
 
     size, plan = session.world.size, session.batches.plan
     least, rest = divmod(plan[0].stop - plan[0].start, size)
@@ -99,8 +99,8 @@ def describe_processes(session: "Session") -> str:
 
 def train_and_show(session: "Session", run: "RunDirectory") -> dict[str, Any]:
     """Train to the end, showing a row per epoch; return the result that ``--json`` prints."""
-    from ...fit import fit
-    from ...saving import best_epoch
+    from ...training.fit import fit
+    from ...training.run_files import best_epoch
 
     if session.epoch >= session.config.epochs:
         notice(f"all {session.config.epochs} epochs are done; nothing to do")

@@ -13,7 +13,7 @@ from .page import AtOption, ExprOption, PictureOption
 if TYPE_CHECKING:
     from ...lecture.formulas.kinks import Kink
     from ...lecture.slope import SlopeRule, Slopes
-    from ...session import Session
+    from ...training.session import Session
 
 SMALLEST_STEP = 1e-12
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ...lecture.layer_sizes import LayerSizes
     from ...lecture.step import TrainingStep
     from ...optim.optimizer import OptimizerConfig
-    from ...session import Session
+    from ...training.session import Session
 
 
 def step(

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor
 
-from .data.batches import Batch
-from .losses.loss import LossFn
-from .losses.regularization import Penalty
-from .metrics.tally import Tally
-from .optim.schedules import Schedule
+from ..data.batches import Batch
+from ..losses.loss import LossFn
+from ..losses.regularization import Penalty
+from ..metrics.tally import Tally
+from ..optim.schedules import Schedule
 
 Forward = Callable[[Tensor], Tensor]
 

@@ -13,12 +13,13 @@ import torch
 import cnn_train.runs.states as run_checkpoints
 from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cnn_train.errors import ConfigError, DivergedError, InterruptedRun
-from cnn_train.fit import fit
-from cnn_train.resuming import resume_session
 from cnn_train.runs.directory import RunDirectory
 from cnn_train.runs.states import load_newest
-from cnn_train.saving import best_epoch
-from cnn_train.session import Session, build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.fit import fit
+from cnn_train.training.resuming import resume_session
+from cnn_train.training.run_files import best_epoch
+from cnn_train.training.session import Session
 
 Start = Callable[..., Session]
 

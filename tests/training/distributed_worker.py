@@ -10,17 +10,18 @@ import torch
 
 from cnn_train.checkpoints.checkpoint import load_checkpoint
 from cnn_train.data.batches import Batch
-from cnn_train.data_parallel import device_of, spread
-from cnn_train.engine import train_epoch
 from cnn_train.errors import CnnTrainError
 from cnn_train.experiment import ExperimentConfig
-from cnn_train.fit import fit
 from cnn_train.machine.processes import World, join
 from cnn_train.metrics.tally import Tally
 from cnn_train.models.synchronized_batch_norm import SynchronizedBatchNorm2d
-from cnn_train.resuming import resume_session
 from cnn_train.runs.directory import RunDirectory
-from cnn_train.session import Session, build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.data_parallel import device_of, spread
+from cnn_train.training.fit import fit
+from cnn_train.training.loop import train_epoch
+from cnn_train.training.resuming import resume_session
+from cnn_train.training.session import Session
 
 
 def start(job: dict[str, Any], world: World) -> Session:

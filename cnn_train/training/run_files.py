@@ -3,15 +3,15 @@
 import time
 from typing import Any
 
-from .divergence import NotFiniteError
-from .errors import DivergedError
-from .figures.learning_curves import draw_learning_curves
-from .figures.saving import save_figure
-from .machine.atomic_file import remove_leftovers
-from .runs.directory import RunDirectory
-from .runs.states import require_room, save_state
-from .save_times import SaveClock
+from ..errors import DivergedError
+from ..experiment import CheckpointConfig
+from ..figures.learning_curves import draw_learning_curves
+from ..figures.saving import save_figure
+from ..machine.atomic_file import remove_leftovers
+from ..runs.directory import RunDirectory
+from ..runs.states import require_room, save_state
 from .session import Session
+from .update_guard import NotFiniteError
 
 # Drawing the curves takes most of a second: less than a hundredth of the time between two.
 CURVES_EVERY_SECONDS = 120
@@ -136,3 +136,22 @@ def best_epoch(records: list[dict[str, float]]) -> int:
     """Return the epoch (from 0) with the highest validation accuracy; the earliest of equals."""
     accuracies = [record["val_accuracy"] for record in records]
     return accuracies.index(max(accuracies))
+
+
+class SaveClock:
+    """Knows when the next save within an epoch is due."""
+
+    def __init__(self, config: CheckpointConfig) -> None:
+        self._config = config
+        self._saved_at = time.monotonic()
+
+    def saved(self) -> None:
+        """Count the seconds from now on."""
+        self._saved_at = time.monotonic()
+
+    def is_due(self, step: int) -> bool:
+        """Say whether update ``step`` or the time since the last save calls for one."""
+        every_steps, every_seconds = self._config.every_steps, self._config.every_seconds
+        if every_steps and step % every_steps == 0:
+            return True
+        return every_seconds > 0 and time.monotonic() - self._saved_at >= every_seconds

@@ -11,13 +11,13 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .data.batches import Batch, Slice
-from .data.image_set import ImageSet
-from .errors import ConfigError, DataError, UsageError
-from .machine.device import Device, resolve_device
-from .machine.processes import World
-from .models.synchronized_batch_norm import synchronize_batch_norm
-from .random_streams import seed_global_generators
+from ..data.batches import Batch, Slice
+from ..data.image_set import ImageSet
+from ..errors import ConfigError, DataError, UsageError
+from ..machine.device import Device, resolve_device
+from ..machine.processes import World
+from ..models.synchronized_batch_norm import synchronize_batch_norm
+from ..random_streams import seed_global_generators
 
 # Running statistics are shared when they matter, to validate, rather than at every minibatch.
 _names = signature(DistributedDataParallel).parameters

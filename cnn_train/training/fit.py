@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 
-from .acceleration.allocator import kept_memory
-from .divergence import NotFiniteError
-from .errors import InterruptedRun, refusals_explained
-from .metrics.tally import Tally
-from .runs.directory import RunDirectory
-from .saving import RunFiles
+from ..acceleration.allocator import kept_memory
+from ..errors import InterruptedRun, refusals_explained
+from ..metrics.tally import Tally
+from ..runs.directory import RunDirectory
+from .run_files import RunFiles
 from .session import Session
+from .update_guard import NotFiniteError
 
 # How many minibatches may pass before a loss that no update has shown is noticed; each look waits
 # for the device.

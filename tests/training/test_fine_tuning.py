@@ -7,10 +7,11 @@ import torch
 from cnn_train.checkpoints.checkpoint import Checkpoint
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import CheckpointError
-from cnn_train.fine_tuning import start_from_weights
-from cnn_train.fit import fit
 from cnn_train.machine.device import Device
-from cnn_train.session import Session, build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.fine_tuning import start_from_weights
+from cnn_train.training.fit import fit
+from cnn_train.training.session import Session
 
 Start = Callable[..., Session]
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .checkpoints.checkpoint import Checkpoint
-from .checkpoints.matching import compare_by_name, list_problems
-from .errors import CheckpointError, name_some
-from .models.head import head_tensors
-from .optim.averaging import WeightAverage
+from ..checkpoints.checkpoint import Checkpoint
+from ..checkpoints.matching import compare_by_name, list_problems
+from ..errors import CheckpointError, name_some
+from ..models.head import head_tensors
+from ..optim.averaging import WeightAverage
 
 
 @dataclass(frozen=True)

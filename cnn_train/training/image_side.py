@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import torch
 
-from .data.progressive_size import shrunk_size
-from .errors import ConfigError
-from .experiment import ExperimentConfig
-from .models.architecture import ArchitectureConfig
+from ..data.progressive_size import shrunk_size
+from ..errors import ConfigError
+from ..experiment import ExperimentConfig
+from ..models.architecture import ArchitectureConfig
 
 
 def side_by_epoch(

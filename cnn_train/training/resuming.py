@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from .checkpoints.checkpoint import Checkpoint, load_checkpoint
-from .config.differences import Difference, differences
-from .errors import CheckpointError, ConfigError
-from .experiment import ExperimentConfig
-from .metrics.tally import Tally
-from .random_streams import restore_generator_states
-from .runs.directory import RunDirectory, runs_named
-from .runs.states import FoundCheckpoint, load_newest
+from ..checkpoints.checkpoint import Checkpoint, load_checkpoint
+from ..config.differences import Difference, differences
+from ..errors import CheckpointError, ConfigError
+from ..experiment import ExperimentConfig
+from ..metrics.tally import Tally
+from ..random_streams import restore_generator_states
+from ..runs.directory import RunDirectory, runs_named
+from ..runs.states import FoundCheckpoint, load_newest
 from .session import Session
 
 # Where the images lie may differ, because their fingerprint may not; when to save never matters.

@@ -8,12 +8,13 @@ import torch
 from cnn_train.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
-from cnn_train.engine import measure
 from cnn_train.errors import CheckpointError, ConfigError, DataError
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import Device
-from cnn_train.resuming import resume_session
-from cnn_train.session import Session, build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.loop import measure
+from cnn_train.training.resuming import resume_session
+from cnn_train.training.session import Session
 
 Start = Callable[..., Session]
 

@@ -12,17 +12,17 @@ from torture_campaign.children import ForkServer
 from cnn_train.checkpoints.checkpoint import load_checkpoint
 from cnn_train.data.batches import plan_epoch
 from cnn_train.data.image_set import ImageSet
-from cnn_train.data_parallel import backend_of, check_parts, device_of, spread
 from cnn_train.errors import ConfigError, InterruptedRun, UsageError
 from cnn_train.experiment import ExperimentConfig
-from cnn_train.fit import fit
 from cnn_train.machine.processes import ALONE, World
 from cnn_train.models.synchronized_batch_norm import synchronize_batch_norm
-from cnn_train.resuming import resume_session
 from cnn_train.runs.directory import RunDirectory
-from cnn_train.session import build_session
+from cnn_train.training.building import build_session
+from cnn_train.training.data_parallel import backend_of, check_parts, device_of, spread
+from cnn_train.training.fit import fit
+from cnn_train.training.resuming import resume_session
 
-WORKER = Path(__file__).parent / "distributed_worker.py"
+WORKER = Path(__file__).parents[1] / "distributed_worker.py"
 
 # 31 images: minibatches of 7 are cut 3 + 4, and the last of an epoch, of 3 images, 1 + 2.
 TINY: dict[str, Any] = {
@@ -130,8 +130,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def runs(folder: Path) -> dict[str, RunDirectory]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cnn_train.saving.draw_learning_curves", lambda records, title: None)
-        patch.setattr("cnn_train.saving.save_figure", lambda figure, path: None)
+        patch.setattr(
+            "cnn_train.training.run_files.draw_learning_curves", lambda records, title: None
+        )
+        patch.setattr("cnn_train.training.run_files.save_figure", lambda figure, path: None)
         found = {name: RunDirectory.create(folder, name) for name in ("two-one", "one-two", "same")}
         stop(job("train"), found["one-two"], 2)
     return found
@@ -218,7 +220,7 @@ def test_batch_norm_per_process_learns_something_else_but_the_same_in_every_proc
 def test_in_float64_the_difference_is_a_matter_of_rounding(
     results: dict[str, list[Any]], name: str
 ) -> None:
-    from cnn_train.engine import train_epoch
+    from cnn_train.training.loop import train_epoch
 
     sections = WITH_BATCH_NORM if "synchronised" in name else {}
     session = start(job("", **sections))
@@ -306,7 +308,7 @@ def test_a_resumed_run_of_as_many_processes_has_the_same_bits_with_dropout_too(
 
 def test_each_process_drops_out_its_own_units(results: dict[str, list[Any]]) -> None:
     """With one mask for both, the run would differ from one process's in another way only."""
-    from cnn_train.data_parallel import with_own_dropout
+    from cnn_train.training.data_parallel import with_own_dropout
 
     draws = []
     for rank in (0, 1):

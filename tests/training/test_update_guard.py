@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-import cnn_train.divergence as divergence
-from cnn_train.divergence import NotFiniteError, UpdateGuard, gradient_norm
+import cnn_train.training.update_guard as divergence
+from cnn_train.training.update_guard import NotFiniteError, UpdateGuard, gradient_norm
 
 CPU = torch.device("cpu")
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from cnn_train.data.batches import Batch, plan_epoch
-from cnn_train.engine import measure, set_learning_rate, train_epoch
 from cnn_train.losses.cross_entropy import cross_entropy
 from cnn_train.losses.hinge import hinge
 from cnn_train.losses.regularization import L2Config
 from cnn_train.optim.sgd import SGDConfig
+from cnn_train.training.loop import measure, set_learning_rate, train_epoch
 
 
 def zero_penalty() -> Tensor:

@@ -1,0 +1,113 @@
+"""The one place where a config becomes parts that work together."""
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from ..acceleration.forward import training_forward
+from ..data.batches import TrainingBatches, evaluation_batch_size, plan_epoch
+from ..data.checks import check_augmentation, check_images
+from ..data.image_set import ImageSet
+from ..data.normalization import Normalization
+from ..experiment import ExperimentConfig
+from ..machine.device import Device, resolve_precision
+from ..machine.processes import ALONE, World
+from ..optim.averaging import WeightAverage
+from ..random_streams import seeded
+from .data_parallel import check_parts, spread
+from .image_side import side_by_epoch
+from .session import Session
+from .update_guard import UpdateGuard
+
+
+def build_session(
+    config: ExperimentConfig,
+    train: ImageSet,
+    val: ImageSet,
+    device: Device,
+    limit_batches: int | None = None,
+    world: World = ALONE,
+) -> Session:
+    """Build every part of a fresh run from its config and its images.
+
+    Raises DataError where the images do not fit, UsageError where the device cannot do it.
+    """
+    check_images(train, val)
+    check_augmentation(config.augment, train.image_shape)
+    precision = resolve_precision(config.precision, device)
+    plan = plan_epoch(
+        len(train),
+        config.batch_size,
+        full_batch=config.optimizer.full_batch,
+        limit=limit_batches,
+    )
+    updates_per_epoch = sum(piece.completes_update for piece in plan)
+    with seeded(config.seed, "weights"):
+        model = config.model.build(len(train.class_names), train.image_shape)
+    model.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    normalization = Normalization.of(train.images_NCHW)
+    fit_image_layers(model, train, normalization)
+    check_parts(plan, model, world, sync_batch_norm=config.sync_batch_norm)
+    optimizer = config.optimizer.build(model)
+    network = spread(model, device, world, sync_batch_norm=config.sync_batch_norm)
+    return Session(
+        config=config,
+        device=device,
+        precision=precision,
+        batches=TrainingBatches(
+            on_device(train, device),
+            normalization,
+            config.augment,
+            config.seed,
+            plan,
+            side_by_epoch(config, train.image_shape),
+            world=world,
+        ),
+        val_images=on_device(val, device),
+        data_fingerprints={"train": train.fingerprint(), "val": val.fingerprint()},
+        limit_batches=limit_batches,
+        model=model,
+        average=follow_average(model, optimizer, config.ema_decay),
+        forward=training_forward(network, device, precision, compiled=config.compile),
+        loss_fn=config.loss.build(),
+        penalty=config.regularization.build(model),
+        optimizer=optimizer,
+        schedule=config.schedule.build(config.epochs * updates_per_epoch, updates_per_epoch),
+        before_update=UpdateGuard(
+            model.parameters(), config.clip_grad_norm, device.torch_device, alone=world.size == 1
+        ),
+        world=world,
+    )
+
+
+def follow_average(
+    model: nn.Module, optimizer: torch.optim.Optimizer, decay: float
+) -> WeightAverage | None:
+    """Keep an exponential moving average of the weights, updated after every optimizer step."""
+    if decay == 0:
+        return None
+    average = WeightAverage(model, decay)
+    optimizer.register_step_post_hook(lambda *_: average.update(model))
+    return average
+
+
+def on_device(images: ImageSet, device: Device) -> ImageSet:
+    """Move pixels and labels to the device, where they stay."""
+    return replace(
+        images,
+        images_NCHW=images.images_NCHW.to(device.torch_device),
+        labels_N=images.labels_N.to(device.torch_device),
+    )
+
+
+IMAGES_TO_READ = 5000
+"""Enough for the covariance of small patches: each image has hundreds of them."""
+
+
+def fit_image_layers(model: nn.Module, train: ImageSet, normalization: Normalization) -> None:
+    """Compute the layers that are not learned from images spread evenly over the training set."""
+    every = -(-len(train) // IMAGES_TO_READ)
+    piece = evaluation_batch_size(train.image_shape)
+    for layer in getattr(model, "image_layers", []):
+        layer.fit(map(normalization, torch.split(train.images_NCHW[::every], piece)))

@@ -1,0 +1,43 @@
+"""Steps without end, for what trains only to look."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+
+from ..acceleration.allocator import kept_memory
+from ..errors import DivergedError
+from ..metrics.tally import Tally
+from .session import Session
+from .update_guard import NotFiniteError
+
+LARGE_PENALTY = 1000.0
+"""A new network's data loss is about log K, or K − 1 under hinge: a larger λR drowns it."""
+
+
+@contextmanager
+def divergence_explained(session: Session) -> Iterator[None]:
+    """Turn NotFiniteError into DivergedError, which names λ or η, whichever is too large.
+
+    λR of the weights on entry tells which: later on, too large a rate makes it large as well.
+    """
+    penalty = session.penalty().item()
+    try:
+        yield
+    except NotFiniteError as problem:
+        config = session.config
+        size = "all" if config.optimizer.full_batch else config.batch_size
+        images = "1 image" if size == 1 else f"{size} images"
+        what = f"the {problem.what} is not finite with {images} per update"
+        advice = "choose a smaller rate: --set optimizer.lr=…"
+        if not penalty <= LARGE_PENALTY:  # nan as well
+            what += f"; λR(θ) is {penalty:.1e} before the first"
+            advice = "choose a smaller λ: --set regularization.strength=…"
+        raise DivergedError(f"{what}; {advice}") from None
+
+
+def endless_steps(session: Session) -> Iterator[Tally]:
+    """Yield the tally of step after step, epoch after epoch, however short the epochs are."""
+    with kept_memory():
+        for epoch in count():
+            yield from replace(session, epoch=epoch, position=0).train_rest_of_epoch()
