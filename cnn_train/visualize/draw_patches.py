@@ -11,10 +11,9 @@ from torch import Tensor
 from ..figures.gallery import Section, Tile, draw_gallery
 from ..figures.style import Drawing
 from .backward_rules import RuleName, unit_signals
-from .layer_patches import LayerPatches
 from .pictures import picture, signed_picture, spread
 from .request import Request, count_images, signed
-from .top_patches import crop
+from .top_patches import LayerPatches, crop
 
 NUM_COLUMNS = 6
 PALE_GREY = 224

@@ -10,10 +10,9 @@ from typing import Any
 from ..errors import UsageError, name_some
 from .backward_rules import RuleName, count_ruled
 from .draw_patches import draw_patches
-from .layer_patches import LayerPatches, choose_channels
 from .layers import Units
 from .request import NO_LABEL, Block, Column, Request, Visualization, aligned, count_images
-from .top_patches import find_places
+from .top_patches import LayerPatches, choose_channels, find_places
 
 MOST_DEAD_NAMED = 10
 MOST_KINDS_NAMED = 3

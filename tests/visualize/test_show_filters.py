@@ -10,7 +10,7 @@ from cnn_train.models.linear import LinearClassifier
 from cnn_train.models.mlp import MLP
 from cnn_train.models.summary import trace_layers
 from cnn_train.models.vgg import VGG
-from cnn_train.visualize.filters import Filters, first_filters
+from cnn_train.visualize.show_filters import Filters, first_filters
 
 SHAPE = (3, 32, 32)
 
