@@ -127,17 +127,17 @@ def visualize(
     ] = None,
 ) -> None:
     """Look inside: filters, maps, strongest patches, what speaks for a class, a map, the loss."""
-    from ..figures.saving import check_figure_path, save_figure
+    from dataclasses import replace
+
     from ..inference.trained_model import load_trained_model
     from ..runs.directory import find_checkpoint
     from ..visualize.methods import METHODS
     from ..visualize.request import Request, Subjects
-    from .console import notice, print_json, progress
+    from .console import notice, progress
     from .data_access import make_data_access
-    from .display.visualization import show_visualization
+    from .present import check_picture, present
 
-    if out is not None:
-        check_figure_path(out)
+    check_picture(out)
     chosen = METHODS[method.value]
     given = {
         "--layer": layer,
@@ -184,15 +184,13 @@ def visualize(
         progress=progress,
         **surface,
     )
-    found = chosen.show(request)
-    if as_json:
-        print_json({"checkpoint": str(path), "method": method.value} | found.document)
-    else:
-        show_visualization(found.blocks)
-    if out is not None:
-        save_figure(found.draw(), out)
-        notice(f"wrote {out}")
-    elif not as_json:
+    page = chosen.show(request)
+    present(
+        replace(page, document={"checkpoint": str(path), "method": method.value} | page.document),
+        as_json=as_json,
+        out=out,
+    )
+    if out is None and not as_json:
         notice("to look at it, add --out FILE.png")
 
 

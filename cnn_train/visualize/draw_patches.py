@@ -10,9 +10,10 @@ from torch import Tensor
 
 from ..figures.gallery import Section, Tile, draw_gallery
 from ..figures.style import Drawing
+from ..page import count_images, signed
 from .backward_rules import RuleName, unit_signals
 from .pictures import picture, signed_picture, spread
-from .request import Request, count_images, signed
+from .request import Request
 from .top_patches import LayerPatches, crop
 
 NUM_COLUMNS = 6

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .request import Request, Visualization
+from ..page import Page
+from .request import Request
 from .show_attribution import show_cam, show_occlusion, show_saliency
 from .show_embedding import show_embedding
 from .show_filters import show_filters
@@ -25,7 +26,7 @@ class Method:
     precision, where the others take float32.
     """
 
-    show: Callable[[Request], Visualization]
+    show: Callable[[Request], Page]
     num_images: int | None
     options: frozenset[str]
     scores_as_evaluate: bool = False

@@ -3,12 +3,11 @@
 Shape letters: N images, B minibatch, C channels, H W pixels.
 """
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -18,7 +17,6 @@ from ..data.dataset import Progress, silent
 from ..data.image_set import ImageSet
 from ..data.images.files import load_image, resize_and_crop
 from ..errors import CheckpointError, DataError, UsageError, name_some
-from ..figures.style import Drawing
 from ..inference.trained_model import TrainedModel
 from ..models.summary import LayerRun, trace_layers
 from .layers import Units, default_layers, find_units
@@ -157,50 +155,3 @@ class Request:
         if self.label not in names:
             raise UsageError(f"--class {self.label}: the model knows {name_some(names)}")
         return torch.full((len(scores_BK),), names.index(self.label), device=scores_BK.device)
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a page's table; numbers stand on the right."""
-
-    name: str
-    is_number: bool = True
-
-
-@dataclass(frozen=True)
-class Block:
-    """A part of a page: its heading, lines of words, and a table."""
-
-    heading: str
-    lines: tuple[str, ...] = ()
-    columns: tuple[Column, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = field(default=())
-
-
-@dataclass(frozen=True)
-class Visualization:
-    """What a method found: ``blocks`` for the terminal, ``document`` for JSON, ``draw`` to look at.
-
-    The picture is drawn only when it is wanted.
-    """
-
-    blocks: tuple[Block, ...]
-    document: dict[str, Any]
-    draw: Callable[[], Drawing]
-
-
-def count_images(number: int) -> str:
-    """Return ``1 image`` or ``5,000 images``."""
-    return f"{number:,} image{'' if number == 1 else 's'}"
-
-
-def aligned(values: Sequence[float]) -> list[str]:
-    """Return numbers with equally many decimals: the largest has three significant digits."""
-    largest = max(map(abs, values), default=0.0)
-    decimals = 2 - math.floor(math.log10(largest)) if largest > 0 else 2
-    return [f"{value:.{min(max(decimals, 0), 9)}f}".replace("-", "−") for value in values]
-
-
-def signed(value: float, digits: int = 3) -> str:
-    """Return a number with so many significant digits and a proper minus sign."""
-    return f"{value:.{digits}g}".replace("-", "−")

@@ -13,10 +13,11 @@ from torch import Tensor
 from ..errors import UsageError
 from ..figures.gallery import ColoursName, Scale, Section, Tile, draw_gallery
 from ..figures.style import Drawing, shorten
+from ..page import Block, Column, Page, aligned, signed
 from .attribution import enlarge, grad_cam, occlusion, saliency
 from .layers import Units, find_units, last_map
 from .pictures import overlay, picture, spread
-from .request import NO_LABEL, Block, Column, Request, Visualization, aligned, signed
+from .request import NO_LABEL, Request
 
 WINDOW_PARTS, STRIDE_PARTS = 4, 4
 """By default a window is a quarter of the image, and moves by a quarter of itself."""
@@ -37,13 +38,13 @@ class Explained:
     class_B: Tensor
 
 
-def show_saliency(request: Request) -> Visualization:
+def show_saliency(request: Request) -> Page:
     """Show how strongly the score of a class depends on each pixel."""
     what = "saliency: largest |∂ score / ∂ pixel| over the colours"
     return _show(request, what, lambda x, c: saliency(request.trained.model, x, c), "magma")
 
 
-def show_cam(request: Request) -> Visualization:
+def show_cam(request: Request) -> Page:
     """Show where the maps of a layer speak for a class (Grad-CAM)."""
     units, (height, width) = _cam_units(request), request.trained.image_shape[1:]
     what = f"Grad-CAM at {units.description}, {units.map_size[1]} × {units.map_size[0]} units"
@@ -55,7 +56,7 @@ def show_cam(request: Request) -> Visualization:
     return _show(request, what, explain, "magma")
 
 
-def show_occlusion(request: Request) -> Visualization:
+def show_occlusion(request: Request) -> Page:
     """Show what the score of a class loses where the image is covered."""
     side_px = min(request.trained.image_shape[1:])
     window_px = request.window_px or max(1, side_px // WINDOW_PARTS)
@@ -99,14 +100,14 @@ def _show(
     what: str,
     explain: Callable[[Tensor, Tensor], Tensor],
     colours: ColoursName,
-) -> Visualization:
+) -> Page:
     inputs_BCHW = request.inputs()
     with torch.no_grad():
         scores_BK = request.trained.model(inputs_BCHW)
     class_B = request.classes(scores_BK)
     maps_BHW = explain(inputs_BCHW, class_B).float().cpu()
     explained = Explained(what, maps_BHW, scores_BK.cpu(), class_B.cpu())
-    return Visualization(
+    return Page(
         blocks=(_describe(request, explained),),
         document={"what": what, "images": _documents(request, explained)},
         draw=lambda: _draw(request, explained, colours),

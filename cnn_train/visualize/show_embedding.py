@@ -12,10 +12,11 @@ from ..errors import UsageError
 from ..figures.embedding import draw_embedding
 from ..figures.style import Drawing
 from ..models.summary import LayerRun
-from .request import Block, Column, Request, Visualization, aligned, count_images
+from ..page import Block, Column, Page, aligned, count_images
+from .request import Request
 
 
-def show_embedding(request: Request) -> Visualization:
+def show_embedding(request: Request) -> Page:
     """Show the last features of all images in two dimensions, by PCA or t-SNE."""
     if len(request.subjects) < 2:
         raise UsageError("--method embedding: one image makes no map; take two or more")
@@ -28,7 +29,7 @@ def show_embedding(request: Request) -> Visualization:
     else:
         map_N2 = t_sne(features_ND)
     what = f"{features_ND.shape[1]:,} features before {layer.name}"
-    return Visualization(
+    return Page(
         blocks=(_describe(request, map_N2, shares, what),),
         document={
             "projection": request.projection,

@@ -14,8 +14,9 @@ from ..errors import UsageError
 from ..figures.gallery import Section, Tile, draw_gallery
 from ..figures.style import Drawing
 from ..models.summary import LayerRun
+from ..page import Block, Column, Page, aligned
 from .pictures import picture, signed_picture
-from .request import Block, Column, Request, Visualization, aligned
+from .request import Request
 
 NUM_FILTERS = 64
 NUM_ROWS = 10
@@ -30,7 +31,7 @@ class Filters:
     are_templates: bool
 
 
-def show_filters(request: Request) -> Visualization:
+def show_filters(request: Request) -> Page:
     """Show the weights of the layer that reads the pixels; all are listed in the document."""
     filters = first_filters(request.runs, request.trained.image_shape)
     if request.layers not in ((), (filters.layer,)):
@@ -44,7 +45,7 @@ def show_filters(request: Request) -> Visualization:
     if not request.channels:
         shown = sorted(shown)
     names = _names(request, filters)
-    return Visualization(
+    return Page(
         blocks=(_describe(filters, names, shown, norm_K),),
         document={
             "layer": filters.layer,

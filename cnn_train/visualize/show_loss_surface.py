@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ..figures.loss_surface import draw_loss_surface
 from ..figures.style import Drawing
+from ..page import Block, Column, Page, aligned, signed
 from .loss_surface import LossSurface, distances, measure_loss_surface
-from .request import NO_LABEL, Block, Column, Request, Visualization, aligned, signed
+from .request import NO_LABEL, Request
 
 DIRECTIONS = ("d₁", "d₂")
 SMALL_STEP_ROUNDINGS = 4
@@ -21,7 +22,7 @@ LONG_NUMBER = 1e6
 SPLIT_WORDS = {"val": "validation", "train": "training"}
 
 
-def show_loss_surface(request: Request) -> Visualization:
+def show_loss_surface(request: Request) -> Page:
     """Show how the loss rises around the weights along two random directions."""
     labels_N = request.labels()
     number = request.num_points
@@ -34,7 +35,7 @@ def show_loss_surface(request: Request) -> Visualization:
             seed=request.seed,
             advance=advance,
         )
-    return Visualization(
+    return Page(
         blocks=(_describe(request, surface),),
         document=_document(request, surface),
         draw=lambda: _draw(request, surface),

@@ -10,15 +10,16 @@ from torch import Tensor
 
 from ..figures.gallery import Scale, Section, Tile, draw_gallery
 from ..figures.style import Drawing
+from ..page import Block, Column, Page, signed
 from .layers import Units, unit_maps
 from .pictures import picture, spread
-from .request import Block, Column, Request, Visualization, signed
+from .request import Request
 
 NUM_MAPS = 23
 NUM_COLUMNS = 8
 
 
-def show_maps(request: Request) -> Visualization:
+def show_maps(request: Request) -> Page:
     """Show the strongest maps of each layer for each image; all maxima are in the document."""
     units = request.units()
     with torch.no_grad():
@@ -30,7 +31,7 @@ def show_maps(request: Request) -> Visualization:
         for one in units
         for image in range(len(request.subjects))
     }
-    return Visualization(
+    return Page(
         blocks=tuple(
             _describe(request, units, maps, image) for image in range(len(request.subjects))
         ),

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import UsageError, name_some
+from ..page import Block, Column, Page, aligned, count_images
 from .backward_rules import RuleName, count_ruled
 from .draw_patches import draw_patches
 from .layers import Units
-from .request import NO_LABEL, Block, Column, Request, Visualization, aligned, count_images
+from .request import NO_LABEL, Request
 from .top_patches import LayerPatches, choose_channels, find_places
 
 MOST_DEAD_NAMED = 10
@@ -22,22 +23,22 @@ LATE_WORDS = (
 )
 
 
-def show_top_patches(request: Request) -> Visualization:
+def show_top_patches(request: Request) -> Page:
     """Show for the strongest channels of each layer the patches that excite them most."""
     return _show(request, None)
 
 
-def show_guided(request: Request) -> Visualization:
+def show_guided(request: Request) -> Page:
     """Show beside the strongest patches what guided backpropagation brings back from them."""
     return _show(request, "guided")
 
 
-def show_deconv(request: Request) -> Visualization:
+def show_deconv(request: Request) -> Page:
     """Show beside the strongest patches what the deconvolutional network makes of them."""
     return _show(request, "deconv")
 
 
-def _show(request: Request, rule: RuleName | None) -> Visualization:
+def _show(request: Request, rule: RuleName | None) -> Page:
     units, (_, height, width) = request.units(), request.trained.image_shape
     plain = _require_rule(request, units, rule) if rule else []
     description = f"Searching {count_images(len(request.subjects))} for the strongest places"
@@ -52,7 +53,7 @@ def _show(request: Request, rule: RuleName | None) -> Visualization:
         )
         for one in units
     ]
-    return Visualization(
+    return Page(
         blocks=tuple(_describe(request, layer, plain) for layer in layers),
         document={"layers": [_document(request, layer) for layer in layers]},
         draw=lambda: draw_patches(request, layers, rule),

@@ -23,6 +23,7 @@ FLOORS = {
     "metrics": 2,
     "experiment": 3,
     "figures": 3,
+    "page": 4,
     "checkpoints": 4,
     "runs": 5,
     "training": 6,

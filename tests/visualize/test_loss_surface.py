@@ -17,6 +17,7 @@ from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import Precision
 from cnn_train.models.fastnet import FastNet
 from cnn_train.models.linear import LinearClassifier
+from cnn_train.page import Page
 from cnn_train.visualize.loss_surface import (
     LossSurface,
     distances,
@@ -24,7 +25,7 @@ from cnn_train.visualize.loss_surface import (
     measure_loss_surface,
     random_directions,
 )
-from cnn_train.visualize.request import Request, Visualization
+from cnn_train.visualize.request import Request
 from cnn_train.visualize.show_loss_surface import show_loss_surface
 
 MakeRequest = Callable[..., Request]
@@ -46,7 +47,7 @@ def weights_of(model: nn.Module) -> list[Tensor]:
     return [parameter.detach() for parameter in model.parameters() if parameter.ndim >= 2]
 
 
-def drawn(found: Visualization) -> dict[str, Any]:
+def drawn(found: Page) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(json.dumps(found.document, allow_nan=False))
     return document
 

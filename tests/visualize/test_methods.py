@@ -16,9 +16,10 @@ from cnn_train.models.linear import LinearClassifier
 from cnn_train.models.mlp import MLP
 from cnn_train.models.resnet import ResNet
 from cnn_train.models.vgg import VGG
+from cnn_train.page import Page, aligned
 from cnn_train.visualize import show_attribution
 from cnn_train.visualize.methods import METHODS
-from cnn_train.visualize.request import Request, Subjects, Visualization, aligned
+from cnn_train.visualize.request import Request, Subjects
 from cnn_train.visualize.show_attribution import peak_of
 from cnn_train.visualize.show_maps import scale_of
 
@@ -44,7 +45,7 @@ def build(name: str) -> nn.Module:
     return config_type(name=name, **THIN.get(config_type.__name__, {})).build(3, SHAPE)
 
 
-def check(found: Visualization) -> None:
+def check(found: Page) -> None:
     """Draw the picture, and require a page whose rows fit its columns and a valid document."""
     json.dumps(found.document, allow_nan=False)
     assert found.blocks
