@@ -14,15 +14,13 @@ import torch
 from torch import Tensor
 
 from .config.loading import validate_settings
+from .data.dataset import DatasetConfig
 from .data.image_set import ImageSet
 from .data.splits import stratified_split
 from .errors import ConfigError, DataError
 from .experiment import ExperimentConfig
 from .inference.trained_model import TrainedModel, load_trained_model, restore_trained_model
-from .machine.device import resolve_device
-from .training.building import build_session
-from .training.fit import fit
-from .training.run_files import best_epoch
+from .training.run import Job, train_job
 
 Images = Tensor | np.ndarray[Any, Any]
 
@@ -42,13 +40,16 @@ def train(
     classes, labels_N = as_indices(labels)
     if len(images_NCHW) != len(labels_N):
         raise DataError(f"{len(images_NCHW)} images but {len(labels_N)} labels")
-    train_images, val_images = hold_out(images_NCHW, classes, labels_N, config)
-    chosen = resolve_device(device)
+    job = Job(
+        load_settings=lambda: config,
+        load_images=lambda data: hold_out(images_NCHW, classes, labels_N, data),
+        device=device,
+    )
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):  # a run seeds them all
-        session = build_session(config, train_images, val_images, chosen)
-        for record in fit(session):
-            if record.epoch == best_epoch(session.records):
-                best = restore_trained_model(session.checkpoint(), chosen, "the trained model")
+        for session, record in train_job(job):
+            if record.epoch == session.progress.best["epoch"]:
+                checkpoint, where = session.checkpoint(), session.device
+                best = restore_trained_model(checkpoint, where, "the trained model")
     return replace(best, labels=classes)
 
 
@@ -120,16 +121,14 @@ def make_config(settings: dict[str, Any]) -> ExperimentConfig:
 
 
 def hold_out(
-    images_NCHW: Tensor, classes: Sequence[Any], labels_N: Tensor, config: ExperimentConfig
+    images_NCHW: Tensor, classes: Sequence[Any], labels_N: Tensor, data: DatasetConfig
 ) -> tuple[ImageSet, ImageSet]:
     """Split the images into those to train on and those to choose the best epoch by."""
     class_names = tuple(str(value) for value in classes)
     names = tuple(f"image {i}" for i in range(len(labels_N)))
     images = ImageSet(images_NCHW, labels_N, class_names, names)
     try:
-        train_N, val_N = stratified_split(
-            labels_N, config.data.val_fraction, config.data.split_seed
-        )
+        train_N, val_N = stratified_split(labels_N, data.val_fraction, data.split_seed)
     except ValueError as problem:
         raise DataError(f"cannot hold out validation images: {problem}") from None
     return images.select(train_N), images.select(val_N)

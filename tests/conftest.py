@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -24,6 +25,9 @@ if TYPE_CHECKING:  # the fixtures import what they need: many tests need no torc
 # The same examples in each run; --hypothesis-profile default draws new ones.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
+
+# A shell's background job ignores Ctrl-C, and so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What a terminal, or a user's own habits, would otherwise bring into the tests.
 PERSONAL_VARIABLES = ("CNN_TRAIN_DATA", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLUMNS")

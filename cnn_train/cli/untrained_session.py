@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .console import warn
+from .data_access import make_data_access
+
 if TYPE_CHECKING:
     from ..training.session import Session
 
@@ -12,17 +15,16 @@ def build_untrained_session(
 ) -> "Session":
     """Build it from a config file and overrides, and warn as ``fit`` does; nothing is written."""
     from ..config.loading import load_experiment
-    from ..data.splits import load_training_splits
     from ..experiment import ExperimentConfig
-    from ..machine.device import resolve_device
-    from ..training.building import build_session
-    from .console import warn
-    from .data_access import make_data_access
+    from ..training.run import Job, load_images, load_session
 
-    experiment = load_experiment(config, overrides or (), ExperimentConfig)
-    for warning in experiment.warnings():
-        warn(warning)
-    chosen = resolve_device(device)
+    def load_settings() -> ExperimentConfig:
+        experiment = load_experiment(config, overrides or (), ExperimentConfig)
+        for warning in experiment.warnings():
+            warn(warning)
+        return experiment
+
     access = make_data_access(data_dir, offline)
-    train, val = load_training_splits(experiment.data.located(), access)
-    return build_session(experiment, train, val, chosen)
+    return load_session(
+        Job(load_settings, lambda data: load_images(data.located(), access), device)
+    )

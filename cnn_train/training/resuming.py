@@ -8,10 +8,10 @@ from ..checkpoints.checkpoint import Checkpoint, load_checkpoint
 from ..config.differences import Difference, differences
 from ..errors import CheckpointError, ConfigError
 from ..experiment import ExperimentConfig
-from ..metrics.tally import Tally
 from ..random_streams import restore_generator_states
 from ..runs.directory import RunDirectory, runs_named
 from ..runs.states import FoundCheckpoint, load_newest
+from .progress import Progress
 from .session import Session
 
 # Where the images lie may differ, because their fingerprint may not; when to save never matters.
@@ -90,14 +90,11 @@ def resume_session(
         session.average.started = checkpoint.step > 0
     load_optimizer_state(session, checkpoint)
     restore_generator_states(checkpoint.generators)
-    session.epoch, session.position = checkpoint.epoch, checkpoint.position
-    session.step, session.records = checkpoint.step, list(checkpoint.records)
-    session.config_changes = list(checkpoint.config_changes)
-    if session.world.is_first:
-        session.partial = Tally(**checkpoint.partial_tally)
+    session.progress = Progress.restored(checkpoint, session.world)
     if changes:
         count_updates_anew(session, changes)
-        session.config_changes += [{"step": session.step, **asdict(change)} for change in changes]
+        step = session.progress.step
+        session.progress.config_changes += [{"step": step, **asdict(change)} for change in changes]
 
 
 def require_same_images(session: Session, checkpoint: Checkpoint) -> None:
@@ -128,10 +125,11 @@ def count_updates_anew(session: Session, changes: Sequence[Difference]) -> None:
     """Place the run in its schedule as if all epochs had had the new number of updates."""
     if not any(change.is_below(["batch_size", "data", LIMIT_KEY]) for change in changes):
         return
-    if session.position:
+    progress = session.progress
+    if progress.position:
         raise CheckpointError(
-            f"cannot resume: minibatches cannot change in the middle of an epoch, and this "
-            f"checkpoint was taken after {session.position} of them; finish the epoch first, or go "
-            "on from best.ckpt"
+            "cannot resume: minibatches cannot change in the middle of an epoch, and this state "
+            f"was taken after {progress.position} of them; finish the epoch first, or go on from "
+            "best.ckpt"
         )
-    session.step = session.epoch * session.updates_per_epoch
+    progress.step = progress.epoch * session.updates_per_epoch

@@ -31,45 +31,44 @@ class RunFiles:
 
     def begin(self) -> None:
         """Make the run resumable from its first moment; drop what a killed or dead run has left."""
+        if not self.run:
+            return
+        progress, checkpoint = self.session.progress, self.session.checkpoint()
         if not self.written:
             return
-        run, session = self.written, self.session
+        run, keep = self.written, self.session.config.checkpoint.keep
         remove_leftovers(run.path)
         run.divergence.unlink(missing_ok=True)
         if not run.last_checkpoint.exists():
-            self._save(is_best=False)
-        require_room(run, session.config.checkpoint.keep, is_fresh=session.step == 0)
-        run.save_metrics(session.records)
+            save_state(checkpoint, run, keep, is_best=False)
+        require_room(run, keep, is_fresh=progress.step == 0)
+        run.save_metrics(progress.records)
 
     def save_within_epoch(self) -> None:
         """Save the state at the last update; the epoch goes on or stops there."""
         if not self.run:
             return
         self.require_finite_weights()
-        partial = self.session.partial
-        self.session.collect_partial()
-        if self.written:
-            self._save(is_best=False)
-        self.session.partial = partial
-        self.clock.saved()
+        self._save(is_best=False)
 
     def save_epoch(self) -> None:
         """Save the state at an epoch's end where it is due or the best; metrics and curves."""
-        if not self.written:
+        if not self.run:
             return
-        epoch, config = self.session.epoch, self.session.config
-        is_best = best_epoch(self.session.records) == epoch - 1
+        progress, config = self.session.progress, self.session.config
+        epoch, is_best = progress.epoch, progress.best is progress.records[-1]
         if is_best or epoch % config.checkpoint.every_epochs == 0 or epoch == config.epochs:
             self._save(is_best=is_best)
-            self.clock.saved()
-        self.written.save_metrics(self.session.records)
-        if self._curves_are_due(self.written):
-            self.save_curves()
+        if self.written:
+            self.written.save_metrics(progress.records)
+            if self._curves_are_due(self.written):
+                self.save_curves()
 
     def save_curves(self) -> None:
         """Draw loss, accuracy and rate over the epochs so far."""
-        if self.written and self.session.records:
-            figure = draw_learning_curves(self.session.records, self.written.path.name)
+        records = self.session.progress.records
+        if self.written and records:
+            figure = draw_learning_curves(records, self.written.path.name)
             save_figure(figure, self.written.learning_curves)
 
     def require_finite_weights(self) -> None:
@@ -83,16 +82,17 @@ class RunFiles:
 
     def diverged(self, what: str, found: NotFiniteError | None = None) -> DivergedError:
         """Describe where the run died, on the screen and in diverged.json, and what may help."""
-        session = self.session
+        session, progress = self.session, self.session.progress
         updates_ago = found.updates_ago if found else 0
-        step, rate = session.step - updates_ago, session.learning_rate()
+        step, position = progress.step - updates_ago, progress.position - updates_ago
+        rate = session.learning_rate()
         if self.written:
-            indices = session.batches.examples_of(session.epoch, session.position - updates_ago)
+            indices = session.batches.examples_of(progress.epoch, position)
             report: dict[str, Any] = {
                 "what": f"the {what} is not finite",
-                "epoch": session.epoch,
+                "epoch": progress.epoch,
                 "step": step,
-                "position": session.position - updates_ago,
+                "position": position,
                 "learning_rate": rate,
                 "gradient_norm": str(found.gradient_norm) if found else None,
                 "example_indices": indices,
@@ -103,22 +103,23 @@ class RunFiles:
             self.written.save_json(self.written.divergence, report)
         written = f"; see {self.run.divergence}" if self.run else ""
         return DivergedError(
-            f"epoch {session.epoch + 1}, step {step}: the {what} is not finite at learning rate "
+            f"epoch {progress.epoch + 1}, step {step}: the {what} is not finite at learning rate "
             f"{rate:g}; the checkpoints before it are untouched{written}. {advise(session)}"
         )
 
     def _save(self, *, is_best: bool) -> None:
-        assert self.written
-        keep = self.session.config.checkpoint.keep
-        save_state(self.session.checkpoint(), self.written, keep, is_best=is_best)
+        checkpoint, keep = self.session.checkpoint(), self.session.config.checkpoint.keep
+        if self.written:
+            save_state(checkpoint, self.written, keep, is_best=is_best)
+        self.clock.saved()
 
     def _curves_are_due(self, run: RunDirectory) -> bool:
         """Say whether training has ended, or gone on long enough without a picture."""
-        if self.session.epoch == self.session.config.epochs:
+        if self.session.progress.epoch == self.session.config.epochs:
             return True
         if run.learning_curves.exists():
             return time.time() - run.learning_curves.stat().st_mtime > CURVES_EVERY_SECONDS
-        seconds = sum(record["seconds"] for record in self.session.records)
+        seconds = sum(record["seconds"] for record in self.session.progress.records)
         return seconds > CURVES_EVERY_SECONDS
 
 
@@ -130,12 +131,6 @@ def advise(session: Session) -> str:
         f"Lower optimizer.lr{price}, raise schedule.warmup_epochs, or shorten gradients by "
         "clip_grad_norm"
     )
-
-
-def best_epoch(records: list[dict[str, float]]) -> int:
-    """Return the epoch (from 0) with the highest validation accuracy; the earliest of equals."""
-    accuracies = [record["val_accuracy"] for record in records]
-    return accuracies.index(max(accuracies))
 
 
 class SaveClock:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any
 
 import torch
 from torch import nn
@@ -23,16 +22,13 @@ from ..optim.schedules import Schedule
 from ..random_streams import generator_states, seed_global_generators
 from .data_parallel import with_own_dropout
 from .loop import Forward, measure, train_epoch
+from .progress import Progress
 from .update_guard import UpdateGuard
 
 
 @dataclass
 class Session:
-    """A run's parts and how far it has come.
-
-    ``epoch`` completed epochs; ``position`` minibatches done in the epoch under way, up to the
-    last update; ``step`` updates so far; ``partial`` the tally of those minibatches.
-    """
+    """A run's parts, and how far it has come."""
 
     config: ExperimentConfig
     device: Device
@@ -50,16 +46,11 @@ class Session:
     schedule: Schedule
     before_update: UpdateGuard
     world: World = ALONE
-    epoch: int = 0
-    position: int = 0
-    step: int = 0
-    partial: Tally = field(default_factory=Tally.zero)
-    records: list[dict[str, float]] = field(default_factory=list)
-    config_changes: list[dict[str, Any]] = field(default_factory=list)
+    progress: Progress = field(default_factory=Progress)
 
     def learning_rate(self) -> float:
         """Return ``optimizer.lr`` as the schedule had it at the last update, without factors."""
-        return self.config.optimizer.lr * self.schedule(max(self.step - 1, 0))
+        return self.config.optimizer.lr * self.schedule(max(self.progress.step - 1, 0))
 
     @property
     def updates_per_epoch(self) -> int:
@@ -68,26 +59,27 @@ class Session:
 
     def train_rest_of_epoch(self) -> Iterator[Tally]:
         """Train from the current position to the epoch's end; yield each minibatch's tally."""
+        epoch, position = self.progress.epoch, self.progress.position
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)  # what a stopped update may have left
-        if self.position == 0:
-            seed_global_generators(self.config.seed, "dropout", self.epoch)
-        batches = self.batches.epoch(self.epoch, self.position)
+        if position == 0:
+            seed_global_generators(self.config.seed, "dropout", epoch)
+        batches = self.batches.epoch(epoch, position)
         return train_epoch(
             self.forward,
             self.loss_fn,
             self.penalty,
             self.optimizer,
             self.schedule,
-            with_own_dropout(batches, self.world, self.config.seed, self.epoch, self.position),
-            self.step,
+            with_own_dropout(batches, self.world, self.config.seed, epoch, position),
+            self.progress.step,
             self.before_update,
         )
 
     def validate(self, should_stop: Callable[[], bool] = lambda: False) -> Tally | None:
         """Measure the validation images with the weights that a checkpoint would offer for use.
 
-        Of several processes each measures every so-manieth minibatch; running batch statistics are
+        Of several processes each measures every n-th minibatch; running batch statistics are
         the first one's, as in a checkpoint. None, in all of them, when ``should_stop`` says so.
         """
         model = self.average.module if self.average else self.model
@@ -104,14 +96,8 @@ class Session:
             tally += measure(forward, self.loss_fn, islice(own, 1))
         return tally.over(self.world)
 
-    def collect_partial(self) -> None:
-        """Add up the processes' tallies of the epoch under way, in the first: before saving."""
-        total = self.partial.over(self.world)
-        self.partial = total if self.world.is_first else Tally.zero()
-
     def checkpoint(self) -> Checkpoint:
-        """Take the state at the last completed update."""
-        partial = {name: getattr(self.partial, name) for name in TALLY_FIELDS}
+        """Take the state at the last completed update; of several processes, all must call it."""
         return Checkpoint(
             config=self.config.model_dump(mode="json"),
             class_names=list(self.batches.images.class_names),
@@ -124,19 +110,11 @@ class Session:
             averaged_model=contiguous_state(self.average.module) if self.average else None,
             optimizer=self.optimizer.state_dict(),
             generators=generator_states(),
-            epoch=self.epoch,
-            position=self.position,
-            step=self.step,
-            partial_tally=partial,
-            records=list(self.records),
+            **self.progress.saved(self.world),
             limit_batches=self.limit_batches,
             precision=self.precision.name,
             environment=describe_environment(self.device, self.world),
-            config_changes=list(self.config_changes),
         )
-
-
-TALLY_FIELDS = ("loss_sum", "penalty_sum", "num_correct", "num_examples")
 
 
 def contiguous_state(model: nn.Module) -> dict[str, torch.Tensor]:

@@ -8,6 +8,7 @@ from itertools import count
 from ..acceleration.allocator import kept_memory
 from ..errors import DivergedError
 from ..metrics.tally import Tally
+from .progress import Progress
 from .session import Session
 from .update_guard import NotFiniteError
 
@@ -40,4 +41,6 @@ def endless_steps(session: Session) -> Iterator[Tally]:
     """Yield the tally of step after step, epoch after epoch, however short the epochs are."""
     with kept_memory():
         for epoch in count():
-            yield from replace(session, epoch=epoch, position=0).train_rest_of_epoch()
+            yield from replace(
+                session, progress=Progress(epoch, step=session.progress.step)
+            ).train_rest_of_epoch()

@@ -21,6 +21,7 @@ from cnn_train.data.batches import Batch, evaluation_batch_size, evaluation_batc
 from cnn_train.data.image_set import ImageSet
 from cnn_train.machine.stopwatch import now
 from cnn_train.runs.directory import RunDirectory
+from cnn_train.training.fit import fit
 from cnn_train.training.session import Session
 
 from .bench import Bench
@@ -69,7 +70,9 @@ def _fit(session: Session, run_root: Path) -> float:
     run = RunDirectory.create(run_root, "overhead")
     with _screen_into_nothing():
         started = now(session.device.torch_device)
-        training_display.train_and_show(session, run)
+        with training_display.supervised(session, run, as_json=False) as supervision:
+            for record in fit(session, supervision):
+                training_display.show_epoch(session, record)
         return now(session.device.torch_device) - started
 
 

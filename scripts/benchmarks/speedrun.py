@@ -29,7 +29,7 @@ from cnn_train.machine.stopwatch import now
 from cnn_train.metrics.tally import Tally
 from cnn_train.models.flops import count_flops
 from cnn_train.training.building import build_session
-from cnn_train.training.fit import fit
+from cnn_train.training.fit import Supervision, fit
 from cnn_train.training.session import Session
 
 from .bench import Bench
@@ -120,7 +120,7 @@ class Speedrun:
         seed = self.config.seed + len(self.accuracies.get("none", ()))
         config = self.config.model_copy(update={"seed": seed})
         session = build_session(config, *self.images, self.bench.device)
-        for _ in fit(session, watch=watch):
+        for _ in fit(session, Supervision(watch=watch)):
             pass
         self._note(session)
         return ended - started

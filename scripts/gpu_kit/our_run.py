@@ -9,7 +9,7 @@ from cnn_train.machine.device import resolve_device
 from cnn_train.machine.stopwatch import now
 from cnn_train.metrics.tally import Tally
 from cnn_train.training.building import build_session, fit_image_layers, on_device
-from cnn_train.training.fit import fit
+from cnn_train.training.fit import Supervision, fit
 
 from .kit import Kit, join
 
@@ -41,7 +41,7 @@ class OurRun:
         self.seconds = 0.0
         with self.clock():
             fit_image_layers(session.model, session.batches.images, session.batches.normalization)
-        for _ in fit(session, watch=self.watch):
+        for _ in fit(session, Supervision(watch=self.watch)):
             pass
         trained = restore_trained_model(session.checkpoint(), self.device, "the race")
         single = self.accuracy(trained, "none")

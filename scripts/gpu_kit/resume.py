@@ -18,7 +18,7 @@ from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import resolve_device
 from cnn_train.random_streams import make_deterministic
 from cnn_train.training.building import build_session
-from cnn_train.training.fit import fit
+from cnn_train.training.fit import Supervision, fit
 from cnn_train.training.resuming import resume_session
 
 from .attempt import attempt
@@ -55,7 +55,7 @@ class Recipe:
         if state:
             resume_session(session, state)
         looks = count(1)
-        training = fit(session, should_stop=lambda: next(looks) == stop_after)
+        training = fit(session, Supervision(should_stop=lambda: next(looks) == stop_after))
         with suppress(InterruptedRun):
             for _ in islice(training, epochs):
                 pass

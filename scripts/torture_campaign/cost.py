@@ -72,7 +72,7 @@ def measure(directory: Path, config: Path, data: str, num_steps: int) -> dict[st
 
     from cnn_train.errors import InterruptedRun
     from cnn_train.runs.directory import RunDirectory
-    from cnn_train.training.fit import fit
+    from cnn_train.training.fit import Supervision, fit
     from cnn_train.training.run_files import RunFiles
 
     session, every_seconds = _start(config, data, directory)
@@ -83,15 +83,14 @@ def measure(directory: Path, config: Path, data: str, num_steps: int) -> dict[st
 
     def timed_save(files: RunFiles) -> None:
         ours.append(_milliseconds(lambda: real_save(files)))
-        state = {"net": session.model.state_dict(), "acc": 0.5, "epoch": session.epoch}
+        state = {"net": session.model.state_dict(), "acc": 0.5, "epoch": session.progress.epoch}
         plain.append(_milliseconds(lambda: torch.save(state, directory / "ckpt.pth")))
 
     steps = StepTimes()
     with patch.object(RunFiles, "save_within_epoch", timed_save):
         try:
-            for _ in fit(
-                session, run, watch=steps.watch, should_stop=lambda: steps.num == num_steps
-            ):
+            watched = Supervision(run, steps.watch, should_stop=lambda: steps.num == num_steps)
+            for _ in fit(session, watched):
                 pass
         except InterruptedRun:
             pass

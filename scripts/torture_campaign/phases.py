@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 PHASES = {
-    "start-up": ("cnn_train.cli.fit.starting", "build_session"),
+    "start-up": ("cnn_train.training.run", "build_session"),
     "data decoding": ("cnn_train.data.folder.decoding", "load_image"),
     "training": ("cnn_train.training.loop", "set_learning_rate"),
     "evaluation": ("cnn_train.training.session", "measure"),

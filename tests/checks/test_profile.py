@@ -67,7 +67,7 @@ def slow_down(session: Session, phase: str, monkeypatch: pytest.MonkeyPatch) -> 
     elif phase == "optimizer":
         session.optimizer.register_step_post_hook(lambda *_: time.sleep(SLEEP_SECONDS))
     elif phase == "metrics":
-        monkeypatch.setattr("cnn_train.training.loop.Tally.of", slowly(session.partial.of))
+        monkeypatch.setattr("cnn_train.training.loop.Tally.of", slowly(session.progress.partial.of))
     else:
         session.forward = SlowModule(session.forward, phase)
 

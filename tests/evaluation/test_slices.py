@@ -21,7 +21,7 @@ from cnn_train.inference.trained_model import TrainedModel, restore_trained_mode
 from cnn_train.machine.device import Device
 from cnn_train.runs.directory import RunDirectory
 from cnn_train.training.building import build_session
-from cnn_train.training.fit import fit
+from cnn_train.training.fit import Supervision, fit
 from cnn_train.training.session import Session
 
 UNCHANGED = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
@@ -31,7 +31,7 @@ UNCHANGED = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 def trained(start: Callable[..., Session], cpu: Device, tmp_path: Path) -> TrainedModel:
     """A model that tells three classes apart by their brightness."""
     session = start(epochs=6)
-    for _ in fit(session, RunDirectory.create(tmp_path / "runs", "run")):
+    for _ in fit(session, Supervision(RunDirectory.create(tmp_path / "runs", "run"))):
         pass
     return restore_trained_model(session.checkpoint(), cpu, "test")
 

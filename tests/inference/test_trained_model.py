@@ -83,7 +83,7 @@ def test_it_repeats_the_validation_accuracy_of_its_record(
 ) -> None:
     images = session.val_images
     accuracy = (trained.scores(images.images_NCHW).argmax(1) == images.labels_N).double().mean()
-    assert accuracy == session.records[-1]["val_accuracy"] == trained.val_accuracy
+    assert accuracy == session.progress.records[-1]["val_accuracy"] == trained.val_accuracy
 
 
 def test_scoring_is_done_in_eval_mode_without_gradients_and_hears_of_its_progress(

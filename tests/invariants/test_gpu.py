@@ -13,7 +13,7 @@ from cnn_train.errors import DivergedError, InterruptedRun
 from cnn_train.machine.device import resolve_device
 from cnn_train.random_streams import make_deterministic
 from cnn_train.training.building import build_session
-from cnn_train.training.fit import fit
+from cnn_train.training.fit import Supervision, fit
 from cnn_train.training.resuming import resume_session
 from cnn_train.training.session import Session
 from cnn_train.training.update_guard import GPU_LAG
@@ -102,7 +102,7 @@ def test_a_deterministic_run_that_was_stopped_ends_with_the_same_bits(
     list(fit(straight))
     looks = iter([False] * (position - 1))
     with pytest.raises(InterruptedRun):
-        list(fit(stopped, should_stop=lambda: next(looks, True)))
+        list(fit(stopped, Supervision(should_stop=lambda: next(looks, True))))
     resume_session(resumed, stopped.checkpoint())
     list(fit(resumed))
     expected = straight.checkpoint().model
@@ -134,7 +134,9 @@ def test_a_gradient_that_is_not_finite_is_noticed_within_a_few_updates(
 ) -> None:
     session = session_on_gpu()
     weight = next(session.model.parameters())
-    weight.register_hook(lambda gradient: gradient * math.nan if session.step == 1 else gradient)
+    weight.register_hook(
+        lambda gradient: gradient * math.nan if session.progress.step == 1 else gradient
+    )
     with pytest.raises(DivergedError, match="epoch 1, step 1: "):
         list(fit(session))
-    assert session.step <= 1 + GPU_LAG
+    assert session.progress.step <= 1 + GPU_LAG

@@ -57,7 +57,7 @@ def test_yaml_is_read_by_our_own_safe_loader_only() -> None:
 
 def test_the_training_loop_never_waits_for_the_device() -> None:
     """``.item()``, ``.cpu()`` and float() of a tensor would stop the queue at every minibatch."""
-    tree = ast.parse((PACKAGE / "engine.py").read_text("utf-8"))
+    tree = ast.parse((PACKAGE / "training" / "loop.py").read_text("utf-8"))
     called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     names = {name.rpartition(".")[2] for name in called}
     assert "backward" in names

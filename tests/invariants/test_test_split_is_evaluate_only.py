@@ -16,7 +16,7 @@ from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import resolve_device
 from cnn_train.runs.directory import RunDirectory
 from cnn_train.training.building import build_session
-from cnn_train.training.fit import fit
+from cnn_train.training.fit import Supervision, fit
 
 PACKAGE = Path(__file__).parents[2] / "cnn_train"
 
@@ -42,7 +42,7 @@ def train(config: ExperimentConfig, tmp_path: Path) -> dict[str, Any]:
     """Train as ``cnn-train fit`` does; return the final weights."""
     train_images, val_images = load_training_splits(config.data, DataAccess(tmp_path / "data"))
     session = build_session(config, train_images, val_images, resolve_device("cpu"))
-    for _ in fit(session, RunDirectory.create(tmp_path / "runs", "run")):
+    for _ in fit(session, Supervision(RunDirectory.create(tmp_path / "runs", "run"))):
         pass
     return session.checkpoint().model
 

@@ -18,7 +18,7 @@ from cnn_train.models.synchronized_batch_norm import SynchronizedBatchNorm2d
 from cnn_train.runs.directory import RunDirectory
 from cnn_train.training.building import build_session
 from cnn_train.training.data_parallel import device_of, spread
-from cnn_train.training.fit import fit
+from cnn_train.training.fit import Supervision, fit
 from cnn_train.training.loop import train_epoch
 from cnn_train.training.resuming import resume_session
 from cnn_train.training.session import Session
@@ -39,16 +39,16 @@ def train(job: dict[str, Any], world: World) -> dict[str, Any]:
     looks = iter(range(job.get("stop_after", 10**9) - 1))
     end = ""
     try:
-        for _ in fit(session, run, should_stop=lambda: next(looks, None) is None):
+        for _ in fit(session, Supervision(run, should_stop=lambda: next(looks, None) is None)):
             pass
     except CnnTrainError as stop:
         end = str(stop)
     return {
         "model": session.checkpoint().model,
         "averaged_model": session.checkpoint().averaged_model,
-        "records": session.records,
+        "records": session.progress.records,
         "end": end,
-        "step": session.step,
+        "step": session.progress.step,
     }
 
 

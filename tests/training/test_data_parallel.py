@@ -19,10 +19,10 @@ from cnn_train.models.synchronized_batch_norm import synchronize_batch_norm
 from cnn_train.runs.directory import RunDirectory
 from cnn_train.training.building import build_session
 from cnn_train.training.data_parallel import backend_of, check_parts, device_of, spread
-from cnn_train.training.fit import fit
+from cnn_train.training.fit import Supervision, fit
 from cnn_train.training.resuming import resume_session
 
-WORKER = Path(__file__).parents[1] / "distributed_worker.py"
+WORKER = Path(__file__).with_name("distributed_worker.py")
 
 # 31 images: minibatches of 7 are cut 3 + 4, and the last of an epoch, of 3 images, 1 + 2.
 TINY: dict[str, Any] = {
@@ -83,7 +83,7 @@ def train(job: dict[str, Any]) -> Any:
 def stop(job: dict[str, Any], run: RunDirectory, num_minibatches: int) -> None:
     looks = iter(range(num_minibatches - 1))
     with pytest.raises(InterruptedRun):
-        for _ in fit(start(job), run, should_stop=lambda: next(looks, None) is None):
+        for _ in fit(start(job), Supervision(run, should_stop=lambda: next(looks, None) is None)):
             pass
 
 
@@ -188,7 +188,7 @@ def test_two_processes_learn_what_one_learns_without_batch_norm(
     assert_equal(second["model"], first["model"])
     if session.average:
         assert_close(first["averaged_model"], session.checkpoint().averaged_model)
-    for ours, theirs in zip(first["records"], session.records, strict=True):
+    for ours, theirs in zip(first["records"], session.progress.records, strict=True):
         for key in ("train_loss", "train_penalty", "train_accuracy", "val_loss", "val_accuracy"):
             assert ours[key] == pytest.approx(theirs[key], rel=1e-5), key
 
@@ -286,17 +286,17 @@ def test_a_run_stopped_with_two_processes_goes_on_with_one(
     assert (checkpoint.position, checkpoint.partial_tally["num_examples"]) == (2, 14)
     expected, session = train(job("train")), resume(job("train"), runs["two-one"])
     assert_close(session.checkpoint().model, expected.checkpoint().model)
-    accuracies = [record["train_accuracy"] for record in session.records]
-    assert accuracies == [record["train_accuracy"] for record in expected.records]
+    accuracies = [record["train_accuracy"] for record in session.progress.records]
+    assert accuracies == [record["train_accuracy"] for record in expected.progress.records]
 
 
 def test_a_run_stopped_with_one_process_goes_on_with_two(results: dict[str, list[Any]]) -> None:
     expected = train(job("train"))
     first, second = results["resumed"]
-    assert first["step"] == second["step"] == expected.step
+    assert first["step"] == second["step"] == expected.progress.step
     assert_close(first["model"], expected.checkpoint().model)
     accuracies = [record["train_accuracy"] for record in first["records"]]
-    assert accuracies == [record["train_accuracy"] for record in expected.records]
+    assert accuracies == [record["train_accuracy"] for record in expected.progress.records]
 
 
 def test_a_resumed_run_of_as_many_processes_has_the_same_bits_with_dropout_too(

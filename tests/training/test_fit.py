@@ -16,9 +16,9 @@ from cnn_train.errors import ConfigError, DivergedError, InterruptedRun
 from cnn_train.runs.directory import RunDirectory
 from cnn_train.runs.states import load_newest
 from cnn_train.training.building import build_session
-from cnn_train.training.fit import fit
+from cnn_train.training.fit import Supervision, fit
+from cnn_train.training.progress import Progress
 from cnn_train.training.resuming import resume_session
-from cnn_train.training.run_files import best_epoch
 from cnn_train.training.session import Session
 
 Start = Callable[..., Session]
@@ -46,7 +46,7 @@ class StopAfter:
 
 
 def finish(session: Session, run: RunDirectory | None = None, **options: Any) -> None:
-    for _ in fit(session, run, **options):
+    for _ in fit(session, Supervision(run, **options)):
         pass
 
 
@@ -196,7 +196,10 @@ def test_a_request_to_save_is_granted_within_the_epoch_and_training_goes_on(
     assert_same_runs(saving, straight)
     resumed = RunDirectory.create(tmp_path, "resumed")
     asked = iter([False, True])
-    records = fit(start(checkpoint={"keep": 9}), saving, should_save=lambda due: next(asked, False))
+    records = fit(
+        start(checkpoint={"keep": 9}),
+        Supervision(saving, should_save=lambda due: next(asked, False)),
+    )
     list(records)
     checkpoint = load_checkpoint(saving.state(2))
     assert (checkpoint.epoch, checkpoint.position) == (0, 2)
@@ -238,7 +241,7 @@ def test_a_request_to_stop_after_the_last_minibatch_is_heard_before_the_validati
 def test_a_request_to_stop_after_the_last_validation_lets_the_run_finish(start: Start) -> None:
     session = start(epochs=1)
     finish(session, should_stop=StopAfter(NUM_MINIBATCHES + 1))
-    assert session.epoch == 1
+    assert session.progress.epoch == 1
 
 
 def test_the_limit_on_minibatches_holds_in_every_epoch(start: Start) -> None:
@@ -246,20 +249,20 @@ def test_the_limit_on_minibatches_holds_in_every_epoch(start: Start) -> None:
     session = start(limit_batches=2)
     finish(session, watch=lambda tallies: (seen.append(tally) or tally for tally in tallies))
     assert len(seen) == 2 * 2
-    assert session.step == 4
+    assert session.progress.step == 4
 
 
 def test_a_finished_run_has_nothing_to_do(start: Start, run: RunDirectory) -> None:
     finish(start(), run)
     before = {path: path.read_bytes() for path in run.path.iterdir()}
-    assert list(fit(resume(start, run), run)) == []
+    assert list(fit(resume(start, run), Supervision(run))) == []
     assert {path: path.read_bytes() for path in run.path.iterdir()} == before
 
 
 def test_records_written_after_the_checkpoint_are_dropped_on_resume(
     start: Start, run: RunDirectory
 ) -> None:
-    records = fit(start(epochs=3), run)
+    records = fit(start(epochs=3), Supervision(run))
     next(records)
     run.save_metrics([*run.load_metrics(), {"epoch": 1}])
     finish(resume(start, run, epochs=3), run)
@@ -269,7 +272,7 @@ def test_records_written_after_the_checkpoint_are_dropped_on_resume(
 def test_each_epochs_record_is_on_disk_before_the_caller_sees_it(
     start: Start, run: RunDirectory
 ) -> None:
-    for num_epochs, record in enumerate(fit(start(), run), start=1):
+    for num_epochs, record in enumerate(fit(start(), Supervision(run)), start=1):
         lines = run.metrics.read_text().splitlines()
         assert len(lines) == num_epochs
         assert json.loads(lines[-1]) == vars(record)
@@ -307,7 +310,8 @@ def test_the_best_checkpoint_is_of_the_epoch_with_the_highest_validation_accurac
 
 
 def test_the_best_of_equal_epochs_is_the_earliest() -> None:
-    assert best_epoch([{"val_accuracy": a} for a in (0.1, 0.3, 0.3, 0.2)]) == 1
+    records = [{"epoch": e, "val_accuracy": a} for e, a in enumerate((0.1, 0.3, 0.3, 0.2))]
+    assert Progress(records=records).best["epoch"] == 1
 
 
 def test_without_a_run_directory_nothing_is_written(
@@ -348,7 +352,7 @@ def plant(session: Session, value: float, name: str = "fc1.weight") -> None:
 def test_a_weight_that_is_not_finite_ends_the_run_before_the_next_save(
     start: Start, run: RunDirectory, value: float
 ) -> None:
-    next(fit(start(), run))
+    next(fit(start(), Supervision(run)))
     session = resume(start, run)
     plant(session, value)
     message = diverge(session, run)
@@ -358,7 +362,7 @@ def test_a_weight_that_is_not_finite_ends_the_run_before_the_next_save(
 
 
 def test_a_stop_never_saves_weights_that_are_not_finite(start: Start, run: RunDirectory) -> None:
-    next(fit(start(), run))
+    next(fit(start(), Supervision(run)))
     session = resume(start, run)
 
     def plant_and_stop() -> bool:
@@ -372,7 +376,7 @@ def test_running_statistics_that_are_not_finite_are_never_saved(
     start: Start, run: RunDirectory
 ) -> None:
     recipe = {"model": {"name": "wide_resnet", "depth": 10, "width": 1}}
-    next(fit(start(**recipe), run))
+    next(fit(start(**recipe), Supervision(run)))
     session = resume(start, run, **recipe)
     name = next(key for key in session.model.state_dict() if key.endswith("running_var"))
     plant(session, float("inf"), name)
@@ -380,7 +384,7 @@ def test_running_statistics_that_are_not_finite_are_never_saved(
 
 
 def test_an_average_that_is_not_finite_is_never_saved(start: Start, run: RunDirectory) -> None:
-    next(fit(start(ema_decay=0.9), run))
+    next(fit(start(ema_decay=0.9), Supervision(run)))
     session = resume(start, run, ema_decay=0.9)
     assert session.average is not None
     with torch.no_grad():
@@ -391,11 +395,11 @@ def test_an_average_that_is_not_finite_is_never_saved(start: Start, run: RunDire
 def test_an_update_that_is_not_finite_is_never_made(start: Start, run: RunDirectory) -> None:
     session = start()
     session.model.register_forward_hook(
-        lambda module, inputs, scores: scores * (math.nan if session.step == 2 else 1.0)
+        lambda module, inputs, scores: scores * (math.nan if session.progress.step == 2 else 1.0)
     )
     with pytest.raises(DivergedError, match="epoch 1, step 2: the training loss"):
         finish(session, run)
-    assert session.step == 2
+    assert session.progress.step == 2
     assert all(bool(value.isfinite().all()) for value in session.model.state_dict().values())
     report = json.loads(run.divergence.read_text())
     assert (report["epoch"], report["step"], report["position"]) == (0, 2, 2)
@@ -442,14 +446,16 @@ def test_an_infinite_regularisation_is_a_dead_run_too(start: Start, run: RunDire
         optimizer={"name": "sgd", "lr": 1e8}, regularization={"strength": 1.0}, epochs=9
     )
     with pytest.raises(DivergedError):
-        list(fit(session, run))
+        list(fit(session, Supervision(run)))
     assert all(math.isfinite(value) for line in run.load_metrics() for value in line.values())
 
 
 def test_a_gradient_that_is_not_finite_is_never_followed(start: Start, run: RunDirectory) -> None:
     session = start()
     weight = next(session.model.parameters())
-    weight.register_hook(lambda gradient: gradient * (math.inf if session.step == 1 else 1))
+    weight.register_hook(
+        lambda gradient: gradient * (math.inf if session.progress.step == 1 else 1)
+    )
     with pytest.raises(DivergedError, match="epoch 1, step 1: the gradient"):
         finish(session, run)
     assert bool(weight.isfinite().all())
@@ -463,7 +469,7 @@ def test_an_image_that_is_not_finite_is_never_learned(
 
     def spoil(self: Any, images_BCHW: torch.Tensor) -> torch.Tensor:
         images_BCHW = normalise(self, images_BCHW)
-        if session.step == 3:
+        if session.progress.step == 3:
             images_BCHW[0, 0, 0, 0] = math.nan
         return images_BCHW
 
@@ -509,7 +515,7 @@ def test_clipped_gradients_move_the_weights_no_further_than_they_may(start: Star
 def test_what_a_killed_writer_left_behind_is_removed_at_the_next_start(
     start: Start, run: RunDirectory
 ) -> None:
-    next(fit(start(), run))
+    next(fit(start(), Supervision(run)))
     leftover = run.path / ".last.ckpt-0a1b2c3d.tmp"
     leftover.write_bytes(b"half")
     finish(resume(start, run), run)

@@ -25,7 +25,7 @@ def weights(session: Session) -> list[torch.Tensor]:
 
 def train_one_epoch(session: Session) -> None:
     for _ in session.train_rest_of_epoch():
-        session.step += 1
+        session.progress.step += 1
 
 
 def test_the_seed_alone_decides_the_first_weights(start: Start) -> None:
@@ -204,7 +204,7 @@ def test_training_lowers_the_loss_on_its_own_images(start: Start) -> None:
     session.model.eval()
     before = measure(session.forward, session.loss_fn, session.batches.epoch(0))
     for epoch in range(3):
-        session.epoch = epoch
+        session.progress.epoch = epoch
         train_one_epoch(session)
     session.model.eval()
     after = measure(session.forward, session.loss_fn, session.batches.epoch(0))
@@ -240,7 +240,7 @@ def test_images_grow_over_the_epochs_and_validation_sees_them_whole(start) -> No
     seen = []
     session.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[2]))
     for epoch in range(4):
-        session.epoch = epoch
+        session.progress.epoch = epoch
         for _ in session.train_rest_of_epoch():
             pass
     session.validate()

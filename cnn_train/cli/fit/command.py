@@ -92,6 +92,7 @@ def fit(
     as_json: JsonOption = False,
 ) -> None:
     """Train a model: cnn-train fit --config CONFIG [--set optimizer.lr=0.05]."""
+    options = dict(locals())  # named as the fields of FitRequest
     from ...errors import UsageError
     from ..process.joined import joined_processes
     from ..process.stop_signal import save_signal_harmless
@@ -100,28 +101,7 @@ def fit(
 
     if sanity and resume is not None and str(resume) != "auto":
         raise UsageError("--sanity is for a new run; leave out --resume")
-    changes = [*(overrides or []), *([] if seed is None else [f"seed={seed}"])]
     with save_signal_harmless(), joined_processes() as world:
-        request = FitRequest(
-            config=config,
-            overrides=tuple(changes),
-            resume=resume,
-            allowed_changes=tuple(allow_config_change or ()),
-            weights=weights,
-            new_head=new_head,
-            device=device,
-            name=name,
-            run_root=run_root,
-            data_dir=data_dir,
-            data_root=data_root,
-            offline=offline,
-            verify_data=verify_data,
-            limit_batches=limit_batches,
-            deterministic=deterministic,
-            dry_run=dry_run,
-            sanity=sanity,
-            as_json=as_json,
-            world=world,
-        )
+        request = FitRequest(world=world, **options)
         if resume is None or not go_on(request):
             start(request)

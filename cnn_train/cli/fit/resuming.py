@@ -1,5 +1,7 @@
 """How ``cnn-train fit --resume`` goes on with a run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from torch import are_deterministic_algorithms_enabled
@@ -14,12 +16,15 @@ from ...config.yaml_reader import parse_document
 from ...errors import CheckpointError, UsageError
 from ...experiment import ExperimentConfig
 from ...machine.environment import describe_environment
-from ...runs.directory import LATEST, find_run
+from ...runs.directory import LATEST, RunDirectory, find_run
 from ...runs.states import FoundCheckpoint, make_last
+from ...training.fit import Supervision
 from ...training.resuming import checked_changes, find_state, newest_run, resume_session
+from ...training.run import load_session, train_job
 from ...training.session import Session
 from ..console import notice, warn
-from .starting import FitRequest, locked, record_settings, show_dry_run, train
+from .starting import FitRequest, locked, record_settings
+from .training_display import show_dry_run, show_epoch, supervised
 
 AUTO = "auto"
 
@@ -31,24 +36,43 @@ def go_on(request: FitRequest) -> bool:
         return False
     run = find_run(path)
     with locked(run, request.world):
-        found = find_state(run, path)
-        for complaint in found.damaged:
-            warn(f"{complaint}; going on from {found.path.name} instead")
-        before = checkpoint_config(found.checkpoint, str(found.path))
-        after, limit = asked_settings(request, before, found.checkpoint)
-        limits = (found.checkpoint.limit_batches, limit)
-        changes = checked_changes(before, after, limits, request.allowed_changes)
-        session = resumed(request, found, after, limit, changes)
-        if request.dry_run:
-            show_dry_run(session, request.as_json)
-            return True
+        state = find_state(run, path)
+        for complaint in state.damaged:
+            warn(f"{complaint}; going on from {state.path.name} instead")
+        go_on_from(state, run, request)
+    return True
+
+
+def go_on_from(state: FoundCheckpoint, run: RunDirectory, request: FitRequest) -> None:
+    """Train a locked run from one of its states to its end."""
+    before = checkpoint_config(state.checkpoint, str(state.path))
+    after, limit = asked_settings(request, before, state.checkpoint)
+    limits = (state.checkpoint.limit_batches, limit)
+    changes = checked_changes(before, after, limits, request.allow_config_change or ())
+
+    def fill_in(session: Session) -> None:
+        try:
+            resume_session(session, state.checkpoint, changes)
+        except CheckpointError as problem:
+            raise CheckpointError(f"{state.path}: {problem}") from None
+        say_what_is_different(state.checkpoint, session, changes)
+
+    @contextmanager
+    def supervise(session: Session) -> Iterator[Supervision]:
         if request.world.is_first:
             run.mark_latest()
-            make_last(run, found.path)
+            make_last(run, state.path)
             if changes:
                 record_settings(session, run)
-        train(session, run, request.as_json)
-    return True
+        with supervised(session, run, request.as_json) as started:
+            yield started
+
+    job = request.job(lambda: after, limit, fill_in)
+    if request.dry_run:
+        show_dry_run(load_session(job), as_json=request.as_json)
+        return
+    for session, record in train_job(job, supervise):
+        show_epoch(session, record)
 
 
 def find_path(request: FitRequest) -> Path | None:
@@ -60,14 +84,14 @@ def find_path(request: FitRequest) -> Path | None:
         return request.resume
     if request.config is None:
         return request.run_root / LATEST
-    found: str | None = None
+    newest: str | None = None
     if request.world.is_first:
         run = newest_run(request.run_root, request.run_name)
-        found = str(run.path) if run else None
-    found = request.world.tell("run to go on with", found)
-    if found is None:
+        newest = str(run.path) if run else None
+    newest = request.world.tell("run to go on with", newest)
+    if newest is None:
         notice(f"no run called {request.run_name} below {request.run_root}: starting one")
-    return Path(found) if found else None
+    return Path(newest) if newest else None
 
 
 def asked_settings(
@@ -75,36 +99,20 @@ def asked_settings(
 ) -> tuple[ExperimentConfig, int | None]:
     """Return the settings and ``--limit-batches`` to go on with: by default the run's own."""
     if request.config is not None:
-        return request.load_experiment(), request.limit_batches
+        return request.load_settings(), request.limit_batches
     limit = request.limit_batches or checkpoint.limit_batches
-    if not request.overrides:
+    if not request.changes:
         return before, limit
     document = parse_document(render_yaml(before), "the run's settings")
-    return validate(apply_overrides(document, request.overrides), ExperimentConfig), limit
+    return validate(apply_overrides(document, request.changes), ExperimentConfig), limit
 
 
-def resumed(
-    request: FitRequest,
-    found: FoundCheckpoint,
-    experiment: ExperimentConfig,
-    limit: int | None,
-    changes: list[Difference],
-) -> Session:
-    """Build the session and bring it to where the checkpoint was taken."""
-    data = experiment.data.moved_to(request.data_root)
-    session = request.build_session(experiment, data, limit)
-    try:
-        resume_session(session, found.checkpoint, changes)
-    except CheckpointError as problem:
-        raise CheckpointError(f"{found.path}: {problem}") from None
+def say_what_is_different(
+    checkpoint: Checkpoint, session: Session, changes: list[Difference]
+) -> None:
+    """Name what was changed on purpose; warn where another machine may give other bits."""
     for change in changes:
         notice(f"changed on the way: {change}")
-    say_where_bits_may_differ(found.checkpoint, session)
-    return session
-
-
-def say_where_bits_may_differ(checkpoint: Checkpoint, session: Session) -> None:
-    """Warn when the machine is not the one the run began on, so the bits may differ."""
     environment = describe_environment(session.device, session.world)
     now = environment | {"precision": session.precision.name}
     before = {"processes": "1"} | checkpoint.environment | {"precision": checkpoint.precision}

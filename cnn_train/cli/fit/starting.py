@@ -1,36 +1,31 @@
 """What ``cnn-train fit`` was asked for, and how a new run begins."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from ...checkpoints.checkpoint import parse_checkpoint, read_verified
-from ...checks.sanity import Finding
+from ...checkpoints.checkpoint import Checkpoint, parse_checkpoint, read_verified
 from ...config.explain import render_yaml
 from ...config.loading import load_experiment
 from ...config.source import read_text
 from ...data.dataset import DatasetConfig
-from ...data.image_set import ImageSet
-from ...data.splits import load_training_splits
 from ...errors import UsageError
 from ...experiment import ExperimentConfig
 from ...machine.atomic_file import write_atomically
 from ...machine.environment import describe_environment
-from ...machine.memory_shortage import memory_explained
-from ...machine.processes import World, lost_processes_explained
-from ...random_streams import make_deterministic
+from ...machine.processes import World
 from ...runs.directory import RunDirectory, find_checkpoint
-from ...training.building import build_session
-from ...training.data_parallel import check_same_images, device_of
 from ...training.fine_tuning import start_from_weights
+from ...training.fit import Supervision
+from ...training.run import Job, load_images, load_session, train_job
 from ...training.session import Session
-from ..console import notice, print_json, warn
+from ..console import notice, warn
 from ..data_access import make_data_access
-from .sanity_display import require_sane, show_first_loss, show_sanity
-from .training_display import describe_plan, show_plan, train_and_show
+from .sanity_display import show_sanity
+from .training_display import show_dry_run, show_epoch, supervised
 
 
 @dataclass(frozen=True)
@@ -38,12 +33,13 @@ class FitRequest:
     """The options of one call of ``fit``, and the processes that share it."""
 
     config: Path | None
-    overrides: tuple[str, ...]
+    overrides: list[str] | None
     resume: Path | None
-    allowed_changes: tuple[str, ...]
+    allow_config_change: list[str] | None
     weights: Path | None
     new_head: bool
     device: str
+    seed: int | None
     name: str | None
     run_root: Path
     data_dir: Path | None
@@ -70,72 +66,107 @@ class FitRequest:
         assert self.config is not None
         return self.name or ("stdin" if str(self.config) == "-" else self.config.stem)
 
-    def load_experiment(self) -> ExperimentConfig:
+    @property
+    def changes(self) -> list[str]:
+        """What is set on the command line: every ``--set``, and ``--seed``."""
+        return [*(self.overrides or []), *([] if self.seed is None else [f"seed={self.seed}"])]
+
+    def load_settings(self) -> ExperimentConfig:
         """Return the settings asked for, with paths that mean the same from every directory."""
         assert self.config is not None
-        experiment = load_experiment(self.config, self.overrides, ExperimentConfig, text=self.text)
+        experiment = load_experiment(self.config, self.changes, ExperimentConfig, text=self.text)
         for warning in experiment.warnings():
             warn(warning)
         return experiment.model_copy(update={"data": experiment.data.located()})
 
-    def build_session(
-        self, experiment: ExperimentConfig, data: DatasetConfig, limit_batches: int | None
-    ) -> Session:
-        """Load the images of ``data`` and build a fresh session on the device asked for."""
-        chosen = device_of(self.world, self.device)
-        if self.deterministic:
-            make_deterministic(chosen.torch_device)
-        train, val = self._load_images(data)
-        return build_session(experiment, train, val, chosen, limit_batches, self.world)
-
-    def _load_images(self, data: DatasetConfig) -> tuple[ImageSet, ImageSet]:
-        """Load (train, validation); several processes go on when all have the same images."""
+    def job(
+        self,
+        load_settings: Callable[[], ExperimentConfig],
+        limit_batches: int | None,
+        fill_in: Callable[[Session], None],
+    ) -> Job:
+        """Return the job of a run; where it computes and reads images is the same for all."""
         access = make_data_access(self.data_dir, self.offline, verify=self.verify_data)
-        with self.world.first_on_each_machine("images"):
-            train, val = load_training_splits(data, access)
-        self.world.meet("all images are loaded")
-        check_same_images(train, val, self.world)
-        return train, val
+
+        def images(data: DatasetConfig) -> Any:
+            return load_images(data.moved_to(self.data_root), access, self.world)
+
+        return Job(
+            load_settings,
+            images,
+            self.device,
+            limit_batches,
+            self.deterministic,
+            self.world,
+            fill_in,
+        )
 
 
 def start(request: FitRequest) -> None:
     """Begin a new run and train it to its end."""
     if request.config is None:
         raise UsageError("fit needs --config CONFIG, or --resume RUN")
-    if request.allowed_changes and request.resume is None:
+    if request.allow_config_change and request.resume is None:
         raise UsageError("--allow-config-change goes with --resume")
+    if request.data_root and request.resume is None:
+        raise UsageError("--data-root goes with --resume")
     if request.new_head and request.weights is None:
         raise UsageError("--new-head goes with --weights")
-    experiment = request.load_experiment()
-    session = request.build_session(experiment, experiment.data, request.limit_batches)
-    origin = fill_in_weights(session, request)
-    findings = show_sanity(session, starts_anew=not origin) if request.sanity else []
+    weights = Weights.read(find_checkpoint(request.weights)) if request.weights else None
+    fill_in = partial(weights.fill_in, new_head=request.new_head) if weights else no_weights
+    job = request.job(request.load_settings, request.limit_batches, fill_in)
     if request.dry_run:
-        show_dry_run(session, request.as_json, findings)
+        session = load_session(job)
+        findings = show_sanity(session, starts_anew=not weights) if request.sanity else []
+        show_dry_run(session, as_json=request.as_json, findings=findings)
         return
-    run = create_run(session, request.run_root, request.run_name, request.text, origin)
-    with locked(run, request.world):
-        train(session, run, request.as_json, findings, starts_anew=not origin)
+
+    @contextmanager
+    def supervise(session: Session) -> Iterator[Supervision]:
+        findings = show_sanity(session, starts_anew=not weights) if request.sanity else []
+        run = create_run(session, request, weights.origin if weights else {})
+        with (
+            locked(run, request.world),
+            supervised(session, run, request.as_json, findings, starts_anew=not weights) as started,
+        ):
+            yield started
+
+    for session, record in train_job(job, supervise):
+        show_epoch(session, record)
 
 
-def fill_in_weights(session: Session, request: FitRequest) -> dict[str, str]:
-    """Put the weights asked for into the fresh network, and say which; {} without any."""
-    if request.weights is None:
-        return {}
-    path = find_checkpoint(request.weights)
-    file = read_verified(path)
-    filled = start_from_weights(
-        session.model,
-        parse_checkpoint(file, path),
-        new_head=request.new_head,
-        average=session.average,
-        class_names=session.batches.images.class_names,
-    )
-    notice(f"weights from {path}: {len(filled.kept)} tensors kept")
-    for what, names in (("dropped", filled.dropped), ("drawn anew", filled.new)):
-        if names:
-            notice(f"{what}: {', '.join(names)}")
-    return {"weights_from": str(path.resolve()), "weights_sha256": file.digest}
+@dataclass(frozen=True)
+class Weights:
+    """The model whose weights a new run starts from."""
+
+    path: Path
+    checkpoint: Checkpoint
+    origin: dict[str, str]
+
+    @classmethod
+    def read(cls, path: Path) -> "Weights":
+        """Read a checkpoint once, for its contents and its hash."""
+        file = read_verified(path)
+        origin = {"weights_from": str(path.resolve()), "weights_sha256": file.digest}
+        return cls(path, parse_checkpoint(file, path), origin)
+
+    def fill_in(self, session: Session, *, new_head: bool) -> None:
+        """Put the weights into the fresh network, and say which tensors fit."""
+        filled = start_from_weights(
+            session.model,
+            self.checkpoint,
+            new_head=new_head,
+            average=session.average,
+            class_names=session.batches.images.class_names,
+        )
+        notice(f"weights from {self.path}: {len(filled.kept)} tensors kept")
+        for what, names in (("dropped", filled.dropped), ("drawn anew", filled.new)):
+            if names:
+                notice(f"{what}: {', '.join(names)}")
+
+
+def no_weights(session: Session) -> None:
+    """Leave the network as it was drawn."""
 
 
 @contextmanager
@@ -146,44 +177,7 @@ def locked(run: RunDirectory, world: World) -> Iterator[None]:
         yield
 
 
-def show_dry_run(session: Session, as_json: bool, findings: Sequence[Finding] = ()) -> None:
-    """Say what would run; raise CheckFailedError where a check failed."""
-    show_plan(session, run=None)
-    if as_json:
-        plan = {"dry_run": True, "plan": describe_plan(session, run=None)}
-        print_json(plan | in_json(findings))
-    require_sane(findings)
-
-
-def in_json(findings: Sequence[Finding]) -> dict[str, Any]:
-    """Return what the checks before training add to a JSON document."""
-    return {"sanity": [one.to_json() for one in findings]} if findings else {}
-
-
-def train(
-    session: Session,
-    run: RunDirectory,
-    as_json: bool,
-    findings: Sequence[Finding] = (),
-    *,
-    starts_anew: bool = False,
-) -> None:
-    """Train to the end on the screen; a lost process ends it with advice."""
-    show_plan(session, run)
-    advice = f"; nothing is lost. Go on from its last checkpoint: fit --resume {run.path}"
-    explained = lost_processes_explained(advice) if session.world.size > 1 else nullcontext()
-    device, batch_size = session.device.torch_device, session.config.batch_size
-    with explained, memory_explained(device, batch_size, "--set batch_size"):
-        if session.epoch == session.position == 0:
-            show_first_loss(session, starts_anew=starts_anew)
-        summary = train_and_show(session, run)
-    if as_json:
-        print_json(summary | in_json(findings))
-
-
-def create_run(
-    session: Session, run_root: Path, name: str, text: str, origin: dict[str, str]
-) -> RunDirectory:
+def create_run(session: Session, request: FitRequest, origin: dict[str, str]) -> RunDirectory:
     """Make the run directory; write down what was asked for, what is in force, and where.
 
     The first process does; the others learn where it is. ``origin`` is that of the first weights.
@@ -191,7 +185,7 @@ def create_run(
     world = session.world
     if not world.is_first:
         return RunDirectory(Path(world.tell("run directory")))
-    run = RunDirectory.create(run_root, name)
+    run = RunDirectory.create(request.run_root, request.run_name)
     environment = {
         **describe_environment(session.device, world),
         "device_reason": session.device.reason,
@@ -200,7 +194,7 @@ def create_run(
         **origin,
     }
     run.save_json(run.environment, environment)
-    write_atomically(run.given_config, text.encode())
+    write_atomically(run.given_config, request.text.encode())
     record_settings(session, run)
     world.tell("run directory", str(run.path))
     return run

@@ -1,20 +1,26 @@
 """What a run looks like on the screen: its plan, a live bar, a row per epoch, its result."""
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..console import clock, notice, stderr, warn
+from ...machine.processes import lost_processes_explained
+from ..console import clock, notice, print_json, stderr, warn
 from ..process.joined import agreement_on_signals
 from ..process.stop_signal import heard_signals
+from .sanity_display import require_sane, show_first_loss
 
 if TYPE_CHECKING:
+    from ...checks.sanity import Finding
     from ...metrics.tally import Tally
     from ...runs.directory import RunDirectory
-    from ...training.fit import EpochRecord
+    from ...training.fit import Supervision
+    from ...training.progress import EpochRecord
     from ...training.session import Session
 
 REFRESH_SECONDS = 0.5
@@ -78,10 +84,10 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
     }
     if session.world.size > 1:
         facts["processes"] = describe_processes(session)
-    if session.step:
+    if session.progress.step:
         facts["resumed"] = (
-            f"after {session.epoch} epochs and {session.position} minibatches, "
-            f"{session.step:,} updates"
+            f"after {session.progress.epoch} epochs and {session.progress.position} minibatches, "
+            f"{session.progress.step:,} updates"
         )
     return facts
 
@@ -97,42 +103,73 @@ def describe_processes(session: "Session") -> str:
     return f"{size} ({backend_of(session.device)}), {images} images each{statistics}"
 
 
-def train_and_show(session: "Session", run: "RunDirectory") -> dict[str, Any]:
-    """Train to the end, showing a row per epoch; return the result that ``--json`` prints."""
-    from ...training.fit import fit
-    from ...training.run_files import best_epoch
+@contextmanager
+def supervised(
+    session: "Session",
+    run: "RunDirectory",
+    as_json: bool,
+    findings: "Sequence[Finding]" = (),
+    *,
+    starts_anew: bool = False,
+) -> "Iterator[Supervision]":
+    """Show a run from its plan to its result; hear the signals that stop or save it.
 
-    if session.epoch >= session.config.epochs:
-        notice(f"all {session.config.epochs} epochs are done; nothing to do")
-    elif stderr.is_terminal:
-        stderr.print(HEADER, style="bold", soft_wrap=True)
-    display = EpochDisplay(session)
-    on_gpu = session.device.torch_device.type == "cuda"
-    agree = [agreement_on_signals(session.world, on_gpu=on_gpu) for _ in ("stop", "save")]
-    with heard_signals(*agree) as heard, display:
-        records = fit(
-            session,
-            run,
-            watch=display.watch,
-            should_stop=heard.should_stop,
-            should_save=heard.should_save,
-        )
-        for record in records:
-            display.show(record)
-    best = session.records[best_epoch(session.records)]
-    result = {
+    A lost process ends it with advice.
+    """
+    from ...machine.memory_shortage import memory_explained
+    from ...training.fit import Supervision
+
+    show_plan(session, run)
+    device, world = session.device.torch_device, session.world
+    advice = f"; nothing is lost. Go on from its last checkpoint: fit --resume {run.path}"
+    explained = lost_processes_explained(advice) if world.size > 1 else nullcontext()
+    agree = [agreement_on_signals(world, on_gpu=device.type == "cuda") for _ in ("stop", "save")]
+    with explained, memory_explained(device, session.config.batch_size, "--set batch_size"):
+        if session.progress.epoch == session.progress.position == 0:
+            show_first_loss(session, starts_anew=starts_anew)
+        if session.progress.epoch >= session.config.epochs:
+            notice(f"all {session.config.epochs} epochs are done; nothing to do")
+        elif stderr.is_terminal:
+            stderr.print(HEADER, style="bold", soft_wrap=True)
+        with heard_signals(*agree) as heard, live_bar() as bar:
+            yield Supervision(
+                run, partial(watch, session, bar), heard.should_stop, heard.should_save
+            )
+    result = describe_result(session, run)
+    _show_result(result)
+    if as_json:
+        print_json(result | in_json(findings))
+
+
+def show_dry_run(session: "Session", *, as_json: bool, findings: "Sequence[Finding]" = ()) -> None:
+    """Say what would run; raise CheckFailedError where a check failed."""
+    show_plan(session, run=None)
+    if as_json:
+        plan = {"dry_run": True, "plan": describe_plan(session, run=None)}
+        print_json(plan | in_json(findings))
+    require_sane(findings)
+
+
+def in_json(findings: "Sequence[Finding]") -> dict[str, Any]:
+    """Return what the checks before training add to a JSON document."""
+    return {"sanity": [finding.to_json() for finding in findings]} if findings else {}
+
+
+def describe_result(session: "Session", run: "RunDirectory") -> dict[str, Any]:
+    """Return what ``fit --json`` prints of a run that has ended."""
+    progress = session.progress
+    best = progress.best
+    return {
         "run_dir": str(run.path),
         "best_checkpoint": str(run.best_checkpoint),
         "last_checkpoint": str(run.last_checkpoint),
-        "epochs": session.epoch,
+        "epochs": progress.epoch,
         "best_epoch": int(best["epoch"]),
         "val_accuracy": best["val_accuracy"],
         "val_loss": best["val_loss"],
         "train_accuracy": best["train_accuracy"],
-        "seconds": sum(record["seconds"] for record in session.records),
+        "seconds": sum(record["seconds"] for record in progress.records),
     }
-    _show_result(result)
-    return result
 
 
 def _show_result(result: dict[str, Any]) -> None:
@@ -151,67 +188,55 @@ def number(value: float) -> str:
     return f"{value:.4f}" if value < 1e5 else f"{value:.3e}"
 
 
-class EpochDisplay:
-    """A live bar over minibatches on a terminal; one plain line per epoch elsewhere."""
+def live_bar() -> Progress:
+    """Make the bar over an epoch's minibatches; off a terminal it shows nothing."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[state]}"),
+        console=stderr,
+        transient=True,
+        refresh_per_second=1 / REFRESH_SECONDS,  # a look takes milliseconds from training
+        disable=not stderr.is_terminal,
+    )
 
-    def __init__(self, session: "Session") -> None:
-        self.session = session
-        self.seconds_of_epochs: list[float] = []
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[state]}"),
-            console=stderr,
-            transient=True,
-            refresh_per_second=1 / REFRESH_SECONDS,  # a look takes milliseconds from training
-            disable=not stderr.is_terminal,
+
+def watch(session: "Session", bar: Progress, tallies: "Iterable[Tally]") -> "Iterator[Tally]":
+    """Pass the tallies on; now and then (a look waits for the device) show one."""
+    progress, total = session.progress, len(session.batches.plan)
+    title = f"epoch {progress.epoch + 1}/{session.config.epochs}"
+    task = bar.add_task(title, total=total, completed=progress.position, state="")
+    looked = 0.0
+    for tally in tallies:
+        bar.advance(task)
+        if stderr.is_terminal and monotonic() - looked > REFRESH_SECONDS:
+            looked = monotonic()
+            bar.update(task, state=f"loss {tally.loss:.3f}  acc {100 * tally.accuracy:.1f} %")
+        yield tally
+    bar.update(task, state="validating …")
+    bar.remove_task(task)
+
+
+def show_epoch(session: "Session", record: "EpochRecord") -> None:
+    """Print the epoch's row, on a terminal as one of a table; time left by the last epochs."""
+    epochs = session.config.epochs
+    recent = [one["seconds"] for one in session.progress.records[-3:]]
+    left = clock((epochs - record.epoch - 1) * sum(recent) / len(recent))
+    done = f"{record.epoch + 1}/{epochs}"
+    if stderr.is_terminal:
+        line = (
+            f"{done:<9} {number(record.train_loss):>11} {number(record.train_penalty):>11} "
+            f"{100 * record.train_accuracy:>8.2f} % {number(record.val_loss):>11} "
+            f"{100 * record.val_accuracy:>8.2f} % {record.lr:>10.3g} "
+            f"{record.images_per_second:>9,.0f} {left:>11}"
         )
-
-    def __enter__(self) -> "EpochDisplay":
-        self.bar.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.bar.stop()
-
-    def watch(self, tallies: Iterable["Tally"]) -> Iterator["Tally"]:
-        """Pass the tallies on; now and then (a look waits for the device) show one."""
-        session, total = self.session, len(self.session.batches.plan)
-        title = f"epoch {session.epoch + 1}/{session.config.epochs}"
-        task = self.bar.add_task(title, total=total, completed=session.position, state="")
-        looked = 0.0
-        for tally in tallies:
-            self.bar.advance(task)
-            if stderr.is_terminal and monotonic() - looked > REFRESH_SECONDS:
-                looked = monotonic()
-                self.bar.update(
-                    task, state=f"loss {tally.loss:.3f}  acc {100 * tally.accuracy:.1f} %"
-                )
-            yield tally
-        self.bar.update(task, state="validating …")
-        self.bar.remove_task(task)
-
-    def show(self, record: "EpochRecord") -> None:
-        """Print the epoch's row."""
-        self.seconds_of_epochs.append(record.seconds)
-        epochs = self.session.config.epochs
-        recent = self.seconds_of_epochs[-3:]
-        left = clock((epochs - record.epoch - 1) * sum(recent) / len(recent))
-        progress = f"{record.epoch + 1}/{epochs}"
-        if stderr.is_terminal:
-            line = (
-                f"{progress:<9} {number(record.train_loss):>11} {number(record.train_penalty):>11} "
-                f"{100 * record.train_accuracy:>8.2f} % {number(record.val_loss):>11} "
-                f"{100 * record.val_accuracy:>8.2f} % {record.lr:>10.3g} "
-                f"{record.images_per_second:>9,.0f} {left:>11}"
-            )
-        else:
-            line = (
-                f"epoch {progress}  train loss {number(record.train_loss)}"
-                f" + {number(record.train_penalty)}  train acc {100 * record.train_accuracy:.2f} %"
-                f"  val loss {number(record.val_loss)}  val acc {100 * record.val_accuracy:.2f} %"
-                f"  lr {record.lr:.3g}  {record.images_per_second:,.0f} images/s  left {left}"
-            )
-        stderr.print(line, markup=False, soft_wrap=True)
+    else:
+        line = (
+            f"epoch {done}  train loss {number(record.train_loss)}"
+            f" + {number(record.train_penalty)}  train acc {100 * record.train_accuracy:.2f} %"
+            f"  val loss {number(record.val_loss)}  val acc {100 * record.val_accuracy:.2f} %"
+            f"  lr {record.lr:.3g}  {record.images_per_second:,.0f} images/s  left {left}"
+        )
+    stderr.print(line, markup=False, soft_wrap=True)

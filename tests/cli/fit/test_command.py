@@ -223,12 +223,12 @@ def stop_at_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Return a function that sends this process a signal as soon as the next run can hear it."""
 
     def arrange(signum: int) -> None:
-        def send_when_shown(self: training_display.EpochDisplay, tallies: Any) -> Iterator[Any]:
+        def send_when_shown(session: Any, bar: Any, tallies: Any) -> Iterator[Any]:
             for tally in tallies:
                 os.kill(os.getpid(), signum)
                 yield tally
 
-        monkeypatch.setattr(training_display.EpochDisplay, "watch", send_when_shown)
+        monkeypatch.setattr(training_display, "watch", send_when_shown)
 
     return arrange
 

@@ -22,7 +22,7 @@ RUN_FILES = {
     ".lock", "config.yaml", "resolved.yaml", "environment.json", "metrics.jsonl", "last.ckpt",
     "best.ckpt", "step-00000003.ckpt", "step-00000006.ckpt", "learning_curves.png",
 }  # fmt: skip
-MEET = f"{REPOSITORY}/tests/distributed_worker.py:meet_at_once"
+MEET = f"{REPOSITORY}/tests/training/distributed_worker.py:meet_at_once"
 LONG = ("--set", "epochs=1000000")
 
 

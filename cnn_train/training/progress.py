@@ -1,0 +1,86 @@
+"""How far a run has come: what a checkpoint saves of it, besides weights, and brings back."""
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from ..checkpoints.checkpoint import Checkpoint
+from ..machine.processes import World
+from ..metrics.tally import Tally
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch did. Accuracies are fractions in [0, 1]; ``epoch`` counts from 0.
+
+    Training figures are means over the epoch while the weights moved, on augmented images;
+    validation figures are of the weights at its end. ``train_total`` is the data loss
+    ``train_loss`` plus the regularisation ``train_penalty``.
+    """
+
+    epoch: int
+    step: int
+    lr: float
+    train_loss: float
+    train_penalty: float
+    train_total: float
+    train_accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+    images_per_second: float
+
+
+@dataclass
+class Progress:
+    """The counters of a run. They move on only with completed updates and completed epochs.
+
+    epoch: completed epochs. position: minibatches done in the epoch under way, up to the last
+    update. step: updates so far. partial: this process's tally of those minibatches. records: one
+    per completed epoch. config_changes: what was changed on the way, each with its step.
+    """
+
+    epoch: int = 0
+    position: int = 0
+    step: int = 0
+    partial: Tally = field(default_factory=Tally.zero)
+    records: list[dict[str, float]] = field(default_factory=list)
+    config_changes: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def restored(cls, checkpoint: Checkpoint, world: World) -> "Progress":
+        """Stand where ``checkpoint`` was taken; the first process takes over its partial tally."""
+        partial = Tally(**checkpoint.partial_tally) if world.is_first else Tally.zero()
+        return cls(
+            checkpoint.epoch,
+            checkpoint.position,
+            checkpoint.step,
+            partial,
+            list(checkpoint.records),
+            list(checkpoint.config_changes),
+        )
+
+    def saved(self, world: World) -> dict[str, Any]:
+        """Return these counters as a checkpoint's fields, the tally over all processes."""
+        partial = self.partial.over(world)
+        return {
+            "epoch": self.epoch,
+            "position": self.position,
+            "step": self.step,
+            "partial_tally": {each.name: getattr(partial, each.name) for each in fields(partial)},
+            "records": list(self.records),
+            "config_changes": list(self.config_changes),
+        }
+
+    def complete_update(self, position: int, partial: Tally) -> None:
+        """Count one more update, made after ``position`` minibatches with this tally."""
+        self.position, self.partial, self.step = position, partial, self.step + 1
+
+    def complete_epoch(self, record: EpochRecord) -> None:
+        """Count the epoch as done."""
+        self.records.append(asdict(record))
+        self.epoch, self.position, self.partial = self.epoch + 1, 0, Tally.zero()
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The record with the highest validation accuracy; the earliest of equals."""
+        return max(self.records, key=lambda record: record["val_accuracy"])
