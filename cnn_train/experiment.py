@@ -43,7 +43,7 @@ class CheckpointConfig(Config):
     """How often the state is saved, and how many states are kept. No setting changes the result."""
 
     every_epochs: int = Field(
-        default=1, ge=1, description="save at the end of every so-manieth epoch, and of the last"
+        default=1, ge=1, description="save at the end of every n-th epoch, and of the last"
     )
     every_seconds: float = Field(
         default=300.0,
@@ -51,7 +51,7 @@ class CheckpointConfig(Config):
         description="in a longer epoch, save also when so much time has passed; 0: never",
     )
     every_steps: int = Field(
-        default=0, ge=0, description="save also after every so-manieth update; 0: never"
+        default=0, ge=0, description="save also after every n updates; 0: never"
     )
     keep: int = Field(
         default=2, ge=1, description="newest states to keep, in case the last one is damaged"

@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # the fixtures import what they need: many tests need no torc
     from cnn_train.machine.device import Device
     from cnn_train.training.session import Session
 
-# The same examples in each run; --hypothesis-profile default draws new ones.
-settings.register_profile("repeatable", derandomize=True)
+# The same examples in each run, however slow; --hypothesis-profile default draws new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 # A shell's background job ignores Ctrl-C, and so would every process that a test starts.

@@ -113,7 +113,7 @@ def test_nobody_passes_a_meeting_before_all_have_come(
         waiting.join(timeout=0.2)
         assert waiting.is_alive()
         pair[1].meet("here")
-        waiting.join(timeout=5)
+        waiting.join(timeout=60)
         assert not waiting.is_alive()
 
 
@@ -163,7 +163,7 @@ def test_a_machines_first_process_runs_the_block_before_its_others(
     with pair[0].first_on_each_machine("images"):
         waiting.join(timeout=0.2)
         order.append("first")
-    waiting.join(timeout=5)
+    waiting.join(timeout=60)
     assert order == ["first", "second"]
 
 

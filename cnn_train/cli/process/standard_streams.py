@@ -24,10 +24,12 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
     own = sys.__stderr__  # a test, or a program that embeds this one, may have put another there
     if own is not None and sys.stderr is own:
-        sys.stderr = _Talk(own.buffer, own.encoding, "backslashreplace", line_buffering=True)
+        sys.stderr = ForgivingStream(
+            own.buffer, own.encoding, "backslashreplace", line_buffering=True
+        )
 
 
-class _Talk(io.TextIOWrapper):
+class ForgivingStream(io.TextIOWrapper):
     """A stream whose loss hurts nobody; only a reader that is gone (``| head``) is an error."""
 
     def write(self, text: str) -> int:

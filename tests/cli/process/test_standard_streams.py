@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from cnn_train.cli.process.standard_streams import _Talk, prepare_streams
+from cnn_train.cli.process.standard_streams import ForgivingStream, prepare_streams
 
 
 class Broken(io.RawIOBase):
@@ -22,9 +22,11 @@ class Broken(io.RawIOBase):
         raise OSError(self.number, "broken")
 
 
-def talk_to(number: int) -> tuple[Broken, _Talk]:
+def talk_to(number: int) -> tuple[Broken, ForgivingStream]:
     broken = Broken(number)
-    talk = _Talk(io.BufferedWriter(broken), "utf-8", "backslashreplace", line_buffering=True)
+    talk = ForgivingStream(
+        io.BufferedWriter(broken), "utf-8", "backslashreplace", line_buffering=True
+    )
     return broken, talk
 
 
