@@ -135,7 +135,7 @@ def test_a_name_that_is_too_long_is_a_usage_error(
 CREATE = """
 import sys
 from pathlib import Path
-from cnn_train.run_directory import RunDirectory
+from cnn_train.runs.directory import RunDirectory
 sys.stdin.readline()  # all start at once
 print(RunDirectory.create(Path("runs"), "same").path)
 """

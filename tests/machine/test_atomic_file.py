@@ -160,7 +160,7 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
 KILLED_DURING_A_WRITE = """
 import os, sys
 from pathlib import Path
-from cnn_train.atomic_file import give_second_name, remove_leftovers, write_atomically
+from cnn_train.machine.atomic_file import give_second_name, remove_leftovers, write_atomically
 
 target, owner, name, call, moment = sys.argv[1:]
 owner = {"os": os, "Path": Path}[owner]
