@@ -162,6 +162,7 @@ def test_a_config_may_come_from_standard_input(
         (["--config", "tiny.yaml", "--set", "epoch=3"], ["did you mean 'epochs'"]),
         (["--config", "tiny.yaml", "--seed", "-1"], ["seed"]),
         (["--config", "tiny.yaml", "--name", "a/b"], ["--name a/b"]),
+        (["--config", "tiny.yaml", "--data-root", "x"], ["--data-root goes with --resume"]),
         (["--resume", "runs/x", "--name", "y"], ["--name is for a new run"]),
     ],
 )
