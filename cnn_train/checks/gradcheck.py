@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import UsageError, name_some, refusals_explained
 from ..machine.device import require_float64
-from ..random_streams import derive_seed, make_generator
+from ..random_streams import make_generator, same_dropout
 from ..training.session import Session
 from .slopes import TOLERANCE, Objective, TensorCheck, check_gradient
 
@@ -30,15 +30,17 @@ def check_session(
     return check_gradient(objective, parameters, samples=samples, generator=generator)
 
 
-def data_objective(session: Session, num_images: int) -> tuple[nn.Module, Objective]:
-    """Return a float64 copy of the network, and its loss on the first images without λR(W)."""
-    seed, model = session.config.seed, deepcopy(session.model).double().train()
+def data_objective(session: Session, num_images: int | None = None) -> tuple[nn.Module, Objective]:
+    """Return a float64 copy of the network, and its loss on the first images without λR(W).
+
+    The network is in training mode, with the same dropout every time. None: the whole minibatch.
+    """
+    model = deepcopy(session.model).double().train()
     batch = next(session.batches.epoch(0))
     images_BCHW, labels_B = batch.images_BCHW[:num_images].double(), batch.labels_B[:num_images]
 
     def scores() -> Tensor:
-        with torch.random.fork_rng(devices=[]), refusals_explained():
-            torch.manual_seed(derive_seed(seed, "dropout", 0))  # the same units every time
+        with same_dropout(session.config.seed), refusals_explained():
             scores_BK: Tensor = model(images_BCHW)
         return scores_BK
 
