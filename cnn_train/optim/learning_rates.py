@@ -12,6 +12,7 @@ MOST_LR = 1e30
 MOST_FACTOR = 1e6
 """Any network diverges long before; torch refuses steps that float32 cannot hold (3.4e38)."""
 
+Rate = Annotated[float, Field(gt=0, le=MOST_LR)]
 Factor = Annotated[float, Field(gt=0, le=MOST_FACTOR)]
 
 
