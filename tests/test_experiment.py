@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from cnn_train.experiment import ExperimentConfig
-from cnn_train.models.resnet_cifar import CifarResNetConfig
+from cnn_train.models.resnet import CifarResNetConfig
 
 
 def make(**sections: Any) -> ExperimentConfig:

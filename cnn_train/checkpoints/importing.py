@@ -13,7 +13,7 @@ from ..data.normalization import Normalization
 from ..errors import CheckpointError, ConfigError, UsageError
 from ..experiment import ExperimentConfig
 from ..version import __version__
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, read_content
 from .exporting import ModelDescription
 from .foreign import ForeignWeights, load_weights
 from .matching import Match, NoMatch, match_tensors
@@ -43,7 +43,7 @@ def import_weights(
     Raises UsageError where something is known from nowhere, CheckpointError where the tensors do
     not fit one to one, are no plain numbers or are not finite.
     """
-    weights = load_weights(path, key)
+    weights = load_weights(read_content(path), path, key)
     config, images = _describe(weights, config, path)
     images = replace(
         images,

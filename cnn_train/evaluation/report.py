@@ -3,7 +3,7 @@
 Shape letters: N examples.
 """
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from ..figures.confusion import draw_confusion
 from ..figures.mistakes import Mistake, draw_mistakes
 from ..figures.saving import is_figure_path, save_figure
 from ..figures.slices import ClassPoint, Curve, ExampleRow, draw_examples, draw_slices
-from ..machine.atomic_file import write_atomically
+from ..figures.style import Drawing
+from ..machine.atomic_file import save_json
 from ..metrics.statistics import true_class_margins
 from .evaluate import Evaluation
 from .slices import SliceReport, change_chunk
@@ -37,7 +38,6 @@ def save_report(
     ``required_margin`` is marked in the margins of a model without probabilities. Raises
     UsageError where ``directory`` cannot be made.
     """
-    _make_directory(directory)
     subject = f"{model_name}, {evaluation.split} split, {len(evaluation.images):,} images"
     class_names = evaluation.images.class_names
     figures = {
@@ -55,10 +55,7 @@ def save_report(
         margins_N = true_class_margins(evaluation.scores_NK, evaluation.images.labels_N)
         title = f"Margins: {subject}"
         figures["margins.png"] = draw_margins(margins_N, required_margin, title)
-    for name, figure in figures.items():
-        save_figure(figure, directory / name)
-    _save_json(evaluation.to_json(checkpoint), directory / "evaluation.json")
-    return [directory / name for name in (*figures, "evaluation.json")]
+    return _save(directory, figures, "evaluation.json", evaluation.to_json(checkpoint))
 
 
 def save_slices(report: SliceReport, out: Path, *, checkpoint: Path, model_name: str) -> list[Path]:
@@ -78,15 +75,11 @@ def save_slices(report: SliceReport, out: Path, *, checkpoint: Path, model_name:
     if is_figure_path(out):
         save_figure(curves, out)
         return [out]
-    _make_directory(out)
     figures = {"slices.png": curves} if report.slices else {}
     rows = list_examples(report)
     if rows:
         figures["challenges.png"] = draw_examples(rows, "The same image under every challenge")
-    for name, figure in figures.items():
-        save_figure(figure, out / name)
-    _save_json(report.to_json(checkpoint), out / "slices.json")
-    return [out / name for name in (*figures, "slices.json")]
+    return _save(out, figures, "slices.json", report.to_json(checkpoint))
 
 
 def list_examples(report: SliceReport) -> list[ExampleRow]:
@@ -108,17 +101,20 @@ def list_examples(report: SliceReport) -> list[ExampleRow]:
     ]  # CIFAR-10-C has a brightness and a contrast of its own
 
 
-def _make_directory(directory: Path) -> None:
+def _save(
+    directory: Path, figures: Mapping[str, Drawing], name: str, document: Mapping[str, Any]
+) -> list[Path]:
+    """Write the figures and, last, the document called ``name``; return the files written."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise UsageError(
             f"--out {directory}: cannot make this directory ({problem.strerror})"
         ) from None
-
-
-def _save_json(document: dict[str, Any], path: Path) -> None:
-    write_atomically(path, (json.dumps(document, indent=2, allow_nan=False) + "\n").encode())
+    for figure_name, figure in figures.items():
+        save_figure(figure, directory / figure_name)
+    save_json(directory / name, document)
+    return [directory / written for written in (*figures, name)]
 
 
 def find_mistakes(evaluation: Evaluation, most: int) -> list[Mistake]:

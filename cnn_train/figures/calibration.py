@@ -56,15 +56,9 @@ def _draw_bars(
     lefts = [one.lower for one in bins]
     widths = [one.upper - one.lower for one in bins]
     axes.bar(
-        lefts,
-        heights,
-        widths,
-        align="edge",
-        color=color,
-        edgecolor="white",
-        alpha=0.85,
+        lefts, heights, widths, align="edge", color=color, edgecolor="white", alpha=0.85,
         label=label,
-    )
+    )  # fmt: skip
 
 
 def _count_in_whole_images(axes: Axes) -> None:
@@ -87,13 +81,8 @@ def draw_margins(margins_N: Tensor, required_margin: float | None, title: str) -
     axes.hist(wrong, edges, color=ORANGE, label=f"wrong: {len(wrong):,} images")
     axes.hist(right, edges, color=BLUE, label=f"right: {len(right):,} images")
     if required_margin is not None:
-        axes.axvline(
-            required_margin,
-            color=INK,
-            linestyle="--",
-            linewidth=1,
-            label=f"margin {required_margin:g}: no loss beyond",
-        )
+        label = f"margin {required_margin:g}: no loss beyond"
+        axes.axvline(required_margin, color=INK, linestyle="--", linewidth=1, label=label)
     add_legend(axes)
     _count_in_whole_images(axes)
     style_axes(

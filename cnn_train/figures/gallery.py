@@ -5,7 +5,7 @@ Shape letters: H W pixels of a picture or of the sheet, C colours (3).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .contact_sheet import MARGIN_PX, TITLE_FONT, make_exact_panel, text_width_px
-from .style import GREY, INK, SMALL_SIZE, TEXT_SIZE, hide_axes, shorten
+from .style import GREY, INK, SMALL_SIZE, TEXT_SIZE, hide_axes, shorten, with_minus
 
 WIDTH_PX = 1836
 """Six tiles of 3 × 3 pictures, each of them 96 px: 32 × 3."""
@@ -75,7 +75,7 @@ class Section:
     num_columns: int
     per_tile: int = 1
     scale: Scale | None = None
-    num_title_lines: int = field(default=1)
+    num_title_lines: int = 1
 
     @property
     def tile_px(self) -> int:
@@ -172,12 +172,9 @@ def _scale_words(scale: Scale) -> str:
 
 
 def _ends(scale: Scale) -> tuple[str, str]:
+    low, high = (with_minus(f"{end:.3g}") for end in (scale.low, scale.high))
     below, above = scale.cuts
-    return f"{'≤ ' * below}{_number(scale.low)}", f"{'≥ ' * above}{_number(scale.high)}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
+    return "≤ " * below + low, "≥ " * above + high
 
 
 def _write(

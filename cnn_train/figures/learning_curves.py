@@ -6,10 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .style import BLUE, GREEN, GREY, INK, ORANGE, add_legend, make_figure, style_axes
-
-MOST_MARKED_EPOCHS = 40
-"""With more epochs the markers would run into each other."""
+from .style import BLUE, GREEN, GREY, INK, ORANGE, add_legend, make_figure, mark_points, style_axes
 
 
 def draw_learning_curves(records: Sequence[Mapping[str, float]], title: str) -> Figure:
@@ -76,6 +73,6 @@ def _plot(
         label=label,
         linestyle=linestyle,
         linewidth=1.8,
-        marker="o" if len(records) <= MOST_MARKED_EPOCHS else "",
+        marker=mark_points(len(records)),
         markersize=3,
     )

@@ -17,7 +17,7 @@ from ...data.image_set import ImageSet
 from ...data.splits import load_training_splits
 from ...errors import UsageError
 from ...experiment import ExperimentConfig
-from ...machine.atomic_file import write_atomically
+from ...machine.atomic_file import save_json, write_atomically
 from ...machine.environment import describe_environment
 from ...machine.memory_shortage import memory_explained
 from ...machine.processes import World, lost_processes_explained
@@ -199,7 +199,7 @@ def create_run(
         "precision_reason": session.precision.reason,
         **origin,
     }
-    run.save_json(run.environment, environment)
+    save_json(run.environment, environment)
     write_atomically(run.given_config, text.encode())
     record_settings(session, run)
     world.tell("run directory", str(run.path))
