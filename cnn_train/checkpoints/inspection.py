@@ -86,10 +86,10 @@ def verify_checkpoints(paths: list[Path]) -> Iterator[Verdict]:
 
 def _verify(path: Path) -> Verdict:
     try:
-        found = load_checkpoint(path)
+        checkpoint = load_checkpoint(path)
     except CheckpointError as problem:
         return Verdict(str(path), False, str(problem), None, None)
-    return Verdict(str(path), True, None, found.epoch, found.step)
+    return Verdict(str(path), True, None, checkpoint.epoch, checkpoint.step)
 
 
 def checkpoint_config(checkpoint: Checkpoint, source: str) -> ExperimentConfig:

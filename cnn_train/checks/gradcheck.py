@@ -48,28 +48,30 @@ def data_objective(session: Session, num_images: int | None = None) -> tuple[nn.
 
 
 def drowned_by_penalty(session: Session, layers: tuple[str, ...], num_images: int) -> list[str]:
-    """Name the tensors beside whose λ∇R the data's gradient is too small for its faults to show."""
+    """Name the tensors whose data gradient is so far below λ∇R that its faults would not show."""
     model, data = data_objective(session, num_images)
     parameters = select_layers(model, layers)
     sizes = []
     for loss in (data.loss(data.scores()), session.config.regularization.build(model)()):
-        slopes: tuple[Tensor | None, ...] = (None,) * len(parameters)
+        slopes: tuple[Tensor, ...] = (torch.zeros(()),) * len(parameters)
         if loss.requires_grad:
-            slopes = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
-        sizes.append([0.0 if slope is None else float(slope.norm()) for slope in slopes])
+            slopes = torch.autograd.grad(
+                loss, list(parameters.values()), allow_unused=True, materialize_grads=True
+            )
+        sizes.append([float(slope.norm()) for slope in slopes])
     pairs = zip(parameters, *sizes, strict=True)
     return [name for name, data_size, size in pairs if 0 < data_size < TOLERANCE * size]
 
 
-def suspects(found: Sequence[TensorCheck]) -> tuple[str, str | None]:
+def suspects(checks: Sequence[TensorCheck]) -> tuple[str, str | None]:
     """Name the layer of the last wrong tensor and the next that agrees: the fault lies in between.
 
     A wrong slope spoils every layer before the fault and none after it. None: nothing after the
     wrong tensor agrees, so that it may lie in the loss too. Some tensor must be wrong.
     """
-    last = max(index for index, check in enumerate(found) if not check.passed)
-    layer = layer_of(found[last].name)
-    after = (layer_of(check.name) for check in found[last + 1 :] if check.judged)
+    last = max(index for index, check in enumerate(checks) if not check.passed)
+    layer = layer_of(checks[last].name)
+    after = (layer_of(check.name) for check in checks[last + 1 :] if check.judged)
     return layer, next((other for other in after if other != layer), None)
 
 

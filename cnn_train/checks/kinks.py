@@ -66,7 +66,7 @@ SIDES: dict[Any, tuple[str, Side]] = {
     aten.abs: ("|x|", torch.sign),
     aten.maximum: ("max", lambda a, b: a > b),
 }
-"""By operation: what to call its kink, and where a value lies, told from its arguments."""
+"""By operation: what to call its kink, and on which side of it a value lies."""
 
 POOLS = (aten.max_pool2d_with_indices, aten.adaptive_max_pool2d)
 """Operations whose second result is the place of each maximum in its plane."""

@@ -67,7 +67,7 @@ class StepProfile:
 
 
 def profile_step(session: Session, num_steps: int) -> StepProfile:
-    """Train for a few steps, forever forgotten, and say where their time goes.
+    """Train for a few steps, which nothing saves, and say where their time goes.
 
     Where images grow over the epochs, these steps see them at their full size. Raises
     DivergedError where a loss or gradient is not finite.

@@ -76,7 +76,7 @@ class InitialLoss:
 
     @property
     def is_near_chance(self) -> bool:
-        """Whether the network knows nothing and is not sure of it either."""
+        """Whether the loss is that of a network which prefers no class: about that of guessing."""
         return abs(self.loss - self.chance) <= NEAR_CHANCE * self.chance
 
 
@@ -135,7 +135,9 @@ def check_gradients(session: Session) -> Finding:
         if penalty.requires_grad:
             penalty.backward()  # type: ignore[no-untyped-call]
         norm = float(gradient_norm(list(model.parameters()), 0))
-        if silent and len(batch.labels_B) > 2:  # the images' pulls may cancel out: leave one away
+        if (
+            silent and len(batch.labels_B) > 2
+        ):  # the images' gradients may cancel out: leave one out
             fewer = Batch(batch.images_BCHW[1:], batch.labels_B[1:])
             still = silent_among(data_gradients(session, model, forward, fewer))
             silent = [name for name in silent if name in still]
@@ -177,7 +179,7 @@ def meaning_of_silence(silent: list[str]) -> str:
 
 
 def check_regularization(session: Session) -> Finding:
-    """See whether λR(W) is above zero, grows with λ and is no price beside which data are lost."""
+    """See whether λR(W) is above zero, grows with λ and does not outweigh the data loss."""
     settings = session.config.regularization
     strength = getattr(settings, "strength", 0.0)
     meaning = "no weight is penalised, or λR(W) does not reach the loss"
@@ -185,7 +187,7 @@ def check_regularization(session: Session) -> Finding:
         return Finding("regularisation", "skipped", "λ is 0", meaning)
     with untouched(session) as (model, _), torch.no_grad():
         both = (settings.model_copy(update={"strength": n * strength}) for n in (1, 10))
-        once, ten_times = (float(one.build(model)()) for one in both)
+        once, ten_times = (float(scaled.build(model)()) for scaled in both)
     grows, chance = 0 < once < ten_times, chance_loss(session)
     found = f"adds {once:.4g} to the loss, {ten_times:.4g} with 10 λ"
     if not once <= MOST_PENALTY * chance:

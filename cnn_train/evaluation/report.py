@@ -67,8 +67,8 @@ def save_slices(report: SliceReport, out: Path, *, checkpoint: Path, model_name:
     if is_figure_path(out) and not report.slices:
         raise UsageError(f"--out {out}: CIFAR-10.1 alone has no severities to draw; add --slices")
     curves = draw_slices(
-        [Curve(one.group, one.name, one.severities, one.accuracy) for one in report.slices],
-        [ClassPoint(one.label, one.accuracy, one.spread) for one in report.classes],
+        [Curve(s.group, s.name, s.severities, s.accuracy) for s in report.slices],
+        [ClassPoint(c.label, c.accuracy, c.spread) for c in report.classes],
         chance=1 / len(report.clean.per_class),
         title=f"Accuracy by severity: {model_name}, {report.clean.split} split",
     )

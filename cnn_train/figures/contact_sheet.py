@@ -90,7 +90,7 @@ def text_width_px(text: str, font: FontProperties) -> int:
 def make_exact_panel(
     width_px: int, height_px: int, *, left_px: int, right_px: int, top_px: int
 ) -> tuple[Figure, Axes]:
-    """Make a figure around one panel that is exactly so many device pixels large.
+    """Make a figure around one panel of exactly ``width_px`` × ``height_px`` device pixels.
 
     A layout engine would resize the panel, and enlarged pixels would become unequal.
     """

@@ -195,7 +195,7 @@ def _write(
 
 
 def arrange(pictures: Sequence[Tensor], side_px: int, room_for: int = 1) -> Tensor:
-    """Return a square HWC of ``side_px`` with the pictures in equal cells, white where none is.
+    """Return a square HWC of ``side_px`` with the pictures in equal cells; empty cells are white.
 
     A picture is enlarged by a whole number, so that its pixels are equal squares; one larger than
     its cell is reduced.

@@ -20,7 +20,7 @@ NOT_ADAPTABLE = {
     **dict.fromkeys(("vit_", "swin_", "maxvit_"), "its attention is laid out for large images"),
     "inception_": "it shrinks images below 75×75 pixels to nothing",
 }
-# what a constructor needs to be told besides weights and num_classes
+# what a constructor needs besides weights and num_classes
 EXTRA_ARGUMENTS: dict[str, dict[str, Any]] = {
     "googlenet": {"aux_logits": False, "init_weights": True}
 }
@@ -72,7 +72,7 @@ class TorchvisionConfig(ArchitectureConfig):
         return model.to(torch.get_default_device()) if needs_cpu else model
 
     def _require_fit(self, model: nn.Module, image_shape: tuple[int, int, int]) -> None:
-        """Try one empty image, for nothing else tells how far a foreign network shrinks it."""
+        """Try one empty image, the only way to learn how far such a network shrinks it."""
         try:
             with torch.no_grad():
                 model.eval()(torch.zeros(1, *image_shape))
