@@ -103,23 +103,11 @@ def _draw_group(axes: Axes, group: str, curves: Sequence[Curve], chance: float) 
 
 
 def _plot(
-    axes: Axes,
-    severities: Sequence[int],
-    accuracy: Sequence[float],
-    color: str,
-    marker: str,
-    label: str,
-    width: float,
-) -> None:
-    axes.plot(
-        severities,
-        [100 * fraction for fraction in accuracy],
-        color=color,
-        marker=marker,
-        markersize=4,
-        linewidth=width,
-        label=label,
-    )
+    axes: Axes, severities: Sequence[int], accuracy: Sequence[float],
+    color: str, marker: str, label: str, width: float,
+) -> None:  # fmt: skip
+    percents = [100 * fraction for fraction in accuracy]
+    axes.plot(severities, percents, color=color, marker=marker, ms=4, lw=width, label=label)
 
 
 def _draw_classes(axes: Axes, classes: Sequence[ClassPoint]) -> None:

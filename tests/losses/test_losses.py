@@ -20,11 +20,6 @@ LABELS_B = torch.tensor([0, 9, 3, 3, 7, 1])
 every_loss = pytest.mark.parametrize("config", VARIANTS, ids=str)
 
 
-@pytest.mark.parametrize(("name", "config"), LOSSES.items())
-def test_a_loss_is_listed_under_its_own_name(name, config):
-    assert config().name == name
-
-
 @every_loss
 def test_its_gradient_equals_finite_differences(config):
     scores_BK, loss_fn = SCORES_BK.clone().requires_grad_(), config.build()

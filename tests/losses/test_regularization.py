@@ -8,7 +8,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnn_train.losses.regularization import (
-    REGULARIZATIONS,
     ElasticConfig,
     L1Config,
     L2Config,
@@ -37,11 +36,6 @@ def price_by_hand(config, weights) -> torch.Tensor:
             return config.strength * squares
         case ElasticConfig():
             return config.strength * (config.beta * squares + absolutes)
-
-
-@pytest.mark.parametrize(("kind", "config"), REGULARIZATIONS.items())
-def test_a_regularization_is_listed_under_its_own_kind(kind, config):
-    assert config().kind == kind
 
 
 @every_penalty

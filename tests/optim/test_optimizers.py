@@ -19,11 +19,6 @@ def holding(weight: nn.Parameter) -> nn.Module:
     return nn.ParameterList([weight])
 
 
-@pytest.mark.parametrize(("name", "config"), OPTIMIZERS.items())
-def test_an_optimizer_is_listed_under_its_own_name(name, config):
-    assert config().name == name
-
-
 @every_optimizer
 def test_every_group_remembers_its_initial_learning_rate(config):
     rates = {name: 0.25 for name in ("lr", "sgd_lr") if name in config.model_fields}

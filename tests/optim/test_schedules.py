@@ -87,11 +87,6 @@ def test_a_triangle_is_two_straight_lines_through_start_peak_and_end(config):
     assert factors(config) == pytest.approx(expected.tolist(), abs=1e-12)
 
 
-@pytest.mark.parametrize(("name", "config"), SCHEDULES.items())
-def test_a_schedule_is_listed_under_its_own_name(name, config):
-    assert config().name == name
-
-
 @every_schedule
 @pytest.mark.parametrize("warmup_epochs", [0.0, 0.5, 3.0, 40.0, 100.0])
 @pytest.mark.parametrize("total", [1, 2, TOTAL])
