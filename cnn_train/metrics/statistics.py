@@ -5,6 +5,7 @@ Shape letters: N examples, K classes.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 
 import torch
@@ -127,29 +128,18 @@ def measure_calibration(confidence_N: Tensor, correct_N: Tensor) -> Calibration:
     """
     edges = torch.arange(NUM_BINS + 1, dtype=torch.float64) / NUM_BINS
     bin_N = torch.bucketize(confidence_N.double(), edges[1:-1])
-    bins = tuple(
-        _measure_bin(
-            edges[i].item(), edges[i + 1].item(), confidence_N[bin_N == i], correct_N[bin_N == i]
-        )
-        for i in range(NUM_BINS)
-    )
+    bins = []
+    for i, (lower, upper) in enumerate(pairwise(edges.tolist())):
+        confidence_M, correct_M = confidence_N[bin_N == i], correct_N[bin_N == i]
+        means = _mean(confidence_M), _mean(correct_M)
+        bins.append(CalibrationBin(lower, upper, len(confidence_M), *means))
     gaps = (
         abs(b.accuracy - b.mean_confidence) * b.num_examples
         for b in bins
         if b.accuracy is not None and b.mean_confidence is not None
     )
-    return Calibration(sum(gaps) / len(confidence_N), bins)
+    return Calibration(sum(gaps) / len(confidence_N), tuple(bins))
 
 
-def _measure_bin(
-    lower: float, upper: float, confidence_M: Tensor, correct_M: Tensor
-) -> CalibrationBin:
-    if len(confidence_M) == 0:
-        return CalibrationBin(lower, upper, 0, None, None)
-    return CalibrationBin(
-        lower,
-        upper,
-        num_examples=len(confidence_M),
-        mean_confidence=confidence_M.double().mean().item(),
-        accuracy=correct_M.double().mean().item(),
-    )
+def _mean(values_M: Tensor) -> float | None:
+    return values_M.double().mean().item() if len(values_M) else None

@@ -112,7 +112,8 @@ def test_every_one_of_1000_flipped_bits_is_noticed(path: Path) -> None:
         damaged = bytearray(content)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
-        refusal(path)
+        is_in_body = bit < num_bits - 8 * FOOTER_SIZE
+        assert ("damaged (checksum mismatch)" in refusal(path)) or not is_in_body
     path.write_bytes(content)
     load_checkpoint(path)
 
@@ -158,13 +159,6 @@ def test_a_mutated_file_that_is_sealed_again_is_used_or_refused_as_a_users_error
     path.write_bytes(with_footer(bytes(mutated), version=1))
     with suppress(CnnTrainError):  # and nothing but these
         assert load_trained_model(path, "cpu").class_names
-
-
-def test_a_flipped_bit_in_the_weights_is_called_damage(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    assert "damaged (checksum mismatch)" in refusal(path)
 
 
 def test_a_missing_file_and_a_directory_are_named(tmp_path: Path) -> None:
@@ -217,29 +211,25 @@ def test_one_odd_global_among_good_fields_is_refused(path: Path, checkpoint: Che
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"epoch": "1"}, {"model": [1, 2]}, {"model": {"weight": 1}}, {"class_names": []},
+        {"step": "absent"}, {"more": 2}, {"epoch": "1"}, {"class_names": []},
+        {"model": [1, 2]}, {"model": {"weight": 1}},
         {"image_shape": [3, 8]}, {"image_shape": [3, 8, -8]},
         {"records": [{"a": "b"}]}, {"records": [{"epoch": 0}]},
         {"normalization": {"mean": [0.1]}}, {"normalization": {"mean": [0.1], "std": [0.1]}},
     ],
     ids=str,
 )  # fmt: skip
-def test_fields_of_a_wrong_type_in_a_well_sealed_file_are_refused(
+def test_missing_unknown_and_wrong_fields_in_a_well_sealed_file_are_refused(
     path: Path, checkpoint: Checkpoint, wrong: dict[str, Any]
 ) -> None:
-    state = {field.name: getattr(checkpoint, field.name) for field in fields(Checkpoint)}
-    path.write_bytes(with_footer(torch_zip(state | wrong)))
+    state = {field.name: getattr(checkpoint, field.name) for field in fields(Checkpoint)} | wrong
+    path.write_bytes(with_footer(torch_zip({k: v for k, v in state.items() if v != "absent"})))
     assert "not those of a cnn-train checkpoint" in refusal(path)
 
 
-def test_a_well_sealed_file_with_other_contents_is_refused(
-    tmp_path: Path, path: Path, checkpoint: Checkpoint
-) -> None:
-    state = {field.name: getattr(checkpoint, field.name) for field in fields(Checkpoint)}
-    del state["step"]
-    for content in (state, [1, 2], {**state, "step": 1, "more": 2}):
-        path.write_bytes(with_footer(torch_zip(content)))
-        assert "not those of a cnn-train checkpoint" in refusal(path)
+def test_a_list_in_a_well_sealed_file_is_refused(path: Path) -> None:
+    path.write_bytes(with_footer(torch_zip([1, 2])))
+    assert "not those of a cnn-train checkpoint" in refusal(path)
 
 
 def test_a_newer_format_asks_for_a_newer_cnn_train(path: Path) -> None:

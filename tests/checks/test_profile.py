@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cnn_train.checks.operators import OperatorTime
-from cnn_train.checks.profile import PHASES, PhaseClock, add_up_groups, profile_step, time_phases
+from cnn_train.checks.profile import PHASES, PhaseClock, profile_step, time_phases
 from cnn_train.data.image_set import ImageSet
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import Device
@@ -123,6 +122,8 @@ def test_a_profile_says_what_a_step_costs(start: Start) -> None:
     assert measured.flops_per_image.training == flops
     assert measured.tflops == pytest.approx(measured.images_per_second * flops / 1e12)
     assert {"matrix product", "optimizer"} <= set(measured.group_seconds)
+    own = sum(one.seconds for one in measured.operators if one.group == "matrix product")
+    assert measured.group_seconds["matrix product"] == pytest.approx(own)
     assert measured.to_json()["phase_seconds"] == measured.phase_seconds
 
 
@@ -137,12 +138,3 @@ def test_convolutions_and_their_gradients_are_told_apart(
     expected = {"convolution forward", "convolution backward", "normalisation", "activation"}
     assert expected <= set(found)
     assert list(found.values()) == sorted(found.values(), reverse=True)
-
-
-def test_groups_add_up_the_operators_times() -> None:
-    operators = [
-        OperatorTime("aten::relu", "activation", 2, 0.5),
-        OperatorTime("aten::gelu", "activation", 1, 0.25),
-        OperatorTime("aten::mm", "matrix product", 1, 1.0),
-    ]
-    assert add_up_groups(operators) == {"matrix product": 1.0, "activation": 0.75}

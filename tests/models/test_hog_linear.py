@@ -27,14 +27,6 @@ def features_of(model: HogLinear, images_BCHW: Tensor) -> Tensor:
     return images_BCHW
 
 
-def ramp(angle_degrees: float, slope: float = 0.1, side_px: int = 16) -> Tensor:
-    """An image that rises by ``slope`` per pixel in one direction (0: right, 90: down)."""
-    angle = math.radians(angle_degrees)
-    y, x = torch.meshgrid(torch.arange(side_px), torch.arange(side_px), indexing="ij")
-    image = slope * (x * math.cos(angle) + y * math.sin(angle))
-    return image.expand(1, 3, side_px, side_px)
-
-
 def votes_by_loops(image_CHW: Tensor, num_directions: int) -> Tensor:
     """Every pixel's vote, straight from the paper's words."""
     channels, height, width = image_CHW.shape
@@ -93,20 +85,6 @@ def test_blocks_equal_those_of_loops_over_the_cells() -> None:
             block = block.clamp(max=LARGEST_SHARE)
             block = 6 * block / block.norm()
             torch.testing.assert_close(blocks_FHW[:, row, column], block, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("angle_degrees", [0, 20, 90, 130])
-def test_a_ramp_votes_for_its_own_direction_with_its_slope(angle_degrees: int) -> None:
-    votes_D = DirectionVotes(9)(Sobel(3)(ramp(angle_degrees)))[0, :, 8, 8]
-    assert votes_D.sum().item() == pytest.approx(0.1, rel=1e-4)
-    mean = (votes_D * torch.arange(9)).sum() / votes_D.sum()
-    if angle_degrees < 160:  # beyond, the vote is shared across the end of the circle
-        assert mean.item() * 20 == pytest.approx(angle_degrees, abs=1e-2)
-
-
-def test_a_direction_has_no_sign() -> None:
-    there, back = (DirectionVotes(9)(Sobel(3)(ramp(angle))) for angle in (30, 210))
-    torch.testing.assert_close(there, back, rtol=1e-4, atol=1e-6)
 
 
 def test_features_do_not_change_with_brightness_and_hardly_with_contrast() -> None:

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from cnn_train.optim import OPTIMIZERS
 from cnn_train.optim.adamw import MOST_BETA, AdamWConfig
 from cnn_train.optim.learning_rates import MOST_LR
-from cnn_train.optim.sgd import GDConfig, SGDConfig
+from cnn_train.optim.sgd import SGDConfig
 
 every_optimizer = pytest.mark.parametrize("config", OPTIMIZERS.values())
 
@@ -17,14 +17,6 @@ every_optimizer = pytest.mark.parametrize("config", OPTIMIZERS.values())
 def holding(weight: nn.Parameter) -> nn.Module:
     """Return a network that has nothing but this weight."""
     return nn.ParameterList([weight])
-
-
-@every_optimizer
-def test_every_group_remembers_its_initial_learning_rate(config):
-    rates = {name: 0.25 for name in ("lr", "sgd_lr") if name in config.model_fields}
-    optimizer = config(**rates).build(nn.Linear(2, 2))
-    assert {group["initial_lr"] for group in optimizer.param_groups} == {0.25}
-    assert all(group["lr"] == group["initial_lr"] for group in optimizer.param_groups)
 
 
 @every_optimizer
@@ -88,25 +80,6 @@ def test_the_defaults_are_the_documented_ones():
 
 def test_only_gd_asks_for_the_full_batch():
     assert [name for name, config in OPTIMIZERS.items() if config.full_batch] == ["gd"]
-
-
-def test_one_gd_step_on_all_examples_is_one_sgd_step_with_that_minibatch():
-    """Accumulating pieces by their share of the examples gives the gradient of the whole."""
-
-    def first_step(config, pieces):
-        torch.manual_seed(0)
-        model = nn.Linear(4, 3)
-        inputs_ND, labels_N = torch.randn(10, 4), torch.arange(10) % 3
-        optimizer = config.build(model)
-        batches = zip(inputs_ND.split(pieces), labels_N.split(pieces), strict=True)
-        for inputs_BD, labels_B in batches:
-            (F.cross_entropy(model(inputs_BD), labels_B) * len(labels_B) / 10).backward()
-        optimizer.step()
-        return model.weight.detach()
-
-    accumulated = first_step(GDConfig(lr=0.3), 4)
-    whole = first_step(SGDConfig(lr=0.3, momentum=0.0), 10)
-    torch.testing.assert_close(accumulated, whole)
 
 
 def test_momentum_zero_means_vanilla_sgd_unless_nesterov_is_asked_for():
