@@ -4,9 +4,19 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from .style import BLUE, GREEN, GREY, INK, ORANGE, add_legend, make_figure, mark_points, style_axes
+from .style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    add_legend,
+    make_figure,
+    mark_points,
+    style_axes,
+    style_epochs,
+)
 
 
 def draw_learning_curves(records: Sequence[Mapping[str, float]], title: str) -> Figure:
@@ -27,8 +37,7 @@ def draw_learning_curves(records: Sequence[Mapping[str, float]], title: str) -> 
     style_axes(rate, x="epoch", y="learning rate")
     for axes in (loss, accuracy, rate):
         axes.axvline(best["epoch"] + 1, color=GREY, linestyle=":", linewidth=1.2)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.set_xlim(0.5, max(record["epoch"] for record in records) + 1.5)
+        style_epochs(axes, round(records[-1]["epoch"]) + 1)
     rate.set_ylim(bottom=0)
     return figure
 
