@@ -93,4 +93,4 @@ def select_layers(model: nn.Module, layers: tuple[str, ...]) -> dict[str, Tensor
     if not layers:
         return parameters
     prefixes = tuple(f"{layer}." for layer in layers)
-    return {name: one for name, one in parameters.items() if f"{name}.".startswith(prefixes)}
+    return {name: p for name, p in parameters.items() if f"{name}.".startswith(prefixes)}

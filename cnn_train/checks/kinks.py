@@ -42,7 +42,7 @@ class Places:
     def _reaches(self, other: "Places") -> bool:
         """Whether the other's places hold the same values here as the maxima."""
         values = self.values_CHW.flatten(-2)
-        own, others = (one.places_Chw.flatten(-2) for one in (self, other))
+        own, others = (places.places_Chw.flatten(-2) for places in (self, other))
         gap = values.gather(-1, own) - values.gather(-1, others)
         return not bool((gap > TIE * values.abs().max()).any())
 

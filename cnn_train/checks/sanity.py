@@ -128,7 +128,7 @@ def check_gradients(session: Session) -> Finding:
     batch = next(session.batches.epoch(0))
     with untouched(session) as (model, forward):
         gradients = data_gradients(session, model, forward, batch)
-        broken = [n for n, one in gradients.items() if one is not None and not one.isfinite().all()]
+        broken = [n for n, g in gradients.items() if g is not None and not g.isfinite().all()]
         silent = silent_among(gradients)
         # only now that of λR(W), which reaches layers that the data do not
         penalty = session.config.regularization.build(model)()
@@ -160,12 +160,12 @@ def data_gradients(
     model.zero_grad(set_to_none=True)
     loss = session.loss_fn(forward(batch.images_BCHW), batch.labels_B)
     loss.backward()  # type: ignore[no-untyped-call]
-    return {name: one.grad for name, one in model.named_parameters() if one.requires_grad}
+    return {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
 
 
 def silent_among(gradients: dict[str, Tensor | None]) -> list[str]:
     """Name the tensors without a gradient, or with one of zeros."""
-    return [name for name, one in gradients.items() if one is None or not one.any()]
+    return [name for name, g in gradients.items() if g is None or not g.any()]
 
 
 def meaning_of_silence(silent: list[str]) -> str:

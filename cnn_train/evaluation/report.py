@@ -85,19 +85,20 @@ def save_slices(report: SliceReport, out: Path, *, checkpoint: Path, model_name:
 def list_examples(report: SliceReport) -> list[ExampleRow]:
     """Return the first image at every severity of every challenge, as the model was shown it."""
     images_NCHW = report.clean.images.images_NCHW
+
+    def changed(name: str, severity: int) -> Tensor:
+        return change_chunk(images_NCHW, 0, name, severity, report.seed)[1][0]
+
     return [
         ExampleRow(
-            one.group,
-            one.name,
-            one.severities,
-            tuple(
-                change_chunk(images_NCHW, 0, one.name, severity, report.seed)[1][0]
-                for severity in one.severities
-            ),
-            one.accuracy,
+            s.group,
+            s.name,
+            s.severities,
+            tuple(changed(s.name, i) for i in s.severities),
+            s.accuracy,
         )
-        for one in report.slices
-        if one.name in CHALLENGES and CHALLENGES[one.name].group == one.group
+        for s in report.slices
+        if s.name in CHALLENGES and CHALLENGES[s.name].group == s.group
     ]  # CIFAR-10-C has a brightness and a contrast of its own
 
 

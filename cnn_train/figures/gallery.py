@@ -83,7 +83,7 @@ class Section:
         room_px = min((WIDTH_PX + GAP_PX) // self.num_columns - GAP_PX, LARGEST_TILE_PX)
         per_row = math.ceil(math.sqrt(self.per_tile))
         cell_px = (room_px - (per_row - 1) * INNER_GAP_PX) // per_row
-        sides = [max(one.shape[:2]) for tile in self.tiles for one in tile.pictures]
+        sides = [max(picture.shape[:2]) for tile in self.tiles for picture in tile.pictures]
         largest = max(sides, default=1)
         if largest <= cell_px:
             cell_px -= cell_px % largest

@@ -113,7 +113,7 @@ def _plot(
 def _draw_classes(axes: Axes, classes: Sequence[ClassPoint]) -> None:
     """Draw a bar per class, the hardest on top; of very many classes, the hardest ones."""
     known = [point for point in classes if point.accuracy is not None]
-    hardest = sorted(known, key=lambda one: one.accuracy or 0)[:MOST_CLASSES]
+    hardest = sorted(known, key=lambda point: point.accuracy or 0)[:MOST_CLASSES]
     percents = [100 * (point.accuracy or 0) for point in hardest]
     bars = axes.barh(range(len(hardest)), percents, color=BLUE, height=0.7)
     spreads = ["" if point.spread is None else f"{point.spread:.2f}" for point in hardest]
