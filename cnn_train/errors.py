@@ -24,8 +24,8 @@ def name_some(names: Sequence[str]) -> str:
 OUT_OF_MEMORY = "out of memory; lower batch_size (or --batch-size), or choose a smaller model"
 
 
-# How torch and the libraries below it say that memory is short (cuBLAS has only a status),
-# and the loader that there is none for a library.
+# What torch, cuBLAS (a status), the system ("allocate") and its loader of libraries ("map segment")
+# write when there is too little memory.
 MEMORY_SHORTAGES = (
     "out of memory",
     "can't allocate memory",
@@ -51,7 +51,7 @@ def describe_shortage(problem: Exception) -> str | None:
             "the system allows no more threads; allow more with ulimit -u, or set OMP_NUM_THREADS=1"
         )
     lost_gpu = type(problem).__name__ == "AcceleratorError" and "device-side assert" not in text
-    if lost_gpu:  # an assert is a wrong index in our own code, all else is between driver and GPU
+    if lost_gpu:  # a device-side assert is a wrong index in our own code; all else is the GPU's
         reason = " ".join(text.splitlines()[:1]).rstrip(".")
         return (
             f"the GPU failed ({reason}); look at it with nvidia-smi, then go on with fit --resume"
@@ -142,8 +142,8 @@ def refusals_explained() -> Iterator[None]:
             "which has no spread; use at least 2"
         ) from None
     except RuntimeError as problem:
-        operation, found, _ = str(problem).partition(" does not have a deterministic")
-        if not found:
+        operation, complaint, _ = str(problem).partition(" does not have a deterministic")
+        if not complaint:
             raise
         raise UsageError(
             f"--deterministic: this network needs {operation}, which a GPU computes in any order; "

@@ -17,7 +17,7 @@ from .losses.regularization import REGULARIZATIONS, L2Config, RegularizationConf
 from .machine.device import PrecisionName
 from .models import ARCHITECTURES
 from .models.architecture import ArchitectureConfig
-from .models.resnet_cifar import CifarResNetConfig
+from .models.resnet import CifarResNetConfig
 from .optim import OPTIMIZERS
 from .optim.optimizer import OptimizerConfig
 from .optim.schedules import SCHEDULES, CosineConfig, ScheduleConfig

@@ -67,3 +67,14 @@ def restore_generator_states(states: dict[str, Any]) -> None:
         torch.cuda.set_rng_state_all(states["cuda"])
     if torch.backends.mps.is_available() and states["mps"] is not None:
         torch.mps.set_rng_state(states["mps"])
+
+
+@contextmanager
+def same_dropout(seed: int) -> Iterator[None]:
+    """Let every block of this kind leave out the same units, and put the generators back."""
+    states = generator_states()
+    seed_global_generators(seed, "dropout", 0)
+    try:
+        yield
+    finally:
+        restore_generator_states(states)

@@ -6,7 +6,12 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from cnn_train.experiment import ExperimentConfig
-from cnn_train.models.resnet_cifar import CifarResNetConfig
+from cnn_train.losses import LOSSES
+from cnn_train.losses.regularization import REGULARIZATIONS
+from cnn_train.models import ARCHITECTURES
+from cnn_train.models.resnet import CifarResNetConfig
+from cnn_train.optim import OPTIMIZERS
+from cnn_train.optim.schedules import SCHEDULES
 
 
 def make(**sections: Any) -> ExperimentConfig:
@@ -30,6 +35,18 @@ def reachable_configs() -> list[type[BaseModel]]:
             for part in (field.annotation, *field.metadata):
                 found.extend(inner for inner in component_types(part) if inner not in found)
     return found
+
+
+TABLES = {
+    "model": (ARCHITECTURES, "name"), "loss": (LOSSES, "name"), "optimizer": (OPTIMIZERS, "name"),
+    "schedule": (SCHEDULES, "name"), "regularization": (REGULARIZATIONS, "kind"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "tag"), TABLES.values(), ids=TABLES)
+def test_every_component_is_listed_under_its_own_name(table: dict[str, Any], tag: str) -> None:
+    for name, config_type in table.items():
+        assert getattr(config_type(**{tag: name}), tag) == name
 
 
 FIELDS = [(config, name) for config in reachable_configs() for name in config.model_fields]

@@ -6,6 +6,7 @@ from cnn_train.random_streams import (
     generator_states,
     make_generator,
     restore_generator_states,
+    same_dropout,
     seed_global_generators,
     seeded,
 )
@@ -42,6 +43,16 @@ def test_a_seeded_block_puts_the_generator_back_after_an_error() -> None:
     before = torch.get_rng_state()
     with pytest.raises(ZeroDivisionError), seeded(3, "weights"):
         _ = torch.rand(1) / (1 // 0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_same_dropout_is_drawn_in_every_block_and_the_generator_goes_on_as_before() -> None:
+    before = torch.get_rng_state()
+    masks = []
+    for _ in range(2):
+        with same_dropout(3):
+            masks.append(torch.rand(4))
+    assert torch.equal(*masks)
     assert torch.equal(torch.get_rng_state(), before)
 
 

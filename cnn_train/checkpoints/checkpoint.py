@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError, is_out_of_memory
 from ..machine.atomic_file import write_atomically
-from .foreign import advise, read_content
+from .foreign import advise
 from .migration import FORMAT_VERSION, migrate
 
 MAGIC = b"CNNTRAIN"
@@ -136,6 +136,20 @@ def _require_types(state: dict[str, Any]) -> None:
         raise ValueError
     if {name: len(values) for name, values in means.items()} != {"mean": shape[0], "std": shape[0]}:
         raise ValueError
+
+
+def read_content(path: Path) -> bytes:
+    """Read a file of weights of any kind; raises CheckpointError where there is none to read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such checkpoint") from None
+    except IsADirectoryError:
+        raise CheckpointError(
+            f"{path}: a directory, not a cnn-train checkpoint; name a file in it"
+        ) from None
+    except OSError as problem:
+        raise CheckpointError(f"{path}: cannot read ({problem.strerror})") from None
 
 
 def read_verified(path: Path) -> VerifiedFile:

@@ -61,6 +61,6 @@ def export_weights(checkpoint: Checkpoint, out: Path) -> None:
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    """Return a tensor of its own memory, as the format demands it, without tricks of precision."""
+    """Return a copy in memory of its own, as the format demands, floating-point as float32."""
     dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
     return tensor.detach().to(dtype, copy=True).contiguous()

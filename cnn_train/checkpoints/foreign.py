@@ -47,41 +47,27 @@ class NotWeights(Exception):  # noqa: N818  (says what a file is; not every call
     """A file has no weights that may be read; the message says what it looks like."""
 
 
-def read_content(path: Path) -> bytes:
-    """Read a file of weights of any kind; raises CheckpointError where there is none to read."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such checkpoint") from None
-    except IsADirectoryError:
-        raise CheckpointError(
-            f"{path}: a directory, not a cnn-train checkpoint; name a file in it"
-        ) from None
-    except OSError as problem:
-        raise CheckpointError(f"{path}: cannot read ({problem.strerror})") from None
-
-
 def advise(content: bytes, path: Path) -> str:
     """Say what a file that is no checkpoint of ours looks like, and what can be done with it."""
     try:
-        found = parse_weights(content)
+        weights = parse_weights(content)
     except NotWeights as answer:
         return str(answer)
     return (
-        f"it looks like {found.kind}; take its weights with: "
+        f"it looks like {weights.kind}; take its weights with: "
         f"cnn-train checkpoint import {shlex.quote(str(path))} --config CONFIG"
-        + ("" if found.tensors else " --key NAME")
+        + ("" if weights.tensors else " --key NAME")
     )
 
 
-def load_weights(path: Path, key: str | None = None) -> ForeignWeights:
-    """Read the tensors of a foreign file; ``key`` names the part to take where it has several.
+def load_weights(content: bytes, path: Path, key: str | None = None) -> ForeignWeights:
+    """Read the tensors of a foreign file's bytes; ``key`` names the part to take of several.
 
     Raises CheckpointError where there is none, where ``key`` is unknown or needed, and where the
     file holds program objects: those are never loaded.
     """
     try:
-        weights = parse_weights(read_content(path), key)
+        weights = parse_weights(content, key)
     except NotWeights as answer:
         raise CheckpointError(f"{path}: holds no weights to import; {answer}") from None
     if not weights.tensors:
@@ -137,12 +123,12 @@ def is_state_dict(value: object) -> bool:
 
 def unwrap(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Remove the prefixes that all names share, and counters that belong to a wrapper."""
-    found = {name: tensor for name, tensor in tensors.items() if name not in COUNTERS}
-    while prefix := next((p for p in PREFIXES if all(n.startswith(p) for n in found)), None):
-        if not found:
-            break
-        found = {name.removeprefix(prefix): tensor for name, tensor in found.items()}
-    return found
+    plain = {name: tensor for name, tensor in tensors.items() if name not in COUNTERS}
+    while plain and (
+        prefix := next((p for p in PREFIXES if all(n.startswith(p) for n in plain)), None)
+    ):
+        plain = {name.removeprefix(prefix): tensor for name, tensor in plain.items()}
+    return plain
 
 
 def looks_like_safetensors(content: bytes) -> bool:

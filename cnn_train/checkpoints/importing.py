@@ -13,7 +13,7 @@ from ..data.normalization import Normalization
 from ..errors import CheckpointError, ConfigError, UsageError
 from ..experiment import ExperimentConfig
 from ..version import __version__
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, read_content
 from .exporting import ModelDescription
 from .foreign import ForeignWeights, load_weights
 from .matching import Match, NoMatch, match_tensors
@@ -40,10 +40,10 @@ def import_weights(
 
     What is not given is taken from the file, if `export-weights` wrote it, else from what is
     published about the config's dataset. ``class_names`` are in the order of the network's scores.
-    Raises UsageError where something is known from nowhere, CheckpointError where the tensors do
-    not fit one to one, are no plain numbers or are not finite.
+    Raises UsageError where something is still missing, CheckpointError where the tensors do not
+    fit one to one, are no plain numbers or are not finite.
     """
-    weights = load_weights(path, key)
+    weights = load_weights(read_content(path), path, key)
     config, images = _describe(weights, config, path)
     images = replace(
         images,
@@ -80,7 +80,7 @@ def _describe(
 
 
 def require_known(images: KnownImages, dataset: str) -> tuple[tuple[str, ...], Normalization]:
-    """Return classes and normalization; raises UsageError that asks for what nobody knows."""
+    """Return classes and normalization; raises UsageError that asks for what is missing."""
     if images.class_names is None:
         raise UsageError(
             f"--classes is needed: the classes of a {dataset} dataset are not known without its "

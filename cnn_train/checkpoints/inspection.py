@@ -28,29 +28,29 @@ class CheckpointFile:
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that ``checkpoint show --json`` prints; epochs count from 0."""
-        one = self.checkpoint
+        checkpoint = self.checkpoint
         return {
             "path": self.path,
             "num_bytes": self.num_bytes,
             "format_version": self.format_version,
             "sha256": self.digest,
-            "imported_from": one.imported_from,
-            "config": one.config,
-            "class_names": one.class_names,
-            "image_shape": one.image_shape,
-            "normalization": one.normalization,
-            "data_fingerprints": one.data_fingerprints,
-            "epochs_done": one.epoch,
-            "position": one.position,
-            "step": one.step,
-            "val_accuracy": one.val_accuracy,
+            "imported_from": checkpoint.imported_from,
+            "config": checkpoint.config,
+            "class_names": checkpoint.class_names,
+            "image_shape": checkpoint.image_shape,
+            "normalization": checkpoint.normalization,
+            "data_fingerprints": checkpoint.data_fingerprints,
+            "epochs_done": checkpoint.epoch,
+            "position": checkpoint.position,
+            "step": checkpoint.step,
+            "val_accuracy": checkpoint.val_accuracy,
             "num_values": self.num_values,
-            "has_averaged_weights": one.averaged_model is not None,
-            "can_go_on": one.imported_from is None,
-            "limit_batches": one.limit_batches,
-            "config_changes": one.config_changes,
-            "precision": one.precision,
-            "environment": one.environment,
+            "has_averaged_weights": checkpoint.averaged_model is not None,
+            "can_go_on": checkpoint.imported_from is None,
+            "limit_batches": checkpoint.limit_batches,
+            "config_changes": checkpoint.config_changes,
+            "precision": checkpoint.precision,
+            "environment": checkpoint.environment,
         }
 
 
@@ -86,10 +86,10 @@ def verify_checkpoints(paths: list[Path]) -> Iterator[Verdict]:
 
 def _verify(path: Path) -> Verdict:
     try:
-        found = load_checkpoint(path)
+        checkpoint = load_checkpoint(path)
     except CheckpointError as problem:
         return Verdict(str(path), False, str(problem), None, None)
-    return Verdict(str(path), True, None, found.epoch, found.step)
+    return Verdict(str(path), True, None, checkpoint.epoch, checkpoint.step)
 
 
 def checkpoint_config(checkpoint: Checkpoint, source: str) -> ExperimentConfig:

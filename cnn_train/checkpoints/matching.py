@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..errors import name_some
 
-# How often batch norm was updated: computed with only where its momentum is None, which is nowhere
-# here, and absent from files of old releases of torch.
+# How often batch norm was updated. It matters only where momentum is None, as in no network here,
+# and files of old releases of torch lack it.
 UPDATE_COUNTER = "num_batches_tracked"
 
 Kind = tuple[str, tuple[int, ...]]

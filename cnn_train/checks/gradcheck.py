@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import UsageError, name_some, refusals_explained
 from ..machine.device import require_float64
-from ..random_streams import derive_seed, make_generator
+from ..random_streams import make_generator, same_dropout
 from ..training.session import Session
 from .slopes import TOLERANCE, Objective, TensorCheck, check_gradient
 
@@ -30,15 +30,17 @@ def check_session(
     return check_gradient(objective, parameters, samples=samples, generator=generator)
 
 
-def data_objective(session: Session, num_images: int) -> tuple[nn.Module, Objective]:
-    """Return a float64 copy of the network, and its loss on the first images without λR(W)."""
-    seed, model = session.config.seed, deepcopy(session.model).double().train()
+def data_objective(session: Session, num_images: int | None = None) -> tuple[nn.Module, Objective]:
+    """Return a float64 copy of the network, and its loss on the first images without λR(W).
+
+    The network is in training mode, with the same dropout every time. None: the whole minibatch.
+    """
+    model = deepcopy(session.model).double().train()
     batch = next(session.batches.epoch(0))
     images_BCHW, labels_B = batch.images_BCHW[:num_images].double(), batch.labels_B[:num_images]
 
     def scores() -> Tensor:
-        with torch.random.fork_rng(devices=[]), refusals_explained():
-            torch.manual_seed(derive_seed(seed, "dropout", 0))  # the same units every time
+        with same_dropout(session.config.seed), refusals_explained():
             scores_BK: Tensor = model(images_BCHW)
         return scores_BK
 
@@ -46,28 +48,30 @@ def data_objective(session: Session, num_images: int) -> tuple[nn.Module, Object
 
 
 def drowned_by_penalty(session: Session, layers: tuple[str, ...], num_images: int) -> list[str]:
-    """Name the tensors beside whose λ∇R the data's gradient is too small for its faults to show."""
+    """Name the tensors whose data gradient is so far below λ∇R that its faults would not show."""
     model, data = data_objective(session, num_images)
     parameters = select_layers(model, layers)
     sizes = []
     for loss in (data.loss(data.scores()), session.config.regularization.build(model)()):
-        slopes: tuple[Tensor | None, ...] = (None,) * len(parameters)
+        slopes: tuple[Tensor, ...] = (torch.zeros(()),) * len(parameters)
         if loss.requires_grad:
-            slopes = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
-        sizes.append([0.0 if slope is None else float(slope.norm()) for slope in slopes])
+            slopes = torch.autograd.grad(
+                loss, list(parameters.values()), allow_unused=True, materialize_grads=True
+            )
+        sizes.append([float(slope.norm()) for slope in slopes])
     pairs = zip(parameters, *sizes, strict=True)
     return [name for name, data_size, size in pairs if 0 < data_size < TOLERANCE * size]
 
 
-def suspects(found: Sequence[TensorCheck]) -> tuple[str, str | None]:
+def suspects(checks: Sequence[TensorCheck]) -> tuple[str, str | None]:
     """Name the layer of the last wrong tensor and the next that agrees: the fault lies in between.
 
     A wrong slope spoils every layer before the fault and none after it. None: nothing after the
     wrong tensor agrees, so that it may lie in the loss too. Some tensor must be wrong.
     """
-    last = max(index for index, check in enumerate(found) if not check.passed)
-    layer = layer_of(found[last].name)
-    after = (layer_of(check.name) for check in found[last + 1 :] if check.judged)
+    last = max(index for index, check in enumerate(checks) if not check.passed)
+    layer = layer_of(checks[last].name)
+    after = (layer_of(check.name) for check in checks[last + 1 :] if check.judged)
     return layer, next((other for other in after if other != layer), None)
 
 
@@ -89,4 +93,4 @@ def select_layers(model: nn.Module, layers: tuple[str, ...]) -> dict[str, Tensor
     if not layers:
         return parameters
     prefixes = tuple(f"{layer}." for layer in layers)
-    return {name: one for name, one in parameters.items() if f"{name}.".startswith(prefixes)}
+    return {name: p for name, p in parameters.items() if f"{name}.".startswith(prefixes)}

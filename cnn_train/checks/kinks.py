@@ -42,7 +42,7 @@ class Places:
     def _reaches(self, other: "Places") -> bool:
         """Whether the other's places hold the same values here as the maxima."""
         values = self.values_CHW.flatten(-2)
-        own, others = (one.places_Chw.flatten(-2) for one in (self, other))
+        own, others = (places.places_Chw.flatten(-2) for places in (self, other))
         gap = values.gather(-1, own) - values.gather(-1, others)
         return not bool((gap > TIE * values.abs().max()).any())
 
@@ -66,7 +66,7 @@ SIDES: dict[Any, tuple[str, Side]] = {
     aten.abs: ("|x|", torch.sign),
     aten.maximum: ("max", lambda a, b: a > b),
 }
-"""By operation: what to call its kink, and where a value lies, told from its arguments."""
+"""By operation: what to call its kink, and on which side of it a value lies."""
 
 POOLS = (aten.max_pool2d_with_indices, aten.adaptive_max_pool2d)
 """Operations whose second result is the place of each maximum in its plane."""

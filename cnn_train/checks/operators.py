@@ -70,7 +70,7 @@ def _add_up(events: Sequence[FunctionEvent], *, on_gpu: bool) -> list[OperatorTi
 
 
 def group_of(event: FunctionEvent) -> str:
-    """Name the kind of work: by the operator's name, or the optimizer whoever calls it there."""
+    """Name the kind of work: ``optimizer`` for what it calls, else by the operator's name."""
     around: FunctionEvent | None = event
     while around is not None:
         if around.name.startswith(_OPTIMIZER_STEP):

@@ -67,7 +67,7 @@ class StepProfile:
 
 
 def profile_step(session: Session, num_steps: int) -> StepProfile:
-    """Train for a few steps, forever forgotten, and say where their time goes.
+    """Train for a few steps, which nothing saves, and say where their time goes.
 
     Where images grow over the epochs, these steps see them at their full size. Raises
     DivergedError where a loss or gradient is not finite.
@@ -86,7 +86,7 @@ def _measure(session: Session, num_steps: int) -> StepProfile:
     seconds, num_images = time_steps(steps, num_steps, device)
     profiled = min(num_steps, PROFILED_STEPS)
     operators = measure_operators(lambda: time_steps(steps, profiled, device), device)
-    per_step = [replace(one, seconds=one.seconds / profiled) for one in operators]
+    per_step = [replace(op, seconds=op.seconds / profiled) for op in operators]
     return StepProfile(
         device=str(device),
         processor=processor_name(session.device),
@@ -126,9 +126,7 @@ def time_phases(session: Session, num_steps: int) -> dict[str, float]:
 
 def add_up_groups(operators: list[OperatorTime]) -> dict[str, float]:
     """Return the seconds of every kind of operation that took any, the longest first."""
-    totals = {
-        name: sum(one.seconds for one in operators if one.group == name) for name in GROUP_NAMES
-    }
+    totals = {name: sum(op.seconds for op in operators if op.group == name) for name in GROUP_NAMES}
     return dict(sorted(((k, v) for k, v in totals.items() if v > 0), key=lambda item: -item[1]))
 
 

@@ -1,4 +1,4 @@
-"""Is anything wrong before a long run begins? Five checks that cost seconds.
+"""Is anything wrong before a long run begins? Four checks that cost seconds.
 
 Each works on a copy of the network and leaves the random generators as it found them: the run
 computes the same bits with and without them.
@@ -8,54 +8,49 @@ Shape letters: B minibatch, C channels, H W pixels, K classes.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from ..data.batches import Batch
-from ..errors import name_some
+from ..errors import name_some, refusals_explained
+from ..losses.loss import LossFn
 from ..losses.regularization import NoRegularizationConfig
-from ..training.loop import Forward
+from ..machine.device import with_autocast
+from ..optim.adamw import AdamWConfig
+from ..random_streams import same_dropout
+from ..training.loop import Forward, train_epoch
 from ..training.session import Session
 from ..training.update_guard import gradient_norm
-from .rehearsal import (
-    NUM_CLIMBING,
-    NUM_FIRST,
-    OVERFIT_RATE,
-    Rehearsal,
-    few_images,
-    learning,
-    rehearse,
-    untouched,
-    without_smoothing,
-)
 
 NEAR_CHANCE = 0.25
 """How far the first loss may lie from chance, as a share of it; the zoo starts within 11 %."""
 
+NUM_OVERFIT_IMAGES = 20
+MOST_OVERFIT_STEPS = 300
+OVERFIT_RATE = 3e-3
 OVERFIT_SHARE_OF_CHANCE = 0.2
 """Learned by heart: all of them right, and the loss below this share of chance."""
 
 MOST_PENALTY = 10
 """Times chance that λR(W) may be."""
 
-TOO_LARGE_RATE = (
-    "optimizer.lr is too large; lower it (its highest comes here after "
-    f"{NUM_FIRST + NUM_CLIMBING} updates: a long warm-up bears a little more)"
-)
-TOO_SMALL_RATE = "optimizer.lr is too small: the loss did not move"
 TOO_LARGE_LAMBDA = "regularization.strength (λ) is too large: λR(W) outweighs the data loss"
 
 WRONG_BACKWARD = "its backward pass is wrong (`cnn-train gradcheck` tells)"
 
-Outcome = Literal["passed", "warned", "failed", "skipped"]
+Outcome = Literal["passed", "failed", "skipped"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found; ``meaning`` is what a failure or warning usually means."""
+    """What one check found; ``meaning`` is what a failure usually means."""
 
     check: str
     outcome: Outcome
@@ -81,19 +76,26 @@ class InitialLoss:
 
     @property
     def is_near_chance(self) -> bool:
-        """Whether the network knows nothing and is not sure of it either."""
+        """Whether the loss is that of a network which prefers no class: about that of guessing."""
         return abs(self.loss - self.chance) <= NEAR_CHANCE * self.chance
 
 
 def check_sanity(session: Session, *, starts_anew: bool = True) -> list[Finding]:
-    """Make all five checks. ``starts_anew``: the weights are drawn, not those of another model."""
+    """Make all checks. ``starts_anew``: the weights are drawn, not those of another model."""
     return [
         check_initial_loss(session, starts_anew=starts_anew),
         check_gradients(session),
         check_regularization(session),
         check_overfitting(session),
-        check_first_updates(session),
     ]
+
+
+@contextmanager
+def untouched(session: Session) -> Iterator[tuple[nn.Module, Forward]]:
+    """Yield a copy of the network in training mode, and its forward pass."""
+    model = deepcopy(session.model).train()
+    with same_dropout(session.config.seed), refusals_explained():
+        yield model, with_autocast(model, session.device, session.precision)
 
 
 def measure_initial_loss(session: Session) -> InitialLoss:
@@ -126,14 +128,16 @@ def check_gradients(session: Session) -> Finding:
     batch = next(session.batches.epoch(0))
     with untouched(session) as (model, forward):
         gradients = data_gradients(session, model, forward, batch)
-        broken = [n for n, one in gradients.items() if one is not None and not one.isfinite().all()]
+        broken = [n for n, g in gradients.items() if g is not None and not g.isfinite().all()]
         silent = silent_among(gradients)
         # only now that of λR(W), which reaches layers that the data do not
         penalty = session.config.regularization.build(model)()
         if penalty.requires_grad:
             penalty.backward()  # type: ignore[no-untyped-call]
         norm = float(gradient_norm(list(model.parameters()), 0))
-        if silent and len(batch.labels_B) > 2:  # the images' pulls may cancel out: leave one away
+        if (
+            silent and len(batch.labels_B) > 2
+        ):  # the images' gradients may cancel out: leave one out
             fewer = Batch(batch.images_BCHW[1:], batch.labels_B[1:])
             still = silent_among(data_gradients(session, model, forward, fewer))
             silent = [name for name in silent if name in still]
@@ -156,12 +160,12 @@ def data_gradients(
     model.zero_grad(set_to_none=True)
     loss = session.loss_fn(forward(batch.images_BCHW), batch.labels_B)
     loss.backward()  # type: ignore[no-untyped-call]
-    return {name: one.grad for name, one in model.named_parameters() if one.requires_grad}
+    return {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
 
 
 def silent_among(gradients: dict[str, Tensor | None]) -> list[str]:
     """Name the tensors without a gradient, or with one of zeros."""
-    return [name for name, one in gradients.items() if one is None or not one.any()]
+    return [name for name, g in gradients.items() if g is None or not g.any()]
 
 
 def meaning_of_silence(silent: list[str]) -> str:
@@ -175,7 +179,7 @@ def meaning_of_silence(silent: list[str]) -> str:
 
 
 def check_regularization(session: Session) -> Finding:
-    """See whether λR(W) is above zero, grows with λ and is no price beside which data are lost."""
+    """See whether λR(W) is above zero, grows with λ and does not outweigh the data loss."""
     settings = session.config.regularization
     strength = getattr(settings, "strength", 0.0)
     meaning = "no weight is penalised, or λR(W) does not reach the loss"
@@ -183,7 +187,7 @@ def check_regularization(session: Session) -> Finding:
         return Finding("regularisation", "skipped", "λ is 0", meaning)
     with untouched(session) as (model, _), torch.no_grad():
         both = (settings.model_copy(update={"strength": n * strength}) for n in (1, 10))
-        once, ten_times = (float(one.build(model)()) for one in both)
+        once, ten_times = (float(scaled.build(model)()) for scaled in both)
     grows, chance = 0 < once < ten_times, chance_loss(session)
     found = f"adds {once:.4g} to the loss, {ten_times:.4g} with 10 λ"
     if not once <= MOST_PENALTY * chance:
@@ -194,11 +198,15 @@ def check_regularization(session: Session) -> Finding:
 
 def check_overfitting(session: Session) -> Finding:
     """Train on a few images until known by heart, without λ and smoothing, which hinder that."""
-    loss_fn, chance = without_smoothing(session.config.loss).build(), chance_loss(session)
-    batch = few_images(session)
+    batch, chance = few_images(session), chance_loss(session)
     num, learned, found = len(batch.labels_B), False, ""
     with untouched(session) as (model, forward):
-        for steps, tally in enumerate(learning(model, forward, loss_fn, batch)):
+        tallies = train_epoch(
+            forward, loss_with_hard_targets(session), NoRegularizationConfig().build(model),
+            AdamWConfig(lr=OVERFIT_RATE).build(model), lambda _: 1.0,
+            repeat(batch, MOST_OVERFIT_STEPS), step=0,
+        )  # fmt: skip
+        for steps, tally in enumerate(tallies):
             loss, num_correct = tally.loss, int(tally.num_correct)
             found = f"after {steps} updates {num_correct} of {num} right, loss {loss:.3g}"
             learned = num_correct == num and loss < OVERFIT_SHARE_OF_CHANCE * chance
@@ -209,37 +217,18 @@ def check_overfitting(session: Session) -> Finding:
     return Finding(check, "passed" if learned else "failed", found, meaning)
 
 
-def check_first_updates(session: Session) -> Finding:
-    """Try the run's own optimizer, rates, λ and loss on a copy of the network."""
-    made = rehearse(session, session.config.regularization)
-    outcome: Outcome = "passed" if made.moved else "warned"
-    meaning = TOO_LARGE_RATE if made.moved else TOO_SMALL_RATE
-    if not made.went_well(chance_loss(session)):
-        outcome, meaning = "failed", blame_for_updates(session)
-    return Finding("first updates", outcome, words_for(made), meaning)
+def few_images(session: Session) -> Batch:
+    """Take images from all over the training set, which may be sorted by class."""
+    images = session.batches.images
+    index_B = torch.linspace(0, len(images) - 1, min(NUM_OVERFIT_IMAGES, len(images)))
+    index_B = index_B.long().to(images.labels_N.device)
+    normalised_BCHW = session.batches.normalization(images.images_NCHW[index_B])
+    return Batch(normalised_BCHW, images.labels_N[index_B])
 
 
-def blame_for_updates(session: Session) -> str:
-    """Say what a failure means: λ, if all goes well without it and it goes wrong by itself too."""
-    settings = session.config.regularization
-    without = rehearse(session, NoRegularizationConfig())
-    if without.num_updates == 0:
-        return "it is wrong before any update: see the checks above"
-    if not without.went_well(chance_loss(session)):
-        return TOO_LARGE_RATE
-    alone = rehearse(session, settings, with_data=False)
-    return TOO_LARGE_RATE if alone.went_well(chance=0.0) else TOO_LARGE_LAMBDA
-
-
-def words_for(made: Rehearsal) -> str:
-    """Say how many updates were made, at which rates, and what the same images cost in between."""
-    if made.num_updates == 0:
-        return "loss or gradient not finite before any"
-    first = made.rates[:NUM_FIRST]
-    updates = f"{len(first)} at rates {first[0]:.3g} to {first[-1]:.3g}"
-    losses = [made.losses[0], made.losses.get(NUM_FIRST, math.inf)]
-    if made.num_updates > NUM_FIRST:
-        updates += f", {made.num_updates - NUM_FIRST} up to {made.rates[-1]:.3g}"
-        losses.append(made.last_loss)
-    words = (f"{one:.4g}" if math.isfinite(one) else "not finite" for one in losses)
-    return f"{updates}: the same {made.num_images} images cost {', then '.join(words)} with λR(W)"
+def loss_with_hard_targets(session: Session) -> LossFn:
+    """Return the run's loss without label smoothing."""
+    loss = session.config.loss
+    if "label_smoothing" in type(loss).model_fields:
+        loss = loss.model_copy(update={"label_smoothing": 0.0})
+    return loss.build()

@@ -3,10 +3,10 @@
     ∇L · d ≈ (L(θ + h d) − L(θ − h d)) / 2h        error: h²/6 · L''' and, from rounding, ε L/h
 
 d is e_i, for some entries i of each tensor, and once a drawn direction through all its entries, as
-far along each: a fault in entries at which nobody looks shows there. In float64 both errors are far
+far along each: a fault in entries that were not chosen shows there. In float64 both errors are far
 below what a wrong sign, a factor of 2 or a forgotten term makes. Where the two points lie on
 different sides of a kink, the difference is no slope: the step is made smaller, and where that does
-not help the slope is reported and judged by nobody.
+not help the slope is reported but not judged.
 """
 
 import math
@@ -36,7 +36,7 @@ IN_THE_LOSS = {"ReLU": "hinge margin", "|x|": "|W|"}
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss in two steps, so that a kink can be told by its place: the scores, then the total."""
+    """A loss in two steps, scores and total, to tell the network's kinks from the loss's."""
 
     scores: Callable[[], Tensor]
     loss: Callable[[Tensor], Tensor]
@@ -136,9 +136,10 @@ def check_gradient(
     """
     assert all(tensor.dtype == torch.float64 for tensor in parameters.values())
     total = objective.loss(objective.scores())
-    found = torch.autograd.grad(total, list(parameters.values()), allow_unused=True)
-    for (name, tensor), gradient in zip(parameters.items(), found, strict=True):
-        gradient = torch.zeros_like(tensor) if gradient is None else gradient
+    gradients = torch.autograd.grad(
+        total, list(parameters.values()), allow_unused=True, materialize_grads=True
+    )
+    for (name, tensor), gradient in zip(parameters.items(), gradients, strict=True):
         indices = choose_entries(gradient, samples, generator)
         entries = [check_entry(objective, tensor, gradient, index) for index in indices]
         direction = check_direction(objective, tensor, gradient, generator)

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from .document import Document, KeyPath, Place, spell_path
 from .known_keys import field_of, nearest, section_types, suggest_key
-from .remedies import expectation, found, remedy, show
+from .remedies import expectation, name_kind, remedy, show
 
 
 @dataclass
@@ -57,7 +57,8 @@ def describe_errors(
             findings[spot.path].expected += finding.expected
         else:
             findings[spot.path] = finding
-    return [str(finding) for finding in sorted(findings.values(), key=lambda found: found.place)]
+    in_order = sorted(findings.values(), key=lambda finding: finding.place)
+    return [str(finding) for finding in in_order]
 
 
 def _find_spot(details: ErrorDetails, tree: Any, experiment_type: type[BaseModel]) -> _Spot:
@@ -113,7 +114,7 @@ def _describe_unknown_tag(details: ErrorDetails, spot: _Spot, document: Document
         advice = f"write {{{tag}: {guess or 'NAME'}}}, one of: {', '.join(choices)}"
         if spot.value is None:
             advice += "; or remove the line for the default"
-        return _Finding(place, path_text, found(spot.value), advice)
+        return _Finding(place, path_text, name_kind(spot.value), advice)
     path, name = (*spot.path, tag), spot.value[tag]
     place, path_text = document.place_of_value(path), spell_path(path)
     guess = nearest(name, choices)

@@ -32,7 +32,7 @@ class _EditorSchema(GenerateJsonSchema):
         }
 
 
-def json_schema(experiment_type: type[BaseModel], *, title: str = "cnn-train experiment") -> Any:
+def json_schema(experiment_type: type[BaseModel]) -> Any:
     """Return the JSON Schema document of an experiment's YAML."""
     schema = experiment_type.model_json_schema(schema_generator=_EditorSchema)
-    return {"$schema": DIALECT, **schema, "title": title}
+    return {"$schema": DIALECT, **schema, "title": "cnn-train experiment"}

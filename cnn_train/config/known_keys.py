@@ -13,7 +13,7 @@ def section_types(annotation: Any) -> list[type[BaseModel]]:
     """Return every config class that an annotation admits, through unions and Annotated."""
     if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
         return [annotation] if issubclass(annotation, BaseModel) else []
-    return [found for part in get_args(annotation) for found in section_types(part)]
+    return [section for part in get_args(annotation) for section in section_types(part)]
 
 
 def field_of(sections: Iterable[type[BaseModel]], key: str | int) -> FieldInfo | None:

@@ -44,7 +44,7 @@ def expectation(details: ErrorDetails, value: Any, field: FieldInfo | None) -> t
         return f"{show(value)} is not finite", f"a number {_allowed_range(details, field)}".strip()
     wanted = WANTED.get(kind.partition("_")[0])
     if wanted and kind.endswith(("_type", "_parsing", "_from_float", "_required")):
-        return found(value), f"{wanted} {_allowed_range(details, field)}".strip()
+        return name_kind(value), f"{wanted} {_allowed_range(details, field)}".strip()
     if kind == "too_short":
         return f"{show(value)} is too short", f"a list of at least {details['ctx']['min_length']}"
     if kind == "too_long":
@@ -71,10 +71,10 @@ def remedy(details: ErrorDetails, value: Any) -> str | None:
     return None
 
 
-MAX_SUGGESTED = 1e9  # no setting that ships is larger; longer numbers help nobody
+MAX_SUGGESTED = 1e9  # no setting that ships is larger; a longer number would not help
 
 
-def found(value: Any) -> str:
+def name_kind(value: Any) -> str:
     """Say what kind of YAML value stands there."""
     if value is None:
         return "the value is empty"

@@ -20,6 +20,12 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "starts with a byte-order mark"),
 )
 
+UNREADABLE: dict[type[OSError], str] = {
+    FileNotFoundError: "no such config file; check the path, or give - to read standard input",
+    IsADirectoryError: "is a directory; name one YAML file in it",
+    PermissionError: "cannot be read; check who may read it, for instance with ls -l",
+}
+
 
 def name_source(config: str | Path) -> str:
     """Return what errors call the config's origin: its path as given, or ``<stdin>``."""
@@ -52,18 +58,9 @@ def _read_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise ConfigError(
-            f"{path}: no such config file; check the path, or give - to read standard input"
-        ) from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path}: is a directory; name one YAML file in it") from None
-    except PermissionError:
-        raise ConfigError(
-            f"{path}: cannot be read; check who may read it, for instance with ls -l"
-        ) from None
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}; check the path") from None
+        otherwise = f"cannot be read: {error.strerror}; check the path"
+        raise ConfigError(f"{path}: {UNREADABLE.get(type(error), otherwise)}") from None
 
 
 def decode(content: bytes, source: str) -> str:

@@ -3,15 +3,14 @@
 Shape letters: N examples, B minibatch, D features, K classes.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..data.image_set import ImageSet
 from ..inference.trained_model import TrainedModel
-from ..models.head import head_layer
+from ..models.head import head_layer, reading_inputs
 
 
 class FeatureMoments:
@@ -43,8 +42,8 @@ class FeatureMoments:
         num_images = self.counts_K.sum()
         mean_D = self.sums_KD.sum(dim=0) / num_images
         whole = self.squares_K.sum() / num_images - mean_D.square().sum()
-        spread = (within_K / whole).tolist() if whole > 0 else [float("nan")] * len(within_K)
-        return [None if one != one else max(one, 0.0) for one in spread]
+        spread = (within_K / whole).tolist() if whole > 0 else [math.nan] * len(within_K)
+        return [None if math.isnan(value) else max(value, 0.0) for value in spread]
 
 
 def measure_spread(
@@ -59,14 +58,3 @@ def measure_spread(
             trained.scores(images.images_NCHW[part], batch_size=batch_size)
             moments.add(seen.pop().flatten(1), images.labels_N[part])
     return moments.spread()
-
-
-@contextmanager
-def reading_inputs(layer: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect what enters ``layer`` while the block runs."""
-    seen: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    try:
-        yield seen
-    finally:
-        hook.remove()

@@ -67,7 +67,7 @@ class Evaluation:
             "top5_accuracy": self.top5_accuracy,
             "loss": self.loss,
             "calibration_error": self.calibration and self.calibration.expected_error,
-            "per_class": [asdict(one) for one in self.per_class],
+            "per_class": [asdict(class_) for class_ in self.per_class],
             "confusion": self.confusion_KK.tolist(),
         }
 

@@ -3,7 +3,7 @@
 Shape letters: N examples.
 """
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from ..figures.confusion import draw_confusion
 from ..figures.mistakes import Mistake, draw_mistakes
 from ..figures.saving import is_figure_path, save_figure
 from ..figures.slices import ClassPoint, Curve, ExampleRow, draw_examples, draw_slices
-from ..machine.atomic_file import write_atomically
+from ..figures.style import Drawing
+from ..machine.atomic_file import save_json
 from ..metrics.statistics import true_class_margins
 from .evaluate import Evaluation
 from .slices import SliceReport, change_chunk
@@ -37,7 +38,6 @@ def save_report(
     ``required_margin`` is marked in the margins of a model without probabilities. Raises
     UsageError where ``directory`` cannot be made.
     """
-    _make_directory(directory)
     subject = f"{model_name}, {evaluation.split} split, {len(evaluation.images):,} images"
     class_names = evaluation.images.class_names
     figures = {
@@ -55,10 +55,7 @@ def save_report(
         margins_N = true_class_margins(evaluation.scores_NK, evaluation.images.labels_N)
         title = f"Margins: {subject}"
         figures["margins.png"] = draw_margins(margins_N, required_margin, title)
-    for name, figure in figures.items():
-        save_figure(figure, directory / name)
-    _save_json(evaluation.to_json(checkpoint), directory / "evaluation.json")
-    return [directory / name for name in (*figures, "evaluation.json")]
+    return _save(directory, figures, "evaluation.json", evaluation.to_json(checkpoint))
 
 
 def save_slices(report: SliceReport, out: Path, *, checkpoint: Path, model_name: str) -> list[Path]:
@@ -70,55 +67,55 @@ def save_slices(report: SliceReport, out: Path, *, checkpoint: Path, model_name:
     if is_figure_path(out) and not report.slices:
         raise UsageError(f"--out {out}: CIFAR-10.1 alone has no severities to draw; add --slices")
     curves = draw_slices(
-        [Curve(one.group, one.name, one.severities, one.accuracy) for one in report.slices],
-        [ClassPoint(one.label, one.accuracy, one.spread) for one in report.classes],
+        [Curve(s.group, s.name, s.severities, s.accuracy) for s in report.slices],
+        [ClassPoint(c.label, c.accuracy, c.spread) for c in report.classes],
         chance=1 / len(report.clean.per_class),
         title=f"Accuracy by severity: {model_name}, {report.clean.split} split",
     )
     if is_figure_path(out):
         save_figure(curves, out)
         return [out]
-    _make_directory(out)
     figures = {"slices.png": curves} if report.slices else {}
     rows = list_examples(report)
     if rows:
         figures["challenges.png"] = draw_examples(rows, "The same image under every challenge")
-    for name, figure in figures.items():
-        save_figure(figure, out / name)
-    _save_json(report.to_json(checkpoint), out / "slices.json")
-    return [out / name for name in (*figures, "slices.json")]
+    return _save(out, figures, "slices.json", report.to_json(checkpoint))
 
 
 def list_examples(report: SliceReport) -> list[ExampleRow]:
     """Return the first image at every severity of every challenge, as the model was shown it."""
     images_NCHW = report.clean.images.images_NCHW
+
+    def changed(name: str, severity: int) -> Tensor:
+        return change_chunk(images_NCHW, 0, name, severity, report.seed)[1][0]
+
     return [
         ExampleRow(
-            one.group,
-            one.name,
-            one.severities,
-            tuple(
-                change_chunk(images_NCHW, 0, one.name, severity, report.seed)[1][0]
-                for severity in one.severities
-            ),
-            one.accuracy,
+            s.group,
+            s.name,
+            s.severities,
+            tuple(changed(s.name, i) for i in s.severities),
+            s.accuracy,
         )
-        for one in report.slices
-        if one.name in CHALLENGES and CHALLENGES[one.name].group == one.group
+        for s in report.slices
+        if s.name in CHALLENGES and CHALLENGES[s.name].group == s.group
     ]  # CIFAR-10-C has a brightness and a contrast of its own
 
 
-def _make_directory(directory: Path) -> None:
+def _save(
+    directory: Path, figures: Mapping[str, Drawing], name: str, document: Mapping[str, Any]
+) -> list[Path]:
+    """Write the figures and, last, the document called ``name``; return the files written."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise UsageError(
             f"--out {directory}: cannot make this directory ({problem.strerror})"
         ) from None
-
-
-def _save_json(document: dict[str, Any], path: Path) -> None:
-    write_atomically(path, (json.dumps(document, indent=2, allow_nan=False) + "\n").encode())
+    for figure_name, figure in figures.items():
+        save_figure(figure, directory / figure_name)
+    save_json(directory / name, document)
+    return [directory / written for written in (*figures, name)]
 
 
 def find_mistakes(evaluation: Evaluation, most: int) -> list[Mistake]:

@@ -84,9 +84,9 @@ class SliceReport:
             "seed": self.seed,
             "accuracy": self.clean.accuracy,
             "accuracy_interval": list(self.clean.accuracy_interval),
-            "slices": [asdict(one) for one in self.slices],
-            "classes": [asdict(one) for one in self.classes],
-            "new_tests": [asdict(one) for one in self.new_tests],
+            "slices": [asdict(slice_) for slice_ in self.slices],
+            "classes": [asdict(class_) for class_ in self.classes],
+            "new_tests": [asdict(test) for test in self.new_tests],
         }
 
 
@@ -159,7 +159,7 @@ def change_chunk(
 ) -> tuple[Tensor, Tensor]:
     """Return a chunk of images and what a challenge makes of them, uint8 MCHW each.
 
-    A chunk takes every so-manieth image: in one of neighbours, sorted by class, a border cut from
+    A chunk takes every n-th image: in one of neighbours, sorted by class, a border cut from
     another image would always come from the same class.
     """
     before_MCHW = images_NCHW[chunk :: count_chunks(images_NCHW)]
@@ -241,7 +241,11 @@ class _Run:
         )
 
     def measure_new_test(self, test: HarderTest, progress: Progress) -> NewTest:
-        found = self.measure_images(test, 1, progress)
+        measured = self.measure_images(test, 1, progress)
         return NewTest(
-            test.benchmark, test.name, len(found.images), found.accuracy, found.accuracy_interval
+            test.benchmark,
+            test.name,
+            len(measured.images),
+            measured.accuracy,
+            measured.accuracy_interval,
         )

@@ -37,7 +37,7 @@ class Bands:
 
 
 def wrap(layout: Layout, most_columns: int) -> Bands:
-    """Break ``layout`` into bands of at most so many columns, about equally many in each."""
+    """Break ``layout`` into bands of about equally many columns, at most ``most_columns``."""
     num_bands = -(-layout.num_columns // most_columns)
     per_band = -(-layout.num_columns // num_bands)
     tops, height = [], 0.0
@@ -52,7 +52,7 @@ def wrap(layout: Layout, most_columns: int) -> Bands:
 
     def pieces(way: Sequence[Point]) -> tuple[Piece, ...]:
         first, last = (int(point[0]) // per_band for point in (way[0], way[-1]))
-        found = []
+        cut = []
         for band in range(first, last + 1):
             inside = [point for point in way if int(point[0]) // per_band == band]
             points = [place(point, band) for point in inside]
@@ -61,8 +61,8 @@ def wrap(layout: Layout, most_columns: int) -> Bands:
                 points.insert(0, (-MARGIN, place(before, band)[1]))
             if band < last:
                 points.append((per_band - 1 + MARGIN, points[-1][1]))
-            found.append(Piece(tuple(points), goes_on=band < last, comes_from=band > first))
-        return tuple(found)
+            cut.append(Piece(tuple(points), goes_on=band < last, comes_from=band > first))
+        return tuple(cut)
 
     nodes = tuple(place(point, int(point[0]) // per_band) for point in layout.nodes)
     arrows = tuple(pieces(way) for way in layout.arrows)

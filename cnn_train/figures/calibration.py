@@ -20,11 +20,11 @@ def draw_calibration(calibration: Calibration, title: str) -> Figure:
     """Draw accuracy against confidence, the gap between both, and how many images each bin has."""
     figure = make_figure(5.6, 6.2, title)
     reliability, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    used = [one for one in calibration.bins if one.num_examples]
+    used = [bin_ for bin_ in calibration.bins if bin_.num_examples]
     _draw_reliability(reliability, used)
     error = f"calibration error {100 * calibration.expected_error:.1f} %"
     style_axes(reliability, title=error, y="accuracy")
-    _draw_bars(counts, used, [one.num_examples for one in used], color=GREY)
+    _draw_bars(counts, used, [bin_.num_examples for bin_ in used], color=GREY)
     style_axes(counts, x="confidence (probability of the predicted class)", y="images")
     _count_in_whole_images(counts)
     for axis in (reliability.yaxis, counts.xaxis):
@@ -33,8 +33,8 @@ def draw_calibration(calibration: Calibration, title: str) -> Figure:
 
 
 def _draw_reliability(axes: Axes, used: Sequence[CalibrationBin]) -> None:
-    accuracy = [one.accuracy or 0.0 for one in used]
-    confidence = [one.mean_confidence or 0.0 for one in used]
+    accuracy = [bin_.accuracy or 0.0 for bin_ in used]
+    confidence = [bin_.mean_confidence or 0.0 for bin_ in used]
     _draw_bars(axes, used, accuracy, color=BLUE, label="accuracy")
     axes.plot([0, 1], [0, 1], "--", color=INK, linewidth=1, label="perfect: accuracy = confidence")
     axes.vlines(confidence, accuracy, confidence, color=ORANGE, linewidth=2.5, label="gap")
@@ -53,18 +53,12 @@ def _draw_bars(
     color: str,
     label: str | None = None,
 ) -> None:
-    lefts = [one.lower for one in bins]
-    widths = [one.upper - one.lower for one in bins]
+    lefts = [bin_.lower for bin_ in bins]
+    widths = [bin_.upper - bin_.lower for bin_ in bins]
     axes.bar(
-        lefts,
-        heights,
-        widths,
-        align="edge",
-        color=color,
-        edgecolor="white",
-        alpha=0.85,
+        lefts, heights, widths, align="edge", color=color, edgecolor="white", alpha=0.85,
         label=label,
-    )
+    )  # fmt: skip
 
 
 def _count_in_whole_images(axes: Axes) -> None:
@@ -87,13 +81,8 @@ def draw_margins(margins_N: Tensor, required_margin: float | None, title: str) -
     axes.hist(wrong, edges, color=ORANGE, label=f"wrong: {len(wrong):,} images")
     axes.hist(right, edges, color=BLUE, label=f"right: {len(right):,} images")
     if required_margin is not None:
-        axes.axvline(
-            required_margin,
-            color=INK,
-            linestyle="--",
-            linewidth=1,
-            label=f"margin {required_margin:g}: no loss beyond",
-        )
+        label = f"margin {required_margin:g}: no loss beyond"
+        axes.axvline(required_margin, color=INK, linestyle="--", linewidth=1, label=label)
     add_legend(axes)
     _count_in_whole_images(axes)
     style_axes(

@@ -172,7 +172,7 @@ def _draw_box(axes: Axes, box: Box, place: Point) -> None:
     axes.add_patch(
         FancyBboxPatch(corner, BOX_WIDTH, BOX_HEIGHT, boxstyle=style, fc=face, ec=edge, lw=1.2)
     )
-    lines = [shorten(box.symbol, 14), *(shorten(one, 28) for one in (box.formula, *box.notes))]
+    lines = [shorten(box.symbol, 14), *(shorten(note, 28) for note in (box.formula, *box.notes))]
     step = BOX_HEIGHT / (len(lines) + 0.6)
     for i, line in enumerate(lines):
         row = y + (i - (len(lines) - 1) / 2) * step

@@ -10,7 +10,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .style import INK, SMALL_SIZE, TEXT_SIZE, make_figure, shorten, style_axes
+from .style import INK, SMALL_SIZE, TEXT_SIZE, make_figure, shorten, style_axes, style_bar
 
 MOST_CLASSES_WITH_NUMBERS = 20
 MOST_CLASSES_WITH_NAMES = 60
@@ -35,8 +35,7 @@ def draw_confusion(confusion_KK: Tensor, class_names: Sequence[str], title: str)
         _write_counts(axes, confusion_KK, share_KK.tolist())
     bar = figure.colorbar(picture, ax=axes, shrink=0.8, pad=0.02, ticks=[0, 1, 5, 20, 50, 100])
     bar.set_label("share of the true class (%)", size=TEXT_SIZE, color=INK)
-    bar.ax.tick_params(labelsize=SMALL_SIZE, colors=INK, length=0)
-    bar.outline.set_visible(False)
+    style_bar(bar)
     return figure
 
 
@@ -56,11 +55,6 @@ def _write_counts(axes: Axes, confusion_KK: Tensor, shares: list[list[float]]) -
             if count:
                 dark = shares[row][column] > 0.36  # where the shade is past its middle
                 axes.text(
-                    column,
-                    row,
-                    f"{count:,}",
-                    ha="center",
-                    va="center",
-                    size=SMALL_SIZE,
+                    column, row, f"{count:,}", ha="center", va="center", size=SMALL_SIZE,
                     color="white" if dark else "black",
-                )
+                )  # fmt: skip

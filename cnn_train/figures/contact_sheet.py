@@ -38,12 +38,9 @@ def draw_contact_sheet(
     names_px = max(text_width_px(name, NAME_FONT) for name in names)
     title_px = text_width_px(title or "", TITLE_FONT)
     figure, axes = make_exact_panel(
-        width_px,
-        height_px,
-        left_px=names_px + 2 * MARGIN_PX,
-        right_px=MARGIN_PX + max(0, title_px - width_px),
-        top_px=MARGIN_PX * (3 if title else 1),
-    )
+        width_px, height_px, left_px=names_px + 2 * MARGIN_PX,
+        right_px=MARGIN_PX + max(0, title_px - width_px), top_px=MARGIN_PX * (3 if title else 1),
+    )  # fmt: skip
     interpolation = "nearest" if _zoom(images) >= 1 else "hanning"
     axes.imshow(sheet_HWC.numpy(), aspect="auto", interpolation=interpolation)
     hide_axes(axes)
@@ -93,25 +90,16 @@ def text_width_px(text: str, font: FontProperties) -> int:
 def make_exact_panel(
     width_px: int, height_px: int, *, left_px: int, right_px: int, top_px: int
 ) -> tuple[Figure, Axes]:
-    """Make a figure around one panel that is exactly so many device pixels large.
+    """Make a figure around one panel of exactly ``width_px`` × ``height_px`` device pixels.
 
     A layout engine would resize the panel, and enlarged pixels would become unequal.
     """
     total_width_px, total_height_px = left_px + width_px + right_px, top_px + height_px + MARGIN_PX
-    figure = Figure(
-        figsize=(total_width_px / DOTS_PER_INCH, total_height_px / DOTS_PER_INCH),
-        dpi=DOTS_PER_INCH,
-        facecolor="white",
-    )
-    axes = figure.add_axes(
-        (
-            left_px / total_width_px,
-            MARGIN_PX / total_height_px,
-            width_px / total_width_px,
-            height_px / total_height_px,
-        )
-    )
-    return figure, axes
+    inches = (total_width_px / DOTS_PER_INCH, total_height_px / DOTS_PER_INCH)
+    figure = Figure(inches, dpi=DOTS_PER_INCH, facecolor="white")
+    left, width = left_px / total_width_px, width_px / total_width_px
+    bottom, height = MARGIN_PX / total_height_px, height_px / total_height_px
+    return figure, figure.add_axes((left, bottom, width, height))
 
 
 def _name_rows(axes: Axes, names: list[str], height: int) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from .style import (
@@ -16,18 +15,18 @@ from .style import (
     GREEN,
     INK,
     ORANGE,
-    SMALL_SIZE,
     TEXT_SIZE,
     add_legend,
+    add_legend_outside,
     make_figure,
+    mark_points,
     style_axes,
+    style_bar,
+    style_epochs,
 )
 
 LabelledPoints = tuple[Tensor, Tensor]
 """points_N2 and labels_N: 0 orange, 1 blue."""
-
-MOST_MARKED_EPOCHS = 40
-"""With more epochs the markers would run into each other."""
 
 _LEADS = LinearSegmentedColormap.from_list("leads", [ORANGE, "white", BLUE])
 
@@ -59,16 +58,13 @@ def draw_decision_surface(
     plane.plot([], [], "o", color=INK, markersize=4, label="training")
     plane.plot([], [], "o", color=INK, markersize=4, mfc="white", label="test")
     style_axes(plane, x="x₁", y="x₂", grid=False)
-    plane.legend(
-        fontsize=SMALL_SIZE, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), frameon=False,
-        labelcolor=INK, borderaxespad=0, handletextpad=0.2,
-    )  # fmt: skip
+    beside = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0}
+    add_legend_outside(plane, ncols=2, handletextpad=0.2, **beside)
     bar = figure.colorbar(picture, ax=plane, shrink=0.8, pad=0.02, ticks=[-1, 0, 1])
     bar.ax.set_yticklabels(["orange", "0", "blue"])
     bar.ax.set_ylim(-1, 1)
     bar.set_label("how far blue leads", size=TEXT_SIZE, color=INK, labelpad=-12)  # beside the 0
-    bar.ax.tick_params(labelsize=SMALL_SIZE, colors=INK, length=0)
-    bar.outline.set_visible(False)
+    style_bar(bar)
     _draw_losses(curves, *losses)
     return figure
 
@@ -84,15 +80,13 @@ def _draw_points(axes: Axes, points: LabelledPoints, *, hollow: bool) -> None:
 
 def _draw_losses(axes: Axes, train: Sequence[float], test: Sequence[float]) -> None:
     epochs = range(1, len(train) + 1)
-    marker = "o" if len(epochs) <= MOST_MARKED_EPOCHS else ""
     for losses, color, style, name in ((train, INK, "-", "training"), (test, GREEN, "--", "test")):
         axes.plot(
-            epochs, losses, style, color=color, linewidth=1.8, marker=marker, markersize=3,
-            label=f"{name} points",
+            epochs, losses, style, color=color, linewidth=1.8, markersize=3,
+            marker=mark_points(len(epochs)), label=f"{name} points",
         )  # fmt: skip
     style_axes(axes, title="Loss", x="epoch", y="loss per point")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
-    axes.set_xlim(0.5, len(epochs) + 0.5)  # epochs count from 1: a tick at 0 would name none
+    style_epochs(axes, len(epochs))
     axes.update_datalim([(1, 0)])  # with 0 in view, the margin above is a share of the whole height
     axes.autoscale_view(scalex=False)
     axes.set_ylim(bottom=0)

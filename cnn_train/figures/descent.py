@@ -48,10 +48,10 @@ def draw_batch_sizes(
     losses: Mapping[str, Points],
     title: str,
 ) -> Figure:
-    """Draw gradients, time and training by size; the last one of ``sizes`` is all images.
+    """Draw gradients, time and training by size; the last of ``sizes`` means all images.
 
-    ``noises`` and the ``law`` that they
-    should follow lack the last, which is 0; ``losses`` are (seconds, loss), by name.
+    ``law`` is what the ``noises`` should be. Both lack the last size, whose noise is 0.
+    ``losses`` are (seconds, loss) of each training, by its name.
     """
     figure = make_figure(10.0, 7.2, title)
     (cosine, noise), (time, loss) = figure.subplots(2, 2)

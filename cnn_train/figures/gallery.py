@@ -5,7 +5,7 @@ Shape letters: H W pixels of a picture or of the sheet, C colours (3).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .contact_sheet import MARGIN_PX, TITLE_FONT, make_exact_panel, text_width_px
-from .style import GREY, INK, SMALL_SIZE, TEXT_SIZE, hide_axes, shorten
+from .style import GREY, INK, SMALL_SIZE, TEXT_SIZE, hide_axes, shorten, with_minus
 
 WIDTH_PX = 1836
 """Six tiles of 3 × 3 pictures, each of them 96 px: 32 × 3."""
@@ -75,7 +75,7 @@ class Section:
     num_columns: int
     per_tile: int = 1
     scale: Scale | None = None
-    num_title_lines: int = field(default=1)
+    num_title_lines: int = 1
 
     @property
     def tile_px(self) -> int:
@@ -83,7 +83,7 @@ class Section:
         room_px = min((WIDTH_PX + GAP_PX) // self.num_columns - GAP_PX, LARGEST_TILE_PX)
         per_row = math.ceil(math.sqrt(self.per_tile))
         cell_px = (room_px - (per_row - 1) * INNER_GAP_PX) // per_row
-        sides = [max(one.shape[:2]) for tile in self.tiles for one in tile.pictures]
+        sides = [max(picture.shape[:2]) for tile in self.tiles for picture in tile.pictures]
         largest = max(sides, default=1)
         if largest <= cell_px:
             cell_px -= cell_px % largest
@@ -172,12 +172,9 @@ def _scale_words(scale: Scale) -> str:
 
 
 def _ends(scale: Scale) -> tuple[str, str]:
+    low, high = (with_minus(f"{end:.3g}") for end in (scale.low, scale.high))
     below, above = scale.cuts
-    return f"{'≤ ' * below}{_number(scale.low)}", f"{'≥ ' * above}{_number(scale.high)}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
+    return "≤ " * below + low, "≥ " * above + high
 
 
 def _write(
@@ -198,7 +195,7 @@ def _write(
 
 
 def arrange(pictures: Sequence[Tensor], side_px: int, room_for: int = 1) -> Tensor:
-    """Return a square HWC of ``side_px`` with the pictures in equal cells, white where none is.
+    """Return a square HWC of ``side_px`` with the pictures in equal cells; empty cells are white.
 
     A picture is enlarged by a whole number, so that its pixels are equal squares; one larger than
     its cell is reduced.

@@ -102,7 +102,7 @@ def _sort_by_neighbours(
     y = _rows(columns)
     done = []
     for column in columns if forth else reversed(columns):
-        rows = {place: [y[one] for one in neighbours[place]] or [y[place]] for place in column}
+        rows = {place: [y[near] for near in neighbours[place]] or [y[place]] for place in column}
         means = {place: sum(own) / len(own) for place, own in rows.items()}
         ordered = sorted(column, key=means.__getitem__)
         y |= _rows([ordered])

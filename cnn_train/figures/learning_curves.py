@@ -4,12 +4,19 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from .style import BLUE, GREEN, GREY, INK, ORANGE, add_legend, make_figure, style_axes
-
-MOST_MARKED_EPOCHS = 40
-"""With more epochs the markers would run into each other."""
+from .style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    add_legend,
+    make_figure,
+    mark_points,
+    style_axes,
+    style_epochs,
+)
 
 
 def draw_learning_curves(records: Sequence[Mapping[str, float]], title: str) -> Figure:
@@ -30,8 +37,7 @@ def draw_learning_curves(records: Sequence[Mapping[str, float]], title: str) -> 
     style_axes(rate, x="epoch", y="learning rate")
     for axes in (loss, accuracy, rate):
         axes.axvline(best["epoch"] + 1, color=GREY, linestyle=":", linewidth=1.2)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axes.set_xlim(0.5, max(record["epoch"] for record in records) + 1.5)
+        style_epochs(axes, round(records[-1]["epoch"]) + 1)
     rate.set_ylim(bottom=0)
     return figure
 
@@ -76,6 +82,6 @@ def _plot(
         label=label,
         linestyle=linestyle,
         linewidth=1.8,
-        marker="o" if len(records) <= MOST_MARKED_EPOCHS else "",
+        marker=mark_points(len(records)),
         markersize=3,
     )

@@ -29,6 +29,8 @@ from .style import (
     add_legend,
     make_figure,
     style_axes,
+    style_bar,
+    with_minus,
 )
 
 COLOURS = "viridis"
@@ -66,13 +68,12 @@ def draw_loss_surface(distance_G: Tensor, loss_GG: Tensor, title: str) -> Figure
     bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=plane, shrink=0.9, pad=0.02)
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.set_ticks(levels, labels=[f"{level:g}" for level in levels])
-    bar.ax.tick_params(labelsize=SMALL_SIZE, colors=INK, length=0)
     bar.ax.set_title("loss", size=TEXT_SIZE, color=INK)
-    bar.outline.set_visible(False)
+    style_bar(bar)
     _draw_cuts(cuts, distance_G, loss_GG, levels, norm)
     ticks = [share * float(distance_G[-1]) for share in (-1, -0.5, 0, 0.5, 1)]
     for axis in (plane.xaxis, plane.yaxis, cuts.xaxis):
-        axis.set_ticks(ticks, [f"{tick:g}".replace("-", "−") for tick in ticks])
+        axis.set_ticks(ticks, [with_minus(f"{tick:g}") for tick in ticks])
     return figure
 
 

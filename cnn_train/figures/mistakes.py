@@ -52,27 +52,13 @@ def _draw_mistake(axes: Axes, mistake: Mistake) -> None:
     )
     for i, (text, color) in enumerate(lines):
         axes.annotate(
-            text,
-            xy=(0, 0),
-            xytext=(0, -3 - 10.5 * i),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            va="top",
-            size=SMALL_SIZE if i < 3 else SMALL_SIZE - 2,
-            color=color,
-            parse_math=False,
-        )
+            text, (0, 0), (0, -3 - 10.5 * i), "axes fraction", "offset points", va="top",
+            size=SMALL_SIZE if i < 3 else SMALL_SIZE - 2, color=color, parse_math=False,
+        )  # fmt: skip
 
 
 def show_image(axes: Axes, image_CHW: Tensor) -> None:
     """Show a uint8 image, grey (C = 1) or RGB, enlarged with crisp pixels."""
-    pixels_HWC = image_CHW.permute(1, 2, 0).numpy()
-    grey = pixels_HWC.shape[2] == 1
-    axes.imshow(
-        pixels_HWC[:, :, 0] if grey else pixels_HWC,
-        cmap="gray" if grey else None,
-        vmin=0,
-        vmax=255,
-        interpolation="nearest",
-    )
+    rgb_HWC = image_CHW.expand(3, -1, -1).permute(1, 2, 0)
+    axes.imshow(rgb_HWC.numpy(), interpolation="nearest")
     hide_axes(axes)

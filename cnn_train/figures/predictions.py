@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from .mistakes import show_image
-from .style import BLUE, GREY, INK, SMALL_SIZE, make_figure, shorten, style_axes
+from .style import BLUE, GREY, INK, SMALL_SIZE, make_figure, shorten, style_axes, with_minus
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,7 @@ def _draw_bars(axes: Axes, panel: PredictionPanel, *, probabilities: bool) -> No
     rows = range(len(panel.labels))
     colors = [BLUE, *[GREY] * (len(panel.labels) - 1)]
     bars = axes.barh(rows, panel.values, color=colors, height=0.7)
-    texts = [
-        f"{100 * v:.1f} %" if probabilities else f"{v:.2f}".replace("-", "−") for v in panel.values
-    ]
+    texts = [f"{100 * v:.1f} %" if probabilities else with_minus(f"{v:.2f}") for v in panel.values]
     axes.bar_label(bars, texts, padding=3, size=SMALL_SIZE, color=INK)
     style_axes(
         axes,

@@ -103,37 +103,25 @@ def _draw_group(axes: Axes, group: str, curves: Sequence[Curve], chance: float) 
 
 
 def _plot(
-    axes: Axes,
-    severities: Sequence[int],
-    accuracy: Sequence[float],
-    color: str,
-    marker: str,
-    label: str,
-    width: float,
-) -> None:
-    axes.plot(
-        severities,
-        [100 * one for one in accuracy],
-        color=color,
-        marker=marker,
-        markersize=4,
-        linewidth=width,
-        label=label,
-    )
+    axes: Axes, severities: Sequence[int], accuracy: Sequence[float],
+    color: str, marker: str, label: str, width: float,
+) -> None:  # fmt: skip
+    percents = [100 * fraction for fraction in accuracy]
+    axes.plot(severities, percents, color=color, marker=marker, ms=4, lw=width, label=label)
 
 
 def _draw_classes(axes: Axes, classes: Sequence[ClassPoint]) -> None:
     """Draw a bar per class, the hardest on top; of very many classes, the hardest ones."""
-    known = [one for one in classes if one.accuracy is not None]
-    hardest = sorted(known, key=lambda one: one.accuracy or 0)[:MOST_CLASSES]
-    percents = [100 * (one.accuracy or 0) for one in hardest]
+    known = [point for point in classes if point.accuracy is not None]
+    hardest = sorted(known, key=lambda point: point.accuracy or 0)[:MOST_CLASSES]
+    percents = [100 * (point.accuracy or 0) for point in hardest]
     bars = axes.barh(range(len(hardest)), percents, color=BLUE, height=0.7)
-    spreads = ["" if one.spread is None else f"{one.spread:.2f}" for one in hardest]
+    spreads = ["" if point.spread is None else f"{point.spread:.2f}" for point in hardest]
     axes.bar_label(bars, spreads, padding=3, size=SMALL_SIZE, color=INK)
     style_axes(
         axes, title="intraclass variation (at the bars: spread)", x="accuracy (%)", grid=False
     )
-    axes.set_yticks(range(len(hardest)), [shorten(one.label, 16) for one in hardest])
+    axes.set_yticks(range(len(hardest)), [shorten(point.label, 16) for point in hardest])
     for tick in axes.get_yticklabels():
         tick.set_parse_math(False)
     axes.invert_yaxis()

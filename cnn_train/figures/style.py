@@ -5,11 +5,14 @@ colour vision can tell apart.
 """
 
 import re
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.legend import Legend
+from matplotlib.ticker import MaxNLocator
 
 BLUE = "#0072B2"
 ORANGE = "#D55E00"
@@ -21,6 +24,8 @@ GRID = "#DDE0E4"
 TITLE_SIZE = 12.0
 TEXT_SIZE = 9.0
 SMALL_SIZE = 8.0
+
+MOST_MARKED_POINTS = 40
 
 Drawing: TypeAlias = Figure
 """What a figure is called outside of this package, where matplotlib is not known."""
@@ -57,6 +62,28 @@ def add_legend(axes: Axes, loc: LegendPlace = "best") -> None:
     axes.legend(fontsize=SMALL_SIZE, framealpha=0.9, edgecolor="none", labelcolor=INK, loc=loc)
 
 
+def add_legend_outside(axes: Axes, **place: Any) -> Legend:
+    """Name the curves beside the panel, where ``place`` (options of ``Axes.legend``) says."""
+    return axes.legend(fontsize=SMALL_SIZE, frameon=False, labelcolor=INK, **place)
+
+
+def style_bar(bar: Colorbar) -> None:
+    """Give a colour bar small numbers and no box around it."""
+    bar.ax.tick_params(labelsize=SMALL_SIZE, colors=INK, length=0)
+    bar.outline.set_visible(False)
+
+
+def style_epochs(axes: Axes, num_epochs: int) -> None:
+    """Label whole epochs, which count from 1: a tick at 0 would name none."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+    axes.set_xlim(0.5, num_epochs + 0.5)
+
+
+def mark_points(num_points: int) -> str:
+    """Return the marker of a curve's points; where they are many, none: they would touch."""
+    return "o" if num_points <= MOST_MARKED_POINTS else ""
+
+
 def hide_axes(axes: Axes) -> None:
     """Leave nothing of a panel but what is drawn in it: for pictures."""
     axes.set_xticks([])
@@ -72,11 +99,16 @@ def shorten(text: str, length: int, *, keep_end: bool = False) -> str:
     return "…" + text[1 - length :] if keep_end else text[: length - 1] + "…"
 
 
+def with_minus(number: str) -> str:
+    """Write a minus sign where a number has a hyphen."""
+    return number.replace("-", "−")
+
+
 def fold(text: str, length: int, most_lines: int) -> str:
     """Break ``text`` into lines, after a space or sign where there is one; shorten the last."""
     lines: list[str] = []
     while len(text) > length and len(lines) < most_lines - 1:
-        ends = [found.end() for found in re.finditer(r"[ ,+*/)-]", text[:length])]
+        ends = [sign.end() for sign in re.finditer(r"[ ,+*/)-]", text[:length])]
         cut = ends[-1] if ends else length
         lines.append(text[:cut].rstrip())
         text = text[cut:].lstrip()

@@ -6,7 +6,17 @@ from math import ceil, floor, log10
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .style import BLUE, GREEN, GREY, INK, ORANGE, SMALL_SIZE, hide_axes, make_figure, style_axes
+from .style import (
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    ORANGE,
+    add_legend_outside,
+    hide_axes,
+    make_figure,
+    style_axes,
+)
 
 PHASE_COLOURS = (GREY, BLUE, ORANGE, GREEN, INK)
 
@@ -42,10 +52,8 @@ def draw_training_step(
     _draw_sizes(others[1], ratios, GREEN, "Update", "‖Δθ‖ / ‖θ‖", beside=usual_ratio)
     label = f"usual: {usual_ratio:g}"
     others[1].axvline(usual_ratio, color=GREY, linestyle="--", linewidth=1.2, label=label)
-    others[1].legend(
-        fontsize=SMALL_SIZE, frameon=False, labelcolor=INK, loc="lower right",
-        bbox_to_anchor=(1.0, 1.0), borderpad=0.0, borderaxespad=0.3,
-    )  # fmt: skip
+    above = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0)}
+    add_legend_outside(others[1], borderpad=0.0, borderaxespad=0.3, **above)
     left.set_yticks(range(len(layers)), layers)
     left.set_ylim(len(layers) - 0.5, -0.5)
     for axes in others:
@@ -85,7 +93,5 @@ def _draw_phases(axes: Axes, phase_seconds: Mapping[str, float], timed: str, x: 
     style_axes(axes, title=f"Time of {timed}: {1000 * total:.1f} ms", x=x, grid=False)
     axes.set_yticks([])
     axes.set_xlim(0, start)
-    axes.legend(
-        fontsize=SMALL_SIZE, frameon=False, labelcolor=INK, ncols=len(phase_seconds),
-        loc="lower left", bbox_to_anchor=(0.2, 0.95), handlelength=1.0, columnspacing=1.2,
-    )  # fmt: skip
+    above = {"loc": "lower left", "bbox_to_anchor": (0.2, 0.95)}
+    add_legend_outside(axes, ncols=len(phase_seconds), handlelength=1.0, columnspacing=1.2, **above)

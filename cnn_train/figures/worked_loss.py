@@ -15,7 +15,7 @@ MOST_CLASSES = 12
 """Of more, the right class and those that matter most for the loss are drawn."""
 
 NEAR_TARGET = 0.2
-"""A mark so near to the end of its bar would lie on the number; the number steps aside."""
+"""A mark nearer to the end of its bar would lie on the number, which then moves past the mark."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ def draw_worked_loss(
             tick.set_parse_math(False)
             tick.set_fontweight("bold" if j == row.label else "normal")
     limits = [row.limit for row in rows if row.limit is not None]
-    targets = [one for row in rows for one in row.targets or ()]
-    _set_range(grid[-1][0], [*limits, *(one for row in rows for one in row.scores)])
-    _set_range(grid[-1][1], [*targets, *(one for row in rows for one in row.shares)])
-    _set_range(grid[-1][2], [one for row in rows for one in row.gradient])
+    targets = [target for row in rows for target in row.targets or ()]
+    _set_range(grid[-1][0], [*limits, *(score for row in rows for score in row.scores)])
+    _set_range(grid[-1][1], [*targets, *(share for row in rows for share in row.shares)])
+    _set_range(grid[-1][2], [slope for row in rows for slope in row.gradient])
     for axes, name in zip(grid[-1], columns, strict=True):
         axes.set_xlabel(name, size=SMALL_SIZE + 1, color=INK, parse_math=False)
     return figure

@@ -11,21 +11,20 @@ Shape letters: P parameters.
 import torch
 from torch import Tensor
 
+from ..checks.gradcheck import data_objective
 from ..machine.device import require_float64
-from ..random_streams import seed_global_generators
 from ..training.session import Session
 
 
 class MinibatchLoss:
-    """The data loss and λR of the first minibatch of a session, whose network it takes over."""
+    """The data loss and λR of the first minibatch of a session, on a copy of its network."""
 
     def __init__(self, session: Session) -> None:
         require_float64(session.device, "learn slope")
-        self.session = session
-        self.model = session.model.double().train()
-        self.weights = [weight for weight in self.model.parameters() if weight.requires_grad]
-        batch = next(session.batches.epoch(0))
-        self.images_BCHW, self.labels_B = batch.images_BCHW.double(), batch.labels_B
+        model, self.data = data_objective(session)
+        self.penalty = session.config.regularization.build(model)
+        self.labels_B = next(session.batches.epoch(0)).labels_B
+        self.weights = [weight for weight in model.parameters() if weight.requires_grad]
 
     def point(self) -> Tensor:
         """Return the weights as they are: P numbers."""
@@ -46,9 +45,7 @@ class MinibatchLoss:
         return _flatten([torch.zeros_like(w) if g is None else g for g, w in pairs])
 
     def _total(self) -> Tensor:
-        seed_global_generators(self.session.config.seed, "dropout", 0)
-        loss = self.session.loss_fn(self.model(self.images_BCHW), self.labels_B)
-        return loss + self.session.penalty()
+        return self.data.loss(self.data.scores()) + self.penalty()
 
 
 def _flatten(tensors: list[Tensor]) -> Tensor:

@@ -1,12 +1,15 @@
 """The one writer of every file that matters: it is there whole, or as it was before."""
 
 import errno
+import json
 import os
 import secrets
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..errors import ResourceError
 
@@ -33,6 +36,11 @@ def write_atomically(path: Path, *pieces: bytes | memoryview) -> None:
             if problem.errno != errno.ENOSPC or seconds is None:
                 raise ResourceError(_explain(problem, path, num_bytes)) from problem
             time.sleep(seconds)
+
+
+def save_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write ``document``, indented, as :func:`write_atomically` does."""
+    write_atomically(path, (json.dumps(document, indent=2, allow_nan=False) + "\n").encode())
 
 
 def give_second_name(path: Path, name: Path) -> None:

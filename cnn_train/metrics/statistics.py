@@ -5,6 +5,7 @@ Shape letters: N examples, K classes.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 
 import torch
@@ -25,16 +26,14 @@ def top_accuracy(scores_NK: Tensor, labels_N: Tensor, num_guesses: int) -> float
     return (guesses_NG == labels_N[:, None]).any(dim=1).double().mean().item()
 
 
-def accuracy_interval(
-    num_correct: int, num_examples: int, coverage: float = 0.95
-) -> tuple[float, float]:
-    """Return Wilson's score interval of an accuracy.
+def accuracy_interval(num_correct: int, num_examples: int) -> tuple[float, float]:
+    """Return Wilson's score interval of an accuracy, at 95 %.
 
     It stays inside [0, 1] and has a width even at 0 % and 100 %, where the usual ± vanishes.
     Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927), 209–212.
     """
     assert 0 <= num_correct <= num_examples and num_examples > 0
-    z = NormalDist().inv_cdf((1 + coverage) / 2)
+    z = NormalDist().inv_cdf(0.975)
     p, n = num_correct / num_examples, num_examples
     centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
     half_width = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
@@ -118,37 +117,29 @@ class Calibration:
     bins: tuple[CalibrationBin, ...]
 
 
-def measure_calibration(confidence_N: Tensor, correct_N: Tensor, num_bins: int = 15) -> Calibration:
+NUM_BINS = 15
+
+
+def measure_calibration(confidence_N: Tensor, correct_N: Tensor) -> Calibration:
     """Sort predictions into equal bins of confidence in [0, 1] and compare it with accuracy.
 
     A bin owns its upper edge, so confidence 1.0 falls into the last bin.
     Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
     """
-    edges = torch.arange(num_bins + 1, dtype=torch.float64) / num_bins
+    edges = torch.arange(NUM_BINS + 1, dtype=torch.float64) / NUM_BINS
     bin_N = torch.bucketize(confidence_N.double(), edges[1:-1])
-    bins = tuple(
-        _measure_bin(
-            edges[i].item(), edges[i + 1].item(), confidence_N[bin_N == i], correct_N[bin_N == i]
-        )
-        for i in range(num_bins)
-    )
+    bins = []
+    for i, (lower, upper) in enumerate(pairwise(edges.tolist())):
+        confidence_M, correct_M = confidence_N[bin_N == i], correct_N[bin_N == i]
+        means = _mean(confidence_M), _mean(correct_M)
+        bins.append(CalibrationBin(lower, upper, len(confidence_M), *means))
     gaps = (
         abs(b.accuracy - b.mean_confidence) * b.num_examples
         for b in bins
         if b.accuracy is not None and b.mean_confidence is not None
     )
-    return Calibration(sum(gaps) / len(confidence_N), bins)
+    return Calibration(sum(gaps) / len(confidence_N), tuple(bins))
 
 
-def _measure_bin(
-    lower: float, upper: float, confidence_M: Tensor, correct_M: Tensor
-) -> CalibrationBin:
-    if len(confidence_M) == 0:
-        return CalibrationBin(lower, upper, 0, None, None)
-    return CalibrationBin(
-        lower,
-        upper,
-        num_examples=len(confidence_M),
-        mean_confidence=confidence_M.double().mean().item(),
-        accuracy=correct_M.double().mean().item(),
-    )
+def _mean(values_M: Tensor) -> float | None:
+    return values_M.double().mean().item() if len(values_M) else None

@@ -8,8 +8,7 @@ from .lenet import LeNetConfig
 from .linear import LinearConfig
 from .mlp import MLPConfig
 from .mobilenet_v2 import MobileNetV2Config
-from .resnet import ResNetConfig
-from .resnet_cifar import CifarResNetConfig
+from .resnet import CifarResNetConfig, ResNetConfig
 from .torchvision_models import TorchvisionConfig
 from .vgg import VGGConfig
 from .wide_resnet import WideResNetConfig

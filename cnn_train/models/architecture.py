@@ -1,6 +1,7 @@
 """What every architecture's settings can do: build the network."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from torch import nn
 
@@ -18,6 +19,11 @@ class ArchitectureConfig(Config, ABC):
     """Settings of one architecture; they sit beside the plain ``nn.Module`` they build."""
 
     name: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return every setting but the name: the network's keyword arguments."""
+        return self.model_dump(exclude={"name"})
 
     @abstractmethod
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:

@@ -94,4 +94,4 @@ class DenseNetConfig(ArchitectureConfig):
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> DenseNet:
         """Build the network for images of ``image_shape`` (C, H, W), at least 8×8 pixels."""
         require_side(self.name, image_shape, at_least_px=8)
-        return DenseNet(num_classes, image_shape, growth=self.growth, dropout=self.dropout)
+        return DenseNet(num_classes, image_shape, **self.settings)

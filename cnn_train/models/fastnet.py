@@ -231,5 +231,4 @@ class FastNetConfig(ArchitectureConfig):
                 "model.stem: space_to_depth needs images with even sides, not "
                 f"{image_shape[1]}×{image_shape[2]}; choose plain or strided"
             )
-        settings = self.model_dump(exclude={"name"})
-        return FastNet(num_classes, image_shape, **settings)
+        return FastNet(num_classes, image_shape, **self.settings)

@@ -48,10 +48,10 @@ def _convolution_backward_flops(
     *settings: object,
     **outputs: object,
 ) -> int:
-    """Count the two gradients, each as dear as the forward pass, that were asked for.
+    """Count the gradients that were asked for: each costs as much as the forward pass.
 
-    The counter's own rule takes grouped convolutions for dense ones, which makes MobileNetV2's
-    backward pass 21 times as dear as its forward pass.
+    The counter's own rule takes grouped convolutions for dense ones: MobileNetV2's backward pass
+    would cost 21 times its forward pass.
     """
     *_, wanted = settings  # of the input, of the weights, of the bias
     assert isinstance(wanted, Sequence)

@@ -126,4 +126,4 @@ class HogLinearConfig(ArchitectureConfig):
 
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> HogLinear:
         """Build the classifier for images of ``image_shape`` (C, H, W)."""
-        return HogLinear(num_classes, image_shape, cell_px=self.cell_px, directions=self.directions)
+        return HogLinear(num_classes, image_shape, **self.settings)

@@ -65,4 +65,4 @@ class LeNetConfig(ArchitectureConfig):
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> LeNet:
         """Build the network for images of ``image_shape`` (C, H, W), at least 16×16 pixels."""
         require_side(self.name, image_shape, at_least_px=16)
-        return LeNet(num_classes, image_shape, activation=self.activation, pooling=self.pooling)
+        return LeNet(num_classes, image_shape, **self.settings)

@@ -1,18 +1,15 @@
-"""The linear classifier of the lecture: one template of weights per class, scores = W x + b.
-
-Shape letters: B minibatch, C channels, H W pixels, D = C·H·W numbers per image, K classes.
-"""
+"""The linear classifier of the lecture: one template of weights per class, scores = W x + b."""
 
 import math
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import nn
 
 from .architecture import ArchitectureConfig
 from .initialisation import initialise
 
 
-class LinearClassifier(nn.Module):
+class LinearClassifier(nn.Sequential):
     """Flatten the image and multiply; on CIFAR-10 3072·10 + 10 = 30,730 parameters."""
 
     def __init__(self, num_classes: int, image_shape: tuple[int, int, int]) -> None:
@@ -20,11 +17,6 @@ class LinearClassifier(nn.Module):
         self.flatten = nn.Flatten()
         self.fc = nn.Linear(math.prod(image_shape), num_classes)
         initialise(self, head=self.fc)
-
-    def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Return scores_BK."""
-        scores_BK: Tensor = self.fc(self.flatten(images_BCHW))
-        return scores_BK
 
 
 class LinearConfig(ArchitectureConfig):

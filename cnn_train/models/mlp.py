@@ -46,4 +46,4 @@ class MLPConfig(ArchitectureConfig):
 
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> MLP:
         """Build the network for images of ``image_shape`` (C, H, W)."""
-        return MLP(num_classes, image_shape, hidden_sizes=self.hidden_sizes, dropout=self.dropout)
+        return MLP(num_classes, image_shape, **self.settings)

@@ -111,9 +111,4 @@ class MobileNetV2Config(ArchitectureConfig):
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> MobileNetV2:
         """Build the network for images of ``image_shape`` (C, H, W), at least 8×8 pixels."""
         require_side(self.name, image_shape, at_least_px=8)
-        return MobileNetV2(
-            num_classes,
-            image_shape,
-            width_multiplier=self.width_multiplier,
-            dropout=self.dropout,
-        )
+        return MobileNetV2(num_classes, image_shape, **self.settings)

@@ -1,13 +1,15 @@
-"""Residual networks: the parts of both families, and the four-stage one (resnet18, 34, 50).
+"""Residual networks: the four-stage ones (resnet18, 34, 50) and those made for CIFAR-10.
 
 He et al., "Deep residual learning for image recognition", 2016. The paper's 7×7 stride-2 stem and
 first pooling, made for 224×224 photographs, become one 3×3 convolution of stride 1: ResNet-18
-then has 11,173,962 parameters for ten classes.
+then has 11,173,962 parameters for ten classes. The CIFAR family (section 4.2) has 20 to 110 layers
+of 16, 32 and 64 maps. Its shortcuts have no parameters by default (option A), which gives the
+paper's 0.27 million for ResNet-20: 269,722 (272,474 with option B).
 
 Shape letters: B minibatch, C channels, H W pixels.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -57,11 +59,6 @@ class BasicBlock(nn.Module):
         self.shortcut = make_shortcut(in_channels, width, stride, shortcut)
         self.relu2 = nn.ReLU()
 
-    @property
-    def last_norm(self) -> nn.BatchNorm2d:
-        """The normalisation just before the sum."""
-        return self.bn2
-
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return relu(branch(x) + shortcut(x))."""
         y_BCHW = self.relu1(self.bn1(self.conv1(x_BCHW)))
@@ -89,11 +86,6 @@ class Bottleneck(nn.Module):
         self.shortcut = make_shortcut(in_channels, out_channels, stride, shortcut)
         self.relu3 = nn.ReLU()
 
-    @property
-    def last_norm(self) -> nn.BatchNorm2d:
-        """The normalisation just before the sum."""
-        return self.bn3
-
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return relu(branch(x) + shortcut(x))."""
         y_BCHW = self.relu1(self.bn1(self.conv1(x_BCHW)))
@@ -104,7 +96,11 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Sequential):
-    """conv1, bn1, relu1, stage1, stage2, …, pool, flatten, fc; each stage but the first halves."""
+    """conv1, bn1, relu1, stage1, stage2, …, pool, flatten, fc; each stage but the first halves.
+
+    ``zero_init_residual`` silences every branch at first (Goyal et al. 2017), which eases very deep
+    networks.
+    """
 
     def __init__(
         self,
@@ -134,13 +130,15 @@ class ResNet(nn.Sequential):
         self.fc = nn.Linear(channels, num_classes)
         initialise(self, head=self.fc)
         if zero_init_residual:
-            self._start_as_identity()
+            for module in self.modules():
+                if isinstance(module, BasicBlock | Bottleneck):
+                    last_norm = module.bn3 if isinstance(module, Bottleneck) else module.bn2
+                    nn.init.zeros_(last_norm.weight)
 
-    def _start_as_identity(self) -> None:
-        """Silence every branch at first (Goyal et al. 2017), which eases very deep networks."""
-        for module in self.modules():
-            if isinstance(module, BasicBlock | Bottleneck):
-                nn.init.zeros_(module.last_norm.weight)
+
+ZeroInit = Annotated[
+    bool, Field(description="start every block as the identity (last norm's weights 0)")
+]
 
 
 class ResNetConfig(ArchitectureConfig):
@@ -153,9 +151,7 @@ class ResNetConfig(ArchitectureConfig):
         le=MOST_MAPS,
         description="maps of the first stage; each further stage doubles it",
     )
-    zero_init_residual: bool = Field(
-        default=False, description="start every block as the identity (last norm's weights 0)"
-    )
+    zero_init_residual: ZeroInit = False
 
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> ResNet:
         """Build the network for images of ``image_shape`` (C, H, W), at least 8×8 pixels."""
@@ -165,6 +161,28 @@ class ResNetConfig(ArchitectureConfig):
             image_shape,
             block=Bottleneck if self.name == "resnet50" else BasicBlock,
             blocks_per_stage=(2, 2, 2, 2) if self.name == "resnet18" else (3, 4, 6, 3),
-            width=self.width,
-            zero_init_residual=self.zero_init_residual,
+            **self.settings,
         )
+
+
+class CifarResNetConfig(ArchitectureConfig):
+    """ResNet of the CIFAR family: three stages of 16, 32 and 64 maps (He et al. 2016)."""
+
+    name: Literal["resnet20", "resnet32", "resnet44", "resnet56", "resnet110"] = "resnet20"
+    width: int = Field(
+        default=16,
+        gt=0,
+        le=MOST_MAPS,
+        description="maps of the first stage; the others have 2 and 4 times it",
+    )
+    shortcut: Literal["pad", "projection"] = Field(
+        default="pad",
+        description="where shapes change: pad with zeros (option A) or project by 1×1 (option B)",
+    )
+    zero_init_residual: ZeroInit = False
+
+    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> ResNet:
+        """Build the network for images of ``image_shape`` (C, H, W), at least 4×4 pixels."""
+        require_side(self.name, image_shape, at_least_px=4)
+        blocks = (int(self.name.removeprefix("resnet")) - 2) // 6
+        return ResNet(num_classes, image_shape, blocks_per_stage=(blocks,) * 3, **self.settings)

@@ -92,7 +92,7 @@ def _wide(values_C: Tensor) -> Tensor:
 def synchronize_batch_norm(model: nn.Module) -> None:
     """Turn every batch norm of ``model`` into a synchronised one, in place.
 
-    Only the class changes: whoever holds the layer, its weights or their names keeps them.
+    Only the class changes: references to the layer and its weights, and their names, stay valid.
     """
     for module in model.modules():
         if type(module) is nn.BatchNorm2d:

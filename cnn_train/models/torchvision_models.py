@@ -5,7 +5,6 @@ convolution, where it strides, becomes a 3×3 convolution of stride 1, and a poo
 it is left out. Weights are torchvision's random ones, never downloaded.
 """
 
-import difflib
 from contextlib import nullcontext
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import nn
 
+from ..config.known_keys import nearest
 from ..errors import ConfigError
 from .architecture import ArchitectureConfig
 
@@ -20,7 +20,7 @@ NOT_ADAPTABLE = {
     **dict.fromkeys(("vit_", "swin_", "maxvit_"), "its attention is laid out for large images"),
     "inception_": "it shrinks images below 75×75 pixels to nothing",
 }
-# what a constructor needs to be told besides weights and num_classes
+# what a constructor needs besides weights and num_classes
 EXTRA_ARGUMENTS: dict[str, dict[str, Any]] = {
     "googlenet": {"aux_logits": False, "init_weights": True}
 }
@@ -38,10 +38,12 @@ class TorchvisionConfig(ArchitectureConfig):
     @field_validator("architecture")
     @classmethod
     def _is_supported(cls, architecture: str) -> str:
-        choices = _known_architectures()
+        from torchvision import models
+
+        choices = models.list_models(module=models)
         if architecture not in choices:
-            nearest = difflib.get_close_matches(architecture, choices, n=1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else f"choose {', '.join(choices)}"
+            guess = nearest(architecture, choices)
+            hint = f"did you mean {guess!r}?" if guess else f"choose {', '.join(choices)}"
             raise ValueError(f"torchvision has no network {architecture!r}; {hint}")
         for prefix, reason in NOT_ADAPTABLE.items():
             if architecture.startswith(prefix):
@@ -70,7 +72,7 @@ class TorchvisionConfig(ArchitectureConfig):
         return model.to(torch.get_default_device()) if needs_cpu else model
 
     def _require_fit(self, model: nn.Module, image_shape: tuple[int, int, int]) -> None:
-        """Try one empty image, for nothing else tells how far a foreign network shrinks it."""
+        """Try one empty image, the only way to learn how far such a network shrinks it."""
         try:
             with torch.no_grad():
                 model.eval()(torch.zeros(1, *image_shape))
@@ -101,21 +103,10 @@ def forbid_inplace(model: nn.Module) -> None:
             module.inplace = False  # type: ignore[assignment]
 
 
-def _known_architectures() -> list[str]:
-    from torchvision import models
-
-    return models.list_models(module=models)  # type: ignore[no-any-return]
-
-
 def _small_stem(stem: nn.Conv2d, channels: int, *, kernel_size: int) -> nn.Conv2d:
     """Make a stride-1 convolution with the outputs of ``stem``, He-normal (fan-out)."""
-    small = nn.Conv2d(
-        channels,
-        stem.out_channels,
-        kernel_size,
-        padding=kernel_size // 2,
-        bias=stem.bias is not None,
-    )
+    has_bias, padding = stem.bias is not None, kernel_size // 2
+    small = nn.Conv2d(channels, stem.out_channels, kernel_size, padding=padding, bias=has_bias)
     nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")
     return small
 

@@ -80,11 +80,5 @@ class VGGConfig(ArchitectureConfig):
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> VGG:
         """Build the network for images of ``image_shape`` (C, H, W), at least 32×32 pixels."""
         require_side(self.name, image_shape, at_least_px=32)
-        return VGG(
-            num_classes,
-            image_shape,
-            convolutions_per_block=CONVOLUTIONS_PER_BLOCK[self.name],
-            width=self.width,
-            batch_norm=self.batch_norm,
-            dropout=self.dropout,
-        )
+        blocks = CONVOLUTIONS_PER_BLOCK[self.name]
+        return VGG(num_classes, image_shape, convolutions_per_block=blocks, **self.settings)

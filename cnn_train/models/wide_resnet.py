@@ -105,6 +105,4 @@ class WideResNetConfig(ArchitectureConfig):
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> WideResNet:
         """Build the network for images of ``image_shape`` (C, H, W), at least 4×4 pixels."""
         require_side(self.name, image_shape, at_least_px=4)
-        return WideResNet(
-            num_classes, image_shape, depth=self.depth, width=self.width, dropout=self.dropout
-        )
+        return WideResNet(num_classes, image_shape, **self.settings)

@@ -6,8 +6,8 @@ from pydantic import Field
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
-from .learning_rates import MOST_LR, parameter_groups
-from .optimizer import OptimizerConfig, UpdateRule
+from .learning_rates import Rate, parameter_groups
+from .optimizer import LR_DESCRIPTION, OptimizerConfig, UpdateRule
 
 MOST_BETA = 1 - 1e-7
 """The first step divides the rate by 1 − β₁: float32 must hold MOST_LR over that."""
@@ -19,12 +19,7 @@ class AdamWConfig(OptimizerConfig):
     """Steps of about the learning rate in every weight, however large or small its gradient."""
 
     name: Literal["adamw"] = "adamw"
-    lr: float = Field(
-        default=1e-3,
-        gt=0,
-        le=MOST_LR,
-        description="learning rate (step size), > 0; the schedule scales it",
-    )
+    lr: Rate = Field(default=1e-3, description=LR_DESCRIPTION)
     betas: tuple[Beta, Beta] = Field(
         default=(0.9, 0.999),
         strict=False,

@@ -7,7 +7,7 @@ the idea). Nothing here waits for the device, which ``torch.optim.swa_utils`` do
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class WeightAverage:
@@ -21,13 +21,14 @@ class WeightAverage:
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """Move the average towards the weights of ``model``; counters are copied."""
-        theirs, ours = model.state_dict().values(), self.module.state_dict().values()
-        pairs = [(ours_, theirs_) for ours_, theirs_ in zip(ours, theirs, strict=True)]
-        blended = [pair for pair in pairs if self.started and pair[0].is_floating_point()]
-        copied = [pair for pair in pairs if not (self.started and pair[0].is_floating_point())]
-        if blended:
-            targets, sources = zip(*blended, strict=True)
-            torch._foreach_lerp_(list(targets), list(sources), 1 - self.decay)
-        for target, source in copied:
-            target.copy_(source)
+        targets, sources = list[Tensor](), list[Tensor]()
+        ours, theirs = self.module.state_dict().values(), model.state_dict().values()
+        for target, source in zip(ours, theirs, strict=True):
+            if self.started and target.is_floating_point():
+                targets.append(target)
+                sources.append(source)
+            else:
+                target.copy_(source)
+        if targets:
+            torch._foreach_lerp_(targets, sources, 1 - self.decay)
         self.started = True

@@ -12,6 +12,7 @@ MOST_LR = 1e30
 MOST_FACTOR = 1e6
 """Any network diverges long before; torch refuses steps that float32 cannot hold (3.4e38)."""
 
+Rate = Annotated[float, Field(gt=0, le=MOST_LR)]
 Factor = Annotated[float, Field(gt=0, le=MOST_FACTOR)]
 
 
@@ -44,16 +45,16 @@ def parameter_groups(
     scales; each group keeps its rate as ``initial_lr`` too.
     """
     check_names(model, factors)
-    found: list[tuple[dict[str, Any], list[nn.Parameter]]] = []
+    groups: list[tuple[dict[str, Any], list[nn.Parameter]]] = []
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         settings = settings_of(name, parameter)
         lr = settings["lr"] * factor_of(name, factors)
         settings |= {"lr": lr, "initial_lr": lr}
-        members = next((members for known, members in found if known == settings), None)
+        members = next((members for known, members in groups if known == settings), None)
         if members is None:
-            found.append((settings, [parameter]))
+            groups.append((settings, [parameter]))
         else:
             members.append(parameter)
-    return [{"params": members, **settings} for settings, members in found]
+    return [{"params": members, **settings} for settings, members in groups]

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from ..errors import ConfigError
 from ..machine.device import multiplies_bfloat16
-from .learning_rates import MOST_LR, parameter_groups
+from .learning_rates import Rate, parameter_groups
 from .optimizer import OptimizerConfig, UpdateRule
 
 # p(σ) = aσ + bσ³ + cσ⁵ has the steepest slope at 0 that keeps σ within about [0.7, 1.2] (Jordan).
@@ -100,10 +100,8 @@ class MuonConfig(OptimizerConfig):
     """Orthogonal updates for filters of fixed size, SGD for biases, norms and the last layer."""
 
     name: Literal["muon"] = "muon"
-    lr: float = Field(
+    lr: Rate = Field(
         default=0.1,
-        gt=0,
-        le=MOST_LR,
         description="step of the filters relative to their size, > 0; the schedule scales it",
     )
     momentum: float = Field(
@@ -112,11 +110,8 @@ class MuonConfig(OptimizerConfig):
     newton_schulz_steps: int = Field(
         default=3, ge=1, le=10, description="iterations that make an update orthogonal"
     )
-    sgd_lr: float = Field(
-        default=0.1,
-        gt=0,
-        le=MOST_LR,
-        description="learning rate of everything that is no filter, > 0",
+    sgd_lr: Rate = Field(
+        default=0.1, description="learning rate of everything that is no filter, > 0"
     )
     sgd_momentum: float = Field(
         default=0.85, ge=0, lt=1, description="share of their velocity that is kept"

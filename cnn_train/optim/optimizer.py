@@ -14,7 +14,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..config.base import Config
-from .learning_rates import MOST_LR, Factor
+from .learning_rates import Factor, Rate
+
+LR_DESCRIPTION = "learning rate (step size), > 0; the schedule scales it"
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,7 @@ class OptimizerConfig(Config, ABC):
     """
 
     name: str
-    lr: float = Field(
-        default=0.1,
-        gt=0,
-        le=MOST_LR,
-        description="learning rate (step size), > 0; the schedule scales it",
-    )
+    lr: Rate = Field(default=0.1, description=LR_DESCRIPTION)
     lr_factors: dict[str, Factor] = Field(
         default={},
         description="factors on the learning rate of some layers or parameters, by name as "

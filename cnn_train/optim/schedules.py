@@ -52,8 +52,12 @@ class ScheduleConfig(Config, ABC):
         return schedule
 
 
-Gamma = Annotated[float, Field(gt=0, lt=1)]
-FinalFactor = Annotated[float, Field(ge=0, le=1)]
+Gamma = Annotated[
+    float, Field(gt=0, lt=1, description="what each drop multiplies the rate by, in (0, 1)")
+]
+FinalFactor = Annotated[
+    float, Field(ge=0, le=1, description="rate after the last update as a share of lr, in [0, 1]")
+]
 
 
 class ConstantConfig(ScheduleConfig):
@@ -71,9 +75,7 @@ class StepConfig(ScheduleConfig):
 
     name: Literal["step"] = "step"
     step_epochs: int = Field(default=10, ge=1, description="epochs between two drops, ≥ 1")
-    gamma: Gamma = Field(
-        default=0.1, description="what each drop multiplies the rate by, in (0, 1)"
-    )
+    gamma: Gamma = 0.1
 
     def factor(self, progress: float, epoch: float) -> float:
         """Return gamma to the power of the drops so far."""
@@ -94,9 +96,7 @@ class MultistepConfig(ScheduleConfig):
         min_length=1,
         description="epochs completed before each drop, each ≥ 1",
     )
-    gamma: Gamma = Field(
-        default=0.1, description="what each drop multiplies the rate by, in (0, 1)"
-    )
+    gamma: Gamma = 0.1
 
     def factor(self, progress: float, epoch: float) -> float:
         """Return gamma to the power of the milestones passed."""
@@ -111,9 +111,7 @@ class LinearConfig(ScheduleConfig):
     """Lower the rate by the same amount at every step."""
 
     name: Literal["linear"] = "linear"
-    final_factor: FinalFactor = Field(
-        default=0.0, description="rate after the last update as a share of lr, in [0, 1]"
-    )
+    final_factor: FinalFactor = 0.0
 
     def factor(self, progress: float, epoch: float) -> float:
         """Return a straight line from 1 to ``final_factor``."""
@@ -124,9 +122,7 @@ class CosineConfig(ScheduleConfig):
     """Lower the rate along half a cosine wave (Loshchilov and Hutter, 2017)."""
 
     name: Literal["cosine"] = "cosine"
-    final_factor: FinalFactor = Field(
-        default=0.0, description="rate after the last update as a share of lr, in [0, 1]"
-    )
+    final_factor: FinalFactor = 0.0
 
     def factor(self, progress: float, epoch: float) -> float:
         """Return half a cosine wave from 1 to ``final_factor``."""
@@ -144,9 +140,7 @@ class TriangularConfig(ScheduleConfig):
     start_factor: float = Field(
         default=0.2, ge=0, le=1, description="first rate as a share of lr, in [0, 1]"
     )
-    final_factor: FinalFactor = Field(
-        default=0.07, description="rate after the last update as a share of lr, in [0, 1]"
-    )
+    final_factor: FinalFactor = 0.07
 
     def factor(self, progress: float, epoch: float) -> float:
         """Return the height of the triangle."""

@@ -68,6 +68,6 @@ class GDConfig(OptimizerConfig):
         return (UpdateRule(PLAIN, self.lr, names="g is that of all training images"),)
 
     def build(self, model: nn.Module) -> Optimizer:
-        """Build torch's SGD without momentum; whoever calls it sums the gradient over the epoch."""
+        """Build torch's SGD without momentum; the caller sums the gradient over the epoch."""
         groups = parameter_groups(model, self.lr_factors, lambda *_: {"lr": self.lr})
         return SGD(groups, lr=self.lr)

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -147,10 +146,6 @@ class RunDirectory:
             with suppress(OSError):
                 holder.unlink(missing_ok=True)
             lock.release()
-
-    def save_json(self, path: Path, document: Mapping[str, Any]) -> None:
-        """Write ``document`` to ``path`` atomically."""
-        write_atomically(path, (json.dumps(document, indent=2, allow_nan=False) + "\n").encode())
 
     def save_metrics(self, records: Sequence[Mapping[str, float]]) -> None:
         """Write the records of all completed epochs; rewriting whole leaves no torn line."""

@@ -7,7 +7,7 @@ from ..errors import DivergedError
 from ..experiment import CheckpointConfig
 from ..figures.learning_curves import draw_learning_curves
 from ..figures.saving import save_figure
-from ..machine.atomic_file import remove_leftovers
+from ..machine.atomic_file import remove_leftovers, save_json
 from ..runs.directory import RunDirectory
 from ..runs.states import require_room, save_state
 from .session import Session
@@ -100,7 +100,7 @@ class RunFiles:
                 "last_checkpoint": str(self.written.last_checkpoint),
                 "advice": advise(session),
             }
-            self.written.save_json(self.written.divergence, report)
+            save_json(self.written.divergence, report)
         written = f"; see {self.run.divergence}" if self.run else ""
         return DivergedError(
             f"epoch {progress.epoch + 1}, step {step}: the {what} is not finite at learning rate "

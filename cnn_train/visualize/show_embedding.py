@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..errors import UsageError
 from ..figures.embedding import draw_embedding
 from ..figures.style import Drawing
+from ..models.head import reading_inputs
 from ..models.summary import LayerRun
 from ..page import Block, Column, Page, aligned, count_images
 from .request import Request
@@ -105,12 +106,10 @@ def last_features(model: nn.Module, layer: nn.Module, batches_BCHW: Iterable[Ten
     """Return ND, on the CPU: what ``layer`` reads for every image."""
     assert not model.training
     pieces: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _module, inputs: pieces.append(inputs[0].cpu()))
-    try:
+    with reading_inputs(layer) as seen:
         for inputs_BCHW in batches_BCHW:
             model(inputs_BCHW)
-    finally:
-        hook.remove()
+            pieces.append(seen.pop().cpu())
     return torch.cat(pieces)
 
 

@@ -3,7 +3,6 @@ import io
 import os
 import pickle
 import struct
-import zipfile
 from contextlib import suppress
 from dataclasses import fields
 from fractions import Fraction
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cnn_train.checkpoints.checkpoint import (
@@ -113,7 +112,8 @@ def test_every_one_of_1000_flipped_bits_is_noticed(path: Path) -> None:
         damaged = bytearray(content)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
-        refusal(path)
+        is_in_body = bit < num_bits - 8 * FOOTER_SIZE
+        assert ("damaged (checksum mismatch)" in refusal(path)) or not is_in_body
     path.write_bytes(content)
     load_checkpoint(path)
 
@@ -130,11 +130,19 @@ def test_truncations_at_300_lengths_and_at_each_of_the_footer_are_noticed(path: 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=2000), is_sealed=st.booleans())
+@example(content=b"", is_sealed=False)
+@example(content=b"model: {name: vgg16}\n", is_sealed=False)
+@example(content=MAGIC, is_sealed=False)
+@example(content=b"\x80\x02.", is_sealed=True)
+@example(content=b"hello\nworld", is_sealed=True)
+@example(content=pickle.dumps(1), is_sealed=True)
+@example(content=b"PK\x05\x06" + bytes(18), is_sealed=True)
 def test_random_bytes_are_refused_in_one_line(
     tmp_path: Path, content: bytes, is_sealed: bool
 ) -> None:
     path = tmp_path / "random.ckpt"
     path.write_bytes(with_footer(content) if is_sealed else content)
+    assert is_sealed or "not a cnn-train checkpoint" in refusal(path)
     refusal(path)
 
 
@@ -151,33 +159,6 @@ def test_a_mutated_file_that_is_sealed_again_is_used_or_refused_as_a_users_error
     path.write_bytes(with_footer(bytes(mutated), version=1))
     with suppress(CnnTrainError):  # and nothing but these
         assert load_trained_model(path, "cpu").class_names
-
-
-def test_a_flipped_bit_in_the_weights_is_called_damage(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    assert "damaged (checksum mismatch)" in refusal(path)
-
-
-PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(200)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"hello", b"model: {name: vgg16}\n" * 50, PNG_START, bytes(1000), MAGIC],
-    ids=["empty", "short text", "text", "PNG", "zeros", "magic only"],
-)
-def test_a_file_of_another_kind_is_not_a_checkpoint(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(content)
-    assert "not a cnn-train checkpoint" in refusal(path)
-
-
-def test_another_programs_torch_file_is_not_a_checkpoint(tmp_path: Path) -> None:
-    path = tmp_path / "resnet18.pth"
-    torch.save({"state_dict": {"conv1.weight": torch.zeros(3)}}, path)
-    assert "not a cnn-train checkpoint" in refusal(path)
 
 
 def test_a_missing_file_and_a_directory_are_named(tmp_path: Path) -> None:
@@ -208,25 +189,17 @@ def torch_zip(content: Any) -> bytes:
 
 
 @pytest.mark.parametrize("serialise", [pickle.dumps, torch_zip], ids=["bare pickle", "torch zip"])
-def test_code_in_a_well_sealed_file_is_refused_and_never_run(
+def test_code_in_a_file_is_refused_and_never_run_with_and_without_a_footer(
     tmp_path: Path, serialise: Any
 ) -> None:
     path, trace = tmp_path / "evil.ckpt", tmp_path / "executed"
     path.write_bytes(with_footer(serialise({"model": Malicious(trace)})))
     assert "holds more than plain data" in refusal(path)
-    assert not trace.exists()
-    pickle.loads(pickle.dumps(Malicious(trace)))
-    assert trace.exists()  # so the object is as malicious as it claims
-
-
-@pytest.mark.parametrize("serialise", [pickle.dumps, torch_zip], ids=["bare pickle", "torch zip"])
-def test_code_in_a_file_without_footer_is_refused_and_never_run(
-    tmp_path: Path, serialise: Any
-) -> None:
-    path, trace = tmp_path / "evil.pth", tmp_path / "executed"
     path.write_bytes(serialise({"model": Malicious(trace)}))
     assert "checkpoint import" not in refusal(path)
     assert not trace.exists()
+    pickle.loads(pickle.dumps(Malicious(trace)))
+    assert trace.exists()  # so the object is as malicious as it claims
 
 
 def test_one_odd_global_among_good_fields_is_refused(path: Path, checkpoint: Checkpoint) -> None:
@@ -238,47 +211,25 @@ def test_one_odd_global_among_good_fields_is_refused(path: Path, checkpoint: Che
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"epoch": "1"}, {"model": [1, 2]}, {"model": {"weight": 1}}, {"class_names": []},
+        {"step": "absent"}, {"more": 2}, {"epoch": "1"}, {"class_names": []},
+        {"model": [1, 2]}, {"model": {"weight": 1}},
         {"image_shape": [3, 8]}, {"image_shape": [3, 8, -8]},
         {"records": [{"a": "b"}]}, {"records": [{"epoch": 0}]},
         {"normalization": {"mean": [0.1]}}, {"normalization": {"mean": [0.1], "std": [0.1]}},
     ],
     ids=str,
 )  # fmt: skip
-def test_fields_of_a_wrong_type_in_a_well_sealed_file_are_refused(
+def test_missing_unknown_and_wrong_fields_in_a_well_sealed_file_are_refused(
     path: Path, checkpoint: Checkpoint, wrong: dict[str, Any]
 ) -> None:
-    state = {field.name: getattr(checkpoint, field.name) for field in fields(Checkpoint)}
-    path.write_bytes(with_footer(torch_zip(state | wrong)))
+    state = {field.name: getattr(checkpoint, field.name) for field in fields(Checkpoint)} | wrong
+    path.write_bytes(with_footer(torch_zip({k: v for k, v in state.items() if v != "absent"})))
     assert "not those of a cnn-train checkpoint" in refusal(path)
 
 
-def empty_zip() -> bytes:
-    buffer = io.BytesIO()
-    zipfile.ZipFile(buffer, "w").close()
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"x", b"\x80", b"\x80\x02.", b"hello\nworld", bytes(100), empty_zip(), pickle.dumps(1)],
-)
-def test_nonsense_in_a_well_sealed_file_is_refused_in_one_line(
-    tmp_path: Path, content: bytes
-) -> None:
-    path = tmp_path / "nonsense.ckpt"
-    path.write_bytes(with_footer(content))
-    refusal(path)
-
-
-def test_a_well_sealed_file_with_other_contents_is_refused(
-    tmp_path: Path, path: Path, checkpoint: Checkpoint
-) -> None:
-    state = {field.name: getattr(checkpoint, field.name) for field in fields(Checkpoint)}
-    del state["step"]
-    for content in (state, [1, 2], {**state, "step": 1, "more": 2}):
-        path.write_bytes(with_footer(torch_zip(content)))
-        assert "not those of a cnn-train checkpoint" in refusal(path)
+def test_a_list_in_a_well_sealed_file_is_refused(path: Path) -> None:
+    path.write_bytes(with_footer(torch_zip([1, 2])))
+    assert "not those of a cnn-train checkpoint" in refusal(path)
 
 
 def test_a_newer_format_asks_for_a_newer_cnn_train(path: Path) -> None:

@@ -70,15 +70,6 @@ def without_times(records: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{key: one[key] for key in one if key not in timed} for one in records]
 
 
-def test_a_version_1_checkpoint_loads_whole() -> None:
-    loaded = load_checkpoint(VERSION_1)
-    assert (loaded.epoch, loaded.position, loaded.step) == (1, 2, 8)
-    assert loaded.class_names == ["cat", "dog", "owl"]
-    assert loaded.averaged_model is not None
-    assert loaded.imported_from is None
-    assert loaded.val_accuracy == 1 / 3
-
-
 @pytest.mark.usefixtures("images")
 def test_a_version_1_checkpoint_evaluates() -> None:
     trained = load_trained_model(VERSION_1, "cpu")

@@ -73,6 +73,7 @@ MISTAKES = {
     "factor 2": ("weight", 0.5),
     "dropped bias": ("bias", 1.0),
     "not a number": ("bias", float("inf")),
+    "none": ("", 0.0),
 }
 
 
@@ -86,18 +87,12 @@ def test_a_wrong_backward_pass_is_caught_in_the_tensor_that_it_gets_wrong(
     layer.mistake = mistake
     session.model = layer
     found = {one.name: one for one in check_session(session, samples=3, num_images=8)}
-    wrong = found.pop(place)
-    assert not wrong.passed
-    assert wrong.worst is not None
-    assert wrong.worst.error == pytest.approx(error, rel=1e-3)
+    if mistake != "none":
+        wrong = found.pop(place)
+        assert not wrong.passed
+        assert wrong.worst is not None
+        assert wrong.worst.error == pytest.approx(error, rel=1e-3)
     assert all(one.passed for one in found.values())
-
-
-def test_the_same_layer_without_a_mistake_passes(start: Start) -> None:
-    session = start()
-    torch.manual_seed(0)
-    session.model = FaultyLinear(3 * 8 * 8, 3)
-    assert all(one.passed for one in check_session(session, samples=3, num_images=8))
 
 
 def test_slopes_are_those_of_a_function_worked_by_hand() -> None:

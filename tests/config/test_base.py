@@ -48,13 +48,7 @@ def test_a_default_that_the_config_itself_would_not_choose_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [
-        {"radius": "1.0"},
-        {"radius": float("nan")},
-        {"radius": float("inf")},
-        {"radius": True},
-        {"radios": 1.0},
-    ],
+    [{"radius": value} for value in ("1.0", float("nan"), float("inf"), True)] + [{"radios": 1.0}],
 )
 def test_settings_are_strict_finite_and_known(settings: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

@@ -126,14 +126,6 @@ def test_a_wrong_number_is_named_with_its_kind_or_range(
     assert findings(experiment_type, f"# c\noptimizer:\n  lr: {written}\n") == expected
 
 
-@pytest.mark.parametrize(
-    ("written", "lr"), [("1e-3", 0.001), ("5e+2", 500.0), ("010", 10.0), ("1", 1.0), ("0x1F", 31.0)]
-)
-def test_yaml_1_2_numbers_are_numbers(experiment_type: Any, written: str, lr: float) -> None:
-    text = f"optimizer: {{lr: {written}}}"
-    assert load_experiment("c.yaml", (), experiment_type, text=text).optimizer.lr == lr
-
-
 def test_five_findings_are_reported_at_once_in_the_order_of_their_lines(
     experiment_type: Any,
 ) -> None:
@@ -173,12 +165,6 @@ def test_an_overridden_name_points_to_the_keys_in_the_file_that_no_longer_fit(
     assert finding.startswith("c.yaml:2:3: model.batch_norm: unknown key; ")
 
 
-def test_an_unknown_name_in_an_override_lists_the_choices(experiment_type: Any) -> None:
-    assert findings(experiment_type, "", "model.name=vit") == [
-        '--set model.name=vit: model.name: "vit" is unknown; choices: lenet, vgg11, vgg16'
-    ]
-
-
 def test_a_long_value_is_cut_and_a_many_line_value_stays_on_one_line(experiment_type: Any) -> None:
     (long,) = findings(experiment_type, f"epochs: {'x' * 999}")
     assert len(long) < 150
@@ -201,9 +187,3 @@ class Widths(Config):
 def test_a_list_is_called_too_short_only_where_it_is(widths: str, complaint: str) -> None:
     (line,) = findings(Widths, f"widths: {widths}")
     assert line.partition(" widths")[2] == complaint
-
-
-@pytest.mark.parametrize("text", WRONG)
-def test_no_line_speaks_pydantic(experiment_type: Any, text: str) -> None:
-    (line,) = findings(experiment_type, text)
-    assert not any(word in line for word in ("Input", "should be", "http", "pydantic", "valid "))

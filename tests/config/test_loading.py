@@ -1,7 +1,4 @@
-import io
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,22 +16,9 @@ def test_defaults_yield_to_the_file_and_the_file_to_overrides(
     assert (experiment.batch_size, experiment.epochs, experiment.seed) == (128, 7, 9)
 
 
-def test_an_empty_file_is_all_defaults(tmp_path: Path, experiment_type: Any) -> None:
-    path = tmp_path / "c.yaml"
-    path.touch()
-    assert load_experiment(path, (), experiment_type) == experiment_type()
-
-
 def test_an_override_may_open_a_section_without_naming_its_tag(experiment_type: Any) -> None:
     experiment = load_experiment("c.yaml", ["optimizer.lr=0.05"], experiment_type, text="")
     assert (experiment.optimizer.name, experiment.optimizer.lr) == ("sgd", 0.05)
-
-
-def test_a_config_comes_from_standard_input_too(
-    monkeypatch: pytest.MonkeyPatch, experiment_type: Any
-) -> None:
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"epochs: 3\n")))
-    assert load_experiment("-", (), experiment_type).epochs == 3
 
 
 def test_a_text_read_before_is_cited_by_its_file(experiment_type: Any) -> None:

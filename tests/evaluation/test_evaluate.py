@@ -59,10 +59,11 @@ def make_images(scores_255, labels, class_names=("cat", "dog", "frog")) -> Image
 
 FOUR_SCORES = [[255, 0, 0], [0, 51, 0], [0, 204, 102], [0, 0, 255]]
 FOUR_LABELS = [0, 1, 2, 0]
+FOUR = make_images(FOUR_SCORES, FOUR_LABELS)
 
 
 def test_accuracy_confusion_and_classes_equal_a_hand_counted_case():
-    result = evaluate(make_trained(), make_images(FOUR_SCORES, FOUR_LABELS))
+    result = evaluate(make_trained(), FOUR)
     assert result.accuracy == 0.5
     assert result.confusion_KK.tolist() == [[1, 0, 1], [0, 1, 0], [0, 1, 0]]
     assert [one.accuracy for one in result.per_class] == [0.5, 1.0, 0.0]
@@ -71,27 +72,23 @@ def test_accuracy_confusion_and_classes_equal_a_hand_counted_case():
 
 
 def test_the_loss_is_the_mean_over_images_of_the_trained_loss():
-    images = make_images(FOUR_SCORES, FOUR_LABELS)
     scores_NK = torch.tensor(FOUR_SCORES, dtype=torch.float64) / 255
     expected = sum(
         math.log(sum(math.exp(s) for s in row)) - row[label]
         for row, label in zip(scores_NK.tolist(), FOUR_LABELS, strict=True)
     )
-    assert evaluate(make_trained(), images).loss == pytest.approx(expected / 4, abs=1e-6)
+    assert evaluate(make_trained(), FOUR).loss == pytest.approx(expected / 4, abs=1e-6)
     hinge = F.multi_margin_loss(scores_NK, torch.tensor(FOUR_LABELS)) * 3
-    assert evaluate(make_trained(loss="hinge"), images).loss == pytest.approx(
-        hinge.item(), abs=1e-6
-    )
+    assert evaluate(make_trained(loss="hinge"), FOUR).loss == pytest.approx(hinge.item(), abs=1e-6)
 
 
 def test_hinge_has_no_calibration_because_its_scores_are_no_probabilities():
-    images = make_images(FOUR_SCORES, FOUR_LABELS)
-    assert evaluate(make_trained(loss="hinge"), images).calibration is None
-    assert evaluate(make_trained(), images).calibration is not None
+    assert evaluate(make_trained(loss="hinge"), FOUR).calibration is None
+    assert evaluate(make_trained(), FOUR).calibration is not None
 
 
 def test_top5_is_left_out_where_every_answer_is_among_the_best_five():
-    assert evaluate(make_trained(), make_images(FOUR_SCORES, FOUR_LABELS)).top5_accuracy is None
+    assert evaluate(make_trained(), FOUR).top5_accuracy is None
     names = tuple("abcdefg")
     images = make_images([[7, 6, 5, 4, 3, 2, 1], [7, 6, 5, 4, 3, 2, 1]], [4, 5], names)
     assert evaluate(make_trained(names), images).top5_accuracy == 0.5
@@ -117,26 +114,9 @@ def test_the_batch_size_changes_neither_answers_nor_statistics(batch_size):
     assert parts.loss == pytest.approx(whole.loss, abs=1e-6)
 
 
-def test_progress_hears_of_every_image_once():
-    class Bar:
-        total, done = 0, 0
-
-        def __call__(self, description, total, *, unit="items"):
-            self.total = total
-            return self
-
-        def __enter__(self):
-            return self.advance
-
-        def __exit__(self, *exception):
-            pass
-
-        def advance(self, amount):
-            self.done += amount
-
-    bar = Bar()
-    evaluate(make_trained(), make_images(FOUR_SCORES, FOUR_LABELS), batch_size=3, progress=bar)
-    assert (bar.total, bar.done) == (4, 4)
+def test_progress_hears_of_every_image_once(counting):
+    evaluate(make_trained(), FOUR, batch_size=3, progress=counting)
+    assert counting.totals == [(4, 4)]
 
 
 def test_a_model_that_returns_nan_is_an_error_and_not_class_zero():
@@ -147,30 +127,25 @@ def test_a_model_that_returns_nan_is_an_error_and_not_class_zero():
             return scores_BK
 
     with pytest.raises(CheckpointError, match=r"not finite \(NaN\) for 1 of 4 images"):
-        evaluate(make_trained(model=Dead(3)), make_images(FOUR_SCORES, FOUR_LABELS))
+        evaluate(make_trained(model=Dead(3)), FOUR)
 
 
-def test_an_empty_split_is_an_error():
-    with pytest.raises(DataError, match="test split holds no images"):
-        evaluate(make_trained(), make_images(FOUR_SCORES, FOUR_LABELS).select([]))
-
-
-def test_images_of_other_classes_are_an_error():
-    images = make_images(FOUR_SCORES, FOUR_LABELS, ("cat", "dog", "bird"))
-    with pytest.raises(DataError, match="cat, dog, bird, but the model knows cat, dog, frog"):
-        evaluate(make_trained(), images)
-
-
-def test_images_of_another_size_are_an_error():
-    with pytest.raises(DataError, match="8×8 with 3 channels, but the model takes 16×16"):
-        evaluate(make_trained(image_size=16), make_images(FOUR_SCORES, FOUR_LABELS))
-
-
-@pytest.mark.parametrize("label", [-1, 3])
-def test_a_label_out_of_range_is_named_with_its_image(label):
-    images = make_images(FOUR_SCORES, [0, 1, label, 2])
-    with pytest.raises(DataError, match=rf"test/00002: label {label} is out of range 0 to 2"):
-        evaluate(make_trained(), images)
+@pytest.mark.parametrize(
+    ("images", "image_size", "message"),
+    [
+        (FOUR.select([]), 8, "the test split holds no images"),
+        (FOUR, 16, "8×8 with 3 channels, but the model takes 16×16"),
+        (
+            make_images(FOUR_SCORES, FOUR_LABELS, ("cat", "dog", "bird")), 8,
+            "cat, dog, bird, but the model knows cat, dog, frog",
+        ),
+        (make_images(FOUR_SCORES, [0, 1, -1, 2]), 8, "test/00002: label -1 is out of range 0 to 2"),
+        (make_images(FOUR_SCORES, [0, 1, 3, 2]), 8, "test/00002: label 3 is out of range 0 to 2"),
+    ],
+)  # fmt: skip
+def test_images_that_do_not_fit_the_model_are_an_error(images, image_size, message):
+    with pytest.raises(DataError, match=message):
+        evaluate(make_trained(image_size=image_size), images)
 
 
 def access(tmp_path: Path, notices: list[str] | None = None) -> DataAccess:

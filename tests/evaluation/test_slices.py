@@ -112,25 +112,11 @@ def test_neither_batch_nor_chunk_loses_an_image(
 
 
 def test_progress_hears_of_every_changed_image_once(
-    trained: TrainedModel, images: ImageSet
+    trained: TrainedModel, images: ImageSet, counting: Any
 ) -> None:
-    totals: list[tuple[int | None, int]] = []
-
-    class Bar:
-        def __init__(self, description: str, total: int | None, *, unit: str = "items") -> None:
-            self.total, self.amount = total, 0
-
-        def __enter__(self) -> Any:
-            return self.advance
-
-        def __exit__(self, *_: object) -> None:
-            totals.append((self.total, self.amount))
-
-        def advance(self, amount: int) -> None:
-            self.amount += amount
-
-    evaluate_slices(trained, images, severities=(0, 2), challenges=("shear", "gamma"), progress=Bar)
-    assert totals == [(60, 60), (120, 120)]
+    changes = {"severities": (0, 2), "challenges": ("shear", "gamma")}
+    evaluate_slices(trained, images, **changes, progress=counting)
+    assert counting.totals == [(60, 60), (120, 120)]
 
 
 def test_every_class_has_its_accuracy_and_a_spread(trained: TrainedModel, images: ImageSet) -> None:

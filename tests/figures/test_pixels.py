@@ -40,5 +40,5 @@ def test_each_channel_is_shown_by_itself():
     seen_CHW = random_image(3, 8, 8)
     axes = draw(random_image(3, 9, 7), seen_CHW)
     for channel, panel in enumerate(axes[2:5]):
-        assert (panel.images[0].get_array() == seen_CHW[channel].numpy()).all()
+        assert (panel.images[0].get_array() == seen_CHW[channel, :, :, None].numpy()).all()
         assert len(axes[5 + channel].texts) == 64

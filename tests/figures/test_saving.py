@@ -42,12 +42,6 @@ def test_neither_time_nor_versions_are_written(tmp_path, suffix):
     assert b"Matplotlib" not in content and b"dc:date" not in content
 
 
-def test_an_existing_file_is_replaced(tmp_path):
-    (tmp_path / "a.png").write_text("old")
-    save_figure(small_figure(), tmp_path / "a.png")
-    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
-
-
 @pytest.mark.parametrize("name", ["a.jpeg", "a", ".png"])
 def test_another_ending_is_refused_and_named(tmp_path, name):
     with pytest.raises(UsageError, match=r"\.png or \.svg"):

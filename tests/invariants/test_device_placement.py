@@ -205,7 +205,7 @@ USE_CASES: dict[str, Callable[[Session, ImageSet, Path], object]] = {
 def test_every_command_that_takes_a_device_computes_on_a_gpu(
     start_on: StartOn, images: ImageSet, tmp_path: Path, monkeypatch: Any, command: str
 ) -> None:
-    monkeypatch.setattr("cnn_train.checks.rehearsal.MOST_OVERFIT_STEPS", 3)
+    monkeypatch.setattr("cnn_train.checks.sanity.MOST_OVERFIT_STEPS", 3)
     Image.new("RGB", (9, 8)).save(tmp_path / "black.png")
     USE_CASES[command](start_on(GPU), images, tmp_path / "black.png")
 

@@ -52,21 +52,5 @@ def test_a_margin_that_is_not_a_positive_number_is_refused(margin):
         HingeConfig(margin=margin)
 
 
-def test_hinge_equals_the_two_plain_loops_of_the_lectures_assignment_in_float64():
-    generator = torch.Generator().manual_seed(0)
-    scores_BK = torch.randn(50, 10, dtype=torch.float64, generator=generator)
-    labels_B = torch.randint(10, (50,), generator=generator)
-    total = 0.0
-    for scores, label in zip(scores_BK.tolist(), labels_B.tolist(), strict=True):
-        for k, score in enumerate(scores):
-            if k != label:
-                total += max(0.0, score - scores[label] + 1.0)
-    assert hinge(scores_BK, labels_B).item() == pytest.approx(total / 50, rel=1e-14)
-
-
-def test_the_factor_between_this_loss_and_torchs_is_documented():
-    assert "K times ``nn.MultiMarginLoss``" in hinge.__doc__
-
-
 def test_guessing_with_a_margin_whose_square_is_no_float_costs_infinitely_much() -> None:
     assert HingeConfig(margin=1e200, squared=True).chance_loss(10) == float("inf")

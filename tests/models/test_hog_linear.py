@@ -27,14 +27,6 @@ def features_of(model: HogLinear, images_BCHW: Tensor) -> Tensor:
     return images_BCHW
 
 
-def ramp(angle_degrees: float, slope: float = 0.1, side_px: int = 16) -> Tensor:
-    """An image that rises by ``slope`` per pixel in one direction (0: right, 90: down)."""
-    angle = math.radians(angle_degrees)
-    y, x = torch.meshgrid(torch.arange(side_px), torch.arange(side_px), indexing="ij")
-    image = slope * (x * math.cos(angle) + y * math.sin(angle))
-    return image.expand(1, 3, side_px, side_px)
-
-
 def votes_by_loops(image_CHW: Tensor, num_directions: int) -> Tensor:
     """Every pixel's vote, straight from the paper's words."""
     channels, height, width = image_CHW.shape
@@ -95,20 +87,6 @@ def test_blocks_equal_those_of_loops_over_the_cells() -> None:
             torch.testing.assert_close(blocks_FHW[:, row, column], block, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("angle_degrees", [0, 20, 90, 130])
-def test_a_ramp_votes_for_its_own_direction_with_its_slope(angle_degrees: int) -> None:
-    votes_D = DirectionVotes(9)(Sobel(3)(ramp(angle_degrees)))[0, :, 8, 8]
-    assert votes_D.sum().item() == pytest.approx(0.1, rel=1e-4)
-    mean = (votes_D * torch.arange(9)).sum() / votes_D.sum()
-    if angle_degrees < 160:  # beyond, the vote is shared across the end of the circle
-        assert mean.item() * 20 == pytest.approx(angle_degrees, abs=1e-2)
-
-
-def test_a_direction_has_no_sign() -> None:
-    there, back = (DirectionVotes(9)(Sobel(3)(ramp(angle))) for angle in (30, 210))
-    torch.testing.assert_close(there, back, rtol=1e-4, atol=1e-6)
-
-
 def test_features_do_not_change_with_brightness_and_hardly_with_contrast() -> None:
     model, images_BCHW = HogLinear(10, (3, 32, 32)), draw_images(2, 3, 32, 32)
     features = features_of(model, images_BCHW)
@@ -147,12 +125,12 @@ def test_nothing_but_the_classifier_learns_or_is_saved() -> None:
 
 
 def test_edges_beat_chance_and_pixels_by_far_and_lose_to_a_small_cnn(tmp_path: Path) -> None:
-    """On 3,600 small drawn shapes, by the best accuracy on the 400 held out."""
+    """On 2,250 small drawn shapes, by the best accuracy on the 250 held out."""
     recipe: dict[str, Any] = {
-        "data": {"name": "shapes", "num_train": 4000, "num_test": 20, "image_size": 16},
+        "data": {"name": "shapes", "num_train": 2500, "num_test": 20, "image_size": 16},
         "schedule": {"name": "triangular"},
         "augment": {"flip": "none", "translate": 0},
-        "batch_size": 100,
+        "batch_size": 50,
         "precision": "float32",
     }
     data = ExperimentConfig.model_validate(recipe).data
@@ -166,8 +144,9 @@ def test_edges_beat_chance_and_pixels_by_far_and_lose_to_a_small_cnn(tmp_path: P
         session = build_session(config, *images, resolve_device("cpu"))
         return max(record.val_accuracy for record in fit(session))
 
-    pixels = best_accuracy({"name": "linear"}, 0.01, 4)
-    edges = best_accuracy({"name": "hog_linear"}, 0.01, 4)
-    cnn = best_accuracy({"name": "fastnet", "widths": [16, 32, 64, 128]}, 0.2, 6)
+    small = {"widths": [16, 32, 64], "extra_convolutions": [0, 0, 1], "pools": [2, 2, 2]}
+    pixels = best_accuracy({"name": "linear"}, 0.01, 3)
+    edges = best_accuracy({"name": "hog_linear"}, 0.01, 3)
+    cnn = best_accuracy({"name": "fastnet", **small}, 0.2, 5)
     assert pixels + 0.2 < edges < cnn - 0.02
     assert edges > 0.55  # chance: 0.1

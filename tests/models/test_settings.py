@@ -12,8 +12,7 @@ from cnn_train.models.fastnet import FastNetConfig
 from cnn_train.models.lenet import LeNetConfig
 from cnn_train.models.mlp import MLPConfig
 from cnn_train.models.mobilenet_v2 import MobileNetV2Config
-from cnn_train.models.resnet import ResNetConfig
-from cnn_train.models.resnet_cifar import CifarResNetConfig
+from cnn_train.models.resnet import CifarResNetConfig, ResNetConfig
 from cnn_train.models.vgg import VGGConfig
 from cnn_train.models.wide_resnet import WideResNetConfig
 

@@ -3,7 +3,6 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from cnn_train.models import ARCHITECTURES
 from cnn_train.models.summary import LayerSummary, summarize
@@ -16,18 +15,11 @@ def by_name(layers: list[LayerSummary]) -> dict[str, LayerSummary]:
 
 
 @every_architecture
-def test_totals_equal_the_modules_and_torchs_own_flop_counter(name: str, build_thin: Any) -> None:
+def test_layers_are_listed_in_the_order_in_which_they_run(name: str, build_thin: Any) -> None:
+    """With all parameters; test_flops.py compares their work with torch's own counter."""
     model = build_thin(name)
     layers = summarize(model, (3, 32, 32))
-    with FlopCounterMode(display=False) as counter:
-        model.eval()(torch.zeros(1, 3, 32, 32))
     assert sum(layer.parameters for layer in layers) == sum(p.numel() for p in model.parameters())
-    assert 2 * sum(layer.macs for layer in layers) == counter.get_total_flops()
-
-
-@every_architecture
-def test_layers_are_listed_in_the_order_in_which_they_run(name: str, build_thin: Any) -> None:
-    layers = summarize(build_thin(name), (3, 32, 32))
     assert layers[0].input_shape == (3, 32, 32) or layers[0].kind == "PixelUnshuffle"
     assert layers[-1].output_shape == (10,)
     assert len({layer.name for layer in layers}) == len(layers)

@@ -7,18 +7,9 @@ from cnn_train.errors import ConfigError
 from cnn_train.models.torchvision_models import TorchvisionConfig
 
 ONE_OF_EACH_FAMILY = [
-    "alexnet",
-    "convnext_tiny",
-    "densenet121",
-    "googlenet",
-    "mnasnet0_5",
-    "mobilenet_v3_small",
-    "regnet_y_400mf",
-    "resnext50_32x4d",
-    "shufflenet_v2_x0_5",
-    "squeezenet1_1",
-    "vgg11",
-]
+    "alexnet", "convnext_tiny", "densenet121", "googlenet", "mnasnet0_5", "mobilenet_v3_small",
+    "regnet_y_400mf", "resnext50_32x4d", "shufflenet_v2_x0_5", "squeezenet1_1", "vgg11",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("architecture", ONE_OF_EACH_FAMILY)

@@ -87,28 +87,6 @@ def test_a_triangle_is_two_straight_lines_through_start_peak_and_end(config):
     assert factors(config) == pytest.approx(expected.tolist(), abs=1e-12)
 
 
-def test_a_triangle_equals_torchs_one_cycle():
-    """torch's cycle ends with its last update, ours with the one that would follow."""
-    cycle = partial(
-        lr_scheduler.OneCycleLR,
-        max_lr=1.0,
-        total_steps=TOTAL + 1,
-        pct_start=50.5 / TOTAL,  # torch peaks at pct_start · total_steps − 1
-        anneal_strategy="linear",
-        cycle_momentum=False,
-        div_factor=5.0,
-        final_div_factor=2.0,
-    )
-    peak = (50.5 / TOTAL * (TOTAL + 1) - 1) / TOTAL
-    config = TriangularConfig(peak_fraction=peak, start_factor=0.2, final_factor=0.1)
-    assert factors(config)[:-1] == pytest.approx(torch_factors(cycle, TOTAL - 1), abs=1e-9)
-
-
-@pytest.mark.parametrize(("name", "config"), SCHEDULES.items())
-def test_a_schedule_is_listed_under_its_own_name(name, config):
-    assert config().name == name
-
-
 @every_schedule
 @pytest.mark.parametrize("warmup_epochs", [0.0, 0.5, 3.0, 40.0, 100.0])
 @pytest.mark.parametrize("total", [1, 2, TOTAL])

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ...errors import CheckFailedError
 from ..console import stderr, warn
 
 if TYPE_CHECKING:
     from ...checks.sanity import Finding
     from ...training.session import Session
 
-MARKS = {"passed": "ok", "warned": "warning", "failed": "FAILED", "skipped": "—"}
-STYLES = {"passed": "green", "warned": "yellow", "failed": "bold red", "skipped": "dim"}
+LOOKS = {"passed": ("ok", "green"), "failed": ("FAILED", "bold red"), "skipped": ("—", "dim")}
+"""Of each outcome: its mark in the table, and the style of its row."""
 
 
 def show_first_loss(session: "Session", *, starts_anew: bool) -> None:
@@ -34,20 +35,19 @@ def show_sanity(session: "Session", *, starts_anew: bool) -> "list[Finding]":
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("sanity check", "", "what was found"):
         table.add_column(heading, overflow="fold")
-    for one in findings:
-        table.add_row(one.check, MARKS[one.outcome], one.found, style=STYLES[one.outcome])
+    for finding in findings:
+        mark, style = LOOKS[finding.outcome]
+        table.add_row(finding.check, mark, finding.found, style=style)
     stderr.print(table)
-    for one in findings:
-        if one.outcome in ("failed", "warned"):
-            warn(f"{one.check}: this usually means: {one.meaning}")
+    for finding in findings:
+        if finding.failed:
+            warn(f"{finding.check}: this usually means: {finding.meaning}")
     return findings
 
 
 def require_sane(findings: "Sequence[Finding]") -> None:
     """Raise CheckFailedError where a check failed."""
-    from ...errors import CheckFailedError
-
-    failed = [one.check for one in findings if one.failed]
+    failed = [finding.check for finding in findings if finding.failed]
     if failed:
         raise CheckFailedError(
             f"sanity: {len(failed)} of {len(findings)} checks failed: {', '.join(failed)}"

@@ -14,7 +14,7 @@ from ...config.source import read_text
 from ...data.dataset import DatasetConfig
 from ...errors import UsageError
 from ...experiment import ExperimentConfig
-from ...machine.atomic_file import write_atomically
+from ...machine.atomic_file import save_json, write_atomically
 from ...machine.environment import describe_environment
 from ...machine.processes import World
 from ...runs.directory import RunDirectory, find_checkpoint
@@ -193,7 +193,7 @@ def create_run(session: Session, request: FitRequest, origin: dict[str, str]) ->
         "precision_reason": session.precision.reason,
         **origin,
     }
-    run.save_json(run.environment, environment)
+    save_json(run.environment, environment)
     write_atomically(run.given_config, request.text.encode())
     record_settings(session, run)
     world.tell("run directory", str(run.path))
