@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from ...page import percent
 from ..console import stdout
 
 if TYPE_CHECKING:
@@ -30,11 +31,6 @@ def show_evaluation(evaluation: "Evaluation", model_name: str) -> None:
     confusions = list_confusions(evaluation)
     if confusions:
         stdout.print(Text("most frequent confusions: " + ", ".join(confusions)))
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """Return a share as a percentage, or a dash where it is undefined."""
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
 
 
 def render_bar(share: float, width: int, style: str = "cyan") -> Text:

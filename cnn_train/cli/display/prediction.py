@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ...errors import in_one_line
+from ...page import percent
 from ..console import stdout, visible
-from .evaluation import percent, render_bar
+from .evaluation import render_bar
 
 if TYPE_CHECKING:
     from torch import Tensor

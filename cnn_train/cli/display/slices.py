@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from ...page import percent
 from ..console import stdout
-from .evaluation import percent, render_bar
+from .evaluation import render_bar
 
 if TYPE_CHECKING:
     from ...evaluation.slices import NewTest, SliceReport

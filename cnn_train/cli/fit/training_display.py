@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..console import clock, notice, stderr, warn
+from ...page import clock
+from ..console import notice, stderr, warn
 from ..process.joined import agreement_on_signals
 from ..process.stop_signal import heard_signals
 
