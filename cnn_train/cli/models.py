@@ -61,7 +61,7 @@ def show(
     parameters, macs = (
         sum(getattr(one, name) for one in layers) for name in ("parameters", "macs")
     )
-    document = {"model": architecture.model_dump(mode="json")}
+    document: dict[str, Any] = {"model": architecture.model_dump(mode="json")}
     document |= _setting(num_classes, image_shape) | {"parameters": parameters, "macs": macs}
     document["layers"] = [asdict(layer) for layer in layers]
     table = _layer_table(layers, parameters, macs, _describe(num_classes, image_shape))
