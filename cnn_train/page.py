@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from .figures.style import Drawing
 
 MINUS = "−"
@@ -31,7 +33,8 @@ class Block:
 
     A table whose columns have no names has no header. row_styles: the styles, as Rich names them,
     of the rows that stand out, by number. first_to_go: names of the columns that a narrow window
-    does without, from the least missed on.
+    does without, from the least missed on. picture_CHW: an RGB image (uint8), which a terminal with
+    colours shows beside the table.
     """
 
     heading: str = ""
@@ -41,6 +44,7 @@ class Block:
     row_styles: Mapping[int, str] = field(default_factory=dict)
     first_to_go: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    picture_CHW: "Tensor | None" = None
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,10 @@ def numbers(*names: str) -> tuple[Column, ...]:
     return tuple(map(Column, names))
 
 
-def list_facts(facts: Mapping[str, str], heading: str = "") -> Block:
-    """Make a block with a line per fact, its name in bold before it."""
+def list_facts(facts: Iterable[tuple[str, str]], heading: str = "") -> Block:
+    """Make a block with a line per fact: its name in bold, and what it is."""
     columns = (Column("", is_number=False, style="bold"), Column("", is_number=False))
-    return Block(heading, columns=columns, rows=tuple(facts.items()))
+    return Block(heading, columns=columns, rows=tuple(facts))
 
 
 def count_images(number: int) -> str:

@@ -60,6 +60,11 @@ def print_json(document: Any) -> None:
     stdout.file.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
+def say(text: str) -> None:
+    """Print a line of a command's result as it is, never folded: it may be a path."""
+    stdout.print(text, markup=False, soft_wrap=True)
+
+
 def notice(message: str) -> None:
     """Tell the user something worth knowing, on stderr."""
     stderr.print(visible(message), style="dim", markup=False, soft_wrap=True)

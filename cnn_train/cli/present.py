@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ..page import FULL_BLOCK, Block, Column, Page
 from .console import notice, print_json, stdout, visible
+from .display.picture import can_show_pictures, render_picture
 
 GAP = 2
 
@@ -49,16 +50,20 @@ def show(blocks: Iterable[Block]) -> None:
             stdout.print()
         _print_words((block.heading,) if block.heading else (), "bold")
         _print_words(block.lines, "")
-        notes = block.notes
-        if block.rows:
-            fitting, missing = _fit(block)
-            table = render_table(fitting)
+        block = _fit(block) if block.rows else block
+        table = render_table(block)
+        if block.picture_CHW is not None and can_show_pictures():
+            stdout.print(_beside(render_picture(block.picture_CHW), table))
+        elif block.rows:
             width = max(stdout.width, stdout.measure(table).minimum)
             stdout.print(table, width=width, crop=False)
-            if missing:
-                names = ", ".join(name for name in missing if name)
-                notes += (f"No room in this window for {names}; --json has all.",) if names else ()
-        _print_words(notes, "dim")
+        _print_words(block.notes, "dim")
+
+
+def _beside(picture: Text, table: Table) -> Table:
+    both = Table.grid(padding=(0, 3))
+    both.add_row(picture, table)
+    return both
 
 
 def _print_words(lines: Iterable[str], style: str) -> None:
@@ -96,8 +101,8 @@ def _cell(text: str) -> Text:
     return Text(visible(text.replace(FULL_BLOCK, "#") if stdout.options.ascii_only else text))
 
 
-def _fit(block: Block) -> tuple[Block, list[str]]:
-    """Leave out columns, in the order given, until no word is broken; return their names too."""
+def _fit(block: Block) -> Block:
+    """Leave out columns, in the order given, until no word is broken; a note names them."""
     cells = zip(*block.rows, strict=True)
     widths = [_narrowest(one, texts) for one, texts in zip(block.columns, cells, strict=True)]
     kept, missing = list(range(len(widths))), []
@@ -105,10 +110,14 @@ def _fit(block: Block) -> tuple[Block, list[str]]:
         if sum(widths[i] + GAP for i in kept) - GAP <= stdout.width:
             break
         kept = [i for i in kept if block.columns[i].name != name]
-        missing.append(name)
-    columns = tuple(block.columns[i] for i in kept)
-    rows = tuple(tuple(row[i] for i in kept) for row in block.rows)
-    return replace(block, columns=columns, rows=rows), missing
+        missing += [name] if name else []  # a bar is not missed: its number stays
+    note = f"No room in this window for {', '.join(missing)}; --json has all."
+    return replace(
+        block,
+        columns=tuple(block.columns[i] for i in kept),
+        rows=tuple(tuple(row[i] for i in kept) for row in block.rows),
+        notes=(*block.notes, note) if missing else block.notes,
+    )
 
 
 def _narrowest(column: Column, texts: Iterable[str]) -> int:

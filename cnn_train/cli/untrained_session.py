@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .console import warn
+from .data_access import make_data_access
+
 if TYPE_CHECKING:
     from ..training.session import Session
 
@@ -16,8 +19,6 @@ def build_untrained_session(
     from ..experiment import ExperimentConfig
     from ..machine.device import resolve_device
     from ..training.building import build_session
-    from .console import warn
-    from .data_access import make_data_access
 
     experiment = load_experiment(config, overrides or (), ExperimentConfig)
     for warning in experiment.warnings():

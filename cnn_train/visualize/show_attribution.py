@@ -85,10 +85,10 @@ def show_occlusion(request: Request) -> Page:
 def _cam_units(request: Request) -> Units:
     """Return the layer that was named, or the last one that still has a map: the paper's choice."""
     if len(request.layers) > 1:
-        raise UsageError("--method cam: name one --layer")
+        raise UsageError("visualize cam: name one --layer")
     name = request.layers[0] if request.layers else last_map(request.runs)
     if name is None:
-        raise UsageError("--method cam: the model has no maps; use saliency or occlusion")
+        raise UsageError("visualize cam: the model has no maps; use saliency or occlusion")
     units = find_units(request.runs, name)
     if units.map_size == (1, 1):
         raise UsageError(f"--layer {name}: has no map; choose a layer before the last pooling")

@@ -19,7 +19,7 @@ from .request import Request
 def show_embedding(request: Request) -> Page:
     """Show the last features of all images in two dimensions, by PCA or t-SNE."""
     if len(request.subjects) < 2:
-        raise UsageError("--method embedding: one image makes no map; take two or more")
+        raise UsageError("visualize embedding: one image makes no map; take two or more")
     layer = last_linear(request.runs)
     batches = request.batches(f"Reading the features of {count_images(len(request.subjects))}")
     features_ND = last_features(request.trained.model, layer.module, batches)
@@ -96,7 +96,7 @@ def last_linear(runs: Sequence[LayerRun]) -> LayerRun:
     """Return the fully connected layer that gives the scores; UsageError where there is none."""
     linear = [run for run in runs if isinstance(run.module, nn.Linear) and run.input.ndim == 2]
     if not linear:
-        raise UsageError("--method embedding: the model has no fully connected layer at its end")
+        raise UsageError("visualize embedding: the model has no fully connected layer at its end")
     return linear[-1]
 
 

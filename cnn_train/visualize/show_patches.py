@@ -69,8 +69,8 @@ def _require_rule(request: Request, units: list[Units], rule: RuleName) -> list[
     plain = [one.layer for one in units if not count_ruled(model, one, inputs_1CHW, rule)]
     if len(plain) == len(units):
         raise UsageError(
-            f"--method {rule}: no ReLU lies between the pixels and {name_some(plain)}, so there is "
-            "nothing for the rule to act on; use saliency, or a later --layer of a network with "
+            f"visualize {rule}: no ReLU lies between the pixels and {name_some(plain)}, so there "
+            "is nothing for the rule to act on; use saliency, or a later --layer of a network with "
             "ReLU"
         )
     return plain

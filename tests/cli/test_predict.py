@@ -8,9 +8,10 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from cnn_train.cli.display import evaluation as evaluation_display
-from cnn_train.cli.display import prediction as prediction_display
+from cnn_train.cli import present as presenting
+from cnn_train.cli.display import picture as picture_display
 from cnn_train.cli.main import main
+from cnn_train.page import Block, bar, texts
 
 
 @pytest.fixture
@@ -123,8 +124,8 @@ def terminal(monkeypatch, **options) -> Console:
     """Let the displays write to a terminal of a test's own."""
     settings = {"force_terminal": True, "color_system": "truecolor", "width": 80, **options}
     console = Console(file=io.StringIO(), highlight=False, _environ={}, **settings)
-    monkeypatch.setattr(prediction_display, "stdout", console)
-    monkeypatch.setattr(evaluation_display, "stdout", console)
+    monkeypatch.setattr(picture_display, "stdout", console)
+    monkeypatch.setattr(presenting, "stdout", console)
     return console
 
 
@@ -132,7 +133,7 @@ def terminal(monkeypatch, **options) -> Console:
 def test_a_rendered_picture_holds_exactly_the_pixels(height):
     generator = torch.Generator().manual_seed(0)
     image_CHW = torch.randint(256, (3, height, 8), dtype=torch.uint8, generator=generator)
-    picture = prediction_display.render_picture(image_CHW)
+    picture = picture_display.render_picture(image_CHW)
     rows = picture.split("\n")
     assert [row.plain for row in rows] == ["▀" * 8] * 4
     styles = [[Console().get_style(span.style) for span in row.spans] for row in rows]
@@ -144,7 +145,7 @@ def test_a_rendered_picture_holds_exactly_the_pixels(height):
 
 
 def test_large_images_are_thinned_to_the_pictures_width():
-    picture = prediction_display.render_picture(torch.zeros(3, 96, 96, dtype=torch.uint8))
+    picture = picture_display.render_picture(torch.zeros(3, 96, 96, dtype=torch.uint8))
     assert {len(row) for row in picture.split("\n")} == {32}
 
 
@@ -168,17 +169,20 @@ def test_a_terminal_with_colours_shows_the_picture_beside_the_answer(
 )
 def test_without_colours_or_room_there_is_no_picture(monkeypatch, options):
     terminal(monkeypatch, **options)
-    assert not prediction_display.can_show_pictures()
+    assert not picture_display.can_show_pictures()
 
 
 def test_bars_are_ascii_where_the_terminal_knows_no_more(monkeypatch):
     console = terminal(monkeypatch)
-    assert evaluation_display.render_bar(0.5, 10).plain == "█████"
+    block = Block(columns=texts("", ""), rows=(("cat", bar(0.5, 10)),))
+    presenting.show([block])
     monkeypatch.setattr(Console, "encoding", "ascii")
     assert console.options.ascii_only
-    assert evaluation_display.render_bar(0.5, 10).plain == "#####"
+    presenting.show([block])
+    rows = [line.split() for line in console.file.getvalue().splitlines()]
+    assert rows == [["cat", "█████"], ["cat", "#####"]]
 
 
 @pytest.mark.parametrize("share", [-0.5, 0.0, 1.0, 1.5])
 def test_bars_stay_within_their_width(share):
-    assert len(evaluation_display.render_bar(share, 10)) in (0, 10)
+    assert len(bar(share, 10)) in (0, 10)
