@@ -82,6 +82,7 @@ def _list_tensors(what: str, checks: "Sequence[TensorCheck]") -> Block:
             *texts("kinks"),
         ),
         rows=tuple(map(_row, checks)),
+        first_to_go=("shape", "at", "all entries"),
         row_styles={i: "bold red" for i, check in enumerate(checks) if not check.passed},
     )
 

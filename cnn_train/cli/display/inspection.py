@@ -4,6 +4,7 @@ Shape letters: H W pixels, C channels.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...page import MINUS, Block, list_facts
@@ -27,8 +28,8 @@ def describe_inspection(
     from ...lecture.pixels import CHANNEL_NAMES
 
     origin = (inspection.origin,) if inspection.origin else ()
-    yield Block(inspection.path, (*origin, *inspection.notices))
-    yield list_facts(_facts(inspection.image_CHW))
+    facts = list_facts(_facts(inspection.image_CHW), inspection.path)
+    yield replace(facts, lines=(*origin, *inspection.notices))
     yield list_facts(_facts(inspection.seen_CHW, inspection.inputs_CHW), "what the network sees")
     if can_show_pictures():
         yield Block(picture_CHW=inspection.seen_CHW)
