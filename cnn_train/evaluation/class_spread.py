@@ -3,15 +3,12 @@
 Shape letters: N examples, B minibatch, D features, K classes.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..data.image_set import ImageSet
 from ..inference.trained_model import TrainedModel
-from ..models.head import head_layer
+from ..models.head import head_layer, reading_inputs
 
 
 class FeatureMoments:
@@ -24,7 +21,7 @@ class FeatureMoments:
 
     def add(self, features_BD: Tensor, labels_B: Tensor) -> None:
         """Take in the features of some images."""
-        features_BD = features_BD.cpu().double()
+        features_BD = features_BD.double()
         if self.sums_KD.shape[1] != features_BD.shape[1]:
             self.sums_KD = self.sums_KD.new_zeros(len(self.counts_K), features_BD.shape[1])
         self.counts_K.index_add_(0, labels_B, torch.ones_like(labels_B, dtype=torch.float64))
@@ -59,14 +56,3 @@ def measure_spread(
             trained.scores(images.images_NCHW[part], batch_size=batch_size)
             moments.add(seen.pop().flatten(1), images.labels_N[part])
     return moments.spread()
-
-
-@contextmanager
-def reading_inputs(layer: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect what enters ``layer`` while the block runs."""
-    seen: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    try:
-        yield seen
-    finally:
-        hook.remove()

@@ -1,6 +1,9 @@
 """The last layer of a network: the one that gives the scores."""
 
-from torch import nn
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import Tensor, nn
 
 
 def head_tensors(model: nn.Module) -> frozenset[str]:
@@ -21,3 +24,14 @@ def head_layer(model: nn.Module) -> tuple[str, nn.Module]:
         if next(layer.parameters(recurse=False), None) is not None
     ]
     return layers[-1]
+
+
+@contextmanager
+def reading_inputs(layer: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect on the CPU what enters ``layer`` while the block runs."""
+    seen: list[Tensor] = []
+    hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].cpu()))
+    try:
+        yield seen
+    finally:
+        hook.remove()

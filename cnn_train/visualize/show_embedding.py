@@ -3,7 +3,7 @@
 Shape letters: N images, D features.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..errors import UsageError
 from ..figures.embedding import draw_embedding
 from ..figures.style import Drawing
-from ..models.summary import LayerRun
+from ..models.head import head_layer, reading_inputs
 from ..page import Block, Column, Page, aligned, count_images
 from .request import Request
 
@@ -20,20 +20,19 @@ def show_embedding(request: Request) -> Page:
     """Show the last features of all images in two dimensions, by PCA or t-SNE."""
     if len(request.subjects) < 2:
         raise UsageError("visualize embedding: one image makes no map; take two or more")
-    layer = last_linear(request.runs)
     batches = request.batches(f"Reading the features of {count_images(len(request.subjects))}")
-    features_ND = last_features(request.trained.model, layer.module, batches)
+    layer, features_ND = last_features(request.trained.model, batches)
     shares: list[float] = []
     if request.projection == "pca":
         map_N2, shares = principal_components(features_ND)
     else:
         map_N2 = t_sne(features_ND)
-    what = f"{features_ND.shape[1]:,} features before {layer.name}"
+    what = f"{features_ND.shape[1]:,} features before {layer}"
     return Page(
         blocks=(_describe(request, map_N2, shares, what),),
         document={
             "projection": request.projection,
-            "layer": layer.name,
+            "layer": layer,
             "num_features": features_ND.shape[1],
             "variance_shares": shares or None,
             "images": [
@@ -92,26 +91,20 @@ def _draw(request: Request, map_N2: Tensor, shares: list[float], what: str) -> D
     )
 
 
-def last_linear(runs: Sequence[LayerRun]) -> LayerRun:
-    """Return the fully connected layer that gives the scores; UsageError where there is none."""
-    linear = [run for run in runs if isinstance(run.module, nn.Linear) and run.input.ndim == 2]
-    if not linear:
-        raise UsageError("visualize embedding: the model has no fully connected layer at its end")
-    return linear[-1]
-
-
 @torch.no_grad()
-def last_features(model: nn.Module, layer: nn.Module, batches_BCHW: Iterable[Tensor]) -> Tensor:
-    """Return ND, on the CPU: what ``layer`` reads for every image."""
+def last_features(model: nn.Module, batches_BCHW: Iterable[Tensor]) -> tuple[str, Tensor]:
+    """Return the name of the layer that gives the scores, and what it reads for every image (ND).
+
+    Raises UsageError where that layer is not fully connected.
+    """
     assert not model.training
-    pieces: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _module, inputs: pieces.append(inputs[0].cpu()))
-    try:
+    name, layer = head_layer(model)
+    if not isinstance(layer, nn.Linear):
+        raise UsageError("visualize embedding: the model has no fully connected layer at its end")
+    with reading_inputs(layer) as features:
         for inputs_BCHW in batches_BCHW:
             model(inputs_BCHW)
-    finally:
-        hook.remove()
-    return torch.cat(pieces)
+    return name, torch.cat(features)
 
 
 def principal_components(features_ND: Tensor, num_axes: int = 2) -> tuple[Tensor, list[float]]:
