@@ -12,7 +12,7 @@ from ..errors import UsageError
 from ..figures.embedding import draw_embedding
 from ..figures.style import Drawing
 from ..models.head import head_layer, reading_inputs
-from ..page import Block, Column, Page, aligned, count_images
+from ..page import Block, Page, aligned, count_images, numbers, percent, texts
 from .request import Request
 
 
@@ -47,9 +47,8 @@ def show_embedding(request: Request) -> Page:
 
 
 def _describe(request: Request, map_N2: Tensor, shares: list[float], what: str) -> Block:
-    words = f"the axes hold {100 * sum(shares):.1f} % of the variance: " + " and ".join(
-        f"{100 * share:.1f} %" for share in shares
-    )
+    both = " and ".join(map(percent, shares))
+    words = f"the axes hold {percent(sum(shares))} of the variance: {both}"
     groups = {
         name: map_N2[[i for i, label in enumerate(request.subjects.labels) if label == name]]
         for name in sorted(set(request.subjects.labels))
@@ -68,10 +67,7 @@ def _describe(request: Request, map_N2: Tensor, shares: list[float], what: str) 
     return Block(
         heading=f"{request.projection} of {what}, {count_images(len(request.subjects))}",
         lines=(words,) if shares else (),
-        columns=(
-            Column("class", is_number=False),
-            *map(Column, ("images", "centre x", "centre y", "spread")),
-        ),
+        columns=(*texts("class"), *numbers("images", "centre x", "centre y", "spread")),
         rows=tuple(zip(*columns, strict=True)),
     )
 
@@ -81,7 +77,7 @@ def _draw(request: Request, map_N2: Tensor, shares: list[float], what: str) -> D
     names = ("t-SNE 1", "t-SNE 2")
     if shares:
         first, second = (
-            f"principal component {i} ({100 * share:.1f} % of the variance)"
+            f"principal component {i} ({percent(share)} of the variance)"
             for i, share in enumerate(shares, start=1)
         )
         names = (first, second)

@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..figures.gallery import Section, Tile, draw_gallery
 from ..figures.style import Drawing
 from ..models.summary import LayerRun
-from ..page import Block, Column, Page, aligned
+from ..page import Block, Page, aligned, numbers, texts
 from .pictures import picture, signed_picture
 from .request import Request
 
@@ -77,10 +77,8 @@ def _describe(filters: Filters, names: list[str], shown: list[int], norm_K: Tens
         heading=f"{filters.layer}: {number} {kind}, {width} × {height} px",
         lines=lines,
         columns=(
-            Column("class" if filters.are_templates else "filter", not filters.are_templates),
-            Column("size ‖w‖"),
-            Column("largest weight"),
-            Column("smallest"),
+            *(texts("class") if filters.are_templates else numbers("filter")),
+            *numbers("size ‖w‖", "largest weight", "smallest"),
         ),
         rows=tuple(
             zip(

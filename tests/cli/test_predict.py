@@ -1,6 +1,5 @@
 import io
-import json
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,24 +9,13 @@ from rich.console import Console
 
 from cnn_train.cli import present as presenting
 from cnn_train.cli.display import picture as picture_display
-from cnn_train.cli.main import main
 from cnn_train.page import Block, bar, texts
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run ``cnn-train predict``; return (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cnn-train", "predict", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        return end.value.code or 0, captured.out, captured.err
-
-    monkeypatch.chdir(tmp_path)
+def run(cnn_train, monkeypatch, tmp_path):
     monkeypatch.setenv("CNN_TRAIN_DATA", str(tmp_path / "data"))
-    return run
+    return partial(cnn_train, "predict")
 
 
 def is_hinge(checkpoint: Path) -> bool:
@@ -44,9 +32,9 @@ def photos(tmp_path) -> Path:
 
 
 def test_json_is_one_document_with_the_documented_keys(run, checkpoint, photos):
-    code, out, _ = run("photos", "--checkpoint", checkpoint, "--json", "--top-k", 3)
-    document = json.loads(out)
-    assert code == 0
+    outcome = run("photos", "--checkpoint", checkpoint, "--json", "--top-k", 3)
+    document = outcome.document
+    assert outcome.exit_code == 0
     assert set(document) == {"checkpoint", "predictions", "errors"}
     assert [one["path"] for one in document["predictions"]] == [
         "photos/[bold]red.png", "photos/teal.jpg"
@@ -60,9 +48,10 @@ def test_json_is_one_document_with_the_documented_keys(run, checkpoint, photos):
 
 
 def test_the_screen_shows_path_class_and_bars_with_markup_taken_literally(run, checkpoint, photos):
-    code, out, _ = run("photos", "--checkpoint", checkpoint)
-    best = json.loads(run("photos", "--checkpoint", checkpoint, "--json")[1])["predictions"][0]
-    assert code == 0
+    outcome = run("photos", "--checkpoint", checkpoint)
+    out = outcome.stdout
+    best = run("photos", "--checkpoint", checkpoint, "--json").document["predictions"][0]
+    assert outcome.exit_code == 0
     assert "photos/[bold]red.png\n" in out
     assert ("scores, not probabilities" in out) == is_hinge(checkpoint)
     answer = out.splitlines()[1].strip()
@@ -76,8 +65,8 @@ def test_the_screen_shows_path_class_and_bars_with_markup_taken_literally(run, c
 
 
 def test_the_latest_runs_best_checkpoint_is_the_default(run, checkpoint, photos):
-    by_default = json.loads(run("photos", "--run-root", checkpoint.parent.parent, "--json")[1])
-    named = json.loads(run("photos", "--checkpoint", checkpoint, "--json")[1])
+    by_default = run("photos", "--run-root", checkpoint.parent.parent, "--json").document
+    named = run("photos", "--checkpoint", checkpoint, "--json").document
     assert by_default["predictions"] == named["predictions"]
     assert Path(by_default["checkpoint"]).resolve() == checkpoint.resolve()
 
@@ -85,14 +74,14 @@ def test_the_latest_runs_best_checkpoint_is_the_default(run, checkpoint, photos)
 def test_bad_files_are_one_line_each_and_exit_3_after_the_others(run, checkpoint, photos):
     (photos / "text.jpg").write_text("not a picture")
     arguments = ("photos", "missing.png", "*.bmp", "--checkpoint", checkpoint)
-    code, out, err = run(*arguments)
-    assert code == 3
-    assert "photos/teal.jpg" in out
-    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    outcome = run(*arguments)
+    assert outcome.exit_code == 3
+    assert "photos/teal.jpg" in outcome.stdout
+    errors = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
     assert [line.split(": ")[1] for line in errors] == ["*.bmp", "photos/text.jpg", "missing.png"]
-    code, out, _ = run(*arguments, "--json")
-    document = json.loads(out)
-    assert (code, len(document["predictions"])) == (3, 2)
+    outcome = run(*arguments, "--json")
+    document = outcome.document
+    assert (outcome.exit_code, len(document["predictions"])) == (3, 2)
     assert [one["path"] for one in document["errors"]] == [
         "*.bmp", "photos/text.jpg", "missing.png"
     ]  # fmt: skip
@@ -100,7 +89,7 @@ def test_bad_files_are_one_line_each_and_exit_3_after_the_others(run, checkpoint
 
 
 def test_out_draws_a_picture_of_what_the_network_saw(run, checkpoint, photos, tmp_path):
-    assert run("photos", "--checkpoint", checkpoint, "--out", "seen.png")[0] == 0
+    assert run("photos", "--checkpoint", checkpoint, "--out", "seen.png").exit_code == 0
     assert (tmp_path / "seen.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -116,8 +105,9 @@ def test_out_draws_a_picture_of_what_the_network_saw(run, checkpoint, photos, tm
 )
 def test_a_mistake_is_one_line_and_its_exit_code(run, checkpoint, photos, arguments, code, message):
     named = [checkpoint if argument == "CHECKPOINT" else argument for argument in arguments]
-    got, _, err = run(*named)
-    assert (got, message in err, "Traceback" in err) == (code, True, False), err
+    outcome = run(*named)
+    assert (outcome.exit_code, message in outcome.stderr) == (code, True), outcome.stderr
+    assert "Traceback" not in outcome.stderr
 
 
 def terminal(monkeypatch, **options) -> Console:
@@ -153,7 +143,7 @@ def test_a_terminal_with_colours_shows_the_picture_beside_the_answer(
     run, checkpoint, photos, monkeypatch
 ):
     console = terminal(monkeypatch)
-    assert run("photos/teal.jpg", "--checkpoint", checkpoint)[0] == 0
+    assert run("photos/teal.jpg", "--checkpoint", checkpoint).exit_code == 0
     assert console.file.getvalue().count("▀") == 16 * 16 / 2
 
 
