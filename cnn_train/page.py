@@ -1,38 +1,50 @@
 """What a command found: words and tables for the terminal, a document for JSON, a picture."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from .figures.style import Drawing
 
 MINUS = "−"
+FULL_BLOCK = "█"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table; numbers stand on the right and are never broken."""
+    """A column of a table; numbers stand on the right and are never broken.
+
+    style: of its cells, as Rich names it. max_width: where its words are folded at the latest.
+    """
 
     name: str
     is_number: bool = True
+    style: str = ""
+    max_width: int | None = None
 
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a page: its heading in bold, lines of words, and a table.
+    """A part of a page: its heading in bold, lines of words, a table, and notes on it in grey.
 
-    bold_rows: numbers of the rows that stand out. first_to_go: names of the columns that a narrow
-    window does without, from the least missed on.
+    A table whose columns have no names has no header. row_styles: the styles, as Rich names them,
+    of the rows that stand out, by number. first_to_go: names of the columns that a narrow window
+    does without, from the least missed on. picture_CHW: an RGB image (uint8), which a terminal with
+    colours shows beside the table.
     """
 
     heading: str = ""
     lines: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
-    bold_rows: frozenset[int] = frozenset()
+    row_styles: Mapping[int, str] = field(default_factory=dict)
     first_to_go: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    picture_CHW: "Tensor | None" = None
 
 
 @dataclass(frozen=True)
@@ -44,9 +56,35 @@ class Page:
     draw: "Callable[[], Drawing] | None" = None
 
 
+def texts(*names: str) -> tuple[Column, ...]:
+    """Make columns of words, which are folded where they are too long."""
+    return tuple(Column(name, is_number=False) for name in names)
+
+
+def numbers(*names: str) -> tuple[Column, ...]:
+    """Make columns of numbers."""
+    return tuple(map(Column, names))
+
+
+def list_facts(facts: Iterable[tuple[str, str]], heading: str = "") -> Block:
+    """Make a block with a line per fact: its name in bold, and what it is."""
+    columns = (Column("", is_number=False, style="bold"), Column("", is_number=False))
+    return Block(heading, columns=columns, rows=tuple(facts))
+
+
 def count_images(number: int) -> str:
     """Return ``1 image`` or ``5,000 images``."""
     return f"{number:,} image{'' if number == 1 else 's'}"
+
+
+def times(sizes: Iterable[int]) -> str:
+    """Return sizes as ``3×32×32``."""
+    return "×".join(map(str, sizes))
+
+
+def percent(share: float | None, decimals: int = 1) -> str:
+    """Return a share as a percentage, or a dash where it is undefined."""
+    return "–" if share is None else f"{100 * share:.{decimals}f} %"
 
 
 def aligned(values: Sequence[float]) -> list[str]:
@@ -59,3 +97,25 @@ def aligned(values: Sequence[float]) -> list[str]:
 def signed(value: float, digits: int = 3) -> str:
     """Return a number with so many significant digits and a proper minus sign."""
     return f"{value:.{digits}g}".replace("-", MINUS)
+
+
+def digits(number: float) -> str:
+    """Return seven significant digits; zero has no sign."""
+    return f"{number + 0.0:.7g}"
+
+
+def short(number: float | None) -> str:
+    """Return two significant digits of an error, or a dash where there is none."""
+    return "—" if number is None else "0" if number == 0 else f"{number:.1e}"
+
+
+def clock(seconds: float) -> str:
+    """Return seconds as ``m:ss`` or ``h:mm:ss``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def bar(share: float, width: int) -> str:
+    """Return a bar whose full ``width`` means 1."""
+    return FULL_BLOCK * round(min(max(share, 0), 1) * width)

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import CheckpointError, UsageError
-from .options import JsonOption, SetOption
+from .console import error, notice, print_json, say
+from .display.checkpoint import checkpoint_page, mapping_page
+from .options import CheckpointArgument, JsonOption, SetOption
+from .present import present
 
 if TYPE_CHECKING:
-    from ..checkpoints.importing import Import
     from ..data.normalization import Normalization
     from ..experiment import ExperimentConfig
 
@@ -18,9 +20,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-CheckpointArgument = Annotated[
-    Path, typer.Argument(metavar="FILE|RUN", help="A checkpoint, or a run directory for its best.")
-]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 
 
@@ -29,15 +28,11 @@ def show(checkpoint: CheckpointArgument, as_json: JsonOption = False) -> None:
     """Show what is in a checkpoint: model, classes, preprocessing, progress, origin."""
     from ..checkpoints.inspection import checkpoint_config, open_checkpoint
     from ..runs.directory import find_checkpoint
-    from .console import print_json
-    from .display.checkpoint import show_checkpoint
 
     path = find_checkpoint(checkpoint)
-    found = open_checkpoint(path)
-    if as_json:
-        print_json(found.to_json())
-    else:
-        show_checkpoint(found, checkpoint_config(found.checkpoint, str(path)))
+    file = open_checkpoint(path)
+    config = checkpoint_config(file.checkpoint, str(path))
+    present(checkpoint_page(file, config), as_json=as_json)
 
 
 @app.command()
@@ -50,7 +45,6 @@ def verify(
 ) -> None:
     """Read checkpoints whole and check them; exit 4 where one is damaged or none at all."""
     from ..checkpoints.inspection import verify_checkpoints
-    from .console import error, print_json, stdout
 
     verdicts = list(verify_checkpoints(files))
     damaged = [verdict for verdict in verdicts if verdict.problem]
@@ -61,7 +55,7 @@ def verify(
             error(verdict.problem)
         elif not as_json:
             where = f"epochs done: {verdict.epochs_done}, step {verdict.step}"
-            stdout.print(f"{verdict.path}: ok ({where})", markup=False, soft_wrap=True)
+            say(f"{verdict.path}: ok ({where})")
     if damaged:
         raise typer.Exit(CheckpointError.exit_code)
 
@@ -76,13 +70,12 @@ def export_weights(
     from ..checkpoints.checkpoint import load_checkpoint
     from ..checkpoints.exporting import export_weights as write
     from ..runs.directory import find_checkpoint
-    from .console import stdout
 
     _require_free(out, force)
-    found = load_checkpoint(find_checkpoint(checkpoint))
-    write(found, out)
-    which = "averaged weights" if found.averaged_model else "weights"
-    stdout.print(f"{out}: {which}, {len(found.usable_weights)} tensors", markup=False)
+    contents = load_checkpoint(find_checkpoint(checkpoint))
+    write(contents, out)
+    which = "averaged weights" if contents.averaged_model else "weights"
+    say(f"{out}: {which}, {len(contents.usable_weights)} tensors")
 
 
 @app.command("import")
@@ -126,18 +119,7 @@ def import_weights(
         key=key,
     )
     save_checkpoint(imported.checkpoint, out)
-    _report(imported, file, out, as_json)
-
-
-def _report(imported: "Import", file: Path, out: Path, as_json: bool) -> None:
-    """Print the mapping, and what the weights can be used for."""
-    from .console import notice, print_json
-    from .display.checkpoint import mapping_document, show_mapping
-
-    if as_json:
-        print_json(mapping_document(imported, file, out))
-    else:
-        show_mapping(imported)
+    present(mapping_page(imported, file, out), as_json=as_json)
     notice(f"{file} looks like {imported.kind}")
     notice(f"wrote {out}; use it with: cnn-train evaluate {out}")
 

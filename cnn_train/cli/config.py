@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ..config.source import name_source
 from ..errors import ConfigError
 from . import console
 from .options import SetOption
@@ -34,7 +35,6 @@ def check(
 ) -> None:
     """Validate configs and report everything that is wrong in any of them."""
     from ..config.loading import load_experiment
-    from ..config.source import name_source
     from ..experiment import ExperimentConfig
 
     findings = []

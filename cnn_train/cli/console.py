@@ -3,12 +3,10 @@
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,7 +18,6 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.table import Column, Table
 
 # A pipe has no width; tables that fold at Rich's default of 80 columns are hard to grep.
 PIPE_WIDTH = 160
@@ -56,35 +53,16 @@ def silence() -> None:
     stdout.quiet = stderr.quiet = True
 
 
-def fit_columns(table: Table, first_to_go: Sequence[str]) -> None:
-    """Leave out columns, in the order given, until no word is broken; the caption names them."""
-    missing: list[str] = []
-    for heading in first_to_go:
-        gaps = 2 * (len(table.columns) - 1)
-        if sum(map(_narrowest, table.columns)) + gaps <= stdout.width:
-            break
-        missing.append(heading)
-        kept = [column for column in table.columns if column.header != heading]
-        table.columns = [replace(column, _index=i) for i, column in enumerate(kept)]
-    if missing:
-        note = f"No room in this window for {', '.join(missing)}; --json has all."
-        table.caption = f"{table.caption}\n{note}" if table.caption else note
-        table.caption_justify = "left"
-
-
-def _narrowest(column: Column) -> int:
-    """Return the width below which Rich would cut a cell or break a word."""
-    texts = [stdout.render_str(str(cell)).plain for cell in (column.header, *column.cells)]
-    words = texts if column.no_wrap else [word for text in texts for word in text.split()]
-    widest = max(map(cell_len, words), default=0)
-    return min(widest, column.max_width or widest)
-
-
 def print_json(document: Any) -> None:
     """Write one JSON document, and nothing else, to stdout (NaN is refused)."""
     if stdout.quiet:
         return
     stdout.file.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def say(text: str) -> None:
+    """Print a line of a command's result as it is, never folded: it may be a path."""
+    stdout.print(text, markup=False, soft_wrap=True)
 
 
 def notice(message: str) -> None:
@@ -125,10 +103,3 @@ def progress(description: str, total: int | None, *, unit: str = "items") -> Ite
     with bar:
         task = bar.add_task(description, total=total)
         yield lambda amount: bar.advance(task, amount)
-
-
-def clock(seconds: float) -> str:
-    """Return seconds as ``m:ss`` or ``h:mm:ss``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

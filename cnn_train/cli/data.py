@@ -1,11 +1,16 @@
 """``cnn-train data``: get, check and look at the images."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import DataError, UsageError
+from .console import error, print_json, progress, say
+from .data_access import make_data_access
 from .options import DataDirOption, JsonOption, OfflineOption, SetOption, Split
+from .present import check_picture
 
 if TYPE_CHECKING:
     from ..data.dataset import DataAccess, DatasetConfig
@@ -28,14 +33,12 @@ def get(
 ) -> None:
     """Download and verify CIFAR-10 (163 MiB); says where it lies. Done already: checks it."""
     from ..data.cifar10.dataset import get_archive
-    from .console import print_json, stdout
-    from .data_access import make_data_access
 
     path = get_archive(make_data_access(data_dir, offline))
     if as_json:
         print_json({"path": str(path), "num_bytes": path.stat().st_size, "verified": True})
     else:
-        stdout.print(f"{path}: verified", markup=False, soft_wrap=True)
+        say(f"{path}: verified")
 
 
 @app.command()
@@ -46,11 +49,7 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Read every image and hash again, past the caches; exit 3 where something is wrong."""
-    from dataclasses import asdict
-
     from ..data.verify import verify_dataset
-    from .console import error, print_json, stdout
-    from .data_access import make_data_access
 
     dataset = _dataset(config, overrides)
     reports = verify_dataset(dataset, make_data_access(data_dir))
@@ -61,16 +60,16 @@ def verify(
         if report.problem:
             error(f"{report.split}: {report.problem}")
         elif not as_json:
-            stdout.print(f"{report.split}: {report.num_images} images, ok", markup=False)
+            say(f"{report.split}: {report.num_images} images, ok")
     if damaged:
-        raise typer.Exit(3)
+        raise typer.Exit(DataError.exit_code)
 
 
 @app.command()
 def show(
     config: ConfigOption = None,
     overrides: SetOption = None,
-    split: SplitOption = Split.train,
+    split: SplitOption = "train",
     per_class: Annotated[
         int, typer.Option("--per-class", min=1, max=100, help="Images in each class's row.")
     ] = 10,
@@ -82,16 +81,14 @@ def show(
 ) -> None:
     """Draw a contact sheet: the first images of every class, one row each."""
     from ..figures.contact_sheet import draw_contact_sheet
-    from ..figures.saving import check_figure_path, save_figure
-    from .console import stdout
-    from .data_access import make_data_access
+    from ..figures.saving import save_figure
 
-    check_figure_path(out)
+    check_picture(out)
     dataset = _dataset(config, overrides)
     images = _load(dataset, split, make_data_access(data_dir, offline))
-    title = f"{dataset.name}, {split.value}: {len(images):,} images"
+    title = f"{dataset.name}, {split}: {len(images):,} images"
     save_figure(draw_contact_sheet(images, per_class=per_class, title=title), out)
-    stdout.print(str(out), markup=False, soft_wrap=True)
+    say(str(out))
 
 
 @app.command()
@@ -99,7 +96,7 @@ def export(
     out: Annotated[Path, typer.Option("--out", help="The folder to write <class>/*.png into.")],
     config: ConfigOption = None,
     overrides: SetOption = None,
-    split: SplitOption = Split.train,
+    split: SplitOption = "train",
     per_class: Annotated[
         int | None, typer.Option("--per-class", min=1, help="Images of each class; default: all.")
     ] = None,
@@ -107,18 +104,14 @@ def export(
     offline: OfflineOption = False,
 ) -> None:
     """Write a split's images as PNG files, one folder per class, as the folder dataset reads."""
-    from ..errors import UsageError
+    from ..data.images.export import export_images
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"--out {out}: is not empty; name a new folder, so that no splits mix")
-    from ..data.images.export import export_images
-    from .console import progress, stdout
-    from .data_access import make_data_access
-
     access = make_data_access(data_dir, offline)
     images = _load(_dataset(config, overrides), split, access)
     written = export_images(images, out, per_class=per_class, progress=progress)
-    stdout.print(f"{out}: {len(written):,} images", markup=False, soft_wrap=True)
+    say(f"{out}: {len(written):,} images")
 
 
 def _dataset(config: Path | None, overrides: list[str] | None) -> "DatasetConfig":
@@ -136,6 +129,6 @@ def _load(dataset: "DatasetConfig", split: Split, access: "DataAccess") -> "Imag
     from ..data.splits import load_training_splits
 
     train, val = load_training_splits(dataset, access)
-    if split is Split.test:
+    if split == "test":
         return dataset.load_test(access, train.class_names)
-    return train if split is Split.train else val
+    return train if split == "train" else val

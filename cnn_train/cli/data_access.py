@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..data.location import resolve_data_dir
+from .console import notice, progress
+
 if TYPE_CHECKING:
     from ..data.dataset import DataAccess
 
@@ -12,7 +15,5 @@ def make_data_access(
 ) -> "DataAccess":
     """Make the access that datasets report through; ``data_dir`` None means the default place."""
     from ..data.dataset import DataAccess
-    from ..data.location import resolve_data_dir
-    from .console import notice, progress
 
     return DataAccess(resolve_data_dir(data_dir), offline, verify, progress, notice)

@@ -1,20 +1,27 @@
 """``cnn-train evaluate``: how good a checkpoint is on labelled images."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ..errors import UsageError
+from .console import notice, progress
+from .data_access import make_data_access
+from .display.evaluation import evaluation_page
+from .display.slices import slices_page
 from .options import (
+    CheckpointArgument,
     DataDirOption,
+    DataRootOption,
     DeviceOption,
     JsonOption,
     OfflineOption,
     Split,
     VerifyDataOption,
 )
+from .present import present
+from .trained_model import open_model
 
 if TYPE_CHECKING:
     from ..data.image_set import ImageSet
@@ -22,30 +29,17 @@ if TYPE_CHECKING:
     from ..inference.trained_model import TrainedModel
 
 
-class Views(StrEnum):
-    """The views of each image that scores are averaged over."""
-
-    none = "none"
-    flip = "flip"
-    flip_translate = "flip_translate"
-
-
 def evaluate(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(metavar="CHECKPOINT", help="A checkpoint, or a run directory for its best."),
-    ],
-    split: Annotated[Split, typer.Option("--split", help="The images to measure.")] = Split.test,
-    data_root: Annotated[
-        Path | None,
-        typer.Option("--data-root", help="Where the dataset's own images lie, if they moved."),
-    ] = None,
+    checkpoint: CheckpointArgument,
+    split: Annotated[Split, typer.Option("--split", help="The images to measure.")] = "test",
+    data_root: DataRootOption = None,
     data_dir: DataDirOption = None,
     offline: OfflineOption = False,
     verify_data: VerifyDataOption = False,
     tta: Annotated[
-        Views, typer.Option("--tta", help="Average scores over mirrored and shifted views.")
-    ] = Views.none,
+        Literal["none", "flip", "flip_translate"],
+        typer.Option("--tta", help="Average scores over mirrored and shifted views."),
+    ] = "none",
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Images per forward pass.")
     ] = 512,
@@ -81,33 +75,20 @@ def evaluate(
     """Measure a model: accuracy with its interval, every class, calibration, mistakes."""
     from ..evaluation.evaluate import evaluate as measure
     from ..evaluation.evaluate import load_split
-    from ..inference.trained_model import load_trained_model
     from ..runs.directory import find_checkpoint
-    from .console import notice, print_json, progress
-    from .data_access import make_data_access
-    from .display.evaluation import show_evaluation
 
     path = find_checkpoint(checkpoint)
     wanted = _plan_slices(slices, severities, corruptions, out)
-    trained = load_trained_model(path, device)
-    where = trained.device
-    notice(f"{path} on {where.torch_device} ({where.reason}), {trained.precision.name}")
+    trained = open_model(path, device)
     access = make_data_access(data_dir, offline, verify=verify_data)
-    images = load_split(trained, split.value, access, data_root)
-    scoring: dict[str, Any] = {
-        "split": split.value,
-        "batch_size": batch_size,
-        "tta": tta.value,
-        "progress": progress,
-    }
+    images = load_split(trained, split, access, data_root)
+    scoring: dict[str, Any] = {"split": split, "batch_size": batch_size, "tta": tta}
+    scoring["progress"] = progress
     if wanted is not None:
         _report_slices(trained, images, wanted | scoring | {"seed": seed}, path, as_json, out)
         return
     evaluation = measure(trained, images, **scoring)
-    if as_json:
-        print_json(evaluation.to_json(path))
-    else:
-        show_evaluation(evaluation, trained.config.model.name)
+    present(evaluation_page(evaluation, path, trained.config.model.name), as_json=as_json)
     if out is not None:
         _save(evaluation, out, path, trained)
 
@@ -146,15 +127,10 @@ def _report_slices(
     """Measure the slices, show them and write their files."""
     from ..evaluation.report import save_slices
     from ..evaluation.slices import evaluate_slices
-    from .console import notice, print_json
-    from .display.slices import show_slices
 
     report = evaluate_slices(trained, images, **settings)
     model_name = trained.config.model.name
-    if as_json:
-        print_json(report.to_json(checkpoint))
-    else:
-        show_slices(report, model_name)
+    present(slices_page(report, checkpoint, model_name), as_json=as_json)
     if out is not None:
         written = save_slices(report, out, checkpoint=checkpoint, model_name=model_name)
         notice(f"wrote {', '.join(str(path) for path in written)}")
@@ -163,7 +139,6 @@ def _report_slices(
 def _save(evaluation: "Evaluation", out: Path, checkpoint: Path, trained: "TrainedModel") -> None:
     """Write the report's files and name them on stderr."""
     from ..evaluation.report import save_report
-    from .console import notice
 
     loss = trained.config.loss
     if not loss.gives_probabilities:

@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import CheckFailedError, name_some
+from ..page import Block, Page, numbers, texts, times
+from .console import notice, progress, warn
 from .options import ConfigOption, DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
+from .present import present
+from .untrained_session import build_untrained_session
 
 if TYPE_CHECKING:
     from ..checks.slopes import Slope, TensorCheck
@@ -35,60 +40,65 @@ def gradcheck(
     """Compare the backward pass with differences of the loss in float64; exit 1 if it is wrong."""
     from ..checks.gradcheck import check_session, drowned_by_penalty, select_layers
     from ..checks.slopes import TOLERANCE
-    from ..errors import name_some
-    from .console import print_json, progress, warn
-    from .untrained_session import build_untrained_session
 
     session = build_untrained_session(config, overrides, device, data_dir, offline)
     chosen = tuple(layers or ())
     num_tensors = len(select_layers(session.model, chosen))
-    found = []
+    checks = []
     with progress("checking gradients", num_tensors) as advance:
         for check in check_session(session, layers=chosen, samples=samples, num_images=images):
-            found.append(check)
+            checks.append(check)
             advance(1)
     drowned = drowned_by_penalty(session, chosen, images)
-    what = session.config
-    heading = f"{what.model.name}, {what.loss.name}, regularisation {what.regularization.kind}"
-    if as_json:
-        passed = all(check.passed for check in found)
-        document = {"model": what.model.name, "loss": what.loss.name, "tolerance": TOLERANCE}
-        document |= {"passed": passed, "drowned_by_penalty": drowned}
-        print_json(document | {"tensors": [one.to_json() for one in found]})
-    else:
-        _show(heading, found)
+    model, loss = session.config.model.name, session.config.loss.name
+    document = {
+        "model": model,
+        "loss": loss,
+        "tolerance": TOLERANCE,
+        "passed": all(check.passed for check in checks),
+        "drowned_by_penalty": drowned,
+        "tensors": [one.to_json() for one in checks],
+    }
+    what = f"{model}, {loss}, regularisation {session.config.regularization.kind}"
+    present(Page((_list_tensors(what, checks),), document), as_json=as_json)
     if drowned:
         warn(
             f"in {name_some(drowned)} the gradient of λR(W) drowns that of the data, whose faults "
             "would not show; check with a smaller regularization.strength"
         )
-    _judge(found, samples)
+    _judge(checks, samples)
 
 
-def _show(heading: str, found: "Sequence[TensorCheck]") -> None:
-    from rich.markup import escape
-    from rich.table import Table
+def _list_tensors(what: str, checks: "Sequence[TensorCheck]") -> Block:
+    """Make a row per tensor; those that are wrong stand out."""
+    num_slopes = sum(len(check.slopes) for check in checks)
+    return Block(
+        heading=f"{what}: {num_slopes} slopes, float64",
+        columns=(
+            *texts("parameter", "shape"),
+            *numbers("largest error"),
+            *texts("at"),
+            *numbers("all entries"),
+            *texts("kinks"),
+        ),
+        rows=tuple(map(_row, checks)),
+        first_to_go=("shape", "at", "all entries"),
+        row_styles={i: "bold red" for i, check in enumerate(checks) if not check.passed},
+    )
 
+
+def _row(check: "TensorCheck") -> tuple[str, ...]:
     from ..checks.slopes import worst_of
-    from .console import stdout
 
-    num_slopes = sum(len(check.slopes) for check in found)
-    stdout.print(f"{heading}: {num_slopes} slopes, float64", style="bold", markup=False)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("parameter", overflow="fold")
-    table.add_column("shape", no_wrap=True)
-    table.add_column("largest error", justify="right", no_wrap=True)
-    table.add_column("at", overflow="fold")
-    table.add_column("all entries", justify="right", no_wrap=True)
-    table.add_column("kinks", overflow="fold")
-    for check in found:
-        shape = "×".join(map(str, check.shape)) or "scalar"
-        worst = worst_of(check.entries)
-        place = escape(_place(worst)) if worst else ""
-        errors = (_error(worst), place, _error(worst_of([check.direction])))
-        row = (escape(check.name), shape, *errors, _kinks(check))
-        table.add_row(*row, style=None if check.passed else "bold red")
-    stdout.print(table)
+    worst = worst_of(check.entries)
+    return (
+        check.name,
+        times(check.shape) or "scalar",
+        _error(worst),
+        _place(worst) if worst else "",
+        _error(worst_of([check.direction])),
+        _kinks(check),
+    )
 
 
 def _error(slope: "Slope | None") -> str:
@@ -107,45 +117,42 @@ def _kinks(check: "TensorCheck") -> str:
     return f"{len(check.slopes) - len(check.judged)} of {len(check.slopes)}: {', '.join(kinds)}"
 
 
-def _judge(found: "Sequence[TensorCheck]", samples: int) -> None:
+def _judge(checks: "Sequence[TensorCheck]", samples: int) -> None:
     """Say on stderr that all is well, or raise CheckFailedError."""
     from ..checks.slopes import TOLERANCE
-    from ..errors import CheckFailedError, name_some
-    from .console import notice, warn
 
-    if not all(check.passed for check in found):
-        raise CheckFailedError(_blame(found))
-    unjudged = [check.name for check in found if not check.judged]
+    if not all(check.passed for check in checks):
+        raise CheckFailedError(_blame(checks))
+    unjudged = [check.name for check in checks if not check.judged]
     if unjudged:
         warn(f"too close to kinks to be judged: {name_some(unjudged)}; try more --samples")
-    partly = [check.name for check in found if check.direction.kinks and check.judged]
+    partly = [check.name for check in checks if check.direction.kinks and check.judged]
     if partly:
         warn(f"kinks lie in every direction drawn through {name_some(partly)}: only entries agree")
-    error = max((check.worst.error for check in found if check.worst), default=0.0)
-    num_along = sum(not check.direction.kinks for check in found)
+    error = max((check.worst.error for check in checks if check.worst), default=0.0)
+    num_along = sum(not check.direction.kinks for check in checks)
     along = f", {num_along} of them" if partly or unjudged else ""
     notice(
-        f"{len(found) - len(unjudged)} of {len(found)} tensors agree with the slope of the loss, "
+        f"{len(checks) - len(unjudged)} of {len(checks)} tensors agree with the slope of the loss, "
         f"each in up to {samples} of its entries and{along} along one direction through all of "
         f"them; largest relative error {error:.1e}, tolerance {TOLERANCE:.0e}"
     )
 
 
-def _blame(found: "Sequence[TensorCheck]") -> str:
+def _blame(checks: "Sequence[TensorCheck]") -> str:
     """Name the wrong tensors, the worst slope (of an entry, if one is wrong) and the place."""
     from ..checks.gradcheck import suspects
-    from ..errors import name_some
 
-    wrong = [check for check in found if not check.passed]
+    wrong = [check for check in checks if not check.passed]
     slopes = [(check, slope) for check in wrong for slope in check.slopes if not slope.passed]
     worst, slope = max(slopes, key=lambda one: (one[1].index is not None, one[1].error))
     where = f"{worst.name}{_place(slope)} has slope {slope.numeric:.6g}"
     if slope.index is None:
         where = f"along a drawn direction {worst.name} has slope {slope.numeric:.6g}"
-    layer, after = suspects(found)
+    layer, after = suspects(checks)
     end = f"{after}, the next layer that agrees" if after else "the loss"
     return (
-        f"the backward pass is wrong in {len(wrong)} of {len(found)} tensors "
+        f"the backward pass is wrong in {len(wrong)} of {len(checks)} tensors "
         f"({name_some([check.name for check in wrong])}): {where}, the backward pass says "
         f"{slope.backward:.6g}; the fault lies in {layer} or between it and {end}"
     )

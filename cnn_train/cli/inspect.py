@@ -5,9 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import UsageError
+from ..page import Page
+from .console import stdout
+from .display.inspection import describe_inspection
 from .options import JsonOption
+from .present import PictureOption, check_picture, present
 
 if TYPE_CHECKING:
+    from ..figures.style import Drawing
     from ..lecture.pixels import Inspection
 
 
@@ -25,33 +31,26 @@ def inspect(
         typer.Option("--size", min=1, max=1024, help="Side of the network's images; default 32."),
     ] = None,
     as_json: JsonOption = False,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="FILE", help="Draw it: .png or .svg."),
-    ] = None,
+    out: PictureOption = None,
 ) -> None:
     """Show an image as numbers: its shape and range, and what a network sees of it."""
-    from ..errors import UsageError
     from ..lecture.pixels import inspect_image
-    from .console import print_json
-    from .display.inspection import show_inspection
 
     if checkpoint is not None and size is not None:
         raise UsageError("--size: a checkpoint has a size of its own; leave one of them out")
-    if out is not None:
-        from ..figures.saving import check_figure_path
-
-        check_figure_path(out)
+    check_picture(out)
     if checkpoint is None:
         inspection = inspect_image(image, size_px=size or 32)
     else:
         inspection = _inspect_for(checkpoint, image)
-    if as_json:
-        print_json(inspection.to_json(with_pixels=pixels))
-    else:
-        show_inspection(inspection, with_pixels=pixels)
-    if out is not None:
-        _save_figure(inspection, out)
+    page = Page(
+        blocks=tuple(
+            describe_inspection(inspection, with_pixels=pixels and not as_json, window=stdout.width)
+        ),
+        document=inspection.to_json(with_pixels=pixels),
+        draw=lambda: _draw(inspection),
+    )
+    present(page, as_json=as_json, out=out)
 
 
 def _inspect_for(checkpoint: Path, image: Path) -> "Inspection":
@@ -64,11 +63,8 @@ def _inspect_for(checkpoint: Path, image: Path) -> "Inspection":
     return inspect_image(image, size_px=trained.file_side_px(), normalization=trained.normalization)
 
 
-def _save_figure(inspection: "Inspection", out: Path) -> None:
+def _draw(inspection: "Inspection") -> "Drawing":
     from ..figures.pixels import draw_pixels
-    from ..figures.saving import save_figure
-    from .console import notice
 
     title = f"What the computer sees: {Path(inspection.path).name}"
-    save_figure(draw_pixels(inspection.image_CHW, inspection.seen_CHW, title=title), out)
-    notice(f"wrote {out}")
+    return draw_pixels(inspection.image_CHW, inspection.seen_CHW, title=title)

@@ -9,7 +9,7 @@ import typer
 from ..errors import OUT_OF_MEMORY, CnnTrainError, ResourceError, describe_shortage
 from ..machine.processes import require_one_process
 from ..version import __version__
-from . import checkpoint, config, data, learn, models
+from . import checkpoint, config, data, learn, models, visualize
 from .console import error, stdout
 from .evaluate import evaluate
 from .fit.command import fit
@@ -21,7 +21,6 @@ from .process.standard_streams import abandon_output, prepare_streams
 from .process.stop_signal import ended_by_sigterm
 from .profile import profile
 from .runs import runs
-from .visualize import visualize
 
 READER_IS_GONE = 141
 """The exit code of a program that ends by SIGPIPE, as a shell reports it."""
@@ -47,8 +46,8 @@ app.command()(inspect)
 app.command()(runs)
 app.command()(profile)
 app.command()(gradcheck)
-app.command()(visualize)
 app.command()(playground)
+app.add_typer(visualize.app, name="visualize")
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(checkpoint.app, name="checkpoint")

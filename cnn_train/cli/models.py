@@ -1,16 +1,18 @@
 """``cnn-train models``: which networks there are, and what one of them does layer by layer."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import UsageError
+from ..page import Block, Page, numbers, texts, times
+from .console import progress
 from .options import JsonOption, SetOption
+from .present import present
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ..models.architecture import ArchitectureConfig
     from ..models.summary import ArchitectureSummary, LayerSummary
 
@@ -30,17 +32,12 @@ def list_architectures(context: typer.Context, as_json: JsonOption = False) -> N
     """List the architectures, or show one layer by layer."""
     if context.invoked_subcommand is not None:
         return
-    from dataclasses import asdict
-
-    from .console import print_json, stdout
-
     image_shape = (IMAGE_CHANNELS, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
     summaries = _summarize_zoo(image_shape)
-    if as_json:
-        architectures = [asdict(summary) for summary in summaries]
-        print_json(_setting(NUM_CLASSES, image_shape) | {"architectures": architectures})
-        return
-    stdout.print(_zoo_table(summaries, _describe(NUM_CLASSES, image_shape)))
+    architectures = [asdict(summary) for summary in summaries]
+    document = _setting(NUM_CLASSES, image_shape) | {"architectures": architectures}
+    table = _zoo_table(summaries, _describe(NUM_CLASSES, image_shape))
+    present(Page((table,), document), as_json=as_json)
 
 
 @app.command()
@@ -52,33 +49,28 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Print every layer: shapes, kernel, parameters, work and receptive field."""
-    from dataclasses import asdict
-
     import torch
 
     from ..models.summary import summarize
-    from .console import fit_columns, print_json, stdout
 
     architecture = _load_architecture(name, overrides or ())
     image_shape = (IMAGE_CHANNELS, image_size, image_size)
     with torch.device("meta"):  # shapes only: no memory, no time
         model = architecture.build(num_classes, image_shape)
     layers = summarize(model, image_shape)
-    if not as_json:
-        table = _layer_table(layers, _describe(num_classes, image_shape))
-        fit_columns(table, FIRST_TO_GO)
-        stdout.print(table)
-        return
-    totals = {"parameters": _num_parameters(layers), "macs": _num_macs(layers)}
-    document = {"model": architecture.model_dump(mode="json")}
-    document |= _setting(num_classes, image_shape) | totals
-    print_json(document | {"layers": [asdict(layer) for layer in layers]})
+    parameters, macs = (
+        sum(getattr(one, name) for one in layers) for name in ("parameters", "macs")
+    )
+    document: dict[str, Any] = {"model": architecture.model_dump(mode="json")}
+    document |= _setting(num_classes, image_shape) | {"parameters": parameters, "macs": macs}
+    document["layers"] = [asdict(layer) for layer in layers]
+    table = _layer_table(layers, parameters, macs, _describe(num_classes, image_shape))
+    present(Page((table,), document), as_json=as_json)
 
 
 def _summarize_zoo(image_shape: tuple[int, int, int]) -> list["ArchitectureSummary"]:
     from ..models import ARCHITECTURES
     from ..models.summary import summarize_architecture
-    from .console import progress
 
     summaries = []
     with progress("Measuring the architectures", len(ARCHITECTURES)) as advance:
@@ -103,73 +95,55 @@ def _load_architecture(name: str, overrides: Sequence[str]) -> "ArchitectureConf
     return load_experiment(name, overrides, ExperimentConfig, text=text).model
 
 
-def _zoo_table(summaries: Sequence["ArchitectureSummary"], caption: str) -> "Table":
-    table = _make_table("name", "what it is", numbers=("parameters", "MACs"))
+def _zoo_table(summaries: Sequence["ArchitectureSummary"], caption: str) -> Block:
+    rows: list[tuple[str, ...]] = []
     above = None
     for summary in summaries:
         description = "″" if summary.description == above else summary.description
         above = summary.description
-        table.add_row(summary.name, description, f"{summary.parameters:,}", f"{summary.macs:,}")
-    table.caption = f"{caption}. Layer by layer: cnn-train models show NAME"
-    return table
-
-
-def _layer_table(layers: Sequence["LayerSummary"], caption: str) -> "Table":
-    table = _make_table(
-        "layer",
-        "kind",
-        numbers=("input", "output", "kernel", "parameters", "MACs", "sees"),
+        rows.append((summary.name, description, f"{summary.parameters:,}", f"{summary.macs:,}"))
+    return Block(
+        columns=(*texts("name", "what it is"), *numbers("parameters", "MACs")),
+        rows=tuple(rows),
+        notes=(f"{caption}. Layer by layer: cnn-train models show NAME",),
     )
-    for layer in layers:
-        table.add_row(
+
+
+def _layer_table(
+    layers: Sequence["LayerSummary"], parameters: int, macs: int, caption: str
+) -> Block:
+    rows = [
+        (
             layer.name,
             layer.kind,
-            _times(layer.input_shape),
-            _times(layer.output_shape),
+            times(layer.input_shape),
+            times(layer.output_shape),
             _kernel(layer),
             f"{layer.parameters:,}" if layer.parameters else "",
             f"{layer.macs:,}" if layer.macs else "",
             f"{layer.receptive_field_px} px",
         )
-    table.add_section()
-    total_parameters, total_macs = f"{_num_parameters(layers):,}", f"{_num_macs(layers):,}"
-    table.add_row("total", "", "", "", "", total_parameters, total_macs, "", style="bold")
-    table.caption = (
-        f"{caption}. kernel: side×side, stride after /, padding after +. sees: side of the square "
-        "of pixels that can reach one output unit; beyond the image it is padding."
+        for layer in layers
+    ]
+    names = ("input", "output", "kernel", "parameters", "MACs", "sees")
+    return Block(
+        columns=(*texts("layer", "kind"), *numbers(*names)),
+        rows=(*rows, ("total", "", "", "", "", f"{parameters:,}", f"{macs:,}", "")),
+        row_styles={len(rows): "bold"},
+        first_to_go=FIRST_TO_GO,
+        notes=(
+            f"{caption}. kernel: side×side, stride after /, padding after +. sees: side of the "
+            "square of pixels that can reach one output unit; beyond the image it is padding.",
+        ),
     )
-    return table
-
-
-def _make_table(*texts: str, numbers: Sequence[str]) -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
-    for heading in texts:
-        table.add_column(heading, overflow="fold")
-    for heading in numbers:
-        table.add_column(heading, justify="right", no_wrap=True)
-    return table
 
 
 def _describe(num_classes: int, image_shape: Sequence[int]) -> str:
-    return f"{num_classes} classes, images of {_times(image_shape)}; MACs: multiply-adds per image"
+    return f"{num_classes} classes, images of {times(image_shape)}; MACs: multiply-adds per image"
 
 
 def _setting(num_classes: int, image_shape: Sequence[int]) -> dict[str, Any]:
     return {"num_classes": num_classes, "image_shape": list(image_shape)}
-
-
-def _num_parameters(layers: Sequence["LayerSummary"]) -> int:
-    return sum(layer.parameters for layer in layers)
-
-
-def _num_macs(layers: Sequence["LayerSummary"]) -> int:
-    return sum(layer.macs for layer in layers)
-
-
-def _times(sizes: Sequence[int]) -> str:
-    return "×".join(str(size) for size in sizes)
 
 
 def _kernel(layer: "LayerSummary") -> str:
@@ -179,7 +153,7 @@ def _kernel(layer: "LayerSummary") -> str:
     stride = layer.stride_px[0] if layer.stride_px else 1
     padding = layer.padding_px[0] if layer.padding_px else 0
     return (
-        _times(layer.kernel_px)
+        times(layer.kernel_px)
         + (f"/{stride}" if stride > 1 else "")
         + (f"+{padding}" if padding else "")
     )

@@ -1,20 +1,16 @@
 """Options that several commands share, each defined once."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+Split = Literal["train", "val", "test"]
 
-class Split(StrEnum):
-    """A part of a dataset."""
-
-    train = "train"
-    val = "val"
-    test = "test"
-
-
+CheckpointArgument = Annotated[
+    Path,
+    typer.Argument(metavar="CHECKPOINT", help="A checkpoint, or a run directory for its best."),
+]
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="YAML config; - reads standard input.")
 ]
@@ -35,6 +31,10 @@ DataDirOption = Annotated[
         "--data-dir",
         help="Where datasets are kept. Default: $CNN_TRAIN_DATA, else the user's cache folder.",
     ),
+]
+DataRootOption = Annotated[
+    Path | None,
+    typer.Option("--data-root", help="Where the dataset's own images lie, if they moved."),
 ]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Never download anything.")]
 VerifyDataOption = Annotated[

@@ -1,13 +1,21 @@
 """``cnn-train predict``: what a trained model says about image files."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import DataError
+from ..page import Page
+from .console import error, notice, progress
+from .display.prediction import describe_predictions
 from .options import DeviceOption, JsonOption, RunRootOption
+from .present import check_picture, present
+from .trained_model import open_model
 
 if TYPE_CHECKING:
+    from ..figures.style import Drawing
     from ..inference.predict import Prediction
 
 MOST_IMAGES_IN_A_FIGURE = 30
@@ -32,43 +40,34 @@ def predict(
     ] = None,
 ) -> None:
     """Predict the class of images; bad files are named, and the others are still predicted."""
-    from ..errors import DataError
     from ..inference.predict import predict_files
-    from ..inference.trained_model import load_trained_model
     from ..runs.directory import find_checkpoint, latest_best_checkpoint
-    from .console import error, notice, print_json, progress
-    from .display.prediction import show_predictions
 
-    if out is not None:
-        from ..figures.saving import check_figure_path
-
-        check_figure_path(out)
+    check_picture(out)
     path = find_checkpoint(checkpoint) if checkpoint else latest_best_checkpoint(run_root)
-    trained = load_trained_model(path, device)
-    where = trained.device
-    notice(f"{path} on {where.torch_device} ({where.reason}), {trained.precision.name}")
+    trained = open_model(path, device)
     predictions, errors = predict_files(trained, images, top_k=top_k, progress=progress)
-    if as_json:
-        failures = [{"path": one.path, "message": one.message} for one in errors]
-        entries = [prediction.to_json() for prediction in predictions]
-        print_json({"checkpoint": str(path), "predictions": entries, "errors": failures})
-    else:
-        show_predictions(predictions)
+    document = {
+        "checkpoint": str(path),
+        "predictions": [one.to_json() for one in predictions],
+        "errors": [{"path": one.path, "message": one.message} for one in errors],
+    }
     for failure in errors:
         error(failure.message)
-    if out is not None and predictions:
-        _save_figure(predictions, out, trained.config.model.name)
+    draw = partial(_draw, predictions, trained.config.model.name)
+    page = Page(describe_predictions(predictions), document, draw)
+    present(page, as_json=as_json, out=out if predictions else None)
     if errors:
         raise typer.Exit(DataError.exit_code)
 
 
-def _save_figure(predictions: "list[Prediction]", out: Path, model_name: str) -> None:
-    """Draw the first predictions into one file and name it on stderr."""
+def _draw(predictions: "list[Prediction]", model_name: str) -> "Drawing":
+    """Draw the first predictions."""
     from ..figures.predictions import PredictionPanel, draw_predictions
-    from ..figures.saving import save_figure
-    from .console import notice
 
     drawn = predictions[:MOST_IMAGES_IN_A_FIGURE]
+    if len(drawn) < len(predictions):
+        notice(f"drawing the first {len(drawn)} of {len(predictions):,} images")
     panels = [
         PredictionPanel(
             image_CHW=one.image_CHW,
@@ -79,7 +78,6 @@ def _save_figure(predictions: "list[Prediction]", out: Path, model_name: str) ->
         for one in drawn
     ]
     probabilities = drawn[0].top[0].probability is not None
-    title = f"Predictions of {model_name}"
-    save_figure(draw_predictions(panels, probabilities=probabilities, title=title), out)
-    rest = "" if len(drawn) == len(predictions) else f" (the first {len(drawn)} images)"
-    notice(f"wrote {out}{rest}")
+    return draw_predictions(
+        panels, probabilities=probabilities, title=f"Predictions of {model_name}"
+    )

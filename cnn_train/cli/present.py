@@ -1,17 +1,20 @@
 """The one way out of a command: its page on the screen or as JSON, its picture in a file."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from .console import fit_columns, notice, print_json, stdout
+from ..page import FULL_BLOCK, Block, Column, Page
+from .console import notice, print_json, stdout, visible
+from .display.picture import can_show_pictures, render_picture
 
-if TYPE_CHECKING:
-    from ..page import Block, Page
+GAP = 2
 
 PictureOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Draw it as .png or .svg.")
@@ -26,7 +29,7 @@ def check_picture(out: Path | None) -> None:
         check_figure_path(out)
 
 
-def present(page: "Page", *, as_json: bool, out: Path | None = None) -> None:
+def present(page: Page, *, as_json: bool, out: Path | None = None) -> None:
     """Show the page, or print its document alone; draw its picture into ``out``."""
     if as_json:
         print_json(page.document)
@@ -40,31 +43,89 @@ def present(page: "Page", *, as_json: bool, out: Path | None = None) -> None:
         notice(f"wrote {out}")
 
 
-def show(blocks: "Iterable[Block]") -> None:
+def show(blocks: Iterable[Block]) -> None:
     """Print the blocks one below the other, an empty line between them."""
     for number, block in enumerate(blocks):
         if number:
             stdout.print()
-        if block.heading:
-            stdout.print(Text(block.heading, style="bold"))
-        for line in block.lines:
-            stdout.print(Text(line))
-        if block.rows:
-            table = render_table(block)
-            fit_columns(table, block.first_to_go)
+        _print_words((block.heading,) if block.heading else (), "bold")
+        _print_words(block.lines, "")
+        block = _fit(block) if block.rows else block
+        table = render_table(block)
+        if block.picture_CHW is not None and can_show_pictures():
+            stdout.print(_beside(render_picture(block.picture_CHW), table))
+        elif block.rows:
             width = max(stdout.width, stdout.measure(table).minimum)
             stdout.print(table, width=width, crop=False)
+        _print_words(block.notes, "dim")
 
 
-def render_table(block: "Block") -> Table:
+def _beside(picture: Text, table: Table) -> Table:
+    both = Table.grid(padding=(0, 3))
+    both.add_row(picture, table)
+    return both
+
+
+def _print_words(lines: Iterable[str], style: str) -> None:
+    """Print lines, wrapped between words; a word, such as a path, is never broken."""
+    for line in lines:
+        stdout.print(Text(visible(line), style=style, overflow="ignore"), crop=False)
+
+
+def render_table(block: Block) -> Table:
     """Make the block's table, without lines: words fold, numbers are never broken."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    has_names = any(column.name for column in block.columns)
+    table = Table(
+        box=None,
+        padding=(0, GAP, 0, 0),
+        header_style="bold",
+        pad_edge=False,
+        show_header=has_names,
+    )
     for column in block.columns:
-        if column.is_number:
-            table.add_column(column.name, justify="right", no_wrap=True)
-        else:
-            table.add_column(column.name, overflow="fold")
+        table.add_column(
+            column.name,
+            style=column.style,
+            justify="right" if column.is_number else "left",
+            no_wrap=column.is_number,
+            overflow="fold",
+            max_width=column.max_width,
+        )
     for number, row in enumerate(block.rows):
-        style = "bold" if number in block.bold_rows else ""
-        table.add_row(*map(Text, row), style=style)
+        table.add_row(*map(_cell, row), style=block.row_styles.get(number, ""))
     return table
+
+
+def _cell(text: str) -> Text:
+    """Return a cell's text as it is; bars are plain ASCII where the terminal knows no more."""
+    return Text(visible(text.replace(FULL_BLOCK, "#") if stdout.options.ascii_only else text))
+
+
+def _fit(block: Block) -> Block:
+    """Leave out columns, in the order given, until no word is broken; a note names them."""
+    cells = zip(*block.rows, strict=True)
+    widths = [_narrowest(one, texts) for one, texts in zip(block.columns, cells, strict=True)]
+    kept, missing = list(range(len(widths))), []
+    for name in block.first_to_go:
+        if sum(widths[i] + GAP for i in kept) - GAP <= stdout.width:
+            break
+        kept = [i for i in kept if block.columns[i].name != name]
+        missing += [name] if name else []  # a bar is not missed: its number stays
+    note = f"No room in this window for {', '.join(missing)}; --json has all."
+    return replace(
+        block,
+        columns=tuple(block.columns[i] for i in kept),
+        rows=tuple(tuple(row[i] for i in kept) for row in block.rows),
+        notes=(*block.notes, note) if missing else block.notes,
+    )
+
+
+def _narrowest(column: Column, texts: Iterable[str]) -> int:
+    """Return the width below which a cell would be cut or a word broken."""
+    pieces = [
+        piece
+        for text in (column.name, *texts)
+        for piece in (text.splitlines() if column.is_number else text.split())
+    ]
+    widest = max(map(cell_len, pieces), default=0)
+    return min(widest, column.max_width or widest)

@@ -1,9 +1,13 @@
 """``cnn-train runs``: what was trained here, and how well."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..page import Block, Column, Page, clock, numbers, percent, texts
+from .console import notice, stdout
 from .options import JsonOption, RunRootOption
+from .present import present
 
 if TYPE_CHECKING:
     from ..runs.summary import RunSummary
@@ -17,30 +21,20 @@ COMMON_NAME = 32
 
 def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) -> None:
     """List the runs, oldest first, with their results."""
-    from dataclasses import asdict
-
-    from rich.table import Table
-
     from ..runs.summary import summarize_runs
-    from .console import fit_columns, notice, print_json, stdout
 
     summaries = summarize_runs(run_root)
-    if as_json:
-        print_json({"runs": [asdict(summary) for summary in summaries]})
-        return
-    if not summaries:
+    if not summaries and not as_json:
         notice(f"no runs below {run_root}; train one with: cnn-train fit --config CONFIG")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("run", overflow="fold", max_width=_name_width(stdout.width))
-    for heading in ("data", "model", "loss"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("epochs", "best val", "at", "time"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for summary in summaries:
-        table.add_row(*_row(summary))
-    fit_columns(table, ("time", "data", "loss", "at", "model", "best val"))
-    stdout.print(table)
+    name = Column("run", is_number=False, max_width=_name_width(stdout.width))
+    results = numbers("epochs", "best val", "at", "time")
+    table = Block(
+        columns=(name, *texts("data", "model", "loss"), *results),
+        rows=tuple(map(_row, summaries)),
+        first_to_go=("time", "data", "loss", "at", "model", "best val"),
+    )
+    present(Page((table,), {"runs": [asdict(one) for one in summaries]}), as_json=as_json)
 
 
 def _name_width(window: int) -> int:
@@ -49,18 +43,14 @@ def _name_width(window: int) -> int:
 
 def _row(summary: "RunSummary") -> tuple[str, ...]:
     """Format for the screen: percent, epochs from 1, minutes and seconds."""
-    from rich.markup import escape
-
-    from .console import clock
-
     accuracy, best_epoch = summary.val_accuracy, summary.best_epoch
     return (
-        escape(Path(summary.run_dir).name),
+        Path(summary.run_dir).name,
         summary.data,
         summary.model,
         summary.loss,
         f"{'diverged ' if summary.diverged else ''}{summary.epochs_done}/{summary.epochs}",
-        "—" if accuracy is None else f"{100 * accuracy:.2f} %",
+        "—" if accuracy is None else percent(accuracy, 2),
         "—" if best_epoch is None else str(best_epoch + 1),
         clock(summary.seconds),
     )

@@ -1,63 +1,109 @@
-"""``cnn-train visualize``: what a trained network looks at."""
+"""``cnn-train visualize``: what a trained network looks at, a sub-command per method."""
 
 import math
-from enum import StrEnum
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from ..errors import UsageError
-from .options import DataDirOption, DeviceOption, JsonOption, OfflineOption
+from .console import notice, progress
+from .data_access import make_data_access
+from .options import (
+    CheckpointArgument,
+    DataDirOption,
+    DataRootOption,
+    DeviceOption,
+    JsonOption,
+    OfflineOption,
+)
+from .present import PictureOption, check_picture, present
+from .trained_model import open_model
 
-if TYPE_CHECKING:
-    from ..data.dataset import DataAccess
-    from ..evaluation.evaluate import SplitName
-    from ..inference.trained_model import TrainedModel
-    from ..visualize.methods import Method
-    from ..visualize.request import Subjects
+ALWAYS = frozenset({"checkpoint", "data_dir", "offline", "device", "as_json", "out"})
+SPLIT = frozenset({"split", "num_images", "data_root"})
+IMAGES = SPLIT | {"images"}
+UNITS = frozenset({"layers", "channels", "num_channels"})
+
+COMMANDS: dict[str, tuple[frozenset[str], str]] = {
+    "filters": (UNITS, "The filters of the first layer, or a linear classifier's templates."),
+    "maps": (UNITS | IMAGES, "What the channels of some layers make of an image."),
+    "top-patches": (UNITS | IMAGES, "The patches that excite each channel most."),
+    "guided": (
+        UNITS | IMAGES | {"signals_only"},
+        "The strongest patches, and what guided backpropagation brings back from them.",
+    ),
+    "deconv": (
+        UNITS | IMAGES | {"signals_only"},
+        "The strongest patches, and what the deconvolutional network makes of them.",
+    ),
+    "saliency": (IMAGES | {"label"}, "How strongly the score of a class depends on each pixel."),
+    "cam": (
+        IMAGES | {"label", "layers"},
+        "Where the maps of a layer speak for a class (Grad-CAM).",
+    ),
+    "occlusion": (
+        IMAGES | {"label", "window_px"},
+        "What the score of a class loses where the image is covered.",
+    ),
+    "embedding": (SPLIT | {"projection"}, "A map of all images by the network's last features."),
+    "loss-surface": (
+        SPLIT | {"reach", "num_points", "seed"},
+        "How the loss rises around the weights, along two random directions.",
+    ),
+}
+"""The parameters of ``visualize`` that each method reads, and what it shows."""
 
 
-class MethodName(StrEnum):
-    """The kinds of pictures."""
+class MethodCommand(TyperCommand):
+    """A method, with the options that it reads and no others."""
 
-    filters = "filters"
-    maps = "maps"
-    top_patches = "top-patches"
-    guided = "guided"
-    deconv = "deconv"
-    saliency = "saliency"
-    cam = "cam"
-    occlusion = "occlusion"
-    embedding = "embedding"
-    loss_surface = "loss-surface"
+    def __init__(self, name: str, *, params: Iterable[Any], **settings: Any) -> None:
+        reads = COMMANDS[name][0] | ALWAYS
+        super().__init__(name, params=[one for one in params if one.name in reads], **settings)
 
 
-class Projection(StrEnum):
-    """How many features become two."""
+class MethodGroup(TyperGroup):
+    """The methods; ``visualize CHECKPOINT --method cam`` means ``visualize cam CHECKPOINT``."""
 
-    pca = "pca"
-    tsne = "tsne"
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the method first where it is an option, and refuse what is no method."""
+        if args and args[0] not in self.commands:
+            args = _method_first(args)
+            if args[0] not in self.commands and not args[0].startswith("-"):
+                ctx.fail(f"No method {args[0]!r}; choose from {', '.join(self.commands)}")
+        return super().parse_args(ctx, args)
 
 
-class TrainingSplit(StrEnum):
-    """The images that pictures are made of; the test images stay closed."""
+def _method_first(args: list[str]) -> list[str]:
+    for i, word in enumerate(args):
+        if word in ("-m", "--method") and i + 1 < len(args):
+            return [args[i + 1], *args[:i], *args[i + 2 :]]
+        for start in ("--method=", "-m"):
+            if word.startswith(start) and len(word) > len(start):
+                return [word.removeprefix(start), *args[:i], *args[i + 1 :]]
+    return args
 
-    train = "train"
-    val = "val"
+
+app = typer.Typer(
+    cls=MethodGroup,
+    no_args_is_help=True,
+    subcommand_metavar="METHOD CHECKPOINT ...",
+    help="Look inside: filters, maps, strongest patches, what speaks for a class, a map, the loss.",
+)
 
 
 def visualize(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(metavar="CHECKPOINT", help="A checkpoint, or a run directory for its best."),
-    ],
-    method: Annotated[MethodName, typer.Option("--method", "-m", help="What to look at.")],
-    layer: Annotated[
+    context: typer.Context,
+    checkpoint: CheckpointArgument,
+    layers: Annotated[
         list[str] | None,
         typer.Option("--layer", help="Layers as `models show` names them, e.g. conv1_1,conv3_2."),
     ] = None,
-    channel: Annotated[
+    channels: Annotated[
         list[str] | None,
         typer.Option(
             "--channel",
@@ -67,12 +113,12 @@ def visualize(
     num_channels: Annotated[
         int | None, typer.Option("--num-channels", min=1, help="How many of them by default.")
     ] = None,
-    image: Annotated[
+    images: Annotated[
         list[Path] | None,
         typer.Option("--image", help="Image file; repeatable. Default: images of the split."),
     ] = None,
     split: Annotated[
-        TrainingSplit | None,
+        Literal["train", "val"] | None,
         typer.Option("--split", help="Where images come from: val (the default) or train."),
     ] = None,
     num_images: Annotated[
@@ -85,154 +131,98 @@ def visualize(
         str | None,
         typer.Option("--class", help="The class to explain. Default: the predicted one."),
     ] = None,
-    window: Annotated[
+    window_px: Annotated[
         int | None,
-        typer.Option(
-            "--window", min=1, help="occlusion: side of the cover in px. Default: a quarter."
-        ),
+        typer.Option("--window", min=1, help="Side of the cover in px. Default: a quarter."),
     ] = None,
     projection: Annotated[
-        Projection | None,
-        typer.Option("--projection", help="embedding: pca (the default), or tsne (scikit-learn)."),
+        Literal["pca", "tsne"] | None,
+        typer.Option("--projection", help="pca (the default), or tsne (scikit-learn)."),
     ] = None,
     signals_only: Annotated[
-        bool, typer.Option("--signals-only", help="guided, deconv: draw no patches beside them.")
+        bool, typer.Option("--signals-only", help="Draw no patches beside them.")
     ] = False,
     reach: Annotated[
         float | None,
-        typer.Option(
-            "--reach", help="loss-surface: how far, in lengths of each filter. Default: 1."
-        ),
+        typer.Option("--reach", help="How far, in lengths of each filter. Default: 1."),
     ] = None,
     num_points: Annotated[
         int | None,
-        typer.Option(
-            "--num-points", min=3, help="loss-surface: points per side, odd. Default: 21."
-        ),
+        typer.Option("--num-points", min=3, help="Points per side, odd. Default: 21."),
     ] = None,
     seed: Annotated[
-        int | None,
-        typer.Option("--seed", min=0, help="loss-surface: of the two directions. Default: 0."),
+        int | None, typer.Option("--seed", min=0, help="Of the two directions. Default: 0.")
     ] = None,
-    data_root: Annotated[
-        Path | None,
-        typer.Option("--data-root", help="Where the dataset's own images lie, if they moved."),
-    ] = None,
+    data_root: DataRootOption = None,
     data_dir: DataDirOption = None,
     offline: OfflineOption = False,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Draw into a .png or .svg.")
-    ] = None,
+    out: PictureOption = None,
 ) -> None:
-    """Look inside: filters, maps, strongest patches, what speaks for a class, a map, the loss."""
-    from dataclasses import replace
-
-    from ..inference.trained_model import load_trained_model
+    """Look at a trained network by the method that the sub-command names."""
+    from ..evaluation.evaluate import load_split
     from ..runs.directory import find_checkpoint
     from ..visualize.methods import METHODS
     from ..visualize.request import Request, Subjects
-    from .console import notice, progress
-    from .data_access import make_data_access
-    from .present import check_picture, present
 
     check_picture(out)
-    chosen = METHODS[method.value]
-    given = {
-        "--layer": layer,
-        "--channel": channel,
-        "--num-channels": num_channels,
-        "--image": image,
-        "--split": split,
-        "--num-images": num_images,
-        "--class": label,
-        "--window": window,
-        "--projection": projection,
-        "--signals-only": signals_only or None,
-        "--reach": reach,
-        "--num-points": num_points,
-        "--seed": seed,
-        "--data-root": data_root,
+    if images:
+        _refuse_beside_images(split, num_images, data_root)
+    choices = {
+        "layers": _names("--layer", layers),
+        "channels": _numbers(_names("--channel", channels)),
+        "num_channels": num_channels,
+        "label": label,
+        "window_px": window_px,
+        "projection": projection,
+        "signals_only": signals_only,
+        "split": split,
+        "reach": _check_reach(reach),
+        "num_points": _check_odd(num_points),
+        "seed": seed,
     }
-    _refuse_unread(method.value, chosen, {name for name, one in given.items() if one is not None})
-    surface = _surface_choices(reach, num_points, seed)
-    layers = _names("--layer", layer)
-    channels = _numbers(_names("--channel", channel))
+    name = str(context.info_name)
+    method = METHODS[name]
     path = find_checkpoint(checkpoint)
-    trained = load_trained_model(path, device)
-    where = trained.device
-    precision = trained.precision.name if chosen.scores_as_evaluate else "float32"
-    notice(f"{path} on {where.torch_device} ({where.reason}), {precision}")
-    source: Literal["train", "val"] = "val" if split is None else split.value
-    if image:
-        subjects = Subjects.load(image, trained.image_shape)
+    trained = open_model(path, device, None if method.scores_as_evaluate else "float32")
+    if images:
+        subjects = Subjects.load(images, trained.image_shape)
+    elif method.num_images == 0:
+        subjects = Subjects.none(trained.image_shape)
     else:
         access = make_data_access(data_dir, offline)
-        subjects = _load_split(chosen, trained, source, num_images, access, data_root)
-    request = Request(
-        trained,
-        subjects,
-        layers=layers,
-        channels=channels,
-        num_channels=num_channels,
-        label=label,
-        window_px=window,
-        projection=(projection or Projection.pca).value,
-        signals_only=signals_only,
-        split=source,
-        progress=progress,
-        **surface,
-    )
-    page = chosen.show(request)
-    present(
-        replace(page, document={"checkpoint": str(path), "method": method.value} | page.document),
-        as_json=as_json,
-        out=out,
-    )
+        source = load_split(trained, split or "val", access, data_root)
+        subjects = Subjects.of(source, num_images or method.num_images)
+    given: dict[str, Any] = {key: value for key, value in choices.items() if value is not None}
+    page = method.show(Request(trained, subjects, progress=progress, **given))
+    document = {"checkpoint": str(path), "method": name} | page.document
+    present(replace(page, document=document), as_json=as_json, out=out)
     if out is None and not as_json:
         notice("to look at it, add --out FILE.png")
 
 
-def _refuse_unread(name: str, method: "Method", given: set[str]) -> None:
-    """Raise UsageError for an option that would change nothing."""
-    from ..visualize.methods import SPLIT
+for method_name, (_, what_it_shows) in COMMANDS.items():
+    app.command(method_name, cls=MethodCommand, help=what_it_shows)(visualize)
 
-    for option in sorted(given - method.options):
-        raise UsageError(f"{option}: --method {name} does not read it; leave it out")
-    if "--image" in given:
-        for option in sorted(given & SPLIT):
+
+def _refuse_beside_images(*values: object) -> None:
+    """Raise UsageError for an option about the split's images where --image names others."""
+    for option, value in zip(("--split", "--num-images", "--data-root"), values, strict=True):
+        if value is not None:
             raise UsageError(f"{option}: the images are those of --image; leave it out")
 
 
-def _surface_choices(
-    reach: float | None, num_points: int | None, seed: int | None
-) -> dict[str, Any]:
-    """Return what was chosen for a loss surface."""
+def _check_reach(reach: float | None) -> float | None:
     if reach is not None and not 0 < reach < math.inf:
         raise UsageError(f"--reach {reach:g}: is no distance; take a number above 0, e.g. 0.5")
+    return reach
+
+
+def _check_odd(num_points: int | None) -> int | None:
     if num_points is not None and num_points % 2 == 0:
         raise UsageError(f"--num-points {num_points}: is even; take one more: the middle is θ")
-    given = {"reach": reach, "num_points": num_points, "seed": seed}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _load_split(
-    method: "Method",
-    trained: "TrainedModel",
-    split: "SplitName",
-    num_images: int | None,
-    access: "DataAccess",
-    data_root: Path | None,
-) -> "Subjects":
-    """Take images evenly from all over the split; the methods that need none open no data."""
-    from ..evaluation.evaluate import load_split
-    from ..visualize.request import Subjects
-
-    wanted = num_images or method.num_images
-    if method.num_images == 0:
-        return Subjects.none(trained.image_shape)
-    return Subjects.of(load_split(trained, split, access, data_root), wanted)
+    return num_points
 
 
 def _names(option: str, values: list[str] | None) -> tuple[str, ...]:

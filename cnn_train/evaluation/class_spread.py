@@ -23,7 +23,7 @@ class FeatureMoments:
 
     def add(self, features_BD: Tensor, labels_B: Tensor) -> None:
         """Take in the features of some images."""
-        features_BD = features_BD.cpu().double()
+        features_BD = features_BD.double()
         if self.sums_KD.shape[1] != features_BD.shape[1]:
             self.sums_KD = self.sums_KD.new_zeros(len(self.counts_K), features_BD.shape[1])
         self.counts_K.index_add_(0, labels_B, torch.ones_like(labels_B, dtype=torch.float64))

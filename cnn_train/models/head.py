@@ -28,9 +28,9 @@ def head_layer(model: nn.Module) -> tuple[str, nn.Module]:
 
 @contextmanager
 def reading_inputs(layer: nn.Module) -> Iterator[list[Tensor]]:
-    """Collect what enters ``layer`` while the block runs."""
+    """Collect on the CPU what enters ``layer`` while the block runs."""
     seen: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].cpu()))
     try:
         yield seen
     finally:

@@ -84,7 +84,7 @@ class ReluRule(TorchFunctionMode):
             return _RuledReLU.apply(args[0], ceiling, self.rule)
         if func in REFUSED or func is F.hardtanh:
             raise UsageError(
-                f"--method {self.rule}: is defined for ReLU, but this network has "
+                f"visualize {self.rule}: is defined for ReLU, but this network has "
                 f"{REFUSED.get(func, 'hard tanh')}; use saliency, or a network with ReLU"
             )
         return func(*args, **settings)

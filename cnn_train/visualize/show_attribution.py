@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import UsageError
 from ..figures.gallery import ColoursName, Scale, Section, Tile, draw_gallery
 from ..figures.style import Drawing, shorten
-from ..page import Block, Column, Page, aligned, signed
+from ..page import Block, Page, aligned, numbers, signed, texts
 from .attribution import enlarge, grad_cam, occlusion, saliency
 from .layers import Units, find_units, last_map
 from .pictures import overlay, picture, spread
@@ -85,10 +85,10 @@ def show_occlusion(request: Request) -> Page:
 def _cam_units(request: Request) -> Units:
     """Return the layer that was named, or the last one that still has a map: the paper's choice."""
     if len(request.layers) > 1:
-        raise UsageError("--method cam: name one --layer")
+        raise UsageError("visualize cam: name one --layer")
     name = request.layers[0] if request.layers else last_map(request.runs)
     if name is None:
-        raise UsageError("--method cam: the model has no maps; use saliency or occlusion")
+        raise UsageError("visualize cam: the model has no maps; use saliency or occlusion")
     units = find_units(request.runs, name)
     if units.map_size == (1, 1):
         raise UsageError(f"--layer {name}: has no map; choose a layer before the last pooling")
@@ -162,14 +162,13 @@ def _describe(request: Request, explained: Explained) -> Block:
         aligned(explained.maps_BHW.amax(dim=(1, 2)).tolist()),
         ["{}, {}".format(*peak_of(map_HW)) for map_HW in explained.maps_BHW],
     )
-    words = ("image", "class", "predicted", "explained")
     silent = sum(not map_HW.any() for map_HW in explained.maps_BHW)
     return Block(
         heading=explained.what,
         lines=(f"{SILENT}: {silent} of {len(scores_B)}",) if silent else (),
         columns=(
-            *(Column(word, is_number=False) for word in words),
-            *map(Column, ("score", "peak", "at y, x")),
+            *texts("image", "class", "predicted", "explained"),
+            *numbers("score", "peak", "at y, x"),
         ),
         rows=tuple(zip(*columns, strict=True)),
     )

@@ -3,7 +3,7 @@
 Shape letters: N images, D features.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -11,30 +11,28 @@ from torch import Tensor, nn
 from ..errors import UsageError
 from ..figures.embedding import draw_embedding
 from ..figures.style import Drawing
-from ..models.head import reading_inputs
-from ..models.summary import LayerRun
-from ..page import Block, Column, Page, aligned, count_images
+from ..models.head import head_layer, reading_inputs
+from ..page import Block, Page, aligned, count_images, numbers, percent, texts
 from .request import Request
 
 
 def show_embedding(request: Request) -> Page:
     """Show the last features of all images in two dimensions, by PCA or t-SNE."""
     if len(request.subjects) < 2:
-        raise UsageError("--method embedding: one image makes no map; take two or more")
-    layer = last_linear(request.runs)
+        raise UsageError("visualize embedding: one image makes no map; take two or more")
     batches = request.batches(f"Reading the features of {count_images(len(request.subjects))}")
-    features_ND = last_features(request.trained.model, layer.module, batches)
+    layer, features_ND = last_features(request.trained.model, batches)
     shares: list[float] = []
     if request.projection == "pca":
         map_N2, shares = principal_components(features_ND)
     else:
         map_N2 = t_sne(features_ND)
-    what = f"{features_ND.shape[1]:,} features before {layer.name}"
+    what = f"{features_ND.shape[1]:,} features before {layer}"
     return Page(
         blocks=(_describe(request, map_N2, shares, what),),
         document={
             "projection": request.projection,
-            "layer": layer.name,
+            "layer": layer,
             "num_features": features_ND.shape[1],
             "variance_shares": shares or None,
             "images": [
@@ -49,9 +47,8 @@ def show_embedding(request: Request) -> Page:
 
 
 def _describe(request: Request, map_N2: Tensor, shares: list[float], what: str) -> Block:
-    words = f"the axes hold {100 * sum(shares):.1f} % of the variance: " + " and ".join(
-        f"{100 * share:.1f} %" for share in shares
-    )
+    both = " and ".join(map(percent, shares))
+    words = f"the axes hold {percent(sum(shares))} of the variance: {both}"
     groups = {
         name: map_N2[[i for i, label in enumerate(request.subjects.labels) if label == name]]
         for name in sorted(set(request.subjects.labels))
@@ -70,10 +67,7 @@ def _describe(request: Request, map_N2: Tensor, shares: list[float], what: str) 
     return Block(
         heading=f"{request.projection} of {what}, {count_images(len(request.subjects))}",
         lines=(words,) if shares else (),
-        columns=(
-            Column("class", is_number=False),
-            *map(Column, ("images", "centre x", "centre y", "spread")),
-        ),
+        columns=(*texts("class"), *numbers("images", "centre x", "centre y", "spread")),
         rows=tuple(zip(*columns, strict=True)),
     )
 
@@ -83,7 +77,7 @@ def _draw(request: Request, map_N2: Tensor, shares: list[float], what: str) -> D
     names = ("t-SNE 1", "t-SNE 2")
     if shares:
         first, second = (
-            f"principal component {i} ({100 * share:.1f} % of the variance)"
+            f"principal component {i} ({percent(share)} of the variance)"
             for i, share in enumerate(shares, start=1)
         )
         names = (first, second)
@@ -93,24 +87,20 @@ def _draw(request: Request, map_N2: Tensor, shares: list[float], what: str) -> D
     )
 
 
-def last_linear(runs: Sequence[LayerRun]) -> LayerRun:
-    """Return the fully connected layer that gives the scores; UsageError where there is none."""
-    linear = [run for run in runs if isinstance(run.module, nn.Linear) and run.input.ndim == 2]
-    if not linear:
-        raise UsageError("--method embedding: the model has no fully connected layer at its end")
-    return linear[-1]
-
-
 @torch.no_grad()
-def last_features(model: nn.Module, layer: nn.Module, batches_BCHW: Iterable[Tensor]) -> Tensor:
-    """Return ND, on the CPU: what ``layer`` reads for every image."""
+def last_features(model: nn.Module, batches_BCHW: Iterable[Tensor]) -> tuple[str, Tensor]:
+    """Return the name of the layer that gives the scores, and what it reads for every image (ND).
+
+    Raises UsageError where that layer is not fully connected.
+    """
     assert not model.training
-    pieces: list[Tensor] = []
-    with reading_inputs(layer) as seen:
+    name, layer = head_layer(model)
+    if not isinstance(layer, nn.Linear):
+        raise UsageError("visualize embedding: the model has no fully connected layer at its end")
+    with reading_inputs(layer) as features:
         for inputs_BCHW in batches_BCHW:
             model(inputs_BCHW)
-            pieces.append(seen.pop().cpu())
-    return torch.cat(pieces)
+    return name, torch.cat(features)
 
 
 def principal_components(features_ND: Tensor, num_axes: int = 2) -> tuple[Tensor, list[float]]:

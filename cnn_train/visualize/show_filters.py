@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..figures.gallery import Section, Tile, draw_gallery
 from ..figures.style import Drawing
 from ..models.summary import LayerRun
-from ..page import Block, Column, Page, aligned
+from ..page import Block, Page, aligned, numbers, texts
 from .pictures import picture, signed_picture
 from .request import Request
 
@@ -37,7 +37,7 @@ def show_filters(request: Request) -> Page:
     if request.layers not in ((), (filters.layer,)):
         raise UsageError(
             f"--layer {', '.join(request.layers)}: only {filters.layer} reads pixels; for other "
-            "layers use --method top-patches"
+            "layers use visualize top-patches"
         )
     norm_K = filters.weights_KCHW.flatten(1).norm(dim=1)
     default = len(norm_K) if filters.are_templates else NUM_FILTERS
@@ -77,10 +77,8 @@ def _describe(filters: Filters, names: list[str], shown: list[int], norm_K: Tens
         heading=f"{filters.layer}: {number} {kind}, {width} × {height} px",
         lines=lines,
         columns=(
-            Column("class" if filters.are_templates else "filter", not filters.are_templates),
-            Column("size ‖w‖"),
-            Column("largest weight"),
-            Column("smallest"),
+            *(texts("class") if filters.are_templates else numbers("filter")),
+            *numbers("size ‖w‖", "largest weight", "smallest"),
         ),
         rows=tuple(
             zip(
@@ -117,18 +115,18 @@ def first_filters(runs: Sequence[LayerRun], image_shape: tuple[int, int, int]) -
     run = next(run for run in runs if isinstance(run.module, nn.Conv2d | nn.Linear))
     if not isinstance(run.module.weight, nn.Parameter):
         raise UsageError(
-            f"--method filters: {run.name} reads the pixels, and its weights are fixed by hand: "
+            f"visualize filters: {run.name} reads the pixels, and its weights are fixed by hand: "
             "no filter is learned there"
         )
     weights = run.module.weight.detach().cpu().float()
     before = runs[: runs.index(run)]
     if isinstance(run.module, nn.Linear):
         if run.module.in_features != math.prod(image_shape):
-            raise UsageError(f"--method filters: {run.name} does not read the image's pixels")
+            raise UsageError(f"visualize filters: {run.name} does not read the image's pixels")
         return Filters(run.name, weights.view(-1, *image_shape), run is runs[-1])
     for earlier in before:
         if isinstance(earlier.module, nn.PixelUnshuffle):
             weights = F.pixel_shuffle(weights, earlier.module.downscale_factor)
     if weights.shape[1] != image_shape[0]:
-        raise UsageError(f"--method filters: {run.name} does not read the image's colours")
+        raise UsageError(f"visualize filters: {run.name} does not read the image's colours")
     return Filters(run.name, weights, False)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..figures.loss_surface import draw_loss_surface
 from ..figures.style import Drawing
-from ..page import Block, Column, Page, aligned, signed
+from ..page import Block, Page, aligned, numbers, signed, texts
 from .loss_surface import LossSurface, distances, measure_loss_surface
 from .request import NO_LABEL, Request
 
@@ -61,7 +61,7 @@ def _describe(request: Request, surface: LossSurface) -> Block:
         heading=f"loss at {size} points around the weights: {_images(request)}, "
         f"seed {request.seed}",
         lines=(*_lines(surface), *_rounding_words(request, surface)),
-        columns=(Column("along", is_number=False), *map(Column, names)),
+        columns=(*texts("along"), *numbers(*names)),
         rows=tuple(rows),
     )
 

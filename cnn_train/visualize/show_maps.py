@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..figures.gallery import Scale, Section, Tile, draw_gallery
 from ..figures.style import Drawing
-from ..page import Block, Column, Page, signed
+from ..page import Block, Page, numbers, percent, signed, texts
 from .layers import Units, unit_maps
 from .pictures import picture, spread
 from .request import Request
@@ -68,16 +68,18 @@ def _describe(request: Request, units: list[Units], maps: dict[str, Tensor], ima
             (
                 one.description,
                 f"{one.num_channels:,} of {one.map_size[1]} × {one.map_size[0]}",
-                f"{100 * float((maximum_C > 0).float().mean()):.0f} %",
-                f"{100 * float((maps_CHW > 0).float().mean()):.0f} %",
+                percent(float((maximum_C > 0).float().mean()), 0),
+                percent(float((maps_CHW > 0).float().mean()), 0),
                 request.channel_name(one, strongest),
                 signed(float(maximum_C[strongest])),
             )
         )
-    columns = ("channels", "above 0", "units above 0", "strongest", "value")
     return Block(
         heading=f"{request.subjects.names[image]} ({request.subjects.labels[image]})",
-        columns=(Column("layer", is_number=False), *map(Column, columns)),
+        columns=(
+            *texts("layer"),
+            *numbers("channels", "above 0", "units above 0", "strongest", "value"),
+        ),
         rows=tuple(rows),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import UsageError, name_some
-from ..page import Block, Column, Page, aligned, count_images
+from ..page import Block, Page, aligned, count_images, numbers, percent, texts
 from .backward_rules import RuleName, count_ruled
 from .draw_patches import draw_patches
 from .layers import Units
@@ -69,8 +69,8 @@ def _require_rule(request: Request, units: list[Units], rule: RuleName) -> list[
     plain = [one.layer for one in units if not count_ruled(model, one, inputs_1CHW, rule)]
     if len(plain) == len(units):
         raise UsageError(
-            f"--method {rule}: no ReLU lies between the pixels and {name_some(plain)}, so there is "
-            "nothing for the rule to act on; use saliency, or a later --layer of a network with "
+            f"visualize {rule}: no ReLU lies between the pixels and {name_some(plain)}, so there "
+            "is nothing for the rule to act on; use saliency, or a later --layer of a network with "
             "ReLU"
         )
     return plain
@@ -86,7 +86,7 @@ def _describe(request: Request, layer: LayerPatches, plain: Sequence[str]) -> Bl
     values = aligned([*strongest, *weakest])  # with equally many decimals
     columns = (
         [request.channel_name(layer.units, channel) for channel in shown],
-        [f"{100 * int(places.num_active_C[c]) / places.num_images:.1f} %" for c in shown],
+        [percent(int(places.num_active_C[c]) / places.num_images) for c in shown],
         values[: len(shown)],
         values[len(shown) :],
         [_origins(request, layer, channel) for channel in shown],
@@ -99,8 +99,8 @@ def _describe(request: Request, layer: LayerPatches, plain: Sequence[str]) -> Bl
             *(PLAIN_WORDS if layer.units.layer in plain else ()),
         ),
         columns=(
-            *map(Column, ("channel", "positive on", "strongest", "weakest")),
-            Column("what its patches come from", is_number=False),
+            *numbers("channel", "positive on", "strongest", "weakest"),
+            *texts("what its patches come from"),
         ),
         rows=tuple(zip(*columns, strict=True)),
     )

@@ -7,21 +7,6 @@ from cnn_train.cli import console
 Capture = pytest.CaptureFixture[str]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0:00"),
-        (5.4, "0:05"),
-        (59.6, "1:00"),
-        (3599, "59:59"),
-        (3600, "1:00:00"),
-        (1e5, "27:46:40"),
-    ],
-)
-def test_seconds_are_read_off_a_clock(seconds: float, text: str) -> None:
-    assert console.clock(seconds) == text
-
-
 def test_a_document_is_all_that_stdout_gets_and_names_keep_their_letters(capsys: Capture) -> None:
     document = {"label": "[bold]кошка", "score": 0.1 + 0.2, "probability": None}
     console.print_json(document)

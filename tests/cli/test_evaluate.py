@@ -1,26 +1,13 @@
-import json
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from cnn_train.cli.main import main
-
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run ``cnn-train evaluate``; return (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cnn-train", "evaluate", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        return end.value.code or 0, captured.out, captured.err
-
-    monkeypatch.chdir(tmp_path)
+def run(cnn_train, monkeypatch, tmp_path):
     monkeypatch.setenv("CNN_TRAIN_DATA", str(tmp_path / "data"))
-    return run
+    return partial(cnn_train, "evaluate")
 
 
 def is_hinge(checkpoint: Path) -> bool:
@@ -28,47 +15,48 @@ def is_hinge(checkpoint: Path) -> bool:
 
 
 def test_json_is_one_document_with_the_documented_keys(run, checkpoint):
-    code, out, err = run(checkpoint, "--json")
-    document = json.loads(out)
-    assert code == 0
+    outcome = run(checkpoint, "--json")
+    document = outcome.document
+    assert outcome.exit_code == 0
     assert set(document) >= {
         "split", "num_examples", "accuracy", "loss", "per_class", "confusion", "calibration_error"
     }  # fmt: skip
     assert (document["split"], document["num_examples"]) == ("test", 30)
     assert (document["calibration_error"] is None) == is_hinge(checkpoint)
     assert sum(map(sum, document["confusion"])) == 30
-    assert "cpu" in err
+    assert "cpu" in outcome.stderr
 
 
 def test_the_summary_shows_the_accuracy_with_its_interval_and_every_class(run, checkpoint):
-    code, out, err = run(checkpoint)
-    assert code == 0
+    outcome = run(checkpoint)
+    out = outcome.stdout
+    assert outcome.exit_code == 0
     assert "linear on the test split: 30 images" in out
     assert "95 % interval" in out
     for name in ("arrow", "circle", "triangle"):
         assert name in out
     assert ("these scores are not probabilities" in out) == is_hinge(checkpoint)
-    assert "Traceback" not in err
+    assert "Traceback" not in outcome.stderr
 
 
 def test_a_run_directory_means_its_best_checkpoint(run, checkpoint):
-    assert run(checkpoint.parent, "--json")[1] == run(checkpoint, "--json")[1]
+    assert run(checkpoint.parent, "--json").stdout == run(checkpoint, "--json").stdout
 
 
 @pytest.mark.parametrize(("split", "number"), [("val", 10), ("train", 30)])
 def test_other_splits_can_be_measured(run, checkpoint, split, number):
-    document = json.loads(run(checkpoint, "--split", split, "--json")[1])
+    document = run(checkpoint, "--split", split, "--json").document
     assert (document["split"], document["num_examples"]) == (split, number)
 
 
 @pytest.mark.parametrize("tta", ["none", "flip", "flip_translate"])
 def test_views_are_recorded(run, checkpoint, tta):
-    assert json.loads(run(checkpoint, "--tta", tta, "--json")[1])["tta"] == tta
+    assert run(checkpoint, "--tta", tta, "--json").document["tta"] == tta
 
 
 def test_the_batch_size_changes_no_number(run, checkpoint):
-    whole = json.loads(run(checkpoint, "--json")[1])
-    parts = json.loads(run(checkpoint, "--json", "--batch-size", "7")[1])
+    whole = run(checkpoint, "--json").document
+    parts = run(checkpoint, "--json", "--batch-size", "7").document
     assert parts.pop("loss") == pytest.approx(whole.pop("loss"), abs=1e-6)
     if not is_hinge(checkpoint):
         error = whole.pop("calibration_error")
@@ -77,13 +65,13 @@ def test_the_batch_size_changes_no_number(run, checkpoint):
 
 
 def test_out_writes_figures_and_the_same_document(run, checkpoint, tmp_path):
-    code, out, err = run(checkpoint, "--json", "--out", "report")
+    outcome = run(checkpoint, "--json", "--out", "report")
     picture = "margins.png" if is_hinge(checkpoint) else "calibration.png"
     written = {path.name for path in (tmp_path / "report").iterdir()}
-    assert code == 0
+    assert outcome.exit_code == 0
     assert written == {"confusion.png", "mistakes.png", picture, "evaluation.json"}
-    assert (tmp_path / "report" / "evaluation.json").read_text() == out
-    assert ("no calibration.png" in err) == is_hinge(checkpoint)
+    assert (tmp_path / "report" / "evaluation.json").read_text() == outcome.stdout
+    assert ("no calibration.png" in outcome.stderr) == is_hinge(checkpoint)
 
 
 @pytest.mark.parametrize(
@@ -105,5 +93,6 @@ def test_a_mistake_is_one_line_and_its_exit_code(
 ):
     (tmp_path / "text.ckpt").write_text("no checkpoint at all")
     named = [checkpoint if argument == "CHECKPOINT" else argument for argument in arguments]
-    got, _, err = run(*named)
-    assert (got, message in err, "Traceback" in err) == (code, True, False), err
+    outcome = run(*named)
+    assert (outcome.exit_code, message in outcome.stderr) == (code, True), outcome.stderr
+    assert "Traceback" not in outcome.stderr

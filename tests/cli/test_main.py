@@ -82,7 +82,7 @@ def test_every_command_of_the_contract_has_help(help_of_every_command: dict[str,
         "checkpoint export-weights", "config show", "config check", "config schema",
         "learn loss", "learn diff", "learn graph", "learn forward-mode", "learn reverse-mode",
         "learn slope", "learn params", "learn batch-size", "learn descent", "learn step",
-        "gradcheck", "inspect", "visualize", "playground",
+        "gradcheck", "inspect", "visualize", "visualize cam", "playground",
     )  # fmt: skip
     assert set(contract) <= set(texts)
     assert all("Usage: " in text for text in texts.values())

@@ -1,6 +1,5 @@
 import io
-import json
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,25 +7,15 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from cnn_train.cli.display import evaluation as evaluation_display
-from cnn_train.cli.display import prediction as prediction_display
-from cnn_train.cli.main import main
+from cnn_train.cli import present as presenting
+from cnn_train.cli.display import picture as picture_display
+from cnn_train.page import Block, bar, texts
 
 
 @pytest.fixture
-def run(monkeypatch, capsys, tmp_path):
-    """Run ``cnn-train predict``; return (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cnn-train", "predict", *map(str, arguments)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        return end.value.code or 0, captured.out, captured.err
-
-    monkeypatch.chdir(tmp_path)
+def run(cnn_train, monkeypatch, tmp_path):
     monkeypatch.setenv("CNN_TRAIN_DATA", str(tmp_path / "data"))
-    return run
+    return partial(cnn_train, "predict")
 
 
 def is_hinge(checkpoint: Path) -> bool:
@@ -43,9 +32,9 @@ def photos(tmp_path) -> Path:
 
 
 def test_json_is_one_document_with_the_documented_keys(run, checkpoint, photos):
-    code, out, _ = run("photos", "--checkpoint", checkpoint, "--json", "--top-k", 3)
-    document = json.loads(out)
-    assert code == 0
+    outcome = run("photos", "--checkpoint", checkpoint, "--json", "--top-k", 3)
+    document = outcome.document
+    assert outcome.exit_code == 0
     assert set(document) == {"checkpoint", "predictions", "errors"}
     assert [one["path"] for one in document["predictions"]] == [
         "photos/[bold]red.png", "photos/teal.jpg"
@@ -59,9 +48,10 @@ def test_json_is_one_document_with_the_documented_keys(run, checkpoint, photos):
 
 
 def test_the_screen_shows_path_class_and_bars_with_markup_taken_literally(run, checkpoint, photos):
-    code, out, _ = run("photos", "--checkpoint", checkpoint)
-    best = json.loads(run("photos", "--checkpoint", checkpoint, "--json")[1])["predictions"][0]
-    assert code == 0
+    outcome = run("photos", "--checkpoint", checkpoint)
+    out = outcome.stdout
+    best = run("photos", "--checkpoint", checkpoint, "--json").document["predictions"][0]
+    assert outcome.exit_code == 0
     assert "photos/[bold]red.png\n" in out
     assert ("scores, not probabilities" in out) == is_hinge(checkpoint)
     answer = out.splitlines()[1].strip()
@@ -75,8 +65,8 @@ def test_the_screen_shows_path_class_and_bars_with_markup_taken_literally(run, c
 
 
 def test_the_latest_runs_best_checkpoint_is_the_default(run, checkpoint, photos):
-    by_default = json.loads(run("photos", "--run-root", checkpoint.parent.parent, "--json")[1])
-    named = json.loads(run("photos", "--checkpoint", checkpoint, "--json")[1])
+    by_default = run("photos", "--run-root", checkpoint.parent.parent, "--json").document
+    named = run("photos", "--checkpoint", checkpoint, "--json").document
     assert by_default["predictions"] == named["predictions"]
     assert Path(by_default["checkpoint"]).resolve() == checkpoint.resolve()
 
@@ -84,14 +74,14 @@ def test_the_latest_runs_best_checkpoint_is_the_default(run, checkpoint, photos)
 def test_bad_files_are_one_line_each_and_exit_3_after_the_others(run, checkpoint, photos):
     (photos / "text.jpg").write_text("not a picture")
     arguments = ("photos", "missing.png", "*.bmp", "--checkpoint", checkpoint)
-    code, out, err = run(*arguments)
-    assert code == 3
-    assert "photos/teal.jpg" in out
-    errors = [line for line in err.splitlines() if line.startswith("error: ")]
+    outcome = run(*arguments)
+    assert outcome.exit_code == 3
+    assert "photos/teal.jpg" in outcome.stdout
+    errors = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
     assert [line.split(": ")[1] for line in errors] == ["*.bmp", "photos/text.jpg", "missing.png"]
-    code, out, _ = run(*arguments, "--json")
-    document = json.loads(out)
-    assert (code, len(document["predictions"])) == (3, 2)
+    outcome = run(*arguments, "--json")
+    document = outcome.document
+    assert (outcome.exit_code, len(document["predictions"])) == (3, 2)
     assert [one["path"] for one in document["errors"]] == [
         "*.bmp", "photos/text.jpg", "missing.png"
     ]  # fmt: skip
@@ -99,7 +89,7 @@ def test_bad_files_are_one_line_each_and_exit_3_after_the_others(run, checkpoint
 
 
 def test_out_draws_a_picture_of_what_the_network_saw(run, checkpoint, photos, tmp_path):
-    assert run("photos", "--checkpoint", checkpoint, "--out", "seen.png")[0] == 0
+    assert run("photos", "--checkpoint", checkpoint, "--out", "seen.png").exit_code == 0
     assert (tmp_path / "seen.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -115,16 +105,17 @@ def test_out_draws_a_picture_of_what_the_network_saw(run, checkpoint, photos, tm
 )
 def test_a_mistake_is_one_line_and_its_exit_code(run, checkpoint, photos, arguments, code, message):
     named = [checkpoint if argument == "CHECKPOINT" else argument for argument in arguments]
-    got, _, err = run(*named)
-    assert (got, message in err, "Traceback" in err) == (code, True, False), err
+    outcome = run(*named)
+    assert (outcome.exit_code, message in outcome.stderr) == (code, True), outcome.stderr
+    assert "Traceback" not in outcome.stderr
 
 
 def terminal(monkeypatch, **options) -> Console:
     """Let the displays write to a terminal of a test's own."""
     settings = {"force_terminal": True, "color_system": "truecolor", "width": 80, **options}
     console = Console(file=io.StringIO(), highlight=False, _environ={}, **settings)
-    monkeypatch.setattr(prediction_display, "stdout", console)
-    monkeypatch.setattr(evaluation_display, "stdout", console)
+    monkeypatch.setattr(picture_display, "stdout", console)
+    monkeypatch.setattr(presenting, "stdout", console)
     return console
 
 
@@ -132,7 +123,7 @@ def terminal(monkeypatch, **options) -> Console:
 def test_a_rendered_picture_holds_exactly_the_pixels(height):
     generator = torch.Generator().manual_seed(0)
     image_CHW = torch.randint(256, (3, height, 8), dtype=torch.uint8, generator=generator)
-    picture = prediction_display.render_picture(image_CHW)
+    picture = picture_display.render_picture(image_CHW)
     rows = picture.split("\n")
     assert [row.plain for row in rows] == ["▀" * 8] * 4
     styles = [[Console().get_style(span.style) for span in row.spans] for row in rows]
@@ -144,7 +135,7 @@ def test_a_rendered_picture_holds_exactly_the_pixels(height):
 
 
 def test_large_images_are_thinned_to_the_pictures_width():
-    picture = prediction_display.render_picture(torch.zeros(3, 96, 96, dtype=torch.uint8))
+    picture = picture_display.render_picture(torch.zeros(3, 96, 96, dtype=torch.uint8))
     assert {len(row) for row in picture.split("\n")} == {32}
 
 
@@ -152,7 +143,7 @@ def test_a_terminal_with_colours_shows_the_picture_beside_the_answer(
     run, checkpoint, photos, monkeypatch
 ):
     console = terminal(monkeypatch)
-    assert run("photos/teal.jpg", "--checkpoint", checkpoint)[0] == 0
+    assert run("photos/teal.jpg", "--checkpoint", checkpoint).exit_code == 0
     assert console.file.getvalue().count("▀") == 16 * 16 / 2
 
 
@@ -168,17 +159,20 @@ def test_a_terminal_with_colours_shows_the_picture_beside_the_answer(
 )
 def test_without_colours_or_room_there_is_no_picture(monkeypatch, options):
     terminal(monkeypatch, **options)
-    assert not prediction_display.can_show_pictures()
+    assert not picture_display.can_show_pictures()
 
 
 def test_bars_are_ascii_where_the_terminal_knows_no_more(monkeypatch):
     console = terminal(monkeypatch)
-    assert evaluation_display.render_bar(0.5, 10).plain == "█████"
+    block = Block(columns=texts("", ""), rows=(("cat", bar(0.5, 10)),))
+    presenting.show([block])
     monkeypatch.setattr(Console, "encoding", "ascii")
     assert console.options.ascii_only
-    assert evaluation_display.render_bar(0.5, 10).plain == "#####"
+    presenting.show([block])
+    rows = [line.split() for line in console.file.getvalue().splitlines()]
+    assert rows == [["cat", "█████"], ["cat", "#####"]]
 
 
 @pytest.mark.parametrize("share", [-0.5, 0.0, 1.0, 1.5])
 def test_bars_stay_within_their_width(share):
-    assert len(evaluation_display.render_bar(share, 10)) in (0, 10)
+    assert len(bar(share, 10)) in (0, 10)

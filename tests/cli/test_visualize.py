@@ -1,3 +1,4 @@
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -6,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 from torchvision.transforms.functional import to_pil_image
+from typer.main import get_command
 
 from cnn_train.checkpoints.checkpoint import save_checkpoint
-from cnn_train.cli.visualize import MethodName
+from cnn_train.cli.visualize import COMMANDS, app
 from cnn_train.data.catalogue import DATASETS
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.splits import load_training_splits
@@ -47,14 +49,14 @@ def vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_command_line_knows_exactly_the_methods_that_there_are() -> None:
-    assert {name.value for name in MethodName} == set(METHODS)
+    assert set(COMMANDS) == set(METHODS)
 
 
 @EVERY_METHOD
 def test_json_is_one_document_and_the_picture_is_written(
     method: str, cnn_train: Run, vgg: Path, tmp_path: Path
 ) -> None:
-    result = cnn_train("visualize", vgg, "--method", method, "--json", "--out", "picture.png")
+    result = cnn_train("visualize", method, vgg, "--json", "--out", "picture.png")
     assert result.exit_code == 0, result.stderr
     document = result.document
     assert (document["method"], document["checkpoint"]) == (method, str(vgg))
@@ -70,7 +72,7 @@ def test_the_page_fits_eighty_columns(
     from cnn_train.cli import console
 
     monkeypatch.setattr(console.stdout, "width", 80)
-    result = cnn_train("visualize", vgg, "--method", method)
+    result = cnn_train("visualize", method, vgg)
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
     assert len(lines) > 2
@@ -81,7 +83,7 @@ def test_the_page_fits_eighty_columns(
 def test_layers_and_channels_are_listed_with_commas_or_by_repeating(
     cnn_train: Run, vgg: Path
 ) -> None:
-    arguments = ("visualize", vgg, "--method", "top-patches", "--json")
+    arguments = ("visualize", "top-patches", vgg, "--json")
     commas = cnn_train(*arguments, "--layer", "conv1_1,conv3_2", "--channel", "1,0").document
     repeated = cnn_train(
         *arguments, "--layer", "conv1_1", "--layer", "conv3_2", "--channel", 1, "--channel", 0
@@ -92,7 +94,7 @@ def test_layers_and_channels_are_listed_with_commas_or_by_repeating(
 
 
 def test_images_come_from_the_chosen_split_in_the_chosen_number(cnn_train: Run, vgg: Path) -> None:
-    arguments = ("visualize", vgg, "--method", "guided", "--layer", "conv1_1", "--json")
+    arguments = ("visualize", "guided", vgg, "--layer", "conv1_1", "--json")
     numbers = [
         cnn_train(*arguments, *more).document["layers"][0]["num_images"]
         for more in ((), ("--split", "train"), ("--split", "train", "--num-images", 7))
@@ -105,11 +107,11 @@ def test_an_image_file_is_looked_at_as_the_network_sees_it(
 ) -> None:
     pixels = torch.randint(256, (3, 50, 70), dtype=torch.uint8)
     to_pil_image(pixels).save(tmp_path / "cat.png")
-    result = cnn_train("visualize", vgg, "-m", "cam", "--image", "cat.png", "--json")
+    result = cnn_train("visualize", "cam", vgg, "--image", "cat.png", "--json")
     (one,) = result.document["images"]
     assert (one["image"], one["label"]) == ("cat.png", None)
     assert torch.tensor(one["map"]).shape == (32, 32)
-    page = cnn_train("visualize", vgg, "-m", "guided", "--image", "cat.png", "--layer", "conv1_1")
+    page = cnn_train("visualize", "guided", vgg, "--image", "cat.png", "--layer", "conv1_1")
     assert "on 1 image\n" in page.stdout or "on 1 image:" in page.stdout
     assert "cat.png 1" in page.stdout
 
@@ -119,7 +121,7 @@ def test_filters_need_no_images(cnn_train: Run, vgg: Path, monkeypatch: pytest.M
         raise AssertionError("opened the images")
 
     monkeypatch.setattr("cnn_train.evaluation.evaluate.load_split", refuse)
-    assert cnn_train("visualize", vgg, "--method", "filters").exit_code == 0
+    assert cnn_train("visualize", "filters", vgg).exit_code == 0
 
 
 def test_a_loss_surface_is_around_the_loss_that_evaluate_prints_of_the_averaged_weights(
@@ -136,7 +138,7 @@ def test_a_loss_surface_is_around_the_loss_that_evaluate_prints_of_the_averaged_
         session.model.fc.weight.mul_(3)
     save_checkpoint(session.checkpoint(), tmp_path / "averaged.ckpt")
     evaluated = cnn_train("evaluate", "averaged.ckpt", "--split", "val", "--json").document
-    arguments = ("visualize", "averaged.ckpt", "-m", "loss-surface", "--json")
+    arguments = ("visualize", "loss-surface", "averaged.ckpt", "--json")
     chosen = ("--num-points", 5, "--reach", 0.5, "--seed", 3)
     result = cnn_train(*arguments, *chosen)
     document = result.document
@@ -153,53 +155,38 @@ def test_a_loss_surface_is_around_the_loss_that_evaluate_prints_of_the_averaged_
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["missing.ckpt", "-m", "maps"], 4, "missing.ckpt"),
-        (["CHECKPOINT", "-m", "dreams"], 2, "dreams"),
-        (["CHECKPOINT", "-m", "cam", "--signals-only"], 2, "error: --signals-only: --method"),
-        (["CHECKPOINT"], 2, "--method"),
+        (["maps", "missing.ckpt"], 4, "missing.ckpt"),
+        (["dreams", "CHECKPOINT"], 2, "dreams"),
+        (["CHECKPOINT"], 2, "No method '"),
         (
-            ["CHECKPOINT", "-m", "maps", "--layer", "conv9_1"],
+            ["maps", "CHECKPOINT", "--layer", "conv9_1"],
             2,
             "error: --layer conv9_1: the model",
         ),
         (
-            ["CHECKPOINT", "-m", "maps", "--channel", "two"],
+            ["maps", "CHECKPOINT", "--channel", "two"],
             2,
             "error: --channel two: is no channel",
         ),
-        (["CHECKPOINT", "-m", "maps", "--channel", "99"], 2, "error: --channel 99: the layer has"),
-        (["CHECKPOINT", "-m", "maps", "--out", "maps.gif"], 2, "saved as .png or .svg"),
-        (["CHECKPOINT", "-m", "maps", "--split", "test"], 2, "test"),
-        (["CHECKPOINT", "-m", "cam", "--class", "cow"], 2, "error: --class cow: the model knows"),
-        (["CHECKPOINT", "-m", "cam", "--image", "none.png"], 3, "error: none.png: no such file"),
+        (["maps", "CHECKPOINT", "--channel", "99"], 2, "error: --channel 99: the layer has"),
+        (["maps", "CHECKPOINT", "--out", "maps.gif"], 2, "saved as .png or .svg"),
+        (["maps", "CHECKPOINT", "--split", "test"], 2, "test"),
+        (["cam", "CHECKPOINT", "--class", "cow"], 2, "error: --class cow: the model knows"),
+        (["cam", "CHECKPOINT", "--image", "none.png"], 3, "error: none.png: no such file"),
+        (["maps", "CHECKPOINT", "--layer", ""], 2, "error: --layer '': names nothing"),
+        (["maps", "CHECKPOINT", "--channel", ","], 2, "error: --channel ',': names nothing"),
+        (["embedding", "CHECKPOINT", "--num-images", "1"], 2, "makes no map; take two"),
         (
-            ["CHECKPOINT", "-m", "filters", "--image", "a.png"],
-            2,
-            "--image: --method filters does not read",
-        ),
-        (["CHECKPOINT", "-m", "maps", "--layer", ""], 2, "error: --layer '': names nothing"),
-        (["CHECKPOINT", "-m", "maps", "--channel", ","], 2, "error: --channel ',': names nothing"),
-        (["CHECKPOINT", "-m", "embedding", "--num-images", "1"], 2, "makes no map; take two"),
-        (["CHECKPOINT", "-m", "maps", "--window", "4"], 2, "error: --window: --method maps does"),
-        (["CHECKPOINT", "-m", "cam", "--channel", "4"], 2, "error: --channel: --method cam does"),
-        (
-            ["CHECKPOINT", "-m", "cam", "--image", "a.png", "--split", "train"],
+            ["cam", "CHECKPOINT", "--image", "a.png", "--split", "train"],
             2,
             "error: --split: the images are those of --image; leave it out",
         ),
-        (["CHECKPOINT", "-m", "occlusion", "--window", "40"], 2, "error: --window 40: the image"),
-        (["CHECKPOINT", "-m", "maps", "--data-root", "x"], 2, "--data-root x"),
-        (["CHECKPOINT", "-m", "maps", "--seed", "1"], 2, "error: --seed: --method maps does not"),
-        (["CHECKPOINT", "-m", "cam", "--num-points", "5"], 2, "error: --num-points: --method cam"),
-        (["CHECKPOINT", "-m", "loss-surface", "--num-points", "20"], 2, "--num-points 20: is even"),
-        (["CHECKPOINT", "-m", "loss-surface", "--num-points", "1"], 2, "--num-points"),
-        (["CHECKPOINT", "-m", "loss-surface", "--reach", "0"], 2, "error: --reach 0: is no dist"),
-        (["CHECKPOINT", "-m", "loss-surface", "--reach", "nan"], 2, "error: --reach nan: is no"),
-        (
-            ["CHECKPOINT", "-m", "loss-surface", "--image", "a.png"],
-            2,
-            "--image: --method loss-surface",
-        ),
+        (["occlusion", "CHECKPOINT", "--window", "40"], 2, "error: --window 40: the image"),
+        (["maps", "CHECKPOINT", "--data-root", "x"], 2, "--data-root x"),
+        (["loss-surface", "CHECKPOINT", "--num-points", "20"], 2, "--num-points 20: is even"),
+        (["loss-surface", "CHECKPOINT", "--num-points", "1"], 2, "--num-points"),
+        (["loss-surface", "CHECKPOINT", "--reach", "0"], 2, "error: --reach 0: is no dist"),
+        (["loss-surface", "CHECKPOINT", "--reach", "nan"], 2, "error: --reach nan: is no"),
     ],
 )
 def test_a_mistake_is_one_line_and_its_exit_code(
@@ -212,11 +199,64 @@ def test_a_mistake_is_one_line_and_its_exit_code(
     assert result.stdout == ""
 
 
+OPTIONS = {
+    "--layer": {"filters", "maps", "top-patches", "guided", "deconv", "cam"},
+    "--channel": {"filters", "maps", "top-patches", "guided", "deconv"},
+    "--num-channels": {"filters", "maps", "top-patches", "guided", "deconv"},
+    "--image": set(METHODS) - {"filters", "embedding", "loss-surface"},
+    "--split": set(METHODS) - {"filters"},
+    "--num-images": set(METHODS) - {"filters"},
+    "--data-root": set(METHODS) - {"filters"},
+    "--class": {"saliency", "cam", "occlusion"},
+    "--window": {"occlusion"},
+    "--projection": {"embedding"},
+    "--signals-only": {"guided", "deconv"},
+    "--reach": {"loss-surface"},
+    "--num-points": {"loss-surface"},
+    "--seed": {"loss-surface"},
+}
+EVERYWHERE = {"--data-dir", "--offline", "--device", "--json", "--out"}
+
+
+@EVERY_METHOD
+def test_a_method_has_the_options_that_it_reads_and_no_others(method: str) -> None:
+    group: Any = get_command(app)
+    options = {name for one in group.commands[method].params for name in one.opts}
+    read = {name for name, methods in OPTIONS.items() if method in methods}
+    assert options - {"checkpoint"} == read | EVERYWHERE
+
+
+@pytest.mark.parametrize("words", ["-m cam", "-mcam", "--method cam", "--method=cam"])
+def test_the_method_may_also_be_an_option_at_any_place(
+    cnn_train: Run, vgg: Path, words: str
+) -> None:
+    rest = ("--json", "--num-images", 2)
+    expected = cnn_train("visualize", "cam", vgg, *rest).document
+    assert cnn_train("visualize", vgg, *words.split(), *rest).document == expected
+    assert cnn_train("visualize", *words.split(), *rest, vgg).document == expected
+
+
+@pytest.mark.parametrize("arguments", [["-m", "maps", "--window", "4"], ["--seed", "1", "-mcam"]])
+def test_an_option_that_a_method_does_not_read_is_refused_by_name(
+    cnn_train: Run, vgg: Path, arguments: list[str]
+) -> None:
+    result = cnn_train("visualize", vgg, *arguments)
+    (option,) = {"--window", "--seed"} & set(arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"No such option: {option}" in result.stderr
+
+
+def test_the_help_of_visualize_lists_every_method_in_a_line(cnn_train: Run) -> None:
+    page = cnn_train("visualize", "--help").stdout
+    listed = [line.split()[1] for line in page.splitlines() if re.match(r"│ \w", line)]
+    assert listed == list(METHODS)
+
+
 def test_t_sne_without_its_library_is_one_line_that_says_what_to_install(
     cnn_train: Run, vgg: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
-    result = cnn_train("visualize", vgg, "-m", "embedding", "--projection", "tsne")
+    result = cnn_train("visualize", "embedding", vgg, "--projection", "tsne")
     assert result.exit_code == 2
     assert "pip install 'cnn-train[embedding]'" in result.stderr.splitlines()[-1]

@@ -118,7 +118,7 @@ def test_another_activation_is_refused_by_its_name(activation: nn.Module, word: 
     model = nn.Sequential(nn.Conv2d(2, 1, 1), activation).eval()
     units = find_units(trace_layers(model, (2, 1, 1)), "1")
     place_B3 = torch.zeros(1, 3, dtype=torch.int64)
-    with pytest.raises(UsageError, match=f"--method guided: .* this network has {word}; use sal"):
+    with pytest.raises(UsageError, match=f"visualize guided: .* this network has {word}; use sal"):
         unit_signals(model, units, torch.ones(1, 2, 1, 1), place_B3, "guided")
 
 

@@ -73,7 +73,7 @@ def test_methods_work_on_every_family_of_networks_and_leave_it_as_it_was(
     for method in ("maps", "top-patches", "guided", "saliency", "cam", "embedding",
                    "loss-surface"):  # fmt: skip
         if method in REFUSED.get(name, ()):
-            with pytest.raises(UsageError, match=f"--method {method}"):
+            with pytest.raises(UsageError, match=f"visualize {method}"):
                 METHODS[method].show(request)
         else:
             check(METHODS[method].show(request))
@@ -250,7 +250,7 @@ def test_numbers_of_a_column_have_equally_many_decimals() -> None:
 def test_a_rule_without_any_relu_to_act_on_is_refused(
     method: str, make_request: MakeRequest
 ) -> None:
-    message = f"--method {method}: no ReLU lies between the pixels and fc"
+    message = f"visualize {method}: no ReLU lies between the pixels and fc"
     with pytest.raises(UsageError, match=message):
         METHODS[method].show(make_request(LinearClassifier(3, SHAPE)))
 

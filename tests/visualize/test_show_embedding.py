@@ -5,11 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from cnn_train.errors import UsageError
-from cnn_train.models.summary import trace_layers
 from cnn_train.models.vgg import VGG
 from cnn_train.visualize.show_embedding import (
     last_features,
-    last_linear,
     principal_components,
     t_sne,
 )
@@ -43,19 +41,17 @@ def test_equal_features_lie_on_one_point() -> None:
 
 def test_the_last_features_are_what_the_scores_are_computed_from() -> None:
     model = VGG(10, (3, 32, 32), width=2).eval()
-    runs = trace_layers(model, (3, 32, 32))
     images_NCHW = torch.randn(5, 3, 32, 32)
-    layer = last_linear(runs)
-    features_ND = last_features(model, layer.module, torch.split(images_NCHW, 2))
-    assert layer.name == "fc"
+    layer, features_ND = last_features(model, torch.split(images_NCHW, 2))
+    assert layer == "fc"
     assert torch.allclose(model.fc(features_ND), model(images_NCHW), atol=1e-6)
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
 def test_a_network_without_a_linear_layer_at_its_end_is_refused() -> None:
-    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
     with pytest.raises(UsageError, match="no fully connected layer"):
-        last_linear(trace_layers(model, (3, 8, 8)))
+        last_features(model, [])
 
 
 def test_t_sne_without_its_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

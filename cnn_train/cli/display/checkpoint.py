@@ -4,11 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-from rich.table import Table
-
 from ...errors import name_some
-from ..console import stdout
+from ...page import Block, Page, list_facts, percent, texts, times
 
 if TYPE_CHECKING:
     from ...checkpoints.checkpoint import Checkpoint
@@ -17,8 +14,8 @@ if TYPE_CHECKING:
     from ...experiment import ExperimentConfig
 
 
-def show_checkpoint(file: "CheckpointFile", config: "ExperimentConfig") -> None:
-    """Print one fact per line; epochs count from 1, accuracy is in percent."""
+def checkpoint_page(file: "CheckpointFile", config: "ExperimentConfig") -> Page:
+    """Make one fact per line; epochs count from 1, accuracy is in percent."""
     one = file.checkpoint
     weights = "averaged weights" if one.averaged_model else "weights"
     facts = {
@@ -26,22 +23,16 @@ def show_checkpoint(file: "CheckpointFile", config: "ExperimentConfig") -> None:
         "SHA-256": file.digest,
         "model": f"{config.model.name}, {file.num_values:,} numbers in its {weights}",
         "classes": f"{len(one.class_names)}: {name_some(one.class_names)}",
-        "images": f"{'×'.join(map(str, one.image_shape))} (C×H×W), {_normalization(one)}",
+        "images": f"{times(one.image_shape)} (C×H×W), {_normalization(one)}",
         "trained": _describe_training(config),
         "progress": _describe_progress(one, config.epochs),
-        "validation": "—" if one.val_accuracy is None else f"{100 * one.val_accuracy:.2f} %",
+        "validation": "—" if one.val_accuracy is None else percent(one.val_accuracy, 2),
         **_describe_data(one),
         "environment": _join(one.environment),
     }
     if one.config_changes:
         facts["changed"] = ", ".join(map(_describe_change, one.config_changes))
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    stdout.print(file.path, markup=False, soft_wrap=True)
-    for name, fact in facts.items():
-        table.add_row(name, escape(fact))
-    stdout.print(table)
+    return Page((list_facts(facts.items(), str(file.path)),), file.to_json())
 
 
 def _normalization(one: "Checkpoint") -> str:
@@ -79,21 +70,14 @@ def _join(facts: dict[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 
-def show_mapping(imported: "Import") -> None:
-    """Print each tensor's name in the file and in the model, with its shape."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("in the file", "in the model", "shape", "matched by"):
-        table.add_column(heading, overflow="fold")
-    for match in imported.matches:
-        shape = "×".join(map(str, match.shape))
-        table.add_row(escape(match.theirs), escape(match.ours), shape, match.by)
-    stdout.print(table)
-
-
-def mapping_document(imported: "Import", file: Path, out: Path) -> dict[str, Any]:
-    """Return the document that ``checkpoint import --json`` prints."""
+def mapping_page(imported: "Import", file: Path, out: Path) -> Page:
+    """Make a row per tensor: its name in the file and in the model, and its shape."""
     checkpoint = imported.checkpoint
-    return {
+    table = Block(
+        columns=texts("in the file", "in the model", "shape", "matched by"),
+        rows=tuple((one.theirs, one.ours, times(one.shape), one.by) for one in imported.matches),
+    )
+    document = {
         "path": str(file),
         "looks_like": imported.kind,
         "out": str(out),
@@ -102,3 +86,4 @@ def mapping_document(imported: "Import", file: Path, out: Path) -> dict[str, Any
         "normalization": checkpoint.normalization,
         "mapping": [asdict(match) | {"shape": list(match.shape)} for match in imported.matches],
     }
+    return Page((table,), document)

@@ -1,46 +1,32 @@
 """What an evaluation looks like on the screen: a summary, then a row per class."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-from rich.text import Text
-
-from ..console import stdout
+from ...page import Block, Column, Page, bar, list_facts, numbers, percent, texts
 
 if TYPE_CHECKING:
     from ...evaluation.evaluate import Evaluation
 
 BAR_WIDTH = 24
-NARROWEST_WITH_BARS = 70
-NARROWEST_WITH_DETAILS = 50
 NUM_CONFUSIONS = 5
 
 
-def show_evaluation(evaluation: "Evaluation", model_name: str) -> None:
-    """Print the summary, the table of classes and the most frequent confusions."""
+def evaluation_page(evaluation: "Evaluation", checkpoint: Path, model_name: str) -> Page:
+    """Make the summary, the table of classes and the most frequent confusions."""
     views = "" if evaluation.tta == "none" else f", scores averaged over views ({evaluation.tta})"
-    title = (
+    heading = (
         f"{model_name} on the {evaluation.split} split: {len(evaluation.images):,} images{views}"
     )
-    stdout.print(Text(title, style="bold"))
-    stdout.print(_render_summary(evaluation))
-    stdout.print()
-    stdout.print(_render_classes(evaluation))
-    stdout.print()
-    confusions = list_confusions(evaluation)
-    if confusions:
-        stdout.print(Text("most frequent confusions: " + ", ".join(confusions)))
+    blocks = [_summarize(evaluation, heading), _list_classes(evaluation)]
+    if confusions := list_confusions(evaluation):
+        blocks.append(Block(lines=("most frequent confusions: " + ", ".join(confusions),)))
+    return Page(tuple(blocks), evaluation.to_json(checkpoint))
 
 
-def percent(share: float | None, digits: int = 1) -> str:
-    """Return a share as a percentage, or a dash where it is undefined."""
-    return "–" if share is None else f"{100 * share:.{digits}f} %"
-
-
-def render_bar(share: float, width: int, style: str = "cyan") -> Text:
-    """Return a bar whose full ``width`` means 1; plain ASCII where the terminal knows no more."""
-    block = "#" if stdout.options.ascii_only else "█"
-    return Text(block * round(min(max(share, 0), 1) * width), style=style)
+def describe_interval(bounds: tuple[float, float]) -> str:
+    """Return an accuracy's interval in words."""
+    return f"(95 % interval {100 * bounds[0]:.2f} to {100 * bounds[1]:.2f} %)"
 
 
 def list_confusions(evaluation: "Evaluation") -> list[str]:
@@ -56,12 +42,10 @@ def list_confusions(evaluation: "Evaluation") -> list[str]:
     ]
 
 
-def _render_summary(evaluation: "Evaluation") -> Table:
-    lower, upper = evaluation.accuracy_interval
-    calibration = evaluation.calibration
+def _summarize(evaluation: "Evaluation", heading: str) -> Block:
+    accuracy, calibration = percent(evaluation.accuracy, 2), evaluation.calibration
     facts = {
-        "accuracy": f"{percent(evaluation.accuracy, 2)}  "
-        f"(95 % interval {100 * lower:.2f} to {100 * upper:.2f} %)",
+        "accuracy": f"{accuracy}  {describe_interval(evaluation.accuracy_interval)}",
         "loss": f"{evaluation.loss:.4f}",
         "top-5": percent(evaluation.top5_accuracy, 2),
         "calibration error": percent(calibration.expected_error, 2)
@@ -70,24 +54,23 @@ def _render_summary(evaluation: "Evaluation") -> Table:
     }
     if evaluation.top5_accuracy is None:
         del facts["top-5"]
-    table = Table.grid(padding=(0, 2))
-    for name, fact in facts.items():
-        table.add_row(name, Text(fact, style="bold" if name == "accuracy" else ""))
-    return table
+    return list_facts(facts.items(), heading)
 
 
-def _render_classes(evaluation: "Evaluation") -> Table:
-    """Draw a row per class; a narrow terminal gets fewer columns instead of torn ones."""
-    details = ("images", "precision", "F1") if stdout.width >= NARROWEST_WITH_DETAILS else ()
-    with_bars = stdout.width >= NARROWEST_WITH_BARS
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("class", overflow="fold")
-    for title in (*details, "accuracy"):
-        table.add_column(title, justify="right")
-    if with_bars:
-        table.add_column("", width=BAR_WIDTH)
-    for one in evaluation.per_class:
-        numbers = (f"{one.num_examples:,}", percent(one.precision), percent(one.f1))
-        bar = (render_bar(one.accuracy or 0, BAR_WIDTH),) if with_bars else ()
-        table.add_row(Text(one.label), *(numbers if details else ()), percent(one.accuracy), *bar)
-    return table
+def _list_classes(evaluation: "Evaluation") -> Block:
+    names = ("images", "precision", "F1", "accuracy")
+    return Block(
+        columns=(*texts("class"), *numbers(*names), Column("", is_number=False, style="cyan")),
+        rows=tuple(
+            (
+                one.label,
+                f"{one.num_examples:,}",
+                percent(one.precision),
+                percent(one.f1),
+                percent(one.accuracy),
+                bar(one.accuracy or 0, BAR_WIDTH),
+            )
+            for one in evaluation.per_class
+        ),
+        first_to_go=("", "F1", "precision", "images"),
+    )

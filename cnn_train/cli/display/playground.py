@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from ...page import percent
 from ..console import stdout
-from .evaluation import percent
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ...machine.processes import lost_processes_explained
-from ..console import clock, notice, print_json, stderr, warn
+from ...page import clock
+from ..console import notice, print_json, stderr, warn
 from ..process.joined import agreement_on_signals
 from ..process.stop_signal import heard_signals
 from .sanity_display import require_sane, show_first_loss
