@@ -19,6 +19,16 @@ class Column:
     is_number: bool = True
 
 
+def words(*names: str) -> tuple[Column, ...]:
+    """Return columns of words by their names."""
+    return tuple(Column(name, is_number=False) for name in names)
+
+
+def numbers(*names: str) -> tuple[Column, ...]:
+    """Return columns of numbers by their names."""
+    return tuple(map(Column, names))
+
+
 @dataclass(frozen=True)
 class Block:
     """A part of a page: its heading in bold, lines of words, and a table.
