@@ -1,8 +1,8 @@
 """What a command found: words and tables for the terminal, a document for JSON, a picture."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,21 +19,12 @@ class Column:
     is_number: bool = True
 
 
-def words(*names: str) -> tuple[Column, ...]:
-    """Return columns of words by their names."""
-    return tuple(Column(name, is_number=False) for name in names)
-
-
-def numbers(*names: str) -> tuple[Column, ...]:
-    """Return columns of numbers by their names."""
-    return tuple(map(Column, names))
-
-
 @dataclass(frozen=True)
 class Block:
     """A part of a page: its heading in bold, lines of words, and a table.
 
-    bold_rows: numbers of the rows that stand out. first_to_go: names of the columns that a narrow
+    bold_rows: numbers of the rows that stand out. row_styles: their styles, as Rich names them, by
+    number. first_to_go: names of the columns that a narrow
     window does without, from the least missed on.
     """
 
@@ -42,6 +33,7 @@ class Block:
     columns: tuple[Column, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
     bold_rows: frozenset[int] = frozenset()
+    row_styles: Mapping[int, str] = field(default_factory=dict)
     first_to_go: tuple[str, ...] = ()
 
 
@@ -52,6 +44,16 @@ class Page:
     blocks: tuple[Block, ...]
     document: dict[str, Any]
     draw: "Callable[[], Drawing] | None" = None
+
+
+def texts(*names: str) -> tuple[Column, ...]:
+    """Make columns of words, which are folded where they are too long."""
+    return tuple(Column(name, is_number=False) for name in names)
+
+
+def numbers(*names: str) -> tuple[Column, ...]:
+    """Make columns of numbers."""
+    return tuple(map(Column, names))
 
 
 def count_images(number: int) -> str:
@@ -69,3 +71,13 @@ def aligned(values: Sequence[float]) -> list[str]:
 def signed(value: float, digits: int = 3) -> str:
     """Return a number with so many significant digits and a proper minus sign."""
     return f"{value:.{digits}g}".replace("-", MINUS)
+
+
+def digits(number: float) -> str:
+    """Return seven significant digits; zero has no sign."""
+    return f"{number + 0.0:.7g}"
+
+
+def short(number: float | None) -> str:
+    """Return two significant digits of an error, or a dash where there is none."""
+    return "—" if number is None else "0" if number == 0 else f"{number:.1e}"

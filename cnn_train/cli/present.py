@@ -65,6 +65,6 @@ def render_table(block: "Block") -> Table:
         else:
             table.add_column(column.name, overflow="fold")
     for number, row in enumerate(block.rows):
-        style = "bold" if number in block.bold_rows else ""
+        style = block.row_styles.get(number, "bold" if number in block.bold_rows else "")
         table.add_row(*map(Text, row), style=style)
     return table
