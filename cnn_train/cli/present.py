@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -12,6 +13,9 @@ from .console import fit_columns, notice, print_json, stdout
 
 if TYPE_CHECKING:
     from ..page import Block, Page
+
+FEWEST_LETTERS = 10
+"""A column of words is never narrower than this, nor than its longest cell."""
 
 PictureOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Draw it as .png or .svg.")
@@ -52,8 +56,19 @@ def show(blocks: "Iterable[Block]") -> None:
         if block.rows:
             table = render_table(block)
             fit_columns(table, block.first_to_go)
-            width = max(stdout.width, stdout.measure(table).minimum)
-            stdout.print(table, width=width, crop=False)
+            if least_width(block) > stdout.width:
+                table.width = least_width(block)
+            stdout.print(table, crop=False)
+
+
+def least_width(block: "Block") -> int:
+    """Return the width at which no number is broken and words have room for some letters."""
+    widths = []
+    for column, *cells in zip(block.columns, *block.rows, strict=True):
+        lines = [line for text in (column.name, *cells) for line in text.splitlines()]
+        widest = max(map(cell_len, lines), default=0)
+        widths.append(widest if column.is_number else min(widest, FEWEST_LETTERS))
+    return sum(widths) + 2 * (len(widths) - 1)
 
 
 def render_table(block: "Block") -> Table:
