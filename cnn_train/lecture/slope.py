@@ -64,6 +64,17 @@ class Slopes:
         return max(differences) / self.gradient_norm
 
 
+def numeric_slope(value: Value, point_P: Tensor, direction_P: Tensor, h: float) -> float:
+    """Return (f(θ + h·d) − f(θ − h·d)) / 2h."""
+    step_P = h * direction_P
+    return (value(point_P + step_P) - value(point_P - step_P)) / (2 * h)
+
+
+def one_sided_slope(value: Value, point_P: Tensor, direction_P: Tensor, h: float) -> float:
+    """Return (f(θ + h·d) − f(θ)) / h: at a kink, where the other side has another slope."""
+    return (value(point_P + h * direction_P) - value(point_P)) / h
+
+
 def measure_slopes(
     value: Value,
     gradient_P: Tensor,
@@ -72,12 +83,11 @@ def measure_slopes(
     num_random: int,
     generator: torch.Generator,
     h: float,
-    rule: SlopeRule | None = None,
+    rule: SlopeRule = numeric_slope,
 ) -> Slopes:
     """Measure the slope along the gradient, turned away from it, and in random directions.
 
-    ``rule``: how; None: by centred differences. Raises UsageError where the gradient is zero, so
-    that no direction is steepest, or not finite.
+    Raises UsageError where the gradient is zero, so that no direction is steepest, or not finite.
     """
     norm = float(gradient_P.norm())
     if norm == 0:
@@ -97,23 +107,12 @@ def measure_slopes(
             DirectionSlope(
                 is_random=is_random,
                 angle_degrees=angle_between(along_P, direction_P),
-                numeric=(rule or numeric_slope)(value, point_P, direction_P, h),
+                numeric=rule(value, point_P, direction_P, h),
                 dot=float(gradient_P @ direction_P),
             )
             for is_random, direction_P in directions
         ),
     )
-
-
-def numeric_slope(value: Value, point_P: Tensor, direction_P: Tensor, h: float) -> float:
-    """Return (f(θ + h·d) − f(θ − h·d)) / 2h."""
-    step_P = h * direction_P
-    return (value(point_P + step_P) - value(point_P - step_P)) / (2 * h)
-
-
-def one_sided_slope(value: Value, point_P: Tensor, direction_P: Tensor, h: float) -> float:
-    """Return (f(θ + h·d) − f(θ)) / h: at a kink, where the other side has another slope."""
-    return (value(point_P + h * direction_P) - value(point_P)) / h
 
 
 def random_direction(point_P: Tensor, generator: torch.Generator) -> Tensor:

@@ -124,7 +124,8 @@ def _along_loss(session: "Session", **sampling: Any) -> tuple[str, "Slopes", tup
     loss = MinibatchLoss(session)
     slopes = measure_slopes(loss, loss.gradient(), loss.point(), **sampling)
     config = session.config
-    what = f"{config.loss.name} + λR(W) of {config.model.name}, {len(loss.labels_B)} images"
+    num_images = len(next(session.batches.epoch(0)).labels_B)
+    what = f"{config.loss.name} + λR(W) of {config.model.name}, {num_images} images"
     return what, slopes, ()
 
 
