@@ -15,7 +15,6 @@ Shape letters: B minibatch.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from itertools import takewhile
 from typing import Any
@@ -30,7 +29,7 @@ from ..training.session import Session
 from ..training.steps import divergence_explained
 from ..training.update_guard import NotFiniteError
 from .layer_sizes import LayerSizes, WatchedLayer, norm, watched_layers
-from .watched_update import Change, KeepingGuard, watched_update
+from .watched_update import Change, KeepingGuard
 
 TIMED_STEPS = 3
 
@@ -110,13 +109,11 @@ def take_step(
 
 def _take_step(session: Session, num_entries: int, advance: Callable[[int], None]) -> TrainingStep:
     guard, tally = KeepingGuard(session), Tally.zero()
-    with ExitStack() as stack:
-        watched = stack.enter_context(watched_layers(session.model))
-        changes = stack.enter_context(watched_update(session, guard))
-        stack.enter_context(refusals_explained())
+    with watched_layers(session.model) as watched, refusals_explained():
         for piece in replace(session, before_update=guard).train_rest_of_epoch():
             tally += piece
             advance(1)
+    changes = guard.changes(session.optimizer)
     gradient_norm = norm([one.gradient for one in changes.values()]) or 0.0
     if not all(one.after.isfinite().all() for one in changes.values()):
         raise NotFiniteError("weight after the update", gradient_norm, 0)

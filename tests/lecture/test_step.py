@@ -156,8 +156,6 @@ def test_every_layer_of_the_summary_has_its_sizes_and_no_hook_is_left(start: Sta
     taken = take_step(session, 1)
     assert [one.name for one in taken.layers] == ["flatten", "fc1", "relu1", "dropout1", "fc"]
     assert all(not module._forward_hooks for module in session.model.modules())
-    assert not session.optimizer._optimizer_step_pre_hooks
-    assert not session.optimizer._optimizer_step_post_hooks
 
 
 def test_the_phases_of_a_step_are_timed(start: Start) -> None:
