@@ -10,9 +10,8 @@ Shape letters: B minibatch, P parameters.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,10 +68,6 @@ class BatchSizes:
         sizes = [s.batch_size for s in self.sizes if s.batch_size is not None]
         return [fmean(ones) / size * left_out(size, self.num_images) for size in sizes]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the document that ``learn batch-size --json`` prints."""
-        return asdict(self)
-
 
 def compare_batch_sizes(
     session: Session,
@@ -91,17 +86,18 @@ def compare_batch_sizes(
     num_images = len(first.batches.images)
     first_loss, full_P = loss_of_all(first), full_gradient(first)
     noises = [measure_noise(first, size, full_P, num_draws) for size in sizes]
-    found = []
-    for size, noise in zip([*sizes, None], [*noises, GradientNoise(1.0, 0.0, None)], strict=True):
+    no_noise = GradientNoise(1.0, 0.0, None)
+    results = []
+    for size, noise in zip([*sizes, None], [*noises, no_noise], strict=True):
         curve = train_for(plain_session(session, size, num_images), seconds, first_loss)
-        found.append(SizeResult(size, noise, curve))
+        results.append(SizeResult(size, noise, curve))
         advance(1)
     return BatchSizes(
         num_images=num_images,
         lr=session.config.optimizer.lr,
         num_draws=num_draws,
         has_batch_norm=any(isinstance(one, nn.BatchNorm2d) for one in first.model.modules()),
-        sizes=tuple(found),
+        sizes=tuple(results),
     )
 
 

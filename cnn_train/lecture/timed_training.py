@@ -17,6 +17,7 @@ from ..data.image_set import ImageSet
 from ..data.progressive_size import ProgressiveSizeConfig
 from ..errors import UsageError, refusals_explained
 from ..machine.stopwatch import now
+from ..metrics.tally import Tally
 from ..optim.optimizer import OptimizerConfig
 from ..optim.schedules import ConstantConfig
 from ..optim.sgd import GDConfig, SGDConfig
@@ -146,38 +147,38 @@ def train_for(session: Session, seconds: float, first_loss: float) -> Curve:
     warm_up(session)
     with divergence_explained(session), refusals_explained():
         updates = list(timed_updates(session, seconds))
-    start, *later = starts_of([point for point, _ in updates])
+    start, *later = starts_of(updates)
+    full_batch, batch_size = session.config.optimizer.full_batch, session.config.batch_size
     return Curve(
-        batch_size=None if session.config.optimizer.full_batch else session.config.batch_size,
+        batch_size=None if full_batch else batch_size,
         num_updates=len(updates),
-        num_images=sum(images for _, images in updates),
-        seconds=updates[-1][0].seconds,
+        num_images=len(updates) * (len(session.batches.images) if full_batch else batch_size),
+        seconds=updates[-1].seconds,
         points=thin_out([replace(start, loss=first_loss), *later]),
     )
 
 
 def warm_up(session: Session) -> None:
-    """Go through one minibatch without an update: the first time costs what no other does."""
+    """Go through one minibatch without an update: the first one takes longer than all others."""
     batch = next(session.batches.epoch(0))
     session.model.train()
     with refusals_explained():
         session.loss_fn(session.forward(batch.images_BCHW), batch.labels_B).backward()  # type: ignore[no-untyped-call]
 
 
-def timed_updates(session: Session, seconds: float) -> Iterator[tuple[Point, int]]:
-    """Yield for every update: the count with it, the time after it, its loss; and its images."""
+def timed_updates(session: Session, seconds: float) -> Iterator[Point]:
+    """Yield for every update: the count with it, the time after it, and its loss."""
     device, plan = session.device.torch_device, session.batches.plan
-    started, loss_sum, num_images, made = now(device), 0.0, 0, 0
-    for i, tally in enumerate(endless_steps(session)):
-        loss_sum += float(tally.loss_sum)
-        num_images += tally.num_examples
+    started, tally, updates = now(device), Tally.zero(), 0
+    for i, piece in enumerate(endless_steps(session)):
+        tally += piece
         if not plan[i % len(plan)].completes_update:
             continue
-        made += 1
+        updates += 1
         elapsed = now(device) - started
-        yield Point(made, elapsed, loss_sum / num_images), num_images
-        loss_sum, num_images = 0.0, 0
-        if elapsed >= seconds and made >= LEAST_UPDATES:
+        yield Point(updates, elapsed, tally.loss)
+        tally = Tally.zero()
+        if elapsed >= seconds and updates >= LEAST_UPDATES:
             return
 
 
