@@ -23,18 +23,18 @@ from ..training.session import Session
 from .timed_training import Curve, in_pieces, loss_of_all, plain_session, train_for
 
 SIZES = (32, 64, 128, 256)
-"""The slide's; the full sum comes on top."""
+"""The sizes on the slide; all images are compared as well."""
 
 LEAST_IMAGES = 2 * SIZES[0]
-"""A minibatch of more than half of the images is hardly another thing than all of them."""
+"""A minibatch is at most half of the images: a larger one hardly differs from all of them."""
 
 
 @dataclass(frozen=True)
 class GradientNoise:
     """How far the gradients of minibatches are from that of all images, at the first weights.
 
-    cosine: mean over the minibatches drawn. noise: mean ‖g_B − g‖² / ‖g‖². noise_of_one: what that
-    makes for a single image, σ²/‖g‖²; equal for all sizes where noise falls as 1/B.
+    cosine: mean over the minibatches drawn. noise: mean ‖g_B − g‖² / ‖g‖². noise_of_one: the same
+    for a single image, σ²/‖g‖²; equal for all sizes if the noise falls as 1/B.
     """
 
     cosine: float
@@ -44,7 +44,7 @@ class GradientNoise:
 
 @dataclass(frozen=True)
 class SizeResult:
-    """One size of minibatch (None: all images): its gradients and a training with it."""
+    """One size of minibatch (None: all images): its gradients, and how training with it went."""
 
     batch_size: int | None
     gradient: GradientNoise
@@ -102,7 +102,7 @@ def compare_batch_sizes(
 
 
 def sizes_below(num_images: int) -> list[int]:
-    """Return the sizes of which ``num_images`` make two minibatches at least."""
+    """Return the sizes that fit at least twice into ``num_images``."""
     if num_images < LEAST_IMAGES:
         raise UsageError(
             f"{num_images} training images are too few to compare minibatches of {SIZES[0]} with "
@@ -129,7 +129,7 @@ def measure_noise(
 
 
 def left_out(batch_size: int, num_images: int) -> float:
-    """Return (N − B)/(N − 1): what drawing without repetition leaves of the variance."""
+    """Return (N − B)/(N − 1): the factor of the variance when no image is drawn twice."""
     return (num_images - batch_size) / (num_images - 1)
 
 

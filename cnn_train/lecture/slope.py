@@ -5,7 +5,7 @@
 It is largest straight along the gradient, smallest (most negative) straight against it, and zero
 at right angles. Gradient descent therefore steps along −∇f: no other direction goes down as
 steeply. In a space of many dimensions a random direction is almost at right angles to the gradient:
-guessing does not get one down.
+guessed steps hardly go down.
 
 Shape letters: P parameters.
 """
@@ -26,7 +26,7 @@ TURNS_DEGREES = (0.0, 45.0, 90.0, 135.0, 180.0)
 """The directions that are turned away from the gradient, beside the random ones."""
 
 LARGEST_DIFFERENCE = 0.01
-"""Of ‖∇f‖: measured slopes that differ by more are not those of this gradient."""
+"""As a share of ‖∇f‖: measured slopes that differ by more do not belong to this gradient."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Slopes:
 
     @property
     def agree(self) -> bool:
-        """Whether the measured slopes are those that the gradient foretells."""
+        """Whether the measured slopes are those that the gradient predicts."""
         return self.largest_difference <= LARGEST_DIFFERENCE
 
     @property
@@ -71,7 +71,7 @@ def numeric_slope(value: Value, point_P: Tensor, direction_P: Tensor, h: float) 
 
 
 def one_sided_slope(value: Value, point_P: Tensor, direction_P: Tensor, h: float) -> float:
-    """Return (f(θ + h·d) − f(θ)) / h: at a kink, where the other side has another slope."""
+    """Return (f(θ + h·d) − f(θ)) / h: for a kink, where the other side has another slope."""
     return (value(point_P + h * direction_P) - value(point_P)) / h
 
 

@@ -1,4 +1,4 @@
-"""One training step under the magnifying glass: forward, backward, update.
+"""One training step in detail: forward, backward, update.
 
     F-pass    scores = f(x, θ),  L = 1/B Σ L_i + λR(θ)
     B-pass    g = dL/dθ, from the loss back through every layer
@@ -8,8 +8,8 @@ What to look at: the outputs of the layers should neither vanish nor explode fro
 last, nor should the gradients on their way back; and an update should change the weights by about a
 thousandth of their size: far more is a rate too large, far less one too small.
 
-The step is the session's own, made by the project's training loop; hooks take the figures. Where
-gradients add up over several pieces (full-batch descent), the step is that of all of them.
+The step is the session's own, made by the project's training loop; hooks record the numbers. If
+gradients add up over several pieces (full-batch descent), the step is that of all pieces.
 
 Shape letters: B minibatch.
 """
@@ -57,10 +57,10 @@ class EntryStep:
 class TrainingStep:
     """All that one step did, on batch_size images in num_pieces.
 
-    gradient_norm: of dL/dθ. clipped_norm: what clip_grad_norm shortened it to, None where it did
-    not. num_plain: how many numbers moved by exactly −η g, in float32, with the shortened g.
-    phase_seconds: of the one piece of timed_images, and of an update; empty where what came after
-    the step was not finite, as ``diverges`` then says.
+    gradient_norm: of dL/dθ. clipped_norm: what clip_grad_norm shortened it to; None if it did not.
+    num_plain: how many numbers moved by exactly −η g, in float32, with the shortened g.
+    phase_seconds: of one piece of timed_images, and of an update; empty if the steps after this one
+    were not finite, and then ``diverges`` says so.
     """
 
     batch_size: int
@@ -92,15 +92,15 @@ def take_step(
 ) -> TrainingStep:
     """Make the first update as ``fit`` would, and say what happened; then time its phases.
 
-    ``advance`` hears of every piece. The session is used up. Raises DivergedError where the loss
-    or the gradient of the step is not finite.
+    ``advance`` is called after every piece. The session's weights change. Raises DivergedError if
+    the loss or the gradient of the step is not finite.
     """
     session = with_one_update(session)
     taken: TrainingStep | None = None
     try:
         with divergence_explained(session):
             taken = _take_step(session, num_entries, advance)
-            return replace(taken, phase_seconds=time_phases(standing(session), TIMED_STEPS))
+            return replace(taken, phase_seconds=time_phases(with_rate_zero(session), TIMED_STEPS))
     except DivergedError as problem:
         if taken is None:
             raise
@@ -149,8 +149,8 @@ def with_one_update(session: Session) -> Session:
     return replace(session, batches=batches, forward=forward)
 
 
-def standing(session: Session) -> Session:
-    """Make every piece an update at the rate 0: it takes the same time, and the weights stay."""
+def with_rate_zero(session: Session) -> Session:
+    """Make every piece an update at rate 0: it takes as long, and leaves the weights alone."""
     first = replace(session.batches.plan[0], share=1.0, completes_update=True)
     batches = replace(session.batches, plan=(first,))
     return replace(session, batches=batches, schedule=lambda step: 0.0)
@@ -159,7 +159,7 @@ def standing(session: Session) -> Session:
 def measure_layer(
     session: Session, name: str, watched: WatchedLayer, changes: dict[str, Change]
 ) -> LayerSizes:
-    """Put the sizes of one layer together."""
+    """Collect the sizes of one layer."""
     module = session.model.get_submodule(name)
     own = [
         f"{name}.{short}" if name else short for short, _ in module.named_parameters(recurse=False)
@@ -179,7 +179,7 @@ def measure_layer(
 
 
 def choose_entries(changes: dict[str, Change], num_entries: int) -> Iterator[EntryStep]:
-    """Yield the steepest number of tensors that are spread evenly from the first to the last."""
+    """Yield the entry of largest gradient of some tensors, spread from the first to the last."""
     names = list(changes)
     last = len(names) - 1
     spread = [round(i * last / max(num_entries - 1, 1)) for i in range(num_entries)]

@@ -28,10 +28,10 @@ from ..training.steps import divergence_explained, endless_steps
 
 MOST_POINTS = 24
 LEAST_UPDATES = 2
-"""So many are made however long they take: one point is no curve."""
+"""At least so many are made, however long they take: one point makes no curve."""
 
 PIECE = 256
-"""Images that full-batch descent takes through the network at once; it adds up their gradients."""
+"""Images that full-batch descent sends through the network at once; it adds up their gradients."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """How a training went. num_images: that it took in all; batch_size None: all per update.
+    """How a training went: the images of an update (None: all), then those of all updates.
 
     The first point is the loss of all images at the first weights: the same for every curve.
     """
@@ -68,10 +68,10 @@ class Curve:
 
 
 def plain_session(session: Session, batch_size: int | None, num_images: int) -> Session:
-    """Build a session like the given one that follows the plain rule on ``num_images`` of its.
+    """Build a session like the given one that follows the plain rule on some of its images.
 
-    ``batch_size`` None: all images make one update. Every minibatch is of just that size: what
-    an epoch leaves over comes in another epoch's order. Equal seeds give equal first weights.
+    ``batch_size`` None: all images make one update. Every minibatch has exactly that size: the
+    images that one epoch leaves out come in others. Equal seeds give equal first weights.
     """
     config = session.config
     lr, factors = config.optimizer.lr, config.optimizer.lr_factors
@@ -99,9 +99,9 @@ def plain_session(session: Session, batch_size: int | None, num_images: int) -> 
 
 
 def some_images(images: ImageSet, num_images: int, seed: int) -> ImageSet:
-    """Draw ``num_images`` of them, every class among them, or take all where there are no more.
+    """Draw ``num_images`` images with at least one of each class; all, if there are no more.
 
-    Raises UsageError where there are more classes than that.
+    Raises UsageError if there are more classes than that.
     """
     generator = make_generator(seed, "some images")
     order_N = torch.randperm(len(images), generator=generator)
@@ -130,19 +130,19 @@ def loss_of_all(session: Session) -> float:
 
 
 def in_pieces(num_images: int) -> Sequence[Tensor]:
-    """Return the images' positions in pieces of about equal size: none is of a single image.
+    """Return the images' positions in pieces of about equal size.
 
-    Batch norm could not normalise that.
+    So none is a single image, which batch norm could not normalise.
     """
     return torch.arange(num_images).chunk(-(-num_images // PIECE))
 
 
 def train_for(session: Session, seconds: float, first_loss: float) -> Curve:
-    """Train for about so long, and for two updates at least; keep the loss of each minibatch.
+    """Train for about so long, but for two updates at least; keep the loss of each minibatch.
 
-    A minibatch's loss is that of the weights before its update: it costs nothing to know. The
-    first says more about its few images than about the weights; ``first_loss``, of all images,
-    stands in its place. Raises DivergedError where a loss or gradient is not finite.
+    A minibatch's loss is that of the weights before its update, and costs nothing extra. In place
+    of the first one stands ``first_loss``, of all images. Raises DivergedError where a loss or
+    gradient is not finite.
     """
     warm_up(session)
     with divergence_explained(session), refusals_explained():
@@ -183,15 +183,15 @@ def timed_updates(session: Session, seconds: float) -> Iterator[Point]:
 
 
 def starts_of(updates: list[Point]) -> list[Point]:
-    """Move each loss to when the weights that it belongs to were there: one update earlier."""
+    """Date each loss one update back, when its weights came about."""
     times = [0.0, *(one.seconds for one in updates[:-1])]
     return [Point(i, times[i], one.loss) for i, one in enumerate(updates)]
 
 
 def thin_out(points: list[Point]) -> tuple[Point, ...]:
-    """Average neighbours, so that few points are left: this smooths the noise of minibatches.
+    """Average neighbours until few points are left, which smooths the noise of minibatches.
 
-    The first stays alone: all curves start from the same weights.
+    The first point stays as it is: all curves start there.
     """
     size = -(-len(points) // MOST_POINTS)
     groups = [points[:1], *(points[i : i + size] for i in range(1, len(points), size))]

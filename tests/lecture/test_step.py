@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from cnn_train.errors import DivergedError
-from cnn_train.lecture.step import standing, take_step, with_one_update
+from cnn_train.lecture.step import take_step, with_one_update, with_rate_zero
 from cnn_train.training.session import Session
 
 Start = Callable[..., Session]
@@ -196,7 +196,7 @@ def test_full_batch_descent_is_the_step_of_all_images_together(start: Start, los
 
 def test_the_steps_that_are_timed_leave_the_weights_where_they_are(start: Start) -> None:
     session = start(optimizer={"name": "gd", "lr": 0.05})
-    timed = standing(with_one_update(session))
+    timed = with_rate_zero(with_one_update(session))
     (piece,) = timed.batches.plan
     assert (piece.share, piece.completes_update) == (1.0, True)
     before = state_of(session)

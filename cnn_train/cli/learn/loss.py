@@ -3,10 +3,9 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,23 +22,12 @@ if TYPE_CHECKING:
     from ...data.dataset import DataAccess
     from ...inference.trained_model import TrainedModel
 
+LossName = Literal["hinge", "cross_entropy"]
+LearningSplit = Literal["train", "val"]
+
 NUM_IMAGES = 3
 LARGEST_SCORE = 1e300
 """Differences of larger scores may not be floats."""
-
-
-class LossName(StrEnum):
-    """The losses that have a page."""
-
-    hinge = "hinge"
-    cross_entropy = "cross_entropy"
-
-
-class LearningSplit(StrEnum):
-    """The images that one may learn from: never the test split."""
-
-    train = "train"
-    val = "val"
 
 
 @dataclass(frozen=True)
@@ -103,12 +91,13 @@ def loss(
         raise UsageError("--checkpoint gives the scores and labels; leave out --scores and --label")
     else:
         trained = load_trained_model(find_checkpoint(checkpoint), device)
-        access, chosen = make_data_access(data_dir, offline), split or LearningSplit.val
-        scored = _score_images(trained, images or NUM_IMAGES, chosen, access, data_root)
+        split = split or "val"
+        access = make_data_access(data_dir, offline)
+        scored = _score_images(trained, images or NUM_IMAGES, split, access, data_root)
         number = len(scored.names)
         few = f" (there are no {images:,})" if images and images > number else ""
         precision = trained.precision.name
-        notice(f"scores of {checkpoint} in {precision}: {number:,} of its {chosen} images{few}")
+        notice(f"scores of {checkpoint} in {precision}: {number:,} of its {split} images{few}")
     settings = _load_loss(name, trained, overrides or ())
     worked = work_out(settings, scored.scores_NK, scored.labels_N, scored.class_names, scored.names)
     page = Page(
@@ -131,13 +120,13 @@ def _load_loss(name: LossName, trained: "TrainedModel | None", overrides: Sequen
     from ...config.loading import load_experiment
     from ...experiment import ExperimentConfig
 
-    settings = {"name": name.value}
-    if trained is not None and trained.config.loss.name == name.value:
+    settings = {"name": name}
+    if trained is not None and trained.config.loss.name == name:
         settings = trained.config.loss.model_dump(mode="json")
     text = json.dumps({"loss": settings})  # JSON is YAML
     experiment = load_experiment("learn loss", overrides, ExperimentConfig, text=text)
-    if experiment.loss.name != name.value:
-        raise UsageError(f"--set loss.name: the page is that of {name.value}, the first argument")
+    if experiment.loss.name != name:
+        raise UsageError(f"--set loss.name: the page is that of {name}, the first argument")
     return experiment.loss
 
 
@@ -196,8 +185,8 @@ def _score_images(
 
     from ...evaluation.evaluate import evaluate, load_split
 
-    images = load_split(trained, split.value, access, data_root)
+    images = load_split(trained, split, access, data_root)
     number = min(number, len(images))
     chosen = images.select(torch.arange(number) * len(images) // max(number, 1))
-    scores_NK = evaluate(trained, chosen, split=split.value).scores_NK
+    scores_NK = evaluate(trained, chosen, split=split).scores_NK
     return Scored(scores_NK, chosen.labels_N, chosen.class_names, chosen.names)
