@@ -16,7 +16,6 @@ Shape letters: B minibatch.
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from itertools import takewhile
 from typing import Any
 
 import torch
@@ -143,9 +142,9 @@ def _take_step(session: Session, num_entries: int, advance: Callable[[int], None
 def with_one_update(session: Session) -> Session:
     """Cut the epoch down to its first update; leave out compilation."""
     plan = session.batches.plan
-    added_up = list(takewhile(lambda piece: not piece.completes_update, plan))
+    last = next(i for i, piece in enumerate(plan) if piece.completes_update)
     forward = with_autocast(session.model, session.device, session.precision)
-    batches = replace(session.batches, plan=plan[: len(added_up) + 1])
+    batches = replace(session.batches, plan=plan[: last + 1])
     return replace(session, batches=batches, forward=forward)
 
 
@@ -160,21 +159,17 @@ def measure_layer(
     session: Session, name: str, watched: WatchedLayer, changes: dict[str, Change]
 ) -> LayerSizes:
     """Collect the sizes of one layer."""
-    module = session.model.get_submodule(name)
-    own = [
-        f"{name}.{short}" if name else short for short, _ in module.named_parameters(recurse=False)
-    ]
-    moved = [changes[one] for one in own if one in changes]
+    own = [change for key, change in changes.items() if key.rpartition(".")[0] == name]
     return LayerSizes(
         name=name,
-        kind=type(module).__name__,
+        kind=type(session.model.get_submodule(name)).__name__,
         output_shape=watched.output_shape,
         output_rms=watched.outputs.rms,
         zeros=watched.outputs.num_zeros / watched.outputs.count,
         output_gradient_rms=watched.gradients.rms if watched.gradients.count else None,
-        weight_norm=norm([one.before for one in moved]),
-        gradient_norm=norm([one.gradient for one in moved]),
-        update_norm=norm([one.after - one.before for one in moved]),
+        weight_norm=norm([one.before for one in own]),
+        gradient_norm=norm([one.gradient for one in own]),
+        update_norm=norm([one.after - one.before for one in own]),
     )
 
 

@@ -28,13 +28,15 @@ def batch_size(
     overrides: SetOption = None,
     images: Annotated[
         int,
-        typer.Option("--images", min=64, help="Training images to use; sizes up to half of them."),
+        typer.Option(
+            "--images", min=64, help="Training images; minibatches of up to half of them."
+        ),
     ] = 1024,
     seconds: Annotated[
-        float, typer.Option("--seconds", min=0, help="Of training with each size.")
+        float, typer.Option("--seconds", min=0, help="Seconds of training with each size.")
     ] = 4,
     draws: Annotated[
-        int, typer.Option("--draws", min=1, help="Minibatches of each size to compare.")
+        int, typer.Option("--draws", min=1, help="Minibatches of each size, for the mean.")
     ] = 8,
     device: DeviceOption = "auto",
     data_dir: DataDirOption = None,

@@ -48,23 +48,23 @@ def loss(
     ] = None,
     labels: Annotated[
         list[int] | None,
-        typer.Option("--label", help="Its class, counted from 0; one for each --scores."),
+        typer.Option("--label", help="The example's class, counted from 0; one for each --scores."),
     ] = None,
     checkpoint: Annotated[
         Path | None,
-        typer.Option("--checkpoint", help="Work on images that this checkpoint or run scores."),
+        typer.Option("--checkpoint", help="A checkpoint or run, to score images of its dataset."),
     ] = None,
     images: Annotated[
         int | None,
-        typer.Option("--images", min=1, help="How many, evenly spaced over the split. Default: 3."),
+        typer.Option("--images", min=1, help="Images to score, evenly spaced. Default: 3."),
     ] = None,
     split: Annotated[
         LearningSplit | None,
-        typer.Option("--split", help="Whose images; never the test split's. Default: val."),
+        typer.Option("--split", help="The split to take images from, never test. Default: val."),
     ] = None,
     data_root: Annotated[
         Path | None,
-        typer.Option("--data-root", help="Where the dataset's own images lie, if they moved."),
+        typer.Option("--data-root", help="Where the dataset's images are now, if they moved."),
     ] = None,
     data_dir: DataDirOption = None,
     offline: OfflineOption = False,
@@ -109,14 +109,14 @@ def loss(
 
 
 def _refuse_settings_of_others(overrides: Sequence[str]) -> None:
-    """Raise UsageError for a setting that no loss reads: it would change nothing here."""
+    """Refuse a setting outside of ``loss``, which would change nothing on this page."""
     for override in overrides:
         if override.split("=")[0].split(".")[0].strip() != "loss":
             raise UsageError(f"--set {override}: this page reads the loss alone: --set loss.…")
 
 
 def _load_loss(name: LossName, trained: "TrainedModel | None", overrides: Sequence[str]) -> Any:
-    """Return the loss with the checkpoint's settings if it was trained with it, else defaults."""
+    """Return the loss with the settings that the checkpoint was trained with, else the defaults."""
     from ...config.loading import load_experiment
     from ...experiment import ExperimentConfig
 
@@ -131,7 +131,7 @@ def _load_loss(name: LossName, trained: "TrainedModel | None", overrides: Sequen
 
 
 def _read_scores(scores: Sequence[str], labels: Sequence[int]) -> Scored:
-    """Read the examples of the command line, or take the slide's."""
+    """Read the examples from the command line; without any, take the slide's."""
     import torch
 
     from ...lecture.worked_loss import SLIDE_CLASSES, slide_examples
@@ -180,7 +180,7 @@ def _score_images(
     access: "DataAccess",
     data_root: Path | None,
 ) -> Scored:
-    """Score images that are evenly spaced over the split, so that they are of many classes."""
+    """Score images that are evenly spaced over the split, so that many classes are among them."""
     import torch
 
     from ...evaluation.evaluate import evaluate, load_split

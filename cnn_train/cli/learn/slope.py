@@ -37,13 +37,16 @@ def slope(
     at: AtOption = None,
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", help="Instead of a formula: the loss of a minibatch."),
+        typer.Option("--config", "-c", help="YAML config: its minibatch loss, not a formula."),
     ] = None,
     overrides: SetOption = None,
     directions: Annotated[
-        int, typer.Option("--directions", min=0, help="Random directions, besides the turned ones.")
+        int,
+        typer.Option(
+            "--directions", min=0, help="Random directions, besides those at fixed angles."
+        ),
     ] = 8,
-    seed: Annotated[int, typer.Option("--seed", help="Of the random directions.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the random directions.")] = 0,
     h: Annotated[float, typer.Option("--h", help="Step of the measured slopes.")] = 1e-5,
     device: DeviceOption = "auto",
     data_dir: DataDirOption = None,
@@ -147,7 +150,7 @@ def _conclusion(slopes: "Slopes", kinks: Sequence[Kink]) -> str:
     difference = f"{slopes.largest_difference:.1e} of ‖∇f‖"
     if kinks:
         return (
-            f"{describe_kinks(kinks)}. ∇f adds up what is chosen at each kink, and does not tell "
+            f"{describe_kinks(kinks)}. ∇f adds up what is chosen at each kink, and does not give "
             "the slope in every direction: the measured ones, (f(x + h·d) - f(x)) / h, and ∇f·d "
             f"differ by up to {difference}."
         )
@@ -174,5 +177,5 @@ def _draw(what: str, slopes: "Slopes", *, has_kink: bool) -> "Drawing":
         ]
 
     turned, random = points(is_random=False), points(is_random=True)
-    note = "a kink here: the slopes are not those that ∇f foretells" if has_kink else ""
+    note = "a kink here: the slopes are not those that ∇f predicts" if has_kink else ""
     return draw_slopes(slopes.gradient_norm, turned, random, f"Slopes of {what}", note)

@@ -31,10 +31,11 @@ def step(
     config: ConfigOption,
     overrides: SetOption = None,
     entries: Annotated[
-        int, typer.Option("--entries", min=1, help="Numbers whose update is written out.")
+        int,
+        typer.Option("--entries", min=1, help="How many numbers of θ to show before and after."),
     ] = 5,
     every_layer: Annotated[
-        bool, typer.Option("--every-layer", help="Also layers without weights.")
+        bool, typer.Option("--every-layer", help="Show layers without weights too.")
     ] = False,
     device: DeviceOption = "auto",
     data_dir: DataDirOption = None,
@@ -99,9 +100,10 @@ def _passes_blocks(taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> Ite
     sizes = numbers("RMS", "zeros", "RMS of\ndL/dout", "‖θ‖", "‖g‖", "‖Δθ‖/‖θ‖")
     yield Block(columns=(*texts("layer", "output"), *sizes), rows=tuple(map(_layer_row, layers)))
     if taken.num_pieces > 1:
-        yield Block(
-            lines=(f"Every row is of all {taken.batch_size:,} images.{_normalised(taken)}",)
-        )
+        line = f"Every row is of all {taken.batch_size:,} images."
+        if any("BatchNorm" in layer.kind for layer in taken.layers):
+            line += " Batch norm normalises each piece by itself."
+        yield Block(lines=(line,))
     yield Block(
         lines=(
             "B-pass: dL/dout and g = dL/dθ, computed from the last row to the first.",
@@ -117,11 +119,6 @@ def _layer_row(layer: "LayerSizes") -> tuple[str, ...]:
     gradient = layer.output_gradient_rms
     zeros = f"{100 * layer.zeros:.0f} %"
     return (layer.name, shape, _size(layer.output_rms), zeros, *map(_size, (gradient, *norms)))
-
-
-def _normalised(taken: "TrainingStep") -> str:
-    has_batch_norm = any("BatchNorm" in one.kind for one in taken.layers)
-    return " Batch norm normalises each piece by itself." if has_batch_norm else ""
 
 
 def _update_blocks(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Iterator[Block]:
@@ -197,10 +194,7 @@ def _draw(title: str, taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> 
     from ...figures.training_step import draw_training_step
     from ...lecture.step import USUAL_RATIO
 
-    if taken.num_pieces > 1:
-        timed = ("one piece", f"ms, for {taken.timed_images:,} images and the update")
-    else:
-        timed = ("a step", "ms")
+    in_pieces = taken.num_pieces > 1
     return draw_training_step(
         [one.name for one in layers],
         [one.output_rms for one in layers],
@@ -209,8 +203,8 @@ def _draw(title: str, taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> 
         taken.phase_seconds,
         title,
         usual_ratio=USUAL_RATIO,
-        timed=timed[0],
-        milliseconds=timed[1],
+        timed="one piece" if in_pieces else "a step",
+        milliseconds=f"ms, for {taken.timed_images:,} images and the update" if in_pieces else "ms",
     )
 
 
