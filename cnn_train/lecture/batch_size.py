@@ -20,7 +20,7 @@ from ..errors import UsageError, refusals_explained
 from ..machine.device import require_float64
 from ..random_streams import make_generator, seed_global_generators
 from ..training.session import Session
-from .timed_training import Curve, in_pieces, loss_of_all, plain_session, train_for
+from .timed_training import Curve, loss_of_all, plain_session, train_for
 
 SIZES = (32, 64, 128, 256)
 """The sizes on the slide; all images are compared as well."""
@@ -134,10 +134,10 @@ def left_out(batch_size: int, num_images: int) -> float:
 
 
 def full_gradient(session: Session) -> Tensor:
-    """Return the gradient (P) of the mean over all images, added up in pieces."""
-    pieces = in_pieces(len(session.batches.images))
-    parts = [len(piece) * gradient_of(session, piece) for piece in pieces]
-    return torch.stack(parts).sum(0) / len(session.batches.images)
+    """Return the gradient (P) of the mean over all images, added up in the session's pieces."""
+    order_N, plan = session.batches.order(0), session.batches.plan
+    parts = [p.share * gradient_of(session, order_N[p.start : p.stop]) for p in plan]
+    return torch.stack(parts).sum(0)
 
 
 def gradient_of(session: Session, index_B: Tensor) -> Tensor:

@@ -4,12 +4,11 @@ Every curve starts from the same weights, goes over the same images (without aug
 follows the plain rule θ ← θ − η g with the same rate: what differs is how many images make a g.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 import torch
-from torch import Tensor
 
 from ..data.augment import AugmentConfig
 from ..data.batches import plan_epoch
@@ -23,6 +22,7 @@ from ..optim.schedules import ConstantConfig
 from ..optim.sgd import GDConfig, SGDConfig
 from ..random_streams import make_generator, seed_global_generators
 from ..training.building import build_session
+from ..training.loop import measure
 from ..training.session import Session
 from ..training.steps import divergence_explained, endless_steps
 
@@ -115,26 +115,11 @@ def some_images(images: ImageSet, num_images: int, seed: int) -> ImageSet:
     return images.select(order_N[sorted([*firsts, *others][:num_images])])
 
 
-@torch.no_grad()
 def loss_of_all(session: Session) -> float:
-    """Return the mean loss of all images at the weights now, in training mode."""
-    images = session.batches.images
+    """Return the mean loss of a full-batch session's images, in training mode."""
     session.model.train()
     seed_global_generators(session.config.seed, "dropout", 0)
-    loss_sum = 0.0
-    for index_B in in_pieces(len(images)):
-        piece = images.select(index_B)
-        inputs_BCHW = session.batches.normalization(piece.images_NCHW)
-        loss_sum += float(session.loss_fn(session.forward(inputs_BCHW), piece.labels_N, "sum"))
-    return loss_sum / len(images)
-
-
-def in_pieces(num_images: int) -> Sequence[Tensor]:
-    """Return the images' positions in pieces of about equal size.
-
-    So none is a single image, which batch norm could not normalise.
-    """
-    return torch.arange(num_images).chunk(-(-num_images // PIECE))
+    return measure(session.forward, session.loss_fn, session.batches.epoch(0)).loss
 
 
 def train_for(session: Session, seconds: float, first_loss: float) -> Curve:

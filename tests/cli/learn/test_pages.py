@@ -158,17 +158,17 @@ def test_a_page_fits_into_80_columns(
 
 
 @pytest.mark.parametrize("page", DRAWING_PAGES)
-@pytest.mark.parametrize("suffix", [".svg", ".png"])
 def test_a_picture_is_written_and_named_and_stdout_is_one_document(
-    cnn_train: Run, tmp_path: Path, page: str, suffix: str
+    cnn_train: Run, tmp_path: Path, page: str
 ) -> None:
-    outcome = cnn_train("learn", *page.split(), "--out", f"page{suffix}", "--json")
-    assert outcome.document and f"wrote page{suffix}" in outcome.stderr
-    begin = (tmp_path / f"page{suffix}").read_bytes()[:6]
-    assert begin == (b"<?xml " if suffix == ".svg" else b"\x89PNG\r\n")
+    outcome = cnn_train("learn", *page.split(), "--out", "page.svg", "--json")
+    assert outcome.document and "wrote page.svg" in outcome.stderr
+    assert (tmp_path / "page.svg").read_bytes().startswith(b"<?xml ")
 
 
-@pytest.mark.parametrize("page", DRAWING_PAGES)
+@pytest.mark.parametrize(
+    "page", [*DRAWING_PAGES, "batch-size -c no.yaml", "descent -c no.yaml", "step -c no.yaml"]
+)
 def test_a_picture_of_another_kind_is_refused_before_anything_is_printed(
     cnn_train: Run, page: str
 ) -> None:
