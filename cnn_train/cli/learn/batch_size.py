@@ -28,9 +28,7 @@ def batch_size(
     overrides: SetOption = None,
     images: Annotated[
         int,
-        typer.Option(
-            "--images", min=64, help="Training images; minibatches of up to half of them."
-        ),
+        typer.Option("--images", min=64, help="Training images; minibatches hold half at most."),
     ] = 1024,
     seconds: Annotated[
         float, typer.Option("--seconds", min=0, help="Seconds of training with each size.")

@@ -27,9 +27,7 @@ def descent(
     config: ConfigOption,
     overrides: SetOption = None,
     images: Annotated[int, typer.Option("--images", min=2, help="Training images to use.")] = 1024,
-    seconds: Annotated[
-        float, typer.Option("--seconds", min=0, help="Seconds of training, each way.")
-    ] = 5,
+    seconds: Annotated[float, typer.Option("--seconds", min=0, help="Of training each way.")] = 5,
     device: DeviceOption = "auto",
     data_dir: DataDirOption = None,
     offline: OfflineOption = False,

@@ -22,14 +22,11 @@ def params(
     """Count weights: fully connected, locally connected, and with shared filters."""
     layers = compare_layers(image_size, channels, units, patch, filters)
     size = f"{image_size:,}×{image_size:,}×{channels}"
-    rows = [
-        (
-            one.kind,
-            *map(_count, (one.inputs_per_unit, one.weights, one.biases)),
-            _memory(one.bytes),
-        )
-        for one in layers
-    ]
+    columns = (*texts("layer"), *numbers("inputs per unit", "weights", "biases", "float32"))
+    rows = []
+    for one in layers:
+        counts = map(_count, (one.inputs_per_unit, one.weights, one.biases))
+        rows.append((one.kind, *counts, _memory(one.bytes)))
     explanation = (
         f"fully connected: every unit sees every pixel. locally connected: {patch}×{patch} "
         f"pixels per unit, each with weights of its own. convolution: {filters} filters of "
@@ -38,13 +35,7 @@ def params(
     page = Page(
         blocks=(
             Block(f"An image of {size}, {_count(units)} hidden units"),
-            Block(
-                columns=(
-                    *texts("layer"),
-                    *numbers("inputs per unit", "weights", "biases", "float32"),
-                ),
-                rows=tuple(rows),
-            ),
+            Block(columns=columns, rows=tuple(rows)),
             Block(lines=(explanation,)),
         ),
         document={

@@ -41,10 +41,7 @@ def slope(
     ] = None,
     overrides: SetOption = None,
     directions: Annotated[
-        int,
-        typer.Option(
-            "--directions", min=0, help="Random directions, besides those at fixed angles."
-        ),
+        int, typer.Option("--directions", min=0, help="Random ones, besides fixed angles.")
     ] = 8,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the random directions.")] = 0,
     h: Annotated[float, typer.Option("--h", help="Step of the measured slopes.")] = 1e-5,
