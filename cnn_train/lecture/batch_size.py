@@ -10,9 +10,8 @@ Shape letters: B minibatch, P parameters.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,21 +20,21 @@ from ..errors import UsageError, refusals_explained
 from ..machine.device import require_float64
 from ..random_streams import make_generator, seed_global_generators
 from ..training.session import Session
-from .timed_training import Curve, in_pieces, loss_of_all, plain_session, train_for
+from .timed_training import Curve, loss_of_all, plain_session, train_for
 
 SIZES = (32, 64, 128, 256)
-"""The slide's; the full sum comes on top."""
+"""The sizes on the slide; all images are compared as well."""
 
 LEAST_IMAGES = 2 * SIZES[0]
-"""A minibatch of more than half of the images is hardly another thing than all of them."""
+"""A minibatch is at most half of the images: a larger one hardly differs from all of them."""
 
 
 @dataclass(frozen=True)
 class GradientNoise:
     """How far the gradients of minibatches are from that of all images, at the first weights.
 
-    cosine: mean over the minibatches drawn. noise: mean ‖g_B − g‖² / ‖g‖². noise_of_one: what that
-    makes for a single image, σ²/‖g‖²; equal for all sizes where noise falls as 1/B.
+    cosine: mean over the minibatches drawn. noise: mean ‖g_B − g‖² / ‖g‖². noise_of_one: the same
+    for a single image, σ²/‖g‖²; equal for all sizes if the noise falls as 1/B.
     """
 
     cosine: float
@@ -45,7 +44,7 @@ class GradientNoise:
 
 @dataclass(frozen=True)
 class SizeResult:
-    """One size of minibatch (None: all images): its gradients and a training with it."""
+    """One size of minibatch (None: all images): its gradients, and how training with it went."""
 
     batch_size: int | None
     gradient: GradientNoise
@@ -69,10 +68,6 @@ class BatchSizes:
         sizes = [s.batch_size for s in self.sizes if s.batch_size is not None]
         return [fmean(ones) / size * left_out(size, self.num_images) for size in sizes]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the document that ``learn batch-size --json`` prints."""
-        return asdict(self)
-
 
 def compare_batch_sizes(
     session: Session,
@@ -91,22 +86,23 @@ def compare_batch_sizes(
     num_images = len(first.batches.images)
     first_loss, full_P = loss_of_all(first), full_gradient(first)
     noises = [measure_noise(first, size, full_P, num_draws) for size in sizes]
-    found = []
-    for size, noise in zip([*sizes, None], [*noises, GradientNoise(1.0, 0.0, None)], strict=True):
+    no_noise = GradientNoise(1.0, 0.0, None)
+    results = []
+    for size, noise in zip([*sizes, None], [*noises, no_noise], strict=True):
         curve = train_for(plain_session(session, size, num_images), seconds, first_loss)
-        found.append(SizeResult(size, noise, curve))
+        results.append(SizeResult(size, noise, curve))
         advance(1)
     return BatchSizes(
         num_images=num_images,
         lr=session.config.optimizer.lr,
         num_draws=num_draws,
         has_batch_norm=any(isinstance(one, nn.BatchNorm2d) for one in first.model.modules()),
-        sizes=tuple(found),
+        sizes=tuple(results),
     )
 
 
 def sizes_below(num_images: int) -> list[int]:
-    """Return the sizes of which ``num_images`` make two minibatches at least."""
+    """Return the sizes that fit at least twice into ``num_images``."""
     if num_images < LEAST_IMAGES:
         raise UsageError(
             f"{num_images} training images are too few to compare minibatches of {SIZES[0]} with "
@@ -133,15 +129,15 @@ def measure_noise(
 
 
 def left_out(batch_size: int, num_images: int) -> float:
-    """Return (N − B)/(N − 1): what drawing without repetition leaves of the variance."""
+    """Return (N − B)/(N − 1): the factor of the variance when no image is drawn twice."""
     return (num_images - batch_size) / (num_images - 1)
 
 
 def full_gradient(session: Session) -> Tensor:
-    """Return the gradient (P) of the mean over all images, added up in pieces."""
-    pieces = in_pieces(len(session.batches.images))
-    parts = [len(piece) * gradient_of(session, piece) for piece in pieces]
-    return torch.stack(parts).sum(0) / len(session.batches.images)
+    """Return the gradient (P) of the mean over all images, added up in the session's pieces."""
+    order_N, plan = session.batches.order(0), session.batches.plan
+    parts = [p.share * gradient_of(session, order_N[p.start : p.stop]) for p in plan]
+    return torch.stack(parts).sum(0)
 
 
 def gradient_of(session: Session, index_B: Tensor) -> Tensor:

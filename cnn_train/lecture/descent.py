@@ -7,15 +7,11 @@ Update for update, the full sum goes down more surely. By the clock it loses: wh
 gradient, the minibatches have made N/B steps, each with a gradient that points nearly the same way.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from ..errors import UsageError
 from ..training.session import Session
 from .timed_training import Curve, loss_of_all, plain_session, train_for
-
-USUAL_IMAGES = 1024
-"""So many are raced with unless the user asks for another number."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +23,6 @@ class Race:
     vanilla: Curve
     minibatch: Curve
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the document that ``learn descent --json`` prints."""
-        return asdict(self)
-
 
 def race(session: Session, num_images: int, seconds: float) -> Race:
     """Train both ways for about ``seconds`` each; the session's config says all else.
@@ -38,27 +30,17 @@ def race(session: Session, num_images: int, seconds: float) -> Race:
     Raises UsageError where the config's minibatch is no smaller than all the images.
     """
     vanilla = plain_session(session, None, num_images)
-    check_minibatch(session.config.batch_size, num_images, len(session.batches.images))
-    minibatch = plain_session(session, session.config.batch_size, num_images)
+    batch_size, num_images = session.config.batch_size, len(vanilla.batches.images)
+    if batch_size >= num_images:
+        raise UsageError(
+            f"batch_size {batch_size}: minibatches must be a part of the {num_images:,} images of "
+            "the race; take more --images or a smaller one: --set batch_size=…"
+        )
+    minibatch = plain_session(session, batch_size, num_images)
     first_loss = loss_of_all(vanilla)
     return Race(
-        num_images=len(vanilla.batches.images),
+        num_images=num_images,
         lr=session.config.optimizer.lr,
         vanilla=train_for(vanilla, seconds, first_loss),
         minibatch=train_for(minibatch, seconds, first_loss),
-    )
-
-
-def check_minibatch(batch_size: int, num_images: int, num_all: int) -> None:
-    """Refuse a race of all images against all images; blame what is out of the ordinary."""
-    if batch_size < min(num_images, num_all):
-        return
-    if batch_size < min(USUAL_IMAGES, num_all):
-        raise UsageError(
-            f"--images {num_images}: minibatches of {batch_size} (batch_size) must be a part of "
-            "them; take more images"
-        )
-    raise UsageError(
-        f"batch_size {batch_size}: minibatches must be a part of the "
-        f"{min(num_images, num_all):,} images of the race; take a smaller one: --set batch_size=…"
     )

@@ -18,10 +18,7 @@ BYTES_PER_WEIGHT = 4
 
 @dataclass(frozen=True)
 class LayerSize:
-    """One way to connect an image to hidden units.
-
-    inputs_per_unit: how many numbers one unit sees. bytes: of weights and biases in float32.
-    """
+    """One way to connect an image to hidden units; a unit sees ``inputs_per_unit`` numbers."""
 
     kind: str
     inputs_per_unit: int
@@ -39,24 +36,6 @@ class LayerSize:
         return BYTES_PER_WEIGHT * self.parameters
 
 
-def fully_connected(image_size_px: int, channels: int, units: int) -> LayerSize:
-    """Connect every unit to every number of the image."""
-    inputs = image_size_px**2 * channels
-    return LayerSize("fully connected", inputs, inputs * units, units)
-
-
-def locally_connected(patch_px: int, channels: int, units: int) -> LayerSize:
-    """Connect every unit to a patch of its own, with weights of its own."""
-    inputs = patch_px**2 * channels
-    return LayerSize("locally connected", inputs, inputs * units, units)
-
-
-def convolution(patch_px: int, channels: int, filters: int) -> LayerSize:
-    """Use the same filters at every place of the image."""
-    inputs = patch_px**2 * channels
-    return LayerSize("convolution", inputs, inputs * filters, filters)
-
-
 def compare_layers(
     image_size_px: int, channels: int, units: int, patch_px: int, filters: int
 ) -> tuple[LayerSize, LayerSize, LayerSize]:
@@ -64,8 +43,9 @@ def compare_layers(
     if patch_px > image_size_px:
         size, patch = f"{image_size_px}×{image_size_px}", f"{patch_px}×{patch_px}"
         raise UsageError(f"--patch: {patch} pixels do not fit into an image of {size}")
+    in_image, in_patch = image_size_px**2 * channels, patch_px**2 * channels
     return (
-        fully_connected(image_size_px, channels, units),
-        locally_connected(patch_px, channels, units),
-        convolution(patch_px, channels, filters),
+        LayerSize("fully connected", in_image, in_image * units, units),
+        LayerSize("locally connected", in_patch, in_patch * units, units),
+        LayerSize("convolution", in_patch, in_patch * filters, filters),
     )

@@ -50,12 +50,11 @@ class ChannelFacts:
 
 @dataclass(frozen=True)
 class Inspection:
-    """An image file as numbers, and what is left of it for a network.
+    """An image file as numbers, and what a network gets of it.
 
     mode, num_channels: the file's own, as Pillow names them. image_CHW: uint8, upright RGB, as
-    decoded. seen_CHW: uint8, as ``predict`` shows it to the
-    network. inputs_CHW: float32, as the network computes with them; None: no network is named.
-    notices: what had to be decided to read the file.
+    decoded. seen_CHW: uint8, as ``predict`` shows it to the network. inputs_CHW: float32, as the
+    network computes with them; None without a network. notices: decisions made to read the file.
     """
 
     path: str
@@ -68,7 +67,7 @@ class Inspection:
 
     @property
     def origin(self) -> str | None:
-        """What was made into RGB of 8 bits, in words; None where the file holds just that."""
+        """What the file holds, in words; None if it holds RGB of 8 bits."""
         if self.mode == "RGB":
             return None
         height, width = self.image_CHW.shape[1:]
@@ -96,9 +95,9 @@ class Inspection:
 def inspect_image(
     path: Path, *, size_px: int = 32, normalization: Normalization | None = None
 ) -> Inspection:
-    """Read an image file and bring it to the ``size_px`` of a network, exactly as ``predict`` does.
+    """Read an image file and scale it to a network's ``size_px``, exactly as ``predict`` does.
 
-    Raises DataError where the file is no readable image.
+    Raises DataError if the file is no readable image.
     """
     decoded = load_image(path)
     seen_CHW = _to_channels_first(resize_and_crop(decoded.pixels_HWC, size_px))
@@ -115,7 +114,7 @@ def inspect_image(
 
 
 def measure_channels(image_CHW: Tensor) -> list[ChannelFacts]:
-    """Return the facts of the three channels of an image of any number type."""
+    """Return the facts of an image's three channels."""
     return [
         ChannelFacts(
             name,

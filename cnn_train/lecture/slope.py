@@ -5,7 +5,7 @@
 It is largest straight along the gradient, smallest (most negative) straight against it, and zero
 at right angles. Gradient descent therefore steps along −∇f: no other direction goes down as
 steeply. In a space of many dimensions a random direction is almost at right angles to the gradient:
-guessing does not get one down.
+guessed steps hardly go down.
 
 Shape letters: P parameters.
 """
@@ -26,7 +26,7 @@ TURNS_DEGREES = (0.0, 45.0, 90.0, 135.0, 180.0)
 """The directions that are turned away from the gradient, beside the random ones."""
 
 LARGEST_DIFFERENCE = 0.01
-"""Of ‖∇f‖: measured slopes that differ by more are not those of this gradient."""
+"""As a share of ‖∇f‖: measured slopes that differ by more do not belong to this gradient."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Slopes:
 
     @property
     def agree(self) -> bool:
-        """Whether the measured slopes are those that the gradient foretells."""
+        """Whether the measured slopes are those that the gradient predicts."""
         return self.largest_difference <= LARGEST_DIFFERENCE
 
     @property
@@ -62,6 +62,17 @@ class Slopes:
         """The largest difference between a measured slope and ∇f·d, over the gradient's length."""
         differences = (abs(one.numeric - one.dot) for one in self.directions)
         return max(differences) / self.gradient_norm
+
+
+def numeric_slope(value: Value, point_P: Tensor, direction_P: Tensor, h: float) -> float:
+    """Return (f(θ + h·d) − f(θ − h·d)) / 2h."""
+    step_P = h * direction_P
+    return (value(point_P + step_P) - value(point_P - step_P)) / (2 * h)
+
+
+def one_sided_slope(value: Value, point_P: Tensor, direction_P: Tensor, h: float) -> float:
+    """Return (f(θ + h·d) − f(θ)) / h: for a kink, where the other side has another slope."""
+    return (value(point_P + h * direction_P) - value(point_P)) / h
 
 
 def measure_slopes(
@@ -72,12 +83,11 @@ def measure_slopes(
     num_random: int,
     generator: torch.Generator,
     h: float,
-    rule: SlopeRule | None = None,
+    rule: SlopeRule = numeric_slope,
 ) -> Slopes:
     """Measure the slope along the gradient, turned away from it, and in random directions.
 
-    ``rule``: how; None: by centred differences. Raises UsageError where the gradient is zero, so
-    that no direction is steepest, or not finite.
+    Raises UsageError where the gradient is zero, so that no direction is steepest, or not finite.
     """
     norm = float(gradient_P.norm())
     if norm == 0:
@@ -97,23 +107,12 @@ def measure_slopes(
             DirectionSlope(
                 is_random=is_random,
                 angle_degrees=angle_between(along_P, direction_P),
-                numeric=(rule or numeric_slope)(value, point_P, direction_P, h),
+                numeric=rule(value, point_P, direction_P, h),
                 dot=float(gradient_P @ direction_P),
             )
             for is_random, direction_P in directions
         ),
     )
-
-
-def numeric_slope(value: Value, point_P: Tensor, direction_P: Tensor, h: float) -> float:
-    """Return (f(θ + h·d) − f(θ − h·d)) / 2h."""
-    step_P = h * direction_P
-    return (value(point_P + step_P) - value(point_P - step_P)) / (2 * h)
-
-
-def one_sided_slope(value: Value, point_P: Tensor, direction_P: Tensor, h: float) -> float:
-    """Return (f(θ + h·d) − f(θ)) / h: at a kink, where the other side has another slope."""
-    return (value(point_P + h * direction_P) - value(point_P)) / h
 
 
 def random_direction(point_P: Tensor, generator: torch.Generator) -> Tensor:

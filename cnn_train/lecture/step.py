@@ -1,4 +1,4 @@
-"""One training step under the magnifying glass: forward, backward, update.
+"""One training step in detail: forward, backward, update.
 
     F-pass    scores = f(x, θ),  L = 1/B Σ L_i + λR(θ)
     B-pass    g = dL/dθ, from the loss back through every layer
@@ -8,16 +8,14 @@ What to look at: the outputs of the layers should neither vanish nor explode fro
 last, nor should the gradients on their way back; and an update should change the weights by about a
 thousandth of their size: far more is a rate too large, far less one too small.
 
-The step is the session's own, made by the project's training loop; hooks take the figures. Where
-gradients add up over several pieces (full-batch descent), the step is that of all of them.
+The step is the session's own, made by the project's training loop; hooks record the numbers. If
+gradients add up over several pieces (full-batch descent), the step is that of all pieces.
 
 Shape letters: B minibatch.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from itertools import takewhile
 from typing import Any
 
 import torch
@@ -30,7 +28,7 @@ from ..training.session import Session
 from ..training.steps import divergence_explained
 from ..training.update_guard import NotFiniteError
 from .layer_sizes import LayerSizes, WatchedLayer, norm, watched_layers
-from .watched_update import Change, KeepingGuard, watched_update
+from .watched_update import Change, KeepingGuard
 
 TIMED_STEPS = 3
 
@@ -58,10 +56,10 @@ class EntryStep:
 class TrainingStep:
     """All that one step did, on batch_size images in num_pieces.
 
-    gradient_norm: of dL/dθ. clipped_norm: what clip_grad_norm shortened it to, None where it did
-    not. num_plain: how many numbers moved by exactly −η g, in float32, with the shortened g.
-    phase_seconds: of the one piece of timed_images, and of an update; empty where what came after
-    the step was not finite, as ``diverges`` then says.
+    gradient_norm: of dL/dθ. clipped_norm: what clip_grad_norm shortened it to; None if it did not.
+    num_plain: how many numbers moved by exactly −η g, in float32, with the shortened g.
+    phase_seconds: of one piece of timed_images, and of an update; empty if the steps after this one
+    were not finite, and then ``diverges`` says so.
     """
 
     batch_size: int
@@ -93,15 +91,15 @@ def take_step(
 ) -> TrainingStep:
     """Make the first update as ``fit`` would, and say what happened; then time its phases.
 
-    ``advance`` hears of every piece. The session is used up. Raises DivergedError where the loss
-    or the gradient of the step is not finite.
+    ``advance`` is called after every piece. The session's weights change. Raises DivergedError if
+    the loss or the gradient of the step is not finite.
     """
     session = with_one_update(session)
     taken: TrainingStep | None = None
     try:
         with divergence_explained(session):
             taken = _take_step(session, num_entries, advance)
-            return replace(taken, phase_seconds=time_phases(standing(session), TIMED_STEPS))
+            return replace(taken, phase_seconds=time_phases(with_rate_zero(session), TIMED_STEPS))
     except DivergedError as problem:
         if taken is None:
             raise
@@ -110,13 +108,11 @@ def take_step(
 
 def _take_step(session: Session, num_entries: int, advance: Callable[[int], None]) -> TrainingStep:
     guard, tally = KeepingGuard(session), Tally.zero()
-    with ExitStack() as stack:
-        watched = stack.enter_context(watched_layers(session.model))
-        changes = stack.enter_context(watched_update(session, guard))
-        stack.enter_context(refusals_explained())
+    with watched_layers(session.model) as watched, refusals_explained():
         for piece in replace(session, before_update=guard).train_rest_of_epoch():
             tally += piece
             advance(1)
+    changes = guard.changes(session.optimizer)
     gradient_norm = norm([one.gradient for one in changes.values()]) or 0.0
     if not all(one.after.isfinite().all() for one in changes.values()):
         raise NotFiniteError("weight after the update", gradient_norm, 0)
@@ -146,14 +142,14 @@ def _take_step(session: Session, num_entries: int, advance: Callable[[int], None
 def with_one_update(session: Session) -> Session:
     """Cut the epoch down to its first update; leave out compilation."""
     plan = session.batches.plan
-    added_up = list(takewhile(lambda piece: not piece.completes_update, plan))
+    last = next(i for i, piece in enumerate(plan) if piece.completes_update)
     forward = with_autocast(session.model, session.device, session.precision)
-    batches = replace(session.batches, plan=plan[: len(added_up) + 1])
+    batches = replace(session.batches, plan=plan[: last + 1])
     return replace(session, batches=batches, forward=forward)
 
 
-def standing(session: Session) -> Session:
-    """Make every piece an update at the rate 0: it takes the same time, and the weights stay."""
+def with_rate_zero(session: Session) -> Session:
+    """Make every piece an update at rate 0: it takes as long, and leaves the weights alone."""
     first = replace(session.batches.plan[0], share=1.0, completes_update=True)
     batches = replace(session.batches, plan=(first,))
     return replace(session, batches=batches, schedule=lambda step: 0.0)
@@ -162,27 +158,23 @@ def standing(session: Session) -> Session:
 def measure_layer(
     session: Session, name: str, watched: WatchedLayer, changes: dict[str, Change]
 ) -> LayerSizes:
-    """Put the sizes of one layer together."""
-    module = session.model.get_submodule(name)
-    own = [
-        f"{name}.{short}" if name else short for short, _ in module.named_parameters(recurse=False)
-    ]
-    moved = [changes[one] for one in own if one in changes]
+    """Collect the sizes of one layer."""
+    own = [change for key, change in changes.items() if key.rpartition(".")[0] == name]
     return LayerSizes(
         name=name,
-        kind=type(module).__name__,
+        kind=type(session.model.get_submodule(name)).__name__,
         output_shape=watched.output_shape,
         output_rms=watched.outputs.rms,
         zeros=watched.outputs.num_zeros / watched.outputs.count,
         output_gradient_rms=watched.gradients.rms if watched.gradients.count else None,
-        weight_norm=norm([one.before for one in moved]),
-        gradient_norm=norm([one.gradient for one in moved]),
-        update_norm=norm([one.after - one.before for one in moved]),
+        weight_norm=norm([one.before for one in own]),
+        gradient_norm=norm([one.gradient for one in own]),
+        update_norm=norm([one.after - one.before for one in own]),
     )
 
 
 def choose_entries(changes: dict[str, Change], num_entries: int) -> Iterator[EntryStep]:
-    """Yield the steepest number of tensors that are spread evenly from the first to the last."""
+    """Yield the entry of largest gradient of some tensors, spread from the first to the last."""
     names = list(changes)
     last = len(names) - 1
     spread = [round(i * last / max(num_entries - 1, 1)) for i in range(num_entries)]

@@ -4,12 +4,11 @@ Every curve starts from the same weights, goes over the same images (without aug
 follows the plain rule θ ← θ − η g with the same rate: what differs is how many images make a g.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 import torch
-from torch import Tensor
 
 from ..data.augment import AugmentConfig
 from ..data.batches import plan_epoch
@@ -17,20 +16,22 @@ from ..data.image_set import ImageSet
 from ..data.progressive_size import ProgressiveSizeConfig
 from ..errors import UsageError, refusals_explained
 from ..machine.stopwatch import now
+from ..metrics.tally import Tally
 from ..optim.optimizer import OptimizerConfig
 from ..optim.schedules import ConstantConfig
 from ..optim.sgd import GDConfig, SGDConfig
 from ..random_streams import make_generator, seed_global_generators
 from ..training.building import build_session
+from ..training.loop import measure
 from ..training.session import Session
 from ..training.steps import divergence_explained, endless_steps
 
 MOST_POINTS = 24
 LEAST_UPDATES = 2
-"""So many are made however long they take: one point is no curve."""
+"""At least so many are made, however long they take: one point makes no curve."""
 
 PIECE = 256
-"""Images that full-batch descent takes through the network at once; it adds up their gradients."""
+"""Images that full-batch descent sends through the network at once; it adds up their gradients."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """How a training went. num_images: that it took in all; batch_size None: all per update.
+    """How a training went: the images of an update (None: all), then those of all updates.
 
     The first point is the loss of all images at the first weights: the same for every curve.
     """
@@ -67,10 +68,10 @@ class Curve:
 
 
 def plain_session(session: Session, batch_size: int | None, num_images: int) -> Session:
-    """Build a session like the given one that follows the plain rule on ``num_images`` of its.
+    """Build a session like the given one that follows the plain rule on some of its images.
 
-    ``batch_size`` None: all images make one update. Every minibatch is of just that size: what
-    an epoch leaves over comes in another epoch's order. Equal seeds give equal first weights.
+    ``batch_size`` None: all images make one update. Every minibatch has exactly that size: the
+    images that one epoch leaves out come in others. Equal seeds give equal first weights.
     """
     config = session.config
     lr, factors = config.optimizer.lr, config.optimizer.lr_factors
@@ -98,9 +99,9 @@ def plain_session(session: Session, batch_size: int | None, num_images: int) -> 
 
 
 def some_images(images: ImageSet, num_images: int, seed: int) -> ImageSet:
-    """Draw ``num_images`` of them, every class among them, or take all where there are no more.
+    """Draw ``num_images`` images with at least one of each class; all, if there are no more.
 
-    Raises UsageError where there are more classes than that.
+    Raises UsageError if there are more classes than that.
     """
     generator = make_generator(seed, "some images")
     order_N = torch.randperm(len(images), generator=generator)
@@ -114,83 +115,68 @@ def some_images(images: ImageSet, num_images: int, seed: int) -> ImageSet:
     return images.select(order_N[sorted([*firsts, *others][:num_images])])
 
 
-@torch.no_grad()
 def loss_of_all(session: Session) -> float:
-    """Return the mean loss of all images at the weights now, in training mode."""
-    images = session.batches.images
+    """Return the mean loss of a full-batch session's images, in training mode."""
     session.model.train()
     seed_global_generators(session.config.seed, "dropout", 0)
-    loss_sum = 0.0
-    for index_B in in_pieces(len(images)):
-        piece = images.select(index_B)
-        inputs_BCHW = session.batches.normalization(piece.images_NCHW)
-        loss_sum += float(session.loss_fn(session.forward(inputs_BCHW), piece.labels_N, "sum"))
-    return loss_sum / len(images)
-
-
-def in_pieces(num_images: int) -> Sequence[Tensor]:
-    """Return the images' positions in pieces of about equal size: none is of a single image.
-
-    Batch norm could not normalise that.
-    """
-    return torch.arange(num_images).chunk(-(-num_images // PIECE))
+    return measure(session.forward, session.loss_fn, session.batches.epoch(0)).loss
 
 
 def train_for(session: Session, seconds: float, first_loss: float) -> Curve:
-    """Train for about so long, and for two updates at least; keep the loss of each minibatch.
+    """Train for about so long, but for two updates at least; keep the loss of each minibatch.
 
-    A minibatch's loss is that of the weights before its update: it costs nothing to know. The
-    first says more about its few images than about the weights; ``first_loss``, of all images,
-    stands in its place. Raises DivergedError where a loss or gradient is not finite.
+    A minibatch's loss is that of the weights before its update, and costs nothing extra. In place
+    of the first one stands ``first_loss``, of all images. Raises DivergedError where a loss or
+    gradient is not finite.
     """
     warm_up(session)
     with divergence_explained(session), refusals_explained():
         updates = list(timed_updates(session, seconds))
-    start, *later = starts_of([point for point, _ in updates])
+    start, *later = starts_of(updates)
+    full_batch, batch_size = session.config.optimizer.full_batch, session.config.batch_size
     return Curve(
-        batch_size=None if session.config.optimizer.full_batch else session.config.batch_size,
+        batch_size=None if full_batch else batch_size,
         num_updates=len(updates),
-        num_images=sum(images for _, images in updates),
-        seconds=updates[-1][0].seconds,
+        num_images=len(updates) * (len(session.batches.images) if full_batch else batch_size),
+        seconds=updates[-1].seconds,
         points=thin_out([replace(start, loss=first_loss), *later]),
     )
 
 
 def warm_up(session: Session) -> None:
-    """Go through one minibatch without an update: the first time costs what no other does."""
+    """Go through one minibatch without an update: the first one takes longer than all others."""
     batch = next(session.batches.epoch(0))
     session.model.train()
     with refusals_explained():
         session.loss_fn(session.forward(batch.images_BCHW), batch.labels_B).backward()  # type: ignore[no-untyped-call]
 
 
-def timed_updates(session: Session, seconds: float) -> Iterator[tuple[Point, int]]:
-    """Yield for every update: the count with it, the time after it, its loss; and its images."""
+def timed_updates(session: Session, seconds: float) -> Iterator[Point]:
+    """Yield for every update: the count with it, the time after it, and its loss."""
     device, plan = session.device.torch_device, session.batches.plan
-    started, loss_sum, num_images, made = now(device), 0.0, 0, 0
-    for i, tally in enumerate(endless_steps(session)):
-        loss_sum += float(tally.loss_sum)
-        num_images += tally.num_examples
+    started, tally, updates = now(device), Tally.zero(), 0
+    for i, piece in enumerate(endless_steps(session)):
+        tally += piece
         if not plan[i % len(plan)].completes_update:
             continue
-        made += 1
+        updates += 1
         elapsed = now(device) - started
-        yield Point(made, elapsed, loss_sum / num_images), num_images
-        loss_sum, num_images = 0.0, 0
-        if elapsed >= seconds and made >= LEAST_UPDATES:
+        yield Point(updates, elapsed, tally.loss)
+        tally = Tally.zero()
+        if elapsed >= seconds and updates >= LEAST_UPDATES:
             return
 
 
 def starts_of(updates: list[Point]) -> list[Point]:
-    """Move each loss to when the weights that it belongs to were there: one update earlier."""
+    """Date each loss one update back, when its weights came about."""
     times = [0.0, *(one.seconds for one in updates[:-1])]
     return [Point(i, times[i], one.loss) for i, one in enumerate(updates)]
 
 
 def thin_out(points: list[Point]) -> tuple[Point, ...]:
-    """Average neighbours, so that few points are left: this smooths the noise of minibatches.
+    """Average neighbours until few points are left, which smooths the noise of minibatches.
 
-    The first stays alone: all curves start from the same weights.
+    The first point stays as it is: all curves start there.
     """
     size = -(-len(points) // MOST_POINTS)
     groups = [points[:1], *(points[i : i + size] for i in range(1, len(points), size))]

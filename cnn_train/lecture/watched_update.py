@@ -4,10 +4,7 @@ The gradient is kept twice: as the backward pass made it, and as the update foll
 ``clip_grad_norm`` may have shortened in between.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,47 +30,31 @@ class Change:
 
 
 class KeepingGuard(UpdateGuard):
-    """Keep every gradient as it is before it is shortened; wait for the device's answer."""
+    """Keep the weights and gradients of an update, also as they were before they were clipped."""
 
     def __init__(self, session: Session) -> None:
-        parameters = dict(session.model.named_parameters())
-        super().__init__(parameters.values(), session.config.clip_grad_norm, torch.device("cpu"))
-        self.parameters = parameters
-        self.gradients: dict[str, Tensor] = {}
+        """Wait for the device's answer at once, as on the CPU."""
+        self._parameters_by_name = dict(session.model.named_parameters())
+        self._kept: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
+        parameters = self._parameters_by_name.values()
+        super().__init__(parameters, session.config.clip_grad_norm, torch.device("cpu"))
 
     def __call__(self, loss: Tensor) -> None:
-        """Keep the gradients, then clip them; raise NotFiniteError."""
-        for name, one in self.parameters.items():
-            if one.grad is not None:
-                self.gradients[name] = one.grad.clone()
+        """Keep the gradients, clip them, and keep them again; raise NotFiniteError."""
+        parameters = self._parameters_by_name.items()
+        gradients = {name: one.grad.clone() for name, one in parameters if one.grad is not None}
         super().__call__(loss)
+        for name, gradient in gradients.items():
+            parameter = self._parameters_by_name[name]
+            assert parameter.grad is not None
+            self._kept[name] = (parameter.detach().clone(), gradient, parameter.grad.clone())
 
-
-@contextmanager
-def watched_update(session: Session, guard: KeepingGuard) -> Iterator[dict[str, Change]]:
-    """Yield every parameter's change, which is there when the update has been made."""
-    optimizer, changes = session.optimizer, dict[str, Change]()
-    names = {parameter: name for name, parameter in session.model.named_parameters()}
-    before: dict[str, tuple[Tensor, Tensor, Tensor, float]] = {}
-
-    def keep_before(*_: Any) -> None:
-        for group in optimizer.param_groups:
-            for one in group["params"]:
-                if one.grad is not None:
-                    name = names[one]
-                    kept = (one.detach().clone(), guard.gradients[name], one.grad.clone())
-                    before[name] = (*kept, group["lr"])
-
-    def keep_after(*_: Any) -> None:
-        for name, values in before.items():
-            changes[name] = Change(*values, session.model.get_parameter(name).detach().clone())
-
-    hooks = (
-        optimizer.register_step_pre_hook(keep_before),
-        optimizer.register_step_post_hook(keep_after),
-    )
-    try:
-        yield changes
-    finally:
-        for hook in hooks:
-            hook.remove()
+    def changes(self, optimizer: torch.optim.Optimizer) -> dict[str, Change]:
+        """Return what the update did to every parameter, in the optimizer's order."""
+        names = {parameter: name for name, parameter in self._parameters_by_name.items()}
+        return {
+            names[one]: Change(*self._kept[names[one]], lr=group["lr"], after=one.detach())
+            for group in optimizer.param_groups
+            for one in group["params"]
+            if names[one] in self._kept
+        }

@@ -30,17 +30,17 @@ SLIDE_SCORES = ((3.2, 5.1, -1.7), (1.3, 4.9, 2.0), (2.2, 2.5, -3.1))
 """The slide's three images: a cat, a car and a frog, in this order."""
 
 LARGEST_EXPONENT = 700.0
-"""exp of more is too large for a float, and of less than its negative too small."""
+"""exp of a larger number is too large for a float, exp of its negative too small."""
 
 SHIFTED = "exp(s_j - max s)"
-"""The column's heading where exp(s_j) itself is no float."""
+"""The column's heading if exp(s_j) itself is no float."""
 
 
 @dataclass(frozen=True)
 class WorkedExample:
     """One example, class by class.
 
-    columns: what the terms are made of, by heading; None where a class takes no part. ``terms``
+    columns: the steps to the terms, by heading; None for a class that has no such step. ``terms``
     add up to ``loss``. gradient: ∂L_i/∂s_j. on_margin: classes at a kink of the hinge.
     """
 
@@ -56,7 +56,7 @@ class WorkedExample:
 
 @dataclass(frozen=True)
 class Trap:
-    """A call that looks the same and is not: what it says, and why."""
+    """A call of torch that looks the same and gives another loss: which, and why."""
 
     call: str
     loss: float
@@ -65,7 +65,7 @@ class Trap:
 
 @dataclass(frozen=True)
 class WorkedLoss:
-    """The examples, their mean, and what the loss that trains networks says of the same scores."""
+    """The examples, their mean, and the loss that trains networks, of the same scores."""
 
     formula: str
     class_names: tuple[str, ...]
@@ -87,18 +87,20 @@ def work_out(
     class_names: Sequence[str],
     names: Sequence[str],
 ) -> WorkedLoss:
-    """Work out every example, and compare with the training loss and with its trap.
+    """Work out every example, and compare with the training loss and with a trap.
 
-    Raises UsageError where a loss is too large for a float.
+    Raises UsageError if a loss is too large for a float.
     """
     scores_NK = scores_NK.double()
     rows = zip(names, scores_NK.tolist(), labels_N.tolist(), strict=True)
     if isinstance(loss, HingeConfig):
-        formula = hinge_formula(loss)
+        square = "²" if loss.squared else ""
+        formula = f"L_i = Σ_(j≠y) max(0, s_j - s_y + {loss.margin:g}){square}"
         examples = [work_hinge(loss, *row) for row in rows]
         trap = divided_by_classes(loss, scores_NK, labels_N)
     else:
-        formula = cross_entropy_formula(loss)
+        charged = "Σ_j t_j · (-log p_j)" if loss.label_smoothing else "-log p_y"
+        formula = f"p_j = exp(s_j) / Σ_k exp(s_k), L_i = {charged}"
         examples = [work_cross_entropy(loss, *row) for row in rows]
         trap = softmax_twice(loss, scores_NK, labels_N)
     if not all(math.isfinite(example.loss) for example in examples):
@@ -111,12 +113,6 @@ def work_out(
         training_loss=loss.build()(scores_NK, labels_N).item(),
         trap=trap,
     )
-
-
-def hinge_formula(loss: HingeConfig) -> str:
-    """Write the loss of one example with these settings."""
-    square = "²" if loss.squared else ""
-    return f"L_i = Σ_(j≠y) max(0, s_j - s_y + {loss.margin:g}){square}"
 
 
 def work_hinge(loss: HingeConfig, name: str, scores: Sequence[float], label: int) -> WorkedExample:
@@ -133,14 +129,6 @@ def work_hinge(loss: HingeConfig, name: str, scores: Sequence[float], label: int
     return WorkedExample(
         name, label, tuple(scores), columns, tuple(terms), total, tuple(slopes), tuple(touching)
     )
-
-
-def cross_entropy_formula(loss: CrossEntropyConfig) -> str:
-    """Write the loss of one example with these settings."""
-    softmax = "p_j = exp(s_j) / Σ_k exp(s_k)"
-    if loss.label_smoothing:
-        return f"{softmax}, L_i = Σ_j t_j · (-log p_j)"
-    return f"{softmax}, L_i = -log p_y"
 
 
 def work_cross_entropy(

@@ -53,7 +53,8 @@ def test_its_steepest_directions_are_along_its_gradient(
     along, *others = slopes.directions
     assert all(one.numeric < along.numeric for one in others)
     assert slopes.largest_difference < 1e-4
-    assert slopes.num_parameters == sum(weight.numel() for weight in loss.weights)
+    weights = start(**sections).model.parameters()
+    assert slopes.num_parameters == sum(weight.numel() for weight in weights)
 
 
 def test_a_device_without_float64_is_refused(start: Start) -> None:

@@ -16,13 +16,7 @@ from .step import step
 app = typer.Typer(
     no_args_is_help=True, help="The lecture, page by page, on your own numbers and models."
 )
-app.command()(params)
-app.command()(loss)
-app.command()(slope)
-app.command()(diff)
-app.command()(graph)
-app.command()(forward_mode)
-app.command()(reverse_mode)
-app.command()(batch_size)
-app.command()(descent)
-app.command()(step)
+for command in (
+    params, loss, slope, diff, graph, forward_mode, reverse_mode, batch_size, descent, step,
+):  # fmt: skip
+    app.command()(command)

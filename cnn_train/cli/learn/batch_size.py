@@ -1,10 +1,12 @@
 """``cnn-train learn batch-size``: how many images make a good gradient, and what they cost."""
 
-from pathlib import Path
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...page import Block, Page, numbers
+from ..console import progress
 from ..options import (
     ConfigOption,
     DataDirOption,
@@ -13,18 +15,12 @@ from ..options import (
     OfflineOption,
     SetOption,
 )
-from .page import (
-    PictureOption,
-    check_picture,
-    make_table,
-    save_picture,
-    show_heading,
-    show_table,
-    show_text,
-)
+from ..present import PictureOption, check_picture, present
+from ..untrained_session import build_untrained_session
 
 if TYPE_CHECKING:
-    from ...lecture.batch_size import BatchSizes
+    from ...figures.style import Drawing
+    from ...lecture.batch_size import BatchSizes, SizeResult
 
 
 def batch_size(
@@ -32,13 +28,13 @@ def batch_size(
     overrides: SetOption = None,
     images: Annotated[
         int,
-        typer.Option("--images", min=64, help="Training images to use; sizes up to half of them."),
+        typer.Option("--images", min=64, help="Training images; minibatches hold half at most."),
     ] = 1024,
     seconds: Annotated[
-        float, typer.Option("--seconds", min=0, help="Of training with each size.")
+        float, typer.Option("--seconds", min=0, help="Seconds of training with each size.")
     ] = 4,
     draws: Annotated[
-        int, typer.Option("--draws", min=1, help="Minibatches of each size to compare.")
+        int, typer.Option("--draws", min=1, help="Minibatches of each size, for the mean.")
     ] = 8,
     device: DeviceOption = "auto",
     data_dir: DataDirOption = None,
@@ -48,45 +44,29 @@ def batch_size(
 ) -> None:
     """Compare minibatches of 32 to 256 and all images: gradient, noise, time, training."""
     from ...lecture.batch_size import compare_batch_sizes, sizes_below
-    from ..console import print_json, progress
-    from ..untrained_session import build_untrained_session
 
     check_picture(out)
     session = build_untrained_session(config, overrides, device, data_dir, offline)
     num_images = min(images, len(session.batches.images))
     num_sizes = len(sizes_below(num_images)) + 1
     with progress(f"training for {seconds:g} s with each size", num_sizes) as advance:
-        found = compare_batch_sizes(session, num_images, seconds, draws, advance)
+        result = compare_batch_sizes(session, num_images, seconds, draws, advance)
     title = f"{session.config.model.name}, {session.config.loss.name}"
-    if as_json:
-        print_json(found.to_json())
-    else:
-        _show(title, found)
-    if out is not None:
-        _save(title, found, out)
+    rule = f"θ ← θ − η g with η = {result.lr:g} on {num_images:,} images, not augmented"
+    page = Page(
+        blocks=(Block(f"{title}: {rule}"), _sizes_block(result), Block(lines=_notes(result))),
+        document=asdict(result),
+        draw=lambda: _draw(f"{title}: how many images make a gradient", result),
+    )
+    present(page, as_json=as_json, out=out)
 
 
-def _show(title: str, found: "BatchSizes") -> None:
-    show_heading(
-        f"{title}: θ ← θ − η g with η = {found.lr:g} on {found.num_images:,} images, not augmented"
-    )
-    table = make_table(
-        numbers=(
-            "images\nper g",
-            "cosine",
-            "noise",
-            "noise of\none image",
-            "ms per\nupdate",
-            "images\nper s",
-            "updates",
-            "last\nloss",
-        )
-    )
-    for one in found.sizes:
-        gradient, curve = one.gradient, one.curve
+def _sizes_block(result: "BatchSizes") -> Block:
+    def row(size: "SizeResult") -> tuple[str, ...]:
+        gradient, curve = size.gradient, size.curve
         single = f"{gradient.noise_of_one:.3g}" if gradient.noise_of_one is not None else "—"
-        table.add_row(
-            str(one.batch_size or f"all {found.num_images:,}"),
+        return (
+            _name(size, result),
             f"{gradient.cosine:.3f}",
             f"{gradient.noise:.3g}",
             single,
@@ -95,43 +75,60 @@ def _show(title: str, found: "BatchSizes") -> None:
             f"{curve.num_updates:,}",
             f"{curve.last_loss:.4f}",
         )
-    show_table(table)
-    _explain(found)
 
-
-def _explain(found: "BatchSizes") -> None:
-    draws = "of one draw" if found.num_draws == 1 else f"mean of {found.num_draws} draws"
-    show_text(
-        "\ncosine: between g_B and the gradient g of all images at the first weights, "
-        f"{draws}.\nnoise: mean ‖g_B − g‖² / ‖g‖². It falls as 1/B: the noise of "
-        "one image, B × noise × (N − 1)/(N − B), is the same for all sizes but for chance."
+    return Block(
+        columns=numbers(
+            "images\nper g",
+            "cosine",
+            "noise",
+            "noise of\none image",
+            "ms per\nupdate",
+            "images\nper s",
+            "updates",
+            "last\nloss",
+        ),
+        rows=tuple(map(row, result.sizes)),
     )
-    if found.has_batch_norm:
-        show_text(
+
+
+def _name(size: "SizeResult", result: "BatchSizes") -> str:
+    return str(size.batch_size or f"all {result.num_images:,}")
+
+
+def _notes(result: "BatchSizes") -> tuple[str, ...]:
+    """Say what the columns are."""
+    draws = "of one draw" if result.num_draws == 1 else f"mean of {result.num_draws} draws"
+    notes = [
+        f"cosine: between g_B and the gradient g of all images at the first weights, {draws}.",
+        "noise: mean ‖g_B − g‖² / ‖g‖². It falls as 1/B: the noise of one image, "
+        "B × noise × (N − 1)/(N − B), is the same for all sizes but for chance.",
+    ]
+    if result.has_batch_norm:
+        notes.append(
             "batch norm: each minibatch is normalised by itself, so that its gradient differs "
             "from that of all images by more than chance."
         )
-    longest = max(one.curve.seconds for one in found.sizes)
-    show_text(
+    longest = max(size.curve.seconds for size in result.sizes)
+    notes.append(
         f"last loss: at the end of training with each size, after {longest:.1f} s at most. Each "
-        f"begins with {found.sizes[0].curve.points[0].loss:.4f}, the loss of all images."
+        f"begins with {result.sizes[0].curve.points[0].loss:.4f}, the loss of all images."
     )
+    return tuple(notes)
 
 
-def _save(title: str, found: "BatchSizes", out: Path) -> None:
+def _draw(title: str, result: "BatchSizes") -> "Drawing":
     from ...figures.descent import draw_batch_sizes
 
-    names = [str(one.batch_size or f"all {found.num_images:,}") for one in found.sizes]
-    figure = draw_batch_sizes(
-        sizes=[one.batch_size or found.num_images for one in found.sizes],
-        cosines=[one.gradient.cosine for one in found.sizes],
-        noises=[one.gradient.noise for one in found.sizes[:-1]],
-        law=found.law,
-        milliseconds=[1000 * one.curve.seconds_per_update for one in found.sizes],
+    sizes = result.sizes
+    return draw_batch_sizes(
+        sizes=[size.batch_size or result.num_images for size in sizes],
+        cosines=[size.gradient.cosine for size in sizes],
+        noises=[size.gradient.noise for size in sizes[:-1]],
+        law=result.law,
+        milliseconds=[1000 * size.curve.seconds_per_update for size in sizes],
         losses={
-            name: [(point.seconds, point.loss) for point in one.curve.points]
-            for name, one in zip(names, found.sizes, strict=True)
+            _name(size, result): [(point.seconds, point.loss) for point in size.curve.points]
+            for size in sizes
         },
-        title=f"{title}: how many images make a gradient",
+        title=title,
     )
-    save_picture(figure, out)

@@ -1,15 +1,31 @@
 """``cnn-train learn forward-mode``: the trace of dual numbers, a pass per input."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import asdict
 
+from ...lecture.formulas.forward_mode import (
+    ForwardPass,
+    dotted,
+    forward_jacobian,
+    forward_passes,
+    trace_forward,
+)
+from ...lecture.formulas.graph import Graph
+from ...lecture.formulas.kinks import kinks_of_outputs
+from ...lecture.formulas.mode_costs import compare_modes
+from ...page import Block, Page, digits, numbers, texts
 from ..options import JsonOption
-from .page import AtOption, ExprsOption, PictureOption
-
-if TYPE_CHECKING:
-    from ...lecture.formulas.forward_mode import ForwardPass
-    from ...lecture.formulas.graph import Graph
+from ..present import PictureOption, check_picture, present
+from .graph import draw_graph
+from .page import (
+    AtOption,
+    ExprsOption,
+    costs_blocks,
+    function_block,
+    kinks_blocks,
+    output_name,
+    read_function,
+)
 
 
 def forward_mode(
@@ -19,87 +35,69 @@ def forward_mode(
     out: PictureOption = None,
 ) -> None:
     """Trace forward-mode automatic differentiation, step by step."""
-    from dataclasses import asdict
-
-    from ...lecture.formulas.forward_mode import forward_jacobian, forward_passes, trace_forward
-    from ...lecture.formulas.kinks import kinks_of_outputs
-    from ...lecture.formulas.mode_costs import compare_modes
-    from ..console import print_json
-    from .graph import show_kinks
-    from .page import check_picture, costs_table, point_json, read_function, show_table, show_text
-
     check_picture(out)
     texts, graph, point = read_function(expressions, at)
     passes = forward_passes(graph, point)
     costs, kinks = compare_modes(graph, point), kinks_of_outputs(graph, point)
-    if as_json:
-        traces = [
-            {
-                "direction": list(one.direction),
-                "operations": one.operations,
-                "steps": [asdict(step) for step in trace_forward(graph, one)],
-            }
-            for one in passes
-        ]
-        where = {"expressions": texts, "point": point_json(graph, point)}
-        jacobian = forward_jacobian(graph, point)
-        found = {"passes": traces, "jacobian": jacobian}
-        bent = {"kinks": [[asdict(one) for one in output] for output in kinks]}
-        print_json(where | found | bent | {"costs": [asdict(one) for one in costs]})
-    else:
-        _show(texts, graph, point, passes)
-        show_kinks(kinks)
-        show_table(costs_table(costs))
-        show_text("\noperations: one per value computed, one per slope × tangent added up.")
-    if out is not None:
-        _save(graph, texts, passes, out, has_kink=any(kinks))
+    idea = "Each step carries its value v and its slope v\u0307 along one input."
+    page = Page(
+        blocks=(
+            function_block(texts, graph, point, idea),
+            *(block for i in range(len(passes)) for block in _pass_blocks(graph, passes, i)),
+            *kinks_blocks(graph, kinks),
+            *costs_blocks(costs, "slope × tangent"),
+        ),
+        document={
+            "expressions": texts,
+            "point": dict(zip(graph.input_names, point, strict=True)),
+            "passes": [
+                {
+                    "direction": list(one.direction),
+                    "operations": one.operations,
+                    "steps": [asdict(step) for step in trace_forward(graph, one)],
+                }
+                for one in passes
+            ],
+            "jacobian": forward_jacobian(graph, point),
+            "kinks": [[asdict(kink) for kink in output] for output in kinks],
+            "costs": [asdict(one) for one in costs],
+        },
+        draw=lambda: draw_graph(graph, texts, _notes(graph, passes), has_kink=any(kinks)),
+    )
+    present(page, as_json=as_json, out=out)
 
 
-def _show(
-    texts: "Sequence[str]",
-    graph: "Graph",
-    point: "Sequence[float]",
-    passes: "Sequence[ForwardPass]",
-) -> None:
-    from .page import show_function, show_text
-
-    show_function(texts, graph, point)
-    show_text("Each step carries its value v and its slope v\u0307 along one input.")
-    for i in range(len(passes)):
-        _show_pass(graph, passes, i)
-
-
-def _show_pass(graph: "Graph", passes: "Sequence[ForwardPass]", i: int) -> None:
-    from ...lecture.formulas.forward_mode import dotted, trace_forward
-    from .page import digits, make_table, show_heading, show_table, show_text
-
+def _pass_blocks(graph: Graph, passes: Sequence[ForwardPass], i: int) -> tuple[Block, Block]:
+    """Show a pass step by step, then the slopes that it found."""
     name, one = graph.input_names[i], passes[i]
-    show_text()
-    show_heading(f"Pass {i + 1} of {len(passes)}: along {name}")
-    table = make_table("node", "computes", numbers=("value",), last="tangent by the chain rule")
-    table.add_column("tangent", justify="right", no_wrap=True)
-    for step in trace_forward(graph, one):
-        rule = f"{dotted(step.node)} = {step.rule}"
-        table.add_row(step.node, step.formula, digits(step.value), rule, digits(step.tangent))
-    show_table(table)
-    for number, output in enumerate(graph.outputs, 1):
-        f = f"f{number}" if len(graph.outputs) > 1 else "f"
-        show_heading(f"→ ∂{f}/∂{name} = {digits(one.tangents[output])}")
+    trace = Block(
+        f"Pass {i + 1} of {len(passes)}: along {name}",
+        columns=(
+            *texts("node", "computes"),
+            *numbers("value"),
+            *texts("tangent by the chain rule"),
+            *numbers("tangent"),
+        ),
+        rows=tuple(
+            (
+                step.node,
+                step.formula,
+                digits(step.value),
+                f"{dotted(step.node)} = {step.rule}",
+                digits(step.tangent),
+            )
+            for step in trace_forward(graph, one)
+        ),
+    )
+    slopes = [
+        f"→ ∂{output_name(graph, k)}/∂{name} = {digits(one.tangents[output])}"
+        for k, output in enumerate(graph.outputs)
+    ]
+    return trace, Block("\n".join(slopes))
 
 
-def _save(
-    graph: "Graph",
-    texts: "Sequence[str]",
-    passes: "Sequence[ForwardPass]",
-    out: Path,
-    *,
-    has_kink: bool,
-) -> None:
-    """Draw the graph with every node's value and its slopes, one along each input."""
-    from ...lecture.formulas.forward_mode import dotted
-    from .graph import save_graph
-    from .page import digits
-
+def _notes(graph: Graph, passes: Sequence[ForwardPass]) -> dict[int, tuple[str, ...]]:
+    """Return what is drawn at every node: its value, and its slope along each input."""
     notes = {}
     for i, value in enumerate(passes[0].values):
         name = dotted(graph.label(i))
@@ -108,4 +106,4 @@ def _save(
             for along, one in zip(graph.input_names, passes, strict=True)
         )
         notes[i] = (f"= {digits(value)}", *slopes)
-    save_graph(graph, texts, notes, out, has_kink=has_kink)
+    return notes

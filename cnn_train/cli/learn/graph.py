@@ -1,15 +1,24 @@
 """``cnn-train learn graph``: a formula as the steps that compute it."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...lecture.formulas.expression import parse_expressions, parse_point
+from ...lecture.formulas.graph import Graph
+from ...page import Block, Page, digits, numbers, texts
 from ..options import JsonOption
-from .page import AtOption, ExprsOption, PictureOption
+from ..present import PictureOption, check_picture, present
+from .page import (
+    SLIDE_TEXT,
+    AtOption,
+    ExprsOption,
+    function_block,
+    function_name,
+    output_name,
+)
 
 if TYPE_CHECKING:
-    from ...lecture.formulas.graph import Graph
-    from ...lecture.formulas.kinks import Kink
+    from ...figures.style import Drawing
 
 
 def graph(
@@ -19,28 +28,25 @@ def graph(
     out: PictureOption = None,
 ) -> None:
     """Show the computational graph of a formula, node by node."""
-    from ...lecture.formulas.expression import parse_expressions, parse_point
-    from ..console import print_json
-    from .page import SLIDE_TEXT, check_picture, digits, show_function
-
     check_picture(out)
     texts = expressions or [SLIDE_TEXT]
     built = parse_expressions(texts)
     point = None if at is None else parse_point(at, built.input_names)
     values = None if point is None else built.evaluate(point)
-    if as_json:
-        outputs = [built.label(output) for output in built.outputs]
-        nodes = _describe_nodes(built, values)
-        print_json({"expressions": texts, "outputs": outputs, "nodes": nodes})
-    else:
-        show_function(texts, built, point)
-        _show_nodes(built, values)
-    if out is not None:
-        notes = {i: (f"= {digits(value)}",) for i, value in enumerate(values or ())}
-        save_graph(built, texts, notes, out)
+    notes = {i: (f"= {digits(value)}",) for i, value in enumerate(values or ())}
+    page = Page(
+        blocks=(function_block(texts, built, point), _nodes_block(built, values)),
+        document={
+            "expressions": texts,
+            "outputs": [built.label(output) for output in built.outputs],
+            "nodes": _describe_nodes(built, values),
+        },
+        draw=lambda: draw_graph(built, texts, notes),
+    )
+    present(page, as_json=as_json, out=out)
 
 
-def _describe_nodes(built: "Graph", values: Sequence[float] | None) -> list[dict[str, Any]]:
+def _describe_nodes(built: Graph, values: Sequence[float] | None) -> list[dict[str, Any]]:
     """Return every node but constants; operands are names of nodes or constants."""
     return [
         {
@@ -54,52 +60,31 @@ def _describe_nodes(built: "Graph", values: Sequence[float] | None) -> list[dict
     ]
 
 
-def _show_nodes(built: "Graph", values: Sequence[float] | None) -> None:
-    from .page import digits, make_table, show_table
-
-    table = make_table("node", "computes", "", numbers=() if values is None else ("value",))
+def _nodes_block(built: Graph, values: Sequence[float] | None) -> Block:
+    rows = []
     for position in built.steps:
         is_input = built.nodes[position].operation == "input"
         roles = ["input"] * is_input + _output_names(built, position)
         value = [] if values is None else [digits(values[position])]
-        table.add_row(built.label(position), built.step(position), ", ".join(roles), *value)
-    show_table(table)
+        rows.append((built.label(position), built.step(position), ", ".join(roles), *value))
+    columns = texts("node", "computes", "") + (() if values is None else numbers("value"))
+    return Block(columns=columns, rows=tuple(rows))
 
 
-def _output_names(built: "Graph", position: int) -> list[str]:
-    """Return ``f``, or of several outputs ``f1``, ``f2``, as far as this node is one."""
-    several = len(built.outputs) > 1
-    return [f"f{i + 1}" if several else "f" for i, o in enumerate(built.outputs) if o == position]
+def _output_names(built: Graph, position: int) -> list[str]:
+    """Return the names of the outputs that this node is."""
+    return [output_name(built, i) for i, o in enumerate(built.outputs) if o == position]
 
 
-def show_kinks(found: "Sequence[Sequence[Kink]]") -> None:
-    """Say of every output with a kink that its slopes are a choice; ``found``: those of each."""
-    from ...lecture.formulas.kinks import CHOICE, describe_kinks
-    from .page import show_heading, show_text
-
-    if not any(found):
-        return
-    show_text()
-    for i, kinks in enumerate(found, 1):
-        if kinks:
-            show_heading(f"{describe_kinks(kinks, f'f{i}' if len(found) > 1 else 'f')}.")
-    show_text(
-        f"What was computed adds up a choice for each kink: {CHOICE}. "
-        "It is no derivative of f there."
-    )
-
-
-def save_graph(
-    built: "Graph",
+def draw_graph(
+    built: Graph,
     texts: Sequence[str],
     notes: Mapping[int, tuple[str, ...]],
-    out: Path,
     *,
     has_kink: bool = False,
-) -> None:
+) -> "Drawing":
     """Draw the steps, with notes by position; the title says if slopes are those of a kink."""
     from ...figures.computational_graph import Box, draw_computational_graph
-    from .page import function_name, save_picture
 
     drawn = built.steps
     several = len(built.outputs) > 1
@@ -117,4 +102,4 @@ def save_graph(
     title = f"{function_name(built)} = {', '.join(texts)}"
     if has_kink:
         title += " (a kink: slopes are a choice)"
-    save_picture(draw_computational_graph(boxes, edges, title), out)
+    return draw_computational_graph(boxes, edges, title)

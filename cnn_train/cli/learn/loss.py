@@ -1,8 +1,8 @@
 """``cnn-train learn loss``: hinge and cross-entropy, worked out term by term."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,31 +10,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ...errors import UsageError
+from ...page import Page
+from ..console import notice
+from ..data_access import make_data_access
 from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
-from .page import PictureOption, check_picture
+from ..present import PictureOption, check_picture, present
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ...data.dataset import DataAccess
     from ...inference.trained_model import TrainedModel
+
+LossName = Literal["hinge", "cross_entropy"]
+LearningSplit = Literal["train", "val"]
 
 NUM_IMAGES = 3
 LARGEST_SCORE = 1e300
 """Differences of larger scores may not be floats."""
-
-
-class LossName(StrEnum):
-    """The losses that have a page."""
-
-    hinge = "hinge"
-    cross_entropy = "cross_entropy"
-
-
-class LearningSplit(StrEnum):
-    """The images that one may learn from: never the test split."""
-
-    train = "train"
-    val = "val"
 
 
 @dataclass(frozen=True)
@@ -55,23 +48,23 @@ def loss(
     ] = None,
     labels: Annotated[
         list[int] | None,
-        typer.Option("--label", help="Its class, counted from 0; one for each --scores."),
+        typer.Option("--label", help="The example's class, counted from 0; one for each --scores."),
     ] = None,
     checkpoint: Annotated[
         Path | None,
-        typer.Option("--checkpoint", help="Work on images that this checkpoint or run scores."),
+        typer.Option("--checkpoint", help="A checkpoint or run, to score images of its dataset."),
     ] = None,
     images: Annotated[
         int | None,
-        typer.Option("--images", min=1, help="How many, evenly spaced over the split. Default: 3."),
+        typer.Option("--images", min=1, help="Images to score, evenly spaced. Default: 3."),
     ] = None,
     split: Annotated[
         LearningSplit | None,
-        typer.Option("--split", help="Whose images; never the test split's. Default: val."),
+        typer.Option("--split", help="The split to take images from, never test. Default: val."),
     ] = None,
     data_root: Annotated[
         Path | None,
-        typer.Option("--data-root", help="Where the dataset's own images lie, if they moved."),
+        typer.Option("--data-root", help="Where the dataset's images are now, if they moved."),
     ] = None,
     data_dir: DataDirOption = None,
     offline: OfflineOption = False,
@@ -81,13 +74,10 @@ def loss(
     out: PictureOption = None,
 ) -> None:
     """Work out a loss term by term: on the slide, on your scores, on a model's images."""
-    from dataclasses import asdict
-
     from ...inference.trained_model import load_trained_model
     from ...lecture.worked_loss import work_out
     from ...runs.directory import find_checkpoint
-    from ..console import notice, print_json
-    from .loss_display import save_worked_loss, show_worked_loss
+    from .loss_display import draw_loss, loss_blocks
 
     check_picture(out)
     _refuse_settings_of_others(overrides or ())
@@ -101,58 +91,47 @@ def loss(
         raise UsageError("--checkpoint gives the scores and labels; leave out --scores and --label")
     else:
         trained = load_trained_model(find_checkpoint(checkpoint), device)
-        where = _Where(split or LearningSplit.val, data_root, data_dir, offline)
-        scored = _score_images(trained, images or NUM_IMAGES, where)
-        found = len(scored.names)
-        few = f" (there are no {images:,})" if images and images > found else ""
-        precision, split_name = trained.precision.name, where.split.value
-        notice(f"scores of {checkpoint} in {precision}: {found:,} of its {split_name} images{few}")
+        split = split or "val"
+        access = make_data_access(data_dir, offline)
+        scored = _score_images(trained, images or NUM_IMAGES, split, access, data_root)
+        number = len(scored.names)
+        few = f" (there are no {images:,})" if images and images > number else ""
+        precision = trained.precision.name
+        notice(f"scores of {checkpoint} in {precision}: {number:,} of its {split} images{few}")
     settings = _load_loss(name, trained, overrides or ())
     worked = work_out(settings, scored.scores_NK, scored.labels_N, scored.class_names, scored.names)
-    if as_json:
-        print_json({"loss": settings.model_dump(mode="json")} | asdict(worked))
-    else:
-        show_worked_loss(worked, settings.name)
-    if out is not None:
-        save_worked_loss(worked, settings, out)
-
-
-@dataclass(frozen=True)
-class _Where:
-    """Which images, and where they lie."""
-
-    split: LearningSplit
-    data_root: Path | None
-    data_dir: Path | None
-    offline: bool
+    page = Page(
+        blocks=loss_blocks(worked, settings.name),
+        document={"loss": settings.model_dump(mode="json")} | asdict(worked),
+        draw=lambda: draw_loss(worked, settings),
+    )
+    present(page, as_json=as_json, out=out)
 
 
 def _refuse_settings_of_others(overrides: Sequence[str]) -> None:
-    """Raise UsageError for a setting that no loss reads: it would change nothing here."""
+    """Refuse a setting outside of ``loss``, which would change nothing on this page."""
     for override in overrides:
         if override.split("=")[0].split(".")[0].strip() != "loss":
             raise UsageError(f"--set {override}: this page reads the loss alone: --set loss.…")
 
 
 def _load_loss(name: LossName, trained: "TrainedModel | None", overrides: Sequence[str]) -> Any:
-    """Return the loss with the checkpoint's settings if it was trained with it, else defaults."""
-    import json
-
+    """Return the loss with the settings that the checkpoint was trained with, else the defaults."""
     from ...config.loading import load_experiment
     from ...experiment import ExperimentConfig
 
-    settings = {"name": name.value}
-    if trained is not None and trained.config.loss.name == name.value:
+    settings = {"name": name}
+    if trained is not None and trained.config.loss.name == name:
         settings = trained.config.loss.model_dump(mode="json")
     text = json.dumps({"loss": settings})  # JSON is YAML
     experiment = load_experiment("learn loss", overrides, ExperimentConfig, text=text)
-    if experiment.loss.name != name.value:
-        raise UsageError(f"--set loss.name: the page is that of {name.value}, the first argument")
+    if experiment.loss.name != name:
+        raise UsageError(f"--set loss.name: the page is that of {name}, the first argument")
     return experiment.loss
 
 
 def _read_scores(scores: Sequence[str], labels: Sequence[int]) -> Scored:
-    """Read the examples of the command line, or take the slide's."""
+    """Read the examples from the command line; without any, take the slide's."""
     import torch
 
     from ...lecture.worked_loss import SLIDE_CLASSES, slide_examples
@@ -167,8 +146,8 @@ def _read_scores(scores: Sequence[str], labels: Sequence[int]) -> Scored:
     num_classes = len(rows[0])
     for label in labels:
         if not 0 <= label < num_classes:
-            raise UsageError(f"--label {label}: {num_classes} scores have labels 0 to "
-                             f"{num_classes - 1}")  # fmt: skip
+            labels_of_these = f"{num_classes} scores have labels 0 to {num_classes - 1}"
+            raise UsageError(f"--label {label}: {labels_of_these}")
     return Scored(
         torch.tensor(rows, dtype=torch.float64),
         torch.tensor(labels),
@@ -194,17 +173,20 @@ def _read_row(text: str) -> list[float]:
     return row
 
 
-def _score_images(trained: "TrainedModel", number: int, where: _Where) -> Scored:
-    """Score images that are evenly spaced over the split, so that they are of many classes."""
+def _score_images(
+    trained: "TrainedModel",
+    number: int,
+    split: LearningSplit,
+    access: "DataAccess",
+    data_root: Path | None,
+) -> Scored:
+    """Score images that are evenly spaced over the split, so that many classes are among them."""
     import torch
 
     from ...evaluation.evaluate import evaluate, load_split
-    from ..data_access import make_data_access
 
-    access = make_data_access(where.data_dir, where.offline)
-    split: Literal["train", "val"] = where.split.value
-    chosen = load_split(trained, split, access, where.data_root)
-    number = min(number, len(chosen))
-    chosen = chosen.select(torch.arange(number) * len(chosen) // max(number, 1))
+    images = load_split(trained, split, access, data_root)
+    number = min(number, len(images))
+    chosen = images.select(torch.arange(number) * len(images) // max(number, 1))
     scores_NK = evaluate(trained, chosen, split=split).scores_NK
     return Scored(scores_NK, chosen.labels_N, chosen.class_names, chosen.names)

@@ -1,16 +1,14 @@
 """How a worked loss looks: as tables in the terminal, and as a picture."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from rich.markup import escape
 
 from ...lecture.worked_loss import SHIFTED, WorkedExample, WorkedLoss
 from ...losses.cross_entropy import CrossEntropyConfig
 from ...losses.hinge import HingeConfig
-from .page import make_table, save_picture, show_heading, show_table, show_text
+from ...page import Block, numbers, texts
 
 if TYPE_CHECKING:
+    from ...figures.style import Drawing
     from ...figures.worked_loss import LossRow
 
 MOST_SHOWN = 5
@@ -21,49 +19,61 @@ SMALLEST_WRITTEN_OUT = 5e-5
 """Smaller ones round to 0 in four decimals."""
 
 
-def show_worked_loss(worked: WorkedLoss, loss_name: str) -> None:
-    """Print the formula, the examples, their mean, and what the training loss says."""
-    show_heading(f"{loss_name}: {worked.formula}")
-    for i, example in enumerate(worked.examples[:MOST_SHOWN]):
-        _show_example(worked, example, i + 1)
+def loss_blocks(worked: WorkedLoss, loss_name: str) -> tuple[Block, ...]:
+    """Show the formula, the examples, their mean, and what the training loss says."""
     losses = [example.loss for example in worked.examples]
-    hidden = len(losses) - MOST_SHOWN
-    if hidden > 0:
-        show_text(f"\n… and {hidden} more; --json has them all")
-    show_text()
-    few = " + ".join(map(_number, losses)) if hidden <= 0 else "sum of the L_i"
-    show_heading(f"L = ({few}) / {len(losses)} = {_number(worked.mean)}")
-    show_text(f"the loss that trains networks says {_number(worked.training_loss)} of these scores")
-    show_text(f"a trap: {worked.trap.call} says {_number(worked.trap.loss)}: {worked.trap.reason}")
+    num_hidden = len(losses) - MOST_SHOWN
+    hidden = f"… and {num_hidden} more; --json has them all"
+    terms = " + ".join(map(_number, losses)) if num_hidden <= 0 else "sum of the L_i"
+    trap = worked.trap
+    shown = enumerate(worked.examples[:MOST_SHOWN], 1)
+    return (
+        Block(f"{loss_name}: {worked.formula}"),
+        *(block for i, example in shown for block in _example_blocks(worked, example, i)),
+        *([Block(lines=(hidden,))] if num_hidden > 0 else []),
+        Block(
+            f"L = ({terms}) / {len(losses)} = {_number(worked.mean)}",
+            lines=(
+                f"the loss that trains networks says {_number(worked.training_loss)} of these "
+                "scores",
+                f"a trap: {trap.call} says {_number(trap.loss)}: {trap.reason}",
+            ),
+        ),
+    )
 
 
-def _show_example(worked: WorkedLoss, example: WorkedExample, number: int) -> None:
-    """Print one example: a row per class, the right one in bold, and the sum of its terms."""
+def _example_blocks(worked: WorkedLoss, example: WorkedExample, number: int) -> tuple[Block, Block]:
+    """Show one example: a row per class, the right one in bold; then the sum of its terms."""
     label = worked.class_names[example.label]
     name = "" if example.name == label else f"{example.name}, "
-    show_text()
-    show_heading(f"L_{number}: {name}y = {label}")
-    table = make_table("class j", numbers=("s_j", *example.columns, "term", "∂L_i/∂s_j"))
-    for j, class_name in enumerate(worked.class_names):
-        columns = [_number(column[j]) for column in example.columns.values()]
-        numbers = (example.scores[j], example.terms[j], example.gradient[j])
-        score, term, slope = map(_number, numbers)
-        style = "bold" if j == example.label else ""
-        table.add_row(escape(class_name), score, *columns, term, slope, style=style)
-    show_table(table)
+    columns = (example.scores, *example.columns.values(), example.terms, example.gradient)
+    table = Block(
+        f"L_{number}: {name}y = {label}",
+        columns=(*texts("class j"), *numbers("s_j", *example.columns, "term", "∂L_i/∂s_j")),
+        rows=tuple(
+            (class_name, *(_number(column[j]) for column in columns))
+            for j, class_name in enumerate(worked.class_names)
+        ),
+        row_styles={example.label: "bold"},
+    )
+    return table, Block(lines=_sum_lines(worked, example, number))
+
+
+def _sum_lines(worked: WorkedLoss, example: WorkedExample, number: int) -> tuple[str, ...]:
     terms = [_number(term) for term in example.terms if term] or ["0"]
     total = f" = {_number(example.loss)}" if len(terms) > 1 else ""
-    show_text(f"L_{number} = {' + '.join(terms)}{total}")
+    lines = [f"L_{number} = {' + '.join(terms)}{total}"]
     if example.on_margin:
         names = ", ".join(worked.class_names[j] for j in example.on_margin)
-        show_text(
+        lines.append(
             f"{names}: exactly on the margin, where max(0, ·) has a kink: 0 is chosen as its slope."
         )
     if SHIFTED in example.columns:
-        show_text(
+        lines.append(
             "exp(s_j) of these scores is no float: the largest score is subtracted from all of "
             "them first, which divides numerator and denominator of p_j by the same exp(max s)."
         )
+    return tuple(lines)
 
 
 def _number(number: float | None) -> str:
@@ -74,9 +84,7 @@ def _number(number: float | None) -> str:
     return f"{number:.4f}" if abs(number) < LARGEST_WRITTEN_OUT else f"{number:.4e}"
 
 
-def save_worked_loss(
-    worked: WorkedLoss, settings: HingeConfig | CrossEntropyConfig, out: Path
-) -> None:
+def draw_loss(worked: WorkedLoss, settings: HingeConfig | CrossEntropyConfig) -> "Drawing":
     """Draw the first examples."""
     from ...figures.worked_loss import draw_worked_loss
 
@@ -92,8 +100,7 @@ def save_worked_loss(
     few = f" (the first {len(shown)} are drawn)" if len(shown) < len(worked.examples) else ""
     number = len(worked.examples)
     title = f"{settings.name}: L = {_number(worked.mean)}, the mean of {number:,}{few}"
-    figure = draw_worked_loss(rows, worked.class_names, (*columns, "∂L_i/∂s_j"), title)
-    save_picture(figure, out)
+    return draw_worked_loss(rows, worked.class_names, (*columns, "∂L_i/∂s_j"), title)
 
 
 def _draw_row(

@@ -1,15 +1,17 @@
-"""What the lecture's pages share: expressions as options, tables of numbers, pictures."""
+"""What the pages about formulas share: their options, the function, its kinks, the costs."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import astuple
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from ...lecture.formulas.graph import Graph
+from ...errors import UsageError
+from ...lecture.formulas.expression import parse_expressions, parse_point
+from ...lecture.formulas.graph import Graph
+from ...lecture.formulas.kinks import CHOICE, Kink, describe_kinks
+from ...lecture.formulas.mode_costs import ModeCosts
+from ...page import Block, numbers, texts
 
 SLIDE_TEXT, SLIDE_POINT = "x1*x2+sin(x1)", "2,3"
 EXPR_HELP = "A formula in + - * / ** sin cos tan exp log sqrt tanh relu max. Default: the slide's."
@@ -23,20 +25,16 @@ ExprsOption = Annotated[
 ]
 AtOption = Annotated[
     str | None,
-    typer.Option("--at", metavar="NUMBERS", help="Where: 2,3 in the order of names, or x=2,y=3."),
-]
-PictureOption = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="Draw it as .png or .svg.")
+    typer.Option(
+        "--at", metavar="NUMBERS", help="The point: 2,3 in the order of names, or x=2,y=3."
+    ),
 ]
 
 
 def read_function(
     texts: Sequence[str] | None, at: str | None
-) -> tuple[list[str], "Graph", list[float]]:
+) -> tuple[list[str], Graph, list[float]]:
     """Return the formulas, their graph and the point; without formulas, the slide's."""
-    from ...errors import UsageError
-    from ...lecture.formulas.expression import parse_expressions, parse_point
-
     graph = parse_expressions(texts or [SLIDE_TEXT])
     if at is None and texts:
         names = ", ".join(graph.input_names)
@@ -44,23 +42,22 @@ def read_function(
     return list(texts or [SLIDE_TEXT]), graph, parse_point(at or SLIDE_POINT, graph.input_names)
 
 
-def require_one(texts: Sequence[str] | None, page: str) -> list[str] | None:
-    """Return the one formula as a list, or None; UsageError where there are several."""
-    from ...errors import UsageError
-
+def read_one_function(
+    texts: Sequence[str] | None, at: str | None, page: str
+) -> tuple[str, Graph, list[float]]:
+    """Return the only formula, its graph and the point; UsageError where there are several."""
     if texts and len(texts) > 1:
         raise UsageError(
             f"--expr {texts[1]}: {page} takes one formula; forward-mode and reverse-mode take more"
         )
-    return list(texts) if texts else None
+    (text,), graph, point = read_function(texts, at)
+    return text, graph, point
 
 
-def check_step(h: float, least: float) -> None:
-    """Refuse a step that is none, or no small one."""
-    from ...errors import UsageError
-
-    if not least <= h <= 1:
-        raise UsageError(f"--h {h:g}: is no step; take one from {least:g} to 1, e.g. 1e-5")
+def check_step(h: float, smallest: float) -> None:
+    """Refuse a step that is not between ``smallest`` and 1."""
+    if not smallest <= h <= 1:
+        raise UsageError(f"--h {h:g}: take a step from {smallest:g} to 1, e.g. 1e-5")
 
 
 def write_point(names: Sequence[str], point: Sequence[float]) -> str:
@@ -69,116 +66,53 @@ def write_point(names: Sequence[str], point: Sequence[float]) -> str:
     return ", ".join(f"{name} = {x + 0.0:.15g}" for name, x in pairs)
 
 
-def function_name(graph: "Graph") -> str:
+def function_name(graph: Graph) -> str:
     """Return ``f(x1, x2)``."""
     return f"f({', '.join(graph.input_names)})"
 
 
-def show_function(texts: Sequence[str], graph: "Graph", point: Sequence[float] | None) -> None:
-    """Print the function and the point as the page's heading."""
-    names = graph.input_names
-    for i, text in enumerate(texts):
-        number = str(i + 1) if len(texts) > 1 else ""
-        show_heading(f"f{number}({', '.join(names)}) = {text}")
-    if point is not None:
-        show_text(f"at {write_point(names, point)}")
+def function_block(
+    texts: Sequence[str], graph: Graph, point: Sequence[float] | None, *lines: str
+) -> Block:
+    """Begin a page: the function is its heading, the point stands below, then the lines."""
+    inputs = ", ".join(graph.input_names)
+    heads = [f"{output_name(graph, i)}({inputs}) = {text}" for i, text in enumerate(texts)]
+    where = () if point is None else (f"at {write_point(graph.input_names, point)}",)
+    return Block("\n".join(heads), lines=(*where, *lines))
 
 
-def show_heading(text: str) -> None:
-    """Print a line in bold, as it is."""
-    from ..console import stdout
-
-    stdout.print(text, style="bold", markup=False)
+def output_name(graph: Graph, i: int) -> str:
+    """Return ``f``, or ``f1`` for the first of several outputs."""
+    return f"f{i + 1}" if len(graph.outputs) > 1 else "f"
 
 
-def show_text(text: str = "") -> None:
-    """Print plain words, wrapped at the terminal's width."""
-    from ..console import stdout
-
-    stdout.print(text, markup=False)
-
-
-def show_table(table: "Table") -> None:
-    """Print a table with an empty line before it; no number is broken, however narrow it is."""
-    from ..console import stdout
-
-    stdout.print()
-    width = max(stdout.width, stdout.measure(table).minimum)
-    stdout.print(table, width=width, crop=False)
-
-
-def make_table(*texts: str, numbers: Sequence[str] = (), last: str | None = None) -> "Table":
-    """Make a table without lines: columns of text, of numbers, and perhaps of text again."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in texts:
-        table.add_column(heading, overflow="fold")
-    for heading in numbers:
-        table.add_column(heading, justify="right", no_wrap=True)
-    if last is not None:
-        table.add_column(last, overflow="fold")
-    return table
-
-
-def digits(number: float) -> str:
-    """Write seven significant digits; zero has no sign."""
-    return f"{number + 0.0:.7g}"
-
-
-def short(number: float | None) -> str:
-    """Write two significant digits of an error, or a dash where there is none."""
-    return "—" if number is None else "0" if number == 0 else f"{number:.1e}"
-
-
-def microseconds(seconds: float | None) -> str:
-    """Write a short time, or a dash where there is none."""
-    return "—" if seconds is None else f"{1e6 * seconds:.1f} µs"
-
-
-def point_json(graph: "Graph", point: Sequence[float]) -> dict[str, float]:
-    """Return the point by names of the inputs."""
-    return dict(zip(graph.input_names, point, strict=True))
-
-
-def check_picture(out: Path | None) -> None:
-    """Refuse a picture's path before anything is computed."""
-    if out is not None:
-        from ...figures.saving import check_figure_path
-
-        check_figure_path(out)
-
-
-def save_picture(figure: Any, out: Path) -> None:
-    """Save a matplotlib Figure and name its file on stderr."""
-    from ...figures.saving import save_figure
-    from ..console import notice
-
-    save_figure(figure, out)
-    notice(f"wrote {out}")
-
-
-def costs_table(costs: Sequence[Any]) -> "Table":
-    """Compare passes and operations of both modes, a function per row (ModeCosts)."""
-    table = make_table(
-        "function",
-        numbers=(
-            "n → m",
-            "values\nonly",
-            "forward\npasses",
-            "\noperations",
-            "reverse\npasses",
-            "\noperations",
-        ),
+def kinks_blocks(graph: Graph, kinks: Sequence[Sequence[Kink]]) -> tuple[Block, ...]:
+    """Say of every output with a kink that its slopes are a choice; ``kinks``: of each output."""
+    heads = [
+        f"{describe_kinks(bent, output_name(graph, i))}." for i, bent in enumerate(kinks) if bent
+    ]
+    if not heads:
+        return ()
+    line = (
+        f"What was computed adds up a choice for each kink: {CHOICE}. "
+        "It is no derivative of f there."
     )
+    return (Block("\n".join(heads), lines=(line,)),)
+
+
+def costs_blocks(costs: Sequence[ModeCosts], counted: str) -> tuple[Block, Block]:
+    """Compare the work of both modes, a function per row; say what else counts as an operation."""
+    counts = numbers(
+        "n → m",
+        "values\nonly",
+        "forward\npasses",
+        "\noperations",
+        "reverse\npasses",
+        "\noperations",
+    )
+    rows = []
     for one in costs:
-        table.add_row(
-            one.function,
-            f"{one.num_inputs} → {one.num_outputs}",
-            str(one.values),
-            str(one.forward_passes),
-            str(one.forward_operations),
-            str(one.reverse_passes),
-            str(one.reverse_operations),
-        )
-    return table
+        name, num_inputs, num_outputs, *work = astuple(one)
+        rows.append((name, f"{num_inputs} → {num_outputs}", *map(str, work)))
+    note = f"operations: one per value computed, one per {counted} added up."
+    return Block(columns=(*texts("function"), *counts), rows=tuple(rows)), Block(lines=(note,))

@@ -1,10 +1,14 @@
 """``cnn-train learn params``: why convolutions, in numbers of weights."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from ...lecture.parameters import compare_layers
+from ...page import Block, Page, numbers, texts
 from ..options import JsonOption
+from ..present import present
 
 
 def params(
@@ -16,32 +20,36 @@ def params(
     as_json: JsonOption = False,
 ) -> None:
     """Count weights: fully connected, locally connected, and with shared filters."""
-    from dataclasses import asdict
-
-    from ...lecture.parameters import compare_layers
-    from ..console import print_json
-    from .page import make_table, show_heading, show_table, show_text
-
     layers = compare_layers(image_size, channels, units, patch, filters)
-    setting = {"image_size": image_size, "channels": channels, "units": units}
-    setting |= {"patch": patch, "filters": filters}
-    if as_json:
-        rows = [asdict(one) | {"parameters": one.parameters, "bytes": one.bytes} for one in layers]
-        print_json(setting | {"layers": rows})
-        return
-    show_heading(
-        f"An image of {image_size:,}×{image_size:,}×{channels}, {_count(units)} hidden units"
-    )
-    table = make_table("layer", numbers=("inputs per unit", "weights", "biases", "float32"))
+    size = f"{image_size:,}×{image_size:,}×{channels}"
+    columns = (*texts("layer"), *numbers("inputs per unit", "weights", "biases", "float32"))
+    rows = []
     for one in layers:
-        row = map(_count, (one.inputs_per_unit, one.weights, one.biases))
-        table.add_row(one.kind, *row, _memory(one.bytes))
-    show_table(table)
-    show_text(
-        f"\nfully connected: every unit sees every pixel. locally connected: {patch}×{patch} "
+        counts = map(_count, (one.inputs_per_unit, one.weights, one.biases))
+        rows.append((one.kind, *counts, _memory(one.bytes)))
+    explanation = (
+        f"fully connected: every unit sees every pixel. locally connected: {patch}×{patch} "
         f"pixels per unit, each with weights of its own. convolution: {filters} filters of "
         f"{patch}×{patch}, the same at every place."
     )
+    page = Page(
+        blocks=(
+            Block(f"An image of {size}, {_count(units)} hidden units"),
+            Block(columns=columns, rows=tuple(rows)),
+            Block(lines=(explanation,)),
+        ),
+        document={
+            "image_size": image_size,
+            "channels": channels,
+            "units": units,
+            "patch": patch,
+            "filters": filters,
+            "layers": [
+                asdict(one) | {"parameters": one.parameters, "bytes": one.bytes} for one in layers
+            ],
+        },
+    )
+    present(page, as_json=as_json)
 
 
 def _count(number: int) -> str:

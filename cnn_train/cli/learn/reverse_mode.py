@@ -1,14 +1,32 @@
 """``cnn-train learn reverse-mode``: the tape, and the trace of adjoints, a pass per output."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import Any
 
+from ...lecture.formulas.graph import Graph
+from ...lecture.formulas.kinks import kinks_of_outputs
+from ...lecture.formulas.mode_costs import compare_modes
+from ...lecture.formulas.reverse_mode import (
+    ReversePass,
+    barred,
+    chain_rule,
+    paths_into,
+    reverse_passes,
+)
+from ...page import Block, Page, digits, numbers, texts
 from ..options import JsonOption
-from .page import AtOption, ExprsOption, PictureOption
-
-if TYPE_CHECKING:
-    from ...lecture.formulas.graph import Graph
-    from ...lecture.formulas.reverse_mode import ReversePass
+from ..present import PictureOption, check_picture, present
+from .graph import draw_graph
+from .page import (
+    AtOption,
+    ExprsOption,
+    costs_blocks,
+    function_block,
+    kinks_blocks,
+    output_name,
+    read_function,
+)
 
 
 def reverse_mode(
@@ -18,46 +36,36 @@ def reverse_mode(
     out: PictureOption = None,
 ) -> None:
     """Trace reverse-mode automatic differentiation (backpropagation), step by step."""
-    from dataclasses import asdict
-
-    from ...lecture.formulas.kinks import kinks_of_outputs
-    from ...lecture.formulas.mode_costs import compare_modes
-    from ...lecture.formulas.reverse_mode import reverse_passes
-    from ..console import print_json
-    from .graph import show_kinks
-    from .page import check_picture, costs_table, point_json, read_function, show_table, show_text
-
     check_picture(out)
     texts, graph, point = read_function(expressions, at)
     values, passes = reverse_passes(graph, point)
     costs, kinks = compare_modes(graph, point), kinks_of_outputs(graph, point)
-    if as_json:
-        where = {"expressions": texts, "point": point_json(graph, point)}
-        traces = [_describe_pass(graph, one) for one in passes]
-        jacobian = [list(one.gradient) for one in passes]
-        found = {"tape": _describe_tape(graph, values), "passes": traces, "jacobian": jacobian}
-        bent = {"kinks": [[asdict(one) for one in output] for output in kinks]}
-        print_json(where | found | bent | {"costs": [asdict(one) for one in costs]})
-    else:
-        _show_tape(texts, graph, point, values)
-        for i in range(len(passes)):
-            _show_pass(graph, passes, i)
-        show_kinks(kinks)
-        show_table(costs_table(costs))
-        show_text("\noperations: one per value computed, one per slope × adjoint added up.")
-    if out is not None:
-        _save(graph, texts, values, passes, out, has_kink=any(kinks))
+    page = Page(
+        blocks=(
+            function_block(texts, graph, point),
+            _tape_block(graph, values),
+            *(block for i in range(len(passes)) for block in _pass_blocks(graph, passes, i)),
+            *kinks_blocks(graph, kinks),
+            *costs_blocks(costs, "slope × adjoint"),
+        ),
+        document={
+            "expressions": texts,
+            "point": dict(zip(graph.input_names, point, strict=True)),
+            "tape": [
+                {"node": graph.label(i), "step": graph.step(i), "value": values[i]}
+                for i in graph.steps
+            ],
+            "passes": [_describe_pass(graph, one) for one in passes],
+            "jacobian": [list(one.gradient) for one in passes],
+            "kinks": [[asdict(kink) for kink in output] for output in kinks],
+            "costs": [asdict(one) for one in costs],
+        },
+        draw=lambda: draw_graph(graph, texts, _notes(graph, values, passes), has_kink=any(kinks)),
+    )
+    present(page, as_json=as_json, out=out)
 
 
-def _describe_tape(graph: "Graph", values: Sequence[float]) -> list[dict[str, Any]]:
-    return [
-        {"node": graph.label(i), "step": graph.step(i), "value": values[i]} for i in graph.steps
-    ]
-
-
-def _describe_pass(graph: "Graph", one: "ReversePass") -> dict[str, Any]:
-    from ...lecture.formulas.reverse_mode import chain_rule
-
+def _describe_pass(graph: Graph, one: ReversePass) -> dict[str, Any]:
     steps = [
         {
             "node": graph.label(step.node),
@@ -78,76 +86,55 @@ def _describe_pass(graph: "Graph", one: "ReversePass") -> dict[str, Any]:
     }
 
 
-def _show_tape(
-    texts: Sequence[str], graph: "Graph", point: Sequence[float], values: Sequence[float]
-) -> None:
-    from .page import digits, make_table, show_function, show_heading, show_table, show_text
-
-    show_function(texts, graph, point)
-    show_text()
-    show_heading("Forward pass: the tape keeps every value")
-    table = make_table("node", "computes", numbers=("value",))
-    for row in _describe_tape(graph, values):
-        table.add_row(row["node"], row["step"], digits(row["value"]))
-    show_table(table)
+def _tape_block(graph: Graph, values: Sequence[float]) -> Block:
+    return Block(
+        "Forward pass: the tape keeps every value",
+        columns=(*texts("node", "computes"), *numbers("value")),
+        rows=tuple((graph.label(i), graph.step(i), digits(values[i])) for i in graph.steps),
+    )
 
 
-def _show_pass(graph: "Graph", passes: "Sequence[ReversePass]", i: int) -> None:
-    from ...lecture.formulas.reverse_mode import barred, chain_rule
-    from .page import digits, make_table, show_heading, show_table, show_text
-
+def _pass_blocks(graph: Graph, passes: Sequence[ReversePass], i: int) -> tuple[Block, Block]:
+    """Show a pass step by step, then the slopes that it found."""
     one = passes[i]
-    end = barred(graph.label(one.output))
-    show_text()
-    show_heading(f"Backward pass {i + 1} of {len(passes)}: begin with {end} = 1")
-    table = make_table("from", "to", "hands on", numbers=("slope", "contribution", "collected"))
+    rows = []
     for step in one.steps:
         operand = graph.label(step.operand)
         rule = f"{barred(operand)} += {chain_rule(graph, step)}"
-        numbers = (step.slope, step.contribution, step.collected)
-        table.add_row(graph.label(step.node), operand, rule, *map(digits, numbers))
-    show_table(table)
-    _show_gradient(graph, one, f"f{i + 1}" if len(passes) > 1 else "f")
+        found = map(digits, (step.slope, step.contribution, step.collected))
+        rows.append((graph.label(step.node), operand, rule, *found))
+    trace = Block(
+        f"Backward pass {i + 1} of {len(passes)}: begin with {barred(graph.label(one.output))} = 1",
+        columns=(*texts("from", "to", "hands on"), *numbers("slope", "contribution", "collected")),
+        rows=tuple(rows),
+    )
+    return trace, Block("\n".join(_gradient_lines(graph, one, output_name(graph, i))))
 
 
-def _show_gradient(graph: "Graph", one: "ReversePass", f: str) -> None:
-    """Print each slope, and of which paths it is the sum."""
-    from ...lecture.formulas.reverse_mode import paths_into
-    from .page import digits, show_heading
-
+def _gradient_lines(graph: Graph, one: ReversePass, output: str) -> list[str]:
+    """Write each slope, and of which paths it is the sum."""
+    lines = []
     for position, (name, slope) in enumerate(zip(graph.input_names, one.gradient, strict=True)):
         paths = paths_into(one, position)
         total = " + ".join(map(digits, paths)).replace("+ -", "- ")
         several = f" = {total}   ({len(paths)} paths)" if len(paths) > 1 else ""
-        show_heading(f"→ ∂{f}/∂{name} = {digits(slope)}{several}")
+        lines.append(f"→ ∂{output}/∂{name} = {digits(slope)}{several}")
+    return lines
 
 
-def _save(
-    graph: "Graph",
-    texts: Sequence[str],
-    values: Sequence[float],
-    passes: "Sequence[ReversePass]",
-    out: Any,
-    *,
-    has_kink: bool,
-) -> None:
-    """Draw the graph with every node's value and its adjoints, one from each output."""
-    from .graph import save_graph
-    from .page import digits
-
-    notes = {
-        i: (f"= {digits(value)}", *_write_adjoints(graph, passes, i))
+def _notes(
+    graph: Graph, values: Sequence[float], passes: Sequence[ReversePass]
+) -> dict[int, tuple[str, ...]]:
+    """Return what is drawn at every node: its value, and its adjoint from each output."""
+    return {
+        i: (f"= {digits(value)}", *_adjoint_notes(graph, passes, i))
         for i, value in enumerate(values)
     }
-    save_graph(graph, texts, notes, out, has_kink=has_kink)
 
 
-def _write_adjoints(graph: "Graph", passes: "Sequence[ReversePass]", i: int) -> list[str]:
-    """Write a node's adjoint, or of several outputs one for each, with the output's name."""
-    from ...lecture.formulas.reverse_mode import barred
-    from .page import digits
-
-    name, found = barred(graph.label(i)), [one.adjoints.get(i, 0.0) for one in passes]
-    if len(found) == 1:
-        return [f"{name} = {digits(found[0])}"]
-    return [f"f{k}: {name} = {value:.4g}" for k, value in enumerate(found, 1)]
+def _adjoint_notes(graph: Graph, passes: Sequence[ReversePass], i: int) -> list[str]:
+    """Write a node's adjoint; of several outputs one for each, with the output's name."""
+    name, adjoints = barred(graph.label(i)), [one.adjoints.get(i, 0.0) for one in passes]
+    if len(adjoints) == 1:
+        return [f"{name} = {digits(adjoints[0])}"]
+    return [f"f{k}: {name} = {adjoint:.4g}" for k, adjoint in enumerate(adjoints, 1)]

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...page import Block, Page, count_images, numbers, texts
+from ..console import progress, warn
 from ..options import (
     ConfigOption,
     DataDirOption,
@@ -15,17 +16,11 @@ from ..options import (
     OfflineOption,
     SetOption,
 )
-from .page import (
-    PictureOption,
-    check_picture,
-    make_table,
-    save_picture,
-    show_heading,
-    show_table,
-    show_text,
-)
+from ..present import PictureOption, check_picture, present
+from ..untrained_session import build_untrained_session
 
 if TYPE_CHECKING:
+    from ...figures.style import Drawing
     from ...lecture.layer_sizes import LayerSizes
     from ...lecture.step import TrainingStep
     from ...optim.optimizer import OptimizerConfig
@@ -36,10 +31,10 @@ def step(
     config: ConfigOption,
     overrides: SetOption = None,
     entries: Annotated[
-        int, typer.Option("--entries", min=1, help="Numbers whose update is written out.")
+        int, typer.Option("--entries", min=1, help="Numbers of θ to show before and after.")
     ] = 5,
     every_layer: Annotated[
-        bool, typer.Option("--every-layer", help="Also layers without weights.")
+        bool, typer.Option("--every-layer", help="Show layers without weights too.")
     ] = False,
     device: DeviceOption = "auto",
     data_dir: DataDirOption = None,
@@ -48,9 +43,6 @@ def step(
     out: PictureOption = None,
 ) -> None:
     """Take one training step apart: F-pass, B-pass, update θ ← θ − η g."""
-    from ..console import print_json, warn
-    from ..untrained_session import build_untrained_session
-
     check_picture(out)
     session = build_untrained_session(config, overrides, device, data_dir, offline)
     taken = _take(session, entries)
@@ -59,23 +51,24 @@ def step(
         f"on {_images(session, taken)}, in {session.precision.name}"
     )
     layers = [one for one in taken.layers if every_layer or one.weight_norm is not None]
-    if as_json:
-        print_json(taken.to_json())
-    else:
-        show_heading(title)
-        _show_passes(taken, layers)
-        _show_update(taken, session.config.optimizer)
-        _show_times(taken)
     if taken.diverges:
         warn(f"no times: after this step, {taken.diverges}")
-    if out is not None:
-        _save(title, taken, layers, out)
+    page = Page(
+        blocks=(
+            Block(title),
+            *_passes_blocks(taken, layers),
+            *_update_blocks(taken, session.config.optimizer),
+            *_times_blocks(taken),
+        ),
+        document=taken.to_json(),
+        draw=lambda: _draw(title, taken, layers),
+    )
+    present(page, as_json=as_json, out=out)
 
 
 def _take(session: "Session", entries: int) -> "TrainingStep":
-    """Take the step; show how it comes along where that is an epoch."""
+    """Take the step; show how far it is where it goes through all the images."""
     from ...lecture.step import take_step
-    from ..console import progress
 
     if not session.config.optimizer.full_batch:
         return take_step(session, entries)
@@ -86,66 +79,66 @@ def _take(session: "Session", entries: int) -> "TrainingStep":
 
 def _images(session: "Session", taken: "TrainingStep") -> str:
     """Say how many images made the step."""
+    images = count_images(taken.batch_size)
     if taken.num_pieces > 1:
         size = session.config.batch_size
-        return f"all {taken.batch_size:,} images ({taken.num_pieces:,} pieces of up to {size:,})"
-    images = f"{taken.batch_size:,} image{'s' if taken.batch_size > 1 else ''}"
+        return f"all {images} ({taken.num_pieces:,} pieces of up to {size:,})"
     return f"all {images}" if session.config.optimizer.full_batch else images
 
 
-def _show_passes(taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> None:
+def _passes_blocks(taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> Iterator[Block]:
+    """Yield the loss, the sizes layer by layer, and what they should be."""
     from ...lecture.step import USUAL_RATIO
 
-    show_text(
-        f"\nF-pass: data loss {taken.loss:.4f} + λR(θ) {taken.penalty:.4f} = total "
-        f"{taken.total:.4f}; {taken.num_correct:,} of {taken.batch_size:,} right"
+    yield Block(
+        lines=(
+            f"F-pass: data loss {taken.loss:.4f} + λR(θ) {taken.penalty:.4f} = total "
+            f"{taken.total:.4f}; {taken.num_correct:,} of {taken.batch_size:,} right",
+        )
     )
-    table = make_table(
-        "layer", "output", numbers=("RMS", "zeros", "RMS of\ndL/dout", "‖θ‖", "‖g‖", "‖Δθ‖/‖θ‖")
-    )
-    for one in layers:
-        shape = "×".join(map(str, one.output_shape))
-        sizes = (one.output_gradient_rms, one.weight_norm, one.gradient_norm, one.update_ratio)
-        zeros = f"{100 * one.zeros:.0f} %"
-        table.add_row(one.name, shape, _size(one.output_rms), zeros, *map(_size, sizes))
-    show_table(table)
+    sizes = numbers("RMS", "zeros", "RMS of\ndL/dout", "‖θ‖", "‖g‖", "‖Δθ‖/‖θ‖")
+    yield Block(columns=(*texts("layer", "output"), *sizes), rows=tuple(map(_layer_row, layers)))
     if taken.num_pieces > 1:
-        show_text(f"\nEvery row is of all {taken.batch_size:,} images.{_normalised(taken)}")
-    show_text(
-        "\nB-pass: dL/dout and g = dL/dθ, computed from the last row to the first."
-        f"\n‖Δθ‖/‖θ‖: about {USUAL_RATIO:g} is usual; far more is a rate too large, far "
-        "less one too small."
+        line = f"Every row is of all {taken.batch_size:,} images."
+        if any("BatchNorm" in layer.kind for layer in taken.layers):
+            line += " Batch norm normalises each piece by itself."
+        yield Block(lines=(line,))
+    yield Block(
+        lines=(
+            "B-pass: dL/dout and g = dL/dθ, computed from the last row to the first.",
+            f"‖Δθ‖/‖θ‖: about {USUAL_RATIO:g} is usual; far more is a rate too large, far "
+            "less one too small.",
+        )
     )
 
 
-def _normalised(taken: "TrainingStep") -> str:
-    has_batch_norm = any("BatchNorm" in one.kind for one in taken.layers)
-    return " Batch norm normalises each piece by itself." if has_batch_norm else ""
+def _layer_row(layer: "LayerSizes") -> tuple[str, ...]:
+    shape = "×".join(map(str, layer.output_shape))
+    norms = (layer.weight_norm, layer.gradient_norm, layer.update_ratio)
+    gradient = layer.output_gradient_rms
+    zeros = f"{100 * layer.zeros:.0f} %"
+    return (layer.name, shape, _size(layer.output_rms), zeros, *map(_size, (gradient, *norms)))
 
 
-def _show_update(taken: "TrainingStep", optimizer: "OptimizerConfig") -> None:
-    from rich.markup import escape
-
-    show_text()
-    for line in _rule_lines(taken, optimizer):
-        show_text(line)
+def _update_blocks(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Iterator[Block]:
+    """Yield the optimizer's rule, some numbers before and after, and whether they obeyed −η g."""
+    yield Block(lines=tuple(_rule_lines(taken, optimizer)))
     g = _followed(taken)
-    table = make_table("parameter", "entry", numbers=("θ", "g", f"−η {g}", "θ after", "Δθ"))
-    for column in table.columns[2:]:
-        column.no_wrap = True  # half a number would be read as a number
+    rows = []
     for one in taken.entries:
         place = f"[{','.join(map(str, one.index))}]"
-        numbers = (one.before, one.gradient, one.descent, one.after, one.after - one.before)
-        table.add_row(one.parameter, escape(place), *(f"{number + 0.0:.4g}" for number in numbers))
-    show_table(table)
-    if taken.num_plain == taken.num_numbers:
-        show_text(f"\nΔθ = −η {g}, to the last bit, for all {taken.num_numbers:,} numbers of θ.")
-    else:
-        others = taken.num_numbers - taken.num_plain
-        show_text(
-            f"\n{others:,} of {taken.num_numbers:,} numbers moved otherwise than by −η {g}: "
-            f"this is not plain SGD, which is --set 'optimizer={{name: sgd, momentum: 0}}'."
-        )
+        values = (one.before, one.gradient, one.descent, one.after, one.after - one.before)
+        rows.append((one.parameter, place, *(f"{value + 0.0:.4g}" for value in values)))
+    columns = (*texts("parameter", "entry"), *numbers("θ", "g", f"−η {g}", "θ after", "Δθ"))
+    yield Block(columns=columns, rows=tuple(rows))
+    others = taken.num_numbers - taken.num_plain
+    line = (
+        f"{others:,} of {taken.num_numbers:,} numbers moved otherwise than by −η {g}: "
+        f"this is not plain SGD, which is --set 'optimizer={{name: sgd, momentum: 0}}'."
+        if others
+        else f"Δθ = −η {g}, to the last bit, for all {taken.num_numbers:,} numbers of θ."
+    )
+    yield Block(lines=(line,))
 
 
 def _followed(taken: "TrainingStep") -> str:
@@ -174,31 +167,34 @@ def _rule_lines(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Iterator
         yield f"lr_factors scale η: {factors}"
 
 
-def _show_times(taken: "TrainingStep") -> None:
+def _times_blocks(taken: "TrainingStep") -> Iterator[Block]:
+    """Yield the time of every phase, if the step was timed."""
     from ...checks.profile import PHASES
 
     if not taken.phase_seconds:
         return
     if taken.num_pieces > 1:
-        show_text(
-            f"\nTimes of one piece, {taken.timed_images:,} images, and of the optimizer's update, "
-            f"which comes once after all {taken.num_pieces:,} pieces:"
+        yield Block(
+            lines=(
+                f"Times of one piece, {count_images(taken.timed_images)}, and of the optimizer's "
+                f"update, which comes once after all {taken.num_pieces:,} pieces:",
+            )
         )
-    table = make_table("phase", numbers=("ms",), last="what it does")
-    for phase, seconds in taken.phase_seconds.items():
-        table.add_row(phase, f"{1000 * seconds:.2f}", PHASES[phase])
-    show_table(table)
+    yield Block(
+        columns=(*texts("phase"), *numbers("ms"), *texts("what it does")),
+        rows=tuple(
+            (phase, f"{1000 * seconds:.2f}", PHASES[phase])
+            for phase, seconds in taken.phase_seconds.items()
+        ),
+    )
 
 
-def _save(title: str, taken: "TrainingStep", layers: "Sequence[LayerSizes]", out: Path) -> None:
+def _draw(title: str, taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> "Drawing":
     from ...figures.training_step import draw_training_step
     from ...lecture.step import USUAL_RATIO
 
-    if taken.num_pieces > 1:
-        timed = ("one piece", f"ms, for {taken.timed_images:,} images and the update")
-    else:
-        timed = ("a step", "ms")
-    figure = draw_training_step(
+    in_pieces = taken.num_pieces > 1
+    return draw_training_step(
         [one.name for one in layers],
         [one.output_rms for one in layers],
         [one.output_gradient_rms for one in layers],
@@ -206,10 +202,9 @@ def _save(title: str, taken: "TrainingStep", layers: "Sequence[LayerSizes]", out
         taken.phase_seconds,
         title,
         usual_ratio=USUAL_RATIO,
-        timed=timed[0],
-        milliseconds=timed[1],
+        timed="one piece" if in_pieces else "a step",
+        milliseconds=f"ms, for {taken.timed_images:,} images and the update" if in_pieces else "ms",
     )
-    save_picture(figure, out)
 
 
 def _size(number: float | None) -> str:

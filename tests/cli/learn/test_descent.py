@@ -24,32 +24,3 @@ def test_json_is_one_document_and_the_picture_is_saved(cnn_train: Run, tiny_conf
     assert document["minibatch"]["batch_size"] == 20
     assert {"updates", "seconds", "loss"} == set(document["vanilla"]["points"][0])
     assert (tiny_config.parent / "d.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_rate_that_diverges_is_one_line_and_exit_5(cnn_train: Run, tiny_config: Path) -> None:
-    options = ("--set", "model.name=lenet", "--set", "optimizer.lr=1e30", "--seconds", 0.5)
-    outcome = cnn_train("learn", "descent", "-c", tiny_config, *options)
-    assert outcome.exit_code == 5
-    assert "choose a smaller rate: --set optimizer.lr=" in outcome.stderr.splitlines()[-1]
-
-
-def test_a_picture_that_cannot_be_written_is_refused_first(
-    cnn_train: Run, tiny_config: Path
-) -> None:
-    outcome = cnn_train("learn", "descent", "-c", tiny_config, "--out", "curve.gif")
-    assert outcome.exit_code == 2
-    assert outcome.stderr.startswith("error: curve.gif: figures are saved as .png or .svg")
-
-
-def test_too_few_images_blame_the_option(cnn_train: Run, tiny_config: Path) -> None:
-    outcome = cnn_train("learn", "descent", "-c", tiny_config, "--images", 2)
-    assert outcome.exit_code == 2 and "--images 2: there are 10 classes" in outcome.stderr
-
-
-def test_all_images_are_not_called_a_minibatch(cnn_train: Run, tiny_config: Path) -> None:
-    options = ("learn", "descent", "-c", tiny_config, "--seconds", 0)
-    few = cnn_train(*options, "--images", 20)
-    assert few.exit_code == 2 and "error: --images 20: minibatches of 20 " in few.stderr
-    large = cnn_train(*options, "--set", "batch_size=2000")
-    assert large.exit_code == 2 and "error: batch_size 2000: " in large.stderr
-    assert few.stdout == large.stdout == ""

@@ -89,15 +89,8 @@ def test_a_rate_that_spoils_the_weights_is_shown_with_a_warning(
 def test_full_batch_descent_is_said_to_be_of_all_images(
     cnn_train: Run, tiny_config: Path, tmp_path: Path
 ) -> None:
-    options = (
-        "-c",
-        tiny_config,
-        "--set",
-        "optimizer={name: gd, lr: 0.01}",
-        "--set",
-        "batch_size=7",
-    )
-    options = (*options, "--out", "gd.svg")
+    settings = ("--set", "optimizer={name: gd, lr: 0.01}", "--set", "batch_size=7")
+    options = ("-c", tiny_config, *settings, "--out", "gd.svg")
     text = cnn_train("learn", "step", *options).stdout
     assert "the first step, on all 50 images (7 pieces of up to 7)" in text.splitlines()[0]
     assert " of 50 right" in text and "\nEvery row is of all 50 images.\n" in text
