@@ -5,9 +5,7 @@ The lines are the same in the terminal and in the page: written here, shown ther
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from .experiment import Experiment, ParameterChange, Update
+from .experiment import Experiment, Update
 from .network import FEATURE_SIGNS
 from .settings import PlaygroundSettings
 from .toy_sets import CLASS_NAMES
@@ -57,11 +55,6 @@ class WeightStep:
     after: float
 
 
-def existing_place(place: Place, experiment: Experiment) -> Place:
-    """Return the place, or the first weight where the network has no such place."""
-    return place if place in all_places(experiment) else Place()
-
-
 def all_places(experiment: Experiment) -> list[Place]:
     """List every weight and bias, unit by unit."""
     return [
@@ -91,29 +84,10 @@ def weight_step(experiment: Experiment, place: Place) -> WeightStep | None:
     """Take one parameter's numbers from the last step; None before the first."""
     if experiment.update is None:
         return None
-    change, index = _change_at(experiment, experiment.update, place)
-
-    def number(values: Tensor) -> float:
-        return float(values[index])
-
-    return WeightStep(
-        before=number(change.before),
-        gradient=number(change.gradient),
-        pull=number(change.pull),
-        velocity_before=number(change.velocity_before),
-        velocity=number(change.velocity),
-        after=number(change.after),
-    )
-
-
-def _change_at(
-    experiment: Experiment, update: Update, place: Place
-) -> tuple[ParameterChange, tuple[int, ...]]:
     layer = experiment.network.linear_layers[place.layer]
     parameter = layer.bias if place.source is None else layer.weight
-    (name,) = (n for n, p in experiment.network.named_parameters() if p is parameter)
     index = (place.unit,) if place.source is None else (place.unit, place.source)
-    return update.changes[name], index
+    return WeightStep(*(float(values[index]) for values in experiment.update.changes[parameter]))
 
 
 def write_formula(experiment: Experiment, place: Place) -> list[FormulaLine]:
