@@ -13,12 +13,7 @@ from torch import Tensor
 from ..data.batches import Batch, plan_epoch
 from ..errors import DivergedError
 from ..losses import LOSSES
-from ..losses.regularization import (
-    L1Config,
-    L2Config,
-    NoRegularizationConfig,
-    RegularizationConfig,
-)
+from ..losses.regularization import REGULARIZATIONS
 from ..metrics.tally import Tally
 from ..optim.schedules import ConstantConfig
 from ..optim.sgd import SGDConfig
@@ -81,7 +76,9 @@ class Experiment:
         with seeded(settings.seed, "weights"):
             self.network = ToyNetwork(len(settings.features), settings.hidden, settings.activation)
         self.loss_fn = LOSSES[settings.loss](name=settings.loss).build()
-        self.penalty = regularization_of(settings).build(self.network)
+        price = {} if settings.regularization == "none" else {"strength": settings.strength}
+        regularization = REGULARIZATIONS[settings.regularization].model_validate(price)
+        self.penalty = regularization.build(self.network)
         self.optimizer = SGDConfig(
             lr=settings.learning_rate, momentum=settings.momentum, nesterov=False
         ).build(self.network)
@@ -201,17 +198,6 @@ class Experiment:
                 before, gradient, pull, velocity_before, velocity, after
             )
         return changes
-
-
-def regularization_of(settings: PlaygroundSettings) -> RegularizationConfig:
-    """Choose the project's λR(W) by the settings."""
-    match settings.regularization:
-        case "l1":
-            return L1Config(strength=settings.strength)
-        case "l2":
-            return L2Config(strength=settings.strength)
-        case "none":
-            return NoRegularizationConfig()
 
 
 def run_epochs(experiment: Experiment, num_epochs: int) -> Iterator[Measures]:

@@ -32,10 +32,6 @@ class Points:
     def __len__(self) -> int:
         return len(self.labels_N)
 
-    def part(self, start: int, stop: int) -> "Points":
-        """Return the points from ``start`` to before ``stop``."""
-        return Points(self.points_N2[start:stop], self.labels_N[start:stop])
-
 
 def draw_toy_set(
     name: str, num_points: int, noise: float, train_fraction: float, seed: int
@@ -49,9 +45,9 @@ def draw_toy_set(
     labels_N = torch.arange(num_points) % 2
     points_N2 = TOY_SETS[name](labels_N, generator)
     points_N2 = points_N2 + noise * _normal(generator, num_points, 2)
-    everything = Points(points_N2, labels_N)
     num_train = round(num_points * train_fraction)
-    return everything.part(0, num_train), everything.part(num_train, num_points)
+    train = Points(points_N2[:num_train], labels_N[:num_train])
+    return train, Points(points_N2[num_train:], labels_N[num_train:])
 
 
 def circle(labels_N: Tensor, generator: torch.Generator) -> Tensor:

@@ -18,8 +18,6 @@ from .elementary import DomainError
 Function = Callable[[Sequence[float]], float]
 Rule = Callable[[Function, Sequence[float], float], list[float]]
 
-USUAL_STEP = 1e-5
-
 NOTICEABLE_ERROR, NOTICEABLE_RATIO = 1e-12, 10.0
 """An end of the curve is wrong where its error is larger, and so many times the smallest one."""
 
