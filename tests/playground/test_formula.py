@@ -26,13 +26,8 @@ EVERY_RULE = [
 
 
 def start(**settings: Any) -> Experiment:
-    settings = {
-        "dataset": "xor",
-        "hidden": (3,),
-        "learning_rate": 0.03,
-        "strength": 0.02,
-    } | settings
-    return Experiment(resolve_settings(settings, "test"))
+    usual = {"dataset": "xor", "hidden": (3,), "learning_rate": 0.03, "strength": 0.02}
+    return Experiment(resolve_settings(usual | settings, "test"))
 
 
 def steps_of(experiment: Experiment) -> list[WeightStep]:
