@@ -102,9 +102,9 @@ class Experiment:
         return self.step // self.steps_per_epoch
 
     def advance(self, num_steps: int) -> None:
-        """Take so many steps, and keep the last one's numbers; raises DivergedError.
+        """Take ``num_steps`` steps, and keep the numbers of the last; raises DivergedError.
 
-        An experiment that diverged takes no further step: its weights are those before the bad one.
+        After it diverged it takes no further step: the weights are those before the bad step.
         """
         if self.problem:
             raise DivergedError(self.problem)
@@ -148,7 +148,7 @@ class Experiment:
                 f"epoch {self.epoch + 1}, step {self.step + 1}: the {problem.what} is not finite; "
                 f"choose a learning rate below {self.settings.learning_rate:g}"
             )
-            self.update = None  # what an earlier step did says nothing of this one
+            self.update = None  # an earlier step's numbers would not explain this step
             raise DivergedError(self.problem) from None
         self.step += 1
         return tally

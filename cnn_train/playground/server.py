@@ -1,8 +1,8 @@
 """A small web server for pages on this machine: 127.0.0.1 only, and only with the token.
 
 Any web site that the user visits can send requests to this machine too. It cannot know the token,
-which is the first part of every path; and as a name of its own that leads here (DNS rebinding)
-stands in the Host header, that is checked as well.
+which is the first part of every path. A site may also let a name of its own lead here (DNS
+rebinding); that name then stands in the Host header, so this is checked as well.
 """
 
 import json
@@ -161,7 +161,7 @@ class _Request(BaseHTTPRequestHandler):
         return body
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer in one line of JSON and end the connection: the request may not be read."""
+        """Answer in one line of JSON and end the connection: the request may be unread."""
         self.close_connection = True
         status = HTTPStatus(code)
         self._send(status, *_as_json({"error": message or status.phrase}))

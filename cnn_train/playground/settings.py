@@ -58,7 +58,9 @@ class PlaygroundSettings(Config):
     )
     strength: float = Field(default=0.001, ge=0, le=1, description="λ, how much R(W) counts")
     batch_size: int = Field(default=10, ge=1, le=2000, description="points per update")
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="names points, weights and order")
+    seed: int = Field(
+        default=0, ge=0, le=2**31 - 1, description="decides points, first weights and order"
+    )
 
     @field_validator("features")
     @classmethod
@@ -79,16 +81,16 @@ SUGGESTED: dict[str, dict[str, Any]] = {
         "momentum": 0.9,
     },
 }
-"""Where a toy set learns better with other values than the defaults."""
+"""What a toy set learns better with than with the defaults."""
 
 
 def resolve_settings(given: Mapping[str, Any], source: str) -> PlaygroundSettings:
-    """Fill in what is not given with what suits the toy set; raises ConfigError, citing source."""
+    """Complete ``given`` with what suits the toy set; raises ConfigError, citing ``source``."""
     return validate_settings(_filled_in(given), source, PlaygroundSettings)
 
 
 def read_overrides(overrides: Sequence[str]) -> PlaygroundSettings:
-    """Read each ``KEY=VALUE`` of the command line; raises ConfigError, citing it."""
+    """Read the command line's ``KEY=VALUE``, later ones win; raises ConfigError, citing them."""
     nothing = Document({}, {}, {(): Place(layer=0, line=1, column=1, source="playground")})
     document = apply_overrides(nothing, overrides)
     return validate(replace(document, tree=_filled_in(document.tree)), PlaygroundSettings)

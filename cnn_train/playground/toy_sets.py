@@ -36,7 +36,7 @@ class Points:
 def draw_toy_set(
     name: str, num_points: int, noise: float, train_fraction: float, seed: int
 ) -> tuple[Points, Points]:
-    """Draw training and test points of the toy set; both classes in turns.
+    """Draw training and test points of the toy set; the classes take turns.
 
     ``noise`` is the standard deviation of what is added to each coordinate. The same seed gives the
     same points at every noise, only further from where they belong.
@@ -81,12 +81,9 @@ def spiral(labels_N: Tensor, generator: torch.Generator) -> Tensor:
 
 
 TOY_SETS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
-    "circle": circle,
-    "xor": xor,
-    "gauss": gauss,
-    "spiral": spiral,
-}
-"""Each puts points (N×2, float64) with the labels it is given where they belong."""
+    "circle": circle, "xor": xor, "gauss": gauss, "spiral": spiral,
+}  # fmt: skip
+"""Each returns a point (N×2, float64) for every label that it is given."""
 
 
 def _uniform(generator: torch.Generator, *shape: int) -> Tensor:

@@ -78,7 +78,7 @@ def view_of_start(experiment: Experiment) -> dict[str, Any]:
 
 
 def view_of_step(experiment: Experiment, place: Place) -> dict[str, Any]:
-    """Return how far the experiment is: measures, maps, weights and the formula at ``place``.
+    """Return the experiment as it stands: measures, maps, weights and the formula at ``place``.
 
     Where the network has no such place, its first weight takes it.
     """

@@ -54,13 +54,13 @@ def _count(number: int, noun: str) -> str:
 
 
 def _record_table(records: "Sequence[Measures]") -> Table:
-    """Show up to ten epochs, counted from 1, at equal distances that end with the last one."""
+    """Show up to ten epochs, counted from 1: every n-th up to the last."""
     headings = ("epoch", "loss", "test loss", "accuracy", "test accuracy")
     stride = -(-len(records) // MOST_ROWS)
     rows = [
-        (str(number), f"{one.train_loss:.4f}", f"{one.test_loss:.4f}",
-         percent(one.train_accuracy), percent(one.test_accuracy))
-        for number, one in enumerate(records, 1) if (len(records) - number) % stride == 0
+        (str(epoch), f"{record.train_loss:.4f}", f"{record.test_loss:.4f}",
+         percent(record.train_accuracy), percent(record.test_accuracy))
+        for epoch, record in enumerate(records, 1) if (len(records) - epoch) % stride == 0
     ]  # fmt: skip
     last = frozenset({len(rows) - 1})
     return render_table(Block(columns=(*map(Column, headings),), rows=(*rows,), bold_rows=last))
@@ -117,7 +117,7 @@ def draw_run(run: "HeadlessRun", path: Path) -> None:
         VIEW_REACH,
         parts(run.experiment.train),
         parts(run.experiment.test),
-        ([one.train_loss for one in run.records], [one.test_loss for one in run.records]),
+        ([epoch.train_loss for epoch in run.records], [epoch.test_loss for epoch in run.records]),
         f"{settings.dataset}: {percent(last.test_accuracy)} of the test points right "
         f"after {_count(len(run.records), 'epoch')}",
     )

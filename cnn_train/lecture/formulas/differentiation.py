@@ -45,7 +45,7 @@ def slide_gradient(x1: float, x2: float) -> list[float]:
 
 @dataclass(frozen=True)
 class Method:
-    """What one method says.
+    """The answer of one method.
 
     error: the largest relative error of an entry (absolute where the slope is 0). operations:
     functions evaluated, plus slope × tangent steps in the automatic modes. seconds: for one
@@ -67,8 +67,8 @@ class Differentiation:
 
     derivatives: the symbolic formulas. derivation_seconds: to find them. exact: what errors are
     measured against: those formulas with 40 digits, or reverse mode where they have no value.
-    curve: the numerical errors against the step h. kinks: where there are any, there is no
-    derivative: ``exact`` is then the choice of those formulas, and an error the distance from it.
+    curve: the numerical errors against the step h. kinks: at a kink there is no derivative, so
+    ``exact`` is what those formulas choose, and an error is the distance from that choice.
     """
 
     expression: str
@@ -89,7 +89,7 @@ class Differentiation:
 
     @property
     def is_absolute(self) -> bool:
-        """Whether some exact slope is 0, of which there is no relative error."""
+        """Whether an exact slope is 0, so that errors are absolute there."""
         return not all(self.exact)
 
 
@@ -118,8 +118,8 @@ def differentiate_every_way(
         return lambda: rule(beside(f), point, h)
 
     num, size = len(graph.input_names), graph.num_operations
-    forward = sum(one.operations for one in forward_passes(graph, point))
-    backward = size + sum(one.operations for one in reverse_passes(graph, point)[1])
+    forward = sum(run.operations for run in forward_passes(graph, point))
+    backward = size + sum(run.operations for run in reverse_passes(graph, point)[1])
     ways: dict[str, tuple[Callable[[], list[float]], int]] = {
         "symbolic": (by_formula, symbolic.graph.num_operations),
         "numerical, forward": (by_differences(forward_differences), (num + 1) * size),
