@@ -15,7 +15,7 @@ from .evaluate import evaluate
 from .fit.command import fit
 from .gradcheck import gradcheck
 from .inspect import inspect
-from .playground import playground
+from .playground import WITH_OLDER_FLAGS, playground
 from .predict import predict
 from .process.standard_streams import abandon_output, prepare_streams
 from .process.stop_signal import ended_by_sigterm
@@ -46,7 +46,7 @@ app.command()(inspect)
 app.command()(runs)
 app.command()(profile)
 app.command()(gradcheck)
-app.command()(playground)
+app.command(context_settings=WITH_OLDER_FLAGS)(playground)
 app.add_typer(visualize.app, name="visualize")
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")

@@ -2,78 +2,39 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..errors import UsageError
+from .console import notice, print_json, stdout
 from .options import JsonOption
+from .present import check_picture
 
 if TYPE_CHECKING:
     from ..playground.settings import PlaygroundSettings
 
 EPOCHS = 200
 
+WITH_OLDER_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
+"""Every setting had a flag of its own once, as --learning-rate; they go on working."""
+
 
 def playground(
+    context: typer.Context,
     dataset: Annotated[
-        str | None, typer.Option("--dataset", help="circle (the default), xor, gauss or spiral.")
-    ] = None,
-    points: Annotated[
-        int | None,
-        typer.Option("--points", help="Training and test points together. Default: 500."),
-    ] = None,
-    noise: Annotated[
-        float | None,
-        typer.Option(
-            "--noise", help="Standard deviation of each coordinate's noise. Default: 0.1."
-        ),
-    ] = None,
-    train_fraction: Annotated[
-        float | None,
-        typer.Option("--train-fraction", help="Share of points to train on. Default: 0.5."),
-    ] = None,
-    features: Annotated[
         str | None,
+        typer.Option("--dataset", metavar="NAME", help="circle, xor, gauss or spiral."),
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
         typer.Option(
-            "--features",
-            help="Some of x1, x2, x1x1, x2x2, x1x2, sin_x1, sin_x2, with commas. Default: x1,x2.",
+            "--set",
+            metavar="KEY=VALUE",
+            help="One setting, e.g. hidden=8,8; repeatable, later wins.",
         ),
-    ] = None,
-    hidden: Annotated[
-        str | None,
-        typer.Option(
-            "--hidden", help="Neurons of each hidden layer: 8,8; '' is a linear model. Default: 4."
-        ),
-    ] = None,
-    activation: Annotated[
-        str | None,
-        typer.Option("--activation", help="tanh (the default), relu, sigmoid or linear."),
-    ] = None,
-    loss: Annotated[
-        str | None, typer.Option("--loss", help="cross_entropy (the default) or hinge.")
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", help="η, the step size. Default: 0.1.")
-    ] = None,
-    momentum: Annotated[
-        float | None,
-        typer.Option("--momentum", help="μ; 0, the default, is the plain rule w ← w − η g."),
-    ] = None,
-    batch_size: Annotated[
-        int | None, typer.Option("--batch-size", help="Points per update. Default: 10.")
-    ] = None,
-    regularization: Annotated[
-        str | None, typer.Option("--regularization", help="none (the default), l1 or l2.")
-    ] = None,
-    strength: Annotated[
-        float | None, typer.Option("--strength", help="λ of the regularization. Default: 0.001.")
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option("--seed", help="Decides points, first weights and order. Default: 0."),
     ] = None,
     port: Annotated[
         int, typer.Option("--port", min=0, max=65535, help="Port of the page; 0: any free one.")
@@ -96,43 +57,46 @@ def playground(
 ) -> None:
     """Watch a very simple network learn: its surface, its neurons, its learning rule, live.
 
-    What is not given suits the toy set: for gauss and spiral, some defaults are others than below.
+    Settings: dataset, points, noise, train_fraction, learning_rate, momentum,
+    strength, batch_size, seed; hidden (8,8 is two layers of 8 neurons);
+    features (x1, x2, x1x1, x2x2, x1x2, sin_x1, sin_x2);
+    activation (tanh, relu, sigmoid, linear); loss (cross_entropy, hinge);
+    regularization (none, l1, l2).
+    What is not set suits the dataset; --headless --json prints it.
     """
-    given = {
-        "dataset": dataset, "points": points, "noise": noise, "train_fraction": train_fraction,
-        "features": features, "hidden": hidden, "activation": activation, "loss": loss,
-        "learning_rate": learning_rate, "momentum": momentum, "batch_size": batch_size,
-        "regularization": regularization, "strength": strength, "seed": seed,
-    }  # fmt: skip
+    from ..playground.settings import read_overrides
+
     if not headless and (as_json or out or epochs):
         raise UsageError("--json, --out and --epochs belong to --headless; add it")
     if headless and (port or no_browser):
         raise UsageError("--port and --no-browser belong to the page; leave out --headless")
-    settings = _settings(given)
+    chosen = [] if dataset is None else [f"dataset={dataset}"]
+    settings = read_overrides([*chosen, *(overrides or []), *_older_flags(context.args)])
     if headless:
         _train(settings, epochs or EPOCHS, as_json=as_json, out=out)
     else:
         _serve(settings, port, open_browser=not no_browser)
 
 
-def _settings(given: Mapping[str, Any]) -> "PlaygroundSettings":
-    """Check what the options say; lists are read as an address writes them."""
-    from ..playground.settings import read_text, resolve_settings
+def _older_flags(words: Sequence[str]) -> list[str]:
+    """Read ``--learning-rate 0.1``, as older versions had it, as ``learning_rate=0.1``."""
+    from ..playground.settings import PlaygroundSettings
 
-    said = {name: value for name, value in given.items() if value is not None}
-    for name in {"features", "hidden"} & said.keys():
-        said[name] = read_text(name, said[name])
-    return resolve_settings(said, "playground")
+    overrides, rest = [], iter(words)
+    for word in rest:
+        flag, is_whole, value = word.partition("=")
+        name = flag.removeprefix("--").replace("-", "_")
+        if flag == name or name not in PlaygroundSettings.model_fields:
+            raise UsageError(f"playground has no option {flag}; see cnn-train playground --help")
+        overrides.append(f"{name}={value if is_whole else next(rest, '')}")
+    return overrides
 
 
 def _train(settings: "PlaygroundSettings", epochs: int, *, as_json: bool, out: Path | None) -> None:
-    from ..figures.saving import check_figure_path
     from ..playground.headless import run_headless
-    from .console import notice, print_json
     from .display.playground import draw_run, show_run
 
-    if out is not None:
-        check_figure_path(out)
+    check_picture(out)
     run = run_headless(settings, epochs)
     if as_json:
         print_json(run.to_json())
@@ -147,7 +111,6 @@ def _serve(settings: "PlaygroundSettings", port: int, *, open_browser: bool) -> 
     """Serve pages until Ctrl-C, the ordinary end."""
     from ..playground.server import PlaygroundServer
     from ..playground.settings import write_address
-    from .console import notice, stdout
 
     with PlaygroundServer(port) as server:
         url = f"{server.url}#{write_address(settings)}"
@@ -171,8 +134,6 @@ def _has_screen() -> bool:
 
 def _open(url: str) -> None:
     import webbrowser
-
-    from .console import notice
 
     if not webbrowser.open(url):
         notice("No browser could be opened; open the address above in one.")

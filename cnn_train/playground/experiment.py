@@ -3,8 +3,9 @@
 Shape letters: N points, B minibatch, F features.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,12 +13,7 @@ from torch import Tensor
 from ..data.batches import Batch, plan_epoch
 from ..errors import DivergedError
 from ..losses import LOSSES
-from ..losses.regularization import (
-    L1Config,
-    L2Config,
-    NoRegularizationConfig,
-    RegularizationConfig,
-)
+from ..losses.regularization import REGULARIZATIONS
 from ..metrics.tally import Tally
 from ..optim.schedules import ConstantConfig
 from ..optim.sgd import SGDConfig
@@ -29,8 +25,7 @@ from .settings import PlaygroundSettings
 from .toy_sets import Points, draw_toy_set
 
 
-@dataclass(frozen=True)
-class ParameterChange:
+class ParameterChange(NamedTuple):
     """One parameter tensor in one update: w after = w before − η · velocity.
 
     ``gradient`` is that of the whole loss, ``pull`` the part of it that λR(W) has. Without momentum
@@ -47,13 +42,13 @@ class ParameterChange:
 
 @dataclass(frozen=True)
 class Update:
-    """One step of training, with a change for each of the network's parameters, by name."""
+    """One step of training, with a change for each of the network's parameters."""
 
     step: int
     num_points: int
     loss: float
     penalty: float
-    changes: dict[str, ParameterChange]
+    changes: dict[Tensor, ParameterChange]
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,9 @@ class Experiment:
         with seeded(settings.seed, "weights"):
             self.network = ToyNetwork(len(settings.features), settings.hidden, settings.activation)
         self.loss_fn = LOSSES[settings.loss](name=settings.loss).build()
-        self.penalty = regularization_of(settings).build(self.network)
+        price = {} if settings.regularization == "none" else {"strength": settings.strength}
+        regularization = REGULARIZATIONS[settings.regularization].model_validate(price)
+        self.penalty = regularization.build(self.network)
         self.optimizer = SGDConfig(
             lr=settings.learning_rate, momentum=settings.momentum, nesterov=False
         ).build(self.network)
@@ -90,7 +87,8 @@ class Experiment:
         self.problem: str | None = None
         self._plan = plan_epoch(len(self.train), settings.batch_size)
         self._guard = UpdateGuard(self.network.parameters(), 0.0, torch.device("cpu"))
-        self._watched: dict[str, tuple[Tensor, Tensor, Tensor, Tensor]] | None = None
+        self._is_watched = False
+        self._noted: dict[Tensor, tuple[Tensor, Tensor, Tensor, Tensor]] = {}
         self._tallies: Iterator[Tally] = iter(())
 
     @property
@@ -104,17 +102,19 @@ class Experiment:
         return self.step // self.steps_per_epoch
 
     def advance(self, num_steps: int) -> None:
-        """Take so many steps, and keep the last one's numbers; raises DivergedError.
+        """Take ``num_steps`` steps, and keep the numbers of the last; raises DivergedError.
 
-        An experiment that diverged takes no further step: its weights are those before the bad one.
+        After it diverged it takes no further step: the weights are those before the bad step.
         """
         if self.problem:
             raise DivergedError(self.problem)
         for remaining in reversed(range(num_steps)):
-            self._watched = {} if remaining == 0 else None
+            self._is_watched = remaining == 0
             tally = self._take_step()
         if num_steps:
-            self.update = self._finish_update(tally)
+            self.update = Update(
+                self.step, tally.num_examples, tally.loss, tally.penalty, self._changes()
+            )
 
     def measure(self) -> Measures:
         """Measure the training and the test points with the weights as they are."""
@@ -131,7 +131,16 @@ class Experiment:
 
     def _take_step(self) -> Tally:
         if self.step % self.steps_per_epoch == 0:
-            self._tallies = self._train_epoch()
+            self._tallies = train_epoch(
+                self.network,
+                self.loss_fn,
+                self.penalty,
+                self.optimizer,
+                ConstantConfig().build(1, 1),
+                self._batches(),
+                self.step,
+                self._before_update,
+            )
         try:
             tally = next(self._tallies)
         except NotFiniteError as problem:
@@ -139,22 +148,10 @@ class Experiment:
                 f"epoch {self.epoch + 1}, step {self.step + 1}: the {problem.what} is not finite; "
                 f"choose a learning rate below {self.settings.learning_rate:g}"
             )
-            self.update = None  # what an earlier step did says nothing of this one
+            self.update = None  # an earlier step's numbers would not explain this step
             raise DivergedError(self.problem) from None
         self.step += 1
         return tally
-
-    def _train_epoch(self) -> Iterator[Tally]:
-        return train_epoch(
-            self.network,
-            self.loss_fn,
-            self.penalty,
-            self.optimizer,
-            ConstantConfig().build(1, 1),
-            self._batches(),
-            self.step,
-            self._before_update,
-        )
 
     def _batches(self) -> Iterator[Batch]:
         """Yield the epoch's minibatches, in an order that the seed and its number decide.
@@ -171,50 +168,36 @@ class Experiment:
     def _before_update(self, total: Tensor) -> None:
         """Refuse what is not finite; note weights, gradients and velocities of a watched step."""
         self._guard(total)
-        if self._watched is None:
+        if not self._is_watched:
             return
-        parameters = dict(self.network.named_parameters())
-        pulls = self._pulls(list(parameters.values()))
-        for (name, parameter), pull in zip(parameters.items(), pulls, strict=True):
+        parameters: list[Tensor] = list(self.network.parameters())
+        for parameter, pull in zip(parameters, self._pulls(parameters), strict=True):
             assert parameter.grad is not None
             weights, gradient = parameter.detach().clone(), parameter.grad.clone()
-            self._watched[name] = (weights, gradient, pull, self._velocity(parameter))
+            self._noted[parameter] = (weights, gradient, pull, self._velocity(parameter))
 
-    def _pulls(self, parameters: list[torch.nn.Parameter]) -> list[Tensor]:
+    def _pulls(self, parameters: list[Tensor]) -> Sequence[Tensor]:
         """Return the gradient of λR(W) alone, zero where it has none."""
         price = self.penalty()
         if not price.requires_grad:
             return [torch.zeros_like(parameter) for parameter in parameters]
-        pulls = torch.autograd.grad(price, parameters, allow_unused=True, materialize_grads=True)
-        return list(pulls)
+        return torch.autograd.grad(price, parameters, allow_unused=True, materialize_grads=True)
 
-    def _velocity(self, parameter: torch.nn.Parameter) -> Tensor:
+    def _velocity(self, parameter: Tensor) -> Tensor:
         """Return the optimiser's running sum of gradients, zero before the first step."""
         velocity = self.optimizer.state[parameter].get("momentum_buffer")
         return torch.zeros_like(parameter) if velocity is None else velocity.detach().clone()
 
-    def _finish_update(self, tally: Tally) -> Update:
-        assert self._watched is not None
+    def _changes(self) -> dict[Tensor, ParameterChange]:
+        """Complete what was noted before the last step with what it led to."""
         changes = {}
-        for name, parameter in self.network.named_parameters():
-            before, gradient, pull, velocity_before = self._watched[name]
+        for parameter, (before, gradient, pull, velocity_before) in self._noted.items():
             velocity = self._velocity(parameter) if self.settings.momentum else gradient
             after = parameter.detach().clone()
-            changes[name] = ParameterChange(
+            changes[parameter] = ParameterChange(
                 before, gradient, pull, velocity_before, velocity, after
             )
-        return Update(self.step, tally.num_examples, tally.loss, tally.penalty, changes)
-
-
-def regularization_of(settings: PlaygroundSettings) -> RegularizationConfig:
-    """Choose the project's λR(W) by the settings."""
-    match settings.regularization:
-        case "l1":
-            return L1Config(strength=settings.strength)
-        case "l2":
-            return L2Config(strength=settings.strength)
-        case "none":
-            return NoRegularizationConfig()
+        return changes
 
 
 def run_epochs(experiment: Experiment, num_epochs: int) -> Iterator[Measures]:

@@ -5,9 +5,7 @@ The lines are the same in the terminal and in the page: written here, shown ther
 
 from dataclasses import dataclass
 
-from torch import Tensor
-
-from .experiment import Experiment, ParameterChange, Update
+from .experiment import Experiment
 from .network import FEATURE_SIGNS
 from .settings import PlaygroundSettings
 from .toy_sets import CLASS_NAMES
@@ -57,11 +55,6 @@ class WeightStep:
     after: float
 
 
-def existing_place(place: Place, experiment: Experiment) -> Place:
-    """Return the place, or the first weight where the network has no such place."""
-    return place if place in all_places(experiment) else Place()
-
-
 def all_places(experiment: Experiment) -> list[Place]:
     """List every weight and bias, unit by unit."""
     return [
@@ -91,82 +84,47 @@ def weight_step(experiment: Experiment, place: Place) -> WeightStep | None:
     """Take one parameter's numbers from the last step; None before the first."""
     if experiment.update is None:
         return None
-    change, index = _change_at(experiment, experiment.update, place)
-
-    def number(values: Tensor) -> float:
-        return float(values[index])
-
-    return WeightStep(
-        before=number(change.before),
-        gradient=number(change.gradient),
-        pull=number(change.pull),
-        velocity_before=number(change.velocity_before),
-        velocity=number(change.velocity),
-        after=number(change.after),
-    )
-
-
-def _change_at(
-    experiment: Experiment, update: Update, place: Place
-) -> tuple[ParameterChange, tuple[int, ...]]:
     layer = experiment.network.linear_layers[place.layer]
     parameter = layer.bias if place.source is None else layer.weight
-    (name,) = (n for n, p in experiment.network.named_parameters() if p is parameter)
     index = (place.unit,) if place.source is None else (place.unit, place.source)
-    return update.changes[name], index
+    return WeightStep(*(float(values[index]) for values in experiment.update.changes[parameter]))
 
 
 def write_formula(experiment: Experiment, place: Place) -> list[FormulaLine]:
-    """Write loss, gradient and update of one parameter; before the first step without numbers."""
+    """Write loss, gradient and update of one parameter; before the first step without numbers.
+
+    The gradient is split into what the data ask for and what λR(W) does; biases pay no price.
+    """
     settings, step = experiment.settings, weight_step(experiment, place)
-    is_bias = place.source is None
-    sign = "b" if is_bias else "w"
-    lines = [
-        _loss_line(settings, experiment.update),
-        _gradient_line("none" if is_bias else settings.regularization, sign, step),
-    ]
-    if settings.momentum:
-        lines.append(_velocity_line(settings, step))
-    return [*lines, _update_line(settings, sign, step)]
+    kind = "none" if place.source is None else settings.regularization
+    sign, pull = "b" if place.source is None else "w", PULL_FORMULAS[kind]
+    symbols = {
+        "loss": "L = 1/B Σ Lᵢ" + PENALTY_FORMULAS[settings.regularization],
+        "gradient": f"g = ∂L_data/∂w{pull}" if pull else f"g = ∂L/∂{sign}",
+        **({"velocity": "v ← μ · v + g"} if settings.momentum else {}),
+        "update": f"{sign} ← {sign} − η · {'v' if settings.momentum else 'g'}",
+    }
+    numbers = _numbers(experiment, kind, step) if step else {}
+    return [FormulaLine(name, text, numbers.get(name, "")) for name, text in symbols.items()]
 
 
-def _loss_line(settings: PlaygroundSettings, update: Update | None) -> FormulaLine:
-    symbols = "L = 1/B Σ Lᵢ" + PENALTY_FORMULAS[settings.regularization]
-    numbers = ""
-    if update is not None:
-        numbers = show(update.loss)
-        if settings.regularization != "none":
-            total = update.loss + update.penalty
-            numbers = f"{show(total)} = {numbers} + {show(update.penalty)}"
-    return FormulaLine("loss", symbols, numbers)
-
-
-def _gradient_line(kind: str, sign: str, step: WeightStep | None) -> FormulaLine:
-    """Split the gradient into what the data ask for and what λR(W) does; biases pay no price."""
-    symbols = f"g = ∂L/∂{sign}" if kind == "none" else f"g = ∂L_data/∂w{PULL_FORMULAS[kind]}"
-    numbers = ""
-    if step is not None:
-        numbers = show(step.gradient)
-        if kind != "none":
-            numbers += f" = {show(step.gradient - step.pull)} {signed(step.pull)}"
-    return FormulaLine("gradient", symbols, numbers)
-
-
-def _velocity_line(settings: PlaygroundSettings, step: WeightStep | None) -> FormulaLine:
-    numbers = ""
-    if step is not None:
-        kept = f"{settings.momentum:g} · {bracket(step.velocity_before)}"
-        numbers = f"{show(step.velocity)} ← {kept} {signed(step.gradient)}"
-    return FormulaLine("velocity", "v ← μ · v + g", numbers)
-
-
-def _update_line(settings: PlaygroundSettings, sign: str, step: WeightStep | None) -> FormulaLine:
-    slope = "v" if settings.momentum else "g"
-    numbers = ""
-    if step is not None:
-        change = f"{settings.learning_rate:g} · {bracket(step.velocity)}"
-        numbers = f"{show(step.after)} ← {show(step.before)} − {change}"
-    return FormulaLine("update", f"{sign} ← {sign} − η · {slope}", numbers)
+def _numbers(experiment: Experiment, kind: str, step: WeightStep) -> dict[str, str]:
+    """Write the last step's numbers of each line; ``kind`` of λR(W) pulls at this parameter."""
+    settings, update = experiment.settings, experiment.update
+    assert update is not None
+    loss, gradient = show(update.loss), show(step.gradient)
+    if settings.regularization != "none":
+        loss = f"{show(update.loss + update.penalty)} = {loss} + {show(update.penalty)}"
+    if kind != "none":
+        gradient += f" = {show(step.gradient - step.pull)} {signed(step.pull)}"
+    kept = f"{settings.momentum:g} · {bracket(step.velocity_before)}"
+    change = f"{settings.learning_rate:g} · {bracket(step.velocity)}"
+    return {
+        "loss": loss,
+        "gradient": gradient,
+        "velocity": f"{show(step.velocity)} ← {kept} {signed(step.gradient)}",
+        "update": f"{show(step.after)} ← {show(step.before)} − {change}",
+    }
 
 
 def show(value: float) -> str:

@@ -26,9 +26,7 @@ class HeadlessRun:
         return write_formula(self.experiment, Place())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the document that ``playground --headless --json`` prints: no times, so that
-        equal settings give equal documents.
-        """
+        """Return what ``--json`` prints; without times, so that equal runs give equal documents."""
         step = weight_step(self.experiment, Place())
         assert step is not None
         return {
@@ -36,10 +34,7 @@ class HeadlessRun:
             "address": write_address(self.experiment.settings),
             "steps": self.experiment.step,
             "num_parameters": sum(p.numel() for p in self.experiment.network.parameters()),
-            "train_loss": self.records[-1].train_loss,
-            "train_accuracy": self.records[-1].train_accuracy,
-            "test_loss": self.records[-1].test_loss,
-            "test_accuracy": self.records[-1].test_accuracy,
+            **asdict(self.records[-1]),
             "last_step": {"weight": self.place_name, **asdict(step)},
             "records": [
                 {"epoch": epoch, **asdict(record)} for epoch, record in enumerate(self.records)
@@ -48,6 +43,6 @@ class HeadlessRun:
 
 
 def run_headless(settings: PlaygroundSettings, num_epochs: int) -> HeadlessRun:
-    """Train so many epochs; raises DivergedError."""
+    """Train ``num_epochs`` epochs; raises DivergedError."""
     experiment = Experiment(settings)
     return HeadlessRun(experiment, list(run_epochs(experiment, num_epochs)))

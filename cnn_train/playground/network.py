@@ -22,22 +22,14 @@ FEATURES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 FEATURE_SIGNS = {
-    "x1": "x₁",
-    "x2": "x₂",
-    "x1x1": "x₁²",
-    "x2x2": "x₂²",
-    "x1x2": "x₁x₂",
-    "sin_x1": "sin x₁",
-    "sin_x2": "sin x₂",
-}
+    "x1": "x₁", "x2": "x₂", "x1x1": "x₁²", "x2x2": "x₂²", "x1x2": "x₁x₂",
+    "sin_x1": "sin x₁", "sin_x2": "sin x₂",
+}  # fmt: skip
 """How formulas and pictures write each feature."""
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "sigmoid": nn.Sigmoid,
-    "linear": nn.Identity,
-}
+    "tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid, "linear": nn.Identity,
+}  # fmt: skip
 
 
 def compute_features(points_B2: Tensor, names: Sequence[str]) -> Tensor:
@@ -69,7 +61,7 @@ class ToyNetwork(nn.Sequential):
 
     @torch.no_grad()
     def outputs_by_layer(self, features_BF: Tensor) -> list[Tensor]:
-        """Return the features themselves, what each hidden layer's neurons say, and the scores."""
+        """Return the features, each hidden layer's output after its activation, and the scores."""
         outputs, current_BU = [features_BF], features_BF
         for layer in self:
             current_BU = layer(current_BU)

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -12,10 +13,10 @@ from .settings import read_address
 from .view import view_of_page, view_of_start, view_of_step
 
 MOST_EXPERIMENTS = 16
-"""Of more pages than this, the one that was silent longest has to start again."""
+"""With more pages than this, the page that was silent longest has to start again."""
 
 MOST_STEPS = 2000
-"""In one request: a page stays alive, and a click on pause is heard."""
+"""Of one request, so that the page stays alive and hears a click on pause."""
 
 
 class OpenPages:
@@ -33,8 +34,8 @@ class OpenPages:
     def start(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``start {address, place, replaced}``: a new experiment.
 
-        ``replaced`` is the one that the page had before; it is forgotten. Raises ConfigError,
-        UsageError.
+        ``replaced`` is the experiment that the page had before; it is forgotten. Raises
+        ConfigError, UsageError.
         """
         address = asked.get("address")
         if not isinstance(address, str):
@@ -68,16 +69,9 @@ class OpenPages:
                     "this page was silent for long and its experiment is gone; press Reset"
                 )
             self._experiments.move_to_end(number)
-            if not experiment.problem:
-                _advance(experiment, steps)
+            with suppress(DivergedError):  # the state names the problem
+                experiment.advance(steps)
             return view_of_step(experiment, place)
-
-
-def _advance(experiment: Experiment, steps: int) -> None:
-    try:
-        experiment.advance(steps)
-    except DivergedError:
-        assert experiment.problem
 
 
 def _place(asked: Mapping[str, Any]) -> Place:

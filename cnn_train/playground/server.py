@@ -1,8 +1,8 @@
 """A small web server for pages on this machine: 127.0.0.1 only, and only with the token.
 
 Any web site that the user visits can send requests to this machine too. It cannot know the token,
-which is the first part of every path; and as a name of its own that leads here (DNS rebinding)
-stands in the Host header, that is checked as well.
+which is the first part of every path. A site may also let a name of its own lead here (DNS
+rebinding); that name then stands in the Host header, so this is checked as well.
 """
 
 import json
@@ -48,15 +48,7 @@ SILENCE_SECONDS = 60.0
 
 
 class _RefusedError(Exception):
-    """A request that is answered with an error; nothing was done."""
-
-    def __init__(self, status: HTTPStatus, reason: str) -> None:
-        self.status, self.reason = status, reason
-        super().__init__(reason)
-
-
-class _NearlyError(Exception):
-    """The page's address without its last slash: what the page needs would be sought elsewhere."""
+    """A request that is answered with this status and reason; nothing was done."""
 
 
 class PlaygroundServer(ThreadingHTTPServer):
@@ -113,14 +105,12 @@ class _Request(BaseHTTPRequestHandler):
 
     def _answer(self, reply: Callable[[str], tuple[str, bytes]]) -> None:
         try:
-            kind, content = reply(self._checked_path())
-            self._send(HTTPStatus.OK, kind, content)
+            self._send(HTTPStatus.OK, *reply(self._checked_path()))
         except _RefusedError as refusal:
-            self.send_error(refusal.status, refusal.reason)
-        except _NearlyError:
-            self._send_to_page()
+            self.send_error(*refusal.args)
         except CnnTrainError as problem:
-            self._send_json({"error": str(problem).splitlines()[0]}, HTTPStatus.BAD_REQUEST)
+            document = {"error": str(problem).splitlines()[0]}
+            self._send(HTTPStatus.BAD_REQUEST, *_as_json(document))
 
     def _checked_path(self) -> str:
         """Return the path below the token; refuse strangers."""
@@ -135,8 +125,8 @@ class _Request(BaseHTTPRequestHandler):
                 HTTPStatus.FORBIDDEN,
                 "wrong token; open the address that this run of cnn-train playground printed",
             )
-        if not slash:
-            raise _NearlyError
+        if not slash:  # the page would ask for its files in the wrong place
+            raise _RefusedError(HTTPStatus.PERMANENT_REDIRECT, "the address ends with a slash")
         return path
 
     def _get(self, path: str) -> tuple[str, bytes]:
@@ -170,34 +160,23 @@ class _Request(BaseHTTPRequestHandler):
             raise _RefusedError(HTTPStatus.BAD_REQUEST, "the body is no JSON object")
         return body
 
-    def _send_json(self, document: Any, status: HTTPStatus) -> None:
-        self._send(status, *_as_json(document))
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answer in one line of JSON and end the connection: the request may be unread."""
+        self.close_connection = True
+        status = HTTPStatus(code)
+        self._send(status, *_as_json({"error": message or status.phrase}))
 
     def _send(self, status: HTTPStatus, kind: str, content: bytes) -> None:
         self.send_response(status)
         for name, value in (HEADERS | {"Content-Type": kind}).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
+        if status is HTTPStatus.PERMANENT_REDIRECT:
+            self.send_header("Location", f"/{self.server.token}/")
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(content)
-
-    def _send_to_page(self) -> None:
-        """Name the page's whole address; browsers keep what follows the #."""
-        self.close_connection = True  # what a request brought along was not read
-        self.send_response(HTTPStatus.PERMANENT_REDIRECT)
-        for name, value in (HEADERS | {"Location": f"/{self.server.token}/"}).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", "0")
-        self.send_header("Connection", "close")
-        self.end_headers()
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer in one line of JSON, with our headers; the connection ends with it."""
-        self.close_connection = True
-        status = HTTPStatus(code)
-        self._send_json({"error": message or status.phrase}, status)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Log nothing: a page asks many times a second."""

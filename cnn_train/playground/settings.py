@@ -1,14 +1,17 @@
 """What an experiment of the playground can be set to, and how an address in the browser says it."""
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_origin
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, quote, urlencode
 
 from pydantic import Field, field_validator
 
 from ..config.base import Config
-from ..config.loading import validate_settings
+from ..config.document import Document, Place
+from ..config.loading import validate, validate_settings
+from ..config.overrides import apply_overrides
 from ..config.scalars import resolve_scalar
 from ..errors import ConfigError
 
@@ -55,7 +58,9 @@ class PlaygroundSettings(Config):
     )
     strength: float = Field(default=0.001, ge=0, le=1, description="λ, how much R(W) counts")
     batch_size: int = Field(default=10, ge=1, le=2000, description="points per update")
-    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="names points, weights and order")
+    seed: int = Field(
+        default=0, ge=0, le=2**31 - 1, description="decides points, first weights and order"
+    )
 
     @field_validator("features")
     @classmethod
@@ -76,14 +81,19 @@ SUGGESTED: dict[str, dict[str, Any]] = {
         "momentum": 0.9,
     },
 }
-"""Where a toy set learns better with other values than the defaults."""
+"""What a toy set learns better with than with the defaults."""
 
 
 def resolve_settings(given: Mapping[str, Any], source: str) -> PlaygroundSettings:
-    """Fill in what is not given with what suits the toy set; raises ConfigError, citing source."""
-    name = given.get("dataset")
-    suggested = SUGGESTED.get(name, {}) if isinstance(name, str) else {}
-    return validate_settings({**suggested, **given}, source, PlaygroundSettings)
+    """Complete ``given`` with what suits the toy set; raises ConfigError, citing ``source``."""
+    return validate_settings(_filled_in(given), source, PlaygroundSettings)
+
+
+def read_overrides(overrides: Sequence[str]) -> PlaygroundSettings:
+    """Read the command line's ``KEY=VALUE``, later ones win; raises ConfigError, citing them."""
+    nothing = Document({}, {}, {(): Place(layer=0, line=1, column=1, source="playground")})
+    document = apply_overrides(nothing, overrides)
+    return validate(replace(document, tree=_filled_in(document.tree)), PlaygroundSettings)
 
 
 def read_address(address: str, source: str) -> PlaygroundSettings:
@@ -95,25 +105,29 @@ def read_address(address: str, source: str) -> PlaygroundSettings:
     for name, times in Counter(name for name, _ in pairs).items():
         if times > 1:
             raise ConfigError(f"{source}: {name} is given {times} times; give it once")
-    return resolve_settings({name: read_text(name, text) for name, text in pairs}, source)
+    return resolve_settings({name: resolve_scalar(text) for name, text in pairs}, source)
 
 
 def write_address(settings: PlaygroundSettings) -> str:
     """Write every setting as :func:`read_address` reads it."""
-    return urlencode(
-        {name: _write(value) for name, value in settings.model_dump().items()},
-        safe=",",
-        quote_via=quote,
-    )
+    texts = {
+        name: ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        for name, value in settings.model_dump().items()
+    }
+    return urlencode(texts, safe=",", quote_via=quote)
 
 
-def read_text(name: str, text: str) -> Any:
-    """Return the value that ``text`` says: a number, a word, or several with commas between."""
-    field = PlaygroundSettings.model_fields.get(name)
-    if field is not None and get_origin(field.annotation) is tuple:
-        return [resolve_scalar(item.strip()) for item in text.split(",")] if text.strip() else []
-    return resolve_scalar(text)
+def _filled_in(given: Mapping[str, Any]) -> dict[str, Any]:
+    name = given.get("dataset")
+    suggested = SUGGESTED.get(name, {}) if isinstance(name, str) else {}
+    lists = {key: _as_list(given[key]) for key in ("features", "hidden") if key in given}
+    return {**suggested, **given, **lists}
 
 
-def _write(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def _as_list(value: Any) -> Any:
+    """Read ``8,8`` as [8, 8], 4 as [4] and nothing as []; a list stays what it is."""
+    if isinstance(value, str):
+        return [resolve_scalar(item.strip()) for item in value.split(",")]
+    if value is None:
+        return []
+    return value if isinstance(value, list | tuple) else [value]

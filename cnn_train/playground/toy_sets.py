@@ -32,15 +32,11 @@ class Points:
     def __len__(self) -> int:
         return len(self.labels_N)
 
-    def part(self, start: int, stop: int) -> "Points":
-        """Return the points from ``start`` to before ``stop``."""
-        return Points(self.points_N2[start:stop], self.labels_N[start:stop])
-
 
 def draw_toy_set(
     name: str, num_points: int, noise: float, train_fraction: float, seed: int
 ) -> tuple[Points, Points]:
-    """Draw training and test points of the toy set; both classes in turns.
+    """Draw training and test points of the toy set; the classes take turns.
 
     ``noise`` is the standard deviation of what is added to each coordinate. The same seed gives the
     same points at every noise, only further from where they belong.
@@ -49,9 +45,9 @@ def draw_toy_set(
     labels_N = torch.arange(num_points) % 2
     points_N2 = TOY_SETS[name](labels_N, generator)
     points_N2 = points_N2 + noise * _normal(generator, num_points, 2)
-    everything = Points(points_N2, labels_N)
     num_train = round(num_points * train_fraction)
-    return everything.part(0, num_train), everything.part(num_train, num_points)
+    train = Points(points_N2[:num_train], labels_N[:num_train])
+    return train, Points(points_N2[num_train:], labels_N[num_train:])
 
 
 def circle(labels_N: Tensor, generator: torch.Generator) -> Tensor:
@@ -85,12 +81,9 @@ def spiral(labels_N: Tensor, generator: torch.Generator) -> Tensor:
 
 
 TOY_SETS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
-    "circle": circle,
-    "xor": xor,
-    "gauss": gauss,
-    "spiral": spiral,
-}
-"""Each puts points (N×2, float64) with the labels it is given where they belong."""
+    "circle": circle, "xor": xor, "gauss": gauss, "spiral": spiral,
+}  # fmt: skip
+"""Each returns a point (N×2, float64) for every label that it is given."""
 
 
 def _uniform(generator: torch.Generator, *shape: int) -> Tensor:

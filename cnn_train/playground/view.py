@@ -18,7 +18,6 @@ from .formula import (
     MOMENTUM_CODE,
     Place,
     all_places,
-    existing_place,
     name_place,
     weight_step,
     write_formula,
@@ -43,6 +42,7 @@ def view_of_page() -> dict[str, Any]:
         name: view_of_points(draw_toy_set(name, THUMBNAIL_POINTS, 0.05, 1.0, seed=0)[0])
         for name in TOY_SETS
     }
+    features = compute_features(grid_points(MAP_SIDE, VIEW_REACH), list(FEATURES))
     return {
         "toy_sets": toy_sets,
         "features": FEATURE_SIGNS,
@@ -50,7 +50,10 @@ def view_of_page() -> dict[str, Any]:
         "reach": VIEW_REACH,
         "surface_side": SURFACE_SIDE,
         "map_side": MAP_SIDE,
-        "feature_maps": {name: encode(scaled(values)) for name, values in _feature_maps().items()},
+        "feature_maps": {
+            name: encode(scaled(values))
+            for name, values in zip(FEATURES, features.unbind(1), strict=True)
+        },
     }
 
 
@@ -75,8 +78,12 @@ def view_of_start(experiment: Experiment) -> dict[str, Any]:
 
 
 def view_of_step(experiment: Experiment, place: Place) -> dict[str, Any]:
-    """Return how far the experiment is: measures, maps, weights and the formula at ``place``."""
-    place = existing_place(place, experiment)
+    """Return the experiment as it stands: measures, maps, weights and the formula at ``place``.
+
+    Where the network has no such place, its first weight takes it.
+    """
+    if place not in all_places(experiment):
+        place = Place()
     measures = experiment.measure()
     update, step = experiment.update, weight_step(experiment, place)
     layers = experiment.network.linear_layers
@@ -128,11 +135,6 @@ def view_of_points(points: Points) -> dict[str, Any]:
     """Return the coordinates, rounded to what a screen can show, and the labels."""
     coordinates = [[round(x1, 3), round(x2, 3)] for x1, x2 in points.points_N2.tolist()]
     return {"points": coordinates, "labels": points.labels_N.tolist()}
-
-
-def _feature_maps() -> dict[str, Tensor]:
-    grid = grid_points(MAP_SIDE, VIEW_REACH)
-    return {name: compute_features(grid, [name])[:, 0] for name in FEATURES}
 
 
 def _measures(loss: float, accuracy: float) -> dict[str, float | None]:

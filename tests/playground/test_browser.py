@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from chromium import wait_for
 
 from cnn_train.playground.experiment import Experiment
 from cnn_train.playground.formula import Place, write_formula
@@ -56,15 +57,6 @@ context.drawImage(seen, 0, 0);
 const pixels = context.getImageData(0, 0, copy.width, copy.height).data;
 return [...new Set(new Uint32Array(pixels.buffer))];
 """
-
-
-def wait_for(condition: Callable[[], Any]) -> Any:
-    """Return the first answer that is true; fail after a while."""
-    deadline = time.monotonic() + 20
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
-    return answer
 
 
 def step(browser: Any, times: int = 1) -> None:

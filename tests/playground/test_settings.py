@@ -1,7 +1,7 @@
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cnn_train.errors import ConfigError
@@ -46,11 +46,12 @@ SETTINGS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(SETTINGS)
 def test_an_address_reads_back_as_the_settings_it_was_written_from(
-    settings: PlaygroundSettings,
+    written: PlaygroundSettings,
 ) -> None:
-    assert read_address(write_address(settings), "#") == settings
+    assert read_address(write_address(written), "#") == written
 
 
 def test_an_address_is_readable() -> None:
@@ -80,17 +81,12 @@ def test_the_choices_are_those_that_are_built() -> None:
         ("dataset", "expected name=value"),
         ("seed=1&seed=2", "here: seed is given 2 times; give it once"),
         ("momentun=0.9", "did you mean 'momentum'?"),
-        ("learning_rate=0", "learning_rate: 0 is out of range"),
         ("learning_rate=fast", 'learning_rate: "fast" is a string'),
-        ("learning_rate=.nan", "learning_rate"),
-        ("batch_size=2.5", "batch_size"),
         ("features=", "features: [] is too short; expected a list of at least 1"),
-        ("features=x3", '"x3" is unknown'),
         ("features=x1,x1", "names a feature twice"),
         ("features=x1,x3", '"x3" is unknown'),
         ("hidden=8,9", "hidden[1]: 9 is out of range"),
         ("hidden=1,1,1,1,1,1,1", "is too long; expected a list of at most 6"),
-        ("seed=-1", "seed: -1 is out of range"),
     ],
 )
 def test_a_wrong_address_is_refused_in_one_line(address: str, message: str) -> None:
@@ -98,10 +94,6 @@ def test_a_wrong_address_is_refused_in_one_line(address: str, message: str) -> N
         read_address(address, "here")
     (line,) = str(refusal.value).splitlines()
     assert line.startswith("here: ") and message in line
-
-
-def test_an_empty_list_of_hidden_layers_is_a_linear_classifier() -> None:
-    assert read_address("hidden=", "#").hidden == ()
 
 
 @pytest.mark.parametrize("value", [None, 3, ["spiral"]])

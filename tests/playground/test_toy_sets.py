@@ -3,13 +3,7 @@ import math
 import pytest
 import torch
 
-from cnn_train.playground.toy_sets import (
-    REACH,
-    SPIRAL_TURNS,
-    TOY_SETS,
-    Points,
-    draw_toy_set,
-)
+from cnn_train.playground.toy_sets import REACH, SPIRAL_TURNS, TOY_SETS, Points, draw_toy_set
 
 every_set = pytest.mark.parametrize("name", TOY_SETS)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from ...page import percent
+from ...page import Block, Column, percent
 from ..console import stdout
+from ..present import render_table
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,23 +53,16 @@ def _count(number: int, noun: str) -> str:
 
 
 def _record_table(records: "Sequence[Measures]") -> Table:
-    """Show up to ten epochs, counted from 1."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("epoch", "loss", "test loss", "accuracy", "test accuracy"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    """Show up to ten epochs, counted from 1: every n-th up to the last."""
+    headings = ("epoch", "loss", "test loss", "accuracy", "test accuracy")
     stride = -(-len(records) // MOST_ROWS)
-    shown = reversed(range(len(records), 0, -stride))  # equal distances that end with the last one
-    for number in shown:
-        one = records[number - 1]
-        table.add_row(
-            str(number),
-            f"{one.train_loss:.4f}",
-            f"{one.test_loss:.4f}",
-            percent(one.train_accuracy),
-            percent(one.test_accuracy),
-            style="bold" if number == len(records) else "",
-        )
-    return table
+    rows = [
+        (str(epoch), f"{record.train_loss:.4f}", f"{record.test_loss:.4f}",
+         percent(record.train_accuracy), percent(record.test_accuracy))
+        for epoch, record in enumerate(records, 1) if (len(records) - epoch) % stride == 0
+    ]  # fmt: skip
+    last = frozenset({len(rows) - 1})
+    return render_table(Block(columns=(*map(Column, headings),), rows=(*rows,), bold_rows=last))
 
 
 def _render_surface(run: "HeadlessRun") -> Text:
@@ -122,7 +116,7 @@ def draw_run(run: "HeadlessRun", path: Path) -> None:
         VIEW_REACH,
         parts(run.experiment.train),
         parts(run.experiment.test),
-        ([one.train_loss for one in run.records], [one.test_loss for one in run.records]),
+        ([epoch.train_loss for epoch in run.records], [epoch.test_loss for epoch in run.records]),
         f"{settings.dataset}: {percent(last.test_accuracy)} of the test points right "
         f"after {_count(len(run.records), 'epoch')}",
     )

@@ -9,6 +9,7 @@ is exact, needs no formula, and in reverse mode costs one pass whatever the numb
 
 import math
 import time
+import timeit
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -37,19 +38,14 @@ SLIDE_DERIVATIVES = ("x2 + cos(x1)", "x1")
 TIMED_SECONDS, TIMED_ROUNDS = 0.002, 5
 
 
-def slide_function(x1: float, x2: float) -> float:
-    """Compute the slide's function."""
-    return x1 * x2 + math.sin(x1)
-
-
 def slide_gradient(x1: float, x2: float) -> list[float]:
-    """Return its derivatives by x1 and x2, found with pencil and paper."""
+    """Return the derivatives of the slide's function, found with pencil and paper."""
     return [x2 + math.cos(x1), x1]
 
 
 @dataclass(frozen=True)
 class Method:
-    """What one method says.
+    """The answer of one method.
 
     error: the largest relative error of an entry (absolute where the slope is 0). operations:
     functions evaluated, plus slope × tangent steps in the automatic modes. seconds: for one
@@ -71,8 +67,8 @@ class Differentiation:
 
     derivatives: the symbolic formulas. derivation_seconds: to find them. exact: what errors are
     measured against: those formulas with 40 digits, or reverse mode where they have no value.
-    curve: the numerical errors against the step h. kinks: where there are any, there is no
-    derivative: ``exact`` is then the choice of those formulas, and an error the distance from it.
+    curve: the numerical errors against the step h. kinks: at a kink there is no derivative, so
+    ``exact`` is what those formulas choose, and an error is the distance from that choice.
     """
 
     expression: str
@@ -93,7 +89,7 @@ class Differentiation:
 
     @property
     def is_absolute(self) -> bool:
-        """Whether some exact slope is 0, of which there is no relative error."""
+        """Whether an exact slope is 0, so that errors are absolute there."""
         return not all(self.exact)
 
 
@@ -122,8 +118,8 @@ def differentiate_every_way(
         return lambda: rule(beside(f), point, h)
 
     num, size = len(graph.input_names), graph.num_operations
-    forward = sum(one.operations for one in forward_passes(graph, point))
-    backward = size + sum(one.operations for one in reverse_passes(graph, point)[1])
+    forward = sum(run.operations for run in forward_passes(graph, point))
+    backward = size + sum(run.operations for run in reverse_passes(graph, point)[1])
     ways: dict[str, tuple[Callable[[], list[float]], int]] = {
         "symbolic": (by_formula, symbolic.graph.num_operations),
         "numerical, forward": (by_differences(forward_differences), (num + 1) * size),
@@ -133,7 +129,7 @@ def differentiate_every_way(
     }
     if is_slide_function(graph):
         written = parse_expressions([SLIDE_EXPRESSION, *SLIDE_DERIVATIVES])
-        ways = {"manual": (lambda: _by_hand(point), written.num_operations)} | ways
+        ways = {"manual": (lambda: slide_gradient(*point), written.num_operations)} | ways
     return Differentiation(
         expression=expression,
         input_names=tuple(graph.input_names),
@@ -153,11 +149,6 @@ def differentiate_every_way(
 def is_slide_function(graph: Graph) -> bool:
     """Whether this is the function that was differentiated by hand."""
     return graph.nodes == parse_expressions([SLIDE_EXPRESSION]).nodes
-
-
-def _by_hand(point: Sequence[float]) -> list[float]:
-    x1, x2 = point
-    return slide_gradient(x1, x2)
 
 
 def _try(
@@ -181,15 +172,7 @@ def _try(
 
 def time_call(call: Callable[[], object]) -> float:
     """Return the seconds of one call: the median of a few rounds of many calls."""
-    number, elapsed = 1, 0.0
-    while elapsed < TIMED_SECONDS:
+    number = 1
+    while timeit.timeit(call, number=number) < TIMED_SECONDS:
         number *= 2
-        elapsed = _time_calls(call, number)
-    return median(_time_calls(call, number) / number for _ in range(TIMED_ROUNDS))
-
-
-def _time_calls(call: Callable[[], object], number: int) -> float:
-    started = time.perf_counter()
-    for _ in range(number):
-        call()
-    return time.perf_counter() - started
+    return median(timeit.repeat(call, number=number, repeat=TIMED_ROUNDS)) / number

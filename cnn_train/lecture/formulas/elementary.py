@@ -17,10 +17,10 @@ ANOTHER_POINT = "; choose another --at"
 
 
 class DomainError(UsageError):
-    """A function has no finite real value, or no finite slope, where it is asked for one."""
+    """A function has no finite real value, or no finite slope, at this point."""
 
     def because_of_step(self) -> "DomainError":
-        """Return the same for a point that is one step h away: the step is to blame, not --at."""
+        """Return the same error for a point one step h away, which blames the step and not --at."""
         reason = str(self).removesuffix(ANOTHER_POINT)
         return DomainError(f"{reason}; a step of --h leads there, choose a smaller one")
 
@@ -52,7 +52,7 @@ class Elementary:
     def write(self, operands: Sequence[str]) -> str:
         """Fill in the operands, with parentheses where a sign would follow an operator."""
         if self.is_infix:
-            operands = [f"({one})" if one.startswith("-") else one for one in operands]
+            operands = [f"({text})" if text.startswith("-") else text for text in operands]
         return self.text.format(*operands)
 
     def evaluate(self, operands: tuple[float, ...]) -> float:

@@ -1,15 +1,17 @@
 """From the text of a formula to its computational graph, without running any of the text.
 
-    sum     = product (("+" | "-") product)*
-    product = signed (("*" | "/") signed)*
-    signed  = ("-" | "+") signed | power
-    power   = atom ("**" signed)?            so that -x**2 = -(x**2) and 2**3**2 = 2**(3**2)
-    atom    = number | name | function "(" sum ("," sum)* ")" | "(" sum ")"
+The grammar is Python's, and so is its parser, which gives -x**2 = -(x**2) and 2**3**2 = 2**(3**2).
+But Python's grammar holds much more than formulas. So the text is checked word by word first, and
+the parser sees only its shape, where every number is 1, 10, 100, … and every name v, vv, vvv, …:
 
-One method per line of this grammar: each reads its part of the text and returns the node that
-computes it. × · ÷ − may be written as on a slide. Lengths and depths are capped.
+    max(x1, 2.5) - θ        the text
+    vvv(vv, 100) - v        its shape, with every word where it was
+
+So a variable may have any name, also one that means something in Python. × · ÷ − may be written as
+on a slide. Lengths and depths are capped.
 """
 
+import ast
 import math
 import re
 from collections.abc import Sequence
@@ -23,10 +25,18 @@ MOST_CHARACTERS = 500
 DEEPEST = 50
 
 SLIDE_SIGNS = str.maketrans("×·÷−", "**/-")
-TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)"
-    r"|(?P<sign>\*\*|[-+*/(),]))"
-)
+WORDS = re.compile(r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>\w+)|[^-+*/(), ]")
+OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
+
+MISSING = {
+    "an operator is missing; a product is written *": re.compile(
+        r"[01v)] *(?=1)|[01)] *(?=[v(])|v +(?=v)"
+    ),
+    "a number, a variable or a function is missing": re.compile(
+        r"(?:^|[-+/(,]|\*\*?+) *(?=[*/),]|$)"  # ?+: ** is never read as * and *
+    ),
+}
+"""What a shape may lack, and where: at the end of what the pattern finds."""
 
 
 def parse_expressions(texts: Sequence[str]) -> Graph:
@@ -35,10 +45,11 @@ def parse_expressions(texts: Sequence[str]) -> Graph:
     Raises UsageError with the column of what cannot be read.
     """
     graph = Graph()
-    parsers = [Parser(text, graph) for text in texts]
-    for name in sorted({name for one in parsers for name in one.variables()}, key=natural_order):
+    formulas = [_Formula(text) for text in texts]
+    names = {name for formula in formulas for name in formula.variables()}
+    for name in sorted(names, key=natural_order):
         graph.input(name)
-    graph.outputs = [one.parse() for one in parsers]
+    graph.outputs = [formula.add_to(graph, formula.tree) for formula in formulas]
     if not graph.input_names:
         raise UsageError(f"--expr: there is no variable in {texts[0].strip()!r}; write e.g. x1*x2")
     return graph
@@ -78,43 +89,48 @@ def _read_number(digits: str, text: str) -> float:
     return number
 
 
-class Parser:
-    """Reads one expression from left to right."""
+class _Formula:
+    """One expression: its text, and the tree that Python's parser makes of its shape."""
 
-    def __init__(self, text: str, graph: Graph) -> None:
-        self.text = text.translate(SLIDE_SIGNS)
-        self.graph = graph
-        self.depth = 0
-        self.next = 0
+    def __init__(self, text: str) -> None:
         if len(text) > MOST_CHARACTERS:
             raise UsageError(
                 f"--expr: {len(text)} characters are too many; at most {MOST_CHARACTERS}"
             )
-        self.tokens = self._split()
+        self.text = re.sub(r"\s", " ", text.translate(SLIDE_SIGNS)).rstrip()
+        shape = WORDS.sub(self._hide, self.text)
+        for problem, pattern in MISSING.items():
+            if place := pattern.search(shape):
+                self._refuse(problem, place.end())
+        self._check_parentheses(shape)
+        # On a line of its own within parentheses, the shape may begin with spaces.
+        self.tree = ast.parse(f"(\n{shape}\n)", mode="eval").body
 
-    def _split(self) -> list[tuple[str, str, int]]:
-        """Return (kind, word, where it starts) for every word, and the end."""
-        tokens, position = [], 0
-        end = len(self.text.rstrip())
-        while position < end:
-            found = TOKEN.match(self.text, position)
-            if found is None:
-                self._refuse_character(position)
-            kind = str(found.lastgroup)
-            word = found.group(kind)
-            if kind == "name" and not word.isidentifier():
-                self._fail(f"{word!r} is no name; a power is written **", found.start(kind))
-            tokens.append((kind, word, found.start(kind)))
-            position = found.end()
-        return [*tokens, ("end", "", end)]
+    def _hide(self, word: re.Match[str]) -> str:
+        """Return what a word is in the shape; refuse what is no word of a formula."""
+        text = word.group()
+        if word["number"]:
+            return "1" + "0" * (len(text) - 1)
+        if not text.isidentifier():
+            advice = "; a power is written **" if text == "^" or word["name"] else ""
+            self._refuse(f"{text!r} has no meaning here{advice}", word.start())
+        return "v" * len(text)
 
-    def _refuse_character(self, position: int) -> NoReturn:
-        position += len(self.text[position:]) - len(self.text[position:].lstrip())
-        character = self.text[position]
-        advice = "; a power is written **" if character == "^" else ""
-        self._fail(f"{character!r} has no meaning here{advice}", position)
+    def _check_parentheses(self, shape: str) -> None:
+        opened: list[int] = []
+        for position, sign in enumerate(shape):
+            if sign == "(":
+                opened.append(position)
+            elif sign == ")":
+                if not opened:
+                    self._refuse("unexpected ')'", position)
+                opened.pop()
+            if len(opened) > DEEPEST:
+                self._refuse(f"nested more than {DEEPEST} deep", position)
+        if opened:
+            self._refuse("this parenthesis is never closed", opened[-1])
 
-    def _fail(self, problem: str, position: int) -> NoReturn:
+    def _refuse(self, problem: str, position: int) -> NoReturn:
         """Raise UsageError with a caret before the place, in one line."""
         begin, end = max(position - 30, 0), position + 30
         before = ("…" if begin else "") + self.text[begin:position].lstrip()
@@ -122,103 +138,53 @@ class Parser:
         raise UsageError(f"--expr, column {position + 1}: {problem}: {before}^{after}".rstrip())
 
     def variables(self) -> set[str]:
-        """Return every name that is not called as a function."""
-        following = [*(word for _, word, _ in self.tokens[1:]), ""]
-        words = zip(self.tokens, following, strict=True)
-        return {word for (kind, word, _), after in words if kind == "name" and after != "("}
+        """Return every name that is no function's."""
+        words = {self._word(node) for node in ast.walk(self.tree) if isinstance(node, ast.Name)}
+        return words - FUNCTIONS.keys()
 
-    def parse(self) -> int:
-        """Read the whole text; return the position of its value."""
-        value = self.sum()
-        kind, word, position = self.tokens[self.next]
-        if kind in ("number", "name") or word == "(":
-            self._fail("an operator is missing; a product is written *", position)
-        if kind != "end":
-            self._fail(f"unexpected {word!r}", position)
-        return value
+    def _word(self, node: ast.expr) -> str:
+        return self.text[node.col_offset : node.end_col_offset]
 
-    def accept(self, *signs: str) -> str:
-        """Step over the next word if it is one of ``signs``; return it, or nothing."""
-        word = self.tokens[self.next][1]
-        if word not in signs:
-            return ""
-        self.next += 1
-        return word
+    def add_to(self, graph: Graph, node: ast.expr, depth: int = 1) -> int:
+        """Add what ``node`` computes, its operands first; return the position of its value."""
+        word, place = self._word(node), node.col_offset
+        if depth > DEEPEST:
+            self._refuse(f"nested more than {DEEPEST} deep", place)
+        match node:
+            case ast.BinOp(left=left, op=operator, right=right):
+                first = self.add_to(graph, left, depth)
+                second = self.add_to(graph, right, depth + isinstance(operator, ast.Pow))
+                return graph.apply(OPERATORS[type(operator)], first, second)
+            case ast.UnaryOp(op=sign, operand=operand):
+                value = self.add_to(graph, operand, depth + 1)
+                return _negative(graph, value) if isinstance(sign, ast.USub) else value
+            case ast.Call(func=function, args=operands):
+                name = self._word(function)
+                self._check_call(name, len(operands), place)
+                return graph.apply(name, *(self.add_to(graph, x, depth + 1) for x in operands))
+            case ast.Name():
+                if word in FUNCTIONS:
+                    self._refuse(f"{word} is a function; write {word}(…)", place)
+                return graph.input(word)
+            case ast.Constant():
+                if math.isinf(float(word)):
+                    self._refuse(f"{word} is too large for a float", place)
+                return graph.constant(float(word))
+            case ast.Tuple(elts=[first_part, *_]):
+                self._refuse("unexpected ','", self.text.index(",", first_part.end_col_offset))
+        raise AssertionError(f"no shape has a {type(node).__name__}")
 
-    def sum(self) -> int:
-        """Read terms that are added or subtracted."""
-        value = self.product()
-        while sign := self.accept("+", "-"):
-            value = self.graph.apply(sign, value, self.product())
-        return value
-
-    def product(self) -> int:
-        """Read factors and divisors."""
-        value = self.signed()
-        while sign := self.accept("*", "/"):
-            value = self.graph.apply(sign, value, self.signed())
-        return value
-
-    def signed(self) -> int:
-        """Read a power with any number of signs before it."""
-        self.depth += 1
-        if self.depth > DEEPEST:
-            self._fail(f"nested more than {DEEPEST} deep", self.tokens[self.next][2])
-        sign = self.accept("-", "+")
-        value = self.signed() if sign else self.power()
-        self.depth -= 1
-        return self._negative(value) if sign == "-" else value
-
-    def _negative(self, value: int) -> int:
-        node = self.graph.nodes[value]
-        if node.operation == "constant":
-            return self.graph.constant(-node.constant)
-        return self.graph.apply("neg", value)
-
-    def power(self) -> int:
-        """Read an atom and its exponent, if it has one."""
-        base = self.atom()
-        return self.graph.apply("**", base, self.signed()) if self.accept("**") else base
-
-    def atom(self) -> int:
-        """Read a number, a variable, a call or something in parentheses."""
-        kind, word, position = self.tokens[self.next]
-        self.next += 1
-        if kind == "number":
-            if not math.isfinite(float(word)):
-                self._fail(f"{word} is too large for a float", position)
-            return self.graph.constant(float(word))
-        if kind == "name":
-            return self.call(word, position)
-        if word != "(":
-            self._fail("a number, a variable or a function is missing", position)
-        return self.close(self.sum(), position)
-
-    def close(self, value: int, opened: int) -> int:
-        """Read the parenthesis that belongs to the one at ``opened``."""
-        kind, word, position = self.tokens[self.next]
-        if kind == "end":
-            self._fail("this parenthesis is never closed", opened)
-        if word != ")":
-            advice = "an operator or ')' is missing"
-            self._fail(advice if kind in ("number", "name") else f"unexpected {word!r}", position)
-        self.next += 1
-        return value
-
-    def call(self, name: str, position: int) -> int:
-        """Read a function's operands, or take the name as a variable's."""
-        opened = self.tokens[self.next][2]
-        if not self.accept("("):
-            if name in FUNCTIONS:
-                self._fail(f"{name} is a function; write {name}(…)", position)
-            return self.graph.input(name)
+    def _check_call(self, name: str, num_operands: int, place: int) -> None:
         if name not in FUNCTIONS:
-            self._fail(f"there is no function {name!r}, only {', '.join(FUNCTIONS)}", position)
-        operands = [self.sum()]
-        while self.accept(","):
-            operands.append(self.sum())
-        self.close(operands[0], opened)
-        if len(operands) != FUNCTIONS[name]:
-            wanted = f"{FUNCTIONS[name]} operand{'s' * (FUNCTIONS[name] > 1)}"
-            self._fail(f"{name} takes {wanted}, not {len(operands)}", position)
-        return self.graph.apply(name, *operands)
+            self._refuse(f"there is no function {name!r}, only {', '.join(FUNCTIONS)}", place)
+        wanted = FUNCTIONS[name]
+        if num_operands != wanted:
+            operands = f"{wanted} operand{'s' * (wanted > 1)}"
+            self._refuse(f"{name} takes {operands}, not {num_operands}", place)
+
+
+def _negative(graph: Graph, value: int) -> int:
+    node = graph.nodes[value]
+    if node.operation == "constant":
+        return graph.constant(-node.constant)
+    return graph.apply("neg", value)

@@ -44,7 +44,9 @@ def push_forward(graph: Graph, point: Sequence[float], direction: Sequence[float
         else:
             values.append(graph.compute(position, values))
             live = graph.live_operands(position)
-            tangent = sum(graph.slope(position, k, values) * tangents[one] for k, one in live)
+            tangent = sum(
+                graph.slope(position, k, values) * tangents[operand] for k, operand in live
+            )
             operations += node.is_operation + len(live)
         tangents.append(graph.require_finite(position, tangent))
     return ForwardPass(tuple(direction), tuple(values), tuple(tangents), operations)
@@ -60,7 +62,7 @@ def forward_passes(graph: Graph, point: Sequence[float]) -> list[ForwardPass]:
 def forward_jacobian(graph: Graph, point: Sequence[float]) -> list[list[float]]:
     """Return ∂output/∂input, a row per output: each pass is a column."""
     passes = forward_passes(graph, point)
-    return [[one.tangents[output] for one in passes] for output in graph.outputs]
+    return [[run.tangents[output] for run in passes] for output in graph.outputs]
 
 
 @dataclass(frozen=True)
@@ -74,15 +76,15 @@ class DualStep:
     tangent: float
 
 
-def trace_forward(graph: Graph, one: ForwardPass) -> list[DualStep]:
+def trace_forward(graph: Graph, run: ForwardPass) -> list[DualStep]:
     """Write a pass down step by step; constants, whose tangent is 0, have no line."""
     return [
         DualStep(
             node=graph.label(position),
             formula=graph.step(position),
-            value=one.values[position],
+            value=run.values[position],
             rule=chain_rule(graph, position),
-            tangent=one.tangents[position],
+            tangent=run.tangents[position],
         )
         for position in graph.steps
     ]
@@ -93,8 +95,8 @@ def chain_rule(graph: Graph, position: int) -> str:
     if graph.nodes[position].operation == "input":
         return "seed"
     terms = [
-        _term(graph.slope_text(position, k), dotted(graph.label(one)))
-        for k, one in graph.live_operands(position)
+        _term(graph.slope_text(position, k), dotted(graph.label(operand)))
+        for k, operand in graph.live_operands(position)
     ]
     return " + ".join(terms).replace("+ -", "- ") or "0"
 

@@ -81,12 +81,13 @@ class Graph:
     def edges(self) -> list[tuple[int, int]]:
         """Every (operand, node) of two steps, in order: the arrows of a drawing."""
         steps = self.steps
-        return [(one, step) for step in steps for one in self.nodes[step].operands if one in steps]
+        pairs = [(operand, step) for step in steps for operand in self.nodes[step].operands]
+        return [(operand, step) for operand, step in pairs if operand in steps]
 
     def live_operands(self, position: int) -> list[tuple[int, int]]:
         """List (operand number, its position) of a node's operands that an input can reach."""
         operands = enumerate(self.nodes[position].operands)
-        return [(number, one) for number, one in operands if self.nodes[one].depends]
+        return [(number, place) for number, place in operands if self.nodes[place].depends]
 
     def label(self, position: int) -> str:
         """Return ``v3`` for the third node that is not a constant, or the constant's digits."""
@@ -100,20 +101,22 @@ class Graph:
         node = self.nodes[position]
         if not node.is_operation:
             return node.name or self.label(position)
-        return ELEMENTARY[node.operation].write([self.label(one) for one in node.operands])
+        return ELEMENTARY[node.operation].write([self.label(place) for place in node.operands])
 
     def symbol(self, position: int) -> str:
         """Return what a drawing calls a node: ``x1``, ``×``, ``sin``, or ``** 2``."""
         node = self.nodes[position]
         if not node.is_operation:
             return node.name or self.label(position)
-        constants = [self.nodes[one].operation == "constant" for one in node.operands]
+        constants = [self.nodes[place].operation == "constant" for place in node.operands]
         elementary = ELEMENTARY[node.operation]
         if not any(constants) and not elementary.is_infix:
             return elementary.text.split("(")[0]
         filler = "" if elementary.is_infix else "·"
         pairs = zip(constants, node.operands, strict=True)
-        return elementary.write([self.label(k) if one else filler for one, k in pairs]).strip()
+        return elementary.write(
+            [self.label(place) if is_constant else filler for is_constant, place in pairs]
+        ).strip()
 
     def write(self, position: int) -> str:
         """Return the whole formula that ends in a node, in terms of the inputs."""
@@ -125,8 +128,8 @@ class Graph:
         if elementary.is_infix:
             inner = [self.nodes[operand] for operand in node.operands]
             parts = [
-                f"({part})" if one.is_operation and ELEMENTARY[one.operation].is_infix else part
-                for part, one in zip(parts, inner, strict=True)
+                f"({part})" if node.is_operation and ELEMENTARY[node.operation].is_infix else part
+                for part, node in zip(parts, inner, strict=True)
             ]
         return elementary.write(parts)
 
@@ -144,7 +147,7 @@ class Graph:
         return values
 
     def compute(self, position: int, values: Sequence[float]) -> float:
-        """Return the value of a node that is no input from the values before it."""
+        """Return the value of a constant or an operation, from the values before it."""
         node = self.nodes[position]
         if node.operation == "constant":
             return node.constant
@@ -158,7 +161,7 @@ class Graph:
         """Return the slope of a node by its operand number ``operand`` (0 or 1)."""
         node = self.nodes[position]
         try:
-            operands = tuple(values[one] for one in node.operands)
+            operands = tuple(values[place] for place in node.operands)
             return ELEMENTARY[node.operation].slope(operand, operands, values[position])
         except DomainError as problem:
             raise self._at(position, problem) from None

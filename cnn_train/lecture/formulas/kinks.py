@@ -1,4 +1,4 @@
-"""Where a function has a kink: the slope from the left is another than the slope from the right.
+"""Where a function has a kink: the slope from the left differs from the slope from the right.
 
     relu(x) at 0        0 from the left, 1 from the right
     max(x, y) at x = y  along x: 0 from the left, 1 from the right
@@ -20,14 +20,14 @@ from .numerical import moved
 from .reverse_mode import reverse_jacobian
 
 ASIDE = 1e-9
-"""How far beside the point the slopes are taken, of the input or of 1."""
+"""How far beside the point slopes are taken, as a share of the input (of 1 where that is less)."""
 
 LEAST_SPREAD = 1e-3
-"""Of the largest slope: what lies nearer together is the same."""
+"""Slopes that differ by less than this share of the largest one count as equal."""
 
 NEARER, LEAST_KEPT = 0.25, 0.9
-"""So much nearer, slopes still differ by so much at a kink, but not where a function only bends."""
-
+"""At a quarter of the distance, the slopes beside a kink differ by at least 0.9 of what they did;
+where a function only bends, by a quarter."""
 
 CHOICE = "0 for relu at 0, ½ each for max of equals"
 """What formulas and automatic differentiation take for a slope at a kink."""
@@ -59,14 +59,14 @@ def kinks_at(graph: Graph, point: Sequence[float], output: int = 0) -> tuple[Kin
     if not _is_undecided(graph, graph.evaluate(point)):
         return ()
     chosen = reverse_jacobian(graph, point)[output]
-    found = []
+    kinks = []
     for i, name in enumerate(graph.input_names):
         step = ASIDE * max(1.0, abs(point[i]))
         far = _slopes_beside(graph, point, i, step, output)
         near = _slopes_beside(graph, point, i, NEARER * step, output)
         if far and near and _is_kink([*far, chosen[i]], [*near, chosen[i]]):
-            found.append(Kink(name, *near, chosen[i]))
-    return tuple(found)
+            kinks.append(Kink(name, *near, chosen[i]))
+    return tuple(kinks)
 
 
 def kinks_of_outputs(graph: Graph, point: Sequence[float]) -> list[tuple[Kink, ...]]:
@@ -84,7 +84,7 @@ def _differ(*slopes: float) -> bool:
 
 
 def _is_undecided(graph: Graph, values: Sequence[float]) -> bool:
-    """Say whether any relu or max stands exactly where its two straight pieces meet."""
+    """Say whether any relu or max is exactly where its two straight pieces meet."""
     for node in graph.nodes:
         if node.operation == "relu" and values[node.operands[0]] == 0:
             return True
@@ -109,15 +109,15 @@ def _slopes_beside(
 def describe_kinks(kinks: Sequence[Kink], f: str = "f") -> str:
     """Write ``f has a kink here: along x the slope is 0 from the left and 1 from the right``."""
     bent = "; ".join(
-        f"along {one.name} the slope is {one.left:.4g} from the left and {one.right:.4g} from "
+        f"along {kink.name} the slope is {kink.left:.4g} from the left and {kink.right:.4g} from "
         "the right"
-        for one in kinks
-        if not one.is_straight
+        for kink in kinks
+        if not kink.is_straight
     )
     straight = "; ".join(
-        f"along {one.name} the slope is {one.left:.4g} on both sides, not {one.chosen:.4g}"
-        for one in kinks
-        if one.is_straight
+        f"along {kink.name} the slope is {kink.left:.4g} on both sides, not {kink.chosen:.4g}"
+        for kink in kinks
+        if kink.is_straight
     )
     said = [f"{f} has a kink here: {bent}"] * bool(bent)
     return "; ".join([*said, *[f"kinks of {f}'s parts meet here: {straight}"] * bool(straight)])

@@ -45,14 +45,14 @@ def count_costs(function: str, graph: Graph, point: Sequence[float]) -> ModeCost
         num_outputs=len(graph.outputs),
         values=graph.num_operations,
         forward_passes=len(forward),
-        forward_operations=sum(one.operations for one in forward),
+        forward_operations=sum(run.operations for run in forward),
         reverse_passes=len(backward),
-        reverse_operations=graph.num_operations + sum(one.operations for one in backward),
+        reverse_operations=graph.num_operations + sum(run.operations for run in backward),
     )
 
 
 def compare_modes(graph: Graph, point: Sequence[float]) -> list[ModeCosts]:
-    """Count for the given function, then for one of 1 → n and one of n → 1."""
+    """Count for the given function, then for a function 1 → n and a function n → 1."""
     size = DEMONSTRATED_SIZE
     one_to_many = parse_expressions(["sin(x)", *(f"sin({k}*x)" for k in range(2, size + 1))])
     names = [f"x{k}" for k in range(1, size + 1)]

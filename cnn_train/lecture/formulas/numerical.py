@@ -18,10 +18,8 @@ from .elementary import DomainError
 Function = Callable[[Sequence[float]], float]
 Rule = Callable[[Function, Sequence[float], float], list[float]]
 
-USUAL_STEP = 1e-5
-
 NOTICEABLE_ERROR, NOTICEABLE_RATIO = 1e-12, 10.0
-"""An end of the curve is wrong where its error is larger, and so many times the smallest one."""
+"""An end of the curve is wrong where its error exceeds 1e-12 and ten times the smallest error."""
 
 
 def forward_differences(f: Function, point: Sequence[float], h: float) -> list[float]:
@@ -95,7 +93,7 @@ class ErrorReasons:
 
 def reasons_for_errors(curve: Sequence[StepError]) -> ErrorReasons:
     """Compare the errors at both ends of the curve with its smallest one."""
-    by_rule = ([one.forward for one in curve], [one.centred for one in curve])
+    by_rule = ([at.forward for at in curve], [at.centred for at in curve])
     lines = [known for line in by_rule if (known := [e for e in line if e is not None])]
     return ErrorReasons(
         bends=any(_is_worse(line[0], line) for line in lines),

@@ -76,7 +76,7 @@ def reverse_passes(graph: Graph, point: Sequence[float]) -> tuple[list[float], l
 
 def reverse_jacobian(graph: Graph, point: Sequence[float]) -> list[list[float]]:
     """Return ∂output/∂input, a row per output: each pass is a row."""
-    return [list(one.gradient) for one in reverse_passes(graph, point)[1]]
+    return [list(run.gradient) for run in reverse_passes(graph, point)[1]]
 
 
 def chain_rule(graph: Graph, step: AdjointStep) -> str:
@@ -85,9 +85,9 @@ def chain_rule(graph: Graph, step: AdjointStep) -> str:
     return {"1": adjoint, "-1": f"-{adjoint}"}.get(slope, f"{adjoint}·{slope}")
 
 
-def paths_into(one: ReversePass, position: int) -> list[float]:
-    """List what a node collected, one contribution per path by which the output uses it."""
-    return [step.contribution for step in one.steps if step.operand == position]
+def paths_into(run: ReversePass, position: int) -> list[float]:
+    """List the contributions that a node collected, one per path from the output to it."""
+    return [step.contribution for step in run.steps if step.operand == position]
 
 
 def barred(label: str) -> str:

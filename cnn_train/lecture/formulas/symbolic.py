@@ -17,7 +17,7 @@ from .graph import Graph
 
 DIGITS = 40
 MOST_DIGITS = 1000
-"""On the way, where nearly equal numbers are subtracted: what cancels further is 0 in a float."""
+"""Where nearly equal numbers are subtracted on the way; what cancels further is 0 in a float."""
 
 LARGEST_EXACT_NUMBER, SMALLEST_EXACT_NUMBER = 1000, 1e-6
 """Beyond, constants become floats of 40 digits: exact powers of large ones could fill the memory,
@@ -46,7 +46,7 @@ class Larger(sympy.Function):  # type: ignore[misc]
         return sympy.Max(a, b) if a.is_number and b.is_number else None
 
     def fdiff(self, argindex: int = 1) -> Any:
-        """Return the step function of the lead of one over the other."""
+        """Return the step function of how far this operand exceeds the other."""
         lead = self.args[0] - self.args[1]
         return sympy.Heaviside(lead if argindex == 1 else -lead, sympy.Rational(1, 2))
 
@@ -82,7 +82,7 @@ class SymbolicGradient:
                        for formula in self.formulas]  # fmt: skip
         except ArithmeticError:  # mpmath divides by zero
             return None
-        return [float(one) for one in numbers] if all(map(_is_finite, numbers)) else None
+        return [float(number) for number in numbers] if all(map(_is_finite, numbers)) else None
 
 
 def differentiate(graph: Graph) -> SymbolicGradient:
@@ -92,7 +92,7 @@ def differentiate(graph: Graph) -> SymbolicGradient:
     computed = Graph()
     for name in graph.input_names:
         computed.input(name)
-    computed.outputs = [from_formula(one, computed) for one in (formula, *formulas)]
+    computed.outputs = [from_formula(part, computed) for part in (formula, *formulas)]
     return SymbolicGradient(formulas, tuple(map(render_formula, formulas)), computed)
 
 
@@ -115,7 +115,7 @@ def from_formula(formula: Any, graph: Graph) -> int:
         return graph.input(formula.name)
     if formula.is_number:
         return graph.constant(float(formula))
-    operands = [from_formula(one, graph) for one in formula.args]
+    operands = [from_formula(part, graph) for part in formula.args]
     operation = FROM_SYMPY[formula.func]
     return (
         reduce(lambda a, b: graph.apply(operation, a, b), operands[1:], operands[0])

@@ -5,10 +5,7 @@ from cnn_train.lecture.formulas.differentiation import (
     Differentiation,
     differentiate_every_way,
     is_slide_function,
-    slide_function,
-    slide_gradient,
 )
-from cnn_train.lecture.formulas.elementary import DomainError
 from cnn_train.lecture.formulas.expression import parse_expressions
 
 
@@ -64,15 +61,6 @@ def test_the_manual_row_is_the_slides_function_and_no_other() -> None:
     assert "manual" not in names and len(names) == 5
 
 
-def test_the_manual_gradient_belongs_to_the_manual_function() -> None:
-    graph = parse_expressions([differentiation.SLIDE_EXPRESSION])
-    derivatives = parse_expressions(list(differentiation.SLIDE_DERIVATIVES))
-    for x1, x2 in [(2.0, 3.0), (-1.0, 0.5)]:
-        assert slide_function(x1, x2) == graph.evaluate([x1, x2])[-1]
-        values = derivatives.evaluate([x1, x2])
-        assert slide_gradient(x1, x2) == [values[position] for position in derivatives.outputs]
-
-
 def test_a_method_without_an_answer_says_why_and_the_others_go_on() -> None:
     found = differentiate("log(x)", 1e-6)
     problems = {one.name: one.problem for one in found.methods}
@@ -80,13 +68,6 @@ def test_a_method_without_an_answer_says_why_and_the_others_go_on() -> None:
     assert centred and "is not defined" in centred
     assert set(problems.values()) == {None}
     assert found.methods[0].gradient == pytest.approx((1e6,))
-
-
-def test_a_point_without_value_or_slope_is_an_error() -> None:
-    with pytest.raises(DomainError, match=r"log\(-1\) is not defined"):
-        differentiate("log(x)", -1)
-    with pytest.raises(DomainError, match="its slope divides by zero"):
-        differentiate("sqrt(x)", 0)
 
 
 def test_errors_are_measured_against_reverse_mode_where_the_formula_has_no_value() -> None:

@@ -1,6 +1,8 @@
 import math
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cnn_train.errors import UsageError
 from cnn_train.lecture.formulas.expression import (
@@ -47,8 +49,8 @@ def test_inputs_are_in_the_natural_order_of_their_names_over_all_expressions() -
 
 
 def test_any_name_may_be_a_variable_and_none_is_looked_up() -> None:
-    graph = parse_expressions(["__import__*lambda_+θ1+e"])
-    assert graph.input_names == ["__import__", "e", "lambda_", "θ1"]
+    graph = parse_expressions(["__import__*lambda+θ1+e", "µ*μ*if*None"])
+    assert graph.input_names == ["None", "__import__", "e", "if", "lambda", "µ", "θ1", "μ"]
 
 
 @pytest.mark.parametrize(
@@ -65,10 +67,16 @@ def test_any_name_may_be_a_variable_and_none_is_looked_up() -> None:
         ("x)", r"column 2: unexpected '\)'"),
         ("x,y", "column 2: unexpected ','"),
         ("x^2", r"column 2: '\^' has no meaning here; a power is written \*\*"),
-        ("2*x²", r"column 3: 'x²' is no name; a power is written \*\*"),
+        ("2*x²", r"column 3: 'x²' has no meaning here; a power is written \*\*"),
         ("x ; y", "column 3: ';' has no meaning here"),
         ("x.y", r"column 2: '\.' has no meaning here"),
         ("x[0]", r"column 2: '\[' has no meaning here"),
+        ("x if y else 2", "column 3: an operator is missing"),
+        ("x//y", "column 3: a number"),
+        ("max(*x)", "column 5: a number"),
+        ("sin(x,)", "column 7: a number"),
+        ("1_000*x", "column 2: an operator is missing"),
+        ("2j*x", "column 2: an operator is missing"),
         ("", "column 1: a number, a variable or a function is missing"),
         ("x+", r"column 3: a number, a variable or a function is missing: x\+\^$"),
         ("x+*y", "column 3: a number"),
@@ -82,27 +90,39 @@ def test_any_name_may_be_a_variable_and_none_is_looked_up() -> None:
     ],
 )  # fmt: skip
 def test_a_bad_expression_is_one_line_with_its_column_and_a_caret(text: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message) as failure:
+    with pytest.raises(UsageError, match=message):
         parse_expressions([text])
-    assert len(str(failure.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("shell", ["({})", "-{}", "sin({})", "2**{}"])
-def test_deep_nesting_is_refused_before_it_exhausts_the_stack(shell: str) -> None:
-    def nest(depth: int) -> str:
-        text = "x"
-        for _ in range(depth):
-            text = shell.format(text)
-        return text
+PIECES = [
+    *"xθ2+-*/(),·²^=:'[]{#\\\0\n.@<!", "y1", ".5", "1e-3", "**", "//", "sin(", "max(", "sin",
+    "lambda", "if", "else", "for", "in", "not", "None",
+]  # fmt: skip
 
-    parse_expressions([nest(DEEPEST // 2)])
+
+@settings(max_examples=500, deadline=None)
+@given(st.text() | st.lists(st.sampled_from(PIECES)).map(" ".join))
+def test_any_text_is_a_graph_or_refused_in_one_line(text: str) -> None:
+    try:
+        answer = parse_expressions([text]).outputs
+    except UsageError as refusal:
+        answer = str(refusal).splitlines()
+    assert len(answer) == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [("(", ")"), ("-", ""), ("sin(", ")"), ("2**", "")])
+def test_deep_nesting_is_refused_before_it_exhausts_the_stack(before: str, after: str) -> None:
+    half, more = DEEPEST // 2, DEEPEST + 1
+    parse_expressions([half * before + "x" + half * after])
     with pytest.raises(UsageError, match=f"nested more than {DEEPEST} deep"):
-        parse_expressions([nest(DEEPEST + 1)])
+        parse_expressions([more * before + "x" + more * after])
 
 
-def test_a_long_text_is_refused() -> None:
+def test_a_text_may_be_long_but_not_longer() -> None:
+    longest = "+x" * (MOST_CHARACTERS // 2)
+    parse_expressions([longest])
     with pytest.raises(UsageError, match=f"at most {MOST_CHARACTERS}"):
-        parse_expressions(["x" + "+x" * MOST_CHARACTERS])
+        parse_expressions([longest + "+x"])
 
 
 @pytest.mark.parametrize("text", ["2,3", "2 3", " 2 , 3 ", "x=2,y=3", "y=3 x=2", "2,y=3"])

@@ -26,13 +26,8 @@ def test_equal_parts_are_one_node() -> None:
 
 def test_constants_are_part_of_a_symbol_and_have_no_number_of_their_own() -> None:
     graph = parse_expressions(["max(0, -x**2*3)"])
-    assert [graph.symbol(position) for position in graph.steps] == [
-        "x",
-        "** 2",
-        "-",
-        "× 3",
-        "max(0, ·)",
-    ]
+    symbols = [graph.symbol(position) for position in graph.steps]
+    assert symbols == ["x", "** 2", "-", "× 3", "max(0, ·)"]
     assert len(graph.edges) == 4
     assert steps(graph)[-2:] == ["v4 = v3 × 3", "v5 = max(0, v4)"]
 
