@@ -1,6 +1,7 @@
 """Many files at once: in order, by threads or processes, which end whatever happens to us."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -248,6 +249,19 @@ def test_where_python_cannot_start_itself_threads_decode(
         set_executable(sys.executable)
     assert len(described(decoded)[0]) == 150
     assert all(end_of(workers))
+
+
+def test_where_too_few_files_may_be_open_threads_decode(paths, in_processes):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 8, hard)
+    )
+    try:
+        decoded = decode(paths)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    names, _, _, errors = described(decoded)
+    assert (len(names), errors) == (150, [])
 
 
 def test_a_decoding_process_imports_no_torch():
