@@ -279,14 +279,6 @@ def test_a_damaged_cache_is_rebuilt_and_said(config, access, notices, place):
     assert cache.read_bytes() == intact
 
 
-@pytest.mark.parametrize("num_bytes", [0, 10, 64, 200])
-def test_a_truncated_cache_is_rebuilt(config, access, num_bytes):
-    expected = config.load_train(access).fingerprint()
-    (cache,) = cache_files(access)
-    cache.write_bytes(cache.read_bytes()[:num_bytes])
-    assert config.load_train(access).fingerprint() == expected
-
-
 def test_an_unwritable_cache_is_said_and_done_without(config, access, notices):
     access.data_dir.write_text("a file where the folder should be")
     assert len(config.load_train(access)) == 6
