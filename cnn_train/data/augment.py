@@ -5,7 +5,8 @@ where they lie, a whole minibatch at once and without waiting for the device.
 Shape letters: B minibatch, C channels, H W pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 import torch
@@ -17,10 +18,11 @@ from ..machine.device import copy_to
 from ..machine.processes import Part
 
 Flip = Literal["none", "random", "alternating"]
+Augmentation = Callable[..., Tensor]
 
 
 class AugmentConfig(Config):
-    """Settings of the changes made to each training image; called on images, it makes them."""
+    """Settings of the changes made to each training image."""
 
     flip: Flip = Field(
         default="random",
@@ -34,30 +36,9 @@ class AugmentConfig(Config):
         default=0, ge=0, description="side in px of a square filled with the mean colour; 0: none"
     )
 
-    def __call__(
-        self,
-        images_BCHW: Tensor,
-        *,
-        generator: torch.Generator,
-        index_B: Tensor,
-        epoch: int,
-        flip_seed: int,
-        fill: Sequence[int],
-        part: Part | None = None,
-    ) -> Tensor:
-        """Change each image as these settings say; see :func:`augment`."""
-        return augment(
-            images_BCHW,
-            flip=self.flip,
-            translate=self.translate,
-            cutout=self.cutout,
-            generator=generator,
-            index_B=index_B,
-            epoch=epoch,
-            flip_seed=flip_seed,
-            fill=fill,
-            part=part,
-        )
+    def build(self) -> Augmentation:
+        """Return :func:`augment` with these settings."""
+        return partial(augment, flip=self.flip, translate=self.translate, cutout=self.cutout)
 
 
 def augment(

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..machine.device import copy_to
 from ..machine.processes import ALONE, World
 from ..random_streams import derive_seed, make_generator
-from .augment import AugmentConfig
+from .augment import Augmentation
 from .image_set import ImageSet
 from .normalization import Normalization
 from .progressive_size import shrink, shrunk_size
@@ -72,7 +72,7 @@ class TrainingBatches:
 
     images: ImageSet
     normalization: Normalization
-    augment: AugmentConfig
+    augment: Augmentation
     seed: int
     plan: tuple[Slice, ...]
     side_px: Callable[[int], int] | None = None

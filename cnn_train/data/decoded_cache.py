@@ -5,18 +5,17 @@ The hash is checked on every load: a flipped bit makes the caller decode again.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 
 from ..errors import DataError, ResourceError, name_some
 from ..machine.atomic_file import write_atomically
+from ..machine.file_lock import acquire
 from .dataset import DataAccess
 from .image_set import ImageSet
 
@@ -50,11 +49,11 @@ def load_or_decode(
     A second process that wants the same set waits for the first. ``access.verify`` decodes in any
     case, and raises DataError where an image is not what it was when it was kept.
     """
-    kept = None if access.verify else _load_if_readable(path)
+    kept = None if access.verify else load_decoded(path)
     if kept is not None and kept.origin == origin:
         return kept.images
     with _only_one_process(path, access):
-        kept = _load_if_readable(path)  # the other process may have decoded it
+        kept = load_decoded(path)  # the other process may have decoded it
         if kept is not None and kept.origin == origin and not access.verify:
             return kept.images
         if kept is None and path.exists():
@@ -95,36 +94,27 @@ def save_decoded(path: Path, images: ImageSet, origin: Origin) -> None:
 
 def load_decoded(path: Path) -> Decoded | None:
     """Read the set back, and what it was decoded from; None where it is absent or damaged."""
-    if not path.is_file():
+    try:
+        content = bytearray(path.stat().st_size)
+        with path.open("rb") as file:
+            file.readinto(content)
+    except OSError:
         return None
-    content = bytearray(path.stat().st_size)
-    with path.open("rb") as file:
-        file.readinto(content)
     if sha256(memoryview(content)[HASH_BYTES:]).hexdigest().encode() != content[:HASH_BYTES]:
         return None
     header_end = content.index(b"\n", HASH_BYTES) + 1
     header = json.loads(content[HASH_BYTES:header_end])
     origin = Origin(header.get("files", ""), header.get("decoder", ""))  # none in older files
-    return Decoded(origin, _parse(content, header_end, header))
-
-
-def _parse(content: bytearray, header_end: int, header: dict[str, Any]) -> ImageSet:
     shape = header["shape"]
     pixels_start = header_end + LABEL_BYTES * shape[0]
     labels = content[header_end:pixels_start]  # a copy: int64 wants an aligned address
-    return ImageSet(
+    images = ImageSet(
         images_NCHW=torch.frombuffer(content, dtype=torch.uint8, offset=pixels_start).view(shape),
         labels_N=torch.frombuffer(labels, dtype=torch.int64),
         class_names=tuple(header["class_names"]),
         names=tuple(header["names"]),
     )
-
-
-def _load_if_readable(path: Path) -> Decoded | None:
-    try:
-        return load_decoded(path)
-    except OSError:
-        return None
+    return Decoded(origin, images)
 
 
 def _try_to_save(path: Path, images: ImageSet, origin: Origin, access: DataAccess) -> None:
@@ -152,21 +142,11 @@ def _compare(images: ImageSet, before: Mapping[str, bytes], path: Path, access: 
         access.notice(f"changed since they were first read: {name_some(changed)}")
 
 
-@contextmanager
-def _only_one_process(path: Path, access: DataAccess) -> Iterator[None]:
+def _only_one_process(path: Path, access: DataAccess) -> AbstractContextManager[object]:
     """Let no two processes decode the same set; where no lock can be made, let them."""
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    waiting = "another process is decoding the same images; waiting for it"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            access.notice("another process is decoding the same images; waiting for it")
-            lock.acquire()
+        return acquire(path.with_name(f".{path.name}.lock"), lambda: access.notice(waiting))
     except (OSError, NotImplementedError):  # a read-only folder; a file system without locks
-        yield
-        return
-    try:
-        yield
-    finally:
-        lock.release()
+        return nullcontext()

@@ -3,32 +3,23 @@
 Shape letters: B images of one batch, C channels, H W pixels, K classes.
 """
 
-from collections import deque
-from collections.abc import Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ..data.batches import evaluation_batch_size
 from ..data.dataset import Progress, silent
-from ..data.images.files import load_image, resize_and_crop
+from ..data.images.decoding import DecodedBatch, decode_batches
 from ..data.images.paths import UnusableImage, find_images
-from ..data.images.quiet_pillow import quiet_pillow
 from ..errors import DataError, ResourceError, in_one_line
-from ..machine.cores import count_workers
 from ..machine.memory_shortage import memory_explained
 from ..metrics.statistics import rank_classes
 from .trained_model import TrainedModel
-
-FILES_PER_TASK = 32
-SMALL_FILE_BYTES = 8_192
 
 
 @dataclass(frozen=True)
@@ -85,8 +76,12 @@ def predict_files(
     side_px = trained.file_side_px()
     found = find_images(paths)
     predictions, errors = [], list(found.errors)
-    num_ahead = _num_batches_ahead(trained.device.torch_device)
-    batches = _load_batches(found.files, side_px, batch_size, num_ahead)
+    # A CPU's network computes on every core: whoever takes one away makes all the others wait.
+    num_ahead = 0 if trained.device.torch_device.type == "cpu" else 1
+    tolerated = (DataError, ResourceError)
+    batches = decode_batches(
+        found.files, side_px, batch_size, num_ahead=num_ahead, tolerated=tolerated
+    )
     description = f"Predicting {len(found.files):,} images"
     with closing(batches), progress(description, len(found.files)) as advance:
         for batch in batches:
@@ -97,98 +92,19 @@ def predict_files(
     return predictions, errors
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """What the network sees of some files; the arrays and lists leave out those with errors."""
-
-    paths: list[str]
-    images_BCHW: Tensor
-    notices: list[tuple[str, ...]]
-    errors: list[UnusableImage]
-
-
-def _num_batches_ahead(device: torch.device) -> int:
-    """Say how many batches to read while the network computes.
-
-    On the CPU it computes on every core: whoever takes one away makes all the others wait.
-    """
-    return 0 if device.type == "cpu" else 1
-
-
-def _num_threads(files: Sequence[Path]) -> int:
-    """Say how many threads read best: small files are read under the interpreter's lock."""
-    sizes = []
-    for file in files[:FILES_PER_TASK]:
-        with suppress(OSError, ValueError):
-            sizes.append(file.stat().st_size)
-    small = sum(sizes) < SMALL_FILE_BYTES * len(sizes)
-    return 1 if small else count_workers()
-
-
-def _load_batches(
-    files: Sequence[Path], size_px: int, batch_size: int, num_ahead: int
-) -> Generator[_Batch]:
-    """Yield the files batch by batch; threads read ``num_ahead`` while the caller computes."""
-    files_per_task = min(FILES_PER_TASK, batch_size)
-    tasks_per_batch = batch_size // files_per_task
-    tasks = [files[i : i + files_per_task] for i in range(0, len(files), files_per_task)]
-    loading: deque[Future[_Batch]] = deque()
-    stopped = Event()
-    threads = ThreadPoolExecutor(_num_threads(files))
-    try:
-        for task in tasks:
-            loading.append(threads.submit(_load, task, size_px, stopped))
-            if len(loading) == (1 + num_ahead) * tasks_per_batch:
-                yield _join_next(loading, tasks_per_batch)
-        while loading:
-            yield _join_next(loading, tasks_per_batch)
-    finally:
-        stopped.set()
-        threads.shutdown(cancel_futures=True)
-
-
-def _join_next(loading: "deque[Future[_Batch]]", num_tasks: int) -> _Batch:
-    """Wait for the next tasks of ``loading`` and join what they read, in order."""
-    parts = [loading.popleft().result() for _ in range(min(num_tasks, len(loading)))]
-    return _Batch(
-        paths=[path for part in parts for path in part.paths],
-        images_BCHW=torch.cat([part.images_BCHW for part in parts]),
-        notices=[notices for part in parts for notices in part.notices],
-        errors=[error for part in parts for error in part.errors],
-    )
-
-
-def _load(files: Sequence[Path], size_px: int, stopped: Event) -> _Batch:
-    pixels_BCHW = np.empty((len(files), 3, size_px, size_px), dtype=np.uint8)
-    batch = _Batch([], torch.from_numpy(pixels_BCHW), [], [])
-    with quiet_pillow:
-        for file in files:
-            if stopped.is_set():
-                break
-            try:
-                decoded = load_image(file)
-            except (DataError, ResourceError) as problem:
-                batch.errors.append(UnusableImage(str(file), in_one_line(problem)))
-                continue
-            pixels_HWC = resize_and_crop(decoded.pixels_HWC, size_px)
-            pixels_BCHW[len(batch.paths)] = pixels_HWC.transpose(2, 0, 1)
-            batch.paths.append(str(file))
-            batch.notices.append(decoded.notices)
-    return replace(batch, images_BCHW=batch.images_BCHW[: len(batch.paths)])
-
-
 def _predict_batch(
-    trained: TrainedModel, batch: _Batch, top_k: int
+    trained: TrainedModel, batch: DecodedBatch, top_k: int
 ) -> tuple[list[Prediction], list[UnusableImage]]:
     """Return the predictions, and an entry for each file whose scores are not finite."""
     if not batch.paths:
         return [], []
+    images_BCHW = torch.from_numpy(batch.pixels_BCHW)
     size = min(len(batch.paths), evaluation_batch_size(trained.image_shape))
     with memory_explained(trained.device.torch_device, size):
-        scores_BK = trained.scores(batch.images_BCHW, batch_size=size)
+        scores_BK = trained.scores(images_BCHW, batch_size=size)
     finite_B = scores_BK.isfinite().all(dim=1).tolist()
     tops, margins = _rank(trained, scores_BK, top_k)
-    rows = zip(batch.paths, tops, margins, batch.images_BCHW, batch.notices, strict=True)
+    rows = zip(batch.paths, tops, margins, images_BCHW, batch.notices, strict=True)
     predictions = [Prediction(*row) for row, finite in zip(rows, finite_B, strict=True) if finite]
     errors = [
         UnusableImage(

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import NoReturn
 
 from ..errors import CheckpointError, LockedError, ResourceError, UsageError
 from ..machine.atomic_file import write_atomically
+from ..machine.file_lock import acquire
 
 LATEST = "latest"
 STATE_NAME = re.compile(r"step-(\d{8,})\.ckpt")
@@ -125,27 +125,29 @@ class RunDirectory:
         The lock belongs to the process and ends with it, however it ends. Raises LockedError,
         which names the holder, where another process has it.
         """
-        lock, holder = FileLock(self.path / ".lock"), self.path / ".lock-holder"
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
+        holder = self.path / ".lock-holder"
+
+        def refuse() -> NoReturn:
             pid = (holder.read_text("utf-8") if holder.exists() else "").strip() or "unknown"
             raise LockedError(
                 f"{self.path}: locked by process {pid}, which is training in it; "
                 "wait for it, or stop it"
             ) from None
+
+        try:
+            lock = acquire(self.path / ".lock", when_busy=refuse)
         except OSError as problem:
             raise UsageError(
                 f"{self.path}: cannot write in this run directory ({problem.strerror})"
             ) from None
-        try:
-            with suppress(OSError):  # it only helps others to a better message
-                holder.write_text(f"{os.getpid()}\n", "utf-8")
-            yield
-        finally:
-            with suppress(OSError):
-                holder.unlink(missing_ok=True)
-            lock.release()
+        with lock:
+            try:
+                with suppress(OSError):  # it only helps others to a better message
+                    holder.write_text(f"{os.getpid()}\n", "utf-8")
+                yield
+            finally:
+                with suppress(OSError):
+                    holder.unlink(missing_ok=True)
 
     def save_metrics(self, records: Sequence[Mapping[str, float]]) -> None:
         """Write the records of all completed epochs; rewriting whole leaves no torn line."""

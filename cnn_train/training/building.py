@@ -58,7 +58,7 @@ def build_session(
         batches=TrainingBatches(
             on_device(train, device),
             normalization,
-            config.augment,
+            config.augment.build(),
             config.seed,
             plan,
             side_by_epoch(config, train.image_shape),

@@ -9,7 +9,7 @@ from typing import Any
 
 PHASES = {
     "start-up": ("cnn_train.training.run", "build_session"),
-    "data decoding": ("cnn_train.data.folder.decoding", "load_image"),
+    "data decoding": ("cnn_train.data.images.decoding", "load_image"),
     "training": ("cnn_train.training.loop", "set_learning_rate"),
     "evaluation": ("cnn_train.training.session", "measure"),
     "save": ("os", "fsync"),

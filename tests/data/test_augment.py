@@ -15,7 +15,7 @@ def random_images(num_images: int, height: int = 12, width: int = 9) -> torch.Te
 
 
 def augmented(images_BCHW, *, seed=0, epoch=0, flip_seed=0, index_B=None, **settings):
-    return AugmentConfig(**settings)(
+    return AugmentConfig(**settings).build()(
         images_BCHW,
         generator=torch.Generator().manual_seed(seed),
         index_B=torch.arange(len(images_BCHW)) if index_B is None else index_B,
@@ -91,7 +91,7 @@ def test_cutout_fills_exactly_its_square_with_the_colour():
 
 def test_cutouts_centre_falls_on_every_pixel_alike():
     images_BCHW = torch.zeros(12 * 9 * 100, 1, 12, 9, dtype=torch.uint8)
-    after = AugmentConfig(flip="none", translate=0, cutout=1)(
+    after = AugmentConfig(flip="none", translate=0, cutout=1).build()(
         images_BCHW,
         generator=torch.Generator().manual_seed(0),
         index_B=torch.arange(len(images_BCHW)),

@@ -6,12 +6,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_train.data.augment import AugmentConfig
+from cnn_train.data.augment import Augmentation, AugmentConfig
 from cnn_train.data.batches import Batch, TrainingBatches, evaluation_batches, plan_epoch
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
 
-UNCHANGED = AugmentConfig(flip="none", translate=0, cutout=0)
+UNCHANGED = AugmentConfig(flip="none", translate=0, cutout=0).build()
 BYTES = Normalization((0.0,), (1 / 255,))  # the network would see levels from 0 to 255
 
 num_examples = st.integers(1, 400)
@@ -27,7 +27,7 @@ def numbered_images(num: int) -> ImageSet:
 
 
 def make_batches(
-    num: int, batch_size: int, augment: AugmentConfig = UNCHANGED, seed: int = 0
+    num: int, batch_size: int, augment: Augmentation = UNCHANGED, seed: int = 0
 ) -> TrainingBatches:
     plan = plan_epoch(num, batch_size)
     return TrainingBatches(numbered_images(num), BYTES, augment, seed, plan)
@@ -95,7 +95,7 @@ def test_pixels_stay_with_their_labels() -> None:
 
 @pytest.mark.parametrize("first", [0, 1, 3, 4, 5])
 def test_an_epoch_entered_midway_goes_on_with_the_very_same_minibatches(first: int) -> None:
-    batches = make_batches(50, 10, AugmentConfig(flip="random", translate=2, cutout=2))
+    batches = make_batches(50, 10, AugmentConfig(flip="random", translate=2, cutout=2).build())
     whole, rest = list(batches.epoch(3)), list(batches.epoch(3, first))
     assert len(rest) == 5 - first
     for expected, found in zip(whole[first:], rest, strict=True):
@@ -104,7 +104,7 @@ def test_an_epoch_entered_midway_goes_on_with_the_very_same_minibatches(first: i
 
 
 def test_epochs_differ_in_order_and_in_augmentation() -> None:
-    batches = make_batches(50, 50, AugmentConfig(flip="none", translate=0, cutout=2))
+    batches = make_batches(50, 50, AugmentConfig(flip="none", translate=0, cutout=2).build())
     (first,), (second,) = batches.epoch(0), batches.epoch(1)
     assert not torch.equal(first.labels_B, second.labels_B)
     in_order = [batch.images_BCHW[batch.labels_B.argsort()] for batch in (first, second)]
@@ -112,7 +112,7 @@ def test_epochs_differ_in_order_and_in_augmentation() -> None:
 
 
 def test_minibatches_of_one_epoch_are_augmented_differently() -> None:
-    batches = make_batches(40, 20, AugmentConfig(flip="none", translate=0, cutout=2))
+    batches = make_batches(40, 20, AugmentConfig(flip="none", translate=0, cutout=2).build())
     white = torch.full_like(batches.images.images_NCHW, 255)
     batches = replace(batches, images=replace(batches.images, images_NCHW=white))
     first, second = (batch.images_BCHW for batch in batches.epoch(0))
@@ -134,7 +134,7 @@ def test_minibatches_are_float32_in_channels_last_order() -> None:
 
 
 def test_the_images_themselves_are_never_changed() -> None:
-    batches = make_batches(20, 5, AugmentConfig(flip="random", translate=2, cutout=2))
+    batches = make_batches(20, 5, AugmentConfig(flip="random", translate=2, cutout=2).build())
     before = batches.images.images_NCHW.clone()
     for _ in batches.epoch(0):
         pass

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 
-from cnn_train.data import decoded_cache
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.decoded_cache import (
     Origin,
@@ -142,14 +141,14 @@ def test_a_second_reader_waits_for_the_first_and_decodes_nothing(reader, images)
     told, reader.decode = second.notices, lambda: (begun.set(), wait_until(lambda: told), images)[2]
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(reader.load, "source 2")
-        assert begun.wait(10)
+        assert begun.wait(60)
         assert second.load("source 2").fingerprint() == first.result().fingerprint()
     assert second.notices == ["another process is decoding the same images; waiting for it"]
     assert second.num_decoded == 0
 
 
 def wait_until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not holds() and time.monotonic() < deadline:
         time.sleep(0.01)
 
@@ -158,6 +157,6 @@ def test_where_no_lock_can_be_made_every_process_decodes(reader, monkeypatch):
     def refuse(*arguments: object, **options: object) -> None:
         raise NotImplementedError("FileSystem does not appear to support flock")
 
-    monkeypatch.setattr(decoded_cache.FileLock, "acquire", refuse)
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     reader.load("source 2")
     assert reader.num_decoded == 1

@@ -180,7 +180,7 @@ def test_a_second_process_waits_for_the_first_ones_decoding(start_command, image
     config = FolderConfig(root=images, image_size=8)
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(config.load_train, DataAccess(tmp_path / "data", progress=progress))
-        assert begun.wait(10)
+        assert begun.wait(60)
         dry_run = "fit --config config.yaml --data-dir data --device cpu --dry-run"
         second = start_command(*dry_run.split(), cwd=tmp_path)
         second.wait_until_said("another process is decoding the same images; waiting")

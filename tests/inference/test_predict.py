@@ -1,20 +1,22 @@
 import math
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pretended_gpu import GPU
 from torch import nn
 
 from cnn_train.data.dataset import DataAccess
+from cnn_train.data.images import decoding
 from cnn_train.data.normalization import Normalization
 from cnn_train.errors import DataError
 from cnn_train.evaluation.evaluate import evaluate, load_split
 from cnn_train.experiment import ExperimentConfig
-from cnn_train.inference import predict as use_case
 from cnn_train.inference.predict import predict_files
 from cnn_train.inference.trained_model import TrainedModel
 from cnn_train.machine.device import Device, Precision
@@ -118,9 +120,9 @@ def test_the_order_is_kept_over_many_batches_with_bad_files_among_them(photos):
     assert [one.path for one in errors] == [str(file) for file in files[3::7]]
 
 
-def test_a_gpu_computes_while_the_next_files_are_read(photos, monkeypatch):
+def test_a_gpu_computes_while_the_next_files_are_read(photos, monkeypatch, gpu):
     second_was_read = threading.Event()
-    read = use_case.load_image
+    read = decoding.load_image
 
     def load(path):
         if path.name == "b.png":
@@ -129,19 +131,18 @@ def test_a_gpu_computes_while_the_next_files_are_read(photos, monkeypatch):
 
     class Waiting(Brightness):
         def forward(self, images_BCHW):
-            assert second_was_read.wait(timeout=30)
+            assert second_was_read.wait(timeout=60)
             return super().forward(images_BCHW)
 
-    monkeypatch.setattr(use_case, "load_image", load)
-    monkeypatch.setattr(use_case, "_num_batches_ahead", lambda device: 1)
-    files = [photos / "a.png", photos / "b.png"]
-    predictions, _ = predict_files(make_trained(Waiting()), files, batch_size=1)
+    monkeypatch.setattr(decoding, "load_image", load)
+    trained = replace(make_trained(Waiting()), device=Device(GPU, "as requested"))
+    predictions, _ = predict_files(trained, [photos / "a.png", photos / "b.png"], batch_size=1)
     assert len(predictions) == 2
 
 
 def test_nothing_takes_a_core_from_a_network_that_computes_on_all_of_them(photos, monkeypatch):
-    loaded, read = [], use_case.load_image
-    monkeypatch.setattr(use_case, "load_image", lambda path: (loaded.append(path), read(path))[1])
+    loaded, read = [], decoding.load_image
+    monkeypatch.setattr(decoding, "load_image", lambda path: (loaded.append(path), read(path))[1])
 
     class Looking(Brightness):
         def forward(self, images_BCHW):
@@ -152,16 +153,6 @@ def test_nothing_takes_a_core_from_a_network_that_computes_on_all_of_them(photos
     seen: list[int] = []
     predict_files(make_trained(Looking()), [photos], batch_size=1)
     assert seen == [1, 2, 3]
-    assert use_case._num_batches_ahead(torch.device("cuda")) == 1
-
-
-def test_photographs_are_read_on_all_cores_and_small_files_by_one_thread(tmp_path, monkeypatch):
-    monkeypatch.setattr(use_case, "count_workers", lambda: 4)
-    paths = [tmp_path / "small.jpg", tmp_path / "gone.jpg", tmp_path / "large.jpg"]
-    paths[0].write_bytes(bytes(900))
-    paths[2].write_bytes(bytes(100_000))
-    assert use_case._num_threads(paths[:2]) == 1
-    assert use_case._num_threads(paths) == 4
 
 
 def test_an_interruption_leaves_no_thread_and_reads_little_further(photos, monkeypatch):
@@ -169,8 +160,8 @@ def test_an_interruption_leaves_no_thread_and_reads_little_further(photos, monke
         def forward(self, images_BCHW):
             raise KeyboardInterrupt
 
-    before, loaded, read = threading.active_count(), [], use_case.load_image
-    monkeypatch.setattr(use_case, "load_image", lambda path: (loaded.append(path), read(path))[1])
+    before, loaded, read = threading.active_count(), [], decoding.load_image
+    monkeypatch.setattr(decoding, "load_image", lambda path: (loaded.append(path), read(path))[1])
     copies = []
     for i in range(50):
         copies.append(photos / f"copy{i:02}.png")
@@ -179,26 +170,6 @@ def test_an_interruption_leaves_no_thread_and_reads_little_further(photos, monke
         predict_files(make_trained(Interrupted()), copies, batch_size=1)
     assert threading.active_count() == before
     assert len(loaded) < 10
-
-
-def test_an_interruption_does_not_wait_for_the_files_of_a_task(photos, monkeypatch):
-    loaded, begun = [], threading.Event()
-
-    def load(path):
-        loaded.append(path)
-        begun.set()
-        time.sleep(0.02)
-        raise DataError("no image")
-
-    def interrupt(*arguments):
-        assert begun.wait(10)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(use_case, "load_image", load)
-    monkeypatch.setattr(use_case, "_join_next", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        predict_files(make_trained(), [photos / f"{i}.png" for i in range(32)])
-    assert len(loaded) < 16  # of 32, one task's
 
 
 def test_a_batch_of_nothing_but_bad_files_predicts_nothing(photos):

@@ -48,7 +48,7 @@ HOMES = {
     "click": (),
     "matplotlib": ("figures",),
     "PIL": ("data",),
-    "filelock": ("data", "runs.directory"),
+    "filelock": ("machine.file_lock",),
     "sympy": ("lecture",),
     "pickle": ("data.cifar10",),
     "safetensors": ("checkpoints.foreign", "checkpoints.exporting"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from ...page import Block, Column, percent
+from ...page import Block, numbers, percent
 from ..console import stdout
 from ..present import render_table
 
@@ -61,8 +61,8 @@ def _record_table(records: "Sequence[Measures]") -> Table:
          percent(record.train_accuracy), percent(record.test_accuracy))
         for epoch, record in enumerate(records, 1) if (len(records) - epoch) % stride == 0
     ]  # fmt: skip
-    last = frozenset({len(rows) - 1})
-    return render_table(Block(columns=(*map(Column, headings),), rows=(*rows,), bold_rows=last))
+    last = {len(rows) - 1: "bold"}
+    return render_table(Block(columns=numbers(*headings), rows=(*rows,), row_styles=last))
 
 
 def _render_surface(run: "HeadlessRun") -> Text:

@@ -10,9 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from filelock import FileLock, Timeout
-
 from ...errors import CnnTrainError, DataError, ResourceError, UsageError
+from ...machine.file_lock import acquire
 from ..dataset import DataAccess
 from .mirror import BrokenOffError, Mirror, MirrorError
 from .remote_file import RemoteFile, hash_file
@@ -37,7 +36,8 @@ def download(remote: RemoteFile, access: DataAccess, *, stall_seconds: float = 3
         )
     with _disk_errors(access.data_dir, remote.num_bytes):
         access.data_dir.mkdir(parents=True, exist_ok=True)
-        with _only_one_process(destination, access):
+        waiting = f"another process is downloading {destination}; waiting for it"
+        with acquire(Path(f"{destination}.lock"), lambda: access.notice(waiting)):
             if not remote.is_intact(destination):  # the other process may have brought it
                 _try_mirrors(remote, destination, access, stall_seconds)
     return destination
@@ -60,20 +60,6 @@ def _disk_errors(directory: Path, num_bytes: int) -> Iterator[None]:
             f"{error.filename or directory}: {error.strerror or error}; "
             "name a directory that can be written with --data-dir"
         ) from error
-
-
-@contextmanager
-def _only_one_process(destination: Path, access: DataAccess) -> Iterator[None]:
-    lock = FileLock(f"{destination}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        access.notice(f"another process is downloading {destination}; waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _try_mirrors(

@@ -1,7 +1,7 @@
 """A file that is published on the web, and how to know that a copy of it is intact."""
 
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 
 CHUNK_BYTES = 1 << 18
@@ -38,8 +38,5 @@ class RemoteFile:
 
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hex digits."""
-    digest = sha256()
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return file_digest(file, "sha256").hexdigest()

@@ -4,20 +4,24 @@ Shape letters: N examples, K classes.
 """
 
 import os
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, Self
 
+import numpy as np
 import PIL
 import torch
 from pydantic import Field
+from torch import Tensor
 
-from ...errors import name_some
+from ...errors import MAX_NAMED, DataError, ResourceError, in_one_line, name_some
+from ...machine.cores import count_workers
 from ..dataset import DataAccess, DatasetConfig, KnownImages
 from ..decoded_cache import Origin, load_or_decode
 from ..image_set import ImageSet
+from ..images.decoding import FILES_PER_TASK, decode_batches
 from ..location import expand_home
-from .decoding import decode_files
 from .listing import SplitListing, list_split
 
 DECODER_VERSION = 1  # raise it when the same file comes to mean other pixels
@@ -85,12 +89,50 @@ def load_split(root: Path, split: str, size_px: int, access: DataAccess) -> Imag
 
 
 def _decode(listing: SplitListing, split: str, size_px: int, access: DataAccess) -> ImageSet:
-    return ImageSet(
-        decode_files(listing.paths, size_px, f"Decoding the {split} images", access),
-        torch.tensor(listing.labels),
-        listing.class_names,
-        listing.names,
-    )
+    """Decode every file of the split.
+
+    All files are tried; then DataError names those that failed, and a notice what is unusual
+    about others. Raises ResourceError where the images do not fit into memory.
+    """
+    images_NCHW = _allocate(len(listing.names), size_px)
+    num_decoded, failures, notices = 0, [], []
+    batches = decode_batches(listing.paths, size_px, FILES_PER_TASK, num_ahead=count_workers())
+    description = f"Decoding the {split} images"
+    with closing(batches), access.progress(description, len(listing.names)) as advance:
+        for batch in batches:
+            stop = num_decoded + len(batch.paths)
+            images_NCHW[num_decoded:stop] = torch.from_numpy(batch.pixels_BCHW)
+            num_decoded = stop
+            failures += [error.message for error in batch.errors]
+            for path, remarks in zip(batch.paths, batch.notices, strict=True):
+                notices += [f"{path}: {remark}" for remark in remarks]
+            advance(len(batch.paths) + len(batch.errors))
+    if failures:
+        raise DataError(
+            f"{len(failures)} of {len(listing.names)} files are not usable images; "
+            f"replace or remove them:\n{_list_some(failures)}"
+        )
+    if notices:
+        access.notice(f"about some images:\n{_list_some(notices)}")
+    return ImageSet(images_NCHW, torch.tensor(listing.labels), listing.class_names, listing.names)
+
+
+def _allocate(num_images: int, size_px: int) -> Tensor:
+    try:
+        return torch.from_numpy(np.empty((num_images, 3, size_px, size_px), dtype=np.uint8))
+    except MemoryError as problem:
+        gigabytes = num_images * 3 * size_px**2 / 1e9
+        raise ResourceError(
+            f"{num_images} images of {size_px} × {size_px} pixels need {gigabytes:.1f} GB of "
+            "memory; lower data.image_size"
+        ) from problem
+
+
+def _list_some(remarks: list[str]) -> str:
+    """Return the first remarks, one to a line and sorted, and the number of the others."""
+    lines = [f"  {in_one_line(remark)}" for remark in sorted(remarks)[:MAX_NAMED]]
+    others = len(remarks) - MAX_NAMED
+    return "\n".join([*lines, f"  and {others} others"] if others > 0 else lines)
 
 
 def _cache_path(root: Path, split: str, size_px: int, data_dir: Path) -> Path:

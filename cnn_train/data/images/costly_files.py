@@ -11,7 +11,6 @@ MOST_SCANNED_PIXELS = 2_000_000_000  # 11 times the largest image; a progressive
 START_OF_SCAN = b"\xff\xda"
 LEAST_BYTES_OF_SCAN = 10  # the marker 2, its length 2, one component 3, its spectrum 3
 MOST_RUN_LENGTH_PIXELS = 20_000_000  # Pillow unpacks such a BMP in Python, pixel by pixel
-LONGEST_WEBP_SIDE_PX = 16_383  # of a frame; an animation may claim a canvas of any size around it
 RUN_LENGTH_8, RUN_LENGTH_4 = 1, 2  # a BMP header's kinds of compression
 
 
@@ -25,11 +24,6 @@ def refuse_if_costly(image: Image.Image, file: BinaryIO) -> None:
         raise DataError(
             f"is a compressed BMP of more than {MOST_RUN_LENGTH_PIXELS // 10**6} megapixels; "
             "save it as PNG"
-        )
-    if image.format == "WEBP" and max(image.size) > LONGEST_WEBP_SIDE_PX:
-        raise DataError(
-            f"is a WebP animation with a side of more than {LONGEST_WEBP_SIDE_PX} pixels; "
-            "save its first frame"
         )
 
 

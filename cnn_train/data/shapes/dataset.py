@@ -4,6 +4,7 @@ The random numbers (PCG64) are the same on every machine; the float32 arithmetic
 same on one machine, and another processor may round a rare pixel one of 255 levels up or down.
 """
 
+from dataclasses import fields
 from typing import Literal
 
 import numpy as np
@@ -83,12 +84,7 @@ class ShapesConfig(DatasetConfig):
         """Draw the images of one sheet (uint8, NCHW) from a generator of its own."""
         generator = np.random.default_rng([self.seed, ("train", "test").index(split), sheet])
         strengths = Strengths(
-            viewpoint=self.viewpoint,
-            illumination=self.illumination,
-            deformation=self.deformation,
-            occlusion=self.occlusion,
-            clutter=self.clutter,
-            variation=self.variation,
+            **{field.name: getattr(self, field.name) for field in fields(Strengths)}
         )
         labels_B = np.arange(_IMAGES_PER_SHEET) % len(CLASS_NAMES)
         dice = Dice(generator, _IMAGES_PER_SHEET)

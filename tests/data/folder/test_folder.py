@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.folder import dataset as folder
-from cnn_train.data.folder import decoding as folder_decoding
 from cnn_train.data.folder.dataset import FolderConfig, load_split
 from cnn_train.data.images.files import load_image, resize_and_crop
 from cnn_train.errors import DataError, MissingSplitError, ResourceError
@@ -217,7 +216,7 @@ def test_an_unreadable_class_folder_is_named(config, access, monkeypatch):
 
 def test_a_second_start_decodes_nothing(config, access, monkeypatch):
     first = config.load_train(access)
-    monkeypatch.setattr(folder, "decode_files", None)
+    monkeypatch.setattr(folder, "decode_batches", None)
     second = config.load_train(access)
     assert first.fingerprint() == second.fingerprint()
     assert first.names == second.names
@@ -249,8 +248,9 @@ def test_another_size_or_decoder_is_decoded_again(config, access, monkeypatch):
     assert larger.load_train(access).image_shape == (3, 16, 16)
     assert config.load_train(access).image_shape == (3, 8, 8)
     monkeypatch.setattr(folder, "DECODER_VERSION", 2)
-    monkeypatch.setattr(folder, "decode_files", lambda *a: torch.zeros(6, 3, 8, 8).byte())
-    assert config.load_train(access).images_NCHW.sum() == 0
+    monkeypatch.setattr(folder, "decode_batches", None)
+    with pytest.raises(TypeError):
+        config.load_train(access)
 
 
 def test_verify_decodes_again_whatever_the_cache_says(config, access):
@@ -277,14 +277,6 @@ def test_a_damaged_cache_is_rebuilt_and_said(config, access, notices, place):
     assert config.load_train(access).fingerprint() == expected
     assert notices == [f"{cache}: is damaged or cannot be read; decoding the images again"]
     assert cache.read_bytes() == intact
-
-
-@pytest.mark.parametrize("num_bytes", [0, 10, 64, 200])
-def test_a_truncated_cache_is_rebuilt(config, access, num_bytes):
-    expected = config.load_train(access).fingerprint()
-    (cache,) = cache_files(access)
-    cache.write_bytes(cache.read_bytes()[:num_bytes])
-    assert config.load_train(access).fingerprint() == expected
 
 
 def test_an_unwritable_cache_is_said_and_done_without(config, access, notices):
@@ -319,26 +311,13 @@ def test_progress_counts_every_file(config, access):
     assert sum(counts) == 6
 
 
-def test_an_interruption_stops_the_decoding(tmp_path, monkeypatch):
-    decoded = []
+def test_images_that_do_not_fit_into_memory_are_a_lack_of_resources(config, access, monkeypatch):
+    def refuse(*arguments, **options):
+        raise MemoryError
 
-    def interrupt(amount):
-        raise KeyboardInterrupt
-
-    def decode(indices):
-        decoded.append(indices)
-        return len(indices)
-
-    monkeypatch.setattr(folder_decoding, "count_workers", lambda: 1)
-    tasks = (range(i, i + 1) for i in range(5_000))
-    with pytest.raises(KeyboardInterrupt):
-        folder_decoding._run_on_all_cores(decode, tasks, interrupt)
-    assert len(decoded) < 5_000
-
-
-def test_images_that_do_not_fit_into_memory_are_a_lack_of_resources():
-    with pytest.raises(ResourceError, match=r"GB of memory; lower data\.image_size"):
-        folder_decoding._allocate(10**12, 512)
+    monkeypatch.setattr(np, "empty", refuse)
+    with pytest.raises(ResourceError, match=r"6 images .* GB of memory; lower data\.image_size"):
+        config.load_train(access)
 
 
 def test_the_root_may_start_at_home_or_here(config, access, root, monkeypatch):

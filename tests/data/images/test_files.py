@@ -6,7 +6,6 @@ import io
 import os
 import stat
 import struct
-import time
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ import PIL
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 
 from cnn_train.data.images import files as image_files
 from cnn_train.data.images.files import load_image, resize_and_crop
@@ -308,19 +307,13 @@ def test_an_animation_gives_its_first_frame_and_says_so(load, format_name, suffi
     assert decoded.pixels_HWC[0, 0].tolist() == [0, 255, 0]
 
 
-def test_a_chain_of_pages_without_end_is_not_walked_through(load):
-    entries = [(256, 4, 8), (257, 4, 8), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8),
-               (277, 3, 1), (278, 4, 8), (279, 4, 64)]  # fmt: skip
-    page = struct.pack("<H", len(entries)) + b"".join(
-        struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries
-    )
-    first, size, number = 8 + 64, len(page) + 4, 60_000
-    links = (struct.pack("<I", first + i * size) for i in range(1, number))
-    content = b"II*\0" + struct.pack("<I", first) + bytes(64)
-    content += b"".join(page + link for link in links) + page + bytes(4)
-    start = time.perf_counter()
+def test_the_frames_after_the_first_are_not_counted(load, monkeypatch):
+    """Pillow would walk through all of them: a small file may hold a million pages."""
+    pages = [Image.new("L", (8, 8)), Image.new("L", (8, 8))]
+    content = encode(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    counted = property(lambda image: pytest.fail("counts the frames"))
+    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "n_frames", counted)
     assert load(content, "a.tif").notices == ("only the first of several frames is used",)
-    assert time.perf_counter() - start < 1
 
 
 def test_a_phones_photo_with_further_pictures_inside_is_a_plain_jpeg(load):
@@ -412,17 +405,16 @@ def test_a_changed_byte_gives_pixels_or_a_data_error(load, format_name, place, v
         assert load(bytes(content)).pixels_HWC.ndim == 3
 
 
-def test_200_megapixels_are_refused_at_once_whatever_the_format(load):
+def test_200_megapixels_are_refused_undecoded_whatever_the_format(load, monkeypatch):
     bombs = {
         "bomb.png": make_png(20_000, 10_000, 8, 2, [b""]),
         "bomb.ppm": b"P6 20000 10000 255\n",
         "bomb.bmp": encode(Image.new("1", (20_000, 10_000)), "BMP"),
     }
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("decodes"))
     for name, content in bombs.items():
-        start = time.perf_counter()
         with pytest.raises(DataError, match="more than 178 megapixels; make the image smaller"):
             load(content, name)
-        assert time.perf_counter() - start < 1
 
 
 def make_run_length_bmp(width, height, runs):
@@ -458,24 +450,17 @@ def test_a_jpeg_of_many_scans_is_read_where_it_is_small(load):
     assert load(with_more_scans(content, 1000), "a.jpg").pixels_HWC.shape == COLOUR.shape
 
 
-def test_a_few_bytes_cannot_keep_the_decoder_busy_for_minutes(load):
+def test_few_bytes_that_would_keep_a_decoder_busy_are_refused(load, monkeypatch):
+    """Undecoded: these took 16 and 21 seconds, and twice as many scans take twice as long."""
     jpeg = encode(Image.new("L", (4000, 4000)), "JPEG", progressive=True)
-    frames = [Image.new("RGB", (16, 48), colour) for colour in ("red", "lime")]
-    animation = encode(frames[0], "WEBP", save_all=True, append_images=frames[1:])
-    canvas = animation.index(b"VP8X") + 12  # the chunk's name 4, its size 4, flags 4; width - 1: 3
     slow = {
-        "canvas.webp": (
-            animation[:canvas] + b"\xff\xff\x25" + animation[canvas + 3 :],
-            "is a WebP animation with a side of more than 16383 pixels",
-        ),
         "runs.bmp": (make_run_length_bmp(10**8, 1, [5, 1, 0, 0, 0, 1]), "compressed BMP"),
         "scans.jpg": (with_more_scans(jpeg, 1000), "is a JPEG file of 10"),
     }
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("decodes"))
     for name, (content, message) in slow.items():
-        start = time.perf_counter()
         with pytest.raises(DataError, match=message):
             load(content, name)
-        assert time.perf_counter() - start < 1
 
 
 def test_a_damaged_tiff_makes_nobody_but_us_talk(load, capfd):
