@@ -16,7 +16,7 @@ class Split(StrEnum):
 
 
 ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", help="YAML config; - reads standard input.")
+    Path, typer.Option("--config", "-c", help="YAML file, shipped name, or - for stdin.")
 ]
 SetOption = Annotated[
     list[str] | None,

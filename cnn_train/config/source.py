@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from ..errors import ConfigError
+from .shipped import read_shipped
 
 STDIN = "-"
 
@@ -27,7 +28,7 @@ def name_source(config: str | Path) -> str:
 
 
 def read_text(config: str | Path) -> str:
-    """Read a config file, or standard input for ``-``, which can be read only once.
+    """Read a config file, a shipped config by its name, or standard input for ``-``, only once.
 
     Raises ConfigError where there is no such file, it cannot be read, or it is not a small piece
     of UTF-8 text.
@@ -53,9 +54,7 @@ def _read_bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ConfigError(
-            f"{path}: no such config file; check the path, or give - to read standard input"
-        ) from None
+        return read_shipped(path)
     except IsADirectoryError:
         raise ConfigError(f"{path}: is a directory; name one YAML file in it") from None
     except PermissionError:
