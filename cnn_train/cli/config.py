@@ -14,7 +14,10 @@ app = typer.Typer(no_args_is_help=True, help="Show, check and describe YAML conf
 
 @app.command()
 def show(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help="YAML file, or - for stdin.")],
+    config: Annotated[
+        str,
+        typer.Argument(metavar="CONFIG", help="YAML file, shipped name, or - for stdin."),
+    ],
     overrides: SetOption = None,
 ) -> None:
     """Print every setting of a config, defaults included, with its meaning."""

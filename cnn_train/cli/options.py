@@ -12,7 +12,7 @@ CheckpointArgument = Annotated[
     typer.Argument(metavar="CHECKPOINT", help="A checkpoint, or a run directory for its best."),
 ]
 ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", help="YAML config; - reads standard input.")
+    Path, typer.Option("--config", "-c", help="YAML file, shipped name, or - for stdin.")
 ]
 SetOption = Annotated[
     list[str] | None,

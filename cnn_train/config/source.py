@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from ..errors import ConfigError
+from .shipped import read_shipped
 
 STDIN = "-"
 
@@ -33,7 +34,7 @@ def name_source(config: str | Path) -> str:
 
 
 def read_text(config: str | Path) -> str:
-    """Read a config file, or standard input for ``-``, which can be read only once.
+    """Read a config file, a shipped config by its name, or standard input for ``-``, only once.
 
     Raises ConfigError where there is no such file, it cannot be read, or it is not a small piece
     of UTF-8 text.
@@ -58,6 +59,8 @@ def _read_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return read_shipped(path)
     except OSError as error:
         otherwise = f"cannot be read: {error.strerror}; check the path"
         raise ConfigError(f"{path}: {UNREADABLE.get(type(error), otherwise)}") from None

@@ -1,18 +1,12 @@
 """docs/lecture.md shows what the program prints, and names the test that holds each slide."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
 
 import pytest
+from in_process import run_here
 from lecture_page import PAGE, Block, fill, prepare_workplace, read_blocks, run_command, transcript
-
-from cnn_train.cli import console
-from cnn_train.cli.main import main
 
 BLOCKS = read_blocks(PAGE.read_text("utf-8"))
 PAGE_OF_TWO_BLOCKS = """# Page
@@ -35,20 +29,6 @@ $ cnn-train three
 @pytest.fixture(scope="module")
 def page() -> str:
     return PAGE.read_text("utf-8")
-
-
-def run_here(
-    command: list[str], cwd: Path, env: dict[str, str], **_: object
-) -> "subprocess.CompletedProcess[str]":
-    """Run Python with these arguments in this process instead."""
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
-        patch.chdir(cwd)
-        patch.setattr(sys, "argv", command[2:])
-        for screen in (console.stdout, console.stderr):
-            patch.setattr(screen, "width", int(env["COLUMNS"]))
-        with redirect_stderr(printed), pytest.raises(SystemExit) as end:
-            main()
-    return subprocess.CompletedProcess(command, int(end.value.code or 0), printed.getvalue())
 
 
 def test_what_is_the_same_on_every_machine_is_what_the_page_shows(

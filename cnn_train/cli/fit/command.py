@@ -18,7 +18,7 @@ from ..options import (
 
 def fit(
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="YAML config; - reads standard input.")
+        Path | None, typer.Option("--config", "-c", help="YAML file, shipped name, or - for stdin.")
     ] = None,
     overrides: SetOption = None,
     resume: Annotated[

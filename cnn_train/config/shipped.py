@@ -1,0 +1,39 @@
+"""The configs that ship with the program, found by name wherever it is installed."""
+
+from pathlib import Path
+
+from ..errors import ConfigError
+from .known_keys import nearest
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def shipped_configs(package: Path = PACKAGE) -> dict[str, Path]:
+    """Return the path of every shipped config by its name.
+
+    A wheel carries them inside the package; a clone has them at the top of its tree.
+    """
+    inside = package / "recipes"
+    folder = inside if inside.is_dir() else package.parent / "configs"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def read_shipped(config: Path) -> bytes:
+    """Read the shipped config that ``config``, which is no file, names: ``resnet20``.
+
+    Raises ConfigError where none has that name.
+    """
+    shipped = shipped_configs()
+    if str(config) in shipped:
+        return shipped[str(config)].read_bytes()
+    raise ConfigError(f"{config}: no such config file; {_advice(config, list(shipped))}")
+
+
+def _advice(config: Path, names: list[str]) -> str:
+    if config.stem in names:
+        return f"did you mean {config.stem!r}, which ships with cnn-train?"
+    if config.name != str(config) or config.suffix:
+        return "check the path, or give - to read standard input"
+    guess = nearest(config, names)
+    meant = f"did you mean {guess!r}? " if guess else ""
+    return f"{meant}these ship with cnn-train: {', '.join(names)}"
