@@ -241,11 +241,7 @@ class _Run:
         )
 
     def measure_new_test(self, test: HarderTest, progress: Progress) -> NewTest:
-        measured = self.measure_images(test, 1, progress)
+        result = self.measure_images(test, 1, progress)
         return NewTest(
-            test.benchmark,
-            test.name,
-            len(measured.images),
-            measured.accuracy,
-            measured.accuracy_interval,
+            test.benchmark, test.name, len(result.images), result.accuracy, result.accuracy_interval
         )
