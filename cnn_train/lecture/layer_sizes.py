@@ -24,7 +24,8 @@ class LayerSizes:
 
     output_rms and output_gradient_rms: root mean square of the output's values and of dL/d(value).
     zeros: share of the values that are exactly 0. The norms are of all the layer's own parameters
-    together: before the step, of dL/dθ, and of the change; None where it has none.
+    together: before the step, of dL/dθ, and of the change; None without parameters. update_ratio:
+    ‖Δθ‖ / ‖θ‖; None without parameters, and where all of them were 0.
     """
 
     name: str
@@ -36,13 +37,7 @@ class LayerSizes:
     weight_norm: float | None
     gradient_norm: float | None
     update_norm: float | None
-
-    @property
-    def update_ratio(self) -> float | None:
-        """‖Δθ‖ / ‖θ‖; None without parameters, and where all of them were 0."""
-        if self.update_norm is None or not self.weight_norm:
-            return None
-        return self.update_norm / self.weight_norm
+    update_ratio: float | None
 
 
 @dataclass

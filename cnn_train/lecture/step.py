@@ -15,8 +15,7 @@ Shape letters: B minibatch.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -79,11 +78,6 @@ class TrainingStep:
     timed_images: int
     phase_seconds: dict[str, float] = field(default_factory=dict)
     diverges: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the document that ``learn step --json`` prints."""
-        layers = [asdict(one) | {"update_ratio": one.update_ratio} for one in self.layers]
-        return asdict(self) | {"layers": layers}
 
 
 def take_step(
@@ -160,6 +154,8 @@ def measure_layer(
 ) -> LayerSizes:
     """Collect the sizes of one layer."""
     own = [change for key, change in changes.items() if key.rpartition(".")[0] == name]
+    weight = norm([one.before for one in own])
+    update = norm([one.after - one.before for one in own])
     return LayerSizes(
         name=name,
         kind=type(session.model.get_submodule(name)).__name__,
@@ -167,9 +163,10 @@ def measure_layer(
         output_rms=watched.outputs.rms,
         zeros=watched.outputs.num_zeros / watched.outputs.count,
         output_gradient_rms=watched.gradients.rms if watched.gradients.count else None,
-        weight_norm=norm([one.before for one in own]),
+        weight_norm=weight,
         gradient_norm=norm([one.gradient for one in own]),
-        update_norm=norm([one.after - one.before for one in own]),
+        update_norm=update,
+        update_ratio=update / weight if weight and update is not None else None,
     )
 
 

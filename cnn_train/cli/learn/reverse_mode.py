@@ -126,15 +126,11 @@ def _notes(
     graph: Graph, values: Sequence[float], passes: Sequence[ReversePass]
 ) -> dict[int, tuple[str, ...]]:
     """Return what is drawn at every node: its value, and its adjoint from each output."""
-    return {
-        i: (f"= {digits(value)}", *_adjoint_notes(graph, passes, i))
-        for i, value in enumerate(values)
-    }
-
-
-def _adjoint_notes(graph: Graph, passes: Sequence[ReversePass], i: int) -> list[str]:
-    """Write a node's adjoint; of several outputs one for each, with the output's name."""
-    name, adjoints = barred(graph.label(i)), [one.adjoints.get(i, 0.0) for one in passes]
-    if len(adjoints) == 1:
-        return [f"{name} = {digits(adjoints[0])}"]
-    return [f"f{k}: {name} = {adjoint:.4g}" for k, adjoint in enumerate(adjoints, 1)]
+    notes = {}
+    for i, value in enumerate(values):
+        name, adjoints = barred(graph.label(i)), [one.adjoints.get(i, 0.0) for one in passes]
+        lines = [f"f{k}: {name} = {adjoint:.4g}" for k, adjoint in enumerate(adjoints, 1)]
+        if len(passes) == 1:
+            lines = [f"{name} = {digits(adjoints[0])}"]
+        notes[i] = (f"= {digits(value)}", *lines)
+    return notes

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,7 +61,7 @@ def step(
             *_update_blocks(taken, session.config.optimizer),
             *_times_blocks(taken),
         ),
-        document=taken.to_json(),
+        document=asdict(taken),
         draw=lambda: _draw(title, taken, layers),
     )
     present(page, as_json=as_json, out=out)
