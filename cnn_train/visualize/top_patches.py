@@ -129,7 +129,7 @@ class LayerPatches:
     are_named: bool = False
 
     def num_worth_showing(self, channel: int) -> int:
-        """Return how many of a channel's places excite it: behind a ReLU, zero is no excitement."""
+        """Return how many of a channel's places to show: behind a ReLU, those above zero."""
         values_P = self.places.values_CP[channel]
         return int((values_P > 0).sum()) if self.units.can_be_dead else len(values_P)
 
