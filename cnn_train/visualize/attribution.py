@@ -33,11 +33,16 @@ def grad_cam(model: nn.Module, units: Units, inputs_BCHW: Tensor, class_B: Tenso
     Selvaraju et al., "Grad-CAM", 2017; A_k are the maps of the layer.
     """
     assert not model.training
-    with torch.enable_grad():
-        output, scores_BK = _output_and_scores(model, units, inputs_BCHW)
-        score = scores_BK.gather(1, class_B[:, None]).sum()
-        (slope,) = torch.autograd.grad(score, output)
-    maps_BKhw, slope_BKhw = (as_maps(x.detach(), units.field) for x in (output, slope))
+    outputs: list[Tensor] = []
+    hook = units.module.register_forward_hook(lambda _m, _i, output: outputs.append(output))
+    try:
+        with torch.enable_grad():
+            scores_BK = model(inputs_BCHW.detach().clone().requires_grad_())
+            score = scores_BK.gather(1, class_B[:, None]).sum()
+            (slope,) = torch.autograd.grad(score, outputs[0])
+    finally:
+        hook.remove()
+    maps_BKhw, slope_BKhw = (as_maps(x.detach(), units.field) for x in (outputs[0], slope))
     weight_BK11 = slope_BKhw.mean(dim=(2, 3), keepdim=True)
     return (weight_BK11 * maps_BKhw).sum(dim=1).clamp(min=0)
 
@@ -80,16 +85,3 @@ def window_positions(size_px: torch.Size, window_px: int, stride_px: int) -> Ten
         axes.append((pixel >= first) & (pixel < first + window_px))
     rows_MH, columns_MW = axes
     return (rows_MH[:, None, :, None] & columns_MW[None, :, None, :]).flatten(0, 1)
-
-
-def _output_and_scores(
-    model: nn.Module, units: Units, inputs_BCHW: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return what a layer gives and the scores computed from it, in one graph."""
-    outputs: list[Tensor] = []
-    hook = units.module.register_forward_hook(lambda _m, _i, output: outputs.append(output))
-    try:
-        scores_BK = model(inputs_BCHW.detach().clone().requires_grad_())
-    finally:
-        hook.remove()
-    return outputs[0], scores_BK

@@ -6,8 +6,8 @@ nothing else does: conv3_2 of a VGG means what leaves relu3_2. That is what the 
 Shape letters: B minibatch, C channels, H W units of a map.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -127,29 +127,21 @@ class _Reached(Exception):  # noqa: N818  (not an error: nothing later is wanted
     """Ends a forward pass behind the last layer of interest."""
 
 
-@contextmanager
-def _capturing(units: Sequence[Units], found: dict[str, Tensor]) -> Iterator[None]:
-    """Put what the layers give into ``found`` and end the pass at the last; then unhook them."""
-
-    def note(one: Units, _module: nn.Module, _inputs: object, output: Tensor) -> None:
-        found[one.layer] = as_maps(output, one.field)
-        if len(found) == len(units):
-            raise _Reached
-
-    hooks = [one.module.register_forward_hook(partial(note, one)) for one in units]
-    try:
-        yield
-    except _Reached:
-        pass
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
 def unit_maps(model: nn.Module, units: Sequence[Units], inputs_BCHW: Tensor) -> dict[str, Tensor]:
     """Return by layer the values BCHW of its units; nothing behind the last layer is computed."""
     assert not model.training
-    found: dict[str, Tensor] = {}
-    with _capturing(units, found):
-        model(inputs_BCHW)
-    return found
+    maps: dict[str, Tensor] = {}
+
+    def keep(one: Units, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+        maps[one.layer] = as_maps(output, one.field)
+        if len(maps) == len(units):
+            raise _Reached
+
+    hooks = [one.module.register_forward_hook(partial(keep, one)) for one in units]
+    try:
+        with suppress(_Reached):
+            model(inputs_BCHW)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return maps

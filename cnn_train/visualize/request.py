@@ -1,4 +1,4 @@
-"""What a visualisation is asked for, and what it answers: a page, a document, a picture.
+"""What a visualisation is asked for: a trained model, images, and the user's choices.
 
 Shape letters: N images, B minibatch, C channels, H W pixels.
 """

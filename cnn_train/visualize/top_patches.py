@@ -64,14 +64,14 @@ def _keep_best(best: Places | None, maps_BCHW: Tensor, num_places: int) -> Place
     strongest = maps_BCHW.contiguous().flatten(2).max(dim=2)
     values_CB, place_CB = strongest.values.T.cpu(), strongest.indices.T.cpu()
     image_CB = torch.arange(first, first + len(maps_BCHW)).expand_as(place_CB)
-    found = [values_CB, image_CB, place_CB // width, place_CB % width]
+    candidates = [values_CB, image_CB, place_CB // width, place_CB % width]
     num_active_C = (values_CB > 0).sum(dim=1)
     if best:
         kept = (best.values_CP, best.image_CP, best.row_CP, best.column_CP)
-        found = [torch.cat(pair, dim=1) for pair in zip(kept, found, strict=True)]
+        candidates = [torch.cat(pair, dim=1) for pair in zip(kept, candidates, strict=True)]
         num_active_C = num_active_C + best.num_active_C
-    order_CP = found[0].argsort(dim=1, descending=True, stable=True)[:, :num_places]
-    values_CP, image_CP, row_CP, column_CP = (part.gather(1, order_CP) for part in found)
+    order_CP = candidates[0].argsort(dim=1, descending=True, stable=True)[:, :num_places]
+    values_CP, image_CP, row_CP, column_CP = (part.gather(1, order_CP) for part in candidates)
     return Places(values_CP, image_CP, row_CP, column_CP, num_active_C, first + len(maps_BCHW))
 
 
@@ -129,7 +129,7 @@ class LayerPatches:
     are_named: bool = False
 
     def num_worth_showing(self, channel: int) -> int:
-        """Return how many of a channel's places excite it: behind a ReLU, zero is no excitement."""
+        """Return how many of a channel's places to show: behind a ReLU, those above zero."""
         values_P = self.places.values_CP[channel]
         return int((values_P > 0).sum()) if self.units.can_be_dead else len(values_P)
 

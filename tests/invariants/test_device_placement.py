@@ -212,9 +212,11 @@ def test_every_command_that_takes_a_device_computes_on_a_gpu(
 
 def test_the_commands_that_take_a_device_are_these() -> None:
     commands = dict(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-    commands |= {f"learn {name}": page for name, page in commands.pop("learn").commands.items()}
+    for group in ("learn", "visualize"):
+        commands |= {f"{group} {name}": one for name, one in commands.pop(group).commands.items()}
     taking = {name for name, one in commands.items() if "device" in {p.name for p in one.params}}
-    assert taking == set(USE_CASES)
+    methods = {f"visualize {name}" for name in METHODS}
+    assert taking == set(USE_CASES) - {"visualize"} | methods
 
 
 LINEAR = {"model": {"name": "linear"}, "epochs": 1, "precision": "float32"}

@@ -58,7 +58,7 @@ HOMES = {
 # What `cnn-train --help` must not wait for.
 HEAVY = {
     "torch", "torchvision", "matplotlib", "pydantic", "numpy", "PIL", "yaml", "safetensors",
-    "sympy", "sklearn",
+    "sympy", "sklearn", "filelock",
 }  # fmt: skip
 
 
