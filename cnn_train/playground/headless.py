@@ -35,7 +35,7 @@ class HeadlessRun:
             "steps": self.experiment.step,
             "num_parameters": sum(p.numel() for p in self.experiment.network.parameters()),
             **asdict(self.records[-1]),
-            "last_step": {"weight": self.place_name, **asdict(step)},
+            "last_step": {"weight": self.place_name, **step._asdict()},
             "records": [
                 {"epoch": epoch, **asdict(record)} for epoch, record in enumerate(self.records)
             ],
