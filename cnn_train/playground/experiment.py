@@ -5,7 +5,7 @@ Shape letters: N points, B minibatch, F features.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,22 +22,25 @@ from ..training.loop import measure, train_epoch
 from ..training.update_guard import NotFiniteError, UpdateGuard
 from .network import ToyNetwork, compute_features
 from .settings import PlaygroundSettings
-from .toy_sets import Points, draw_toy_set
+from .toy_sets import draw_toy_set
+
+Numbers = TypeVar("Numbers", float, Tensor)
+"""Of a single weight, or of a whole parameter."""
 
 
-class ParameterChange(NamedTuple):
-    """One parameter tensor in one update: w after = w before − η · velocity.
+class Change(NamedTuple, Generic[Numbers]):
+    """A parameter in one update: w after = w before − η · velocity.
 
     ``gradient`` is that of the whole loss, ``pull`` the part of it that λR(W) has. Without momentum
     the velocity is the gradient.
     """
 
-    before: Tensor
-    gradient: Tensor
-    pull: Tensor
-    velocity_before: Tensor
-    velocity: Tensor
-    after: Tensor
+    before: Numbers
+    gradient: Numbers
+    pull: Numbers
+    velocity_before: Numbers
+    velocity: Numbers
+    after: Numbers
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Update:
     num_points: int
     loss: float
     penalty: float
-    changes: dict[Tensor, ParameterChange]
+    changes: dict[Tensor, Change[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -118,16 +121,14 @@ class Experiment:
 
     def measure(self) -> Measures:
         """Measure the training and the test points with the weights as they are."""
-        train, test = (self._measure(points) for points in (self.train, self.test))
+        sets = (self.train, self.test)
+        batches = [Batch(self.features_of(points.points_N2), points.labels_N) for points in sets]
+        train, test = (measure(self.network, self.loss_fn, [batch]) for batch in batches)
         return Measures(train.loss, train.accuracy, test.loss, test.accuracy)
 
     def features_of(self, points_N2: Tensor) -> Tensor:
         """Return features_NF of points, as the network sees them."""
         return compute_features(points_N2, self.settings.features)
-
-    def _measure(self, points: Points) -> Tally:
-        batch = Batch(self.features_of(points.points_N2), points.labels_N)
-        return measure(self.network, self.loss_fn, [batch])
 
     def _take_step(self) -> Tally:
         if self.step % self.steps_per_epoch == 0:
@@ -188,15 +189,13 @@ class Experiment:
         velocity = self.optimizer.state[parameter].get("momentum_buffer")
         return torch.zeros_like(parameter) if velocity is None else velocity.detach().clone()
 
-    def _changes(self) -> dict[Tensor, ParameterChange]:
+    def _changes(self) -> dict[Tensor, Change[Tensor]]:
         """Complete what was noted before the last step with what it led to."""
         changes = {}
         for parameter, (before, gradient, pull, velocity_before) in self._noted.items():
             velocity = self._velocity(parameter) if self.settings.momentum else gradient
             after = parameter.detach().clone()
-            changes[parameter] = ParameterChange(
-                before, gradient, pull, velocity_before, velocity, after
-            )
+            changes[parameter] = Change(before, gradient, pull, velocity_before, velocity, after)
         return changes
 
 

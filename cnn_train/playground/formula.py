@@ -5,7 +5,7 @@ The lines are the same in the terminal and in the page: written here, shown ther
 
 from dataclasses import dataclass
 
-from .experiment import Experiment
+from .experiment import Change, Experiment
 from .network import FEATURE_SIGNS
 from .settings import PlaygroundSettings
 from .toy_sets import CLASS_NAMES
@@ -43,18 +43,6 @@ class FormulaLine:
     numbers: str
 
 
-@dataclass(frozen=True)
-class WeightStep:
-    """One parameter in one step, in numbers: after = before − η · velocity."""
-
-    before: float
-    gradient: float
-    pull: float
-    velocity_before: float
-    velocity: float
-    after: float
-
-
 def all_places(experiment: Experiment) -> list[Place]:
     """List every weight and bias, unit by unit."""
     return [
@@ -80,14 +68,14 @@ def name_place(place: Place, settings: PlaygroundSettings) -> str:
     return f"{unit} ← neuron {place.source + 1}"
 
 
-def weight_step(experiment: Experiment, place: Place) -> WeightStep | None:
+def weight_step(experiment: Experiment, place: Place) -> Change[float] | None:
     """Take one parameter's numbers from the last step; None before the first."""
     if experiment.update is None:
         return None
     layer = experiment.network.linear_layers[place.layer]
     parameter = layer.bias if place.source is None else layer.weight
     index = (place.unit,) if place.source is None else (place.unit, place.source)
-    return WeightStep(*(float(values[index]) for values in experiment.update.changes[parameter]))
+    return Change(*(float(values[index]) for values in experiment.update.changes[parameter]))
 
 
 def write_formula(experiment: Experiment, place: Place) -> list[FormulaLine]:
@@ -108,7 +96,7 @@ def write_formula(experiment: Experiment, place: Place) -> list[FormulaLine]:
     return [FormulaLine(name, text, numbers.get(name, "")) for name, text in symbols.items()]
 
 
-def _numbers(experiment: Experiment, kind: str, step: WeightStep) -> dict[str, str]:
+def _numbers(experiment: Experiment, kind: str, step: Change[float]) -> dict[str, str]:
     """Write the last step's numbers of each line; ``kind`` of λR(W) pulls at this parameter."""
     settings, update = experiment.settings, experiment.update
     assert update is not None

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .experiment import Experiment, Measures, run_epochs
-from .formula import FormulaLine, Place, name_place, weight_step, write_formula
+from .formula import Place, name_place, weight_step
 from .settings import PlaygroundSettings, write_address
 
 
@@ -14,16 +14,6 @@ class HeadlessRun:
 
     experiment: Experiment
     records: list[Measures]
-
-    @property
-    def place_name(self) -> str:
-        """The name of the weight whose last step is shown: the first one."""
-        return name_place(Place(), self.experiment.settings)
-
-    @property
-    def formula(self) -> list[FormulaLine]:
-        """The learning rule with the numbers of the last step."""
-        return write_formula(self.experiment, Place())
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``--json`` prints; without times, so that equal runs give equal documents."""
@@ -35,7 +25,10 @@ class HeadlessRun:
             "steps": self.experiment.step,
             "num_parameters": sum(p.numel() for p in self.experiment.network.parameters()),
             **asdict(self.records[-1]),
-            "last_step": {"weight": self.place_name, **asdict(step)},
+            "last_step": {
+                "weight": name_place(Place(), self.experiment.settings),
+                **step._asdict(),
+            },
             "records": [
                 {"epoch": epoch, **asdict(record)} for epoch, record in enumerate(self.records)
             ],

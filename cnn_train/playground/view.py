@@ -99,7 +99,7 @@ def view_of_step(experiment: Experiment, place: Place) -> dict[str, Any]:
         "place": asdict(place),
         "num_points": update.num_points if update else 0,
         "formula": [asdict(line) for line in write_formula(experiment, place)],
-        "weight_step": asdict(step) if step else None,
+        "weight_step": step._asdict() if step else None,
         "problem": experiment.problem,
     }
 

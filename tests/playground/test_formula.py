@@ -5,10 +5,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from cnn_train.playground.experiment import Experiment
+from cnn_train.playground.experiment import Change, Experiment
 from cnn_train.playground.formula import (
     Place,
-    WeightStep,
     all_places,
     name_place,
     show,
@@ -30,7 +29,7 @@ def start(**settings: Any) -> Experiment:
     return Experiment(resolve_settings(usual | settings, "test"))
 
 
-def steps_of(experiment: Experiment) -> list[WeightStep]:
+def steps_of(experiment: Experiment) -> list[Change[float]]:
     found = [weight_step(experiment, place) for place in all_places(experiment)]
     assert None not in found
     return [step for step in found if step is not None]

@@ -65,7 +65,7 @@ class Browser:
 
     def _end_driver(self) -> None:
         self._driver.terminate()
-        self._driver.wait(10)
+        self._driver.wait(60)
         self._log.close()
 
     def devtools(self, command: str, **parameters: Any) -> Any:

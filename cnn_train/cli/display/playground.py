@@ -91,11 +91,15 @@ def _colour(lead: float) -> str:
 
 def _formula_table(run: "HeadlessRun") -> Table:
     """Show the learning rule and the last step's numbers for the first weight."""
+    from ...playground.formula import Place, name_place, write_formula
+
+    first, experiment = Place(), run.experiment
+    heading = f"step {experiment.step:,}, {name_place(first, experiment.settings)}"
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("learning rule", style="dim")
     table.add_column("formula", no_wrap=True)
-    table.add_column(f"step {run.experiment.step:,}, {run.place_name}", no_wrap=True)
-    for line in run.formula:
+    table.add_column(heading, no_wrap=True)
+    for line in write_formula(experiment, first):
         table.add_row(line.name, line.symbols, line.numbers)
     return table
 

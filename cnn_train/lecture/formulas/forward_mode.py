@@ -94,15 +94,11 @@ def chain_rule(graph: Graph, position: int) -> str:
     """Write how a node's tangent follows from its operands', e.g. ``v2·v̇1 + v1·v̇2``."""
     if graph.nodes[position].operation == "input":
         return "seed"
-    terms = [
-        _term(graph.slope_text(position, k), dotted(graph.label(operand)))
-        for k, operand in graph.live_operands(position)
-    ]
+    terms = []
+    for k, operand in graph.live_operands(position):
+        slope, tangent = graph.slope_text(position, k), dotted(graph.label(operand))
+        terms.append({"1": tangent, "-1": f"-{tangent}"}.get(slope, f"{slope}·{tangent}"))
     return " + ".join(terms).replace("+ -", "- ") or "0"
-
-
-def _term(slope: str, tangent: str) -> str:
-    return {"1": tangent, "-1": f"-{tangent}"}.get(slope, f"{slope}·{tangent}")
 
 
 def dotted(label: str) -> str:
