@@ -3,7 +3,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional as F
 
-from cnn_train.data.augment import AugmentConfig, augment, coins, cut_out, flip_and_translate
+from cnn_train.data.augment import AugmentConfig, coins, cut_out, flip_and_translate
 
 GREY = (90, 120, 150)
 
@@ -214,20 +214,3 @@ def test_an_empty_minibatch_stays_empty():
 def test_a_setting_that_means_nothing_is_refused(settings):
     with pytest.raises(ValidationError):
         AugmentConfig(**settings)
-
-
-def test_plain_arguments_do_what_the_config_does():
-    images_BCHW = random_images(10)
-    expected = augmented(images_BCHW, seed=4, cutout=2)
-    after = augment(
-        images_BCHW,
-        flip="random",
-        translate=4,
-        cutout=2,
-        generator=torch.Generator().manual_seed(4),
-        index_B=torch.arange(10),
-        epoch=0,
-        flip_seed=0,
-        fill=GREY,
-    )
-    assert torch.equal(after, expected)

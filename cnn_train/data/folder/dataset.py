@@ -96,7 +96,7 @@ def _decode(listing: SplitListing, split: str, size_px: int, access: DataAccess)
     """
     images_NCHW = _allocate(len(listing.names), size_px)
     num_decoded, failures, notices = 0, [], []
-    batches = decode_batches(listing.paths, size_px, FILES_PER_TASK, num_ahead=count_workers())
+    batches = decode_batches(listing.paths, size_px, FILES_PER_TASK, num_ahead=2 * count_workers())
     description = f"Decoding the {split} images"
     with closing(batches), access.progress(description, len(listing.names)) as advance:
         for batch in batches:

@@ -8,7 +8,7 @@ Shape letters: B images of one batch, C channels, H W pixels.
 
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from ...errors import CnnTrainError, DataError, ResourceError, in_one_line
 from ...machine.cores import count_workers
 from .files import load_image, resize_and_crop
 from .paths import UnusableImage
-from .processes import SILENT_SECONDS, worker_processes
+from .processes import SILENT_SECONDS, Submit, worker_processes
 from .quiet_pillow import quiet_pillow
 
 FILES_PER_TASK = 32
@@ -58,10 +58,10 @@ def decode_batches(
     where a process that decodes is killed or hangs.
     """
     loading: deque[list[Future[DecodedBatch]]] = deque()
-    with _decoders(files) as (decoders, files_per_task):
+    with _decoders(files) as (submit, files_per_task):
         for batch in _cut(files, batch_size):
             tasks = _cut(batch, files_per_task)
-            loading.append([decoders.submit(decode, task, size_px, tolerated) for task in tasks])
+            loading.append([submit(decode, task, size_px, tolerated) for task in tasks])
             if len(loading) > num_ahead:
                 yield _join(loading.popleft())
         while loading:
@@ -87,21 +87,21 @@ def decode(files: Sequence[Path], size_px: int, tolerated: tuple[Problem, ...]) 
 
 
 @contextmanager
-def _decoders(files: Sequence[Path]) -> Iterator[tuple[Executor, int]]:
+def _decoders(files: Sequence[Path]) -> Iterator[tuple[Submit, int]]:
     """Offer whatever decodes the files fastest, and say how many files to hand it at once.
 
     A thread gets one photograph at a time, because it cannot be stopped in the middle of a task.
     """
     num_workers = count_workers()
     if len(files) >= LEAST_FILES_FOR_PROCESSES and num_workers > 1:
-        with worker_processes(num_workers) as processes:
-            if processes:
-                yield processes, FILES_PER_TASK
+        with worker_processes(num_workers) as submit:
+            if submit:
+                yield submit, FILES_PER_TASK
                 return
     small = _are_small(files)  # small files are read under the interpreter's lock
     threads = ThreadPoolExecutor(1 if small else num_workers)
     try:
-        yield threads, FILES_PER_TASK if small else 1
+        yield threads.submit, FILES_PER_TASK if small else 1
     finally:
         threads.shutdown(cancel_futures=True)
 

@@ -1,44 +1,92 @@
-"""A pool of processes that neither a script without a main guard nor Ctrl-C nor a crash upsets."""
+"""Processes that run functions of ours, and end whatever happens to them or to us.
+
+Not a ProcessPoolExecutor: where a process is killed while it sends a result, that waits for ever
+for the rest, because its pipe is shared by all of them. Here each has a pipe and a thread.
+"""
 
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import current_process, parent_process
-from multiprocessing.context import SpawnContext, SpawnProcess
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from multiprocessing import current_process, get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from threading import Thread
+from queue import SimpleQueue
+from threading import Lock
 from types import ModuleType
+from typing import Any
 
 from ...errors import ResourceError
 
 SILENT_SECONDS = 600.0  # the largest image that is allowed takes 12 on a core of a busy machine
-VARIABLES = {
-    "PYTHONSAFEPATH": "1",  # a file socket.py where the user works is not the standard library's
-    "OPENBLAS_NUM_THREADS": "1",
-    "PYTHONWARNINGS": "ignore:resource_tracker",  # which speaks up after a parent that was killed
-}
+VARIABLES = {"PYTHONSAFEPATH": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+_reaping = Lock()  # the system tells the end of a process to one thread only
+
+Worker = tuple[SpawnProcess, Connection]
+Submit = Callable[..., Future[Any]]
 
 
-class _Worker(SpawnProcess):
-    """A process that starts as :func:`_bare_python` says."""
+@contextmanager
+def worker_processes(number: int) -> Iterator[Submit | None]:
+    """Start processes, and end them at once with the block; None where this Python cannot.
 
-    def start(self) -> None:
-        self.daemon = True  # ended at the latest when this process ends
-        with _bare_python():
-            super().start()
+    What the block gets takes a function and its arguments, as an executor's ``submit`` does. The
+    future raises ResourceError where the process was killed.
+    """
+    workers: list[Worker] = []
+    idle: SimpleQueue[Worker] = SimpleQueue()
+    threads = ThreadPoolExecutor(number)
+
+    def ask(*request: Any) -> Any:
+        worker = idle.get()
+        try:
+            return _ask(worker, request)
+        finally:
+            idle.put(worker)  # a dead one too: whoever gets it must not wait
+
+    try:
+        can_work = _start(workers, number)
+        for worker in workers:
+            idle.put(worker)
+        yield partial(threads.submit, ask) if can_work else None
+    finally:
+        for process, _ in workers:
+            process.kill()
+        threads.shutdown(cancel_futures=True)
+        for process, connection in workers:
+            process.join()
+            connection.close()
 
 
-class _Context(SpawnContext):
-    Process = _Worker
+def _start(workers: list[Worker], number: int) -> bool:
+    """Start ``workers`` and wait until they are ready; False where that is not possible."""
+    is_python = Path(sys.executable or "").name.lower().startswith("python")  # not another program
+    if not is_python or current_process().daemon:  # which may have no children
+        return False
+    context = get_context("spawn")
+    try:
+        for _ in range(number):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs,), daemon=True)
+            with _bare_python(), theirs:
+                process.start()
+            workers.append((process, ours))
+        return all(ours.poll(SILENT_SECONDS) and ours.recv() for _, ours in workers)
+    except (OSError, EOFError):
+        return False
 
 
 @contextmanager
 def _bare_python() -> Iterator[None]:
-    """Start a Python without the user's script, which would run once more, and without Ctrl-C."""
+    """Start a Python without the user's script, which would run once more, and without Ctrl-C.
+
+    Nor does it take a file socket.py where the user works for the standard library's.
+    """
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     script, variables = sys.modules["__main__"], dict(os.environ)
     sys.modules["__main__"] = ModuleType("__main__")
@@ -53,62 +101,34 @@ def _bare_python() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-@contextmanager
-def worker_processes(number: int) -> Iterator[Executor | None]:
-    """Start processes, and end them at once with the block; None where this Python cannot.
+def _serve(connection: Connection) -> None:
+    """Answer every request until the parent ends, however it ends."""
+    with suppress(EOFError, OSError):
+        connection.send("ready")
+        while True:
+            function, *arguments = connection.recv()
+            try:
+                answer = function(*arguments)
+            except Exception as problem:
+                answer = problem
+            connection.send(answer)
 
-    Raises ResourceError where the block finds that one of them was killed.
-    """
-    pool = _make_pool(number)
+
+def _ask(worker: Worker, request: tuple[Any, ...]) -> Any:
+    process, connection = worker
     try:
-        yield pool if pool and _all_answer(pool, number) else None
-    except BrokenProcessPool as problem:
+        connection.send(request)
+        answer = connection.recv()
+    except (EOFError, OSError) as problem:
+        with _reaping:
+            process.join()
+        code = process.exitcode or 0
+        if code >= 0:  # it has shown why
+            raise RuntimeError(f"a process that decodes images ended with {code}") from problem
         raise ResourceError(
-            f"a process that decodes images was killed{_signals(pool)}, perhaps for lack of "
-            "memory; free some and start again"
+            f"a process that decodes images was killed ({signal.Signals(-code).name}), perhaps "
+            "for lack of memory; free some and start again"
         ) from problem
-    finally:
-        if pool:
-            for process in list(pool._processes.values()):  # pool.kill_workers() in Python 3.14
-                process.kill()
-            pool.shutdown(cancel_futures=True)
-
-
-def _make_pool(number: int) -> ProcessPoolExecutor | None:
-    is_python = Path(sys.executable or "").name.lower().startswith("python")  # not another program
-    if not is_python or current_process().daemon:  # which may have no children
-        return None
-    try:
-        with _bare_python():  # a helper process of multiprocessing's
-            return ProcessPoolExecutor(number, _Context(), _end_with_parent)
-    except (OSError, NotImplementedError, ImportError):  # a system without shared semaphores
-        return None
-
-
-def _all_answer(pool: ProcessPoolExecutor, number: int) -> bool:
-    """Start the processes: one begins with each of the first tasks."""
-    try:
-        for answer in [pool.submit(os.getpid) for _ in range(number)]:
-            answer.result(SILENT_SECONDS)
-    except (OSError, BrokenProcessPool):
-        return False
-    return True
-
-
-def _end_with_parent() -> None:
-    """Watch the parent, from a thread of the worker: however it ends, no worker is left behind."""
-    parent = parent_process()
-    assert parent
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
-
-
-def _signals(pool: ProcessPoolExecutor | None) -> str:
-    """Name what ended the processes of a broken pool, which itself ends the others by SIGTERM."""
-    codes = [process.exitcode or 0 for process in pool._processes.values()] if pool else []
-    names = {signal.Signals(-code).name for code in codes if code < 0} - {"SIGTERM"}
-    return f" ({', '.join(names)})" if names else ""
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

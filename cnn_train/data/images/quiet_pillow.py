@@ -5,7 +5,7 @@ import logging
 import threading
 import warnings
 from contextlib import suppress
-from types import TracebackType
+from typing import Any
 
 from PIL import _imaging
 
@@ -31,16 +31,11 @@ class _QuietPillow:
                 warnings.filterwarnings("ignore", module=r"PIL\.")
             self._num_inside += 1
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *problem: Any) -> None:
         with self._lock:
             self._num_inside -= 1
             if self._num_inside == 0:
-                self._saved.__exit__(kind, problem, traceback)
+                self._saved.__exit__(*problem)
 
 
 def _silence_libtiff() -> None:

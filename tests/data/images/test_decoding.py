@@ -45,10 +45,12 @@ def in_processes(monkeypatch):
     monkeypatch.setattr(decoding, "count_workers", lambda: 2)
 
 
-def decode(files, batch_size=40, act: Callable[[], object] = lambda: None, **options):
+def decode(
+    files, batch_size=40, act: Callable[[], object] = lambda: None, size_px=SIZE_PX, **options
+):
     """Decode everything; ``act`` whenever a batch has come."""
     batches = []
-    with closing(decode_batches(files, SIZE_PX, batch_size, num_ahead=1, **options)) as decoded:
+    with closing(decode_batches(files, size_px, batch_size, num_ahead=1, **options)) as decoded:
         for batch in decoded:
             batches.append(batch)
             act()
@@ -121,6 +123,7 @@ def test_what_the_machine_lacks_is_an_error_of_the_file_only_where_that_is_toler
 
 
 def test_a_killed_process_is_a_lack_of_resources_and_no_hang(paths, in_processes):
+    """What a pipe cannot hold at once is killed half sent."""
     workers = []
 
     def kill_all():
@@ -129,7 +132,7 @@ def test_a_killed_process_is_a_lack_of_resources_and_no_hang(paths, in_processes
             os.kill(worker.pid, signal.SIGKILL)
 
     with pytest.raises(ResourceError, match=r"was killed \(SIGKILL\), perhaps for lack of memory"):
-        decode(paths * 20, act=kill_all)
+        decode(paths * 20, act=kill_all, size_px=128)
     assert all(end_of(workers))
 
 
