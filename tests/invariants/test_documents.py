@@ -33,6 +33,12 @@ def test_every_link_leads_to_a_file_and_a_title_that_exist(path: Path) -> None:
 
 
 @every_document
+def test_every_script_shown_exists(path: Path) -> None:
+    for name in re.findall(r"\bscripts/\w+", path.read_text("utf-8")):
+        assert (REPOSITORY / name).exists(), name
+
+
+@every_document
 def test_nothing_is_left_to_fill_in(path: Path) -> None:
     left = r"^[A-Z]+_[A-Z_]+$|\b[A-Z]+_FIGURES\b"
     assert re.findall(left, path.read_text("utf-8"), re.MULTILINE) == []

@@ -64,11 +64,11 @@ def code_block(page: str, language: str, words: str) -> str:
 
 
 def shown_commands(page: str) -> list[list[str]]:
-    """Return the words after ``cnn-train`` of every command in a page's blocks."""
+    """Return the words after ``cnn-train``, or torchrun's name for it, of every command shown."""
     blocks = [text for language, text in code_blocks(page) if language in ("bash", "console")]
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    commands = [re.sub(r"^\$ ", "", line) for line in lines]
-    words = [shlex.split(one, comments=True) for one in commands if one.startswith("cnn-train ")]
+    commands = [re.sub(r"^\$ |^torchrun .* -m (?=cnn_train )", "", line) for line in lines]
+    words = [shlex.split(one, comments=True) for one in commands if re.match("cnn.train ", one)]
     return [one[1 : one.index(">")] if ">" in one else one[1:] for one in words]
 
 
