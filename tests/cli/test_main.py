@@ -19,7 +19,7 @@ Run = Callable[..., Any]
 # pydantic where a command has parameters, so of that only our own imports are watched.
 HEAVY = ("torch", "torchvision", "matplotlib", "numpy", "PIL", "yaml", "safetensors")
 
-# Documented in the README and never changed.
+# Documented in docs/commands.md and never changed.
 EXIT_CODES = {
     "CnnTrainError": 1,
     "CheckFailedError": 1,

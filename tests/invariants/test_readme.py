@@ -108,6 +108,15 @@ def test_every_command_has_an_example_on_its_page() -> None:
     assert set(leaves(program())) - shown == set()
 
 
+def test_the_exit_codes_shown_are_those_of_the_errors() -> None:
+    rows = re.findall(r"^\| (\d+(?:, \d+)*) \|", COMMANDS, re.MULTILINE)
+    shown = {int(code) for row in rows for code in row.split(", ")}
+    kinds = [CnnTrainError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    assert shown == {kind.exit_code for kind in kinds} | {0, 143}
+
+
 @pytest.fixture(scope="session")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | CnnTrainError]:
     """Run the commands of the page one after the other; return what each prints, or its failure.
