@@ -2,28 +2,32 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import torch
+
+from . import plain_loop
+from .bad_inputs import Attempt
 from .campaign import Campaign
+from .children import DEADLINE_SECONDS
 from .foreign_files import make_foreign_files
 from .rows import Count, Row
 
 PART = "cuts"
-CHECKPOINT_EXIT_CODE = 4
+CHECKPOINT = 4
 
 
 def cut_rows(campaign: Campaign) -> Iterator[Row]:
     """Give cut and foreign files to ``evaluate``; exit code 4, no traceback, no code run."""
     directory, marker = campaign.directory("cuts"), campaign.scratch / "code-ran"
-    good = Path(campaign.two_states[1]).read_bytes()
-    cut = [
-        _write(directory / f"cut-{size}.ckpt", good[:size])
-        for size in cut_sizes(len(good), campaign.amount(200, 12))
-    ]
+    good, number = Path(campaign.two_states[1]).read_bytes(), campaign.amount(200, 12)
+    cut = []
+    for size in cut_sizes(len(good), number):
+        cut.append(directory / f"cut-{size}.ckpt")
+        cut[-1].write_bytes(good[:size])
+    plain = Count(*campaign.call(load_plainly, number=number))
     foreign = make_foreign_files(directory, good, marker, campaign.seed)
-    plain = campaign.server.call(
-        "torture_campaign.cuts:load_plainly", number=campaign.amount(200, 12)
-    )
-    yield refusal_row(campaign, "cut checkpoints refused with exit code 4", cut, Count(*plain))
+    yield refusal_row(campaign, "cut checkpoints refused with exit code 4", cut, plain)
     yield refusal_row(campaign, "other and malicious files refused with exit code 4", foreign)
     yield code_row(marker)
 
@@ -35,11 +39,6 @@ def cut_sizes(num_bytes: int, number: int) -> list[int]:
     return sorted(ends | spread)
 
 
-def _write(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
-
-
 def code_row(marker: Path) -> Row:
     """Say whether the code in malicious files has run: it makes ``marker``."""
     return Row(PART, "foreign code run: none", Count(int(not marker.exists()), 1))
@@ -49,24 +48,19 @@ def refusal_row(
     campaign: Campaign, name: str, files: list[Path], plain: Count | None = None
 ) -> Row:
     """Give each file to ``evaluate``."""
-    failures = []
-    for file in files:
-        ended = campaign.command(["evaluate", file, "--device", "cpu"]).wait()
-        if ended.exit_code != CHECKPOINT_EXIT_CODE or ended.has_traceback:
-            failures.append(f"{file.name}: exit {ended.exit_code}: {ended.stderr[-200:]}")
-    good = Count(len(files) - len(failures), len(files))
+    attempts = [
+        Attempt(file.name, ["evaluate", file, "--device", "cpu"], CHECKPOINT) for file in files
+    ]
+    for attempt in attempts:
+        attempt.run(campaign, DEADLINE_SECONDS)
+    right = Count.of_outcomes([attempt.is_right for attempt in attempts])
     note = "plain: any exception counts" if plain else ""
-    return Row(PART, name, good, plain, note, tuple(failures))
+    failures = tuple(attempt.complaint() for attempt in attempts if not attempt.is_right)
+    return Row(PART, name, right, plain, note, failures)
 
 
 def load_plainly(number: int) -> tuple[int, int]:
     """Return how many cut files ``torch.load`` refuses, and of how many."""
-    from tempfile import TemporaryDirectory
-
-    import torch
-
-    from . import plain_loop
-
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / plain_loop.FILE
         plain_loop.save(plain_loop.make_state(1), path)

@@ -24,7 +24,7 @@ def flip_rows(campaign: Campaign) -> Iterator[Row]:
     """Flip bits of our checkpoint and of the plain one, then let damaged runs go on."""
     number = campaign.amount(1_200, 120)
     accepted = flip_ours(campaign, number)
-    plain = campaign.server.call("torture_campaign.flips:flip_plain", number=number)
+    plain = campaign.call(flip_plain, number=number)
     yield Row(
         PART, "flipped bits rejected", Count(number - len(accepted), number),
         Count(plain["rejected"], number),
@@ -40,12 +40,8 @@ def flip_rows(campaign: Campaign) -> Iterator[Row]:
 
 def flip_ours(campaign: Campaign, number: int, load: str = LOAD) -> list[int]:
     """Return the bits whose flip ``load`` did not notice, of ``number`` spread over the file."""
-    accepted: list[int] = campaign.server.call(
-        "torture_campaign.flips:accepted_flips",
-        file=campaign.two_states[1],
-        number=number,
-        load=load,
-    )
+    arguments = {"file": campaign.two_states[1], "number": number, "load": load}
+    accepted: list[int] = campaign.call(accepted_flips, **arguments)
     return accepted
 
 

@@ -2,12 +2,15 @@
 
 import errno
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 from .campaign import Campaign
 from .children import Ended
+from .commands import run_command
+from .file_operations import GROWS, Operation, watched
 from .rows import Count, Row
 from .tiny_run import TinyRun
 
@@ -60,17 +63,12 @@ def full_disk_rows(campaign: Campaign) -> Iterator[Row]:
 
 def count_operations(campaign: Campaign) -> int:
     """Return how many operations the undisturbed run makes below its run root."""
-    counted: int = campaign.server.call(
-        "torture_campaign.full_disk:count_in_run", arguments=campaign.tiny_run("counted").arguments
-    )
+    counted: int = campaign.call(count_in_run, arguments=campaign.tiny_run("counted").arguments)
     return counted
 
 
 def count_in_run(arguments: list[str]) -> int:
     """Run the command line and count the operations that need room."""
-    from .commands import run_command
-    from .file_operations import GROWS, Operation, watched
-
     root, seen = arguments[arguments.index("--run-root") + 1], 0
 
     def hear(operation: Operation) -> None:
@@ -134,7 +132,5 @@ def limited_row(campaign: Campaign) -> Row:
 
 def limit_files(num_bytes: int) -> None:
     """Limit the size of every file that this process writes."""
-    import resource
-
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
     resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, resource.RLIM_INFINITY))

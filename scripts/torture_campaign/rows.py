@@ -1,8 +1,7 @@
 """What the campaign counted, as rows for the eye and for a program."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from rich.markup import escape
 from rich.table import Table
@@ -58,10 +57,6 @@ class Row:
     def is_kept(self) -> bool:
         """Whether nothing went wrong; a measure promises nothing."""
         return isinstance(self.ours, Measure) or self.ours.is_whole
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values, None where something does not apply."""
-        return asdict(self)
 
 
 def make_table(title: str, rows: Sequence[Row]) -> Table:

@@ -1,12 +1,9 @@
 """Every bad or unusual image file at once, as ``cnn-train predict`` meets them."""
 
-import io
 import json
-import struct
 import sys
 import tempfile
 import time
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from torture_campaign.bad_images import (
+    COLOUR,
+    JPEG,
+    PNG,
+    SIDE_PX,
+    UNUSUAL,
+    claims,
+    encode,
+    write_unusable,
+)  # fmt: skip
 
 from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.cli.main import main
@@ -28,10 +35,6 @@ from cnn_train.machine.device import resolve_device
 from cnn_train.training.building import build_session
 
 Run = Callable[..., tuple[int, str, str]]
-
-SIDE_PX = 24
-GREY = np.linspace(0, 255, SIDE_PX**2).astype(np.uint8).reshape(SIDE_PX, SIDE_PX)
-COLOUR = np.stack([GREY, GREY[::-1], GREY.T], axis=2)
 
 
 @pytest.fixture(scope="module")
@@ -69,38 +72,6 @@ def run(
     return run
 
 
-def encode(pixels: Any, format_name: str, **options: Any) -> bytes:
-    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    file = io.BytesIO()
-    image.save(file, format_name, **options)
-    return file.getvalue()
-
-
-def flip_bits(content: bytes, place: int) -> bytes:
-    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
-
-
-PNG, JPEG = encode(COLOUR, "PNG"), encode(COLOUR, "JPEG")
-SAMPLES_PER_PIXEL = struct.pack("<HHI", 277, 3, 1)  # a TIFF tag of one short
-UNUSABLE = {
-    "zero.png": b"",
-    "text.jpg": b"hello\n",
-    "drawing.svg": b'<svg width="9"/>',
-    "paper.pdf": b"%PDF-1.4\n",
-    "half.png": PNG[: len(PNG) // 2],
-    "half.jpg": JPEG[: len(JPEG) // 2],
-    "checksum.png": flip_bits(PNG, -15),
-    "lzw.tif": flip_bits(encode(COLOUR, "TIFF", compression="tiff_lzw"), 40),
-    "samples.tif": encode(COLOUR, "TIFF").replace(
-        SAMPLES_PER_PIXEL + b"\3", SAMPLES_PER_PIXEL + b"\xff"
-    ),
-    "line\nbreak.png": b"nothing",
-    "\x1b[2Jerase.png": b"nothing",
-    "float.tif": encode(GREY.astype(np.float32) / 255, "TIFF"),
-    "nan.tif": encode(np.full((9, 9), np.nan, np.float32), "TIFF"),
-}
-
-
 def write_all(folder: Path, contents: dict[str, bytes]) -> None:
     for name, content in contents.items():
         (folder / name).write_bytes(content)
@@ -111,10 +82,8 @@ def error_lines(err: str) -> list[str]:
 
 
 def test_every_unusable_file_is_one_line_and_the_others_are_predicted(run: Run, tmp_path: Path):
-    write_all(tmp_path, UNUSABLE | {"good.png": PNG, "good.jpg": JPEG})
-    (tmp_path / "folder.png").mkdir()
-    (tmp_path / "loop.png").symlink_to("loop.png")
-    named = [*UNUSABLE, "good.png", "good.jpg", "folder.png", "loop.png", "missing.png"]
+    write_all(tmp_path, {"good.png": PNG, "good.jpg": JPEG})
+    named = [*write_unusable(tmp_path), "good.png", "good.jpg"]
     code, out, err = run(*named)
     assert code == 3
     assert err.count("\n") == 2 + len(named) - 2  # model, number of images; the two good ones
@@ -154,27 +123,12 @@ def scores(document: dict[str, Any]) -> dict[str, list[float]]:
 
 
 def test_every_kind_of_pixel_is_predicted_as_its_rgb_twin(run: Run, tmp_path: Path):
-    grey, colour = Image.fromarray(GREY), Image.fromarray(COLOUR)
-    rgb_of_grey, dots = grey.convert("RGB"), grey.convert("1")
-    kinds = {
-        "L.png": (encode(grey, "PNG"), rgb_of_grey),
-        "1.png": (encode(dots, "PNG"), dots.convert("RGB")),
-        "LA.png": (encode(grey.convert("LA"), "PNG"), rgb_of_grey),
-        "P.png": (encode(grey.convert("P"), "PNG"), rgb_of_grey),
-        "P.gif": (encode(grey.convert("P"), "GIF"), rgb_of_grey),
-        "RGBA.png": (encode(colour.convert("RGBA"), "PNG"), colour),
-        "CMYK.tif": (encode(colour.convert("CMYK"), "TIFF"), colour),
-        "I16.png": (encode(GREY.astype(np.uint16) * 257, "PNG"), rgb_of_grey),
-        "I.tif": (encode(GREY.astype(np.int32) * 257, "TIFF"), rgb_of_grey),
-        "webp.webp": (encode(colour, "WEBP", lossless=True), colour),
-        "really_a_png.jpg": (PNG, colour),
-    }
-    for name, (content, twin) in kinds.items():
+    for name, (content, twin) in UNUSUAL.items():
         write_all(tmp_path, {name: content, f"{name}.twin.png": encode(twin, "PNG")})
-    code, out, _ = run(*kinds, *(f"{name}.twin.png" for name in kinds), "--json")
+    code, out, _ = run(*UNUSUAL, *(f"{name}.twin.png" for name in UNUSUAL), "--json")
     found = scores(json.loads(out))
     assert code == 0
-    for name in kinds:
+    for name in UNUSUAL:
         assert found[name] == pytest.approx(found[f"{name}.twin.png"], abs=1e-5), name
 
 
@@ -212,17 +166,6 @@ def test_animations_and_odd_shapes_are_predicted_with_a_notice(run: Run, tmp_pat
         assert notice in out.partition(f"{name}\n")[2].splitlines()[0]
     found = scores(json.loads(run(*notices, "--json")[1]))
     assert found["a.gif"] == pytest.approx(found["red.png"], abs=1e-5)
-
-
-def claims(width: int, height: int) -> bytes:
-    """A PNG that claims a size and holds next to nothing."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    data = b"IDAT" + zlib.compress(bytes(100))
-    chunks = [
-        struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-        for body in (header, data, b"IEND")
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def test_a_bomb_of_200_megapixels_costs_the_others_less_than_a_second(run: Run, tmp_path: Path):
