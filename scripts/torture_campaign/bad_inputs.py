@@ -8,7 +8,7 @@ from .bad_configs import BAD_CONFIGS, BAD_OVERRIDES, BOMBS, config_bytes
 from .bad_images import UNUSUAL, write_unusable
 from .campaign import Campaign
 from .children import Ended, HungError
-from .rows import Count, Row
+from .rows import Count, Row, count_row
 
 PART = "inputs"
 PATIENCE_SECONDS = 5.0
@@ -52,13 +52,18 @@ class Attempt:
         stderr = self.ended.stderr if self.ended else ""
         return [text for text in self.texts if text not in stderr]
 
+    @property
     def complaint(self) -> str:
-        """Say what was expected and what came."""
+        """What was expected and what came."""
         if self.ended is None:
             return f"{self.name}: was still running"
         expected = ", ".join([f"exit {self.exit_code}", *self.missing_texts])
-        stderr = self.ended.stderr.strip()[-200:]
-        return f"{self.name}: expected {expected}; exit {self.ended.exit_code}: {stderr}"
+        return f"{self.name}: expected {expected}; {self.ended.summary}"
+
+    @property
+    def failure(self) -> str:
+        """What was expected and what came, where the exit code is not right."""
+        return "" if self.is_right else self.complaint
 
 
 def bad_input_rows(campaign: Campaign) -> Iterator[Row]:
@@ -66,11 +71,8 @@ def bad_input_rows(campaign: Campaign) -> Iterator[Row]:
     attempts = all_attempts(campaign, campaign.directory("inputs"))[:: campaign.amount(1, 3)]
     for attempt in attempts:
         attempt.run(campaign, PATIENCE_SECONDS)
-    yield Row(
-        PART, "bad and unusual inputs with the right exit code",
-        Count.of_outcomes([attempt.is_right for attempt in attempts]),
-        failures=tuple(attempt.complaint() for attempt in attempts if not attempt.is_right),
-    )  # fmt: skip
+    failures = [attempt.failure for attempt in attempts]
+    yield count_row(PART, "bad and unusual inputs with the right exit code", failures)
     calm = [attempt.is_calm for attempt in attempts]
     yield Row(PART, "without a traceback", Count.of_outcomes(calm))
     seconds, slowest = max(
@@ -86,7 +88,7 @@ def bad_input_rows(campaign: Campaign) -> Iterator[Row]:
     yield Row(
         PART, "config errors located at the exact line and column",
         Count(num_texts - num_missing, num_texts),
-        failures=tuple(attempt.complaint() for attempt in attempts if attempt.missing_texts),
+        failures=tuple(attempt.complaint for attempt in attempts if attempt.missing_texts),
     )  # fmt: skip
 
 

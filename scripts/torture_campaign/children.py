@@ -44,6 +44,11 @@ class Ended:
         """Whether it showed a Python traceback."""
         return "Traceback (most recent call last)" in self.stdout + self.stderr
 
+    @property
+    def summary(self) -> str:
+        """The exit code, and the last of what was said on stderr."""
+        return f"exit {self.exit_code}: {self.stderr.strip()[-300:]}"
+
 
 class Child:
     """A process under way."""
@@ -134,11 +139,6 @@ class ForkServer:
         return json.loads(answer.read_text("utf-8"))
 
 
-def campaign_environment() -> dict[str, str]:
-    """Return the environment of every process of the campaign: one thread, and this source tree."""
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": search_path()}
-
-
 @contextmanager
 def fork_server(scratch: Path) -> Iterator[ForkServer]:
     """Run a fork server while the block runs; children write their output below ``scratch``."""
@@ -146,7 +146,7 @@ def fork_server(scratch: Path) -> Iterator[ForkServer]:
         [sys.executable, "-m", "torture_campaign.fork_server"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=campaign_environment(),
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": search_path()},
     )
     assert process.stdin and process.stdout
     try:

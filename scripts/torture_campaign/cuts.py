@@ -2,16 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import torch
-
-from . import plain_loop
 from .bad_inputs import Attempt
 from .campaign import Campaign
 from .children import DEADLINE_SECONDS
 from .foreign_files import make_foreign_files
-from .rows import Count, Row
+from .rows import Count, Row, count_row
 
 PART = "cuts"
 CHECKPOINT = 4
@@ -25,9 +21,8 @@ def cut_rows(campaign: Campaign) -> Iterator[Row]:
     for size in cut_sizes(len(good), number):
         cut.append(directory / f"cut-{size}.ckpt")
         cut[-1].write_bytes(good[:size])
-    plain = Count(*campaign.call(load_plainly, number=number))
     foreign = make_foreign_files(directory, good, marker, campaign.seed)
-    yield refusal_row(campaign, "cut checkpoints refused with exit code 4", cut, plain)
+    yield refusal_row(campaign, "cut checkpoints refused with exit code 4", cut)
     yield refusal_row(campaign, "other and malicious files refused with exit code 4", foreign)
     yield code_row(marker)
 
@@ -44,32 +39,11 @@ def code_row(marker: Path) -> Row:
     return Row(PART, "foreign code run: none", Count(int(not marker.exists()), 1))
 
 
-def refusal_row(
-    campaign: Campaign, name: str, files: list[Path], plain: Count | None = None
-) -> Row:
+def refusal_row(campaign: Campaign, name: str, files: list[Path]) -> Row:
     """Give each file to ``evaluate``."""
     attempts = [
         Attempt(file.name, ["evaluate", file, "--device", "cpu"], CHECKPOINT) for file in files
     ]
     for attempt in attempts:
         attempt.run(campaign, DEADLINE_SECONDS)
-    right = Count.of_outcomes([attempt.is_right for attempt in attempts])
-    note = "plain: any exception counts" if plain else ""
-    failures = tuple(attempt.complaint() for attempt in attempts if not attempt.is_right)
-    return Row(PART, name, right, plain, note, failures)
-
-
-def load_plainly(number: int) -> tuple[int, int]:
-    """Return how many cut files ``torch.load`` refuses, and of how many."""
-    with TemporaryDirectory() as scratch:
-        path = Path(scratch) / plain_loop.FILE
-        plain_loop.save(plain_loop.make_state(1), path)
-        content, refused = path.read_bytes(), 0
-        sizes = cut_sizes(len(content), number)
-        for size in sizes:
-            path.write_bytes(content[:size])
-            try:
-                torch.load(path)
-            except Exception:
-                refused += 1
-    return refused, len(sizes)
+    return count_row(PART, name, [attempt.failure for attempt in attempts])

@@ -119,7 +119,7 @@ def _kill_runs(
         if was_killed:
             kills.equal.append(ended.exit_code == 0 and equal(run, undisturbed))
             if not kills.equal[-1]:
-                kills.failures.append(f"exit {ended.exit_code}: {ended.stderr.strip()[-300:]}")
+                kills.failures.append(ended.summary)
         if num_kills >= number:
             return kills
         run, was_killed = make(), False

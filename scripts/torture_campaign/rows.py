@@ -59,6 +59,14 @@ class Row:
         return isinstance(self.ours, Measure) or self.ours.is_whole
 
 
+def count_row(
+    part: str, name: str, failures: Sequence[str], plain: Count | None = None, note: str = ""
+) -> Row:
+    """Make the row of some attempts; each gave why it failed, an empty text if it did not."""
+    count = Count.of_outcomes([not failure for failure in failures])
+    return Row(part, name, count, plain, note, tuple(filter(None, failures)))
+
+
 def make_table(title: str, rows: Sequence[Row]) -> Table:
     """Draw up one part's rows; a figure that is not whole is red."""
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")

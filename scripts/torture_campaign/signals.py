@@ -86,8 +86,8 @@ def stop_in_phase(campaign: Campaign, phase: str, signum: int) -> Stop:
     equal = again.exit_code == 0 and run.equals(_reference_for(campaign, phase))
     failure = ""
     if not (exit_code and equal and alone):
-        said = f"{ended.stderr[-300:]} … {again.stderr[-300:]}"
-        failure = f"{signal.Signals(signum).name} in {phase}: exit {ended.exit_code}, then {said}"
+        name = signal.Signals(signum).name
+        failure = f"{name} in {phase}: {ended.summary}; then {again.summary}"
     seconds = ended.seconds - sent_at
     return Stop(seconds <= PATIENCE_SECONDS, exit_code, saved, alone, equal, seconds, failure)
 

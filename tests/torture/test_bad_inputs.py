@@ -22,7 +22,7 @@ def test_an_error_at_its_place_is_right_and_at_another_one_is_missing(
     assert attempt.is_right and attempt.missing_texts == []
     attempt.texts = (*attempt.texts, "c.yaml:1:1: ")
     assert attempt.missing_texts == ["c.yaml:1:1: "]
-    assert "expected exit 2, c.yaml:1:1: ; exit 2: error: " in attempt.complaint()
+    assert "expected exit 2, c.yaml:1:1: ; exit 2: error: " in attempt.complaint
 
 
 @pytest.fixture
@@ -33,10 +33,10 @@ def attempt(tmp_path: Path) -> Attempt:
 def test_a_traceback_is_never_right(sabotaged: Callable[..., Campaign], attempt: Attempt) -> None:
     attempt.run(sabotaged("stumble_over_configs"), DEADLINE_SECONDS)
     assert not attempt.is_right and not attempt.is_calm
-    assert "expected exit 2" in attempt.complaint()
+    assert "expected exit 2" in attempt.complaint
 
 
 def test_a_hang_is_never_right(sabotaged: Callable[..., Campaign], attempt: Attempt) -> None:
     attempt.run(sabotaged("sleep_first"), 0.2)
     assert attempt.ended is None and not attempt.is_right
-    assert "still running" in attempt.complaint()
+    assert "still running" in attempt.complaint

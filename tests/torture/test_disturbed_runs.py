@@ -49,8 +49,8 @@ def test_a_run_that_does_not_save_when_asked_is_caught(sabotaged: Sabotaged) -> 
 
 def test_a_preempted_run_that_forgets_something_is_caught(sabotaged: Sabotaged) -> None:
     campaign = replace(sabotaged("forget_momentum"), let_run=until_the_second_epoch)
-    found = preempt(campaign, 0, 1, CONFIG)
-    assert len(found.exit_codes) == 1 and found.failure
+    exit_codes, failure = preempt(campaign, 0, 1, CONFIG)
+    assert len(exit_codes) == 1 and failure
 
 
 def test_moments_are_spread_from_the_first_to_the_last() -> None:
