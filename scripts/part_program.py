@@ -1,16 +1,30 @@
-"""What programs of several parts share: which parts to run, where the document goes, how to end."""
+"""What programs of several parts share: which parts to run, what is shown, how to end."""
 
 import json
 import os
 import sys
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
-from cnn_train.cli.console import error
+from cnn_train.cli.console import error, notice, stderr, stdout
 from cnn_train.errors import CnnTrainError, UsageError
+from cnn_train.machine.device import Device
+from cnn_train.machine.environment import describe_environment
+
+S = TypeVar("S")
+R = TypeVar("R")
+
+JsonPlace = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE", help="Write JSON to this file; - for stdout."),
+]
 
 
 def choose_parts(names: str, known: Collection[str], option: str = "--only") -> list[str]:
@@ -20,6 +34,38 @@ def choose_parts(names: str, known: Collection[str], option: str = "--only") -> 
     if unknown or not chosen:
         raise UsageError(f"{option} {names}: choose from {', '.join(known)}")
     return chosen
+
+
+def screen_beside(json_to: str | None) -> Console:
+    """Return where tables go: to stderr where stdout is for the JSON document."""
+    return stderr if json_to == "-" else stdout
+
+
+def show_environment(device: Device, screen: Console, line: str) -> dict[str, str]:
+    """Show what computes here, and ``line`` about this run; return the facts."""
+    environment = describe_environment(device)
+    facts = ", ".join(f"{name} {value}" for name, value in environment.items())
+    screen.print(escape(f"{facts}\n{line}"), soft_wrap=True)
+    return environment
+
+
+def run_parts(
+    parts: Mapping[str, Callable[[S], Iterable[R]]],
+    chosen: Sequence[str],
+    settings: S,
+    screen: Console,
+    make_table: Callable[[str, Sequence[R]], Table],
+) -> list[R]:
+    """Run parts one after the other, show each one's table when it is done; return all rows."""
+    rows: list[R] = []
+    for part in chosen:
+        notice(f"{part} …")
+        started = time.perf_counter()
+        new = list(parts[part](settings))
+        rows += new
+        if new:
+            screen.print(make_table(f"{part} ({time.perf_counter() - started:.0f} s)", new))
+    return rows
 
 
 def write_document(document: dict[str, Any], place: str | None) -> None:

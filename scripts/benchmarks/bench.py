@@ -1,12 +1,12 @@
-"""What every part of the benchmark is told, and the ceiling that they share."""
+"""The settings that every part of the benchmark gets, and the ceiling that they share."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from cnn_train.machine.device import Device, Precision
+from cnn_train.machine.device import Device
 
-from .ceiling import Ceiling, measure_ceiling
+from .ceiling import AMOUNTS, QUICK_AMOUNTS, Ceiling, measure_ceiling
 
 
 @dataclass
@@ -35,8 +35,5 @@ class Bench:
     @cached_property
     def ceiling(self) -> Ceiling:
         """The machine's ceiling, measured once, when a part first asks for it."""
-        return measure_ceiling(self.device, self.quick, self.repeats)
-
-    def share_of_ceiling(self, tflops: float, precision: Precision) -> float:
-        """Return ``tflops`` in units of the best that was measured in this number format."""
-        return tflops / self.ceiling.best(precision.name)
+        full = AMOUNTS.get(self.device.torch_device.type, AMOUNTS["cpu"])
+        return measure_ceiling(self.device, QUICK_AMOUNTS if self.quick else full, self.repeats)

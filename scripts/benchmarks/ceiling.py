@@ -4,8 +4,7 @@ Shape letters: B images, C channels, H W pixels.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -16,83 +15,90 @@ from cnn_train.machine.stopwatch import now
 from .measuring import Spread, take_turns, times_to_fill
 from .rows import Row
 
-if TYPE_CHECKING:
-    from .bench import Bench
-
 DTYPES = (torch.bfloat16, torch.float32)
-SIZES = {"cpu": (512, 1024, 2048, 4096), "cuda": (2048, 4096, 8192)}
-QUICK_SIZES = (512, 1024)
-CONVOLUTION = (64, 128, 32)  # images, channels in and out, side: the middle of a ResNet
-COPIED_BYTES = 2**28
-QUICK_COPIED_BYTES = 2**26
+
+Work = tuple[Callable[[], object], float]
+"""Something to do, and its amount: floating-point operations, or bytes."""
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """How much is computed: matrices of some sides, a convolution, bytes copied.
+
+    convolution: images, channels in and out, and their side. seconds: for each measurement.
+    """
+
+    sides: tuple[int, ...]
+    convolution: tuple[int, int, int]
+    copied_bytes: int
+    seconds: float
+
+
+MIDDLE_OF_RESNET = (64, 128, 32)
+AMOUNTS = {
+    "cpu": Amounts((512, 1024, 2048, 4096), MIDDLE_OF_RESNET, 2**28, 0.5),
+    "cuda": Amounts((2048, 4096, 8192), MIDDLE_OF_RESNET, 2**28, 0.5),
+}
+QUICK_AMOUNTS = Amounts((512, 1024), MIDDLE_OF_RESNET, 2**26, 0.05)
 
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What each piece of arithmetic reached: name -> TFLOP/s; and the copying, in GB/s."""
+    """What each piece of arithmetic reached in TFLOP/s, by its name; and the copying, in GB/s.
 
-    tflops: dict[tuple[str, str], Spread] = field(default_factory=dict)
-    copy_gb_per_second: Spread = field(default_factory=lambda: Spread.of([0.0]))
+    A name ends with the number format, ``float32`` or ``bfloat16``.
+    """
+
+    tflops: dict[str, Spread]
+    copy_gb_per_second: Spread
 
     def best(self, precision: str) -> float:
-        """Return the highest median TFLOP/s in ``float32`` or ``bfloat16``."""
-        return max(s.median for (name, _), s in self.tflops.items() if name == precision)
+        """Return the highest median TFLOP/s in a number format."""
+        return max(s.median for name, s in self.tflops.items() if name.split()[-1] == precision)
 
 
-def ceiling_rows(bench: "Bench") -> Iterator[Row]:
+def ceiling_rows(ceiling: Ceiling) -> Iterator[Row]:
     """Report everything that was tried; the best per number format is the ceiling."""
-    ceiling = bench.ceiling
-    for (precision, what), spread in ceiling.tflops.items():
-        share = spread.median / ceiling.best(precision)
-        note = "the ceiling" if share == 1 else ""
+    for name, spread in ceiling.tflops.items():
+        share = spread.median / ceiling.best(name.split()[-1])
         yield Row(
-            "ceiling", f"{what} {precision}", "TFLOP/s", spread,
-            tflops=spread.median, of_ceiling=share, note=note,
+            "ceiling", name, "TFLOP/s", spread, tflops=spread.median, of_ceiling=share,
+            note="the ceiling" if share == 1 else "",
         )  # fmt: skip
     yield Row(
         "ceiling", "copy", "GB/s", ceiling.copy_gb_per_second, note="bytes read and bytes written"
     )
 
 
-def measure_ceiling(device: Device, quick: bool, repeats: int) -> Ceiling:
+def measure_ceiling(device: Device, amounts: Amounts, repeats: int) -> Ceiling:
     """Time every piece of work in turns, each long enough for the clock."""
-    where, budget = device.torch_device, 0.05 if quick else 0.5
-    sizes = QUICK_SIZES if quick else SIZES.get(where.type, SIZES["cpu"])
-    tries = {}
+    where, budget = device.torch_device, amounts.seconds
+    speeds: dict[str, Callable[[], float]] = {}
     for dtype in DTYPES:
         name = str(dtype).removeprefix("torch.")
-        for size in sizes:
-            tries[name, f"{size}×{size} product"] = matrix_product(size, dtype, where)
-        tries[name, "3×3 convolution"] = convolution(dtype, where)
-    speeds = {
-        key: _speed(work, flops / 1e12, budget, where) for key, (work, flops) in tries.items()
-    }
-    copying, copied = copy(QUICK_COPIED_BYTES if quick else COPIED_BYTES, where)
-    candidates = {str(key): measure for key, measure in speeds.items()}
-    candidates["copy"] = _speed(copying, copied / 1e9, budget, where)
-    samples = take_turns(candidates, repeats, warm_up=False)
-    return Ceiling(
-        {key: Spread.of(samples[str(key)]) for key in speeds}, Spread.of(samples["copy"])
-    )
+        for side in amounts.sides:
+            product = matrix_product(side, dtype, where)
+            speeds[f"{side}×{side} product {name}"] = _speed(product, 1e12, budget, where)
+        convolving = convolution(amounts.convolution, dtype, where)
+        speeds[f"3×3 convolution {name}"] = _speed(convolving, 1e12, budget, where)
+    speeds["copy"] = _speed(copy(amounts.copied_bytes, where), 1e9, budget, where)
+    samples = take_turns(speeds, repeats, warm_up=False)
+    spreads = {name: Spread.of(values) for name, values in samples.items()}
+    return Ceiling(copy_gb_per_second=spreads.pop("copy"), tflops=spreads)
 
 
-def matrix_product(
-    size: int, dtype: torch.dtype, device: torch.device
-) -> tuple[Callable[[], object], float]:
+def matrix_product(side: int, dtype: torch.dtype, device: torch.device) -> Work:
     """Return the product of two square matrices, and its floating-point operations."""
-    left = torch.randn(size, size, device=device).to(dtype)
-    right = torch.randn(size, size, device=device).to(dtype)
-    return lambda: left @ right, 2.0 * size**3
+    left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    return lambda: left @ right, 2.0 * side**3
 
 
-def convolution(dtype: torch.dtype, device: torch.device) -> tuple[Callable[[], object], float]:
+def convolution(shape: tuple[int, int, int], dtype: torch.dtype, device: torch.device) -> Work:
     """Return a 3×3 convolution's forward pass in channels_last, and its operations."""
-    num, channels, side = CONVOLUTION
-    images_BCHW = torch.randn(num, channels, side, side, device=device).to(
-        dtype, memory_format=torch.channels_last
-    )
-    kernels = torch.randn(channels, channels, 3, 3, device=device).to(
-        dtype, memory_format=torch.channels_last
+    num, channels, side = shape
+    images_BCHW, kernels = (
+        torch.randn(sizes, device=device).to(dtype, memory_format=torch.channels_last)
+        for sizes in ((num, channels, side, side), (channels, channels, 3, 3))
     )
 
     def convolve() -> object:
@@ -102,7 +108,7 @@ def convolution(dtype: torch.dtype, device: torch.device) -> tuple[Callable[[], 
     return convolve, 2.0 * num * side**2 * channels**2 * 9
 
 
-def copy(num_bytes: int, device: torch.device) -> tuple[Callable[[], object], float]:
+def copy(num_bytes: int, device: torch.device) -> Work:
     """Return a copy too large for the caches, and the bytes that it moves both ways."""
     source = torch.ones(num_bytes, dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
@@ -110,16 +116,17 @@ def copy(num_bytes: int, device: torch.device) -> tuple[Callable[[], object], fl
 
 
 def _speed(
-    work: Callable[[], object], amount: float, budget_seconds: float, device: torch.device
+    work: Work, unit: float, budget_seconds: float, device: torch.device
 ) -> Callable[[], float]:
     """Return a measurement of amount per second over as many calls as fill the budget."""
-    work()
-    times = times_to_fill(budget_seconds, _seconds(work, 1, device))
-    return lambda: amount * times / _seconds(work, times, device)
+    do, amount = work
 
+    def seconds(times: int) -> float:
+        started = now(device)
+        for _ in range(times):
+            do()
+        return now(device) - started
 
-def _seconds(work: Callable[[], object], times: int, device: torch.device) -> float:
-    started = now(device)
-    for _ in range(times):
-        work()
-    return now(device) - started
+    do()
+    times = times_to_fill(budget_seconds, seconds(1))
+    return lambda: amount / unit * times / seconds(times)

@@ -29,18 +29,33 @@ def decode_rows(bench: Bench) -> Iterator[Row]:
         root = bench.scratch / "folder"
         write_jpegs(root / "train", QUICK_NUM_FILES if bench.quick else NUM_FILES)
     files = sorted((root / "train").glob("*/*"))
-    first = FirstStart(root, bench.scratch / "decoded")
+    cache = bench.scratch / "decoded"
+    cores_used: list[float] = []
+
+    def load() -> float:
+        started = time.perf_counter()
+        FolderConfig(root=root).load_train(DataAccess(cache, offline=True))
+        return time.perf_counter() - started
+
+    def decode() -> float:
+        shutil.rmtree(cache, ignore_errors=True)
+        cpu_before = _cpu_seconds()
+        seconds = load()
+        cores_used.append((_cpu_seconds() - cpu_before) / seconds)
+        return seconds
+
+    def load_from_cache() -> float:
+        if not cache.exists():
+            load()
+        return load()
+
     samples = take_turns(
-        {
-            "first": first.seconds,
-            "second": first.seconds_from_cache,
-            "plain": partial(decode_plainly, files),
-        },
+        {"first": decode, "second": load_from_cache, "plain": partial(decode_plainly, files)},
         bench.repeats,
         warm_up=bench.data_root is None,
     )
     speed = {who: [len(files) / one for one in seconds] for who, seconds in samples.items()}
-    cores = Spread.of(first.cores_used)
+    cores = Spread.of(cores_used)
     yield compare_speeds(
         PART, f"first start, {len(files):,} JPEG files", "images/s", speed["first"], speed["plain"],
         note="plain: Pillow opens, decodes and forgets, one thread",
@@ -50,34 +65,6 @@ def decode_rows(bench: Bench) -> Iterator[Row]:
         PART, "second start, from the cache", "images/s", speed["second"], speed["plain"],
         note=f"{median(samples['second']):.2f} s in all",
     )  # fmt: skip
-
-
-class FirstStart:
-    """Loads a folder's training images without and with the cache of an earlier start."""
-
-    def __init__(self, root: Path, cache: Path) -> None:
-        self.config = FolderConfig(root=root)
-        self.cache = cache
-        self.cores_used: list[float] = []
-
-    def seconds(self) -> float:
-        """Decode every file; note how many cores that kept busy."""
-        shutil.rmtree(self.cache, ignore_errors=True)
-        cpu_before = _cpu_seconds()
-        seconds = self._load()
-        self.cores_used.append((_cpu_seconds() - cpu_before) / seconds)
-        return seconds
-
-    def seconds_from_cache(self) -> float:
-        """Load what a start before this one decoded."""
-        if not self.cache.exists():
-            self._load()
-        return self._load()
-
-    def _load(self) -> float:
-        started = time.perf_counter()
-        self.config.load_train(DataAccess(self.cache, offline=True))
-        return time.perf_counter() - started
 
 
 def decode_plainly(files: Sequence[Path]) -> float:

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from cnn_train.acceleration.allocator import kept_memory
 from cnn_train.cli.fit import training_display
-from cnn_train.data.batches import Batch, evaluation_batch_size, evaluation_batches
+from cnn_train.data.batches import evaluation_batch_size, evaluation_batches
 from cnn_train.data.image_set import ImageSet
 from cnn_train.machine.stopwatch import now
 from cnn_train.runs.directory import RunDirectory
@@ -50,9 +50,14 @@ def _compare(bench: Bench, name: str, epochs: int, images: tuple[ImageSet, Image
     def start() -> Session:
         return start_session(name, images, bench.device, BATCH_SIZE, epochs=epochs)
 
-    bare = BareRun(start())
+    plain = start()
+    loop = BareLoop(*build_bare_network(plain))
     samples = take_turns(
-        {"ours": lambda: _fit(start(), bench.scratch), "plain": bare.seconds}, bench.repeats
+        {
+            "ours": lambda: _fit(start(), bench.scratch),
+            "plain": lambda: _train_barely(plain, loop),
+        },
+        bench.repeats,
     )
     slower = Spread.of_ratios(samples["ours"], samples["plain"])
     low, middle, high = (100 * (value - 1) for value in (slower.low, slower.median, slower.high))
@@ -85,24 +90,13 @@ def _screen_into_nothing() -> Iterator[None]:
             yield
 
 
-class BareRun:
-    """The bare arithmetic of a session's whole run."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.device = session.device.torch_device
-        self.loop = BareLoop(*build_bare_network(session))
-
-    def seconds(self) -> float:
-        """Train and validate epoch by epoch; return the seconds it took."""
-        with kept_memory():
-            started = now(self.device)
-            for epoch in range(self.session.config.epochs):
-                self.loop.train(self.session.batches.epoch(epoch))
-                self.loop.validate(self._validation())
-            return now(self.device) - started
-
-    def _validation(self) -> Iterator[Batch]:
-        images = self.session.val_images
-        size = evaluation_batch_size(images.image_shape)
-        return evaluation_batches(images, self.session.batches.normalization, size)
+def _train_barely(session: Session, loop: BareLoop) -> float:
+    """Do the bare arithmetic of the session's whole run; return the seconds it took."""
+    device, images = session.device.torch_device, session.val_images
+    size = evaluation_batch_size(images.image_shape)
+    with kept_memory():
+        started = now(device)
+        for epoch in range(session.config.epochs):
+            loop.train(session.batches.epoch(epoch))
+            loop.validate(evaluation_batches(images, session.batches.normalization, size))
+        return now(device) - started

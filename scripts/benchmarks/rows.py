@@ -115,7 +115,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         _spread(row.ratio),
         "" if row.tflops is None else f"{row.tflops:.3f}",
         "" if row.of_ceiling is None else f"{100 * row.of_ceiling:.0f} %",
-        _target(row.target),
+        f"{row.target.text} {'pass' if row.target.kept else 'MISS'}" if row.target else "",
         row.note,
     )
 
@@ -130,10 +130,6 @@ def _spread(spread: Spread | None) -> str:
 def _number(value: float) -> str:
     """Write three significant digits, or all digits before the point."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
-def _target(target: Target | None) -> str:
-    return "" if target is None else f"{target.text} {'pass' if target.kept else 'MISS'}"
 
 
 def _coloured(heading: str, cell: str) -> str:

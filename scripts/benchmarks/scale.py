@@ -1,11 +1,17 @@
-"""How the time of a run grows with its images, its epochs and its pixels."""
+"""How the time of a run grows with its images, its epochs and its pixels; and a figure of it."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from statistics import linear_regression
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from cnn_train.figures.saving import save_figure
+from cnn_train.figures.style import BLUE, GREY, add_legend, make_figure, style_axes
 from cnn_train.machine.stopwatch import now
 from cnn_train.training.fit import fit
 
@@ -13,7 +19,6 @@ from .bench import Bench
 from .measuring import Spread, take_turns
 from .rows import Row
 from .sample_images import make_noise
-from .scaling_figure import draw_scaling
 from .sessions import start_session
 
 PART = "scale"
@@ -76,18 +81,42 @@ def _measure(what: str, runs: dict[int, Callable[[], float]], repeats: int) -> G
 
 def fit_exponent(amounts: Sequence[float], seconds: Sequence[float]) -> float:
     """Return the slope of the least-squares line through the logarithms."""
-    x = [math.log(amount) for amount in amounts]
-    y = [math.log(one) for one in seconds]
-    mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
-    covariance = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True))
-    return covariance / sum((a - mean_x) ** 2 for a in x)
+    x, y = ([math.log(value) for value in values] for values in (amounts, seconds))
+    return linear_regression(x, y).slope
 
 
 def _rows(growth: Growth) -> Iterator[Row]:
-    first = growth.seconds[0].median
     for amount, spread in zip(growth.amounts, growth.seconds, strict=True):
-        times = amount // growth.amounts[0]
-        note = f"{spread.median / first:.2f} × the time for {times} × the {growth.what}"
+        times, slower = amount // growth.amounts[0], spread.median / growth.seconds[0].median
+        note = f"{slower:.2f} × the time for {times} × the {growth.what}"
         yield Row(PART, f"{growth.what}: {amount:,}", "s", spread, note=note)
     note = "1: in proportion; below 1: fixed costs weigh less"
     yield Row(PART, f"exponent of {growth.what}", "", growth.exponent, note=note)
+
+
+def draw_scaling(growths: Sequence[Growth], title: str) -> Figure:
+    """Draw one panel per growing thing: the measured medians, their spread, and proportion."""
+    figure = make_figure(3.6 * len(growths), 3.4, title)
+    panels = figure.subplots(1, len(growths), squeeze=False)[0]
+    for axes, growth in zip(panels, growths, strict=True):
+        _draw_growth(axes, growth)
+    return figure
+
+
+def _draw_growth(axes: Axes, growth: Growth) -> None:
+    middle = [spread.median for spread in growth.seconds]
+    below = [spread.median - spread.low for spread in growth.seconds]
+    above = [spread.high - spread.median for spread in growth.seconds]
+    proportion = [middle[-1] * amount / growth.amounts[-1] for amount in growth.amounts]
+    axes.plot(growth.amounts, proportion, color=GREY, linestyle="--", label="in proportion")
+    label = f"measured: exponent {growth.exponent.median:.2f}"
+    axes.errorbar(
+        growth.amounts, middle, yerr=[below, above], color=BLUE, marker="o", capsize=3, label=label
+    )
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log", base=2)
+    style_axes(axes, x=growth.what, y="seconds")
+    axes.set_xticks(growth.amounts, [f"{amount:,}" for amount in growth.amounts])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter("{x:.3g}")
+    add_legend(axes)

@@ -34,38 +34,33 @@ def startup_rows(bench: Bench) -> Iterator[Row]:
     """Time commands in fresh processes beside their heaviest import, then batch prediction."""
     files = write_jpegs(bench.scratch / "pictures", QUICK_NUM_FILES if bench.quick else NUM_FILES)
     checkpoint = _save_untrained(bench, "resnet20")
-    predict = ["predict", str(files[0]), "--checkpoint", str(checkpoint)]
-    yield _time_command(bench, ["--help"], "import typer", 0.4)
-    yield _time_command(bench, ["config", "check", str(CONFIG)], "import torch", 2.5)
-    yield _time_command(bench, predict, "import torch", 4.0)
+    for shown, arguments, imports, limit in (
+        ("--help", ["--help"], "import typer", 0.4),
+        ("config check", ["config", "check", CONFIG], "import torch", 2.5),
+        ("predict IMAGE", ["predict", files[0], "--checkpoint", checkpoint], "import torch", 4.0),
+    ):
+        yield _compare_with_import(bench, f"cnn-train {shown}", arguments, imports, limit)
     for name in ("resnet20",) if bench.quick else ("resnet20", "resnet18"):
         trained = load_trained_model(_save_untrained(bench, name), str(bench.device.torch_device))
         yield from _batch_prediction(bench, name, trained, files)
 
 
-def _time_command(
-    bench: Bench, arguments: Sequence[str], imports: str, limit_seconds: float
+def _compare_with_import(
+    bench: Bench, name: str, arguments: Sequence[object], imports: str, limit_seconds: float
 ) -> Row:
-    command = [sys.executable, "-m", "cnn_train", *arguments]
-    samples = take_turns(
-        {
-            "ours": partial(_run, command),
-            "plain": partial(_run, [sys.executable, "-c", imports]),
-        },
-        bench.repeats,
-        warm_up=not bench.quick,
-    )
-    shown = "predict IMAGE" if arguments[0] == "predict" else " ".join(arguments[:2])
-    ours = Spread.of(samples["ours"]).median
+    command = [sys.executable, "-m", "cnn_train", *map(str, arguments)]
+    plain = [sys.executable, "-c", imports]
+    candidates = {"ours": partial(time_command, command), "plain": partial(time_command, plain)}
+    samples = take_turns(candidates, bench.repeats, warm_up=not bench.quick)
+    is_kept = Spread.of(samples["ours"]).median < limit_seconds
     return compare_seconds(
-        PART, f"cnn-train {shown.removesuffix(str(CONFIG)).strip()}",
-        samples["ours"], samples["plain"],
-        target=Target(f"< {limit_seconds:g} s", ours < limit_seconds),
-        note=f"plain: {imports}",
+        PART, name, samples["ours"], samples["plain"],
+        target=Target(f"< {limit_seconds:g} s", is_kept), note=f"plain: {imports}",
     )  # fmt: skip
 
 
-def _run(command: Sequence[str]) -> float:
+def time_command(command: Sequence[str]) -> float:
+    """Return the seconds that a command takes; raises CalledProcessError where it fails."""
     started = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - started

@@ -1,6 +1,7 @@
 """``scripts/gpu``: choose the steps, run what fits into the budget, keep what they find."""
 
 import shutil
+import signal
 import subprocess
 import tarfile
 import tempfile
@@ -11,15 +12,14 @@ from typing import Annotated
 
 import typer
 from part_program import run_program
-from rich.markup import escape
 
 from cnn_train.cli.console import stderr
 from cnn_train.errors import DataError, UsageError
 from cnn_train.machine.device import resolve_device
 
-from .campaign import interrupt_on_term, run_steps
+from .campaign import run_steps
 from .kit import REPOSITORY, Kit
-from .results import JSON, PAGE, Results, StepResult
+from .results import JSON, PAGE, Results
 from .steps import CALLS, choose_steps
 
 
@@ -87,8 +87,8 @@ def gpu(
             "images": images.name if images else "drawn", "torch": version("torch"),
             "processor": "a CPU" if toy else ask_driver(),
         }  # fmt: skip
-        results = ShownResults(kit.out, settings)
-        interrupt_on_term()
+        results = Results(kit.out, settings)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends all as Ctrl-C does
         run_steps(kit, chosen, budget - (time.monotonic() - started), results)
     stderr.print(f"results: {out / PAGE}")
     raise typer.Exit(int(any(step.went_wrong for step in results.steps)))
@@ -102,24 +102,13 @@ def ask_driver() -> str:
     return subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip()
 
 
-class ShownResults(Results):
-    """Results that also say on the screen how each step ended."""
-
-    def end(self, result: StepResult, state: str, why: str = "") -> None:
-        """Note how a step ended, and say so."""
-        super().end(result, state, why)
-        line = f"{result.name}: {state} after {result.seconds:.0f} s, {len(result.rows)} rows"
-        stderr.print(escape(f"{line}{'; ' if why else ''}{why}"), soft_wrap=True)
-
-
 def find_images(place: Path, scratch: Path) -> Path:
     """Return the folder that holds ``train``, of a folder or of an archive, which is unpacked."""
     if place.is_file():
         with tarfile.open(place) as archive:
             archive.extractall(scratch / "images", filter="data")
         place = scratch / "images"
-    found = [place, *sorted(path for path in place.glob("*") if path.is_dir())]
-    for folder in found:
+    for folder in (place, *sorted(place.glob("*"))):
         if (folder / "train").is_dir():
             return folder.resolve()
     raise DataError(f"--images {place}: there is no folder train in it")

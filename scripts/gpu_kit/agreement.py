@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from benchmarks.measuring import Spread
 from benchmarks.rows import Row, Target
 from benchmarks.sample_images import make_noise
 from benchmarks.sessions import start_session
@@ -22,7 +21,7 @@ from cnn_train.data.image_set import ImageSet
 from cnn_train.machine.device import Device, PrecisionName, resolve_device
 from cnn_train.models import ARCHITECTURES
 
-from .attempt import attempt
+from .attempt import attempt, single
 from .kit import Kit
 
 NUM_UPDATES, TOY_NUM_UPDATES = 20, 2
@@ -99,8 +98,8 @@ def compare(name: str, train_there: Callable[[], Trace], expected: Trace, tolera
     differences = (found.losses - expected.losses).abs() / expected.losses.abs()
     weights = (found.weights - expected.weights).norm() / expected.weights.norm()
     first, second = differences[:2].tolist()
-    return Row(
-        "agreement", name, "largest difference of a loss", Spread.of([differences.max().item()]),
+    return single(
+        "agreement", name, "largest difference of a loss", differences.max().item(),
         target=Target(
             f"first loss within {tolerance:g}, second within {10 * tolerance:g}",
             first <= tolerance and second <= 10 * tolerance,

@@ -1,4 +1,4 @@
-"""What one failure inside a step costs: its own row, and no other."""
+"""Rows of a single number; and what one failure inside a step costs: its own row, and no other."""
 
 import traceback
 from collections.abc import Callable
@@ -8,6 +8,16 @@ from benchmarks.measuring import Spread
 from benchmarks.rows import Row, Target
 
 
+def single(part: str, name: str, unit: str, value: float, **more: Any) -> Row:
+    """Return the row of one measurement."""
+    return Row(part, name, unit, Spread.of([value]), **more)
+
+
+def missed(part: str, name: str, promise: str, why: object) -> Row:
+    """Return a row that says what was promised and why it was not kept."""
+    return single(part, name, "", 0, target=Target(promise, False), note=str(why))
+
+
 def attempt(part: str, name: str, make: Callable[..., Row], *arguments: Any) -> Row:
     """Return the row ``make(name, *arguments)``; where that fails, one that says why and misses."""
     try:
@@ -15,5 +25,4 @@ def attempt(part: str, name: str, make: Callable[..., Row], *arguments: Any) -> 
     except Exception as problem:
         traceback.print_exc()
         first_line = str(problem).partition("\n")[0]
-        why = f"{type(problem).__name__}: {first_line}"
-        return Row(part, name, "", Spread.of([0]), target=Target("works", False), note=why)
+        return missed(part, name, "works", f"{type(problem).__name__}: {first_line}")

@@ -8,11 +8,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from part_program import search_path
 
@@ -52,7 +52,7 @@ def run_step(
     log.write(f"\n=== {step.name}\n")
     log.flush()
     timed = replace(kit, deadline=time.time() + limit)
-    command = [sys.executable, "-m", "gpu_kit.child", step.name, timed.to_json()]
+    command = [sys.executable, "-m", "gpu_kit.child", "step", step.name, timed.to_json()]
     begins = (kit.out / LOG).stat().st_size
     with running(command, limit, kit, log) as (process, timed_out):
         assert process.stdout
@@ -73,27 +73,34 @@ def running(
     command: Sequence[str], limit: float, kit: Kit, log: TextIO
 ) -> Iterator[tuple["subprocess.Popen[str]", threading.Event]]:
     """Start a process group; end all of it after ``limit`` seconds, and at the block's end."""
-    timed_out = threading.Event()
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
         encoding="utf-8", env=child_environment(kit), cwd=kit.scratch, process_group=0,
     )  # fmt: skip
+    with process:
+        try:
+            with alarm(limit, lambda: end_group(process.pid)) as timed_out:
+                yield process, timed_out
+        finally:
+            end_group(process.pid)
 
-    def end() -> None:
-        timed_out.set()
-        end_group(process.pid)
 
-    alarm = threading.Timer(limit, end)
-    alarm.daemon = True  # nobody waits for it, however this process ends
+@contextmanager
+def alarm(seconds: float, act: Callable[[], None]) -> Iterator[threading.Event]:
+    """Act where the block takes longer than that; yield what tells whether it did."""
+    too_long = threading.Event()
+
+    def ring() -> None:
+        too_long.set()
+        act()
+
+    timer = threading.Timer(seconds, ring)
+    timer.daemon = True  # nobody waits for it, however this process ends
+    timer.start()
     try:
-        alarm.start()
-        yield process, timed_out
+        yield too_long
     finally:
-        alarm.cancel()
-        end_group(process.pid)
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
+        timer.cancel()
 
 
 def end_group(process_id: int) -> None:
@@ -122,12 +129,3 @@ def find_reason(log: Path, begins: int) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     named = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Interrupt)\b", line)]
     return (named or lines or ["it said nothing"])[-1]
-
-
-def interrupt_on_term() -> None:
-    """Let SIGTERM end the campaign as Ctrl-C does: children ended, results on disk."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)

@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from typing import TextIO
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO
 
 from .kit import Kit
 
@@ -19,14 +20,42 @@ def keep_stdout() -> TextIO:
     return results
 
 
-def main() -> None:
-    """Do the step that the arguments name; print each row as a line of JSON."""
+def do_step(kit: Kit, name: str) -> Iterator[dict[str, Any]]:
+    """Do a step; yield its rows."""
     from .steps import STEPS
 
-    name, settings = sys.argv[1:]
+    for row in STEPS[name].rows(kit):
+        yield row.to_json()
+
+
+def race(kit: Kit, name: str) -> Iterator[dict[str, float]]:
+    """Run once for each seed that comes in by stdin; yield what each run reached."""
+    run = get_ready(kit, name)
+    for line in sys.stdin:
+        yield run(json.loads(line))
+
+
+def get_ready(kit: Kit, name: str) -> Callable[[int], dict[str, float]]:
+    """Return what runs once per call: a peer for a script's name, else a config of ours."""
+    if not name.endswith(".py"):
+        from .our_run import OurRun
+
+        stem, *more = name.split(", ")
+        return OurRun(kit, stem, *more)
+    from cnn_train.machine.device import resolve_device
+
+    from .peers import PeerRun, find_script
+
+    return PeerRun(find_script(kit.peers, name), resolve_device(kit.device).torch_device)
+
+
+def main() -> None:
+    """Do what the arguments name; print each result as a line of JSON."""
+    kind, name, settings = sys.argv[1:]
     results = keep_stdout()
-    for row in STEPS[name].rows(Kit.from_json(settings)):
-        results.write(json.dumps(row.to_json()) + "\n")
+    work = {"step": do_step, "side": race}[kind]
+    for result in work(Kit.from_json(settings), name):
+        results.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,18 +7,20 @@ from pathlib import Path
 
 from .kit import Kit
 
+TOY_MOST_MEMORY = 16 * 2**30
+
 
 def cnn_train(
-    kit: Kit, *arguments: str | Path, most_memory: int | None = None, limit: float | None = None
+    kit: Kit, *arguments: str | Path, limit: float | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run ``cnn-train ARGUMENTS`` in a process of its own, which may have so many bytes.
+    """Run ``cnn-train ARGUMENTS`` in a process of its own; at toy size it may have 16 GiB.
 
     After ``limit`` seconds it is asked to save and stop, as by a batch system.
     """
 
     def limit_memory() -> None:
-        if most_memory:
-            resource.setrlimit(resource.RLIMIT_AS, (most_memory, most_memory))
+        if kit.toy:
+            resource.setrlimit(resource.RLIMIT_AS, (TOY_MOST_MEMORY, TOY_MOST_MEMORY))
 
     command = [sys.executable, "-m", "cnn_train", *map(str, arguments)]
     with subprocess.Popen(

@@ -4,15 +4,16 @@ import os
 from collections.abc import Iterator
 
 import torch
-from benchmarks.bench import Bench
-from benchmarks.ceiling import ceiling_rows
-from benchmarks.measuring import Spread
+from benchmarks.ceiling import AMOUNTS, Amounts, ceiling_rows, measure_ceiling
 from benchmarks.rows import Row
 
 from cnn_train.machine.device import resolve_device, resolve_precision
 from cnn_train.machine.environment import describe_environment
 
+from .attempt import single
 from .kit import Kit
+
+TOY_AMOUNTS = Amounts((16, 32), (1, 4, 8), 1000, 0.001)
 
 
 def rows(kit: Kit, _: str) -> Iterator[Row]:
@@ -20,8 +21,8 @@ def rows(kit: Kit, _: str) -> Iterator[Row]:
     device = resolve_device(kit.device)
     facts = describe_environment(device)
     del facts["platform"]  # a kernel of no interest
-    cores = Spread.of([os.cpu_count() or 1])
-    yield Row("environment", "processor", "CPU cores", cores, note=facts.pop("processor"))
+    cores, processor = os.cpu_count() or 1, facts.pop("processor")
+    yield single("environment", "processor", "CPU cores", cores, note=processor)
     facts["precision auto"] = resolve_precision("auto", device).name
     facts["float32 convolutions"] = torch.backends.cudnn.conv.fp32_precision  # type: ignore[attr-defined]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -35,5 +36,6 @@ def rows(kit: Kit, _: str) -> Iterator[Row]:
             "cudnn": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]
         }
     note = "; ".join(f"{name} {value}" for name, value in facts.items())
-    yield Row("environment", "versions, memory", "GiB", Spread.of([memory / 2**30]), note=note)
-    yield from ceiling_rows(Bench(device, kit.toy, 1 if kit.toy else 2, kit.scratch))
+    yield single("environment", "versions, memory", "GiB", memory / 2**30, note=note)
+    amounts = TOY_AMOUNTS if kit.toy else AMOUNTS["cuda"]
+    yield from ceiling_rows(measure_ceiling(device, amounts, repeats=2))

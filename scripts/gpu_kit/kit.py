@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # some steps need no torch
 REPOSITORY = Path(__file__).parents[2]
 TOY_SETTINGS = (
     "model={name: fastnet, widths: [8, 8, 8, 8]}", "batch_size=16", "epochs=1",
-    "data={name: shapes, num_train: 60, num_test: 20, val_fraction: 0.2}",
+    "data={name: shapes, num_train: 40, num_test: 20, val_fraction: 0.2}",
 )  # fmt: skip
 
 

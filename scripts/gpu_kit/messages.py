@@ -4,17 +4,16 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.measuring import Spread
 from benchmarks.rows import Row, Target
 
+from .attempt import single
 from .commands import cnn_train, fit_arguments, last_line
 from .kit import Kit
 
 # Too much for a GPU: the activations of many images, each map below the 2³¹ numbers that kernels
-# count. Without a GPU: weights of 17 GB, with less.
+# count. At toy size: weights of 17 GB, in a process that may have less.
 TOO_LARGE = ("batch_size=12500", "model.depth=40")
 TOY_TOO_LARGE = ("model={name: mlp, hidden_sizes: [65536, 65536]}",)
-TOY_MOST_MEMORY = 16 * 2**30
 
 
 def rows(kit: Kit, _: str) -> Iterator[Row]:
@@ -29,11 +28,11 @@ def rows(kit: Kit, _: str) -> Iterator[Row]:
 
 def provoke(kit: Kit, name: str, arguments: list[str | Path], exit_code: int, words: str) -> Row:
     """Run the command; its only error line must fit the pattern ``words``."""
-    outcome = cnn_train(kit, *arguments, most_memory=TOY_MOST_MEMORY if kit.toy else None)
+    outcome = cnn_train(kit, *arguments)
     lines = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
     message = lines[-1] if lines else last_line(outcome)
     kept = outcome.returncode == exit_code and len(lines) == 1 and re.search(words, message)
-    return Row(
-        "messages", name, "exit code", Spread.of([outcome.returncode]),
+    return single(
+        "messages", name, "exit code", outcome.returncode,
         target=Target(f"{exit_code} and its message", bool(kept)), note=message,
     )  # fmt: skip

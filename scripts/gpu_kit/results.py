@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import mean, median, stdev
+from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.measuring import Spread
 from benchmarks.rows import Row, render_markdown
+from rich.markup import escape
 
+from cnn_train.cli.console import stderr
 from cnn_train.machine.atomic_file import write_atomically
 
 JSON, PAGE = "gpu.json", "gpu.md"
@@ -61,10 +63,12 @@ class Results:
         self.save()
 
     def end(self, result: StepResult, state: str, why: str = "") -> None:
-        """Note how a step ended."""
+        """Note how a step ended, and say so on the screen."""
         result.state, result.why = state, why
         result.seconds = time.monotonic() - self._clock
         self.save()
+        line = f"{result.name}: {state} after {result.seconds:.0f} s, {len(result.rows)} rows"
+        stderr.print(escape(f"{line}{'; ' if why else ''}{why}"), soft_wrap=True)
 
     def save(self) -> None:
         """Write both files, whole or not at all."""
@@ -95,14 +99,11 @@ def merge_samples(rows: Iterable[Row]) -> list[Row]:
     for row in rows:
         is_sample = not (row.note or row.target or row.ratio)
         groups.setdefault((row.name, row.unit) if is_sample else id(row), []).append(row)
-    return [_merge(group) for group in groups.values()]
+    return [_merge(group) if len(group) > 1 else group[0] for group in groups.values()]
 
 
 def _merge(group: list[Row]) -> Row:
-    if len(group) == 1:
-        return group[0]
     samples = [row.ours.median for row in group]
     note = f"n = {len(samples)}, mean {mean(samples):.4g}, standard deviation {stdev(samples):.2g}"
     first = group[0]
-    spread = Spread(median(samples), min(samples), max(samples), len(samples))
-    return Row(first.part, first.name, first.unit, spread, note=note)
+    return Row(first.part, first.name, first.unit, Spread.of(samples), note=note)

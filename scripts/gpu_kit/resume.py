@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count, islice
 
 import torch
-from benchmarks.measuring import Spread
 from benchmarks.rows import Row, Target
 from torch.utils._pytree import keystr, tree_flatten_with_path
 
@@ -21,7 +21,7 @@ from cnn_train.training.building import build_session
 from cnn_train.training.fit import Supervision, fit
 from cnn_train.training.resuming import resume_session
 
-from .attempt import attempt
+from .attempt import attempt, single
 from .kit import Kit
 
 RECIPES = {
@@ -41,6 +41,11 @@ class Recipe:
     kit: Kit
     config: ExperimentConfig
     images: tuple[ImageSet, ImageSet]
+
+    @cached_property
+    def straight(self) -> Checkpoint:
+        """What training without a stop ends in, on the kit's device."""
+        return self.train(self.kit.device)
 
     def train(
         self,
@@ -70,21 +75,21 @@ def rows(kit: Kit, _: str) -> Iterator[Row]:
     names = TOY_RECIPES if kit.toy else RECIPES  # at toy size they are all one
     recipes = {name: load(kit, name.split(",")[0], RECIPES[name]) for name in names}
     for name, recipe in recipes.items():
-        yield attempt("resume", f"{name}: the same run twice", twice, recipe, kit.device)
-        yield attempt("resume", f"{name}: stopped, resumed", resumed, recipe, kit.device)
+        yield attempt("resume", f"{name}: the same run twice", twice, recipe)
+        yield attempt("resume", f"{name}: stopped, resumed", resumed, recipe)
     row = f"cpu, {kit.device}, cpu: one epoch on each"
     yield attempt("resume", row, change_device, recipes["speedrun_gpu"], kit.device)
 
 
-def twice(name: str, recipe: Recipe, device: str) -> Row:
+def twice(name: str, recipe: Recipe) -> Row:
     """Train twice."""
-    return same_bits(name, recipe.train(device), recipe.train(device))
+    return same_bits(name, recipe.straight, recipe.train(recipe.kit.device))
 
 
-def resumed(name: str, recipe: Recipe, device: str) -> Row:
+def resumed(name: str, recipe: Recipe) -> Row:
     """Train straight, and stopped within an epoch and resumed from a file."""
-    straight, stopped = recipe.train(device), recipe.train(device, stop_after=STOP_AFTER)
-    return same_bits(name, straight, recipe.train(device, stopped))
+    stopped = recipe.train(recipe.kit.device, stop_after=STOP_AFTER)
+    return same_bits(name, recipe.straight, recipe.train(recipe.kit.device, stopped))
 
 
 def load(kit: Kit, stem: str, more: tuple[str, ...]) -> Recipe:
@@ -102,8 +107,8 @@ def same_bits(name: str, first: Checkpoint, second: Checkpoint) -> Row:
     one, other = all_tensors(first), all_tensors(second)
     assert one.keys() == other.keys()
     different = [key for key, value in one.items() if not torch.equal(value, other[key])]
-    return Row(
-        "resume", name, "tensors that differ", Spread.of([len(different)]),
+    return single(
+        "resume", name, "tensors that differ", len(different),
         target=Target("none", not different), note=", ".join(different[:3]),
     )  # fmt: skip
 
@@ -122,9 +127,8 @@ def change_device(name: str, recipe: Recipe, device: str) -> Row:
         state = recipe.train(place, state, epochs=1)
     assert state
     found, expected = (ending.records[-1]["val_loss"] for ending in (state, alone))
-    return Row(
-        "resume", name, "difference of the validation loss",
-        Spread.of([abs(found - expected) / expected]),
+    return single(
+        "resume", name, "difference of the validation loss", abs(found - expected) / expected,
         target=Target("goes on", math.isfinite(found) and state.step == alone.step),
         note=f"{found:.4f}; on the CPU alone {expected:.4f}",
     )  # fmt: skip

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from benchmarks.measuring import Spread
-from benchmarks.rows import Row, Target
+from benchmarks.rows import Row
 from safetensors.torch import save
 
 from cnn_train.checkpoints.checkpoint import load_checkpoint
@@ -15,6 +14,7 @@ from cnn_train.evaluation.evaluate import evaluate, load_split
 from cnn_train.inference.trained_model import load_trained_model
 from cnn_train.inference.views import ViewsName
 
+from .attempt import missed, single
 from .commands import cnn_train, fit_arguments, last_line
 from .kit import Kit
 
@@ -36,20 +36,20 @@ def rows(kit: Kit, stem: str) -> Iterator[Row]:
     outcome = cnn_train(kit, *arguments, limit=kit.seconds_left() - SECONDS_FOR_THE_REST)
     seconds = time.perf_counter() - started
     if outcome.returncode:
-        code, failed = Spread.of([outcome.returncode]), Target("exit code 0", False)
-        yield Row(part, "fit", "exit code", code, target=failed, note=last_line(outcome))
+        why = f"exit code {outcome.returncode}: {last_line(outcome)}"
+        yield missed(part, "fit", "exit code 0", why)
         return
     fitted = json.loads(outcome.stdout)
     note = f"whole command; {fitted['seconds']:.1f} s of it in {fitted['epochs']} epochs; "
     note += ", ".join(["settings as shipped", *SETTINGS.get(stem, ())])
-    yield Row(part, f"{stem}: fit", "s", Spread.of([seconds]), note=note)
-    yield Row(part, f"{stem}: validation accuracy", "%", Spread.of([100 * fitted["val_accuracy"]]))
+    yield single(part, f"{stem}: fit", "s", seconds, note=note)
+    yield single(part, f"{stem}: validation accuracy", "%", 100 * fitted["val_accuracy"])
     best = Path(fitted["best_checkpoint"])
     trained = load_trained_model(best, kit.device)
     images = load_split(trained, "test", kit.access())
     for views in VIEWS:
-        accuracy = Spread.of([100 * evaluate(trained, images, tta=views).accuracy])
-        yield Row(part, f"{stem}: test accuracy, --tta {views}", "%", accuracy)
+        accuracy = 100 * evaluate(trained, images, tta=views).accuracy
+        yield single(part, f"{stem}: test accuracy, --tta {views}", "%", accuracy)
     weights = load_checkpoint(best).usable_weights
     yield save_in_pieces(part, weights, kit.out / stem)
 
@@ -61,10 +61,10 @@ def save_in_pieces(part: str, weights: dict[str, torch.Tensor], place: Path) -> 
         for name, value in weights.items()
     }
     content = save(halved)
-    size = Spread.of([len(content) / 2**20])
-    if len(content) > LARGEST_BYTES:
-        return Row(part, "weights in bfloat16", "MiB", size, note="too large to keep")
-    pieces = [content[i : i + PIECE_BYTES] for i in range(0, len(content), PIECE_BYTES)]
-    for number, piece in enumerate(pieces):
-        place.with_name(f"{place.name}.safetensors.{number}").write_bytes(piece)
-    return Row(part, "weights in bfloat16", "MiB", size, note=f"{len(pieces)} files; join by cat")
+    note = "too large to keep"
+    if len(content) <= LARGEST_BYTES:
+        pieces = [content[i : i + PIECE_BYTES] for i in range(0, len(content), PIECE_BYTES)]
+        for number, piece in enumerate(pieces):
+            place.with_name(f"{place.name}.safetensors.{number}").write_bytes(piece)
+        note = f"{len(pieces)} files; join by cat"
+    return single(part, "weights in bfloat16", "MiB", len(content) / 2**20, note=note)

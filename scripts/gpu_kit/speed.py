@@ -10,7 +10,6 @@ from dataclasses import replace
 from itertools import cycle, islice
 from statistics import median
 
-from benchmarks.measuring import Spread
 from benchmarks.plain_loops import BareLoop, StudentLoop
 from benchmarks.rows import Row, compare_speeds
 from benchmarks.sessions import build_bare_network, build_plain_model
@@ -26,7 +25,7 @@ from cnn_train.models.flops import count_flops
 from cnn_train.training.building import build_session
 from cnn_train.training.session import Session
 
-from .attempt import attempt
+from .attempt import attempt, single
 from .kit import Kit
 
 ROUNDS, SECONDS = 3, 1.0
@@ -70,7 +69,7 @@ def busy_row(name: str, kit: Kit, part: str, fit: Speed, device: Device) -> Row:
     num_steps = TOY_PROFILED_STEPS if kit.toy else PROFILED_STEPS
     share = busy_share(lambda: fit(num_steps), device)
     note = f"of the time from the first to the last operation of {num_steps} profiled steps"
-    return Row(part, name, "%", Spread.of([100 * share]), note=note)
+    return single(part, name, "%", 100 * share, note=note)
 
 
 def compiled_row(

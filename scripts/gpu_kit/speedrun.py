@@ -7,18 +7,18 @@ its own that stays alive, so that compilation is paid once; its first run is not
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
-from benchmarks.measuring import Spread
-from benchmarks.rows import Row, Target, compare_seconds
+from benchmarks.rows import Row, compare_seconds
 
 from cnn_train.errors import CnnTrainError
 
+from .attempt import missed, single
+from .campaign import alarm
 from .kit import Kit, join
 from .peers import find_script, lay_out_images
 
@@ -47,7 +47,7 @@ class Racer:
         self.name, self.is_ours, self.seconds = name, not name.endswith(".py"), list[float]()
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "gpu_kit.racer", kit.to_json(), name],
+            [sys.executable, "-m", "gpu_kit.child", "side", name, kit.to_json()],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder,
         )  # fmt: skip
 
@@ -61,17 +61,13 @@ class Racer:
     def run(self, seed: int, limit: float) -> dict[str, float]:
         """Run once with this seed; raises RacerError where the process ends, or takes too long."""
         assert self.process.stdin and self.process.stdout
-        alarm = threading.Timer(limit, self.process.kill)
-        alarm.daemon = True
-        alarm.start()
-        with suppress(BrokenPipeError):  # the reading tells
-            self.process.stdin.write(f"{seed}\n")
-            self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        took_too_long = not alarm.is_alive()
-        alarm.cancel()
+        with alarm(limit, self.process.kill) as too_long:
+            with suppress(BrokenPipeError):  # the reading tells
+                self.process.stdin.write(f"{seed}\n")
+                self.process.stdin.flush()
+            line = self.process.stdout.readline()
         if not line.endswith("\n"):
-            why = f"took more than {limit:.0f} s" if took_too_long else "see the log"
+            why = f"took more than {limit:.0f} s" if too_long.is_set() else "see the log"
             raise RacerError(f"{self.name} ended with code {self.process.wait()}; {why}")
         reached: dict[str, float] = json.loads(line)
         return reached
@@ -94,7 +90,7 @@ def rows(kit: Kit, race: str) -> Iterator[Row]:
                 yield run_first(part, racer, SHARE_OF_FIRST_RUN * kit.seconds_left())
                 racers.append(racer)
             except CnnTrainError as problem:
-                yield left_out(part, name, problem)
+                yield missed(part, name, "takes part", problem)
         yield from run_rounds(kit, part, racers)
         yield from compare(part, racers)
 
@@ -104,13 +100,7 @@ def run_first(part: str, racer: Racer, limit: float) -> Row:
     racer.run(0, limit)
     seconds = time.perf_counter() - racer.started
     note = "imports, images, compilation, one run"
-    return Row(part, f"{racer.name}: whole process", "s", Spread.of([seconds]), note=note)
-
-
-def left_out(part: str, name: str, problem: CnnTrainError) -> Row:
-    """Say that a side does not race, or no longer."""
-    target = Target("takes part", False)
-    return Row(part, name, "", Spread.of([0]), target=target, note=str(problem))
+    return single(part, f"{racer.name}: whole process", "s", seconds, note=note)
 
 
 def run_rounds(kit: Kit, part: str, racers: list[Racer]) -> Iterator[Row]:
@@ -128,7 +118,7 @@ def run_rounds(kit: Kit, part: str, racers: list[Racer]) -> Iterator[Row]:
                 yield from run_once(part, racer, seed, kit.seconds_left())
             except RacerError as problem:
                 racers.remove(racer)
-                yield left_out(part, racer.name, problem)
+                yield missed(part, racer.name, "takes part", problem)
         longest = max(longest, time.perf_counter() - started)
 
 
@@ -136,11 +126,9 @@ def run_once(part: str, racer: Racer, seed: int, limit: float) -> Iterator[Row]:
     """Run with one seed; report the clock and both accuracies."""
     reached = racer.run(seed, limit)
     racer.seconds.append(reached["seconds"])
-    seconds = Spread.of([reached["seconds"]])
-    yield Row(part, f"{racer.name}: by the clock of the record", "s", seconds)
+    yield single(part, f"{racer.name}: by the clock of the record", "s", reached["seconds"])
     for what, key in (("single view", "single"), ("with views", "views")):
-        percent = Spread.of([100 * reached[key]])
-        yield Row(part, f"{racer.name}: test accuracy, {what}", "%", percent)
+        yield single(part, f"{racer.name}: test accuracy, {what}", "%", 100 * reached[key])
 
 
 def compare(part: str, racers: list[Racer]) -> Iterator[Row]:

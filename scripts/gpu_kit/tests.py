@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from benchmarks.measuring import Spread
 from benchmarks.rows import Row, Target
 
+from .attempt import single
 from .kit import REPOSITORY, Kit
 
 
@@ -43,10 +43,10 @@ def rows(kit: Kit, _: str) -> Iterator[Row]:
     passed, failed, skipped = (len(found) for found in verdicts.reasons.values())
     for reason in verdicts.reasons["failed"]:
         name, _, why = reason.partition(": ")
-        yield Row("tests", name, "failed", Spread.of([1]), note=why)
+        yield single("tests", name, "failed", 1, note=why)
     kept = code == 0 and (passed > 0 or kit.toy)
-    yield Row(
-        "tests", "passed", "tests", Spread.of([passed]),
+    yield single(
+        "tests", "passed", "tests", passed,
         target=Target("all pass", kept),
         note=f"{failed} failed, {skipped} skipped; pytest's exit code {code}",
     )  # fmt: skip

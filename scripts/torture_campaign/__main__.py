@@ -2,20 +2,25 @@
 
 import signal
 import tempfile
-import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from part_program import choose_parts, run_program, write_document
-from rich.console import Console
+from part_program import (
+    JsonPlace,
+    choose_parts,
+    run_parts,
+    run_program,
+    screen_beside,
+    show_environment,
+    write_document,
+)  # fmt: skip
 from rich.markup import escape
 
-from cnn_train.cli.console import notice, stderr, stdout
 from cnn_train.errors import UsageError
 from cnn_train.machine.device import resolve_device
-from cnn_train.machine.environment import describe_environment
 
 from .bad_inputs import bad_input_rows
 from .campaign import Campaign
@@ -26,7 +31,6 @@ from .flips import flip_rows
 from .full_disk import full_disk_rows
 from .kills import kill_rows
 from .power import power_rows
-from .predictions import prediction_rows
 from .requeue import requeue_rows
 from .rows import Row, make_table
 from .signals import signal_rows
@@ -42,7 +46,6 @@ PARTS: dict[str, Callable[[Campaign], Iterator[Row]]] = {
     "signals": signal_rows,
     "requeue": requeue_rows,
     "disk": full_disk_rows,
-    "predictions": prediction_rows,
     "cost": cost_rows,
 }
 
@@ -52,15 +55,12 @@ def torture(
         str, typer.Option("--only", metavar="NAME,…", help=f"Parts to run: {', '.join(PARTS)}.")
     ] = ",".join(PARTS),
     quick: Annotated[bool, typer.Option("--quick", help="Few attempts: a minute in all.")] = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the random moments.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the random moments.")] = 0,
     data_root: Annotated[
         Path | None,
         typer.Option("--data-root", help="Real images for the cost: train/<class>/<image>."),
     ] = None,
-    json_to: Annotated[
-        str | None,
-        typer.Option("--json", metavar="FILE", help="Write JSON to this file; - for stdout."),
-    ] = None,
+    json_to: JsonPlace = None,
 ) -> None:
     """Do to cnn-train what machines do, count what it survives, beside a plain torch.save loop.
 
@@ -69,45 +69,29 @@ def torture(
     parts = choose_parts(only, PARTS)
     if data_root and not data_root.is_dir():
         raise UsageError(f"--data-root {data_root}: no such directory")
-    screen = stderr if json_to == "-" else stdout
+    screen = screen_beside(json_to)
     # A shell starts background jobs deaf to Ctrl-C, and the runs would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    environment = show_environment(resolve_device("cpu"), screen, f"seed {seed}")
     with tempfile.TemporaryDirectory(prefix="cnn-train-torture-") as scratch:
         place = Path(scratch).resolve()
         (place / "children").mkdir()
         with fork_server(place / "children") as server:
-            told = Campaign(quick, seed, place, server, data_root)
-            rows, document = run_parts(told, parts, screen)
-    write_document(document, json_to)
-    if not all(row.is_kept for row in rows):
-        raise typer.Exit(1)
-
-
-def run_parts(
-    told: Campaign, parts: list[str], screen: Console
-) -> tuple[list[Row], dict[str, Any]]:
-    """Run the parts, show each one's table when it is done; return the rows and the document."""
-    environment = describe_environment(resolve_device("cpu"))
-    facts = ", ".join(f"{name} {value}" for name, value in environment.items())
-    screen.print(escape(f"{facts}\nseed {told.seed}"), soft_wrap=True)
-    rows: list[Row] = []
-    for part in parts:
-        notice(f"{part} …")
-        started = time.perf_counter()
-        found = list(PARTS[part](told))
-        rows += found
-        screen.print(make_table(f"{part} ({time.perf_counter() - started:.0f} s)", found))
+            campaign = Campaign(quick, seed, place, server, data_root)
+            rows = run_parts(PARTS, parts, campaign, screen, make_table)
     failures = [f"{row.name}: {failure}" for row in rows for failure in row.failures]
-    for line in [*told.remarks, *failures]:
+    for line in [*campaign.remarks, *failures]:
         screen.print(escape(line), soft_wrap=True)
     document = {
         "environment": environment,
-        "quick": told.quick,
-        "seed": told.seed,
-        "rows": [row.to_json() for row in rows],
-        "remarks": told.remarks,
+        "quick": quick,
+        "seed": seed,
+        "rows": [asdict(row) for row in rows],
+        "remarks": campaign.remarks,
     }
-    return rows, document
+    write_document(document, json_to)
+    if not all(row.is_kept for row in rows):
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

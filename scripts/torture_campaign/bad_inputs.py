@@ -1,238 +1,141 @@
-"""Bad input of every kind through the real command line: right exit code, no traceback, no hang."""
+"""Bad input through the real command line: right exit code and message, no traceback, no hang."""
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .bad_configs import BAD_CONFIGS, BAD_OVERRIDES, BadConfig
-from .bad_data import OUTSIDE, bad_data_sets
-from .bad_images import make_images
+from .bad_configs import BAD_CONFIGS, BAD_OVERRIDES, BOMBS, config_bytes
+from .bad_images import UNUSUAL, write_unusable
 from .campaign import Campaign
 from .children import Ended, HungError
-from .phases import wait_for_file
-from .rows import Count, Row
+from .rows import Count, Row, count_row
 
 PART = "inputs"
 PATIENCE_SECONDS = 5.0
 """Bad input must be refused within this time; the machine may be busy with something else."""
-USAGE, DATA, CHECKPOINT, RESOURCE, LOCKED = 2, 3, 4, 6, 7
+USAGE, DATA = 2, 3
 
 
-@dataclass(frozen=True)
+@dataclass
 class Attempt:
-    """A command that is to end with a code; ``places``: what its errors must name."""
+    """A command that must end with ``exit_code`` and say each of the texts on stderr.
+
+    ended: how it ended; None where it was not tried yet, or did not end in time.
+    """
 
     name: str
     arguments: Sequence[object]
     exit_code: int
-    places: tuple[str, ...] = ()
-    stdout: Path | None = None
+    texts: tuple[str, ...] = ()
+    ended: Ended | None = None
 
+    def run(self, campaign: Campaign, seconds: float) -> None:
+        """Run the command in a forked child, for so long at most."""
+        try:
+            self.ended = campaign.command(self.arguments).wait(seconds)
+        except HungError:
+            self.ended = None
 
-@dataclass(frozen=True)
-class Outcome:
-    """How an attempt ended; ``ended`` is None where it hung."""
-
-    attempt: Attempt
-    ended: Ended | None
+    @property
+    def is_calm(self) -> bool:
+        """Whether it ended, without a traceback."""
+        return self.ended is not None and not self.ended.has_traceback
 
     @property
     def is_right(self) -> bool:
         """Whether the exit code is the one that is documented, without a traceback."""
-        ended = self.ended
-        return (
-            ended is not None
-            and ended.exit_code == self.attempt.exit_code
-            and not ended.has_traceback
-        )
+        return self.is_calm and self.ended is not None and self.ended.exit_code == self.exit_code
 
     @property
-    def seconds(self) -> float:
-        """How long it took; 0 where it hung."""
-        return self.ended.seconds if self.ended else 0.0
+    def missing_texts(self) -> list[str]:
+        """What it should have said and did not."""
+        stderr = self.ended.stderr if self.ended else ""
+        return [text for text in self.texts if text not in stderr]
 
     @property
-    def num_located(self) -> int:
-        """How many of the places are named."""
-        said = self.ended.stderr if self.ended else ""
-        return sum(f"{place}: " in said for place in self.attempt.places)
-
     def complaint(self) -> str:
-        """Say what was expected and what came."""
+        """What was expected and what came."""
         if self.ended is None:
-            return f"{self.attempt.name}: still running after {PATIENCE_SECONDS:g} s"
-        said = self.ended.stderr.strip()[-200:]
-        wanted = f"exit {self.attempt.exit_code} {' '.join(self.attempt.places)}".strip()
-        return f"{self.attempt.name}: wanted {wanted}; exit {self.ended.exit_code}: {said}"
+            return f"{self.name}: was still running"
+        expected = ", ".join([f"exit {self.exit_code}", *self.missing_texts])
+        return f"{self.name}: expected {expected}; {self.ended.summary}"
+
+    @property
+    def failure(self) -> str:
+        """What was expected and what came, where the exit code is not right."""
+        return "" if self.is_right else self.complaint
 
 
 def bad_input_rows(campaign: Campaign) -> Iterator[Row]:
-    """Try them all, or every third of them in quick mode, and a run that another one is in."""
-    attempts = all_attempts(campaign, campaign.directory("inputs"))
-    outcomes = [try_attempt(campaign, one) for one in attempts[:: campaign.amount(1, 3)]]
-    outcomes.append(try_locked(campaign))
-    wrong = [outcome.complaint() for outcome in outcomes if not outcome.is_right]
-    yield Row(
-        PART, "bad and unusual inputs with the right exit code",
-        Count.of_outcomes([outcome.is_right for outcome in outcomes]), failures=tuple(wrong),
-    )  # fmt: skip
-    ends = [outcome.ended for outcome in outcomes]
-    calm = [ended is not None and not ended.has_traceback for ended in ends]
+    """Try everything, or every third thing in quick mode."""
+    attempts = all_attempts(campaign, campaign.directory("inputs"))[:: campaign.amount(1, 3)]
+    for attempt in attempts:
+        attempt.run(campaign, PATIENCE_SECONDS)
+    failures = [attempt.failure for attempt in attempts]
+    yield count_row(PART, "bad and unusual inputs with the right exit code", failures)
+    calm = [attempt.is_calm for attempt in attempts]
     yield Row(PART, "without a traceback", Count.of_outcomes(calm))
-    quick = [ended is not None for ended in ends]
-    slowest = max(outcomes, key=lambda outcome: outcome.seconds)
+    seconds, slowest = max(
+        (attempt.ended.seconds, attempt.name) for attempt in attempts if attempt.ended
+    )
     yield Row(
-        PART, f"ended within {PATIENCE_SECONDS:g} s", Count.of_outcomes(quick),
-        note=f"the slowest: {slowest.attempt.name}, {slowest.seconds:.1f} s",
+        PART, f"ended within {PATIENCE_SECONDS:g} s",
+        Count.of_outcomes([attempt.ended is not None for attempt in attempts]),
+        note=f"the slowest: {slowest}, {seconds:.1f} s",
     )  # fmt: skip
-    escaped = list(campaign.scratch.rglob(OUTSIDE))
-    yield Row(PART, "files that archives wrote elsewhere: none", Count(int(not escaped), 1))
-    located = [outcome for outcome in outcomes if outcome.attempt.places]
-    lost = [one.complaint() for one in located if one.num_located < len(one.attempt.places)]
+    num_texts = sum(len(attempt.texts) for attempt in attempts)
+    num_missing = sum(len(attempt.missing_texts) for attempt in attempts)
     yield Row(
         PART, "config errors located at the exact line and column",
-        Count(sum(o.num_located for o in located), sum(len(o.attempt.places) for o in located)),
-        failures=tuple(lost),
+        Count(num_texts - num_missing, num_texts),
+        failures=tuple(attempt.complaint for attempt in attempts if attempt.missing_texts),
     )  # fmt: skip
-
-
-def try_attempt(campaign: Campaign, attempt: Attempt) -> Outcome:
-    """Run the command in a forked child."""
-    child = campaign.command(attempt.arguments, stdout=attempt.stdout)
-    try:
-        return Outcome(attempt, child.wait(PATIENCE_SECONDS))
-    except HungError:
-        return Outcome(attempt, None)
-
-
-def try_locked(campaign: Campaign) -> Outcome:
-    """Start a second process in a run while the first one trains."""
-    run = campaign.tiny_run("locked")
-    reached = run.directory / "reached"
-    arguments = {"phase": "training", "nth": 3, "file": str(reached), "seconds": 60}
-    disturb = {"call": "torture_campaign.phases:linger_at", "arguments": arguments}
-    first = campaign.command(run.arguments, disturb)
-    wait_for_file(reached)
-    attempt = Attempt("a run that is being trained", ["fit", "--resume", run.run.path], LOCKED)
-    outcome = try_attempt(campaign, attempt)
-    first.kill_and_wait()
-    return outcome
 
 
 def all_attempts(campaign: Campaign, directory: Path) -> list[Attempt]:
     """Prepare every bad input below ``directory``."""
     return [
-        *config_attempts(directory / "configs"),
-        *override_attempts(campaign),
-        *image_attempts(campaign, directory / "images"),
-        *data_attempts(directory / "data"),
-        *other_attempts(campaign, directory),
+        *(config_attempt(directory, name) for name in BAD_CONFIGS),
+        *(bomb_attempt(directory, name) for name in BOMBS),
+        *(override_attempt(campaign, override) for override in BAD_OVERRIDES),
+        *image_attempts(campaign, directory),
     ]
 
 
-def config_attempts(directory: Path, configs: Sequence[BadConfig] = BAD_CONFIGS) -> list[Attempt]:
-    """Give each config to ``fit``."""
-    directory.mkdir()
-    attempts = []
-    for number, config in enumerate(configs):
-        path = directory / f"{number}.yaml"
-        path.write_bytes(config.content)
-        places = tuple(f"{path}:{line}:{column}" for line, column in config.places)
-        attempts.append(Attempt(f"config: {config.name}", _dry("--config", path), USAGE, places))
-    (directory / "folder.yaml").mkdir()
-    huge = directory / "huge.yaml"
-    huge.touch()
-    os.truncate(huge, 100_000_000)
-    for name in ("huge.yaml", "folder.yaml", "missing.yaml", "a\nb.yaml"):
-        path = directory / name
-        attempts.append(Attempt(f"config: {name!r}", _dry("--config", path), USAGE))
-    return attempts
+def config_attempt(directory: Path, name: str) -> Attempt:
+    """Give a bad config to ``fit``; its errors must name their places."""
+    path = directory / f"{name}.yaml"
+    path.write_bytes(config_bytes(name))
+    texts = tuple(f"error: {path}:{finding}" for finding in BAD_CONFIGS[name][1:])
+    return Attempt(f"config: {name}", _dry_run("--config", path), USAGE, texts)
 
 
-def _dry(*arguments: object) -> list[object]:
-    return ["fit", "--offline", "--dry-run", *arguments]
+def bomb_attempt(directory: Path, name: str) -> Attempt:
+    """Give a config to ``fit`` that is made to exhaust its reader."""
+    path = directory / f"bomb-{name}.yaml"
+    path.write_bytes(BOMBS[name])
+    return Attempt(f"bomb: {name}", _dry_run("--config", path), USAGE, (f"error: {path}:",))
 
 
-def override_attempts(campaign: Campaign) -> list[Attempt]:
-    """Add each override to a good config."""
-    config = campaign.reference.arguments[2]
-    return [
-        Attempt(f"--set {text!r}", _dry("--config", config, "--set", text), USAGE)
-        for text in BAD_OVERRIDES
-    ]
+def override_attempt(campaign: Campaign, override: str) -> Attempt:
+    """Add a bad override to a good config."""
+    arguments = _dry_run("--config", campaign.reference.config_path, "--set", override)
+    return Attempt(f"--set {override!r}", arguments, USAGE, (f"error: --set {override}: ",))
 
 
 def image_attempts(campaign: Campaign, directory: Path) -> list[Attempt]:
-    """Give each image to ``predict``, and all of them at once: exit 3, and the good ones named."""
-    directory.mkdir()
-    images = make_images(directory)
+    """Give each image to ``predict``, and all of them at once: some can be predicted, some not."""
     command = ["predict", "--checkpoint", campaign.reference.run.path, "--json"]
+    codes = dict.fromkeys(write_unusable(directory), DATA) | dict.fromkeys(UNUSUAL, 0)
+    for name, (content, _) in UNUSUAL.items():
+        (directory / name).write_bytes(content)
     attempts = [
-        Attempt(f"image: {name}", [*command, directory / name], 0 if usable else DATA)
-        for name, usable in images.items()
+        Attempt(f"image: {name!r}", [*command, directory / name], code)
+        for name, code in codes.items()
     ]
-    everything = [directory / name for name in images]
+    everything = [directory / name for name in codes]
     return [*attempts, Attempt("all images at once", [*command, *everything], DATA)]
 
 
-def data_attempts(directory: Path) -> list[Attempt]:
-    """Train on data sets that are not what they should be."""
-    directory.mkdir()
-    tiny = "data: {section}\nmodel: {{name: linear}}\nepochs: 1\nbatch_size: 4\n"
-    attempts = []
-    for name, section in bad_data_sets(directory).items():
-        config = directory / f"{name.replace(' ', '-')}.yaml"
-        config.write_text(tiny.format(section=section), "utf-8")
-        runs = ["--run-root", directory / "runs", "--data-dir", directory / "cache", "--offline"]
-        attempts.append(Attempt(f"data: {name}", ["fit", "--config", config, *runs], DATA))
-    return attempts
-
-
-def other_attempts(campaign: Campaign, directory: Path) -> list[Attempt]:
-    """Options, run directories and streams that do not do."""
-    config, run = campaign.reference.arguments[2], campaign.reference.run.path
-    start = ["fit", "--config", config, "--run-root"]
-    file = directory / "a-file"
-    file.write_text("no directory")
-    (directory / "no-run").mkdir()
-    fit = [*start, directory / "runs"]
-    attempts = [
-        Attempt("run root is a file", [*start, file], USAGE),
-        Attempt("run root below a file", [*start, file / "runs"], USAGE),
-        Attempt("name with a slash", [*fit, "--name", "a/b"], USAGE),
-        Attempt("name of 300 letters", [*fit, "--name", "a" * 300], USAGE),
-        Attempt("no command", ["fit"], USAGE),
-        Attempt("unknown command", ["fitt"], USAGE),
-        Attempt("unknown option", [*fit, "--epochs", "3"], USAGE),
-        Attempt("unknown device", [*fit, "--device", "tpu"], USAGE),
-        Attempt("GPU number 99", [*fit, "--device", "cuda:99"], USAGE),
-        Attempt("no minibatches", [*fit, "--limit-batches", "0"], USAGE),
-        Attempt("resume a file", ["fit", "--resume", file], CHECKPOINT),
-        Attempt("resume nothing", ["fit", "--resume", directory / "gone"], CHECKPOINT),
-        Attempt("resume an empty directory", ["fit", "--resume", directory / "no-run"], CHECKPOINT),
-        Attempt(
-            "resume with another rate",
-            ["fit", "--resume", run, "--config", config, "--set", "optimizer.lr=0.9"], USAGE,
-        ),
-        Attempt("evaluate nothing", ["evaluate", directory / "gone.ckpt"], CHECKPOINT),
-        Attempt("predict with no model", ["predict", file, "--checkpoint", file], CHECKPOINT),
-        Attempt("no images", ["predict", "--checkpoint", run, directory / "no-run"], DATA),
-    ]  # fmt: skip
-    full = Path("/dev/full")
-    if full.exists():
-        attempts.append(
-            Attempt(
-                "stdout is full",
-                ["runs", "--json", "--run-root", run.parent],
-                RESOURCE,
-                stdout=full,
-            )
-        )
-    if os.geteuid():
-        closed = directory / "closed"
-        closed.mkdir(mode=0o500)
-        attempts.append(Attempt("run root without permission", [*start, closed], USAGE))
-    else:
-        campaign.remarks.append("inputs: permissions are not tried, because root may do anything")
-    return attempts
+def _dry_run(*arguments: object) -> list[object]:
+    return ["fit", "--offline", "--dry-run", *arguments]

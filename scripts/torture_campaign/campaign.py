@@ -1,4 +1,4 @@
-"""What every probe of the campaign is told, and the runs that they share."""
+"""The settings that every probe of the campaign gets, and the runs that they share."""
 
 import random
 import time
@@ -55,17 +55,17 @@ class Campaign:
         path.mkdir(parents=True)
         return path
 
-    def command(
-        self, arguments: Sequence[object], disturb: Disturbance | None = None, **more: Any
-    ) -> Child:
+    def command(self, arguments: Sequence[object], disturb: Disturbance | None = None) -> Child:
         """Start ``cnn-train ARGUMENTS`` in a forked child; ``disturb``: what goes wrong in it."""
-        return self._start(arguments, [one for one in (self.sabotage, disturb) if one], **more)
+        return self._start(arguments, [fault for fault in (self.sabotage, disturb) if fault])
 
-    def _start(
-        self, arguments: Sequence[object], disturbances: list[Disturbance], **more: Any
-    ) -> Child:
-        told = {"arguments": list(map(str, arguments)), "disturbances": disturbances}
-        return self.server.start(RUN_COMMAND, told, **more)
+    def _start(self, arguments: Sequence[object], disturbances: list[Disturbance]) -> Child:
+        task = {"arguments": list(map(str, arguments)), "disturbances": disturbances}
+        return self.server.start(RUN_COMMAND, task)
+
+    def call(self, function: Callable[..., Any], **arguments: Any) -> Any:
+        """Return what a function of a module returns in a forked child, as JSON has it."""
+        return self.server.call(f"{function.__module__}:{function.__name__}", **arguments)
 
     def tiny_run(self, name: str, config: str = CONFIG) -> TinyRun:
         """Return a tiny run in a directory of its own, not yet started."""

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,15 @@ from typing import Any
 from part_program import search_path
 
 DEADLINE_SECONDS = 120.0
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """Wait until a condition holds; TimeoutError where it does not within a minute."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"a minute without {what}")
+        time.sleep(0.002)
 
 
 class HungError(RuntimeError):
@@ -34,6 +43,11 @@ class Ended:
     def has_traceback(self) -> bool:
         """Whether it showed a Python traceback."""
         return "Traceback (most recent call last)" in self.stdout + self.stderr
+
+    @property
+    def summary(self) -> str:
+        """The exit code, and the last of what was said on stderr."""
+        return f"exit {self.exit_code}: {self.stderr.strip()[-300:]}"
 
 
 class Child:
@@ -62,23 +76,14 @@ class Child:
             raise HungError(f"still running after {seconds:g} s: {self.said('stderr')[-300:]}")
         return Ended(code, self.said("stdout"), self.said("stderr"), self.seconds)
 
-    def kill_and_wait(self) -> Ended:
-        """End it by SIGKILL."""
-        self.signal(signal.SIGKILL)
-        return self.wait()
-
     def said(self, stream: str) -> str:
         """Return what it has written to ``stdout`` or ``stderr`` so far."""
         path = self._directory / stream
         return path.read_text("utf-8", errors="replace") if path.exists() else ""
 
-    def wait_until_said(self, words: str, stream: str = "stderr", seconds: float = 60.0) -> None:
+    def wait_until_said(self, words: str, stream: str = "stderr") -> None:
         """Wait until it has said the words; TimeoutError where it does not."""
-        deadline = time.monotonic() + seconds
-        while words not in self.said(stream):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"never said: {words}")
-            time.sleep(0.002)
+        wait_until(lambda: words in self.said(stream), f"the words {words}")
 
     def leaves_orphans(self) -> bool:
         """Say, after its end, whether processes that it started live on; they are killed."""
@@ -109,8 +114,6 @@ class ForkServer:
         call: str,
         arguments: dict[str, Any],
         directory: Path | None = None,
-        stdin: Path = Path(os.devnull),
-        stdout: Path | None = None,
         answer: Path | None = None,
     ) -> Child:
         """Fork a child that calls ``call`` (``module:function``) with keyword ``arguments``."""
@@ -121,9 +124,7 @@ class ForkServer:
             call=call,
             arguments=arguments,
             directory=str(directory or self._scratch),
-            stdin=str(stdin),
-            stdout=str(stdout or output / "stdout"),
-            stderr=str(output / "stderr"),
+            output=str(output),
             answer=str(answer) if answer else None,
         )
         assert pid
@@ -138,11 +139,6 @@ class ForkServer:
         return json.loads(answer.read_text("utf-8"))
 
 
-def campaign_environment() -> dict[str, str]:
-    """Return the environment of every process of the campaign: one thread, and this source tree."""
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": search_path()}
-
-
 @contextmanager
 def fork_server(scratch: Path) -> Iterator[ForkServer]:
     """Run a fork server while the block runs; children write their output below ``scratch``."""
@@ -150,7 +146,7 @@ def fork_server(scratch: Path) -> Iterator[ForkServer]:
         [sys.executable, "-m", "torture_campaign.fork_server"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=campaign_environment(),
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": search_path()},
     )
     assert process.stdin and process.stdout
     try:

@@ -23,6 +23,11 @@ def run_command(arguments: Sequence[str], disturbances: Sequence[Disturbance] = 
     main()
 
 
+def run_cold_command(arguments: Sequence[str]) -> None:
+    """Run ``cnn-train ARGUMENTS`` in this process, from nothing: every import is made anew."""
+    os.execv(sys.executable, [sys.executable, "-m", "cnn_train", *arguments])
+
+
 def set_environment(**variables: str) -> None:
     """Be started with these environment variables."""
     os.environ.update(variables)

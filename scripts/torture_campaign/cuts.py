@@ -3,27 +3,26 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from .bad_inputs import Attempt
 from .campaign import Campaign
+from .children import DEADLINE_SECONDS
 from .foreign_files import make_foreign_files
-from .rows import Count, Row
+from .rows import Count, Row, count_row
 
 PART = "cuts"
-CHECKPOINT_EXIT_CODE = 4
+CHECKPOINT = 4
 
 
 def cut_rows(campaign: Campaign) -> Iterator[Row]:
     """Give cut and foreign files to ``evaluate``; exit code 4, no traceback, no code run."""
     directory, marker = campaign.directory("cuts"), campaign.scratch / "code-ran"
-    good = Path(campaign.two_states[1]).read_bytes()
-    cut = [
-        _write(directory / f"cut-{size}.ckpt", good[:size])
-        for size in cut_sizes(len(good), campaign.amount(200, 12))
-    ]
+    good, number = Path(campaign.two_states[1]).read_bytes(), campaign.amount(200, 12)
+    cut = []
+    for size in cut_sizes(len(good), number):
+        cut.append(directory / f"cut-{size}.ckpt")
+        cut[-1].write_bytes(good[:size])
     foreign = make_foreign_files(directory, good, marker, campaign.seed)
-    plain = campaign.server.call(
-        "torture_campaign.cuts:load_plainly", number=campaign.amount(200, 12)
-    )
-    yield refusal_row(campaign, "cut checkpoints refused with exit code 4", cut, Count(*plain))
+    yield refusal_row(campaign, "cut checkpoints refused with exit code 4", cut)
     yield refusal_row(campaign, "other and malicious files refused with exit code 4", foreign)
     yield code_row(marker)
 
@@ -35,47 +34,16 @@ def cut_sizes(num_bytes: int, number: int) -> list[int]:
     return sorted(ends | spread)
 
 
-def _write(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
-
-
 def code_row(marker: Path) -> Row:
     """Say whether the code in malicious files has run: it makes ``marker``."""
     return Row(PART, "foreign code run: none", Count(int(not marker.exists()), 1))
 
 
-def refusal_row(
-    campaign: Campaign, name: str, files: list[Path], plain: Count | None = None
-) -> Row:
+def refusal_row(campaign: Campaign, name: str, files: list[Path]) -> Row:
     """Give each file to ``evaluate``."""
-    failures = []
-    for file in files:
-        ended = campaign.command(["evaluate", file, "--device", "cpu"]).wait()
-        if ended.exit_code != CHECKPOINT_EXIT_CODE or ended.has_traceback:
-            failures.append(f"{file.name}: exit {ended.exit_code}: {ended.stderr[-200:]}")
-    good = Count(len(files) - len(failures), len(files))
-    note = "plain: any exception counts" if plain else ""
-    return Row(PART, name, good, plain, note, tuple(failures))
-
-
-def load_plainly(number: int) -> tuple[int, int]:
-    """Return how many cut files ``torch.load`` refuses, and of how many."""
-    from tempfile import TemporaryDirectory
-
-    import torch
-
-    from . import plain_loop
-
-    with TemporaryDirectory() as scratch:
-        path = Path(scratch) / plain_loop.FILE
-        plain_loop.save(plain_loop.make_state(1), path)
-        content, refused = path.read_bytes(), 0
-        sizes = cut_sizes(len(content), number)
-        for size in sizes:
-            path.write_bytes(content[:size])
-            try:
-                torch.load(path)
-            except Exception:
-                refused += 1
-    return refused, len(sizes)
+    attempts = [
+        Attempt(file.name, ["evaluate", file, "--device", "cpu"], CHECKPOINT) for file in files
+    ]
+    for attempt in attempts:
+        attempt.run(campaign, DEADLINE_SECONDS)
+    return count_row(PART, name, [attempt.failure for attempt in attempts])

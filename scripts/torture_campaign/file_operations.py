@@ -57,8 +57,7 @@ class _Watch:
         self.hear = hear
         self.paths: dict[int, str] = {}
         self.open_descriptor, self.open_file = os.open, io.open
-        self.sync, self.move, self.join, self.remove = os.fsync, os.replace, os.link, os.unlink
-        self.write_bytes = os.write
+        self.sync, self.remove, self.write_bytes = os.fsync, os.unlink, os.write
 
     def os_open(self, path: Any, flags: int, mode: int = 0o777, **more: Any) -> int:
         if flags & WRITING:
@@ -95,13 +94,14 @@ class _Watch:
         self.hear(Operation("sync", self.paths.get(descriptor, "")))
         self.sync(descriptor)
 
-    def os_replace(self, path: Any, target: Any, **more: Any) -> None:
-        self.hear(Operation("rename", os.fspath(path), os.fspath(target)))
-        self.move(path, target, **more)
+    def of_two_names(self, kind: str, function: Callable[..., None]) -> Callable[..., None]:
+        """Return ``function``, which takes a path and a target, so that it is heard."""
 
-    def os_link(self, path: Any, target: Any, **more: Any) -> None:
-        self.hear(Operation("link", os.fspath(path), os.fspath(target)))
-        self.join(path, target, **more)
+        def heard(path: Any, target: Any, **more: Any) -> None:
+            self.hear(Operation(kind, os.fspath(path), os.fspath(target)))
+            function(path, target, **more)
+
+        return heard
 
     def os_unlink(self, path: Any, **more: Any) -> None:
         if os.path.lexists(path):
@@ -113,10 +113,11 @@ class _Watch:
 def watched(hear: Hear) -> Iterator[None]:
     """Let ``hear`` know of each operation before it is made; what it raises happens instead."""
     watch = _Watch(hear)
+    rename = watch.of_two_names("rename", os.replace)
     replaced = [
         (os, "open", watch.os_open), (os, "fsync", watch.os_fsync), (os, "write", watch.os_write),
-        (os, "replace", watch.os_replace), (os, "rename", watch.os_replace),
-        (os, "link", watch.os_link), (os, "unlink", watch.os_unlink),
+        (os, "replace", rename), (os, "rename", rename),
+        (os, "link", watch.of_two_names("link", os.link)), (os, "unlink", watch.os_unlink),
         (os, "remove", watch.os_unlink), (io, "open", watch.io_open),
         (builtins, "open", watch.io_open),
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from cnn_train.errors import CheckpointError
 from . import plain_loop
 from .campaign import Campaign
 from .fork_server import resolve
-from .rows import Count, Row
+from .rows import Count, Row, count_row
 from .tiny_run import TinyRun, same
 
 PART = "flips"
@@ -24,28 +24,21 @@ def flip_rows(campaign: Campaign) -> Iterator[Row]:
     """Flip bits of our checkpoint and of the plain one, then let damaged runs go on."""
     number = campaign.amount(1_200, 120)
     accepted = flip_ours(campaign, number)
-    plain = campaign.server.call("torture_campaign.flips:flip_plain", number=number)
+    plain = campaign.call(flip_plain, number=number)
     yield Row(
         PART, "flipped bits rejected", Count(number - len(accepted), number),
         Count(plain["rejected"], number),
         f"plain: {plain['different']} loaded with other values, {plain['equal']} with the same",
         tuple(f"bit {bit} was not noticed" for bit in accepted),
     )  # fmt: skip
-    outcomes, failures = go_on_from_flipped(campaign, campaign.amount(20, 2))
-    yield Row(
-        PART, "the run went on from the state before, said so, ended bit-equal",
-        Count.of_outcomes(outcomes), failures=tuple(failures),
-    )  # fmt: skip
+    name = "the run went on from the state before, said so, ended bit-equal"
+    yield count_row(PART, name, go_on_from_flipped(campaign, campaign.amount(20, 2)))
 
 
 def flip_ours(campaign: Campaign, number: int, load: str = LOAD) -> list[int]:
     """Return the bits whose flip ``load`` did not notice, of ``number`` spread over the file."""
-    accepted: list[int] = campaign.server.call(
-        "torture_campaign.flips:accepted_flips",
-        file=campaign.two_states[1],
-        number=number,
-        load=load,
-    )
+    arguments = {"file": campaign.two_states[1], "number": number, "load": load}
+    accepted: list[int] = campaign.call(accepted_flips, **arguments)
     return accepted
 
 
@@ -87,7 +80,7 @@ def _is_rejected(load: Callable[[Path], Any], path: Path) -> bool:
 
 def flip_plain(number: int) -> dict[str, int]:
     """Count the flips that ``torch.load`` rejects, and what it makes of the others."""
-    found = {"rejected": 0, "different": 0, "equal": 0}
+    counts = {"rejected": 0, "different": 0, "equal": 0}
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / plain_loop.FILE
         state = plain_loop.make_state(1)
@@ -98,15 +91,18 @@ def flip_plain(number: int) -> dict[str, int]:
             try:
                 loaded = torch.load(path)
             except Exception:
-                found["rejected"] += 1
+                counts["rejected"] += 1
                 continue
-            found["equal" if same(loaded, state) else "different"] += 1
-    return found
+            counts["equal" if same(loaded, state) else "different"] += 1
+    return counts
 
 
-def go_on_from_flipped(campaign: Campaign, number: int) -> tuple[list[bool], list[str]]:
-    """Stop runs in the middle, damage where they stand, and go on with the same command."""
-    dice, outcomes, failures = campaign.dice(PART), [], []
+def go_on_from_flipped(campaign: Campaign, number: int) -> list[str]:
+    """Stop runs in the middle, damage where they stand, and go on with the same command.
+
+    Returns for each run why it did not end bit-equal, if so.
+    """
+    dice, failures = campaign.dice(PART), []
     for _ in range(number):
         run = campaign.tiny_run("flipped")
         _stop_within(campaign, run)
@@ -114,14 +110,10 @@ def go_on_from_flipped(campaign: Campaign, number: int) -> tuple[list[bool], lis
         content = last.read_bytes()
         last.write_bytes(flipped(content, dice.randrange(8 * len(content))))
         ended = campaign.command(run.arguments).wait()
-        good = (
-            ended.exit_code == 0 and "going on from" in ended.stderr
-            and run.equals(campaign.reference)
-        )  # fmt: skip
-        outcomes.append(good)
-        if not good:
-            failures.append(f"exit {ended.exit_code}: {ended.stderr[-300:]}")
-    return outcomes, failures
+        is_good = ended.exit_code == 0 and "going on from" in ended.stderr
+        is_good = is_good and run.equals(campaign.reference)
+        failures.append("" if is_good else ended.summary)
+    return failures
 
 
 def _stop_within(campaign: Campaign, run: TinyRun) -> None:

@@ -74,9 +74,9 @@ def perform(task: dict[str, Any]) -> int:
     """Become the task's process: its group, its files, its directory; return its exit code."""
     os.setsid()
     os.chdir(task["directory"])
-    for number, path in enumerate((task["stdin"], task["stdout"], task["stderr"])):
-        flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        os.dup2(os.open(path, flags, 0o644), number)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        os.dup2(os.open(f"{task['output']}/{name}", flags, 0o644), number)
     try:
         answer = resolve(task["call"])(**task["arguments"])
         if task["answer"]:
@@ -106,7 +106,7 @@ def main() -> None:
         for file in (requests, replies):
             os.close(file.fileno())
         code = perform(task)
-        for stream in (sys.stdout, sys.stderr):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
             stream.flush()
         os._exit(code)  # taking down a thousand modules would take longer than the task
 

@@ -2,13 +2,16 @@
 
 import errno
 import os
-from collections.abc import Iterator
+import resource
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 from .campaign import Campaign
 from .children import Ended
-from .rows import Count, Row
+from .commands import run_command
+from .file_operations import GROWS, Operation, watched
+from .rows import Row, count_row
 from .tiny_run import TinyRun
 
 PART = "disk"
@@ -34,43 +37,34 @@ class Disturbed:
 
 def full_disk_rows(campaign: Campaign) -> Iterator[Row]:
     """Fill the disk for a moment, fill it for good, let it fail; each at many moments."""
-    number = campaign.amount(20, 1)
-    moments = spread_moments(count_operations(campaign), number)
+    moments = spread_moments(count_operations(campaign), campaign.amount(20, 1))
+
+    def row(name: str, runs: list[Disturbed], is_good: Callable[[Disturbed], bool]) -> Row:
+        return count_row(PART, name, ["" if is_good(run) else run.ended.summary for run in runs])
+
     passing = [disturb(campaign, k, "ENOSPC", persistent=False) for k in moments]
-    yield Row(
-        PART, "disk full for a moment: went on, bit-equal",
-        Count.of_outcomes([one.ended.exit_code == 0 and one.goes_on for one in passing]),
-        failures=_complaints(passing, 0),
+    yield row(
+        "disk full for a moment: went on, bit-equal",
+        passing, lambda run: run.ended.exit_code == 0 and run.goes_on,
     )  # fmt: skip
     for code, name in (("ENOSPC", "disk full for good"), ("EIO", "disk that fails")):
         lasting = [disturb(campaign, k, code, persistent=True) for k in moments]
-        yield Row(
-            PART, f"{name}: exit {RESOURCE_EXIT_CODE}, no traceback",
-            Count.of_outcomes([one.is_refused_well for one in lasting]),
-            failures=_complaints(lasting, RESOURCE_EXIT_CODE),
-        )  # fmt: skip
-        yield Row(
-            PART, f"{name}: when it was well again, bit-equal",
-            Count.of_outcomes([one.goes_on for one in lasting]),
-            failures=tuple(one.ended.stderr[-300:] for one in lasting if not one.goes_on),
-        )  # fmt: skip
-    if campaign.amount(1, 0):
-        yield limited_row(campaign)
+        yield row(f"{name}: exit 6, no traceback", lasting, lambda run: run.is_refused_well)
+        yield row(f"{name}: when it was well again, bit-equal", lasting, lambda run: run.goes_on)
+    if not campaign.quick:
+        sizes = (0, 100, MESSAGE_SIZE, 500_000)
+        name = "files limited by the system: exit 6, then bit-equal"
+        yield count_row(PART, name, [limit(campaign, size) for size in sizes])
 
 
 def count_operations(campaign: Campaign) -> int:
     """Return how many operations the undisturbed run makes below its run root."""
-    counted: int = campaign.server.call(
-        "torture_campaign.full_disk:count_in_run", arguments=campaign.tiny_run("counted").arguments
-    )
+    counted: int = campaign.call(count_in_run, arguments=campaign.tiny_run("counted").arguments)
     return counted
 
 
 def count_in_run(arguments: list[str]) -> int:
     """Run the command line and count the operations that need room."""
-    from .commands import run_command
-    from .file_operations import GROWS, Operation, watched
-
     root, seen = arguments[arguments.index("--run-root") + 1], 0
 
     def hear(operation: Operation) -> None:
@@ -106,35 +100,21 @@ def goes_on(campaign: Campaign, run: TinyRun) -> bool:
     return again.exit_code == 0 and run.equals(campaign.reference)
 
 
-def _complaints(disturbed: list[Disturbed], exit_code: int) -> tuple[str, ...]:
-    return tuple(
-        f"exit {one.ended.exit_code}: {one.ended.stderr[-300:]}"
-        for one in disturbed
-        if one.ended.exit_code != exit_code or one.ended.has_traceback
-    )
+def limit(campaign: Campaign, size: int) -> str:
+    """Let the system itself refuse files of more than ``size`` bytes, after a part is written.
 
-
-def limited_row(campaign: Campaign) -> Row:
-    """Let the system itself refuse files of more than some bytes, after a part is written."""
-    outcomes, failures = [], []
-    for size in (0, 100, MESSAGE_SIZE, 500_000):
-        run = campaign.tiny_run("limited")
-        fault = {"call": "torture_campaign.full_disk:limit_files", "arguments": {"num_bytes": size}}
-        ended = campaign.command(run.arguments, fault).wait()
-        refused = Disturbed(ended, True).is_refused_well
-        is_said = size < MESSAGE_SIZE or errno.errorcode[errno.EFBIG] in ended.stderr
-        outcomes.append(refused and is_said and goes_on(campaign, run))
-        if not outcomes[-1]:
-            failures.append(f"{size} bytes: exit {ended.exit_code}: {ended.stderr[-300:]}")
-    return Row(
-        PART, "files limited by the system: exit 6, then bit-equal",
-        Count.of_outcomes(outcomes), failures=tuple(failures),
-    )  # fmt: skip
+    Returns why the run did not bear it, if so.
+    """
+    run = campaign.tiny_run("limited")
+    fault = {"call": "torture_campaign.full_disk:limit_files", "arguments": {"num_bytes": size}}
+    ended = campaign.command(run.arguments, fault).wait()
+    is_said = size < MESSAGE_SIZE or errno.errorcode[errno.EFBIG] in ended.stderr
+    disturbed = Disturbed(ended, goes_on(campaign, run))
+    is_good = disturbed.is_refused_well and is_said and disturbed.goes_on
+    return "" if is_good else f"{size} bytes: {ended.summary}"
 
 
 def limit_files(num_bytes: int) -> None:
     """Limit the size of every file that this process writes."""
-    import resource
-
     os.dup2(os.open("/dev/null", os.O_WRONLY), 1)
     resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, resource.RLIM_INFINITY))

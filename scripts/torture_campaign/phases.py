@@ -38,15 +38,6 @@ def die_at(phase: str, nth: int) -> None:
     at_phase(phase, nth, lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
-def wait_for_file(path: Path, seconds: float = 60.0) -> None:
-    """Wait until a process that lingers has come to its phase; TimeoutError if it does not."""
-    deadline = time.monotonic() + seconds
-    while not path.exists():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"no process came to {path.name}")
-        time.sleep(0.002)
-
-
 def linger_at(phase: str, nth: int, file: str, seconds: float) -> None:
     """Make ``file`` there, so that another process knows, and stay for some seconds."""
 

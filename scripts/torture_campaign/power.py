@@ -1,7 +1,7 @@
 """Simulated power loss: every state that a file system may leave of a recorded save."""
 
-import shutil
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,27 +24,23 @@ def power_rows(campaign: Campaign) -> Iterator[Row]:
     """Lose the power in saves of a checkpoint, of a run's three names, and of the plain loop."""
     plain = lose_power(campaign, "plain", PLAIN)
     for kind, name in NAMES.items():
-        found = lose_power(campaign, kind)
-        kept = Count(found["num_states"] - found["neither"], found["num_states"])
-        plain_kept = Count(plain["num_states"] - plain["neither"], plain["num_states"])
-        yield Row(PART, name, kept, plain_kept, f"after {', '.join(found['operations'])}")
-        if kind == "run":
-            yield Row(
-                PART, "a save that has returned survives power loss",
-                Count(found["durable"], found["num_after"]),
-                Count(plain["durable"], plain["num_after"]),
-            )  # fmt: skip
+        ours = lose_power(campaign, kind)
+        yield Row(PART, name, _kept(ours), _kept(plain), f"after {', '.join(ours['operations'])}")
+    yield Row(
+        PART, "a save that has returned survives power loss",
+        Count(ours["durable"], ours["num_after"]), Count(plain["durable"], plain["num_after"]),
+    )  # fmt: skip
+
+
+def _kept(counts: dict[str, Any]) -> Count:
+    return Count(counts["num_states"] - counts["neither"], counts["num_states"])
 
 
 def lose_power(campaign: Campaign, kind: str, replaced_by: str = "") -> dict[str, Any]:
     """Lose the power in one kind of save, in a child; see ``count_states``."""
-    answer: dict[str, Any] = campaign.server.call(
-        "torture_campaign.power:count_states",
-        kind=kind,
-        states=campaign.two_states,
-        replaced_by=replaced_by,
-    )
-    return answer
+    arguments = {"kind": kind, "states": campaign.two_states, "replaced_by": replaced_by}
+    counts: dict[str, Any] = campaign.call(count_states, **arguments)
+    return counts
 
 
 def count_states(kind: str, states: tuple[str, str], replaced_by: str = "") -> dict[str, Any]:
@@ -56,13 +52,17 @@ def count_states(kind: str, states: tuple[str, str], replaced_by: str = "") -> d
     """
     with TemporaryDirectory() as scratch:
         before, directory = Path(scratch) / "before", Path(scratch) / "now"
-        directory.mkdir()
-        save = make_save(kind, directory, states, replaced_by)
-        save.prepare()
-        _copy(directory, before)
-        operations = record(save.save)
+        for place in (before, directory):
+            place.mkdir()
+            save = make_save(kind, place, states, replaced_by)
+            save.prepare()
+        operations: list[Operation] = []
+        with watched(operations.append):
+            save.save()
         moved = [_moved(operation, directory, before) for operation in operations]
-        final = _replay(before, moved)
+        final = Disk(before)
+        for operation in moved:
+            final.apply(operation)
         _require_complete(final, directory)
         losses = [
             _loads(save.loads, directory, state) == "neither"
@@ -78,39 +78,12 @@ def count_states(kind: str, states: tuple[str, str], replaced_by: str = "") -> d
     }
 
 
-def record(function: Any) -> list[Operation]:
-    """Call ``function`` and return what it does to files."""
-    operations: list[Operation] = []
-    with watched(operations.append):
-        function()
-    return operations
-
-
-def _copy(directory: Path, target: Path) -> None:
-    """Copy a directory with its second names."""
-    target.mkdir()
-    copies: dict[int, Path] = {}
-    for path in sorted(directory.iterdir()):
-        inode = path.stat().st_ino
-        if inode in copies:
-            (target / path.name).hardlink_to(copies[inode])
-        else:
-            copies[inode] = Path(shutil.copyfile(path, target / path.name))
-
-
 def _moved(operation: Operation, directory: Path, target: Path) -> Operation:
     """Return the operation with its paths in another directory."""
     path, other = (
         text.replace(str(directory), str(target), 1) for text in (operation.path, operation.target)
     )
     return Operation(operation.kind, path, other, operation.offset, operation.data)
-
-
-def _replay(before: Path, operations: list[Operation]) -> Disk:
-    disk = Disk(before)
-    for operation in operations:
-        disk.apply(operation)
-    return disk
 
 
 def _require_complete(final: Disk, directory: Path) -> None:
@@ -131,10 +104,5 @@ def _loads(loads: Any, directory: Path, state: Directory) -> str:
 
 def _summary(operations: list[Operation]) -> list[str]:
     """Name the operations, repeated ones once with their number."""
-    kinds: list[list[Any]] = []
-    for operation in operations:
-        if kinds and kinds[-1][0] == operation.kind:
-            kinds[-1][1] += 1
-        else:
-            kinds.append([operation.kind, 1])
+    kinds = [(kind, len(list(group))) for kind, group in groupby(one.kind for one in operations)]
     return [kind if number == 1 else f"{number} × {kind}" for kind, number in kinds]

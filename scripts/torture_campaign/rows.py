@@ -1,8 +1,7 @@
 """What the campaign counted, as rows for the eye and for a program."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from rich.markup import escape
 from rich.table import Table
@@ -59,9 +58,13 @@ class Row:
         """Whether nothing went wrong; a measure promises nothing."""
         return isinstance(self.ours, Measure) or self.ours.is_whole
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values, None where something does not apply."""
-        return asdict(self)
+
+def count_row(
+    part: str, name: str, failures: Sequence[str], plain: Count | None = None, note: str = ""
+) -> Row:
+    """Make the row of some attempts; each gave why it failed, an empty text if it did not."""
+    count = Count.of_outcomes([not failure for failure in failures])
+    return Row(part, name, count, plain, note, tuple(filter(None, failures)))
 
 
 def make_table(title: str, rows: Sequence[Row]) -> Table:

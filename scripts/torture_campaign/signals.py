@@ -2,13 +2,12 @@
 
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from PIL import Image
 
 from .campaign import Campaign
-from .children import Child, HungError
-from .phases import wait_for_file
+from .children import Child, HungError, wait_until
 from .rows import Count, Row
 from .tiny_run import CONFIG, TinyRun
 
@@ -24,47 +23,54 @@ SAVING_PHASES = ("training", "evaluation", "save")
 """Phases in which there is something to lose."""
 
 
-@dataclass
-class Stops:
-    """What came of some signals; a list's entries are its attempts."""
+@dataclass(frozen=True)
+class Stop:
+    """What came of one signal: each fact is true if all went well, None if it does not apply.
 
-    exit_codes: list[bool] = field(default_factory=list)
-    in_time: list[bool] = field(default_factory=list)
-    saved: list[bool] = field(default_factory=list)
-    alone: list[bool] = field(default_factory=list)
-    equal: list[bool] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    slowest_seconds: float = 0.0
+    exit_code: 128 + the signal's number, without a traceback. saved: every update made before is in
+    the checkpoint. alone: no process was left behind. equal: the same command ended bit-equal.
+    """
+
+    in_time: bool
+    exit_code: bool | None = None
+    saved: bool | None = None
+    alone: bool | None = None
+    equal: bool | None = None
+    seconds: float = 0.0
+    failure: str = ""
 
 
 def signal_rows(campaign: Campaign) -> Iterator[Row]:
     """Stop runs in each phase by SIGTERM and SIGINT; then SIGUSR1, and second signals."""
-    stops = Stops()
-    for _ in range(campaign.amount(2, 1)):
-        for phase in NTH:
-            for signum in (signal.SIGTERM, signal.SIGINT)[: campaign.amount(2, 1)]:
-                stop_in_phase(campaign, stops, phase, signum)
-    failures = tuple(stops.failures)
-    yield Row(
-        PART, "stopped in each phase: exit code 143 or 130", Count.of_outcomes(stops.exit_codes),
-        note=", ".join(NTH), failures=failures,
-    )  # fmt: skip
-    yield Row(
-        PART, f"gone within {PATIENCE_SECONDS:g} s", Count.of_outcomes(stops.in_time),
-        note=f"the slowest took {stops.slowest_seconds:.2f} s, {LINGER_SECONDS:g} s of them held",
-    )  # fmt: skip
-    yield Row(PART, "checkpoint there, no step lost", Count.of_outcomes(stops.saved))
-    yield Row(PART, "no process left behind", Count.of_outcomes(stops.alone))
-    yield Row(PART, "gone on with: bit-equal", Count.of_outcomes(stops.equal))
-    phases = SAVING_PHASES[: campaign.amount(3, 1)]
-    again = [save_on_signal(campaign, phase) for phase in phases]
-    yield Row(PART, "SIGUSR1: saved, went on, bit-equal", Count.of_outcomes(again))
-    firsts = (signal.SIGTERM, signal.SIGINT)[: campaign.amount(2, 1)]
-    twice = [stop_twice(campaign, first) for first in firsts]
+    signals = (signal.SIGTERM, signal.SIGINT)[: campaign.amount(2, 1)]
+    stops = [
+        stop_in_phase(campaign, phase, signum)
+        for _ in range(campaign.amount(2, 1))
+        for phase in NTH
+        for signum in signals
+    ]
+    slowest = max(stop.seconds for stop in stops)
+    notes = {"exit_code": ", ".join(NTH), "in_time": f"the slowest took {slowest:.2f} s, "
+             f"{LINGER_SECONDS:g} s of them held"}  # fmt: skip
+    failures = tuple(stop.failure for stop in stops if stop.failure)
+    for fact, name in {
+        "exit_code": "stopped in each phase: exit code 143 or 130",
+        "in_time": f"gone within {PATIENCE_SECONDS:g} s",
+        "saved": "checkpoint there, no step lost",
+        "alone": "no process left behind",
+        "equal": "gone on with: bit-equal",
+    }.items():
+        outcomes = [getattr(stop, fact) for stop in stops]
+        count = Count.of_outcomes([good for good in outcomes if good is not None])
+        yield Row(PART, name, count, note=notes.get(fact, ""), failures=failures)
+        failures = ()  # said once
+    saved = [save_on_signal(campaign, phase) for phase in SAVING_PHASES[: campaign.amount(3, 1)]]
+    yield Row(PART, "SIGUSR1: saved, went on, bit-equal", Count.of_outcomes(saved))
+    twice = [stop_twice(campaign, first) for first in signals]
     yield Row(PART, "a second signal ends it at once, then bit-equal", Count.of_outcomes(twice))
 
 
-def stop_in_phase(campaign: Campaign, stops: Stops, phase: str, signum: int) -> None:
+def stop_in_phase(campaign: Campaign, phase: str, signum: int) -> Stop:
     """Send the signal in the phase; see how the run ends and how it goes on."""
     run = _run_for(campaign, phase)
     child = start_lingering(campaign, run, phase)
@@ -73,21 +79,17 @@ def stop_in_phase(campaign: Campaign, stops: Stops, phase: str, signum: int) -> 
     try:
         ended = child.wait(30)
     except HungError as hung:
-        stops.in_time.append(False)
-        stops.failures.append(f"{phase}: {hung}")
-        return
-    stops.slowest_seconds = max(stops.slowest_seconds, ended.seconds - sent_at)
-    stops.in_time.append(ended.seconds - sent_at <= PATIENCE_SECONDS)
-    stops.exit_codes.append(ended.exit_code == 128 + signum and not ended.has_traceback)
-    stops.alone.append(not child.leaves_orphans())
-    if phase in SAVING_PHASES:
-        stops.saved.append(_has_saved(run, phase))
+        return Stop(in_time=False, failure=f"{phase}: {hung}")
+    alone, saved = not child.leaves_orphans(), _has_saved(run, phase)
     again = campaign.command(run.arguments).wait()
-    stops.equal.append(again.exit_code == 0 and run.equals(_reference_for(campaign, phase)))
-    if not (stops.exit_codes[-1] and stops.equal[-1] and stops.alone[-1]):
+    exit_code = ended.exit_code == 128 + signum and not ended.has_traceback
+    equal = again.exit_code == 0 and run.equals(_reference_for(campaign, phase))
+    failure = ""
+    if not (exit_code and equal and alone):
         name = signal.Signals(signum).name
-        said = f"{ended.stderr[-300:]} … {again.stderr[-300:]}"
-        stops.failures.append(f"{name} in {phase}: exit {ended.exit_code}, then {said}")
+        failure = f"{name} in {phase}: {ended.summary}; then {again.summary}"
+    seconds = ended.seconds - sent_at
+    return Stop(seconds <= PATIENCE_SECONDS, exit_code, saved, alone, equal, seconds, failure)
 
 
 def start_lingering(
@@ -98,14 +100,15 @@ def start_lingering(
     arguments = {"phase": phase, "nth": NTH[phase], "file": str(reached), "seconds": seconds}
     disturb = {"call": "torture_campaign.phases:linger_at", "arguments": arguments}
     child = campaign.command(run.arguments, disturb)
-    wait_for_file(reached)
+    wait_until(reached.exists, f"a run in {phase}")
     return child
 
 
-def _has_saved(run: TinyRun, phase: str) -> bool:
+def _has_saved(run: TinyRun, phase: str) -> bool | None:
     """Say whether the checkpoint holds every update that was made before the signal."""
-    last = run.last()
-    return last.step >= NTH[phase] - 1 if phase == "training" else last.step > 0
+    if phase not in SAVING_PHASES:
+        return None
+    return run.last().step >= (NTH[phase] - 1 if phase == "training" else 1)
 
 
 def save_on_signal(campaign: Campaign, phase: str) -> bool:

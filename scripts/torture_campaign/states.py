@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ class Save:
     next start does before anything else.
     """
 
-    prepare: Callable[[], None]
+    prepare: Callable[[], object]
     save: Callable[[], None]
     loads: Callable[[], str]
     tidy: Callable[[], None] = lambda: None
@@ -48,7 +47,7 @@ def checkpoint_save(
     path = directory / LAST
     states = {"old": load_checkpoint(old), "new": load_checkpoint(new)}
     return Save(
-        prepare=partial(_put, old, path),
+        prepare=lambda: shutil.copyfile(old, path),
         save=lambda: save(states["new"], path),
         loads=lambda: _name(lambda: load_checkpoint(path), states, same_state),
         tidy=lambda: remove_leftovers(directory),
@@ -93,10 +92,6 @@ KINDS: dict[str, Callable[..., Save]] = {
     "run": run_save,
     "plain": plain_save,
 }
-
-
-def _put(file: Path, path: Path) -> None:
-    shutil.copyfile(file, path)
 
 
 def make_save(kind: str, directory: Path, states: tuple[str, str], replaced_by: str = "") -> Save:

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from functools import partial
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from .campaign import Campaign
-from .file_operations import Operation, watched
+from .file_operations import watched
 from .rows import Count, Row
 from .states import Save, make_save
 from .tracing import TracingNotPermittedError, run_to_stop
@@ -30,40 +30,30 @@ def system_call_rows(campaign: Campaign) -> Iterator[Row]:
         )
     for kind, name in NAMES.items():
         ours = crash_saves(campaign, kind, stride)
-        losses = plain["loads"].count("neither")
         yield Row(
-            PART, name, _kept(ours["loads"]), _kept(plain["loads"]),
-            f"{ours['loads'].count('new')} new, the others old; plain lost both {losses} times",
-            tuple(f"stop {n}: neither" for n in _lost(ours["loads"])),
+            PART, name, _kept(ours), _kept(plain),
+            f"{ours['loads'].count('new')} new, the others old; "
+            f"plain lost both {plain['loads'].count('neither')} times",
+            tuple(f"crash {n}: neither" for n, load in enumerate(ours["loads"], 1)
+                  if load == "neither"),
         )  # fmt: skip
-        if kind == "run":
-            yield Row(
-                PART, "its leftovers are gone at the next start",
-                Count(ours["tidied"], len(ours["loads"])),
-                note=f"{ours['littered']} crashes left a temporary file",
-            )  # fmt: skip
+    yield Row(
+        PART, "its leftovers are gone at the next start", Count(ours["tidied"], len(ours["loads"])),
+        note=f"{ours['littered']} crashes left a temporary file",
+    )  # fmt: skip
 
 
-def _kept(loads: list[str]) -> Count:
-    return Count(sum(name != "neither" for name in loads), len(loads))
-
-
-def _lost(loads: list[str]) -> list[int]:
-    return [n for n, name in enumerate(loads, 1) if name == "neither"]
+def _kept(crashes: dict[str, Any]) -> Count:
+    return Count.of_outcomes([load != "neither" for load in crashes["loads"]])
 
 
 def crash_saves(
     campaign: Campaign, kind: str, stride: int, replaced_by: str = ""
 ) -> dict[str, Any]:
     """Crash one kind of save at every ``stride``-th stop, in a child; see ``crash_at_each``."""
-    answer: dict[str, Any] = campaign.server.call(
-        "torture_campaign.system_calls:crash_at_each",
-        kind=kind,
-        states=campaign.two_states,
-        stride=stride,
-        replaced_by=replaced_by,
-    )
-    return answer
+    arguments = {"kind": kind, "states": campaign.two_states, "stride": stride}
+    crashes: dict[str, Any] = campaign.call(crash_at_each, **arguments, replaced_by=replaced_by)
+    return crashes
 
 
 def crash_at_each(
@@ -109,20 +99,9 @@ def run_to_operation(function: Any, number: int) -> bool:
     """Call ``function`` in a child that ends before its ``number``-th file operation, if any."""
     pid = os.fork()
     if pid == 0:
-        _end_at_operation(function, number)
+        numbers = count(1)
+        with watched(lambda _: os._exit(1) if next(numbers) == number else None):
+            function()
+        os._exit(0)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status) != 0
-
-
-def _end_at_operation(function: Any, number: int) -> None:
-    seen = 0
-
-    def count(operation: Operation) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == number:
-            os._exit(1)
-
-    with watched(partial(count)):
-        function()
-    os._exit(0)

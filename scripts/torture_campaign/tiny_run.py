@@ -5,7 +5,6 @@ average follows the weights, and there are states in the middle of epochs: a res
 of it ends in other weights.
 """
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +38,11 @@ class TinyRun:
     config: str = CONFIG
 
     @property
+    def config_path(self) -> Path:
+        """The file that holds the config, once the run has been started."""
+        return self.directory / "tiny.yaml"
+
+    @property
     def root(self) -> Path:
         """Where the run directories are."""
         return self.directory / "runs"
@@ -54,16 +58,10 @@ class TinyRun:
 
         Decoded images are kept beside the run, so that another run decodes its own.
         """
-        path = self.directory / "tiny.yaml"
-        if not path.exists():
-            path.write_text(self.config, "utf-8")
+        if not self.config_path.exists():
+            self.config_path.write_text(self.config, "utf-8")
         places = ["--run-root", str(self.root), "--data-dir", str(self.directory / "data")]
-        return ["fit", "--config", str(path), *places, "--resume", "auto"]
-
-    @property
-    def cold_command(self) -> list[str]:
-        """The same in a process that starts from nothing."""
-        return [sys.executable, "-m", "cnn_train", *self.arguments]
+        return ["fit", "--config", str(self.config_path), *places, "--resume", "auto"]
 
     def last(self) -> Checkpoint:
         """Load the state where the run stands."""

@@ -33,12 +33,3 @@ def test_a_row_shows_the_median_with_its_spread_and_whether_the_target_is_kept()
 def test_a_column_in_which_nothing_stands_is_left_out() -> None:
     headings = render(Row("part", "name", "s", Spread.of([1.0]))).splitlines()[2].split()
     assert headings == ["figure", "unit", "ours"]
-
-
-def test_json_has_plain_values() -> None:
-    document = compare_seconds(
-        "part", "name", [3.0], [1.5], target=Target("< 2 s", False)
-    ).to_json()
-    assert document["ours"] == {"median": 3.0, "low": 3.0, "high": 3.0, "n": 1}
-    assert document["target"] == {"text": "< 2 s", "kept": False}
-    assert document["tflops"] is None

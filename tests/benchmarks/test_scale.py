@@ -1,7 +1,6 @@
 import pytest
 from benchmarks.measuring import Spread
-from benchmarks.scale import Growth, fit_exponent
-from benchmarks.scaling_figure import draw_scaling
+from benchmarks.scale import Growth, draw_scaling, fit_exponent
 
 
 @pytest.mark.parametrize("power", [0.0, 0.5, 1.0, 2.0])

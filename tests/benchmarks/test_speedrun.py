@@ -18,7 +18,7 @@ def bench(cpu: Device, tmp_path: Path) -> Bench:
 
 def test_another_command_is_timed_and_its_last_number_kept() -> None:
     other = OtherCommand("sleep 0.1; echo 7 first; echo seed 3 accuracy 94.5 percent")
-    assert 0.1 <= other.seconds() < 5
+    assert other.seconds() >= 0.1
     assert other.numbers == [94.5]
 
 

@@ -3,13 +3,13 @@
 from subprocess import CalledProcessError
 
 import pytest
-from benchmarks.startup import _run, attainable_speed
+from benchmarks.startup import attainable_speed, time_command
 
 
 def test_a_command_that_fails_has_no_time() -> None:
-    assert _run(["sleep", "0.05"]) >= 0.05
+    assert time_command(["sleep", "0.05"]) >= 0.05
     with pytest.raises(CalledProcessError):
-        _run(["false"])
+        time_command(["false"])
 
 
 def test_on_the_cpu_reading_takes_its_time_from_the_forward_pass() -> None:

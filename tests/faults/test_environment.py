@@ -2,7 +2,7 @@
 
 import json
 import os
-import subprocess
+import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torture_campaign.children import ForkServer, wait_until
+
+from cnn_train.runs.directory import RunDirectory
 
 Run = Callable[..., Any]
 
@@ -38,9 +41,14 @@ def fit(run_main: Run, *arguments: str) -> Any:
     return run_main("fit", "--config", "my config.yaml", "--set", FOLDER, *arguments)
 
 
-def test_64_open_files_are_enough(run_shell: Run, workplace: Path) -> None:
-    command = f"ulimit -n 64; $CNN_TRAIN fit -c 'my config.yaml' --set '{FOLDER}' --data-dir few"
-    ended = run_shell(command, workplace)
+def allow_64_open_files() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+
+def test_64_open_files_are_enough(start_command: Run, workplace: Path) -> None:
+    arguments = ("fit", "-c", "my config.yaml", "--set", FOLDER, "--data-dir", "few")
+    child = start_command(*arguments, cwd=workplace, disturb=f"{__file__}:allow_64_open_files")
+    ended = child.wait()
     assert ended.exit_code == 0, ended.stderr
 
 
@@ -52,8 +60,6 @@ def test_too_few_open_files_are_named(run_main: Run, monkeypatch: pytest.MonkeyP
     def open_forever() -> None:
         while True:
             descriptors.append(os.open(os.devnull, os.O_RDONLY))
-
-    import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     monkeypatch.setattr(main_module, "app", open_forever)
@@ -132,30 +138,19 @@ def test_a_name_that_is_too_long_is_a_usage_error(
     assert f"{blamed} {value}: cannot make a run directory (File name too long)" in ended.stderr
 
 
-CREATE = """
-import sys
-from pathlib import Path
-from cnn_train.runs.directory import RunDirectory
-sys.stdin.readline()  # all start at once
-print(RunDirectory.create(Path("runs"), "same").path)
-"""
+def create_run() -> None:
+    wait_until(Path("go").exists, "a start")
+    print(RunDirectory.create(Path("runs"), "same").path)  # noqa: T201
 
 
-def test_twenty_processes_that_start_in_the_same_second_have_twenty_runs(tmp_path: Path) -> None:
-    starting = [
-        subprocess.Popen(
-            [sys.executable, "-c", CREATE],
-            cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        )
-        for _ in range(20)
-    ]  # fmt: skip
-    for process in starting:
-        assert process.stdin
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    paths = {process.communicate()[0] for process in starting}
-    assert len(paths) == 20
+def test_twenty_processes_that_start_in_the_same_second_have_twenty_runs(
+    fork_server: ForkServer, tmp_path: Path
+) -> None:
+    children = [fork_server.start(f"{__file__}:create_run", {}, tmp_path) for _ in range(20)]
+    (tmp_path / "go").touch()
+    ended = [child.wait() for child in children]
+    assert {one.exit_code for one in ended} == {0}
+    assert len({one.stdout for one in ended}) == 20
     assert (tmp_path / "runs/latest").resolve().name.startswith("same-")
 
 

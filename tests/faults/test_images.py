@@ -1,11 +1,8 @@
 """Every bad or unusual image file at once, as ``cnn-train predict`` meets them."""
 
-import io
 import json
-import struct
 import sys
 import tempfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from torture_campaign.bad_images import (
+    COLOUR,
+    JPEG,
+    PNG,
+    SIDE_PX,
+    claims,
+    encode,
+    write_unusable,
+)  # fmt: skip
 
 from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.cli.main import main
@@ -27,10 +33,6 @@ from cnn_train.machine.device import resolve_device
 from cnn_train.training.building import build_session
 
 Run = Callable[..., tuple[int, str, str]]
-
-SIDE_PX = 24
-GREY = np.linspace(0, 255, SIDE_PX**2).astype(np.uint8).reshape(SIDE_PX, SIDE_PX)
-COLOUR = np.stack([GREY, GREY[::-1], GREY.T], axis=2)
 
 
 @pytest.fixture(scope="module")
@@ -68,38 +70,6 @@ def run(
     return run
 
 
-def encode(pixels: Any, format_name: str, **options: Any) -> bytes:
-    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    file = io.BytesIO()
-    image.save(file, format_name, **options)
-    return file.getvalue()
-
-
-def flip_bits(content: bytes, place: int) -> bytes:
-    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
-
-
-PNG, JPEG = encode(COLOUR, "PNG"), encode(COLOUR, "JPEG")
-SAMPLES_PER_PIXEL = struct.pack("<HHI", 277, 3, 1)  # a TIFF tag of one short
-UNUSABLE = {
-    "zero.png": b"",
-    "text.jpg": b"hello\n",
-    "drawing.svg": b'<svg width="9"/>',
-    "paper.pdf": b"%PDF-1.4\n",
-    "half.png": PNG[: len(PNG) // 2],
-    "half.jpg": JPEG[: len(JPEG) // 2],
-    "checksum.png": flip_bits(PNG, -15),
-    "lzw.tif": flip_bits(encode(COLOUR, "TIFF", compression="tiff_lzw"), 40),
-    "samples.tif": encode(COLOUR, "TIFF").replace(
-        SAMPLES_PER_PIXEL + b"\3", SAMPLES_PER_PIXEL + b"\xff"
-    ),
-    "line\nbreak.png": b"nothing",
-    "\x1b[2Jerase.png": b"nothing",
-    "float.tif": encode(GREY.astype(np.float32) / 255, "TIFF"),
-    "nan.tif": encode(np.full((9, 9), np.nan, np.float32), "TIFF"),
-}
-
-
 def write_all(folder: Path, contents: dict[str, bytes]) -> None:
     for name, content in contents.items():
         (folder / name).write_bytes(content)
@@ -110,10 +80,8 @@ def error_lines(err: str) -> list[str]:
 
 
 def test_every_unusable_file_is_one_line_and_the_others_are_predicted(run: Run, tmp_path: Path):
-    write_all(tmp_path, UNUSABLE | {"good.png": PNG, "good.jpg": JPEG})
-    (tmp_path / "folder.png").mkdir()
-    (tmp_path / "loop.png").symlink_to("loop.png")
-    named = [*UNUSABLE, "good.png", "good.jpg", "folder.png", "loop.png", "missing.png"]
+    write_all(tmp_path, {"good.png": PNG, "good.jpg": JPEG})
+    named = [*write_unusable(tmp_path), "good.png", "good.jpg"]
     code, out, err = run(*named)
     assert code == 3
     assert err.count("\n") == 2 + len(named) - 2  # model, number of images; the two good ones
@@ -155,17 +123,6 @@ def test_what_is_odd_about_a_usable_image_is_said(run: Run, tmp_path: Path):
     assert code == 0
     for name, (_, notice) in notices.items():
         assert notice in out.partition(f"{name}\n")[2].splitlines()[0]
-
-
-def claims(width: int, height: int) -> bytes:
-    """A PNG that claims a size and holds next to nothing."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    data = b"IDAT" + zlib.compress(bytes(100))
-    chunks = [
-        struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-        for body in (header, data, b"IEND")
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def test_a_bomb_of_200_megapixels_is_refused_and_the_others_are_predicted(run: Run, tmp_path: Path):

@@ -22,10 +22,26 @@ needs_full_device = pytest.mark.skipif(
 )
 
 
+def open_stderr() -> None:
+    """Let stderr be what lies behind descriptor 2 by now."""
+    sys.stderr = sys.__stderr__ = os.fdopen(2, "w", 1, "utf-8")  # type: ignore[misc]
+
+
+def say_nothing() -> None:
+    """Be a process that was started with ``>&- 2>/dev/full <&-``."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, 2)
+    for descriptor in (full, 0, 1):
+        os.close(descriptor)
+    open_stderr()
+    sys.stdin = sys.stdout = None  # type: ignore[assignment]  # as Python finds them closed
+
+
 @needs_full_device
-def test_a_run_goes_on_when_nothing_can_be_said(run_shell: Run, trained: Path) -> None:
-    ended = run_shell(f"{FIT} --json --run-root silent >&- 2>/dev/full <&-", trained)
-    assert ended.exit_code == 0
+def test_a_run_goes_on_when_nothing_can_be_said(start_command: Run, trained: Path) -> None:
+    arguments = ("fit", "--config", "tiny.yaml", "--json", "--run-root", "silent")
+    child = start_command(*arguments, cwd=trained, disturb=f"{__file__}:say_nothing")
+    assert child.wait().exit_code == 0
     assert (trained / "silent/latest/last.ckpt").exists()
 
 
@@ -55,19 +71,27 @@ def test_no_file_of_a_run_gets_the_number_of_a_closed_stream(run_shell: Run, tra
     assert (trained / "number").read_text() == "True\n"
 
 
-def test_head_gets_its_lines_and_the_program_ends(run_shell: Run, trained: Path) -> None:
-    ended = run_shell(f"set -o pipefail; {FIT} --run-root left 2>&1 | head -n 1", trained)
-    assert (ended.exit_code, ended.stdout) == (141, "Drawing shapes (train) …\n")
-    assert ended.stderr == ""
+def write_into_pipe() -> None:
+    """Be a process that was started with ``2>pipe``."""
+    os.dup2(os.open("pipe", os.O_WRONLY), 2)
+    open_stderr()
+
+
+def test_head_gets_its_lines_and_the_program_ends(start_command: Run, trained: Path) -> None:
+    os.mkfifo(trained / "pipe")
+    arguments = ("fit", "--config", "tiny.yaml", "--run-root", "left")
+    child = start_command(*arguments, cwd=trained, disturb=f"{__file__}:write_into_pipe")
+    with (trained / "pipe").open() as pipe:
+        assert pipe.readline() == "Drawing shapes (train) …\n"
+    assert child.wait().exit_code == 141
 
 
 def test_letters_that_the_output_cannot_hold_are_written_as_escapes(
-    run_shell: Run, trained: Path
+    run_main: Run, trained: Path
 ) -> None:
-    ended = run_shell("$CNN_TRAIN evaluate runs/latest", trained, PYTHONIOENCODING="ascii")
+    ended = run_main("evaluate", trained / "runs/latest", encoding="ascii")
     assert ended.exit_code == 0
     assert "calibration" in ended.stdout and "\\u2013" in ended.stdout
-    assert (ended.stdout + ended.stderr).isascii()
 
 
 def test_the_c_locale_takes_and_prints_every_path(run_shell: Run, trained: Path) -> None:

@@ -15,10 +15,10 @@ def make_kit(tmp_path: Path) -> Callable[..., Kit]:
         places = {"out": tmp_path / "out", "scratch": tmp_path / "scratch"}
         for place in places.values():
             place.mkdir(exist_ok=True)
-        told: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "device": "cpu", "toy": True, "seeds": 2, "images": None, "peers": None,
             "deadline": time.time() + 1000, **places
         }  # fmt: skip
-        return Kit(**told | changes)
+        return Kit(**settings | changes)
 
     return make

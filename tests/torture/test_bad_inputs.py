@@ -2,54 +2,41 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from torture_campaign import bad_inputs
-from torture_campaign.bad_configs import BAD_CONFIGS, BadConfig
-from torture_campaign.bad_inputs import all_attempts, config_attempts, try_attempt, try_locked
+from torture_campaign.bad_inputs import Attempt, all_attempts, config_attempt
 from torture_campaign.campaign import Campaign
-
-WRONG = BadConfig("misspelt", b"epochs: 3\noptimiser: {}\n", ((2, 1),))
+from torture_campaign.children import DEADLINE_SECONDS
 
 
 def test_there_is_enough_of_everything(campaign: Campaign, tmp_path: Path) -> None:
     attempts = all_attempts(campaign, tmp_path)
-    assert len(attempts) >= 60
-    assert {attempt.exit_code for attempt in attempts} >= {0, 2, 3, 4}
+    assert len(attempts) >= 120
+    assert {attempt.exit_code for attempt in attempts} == {0, 2, 3}
     assert len({attempt.name for attempt in attempts}) == len(attempts)
-    assert sum(len(config.places) for config in BAD_CONFIGS) >= 40
 
 
-def test_an_error_at_its_place_is_right_and_at_another_one_is_not(
+def test_an_error_at_its_place_is_right_and_at_another_one_is_missing(
     campaign: Campaign, tmp_path: Path
 ) -> None:
-    right, elsewhere = (
-        try_attempt(campaign, config_attempts(tmp_path / name, [config])[0])
-        for name, config in (
-            ("right", WRONG),
-            ("elsewhere", BadConfig("elsewhere", WRONG.content, ((1, 1), (2, 1)))),
-        )
-    )
-    assert right.is_right and right.num_located == 1
-    assert elsewhere.is_right and elsewhere.num_located == 1 < len(elsewhere.attempt.places)
+    attempt = config_attempt(tmp_path, "misspelt section")
+    attempt.run(campaign, DEADLINE_SECONDS)
+    assert attempt.is_right and attempt.missing_texts == []
+    attempt.texts = (*attempt.texts, "c.yaml:1:1: ")
+    assert attempt.missing_texts == ["c.yaml:1:1: "]
+    assert "expected exit 2, c.yaml:1:1: ; exit 2: error: " in attempt.complaint
 
 
-def test_a_traceback_is_never_right(sabotaged: Callable[..., Campaign], tmp_path: Path) -> None:
-    attempt = config_attempts(tmp_path / "configs", [WRONG])[0]
-    outcome = try_attempt(sabotaged("stumble_over_configs"), attempt)
-    assert outcome.ended and outcome.ended.has_traceback
-    assert not outcome.is_right
-    assert "wanted exit 2" in outcome.complaint()
+@pytest.fixture
+def attempt(tmp_path: Path) -> Attempt:
+    return config_attempt(tmp_path, "misspelt section")
 
 
-def test_a_hang_is_never_right(
-    sabotaged: Callable[..., Campaign], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bad_inputs, "PATIENCE_SECONDS", 0.2)
-    attempt = config_attempts(tmp_path / "configs", [WRONG])[0]
-    outcome = try_attempt(sabotaged("sleep_first"), attempt)
-    assert outcome.ended is None and not outcome.is_right
-    assert "still running" in outcome.complaint()
+def test_a_traceback_is_never_right(sabotaged: Callable[..., Campaign], attempt: Attempt) -> None:
+    attempt.run(sabotaged("stumble_over_configs"), DEADLINE_SECONDS)
+    assert not attempt.is_right and not attempt.is_calm
+    assert "expected exit 2" in attempt.complaint
 
 
-def test_a_second_process_in_a_run_is_locked_out(campaign: Campaign) -> None:
-    outcome = try_locked(campaign)
-    assert outcome.is_right, outcome.complaint()
+def test_a_hang_is_never_right(sabotaged: Callable[..., Campaign], attempt: Attempt) -> None:
+    attempt.run(sabotaged("sleep_first"), 0.2)
+    assert attempt.ended is None and not attempt.is_right
+    assert "still running" in attempt.complaint

@@ -1,5 +1,4 @@
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,10 +30,9 @@ def test_a_child_that_hangs_is_killed_and_told_apart(
     campaign: Campaign, broken: Broken, tmp_path: Path
 ) -> None:
     child = campaign.server.start(broken("sleep_first"), {}, tmp_path)
-    started = time.monotonic()
     with pytest.raises(HungError, match="still running"):
         child.wait(0.1)
-    assert time.monotonic() - started < 5
+    assert child.seconds < 50  # sleeping takes 60
     assert not child.leaves_orphans()
 
 

@@ -1,14 +1,13 @@
 """The campaign as a program, and each of its parts in fewer attempts than ``--quick`` makes."""
 
 import json
-import subprocess
-from collections.abc import Callable
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import typer
-from part_program import choose_parts
+from part_program import choose_parts, run_program
 from torture_campaign import bad_inputs, cost, signals
 from torture_campaign.__main__ import PARTS, torture
 from torture_campaign.campaign import Campaign
@@ -25,12 +24,14 @@ def test_parts_are_chosen_by_name_in_the_order_given() -> None:
 
 
 def test_an_unknown_part_is_one_line_and_exit_code_two(
-    run_script: Callable[..., "subprocess.CompletedProcess[str]"],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outcome = run_script("torture_campaign", "--only", "floods")
-    assert outcome.returncode == 2
-    assert outcome.stderr.startswith("error: --only floods: choose from")
-    assert outcome.stderr.count("\n") == 1
+    monkeypatch.setattr(sys, "argv", ["torture", "--only", "floods"])
+    with pytest.raises(SystemExit, match="2"):
+        run_program(torture)
+    stderr = capsys.readouterr().err
+    assert stderr.startswith("error: --only floods: choose from")
+    assert stderr.count("\n") == 1
 
 
 def test_the_program_counts_in_a_document_and_ends_well_only_if_everything_survived(

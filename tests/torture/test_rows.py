@@ -19,9 +19,3 @@ def test_a_table_shows_both_columns_and_the_note() -> None:
     console.print(make_table("part", [Row("part", "kept", Count(3, 3), Count(1, 3), "why")]))
     line = console.export_text().splitlines()[-1].split()
     assert line == ["kept", "3/3", "1/3", "why"]
-
-
-def test_the_document_holds_plain_values() -> None:
-    row = Row("part", "name", Count(1, 2), None, failures=("it broke",))
-    assert row.to_json()["ours"] == {"good": 1, "of": 2}
-    assert row.to_json()["failures"] == ("it broke",)
