@@ -132,9 +132,7 @@ def test_images_of_another_kind_are_refused_with_their_shape(wrong: Any) -> None
         as_NCHW(wrong)
 
 
-def test_a_number_of_labels_that_is_not_that_of_the_images_is_refused(
-    images: torch.Tensor,
-) -> None:
+def test_a_number_of_labels_that_is_not_that_of_the_images_is_refused(images: torch.Tensor) -> None:
     with pytest.raises(DataError, match="60 images but 2 labels"):
         train(images, [0, 1], **TINY)
 

@@ -15,8 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="Show, check and describe YAML conf
 @app.command()
 def show(
     config: Annotated[
-        str,
-        typer.Argument(metavar="CONFIG", help="YAML file, shipped name, or - for stdin."),
+        str, typer.Argument(metavar="CONFIG", help="YAML file, shipped name, or - for stdin.")
     ],
     overrides: SetOption = None,
 ) -> None:

@@ -25,8 +25,7 @@ WITH_OLDER_FLAGS = {"allow_extra_args": True, "ignore_unknown_options": True}
 def playground(
     context: typer.Context,
     dataset: Annotated[
-        str | None,
-        typer.Option("--dataset", metavar="NAME", help="circle, xor, gauss or spiral."),
+        str | None, typer.Option("--dataset", metavar="NAME", help="circle, xor, gauss or spiral.")
     ] = None,
     overrides: Annotated[
         list[str] | None,

@@ -23,8 +23,7 @@ MOST_IMAGES_IN_A_FIGURE = 30
 
 def predict(
     images: Annotated[
-        list[str],
-        typer.Argument(metavar="IMAGE...", help="Image files, folders or glob patterns."),
+        list[str], typer.Argument(metavar="IMAGE...", help="Image files, folders or glob patterns.")
     ],
     checkpoint: Annotated[
         Path | None,

@@ -76,11 +76,7 @@ def render_table(block: Block) -> Table:
     """Make the block's table, without lines: words fold, numbers are never broken."""
     has_names = any(column.name for column in block.columns)
     table = Table(
-        box=None,
-        padding=(0, GAP, 0, 0),
-        header_style="bold",
-        pad_edge=False,
-        show_header=has_names,
+        box=None, padding=(0, GAP, 0, 0), header_style="bold", pad_edge=False, show_header=has_names
     )
     for column in block.columns:
         table.add_column(

@@ -147,8 +147,7 @@ def visualize(
         typer.Option("--reach", help="How far, in lengths of each filter. Default: 1."),
     ] = None,
     num_points: Annotated[
-        int | None,
-        typer.Option("--num-points", min=3, help="Points per side, odd. Default: 21."),
+        int | None, typer.Option("--num-points", min=3, help="Points per side, odd. Default: 21.")
     ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Of the two directions. Default: 0.")

@@ -102,11 +102,7 @@ def draw_computational_graph(
 
 
 def _draw_arrows(
-    axes: Axes,
-    boxes: Sequence[Box],
-    edges: Sequence[tuple[int, int]],
-    layout: Layout,
-    bands: Bands,
+    axes: Axes, boxes: Sequence[Box], edges: Sequence[tuple[int, int]], layout: Layout, bands: Bands
 ) -> None:
     """Draw every arrow's pieces; those that arrows from the same node share are drawn once."""
     sources: dict[tuple[Piece, float], int] = {}

@@ -4,7 +4,4 @@ from .cross_entropy import CrossEntropyConfig
 from .hinge import HingeConfig
 from .loss import LossConfig
 
-LOSSES: dict[str, type[LossConfig]] = {
-    "hinge": HingeConfig,
-    "cross_entropy": CrossEntropyConfig,
-}
+LOSSES: dict[str, type[LossConfig]] = {"hinge": HingeConfig, "cross_entropy": CrossEntropyConfig}

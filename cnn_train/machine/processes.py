@@ -185,11 +185,7 @@ def join() -> World:
     with lost_processes_explained("; check MASTER_ADDR, MASTER_PORT and the network between them"):
         store, _, _ = next(rendezvous("env://", timeout=TIMEOUT))
         distributed.init_process_group(
-            backend,
-            store=store,
-            rank=rank,
-            world_size=size,
-            timeout=TIMEOUT,
+            backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT
         )
     return World(rank, size, local_rank, store)
 

@@ -23,8 +23,7 @@ class SGDConfig(OptimizerConfig):
         description="share of the last update's velocity that is kept, in [0, 1); 0: vanilla SGD",
     )
     nesterov: bool = Field(
-        default=True,
-        description="look ahead along the velocity; default false where momentum is 0",
+        default=True, description="look ahead along the velocity; default false where momentum is 0"
     )
 
     @model_validator(mode="before")

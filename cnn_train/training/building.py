@@ -37,10 +37,7 @@ def build_session(
     check_augmentation(config.augment, train.image_shape)
     precision = resolve_precision(config.precision, device)
     plan = plan_epoch(
-        len(train),
-        config.batch_size,
-        full_batch=config.optimizer.full_batch,
-        limit=limit_batches,
+        len(train), config.batch_size, full_batch=config.optimizer.full_batch, limit=limit_batches
     )
     updates_per_epoch = sum(piece.completes_update for piece in plan)
     with seeded(config.seed, "weights"):

@@ -108,11 +108,7 @@ def count_ruled(model: nn.Module, units: Units, inputs_BCHW: Tensor, rule: RuleN
 
 
 def unit_signals(
-    model: nn.Module,
-    units: Units,
-    inputs_BCHW: Tensor,
-    place_B3: Tensor,
-    rule: RuleName,
+    model: nn.Module, units: Units, inputs_BCHW: Tensor, place_B3: Tensor, rule: RuleName
 ) -> Tensor:
     """Return the signal BCHW that one unit per image sends back to its pixels under ``rule``.
 
@@ -121,9 +117,7 @@ def unit_signals(
     pieces = [
         _signals_of_piece(model, units, images_BCHW, places_B3, rule)
         for images_BCHW, places_B3 in zip(
-            torch.split(inputs_BCHW, MOST_AT_ONCE),
-            torch.split(place_B3, MOST_AT_ONCE),
-            strict=True,
+            torch.split(inputs_BCHW, MOST_AT_ONCE), torch.split(place_B3, MOST_AT_ONCE), strict=True
         )
     ]
     return torch.cat(pieces)

@@ -19,10 +19,7 @@ from .top_patches import LayerPatches, crop
 NUM_COLUMNS = 6
 PALE_GREY = 224
 """What lies outside an image: no photograph is so even."""
-RULE_WORDS: dict[RuleName, str] = {
-    "guided": "guided gradients",
-    "deconv": "deconvnet projections",
-}
+RULE_WORDS: dict[RuleName, str] = {"guided": "guided gradients", "deconv": "deconvnet projections"}
 
 
 def draw_patches(

@@ -96,10 +96,7 @@ def _cam_units(request: Request) -> Units:
 
 
 def _show(
-    request: Request,
-    what: str,
-    explain: Callable[[Tensor, Tensor], Tensor],
-    colours: ColoursName,
+    request: Request, what: str, explain: Callable[[Tensor, Tensor], Tensor], colours: ColoursName
 ) -> Page:
     inputs_BCHW = request.inputs()
     with torch.no_grad():

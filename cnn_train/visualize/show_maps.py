@@ -37,10 +37,7 @@ def show_maps(request: Request) -> Page:
         ),
         document={
             "images": [
-                {
-                    "image": name,
-                    "layers": [_document(one, maps[one.layer][image]) for one in units],
-                }
+                {"image": name, "layers": [_document(one, maps[one.layer][image]) for one in units]}
                 for image, name in enumerate(request.subjects.names)
             ]
         },

@@ -53,10 +53,7 @@ def _compare(bench: Bench, name: str, epochs: int, images: tuple[ImageSet, Image
     plain = start()
     loop = BareLoop(*build_bare_network(plain))
     samples = take_turns(
-        {
-            "ours": lambda: _fit(start(), bench.scratch),
-            "plain": lambda: _train_barely(plain, loop),
-        },
+        {"ours": lambda: _fit(start(), bench.scratch), "plain": lambda: _train_barely(plain, loop)},
         bench.repeats,
     )
     slower = Spread.of_ratios(samples["ours"], samples["plain"])

@@ -62,10 +62,7 @@ def rows(kit: Kit, _: str) -> Iterator[Row]:
 
 
 def train(
-    architecture: str,
-    images: tuple[ImageSet, ImageSet],
-    device: Device,
-    precision: PrecisionName,
+    architecture: str, images: tuple[ImageSet, ImageSet], device: Device, precision: PrecisionName
 ) -> Trace:
     """Make one update per minibatch, without dropout, whose draws differ between devices."""
     session = start_session(

@@ -78,10 +78,7 @@ def measure(config: str, data: str, num_steps: int) -> dict[str, Any]:
             state = {"net": session.model.state_dict(), "acc": 0.5, "epoch": session.progress.epoch}
             plain.append(_milliseconds(lambda: torch.save(state, place / "ckpt.pth")))
 
-        with (
-            patch.object(RunFiles, "save_within_epoch", timed_save),
-            suppress(InterruptedRun),
-        ):
+        with patch.object(RunFiles, "save_within_epoch", timed_save), suppress(InterruptedRun):
             watched = Supervision(run, _step_watch(steps), lambda: len(steps) == num_steps)
             for _ in fit(session, watched):
                 pass

@@ -60,9 +60,7 @@ def test_the_clock_stops_before_the_last_validation(
 
 
 def test_a_speedrun_reports_accuracy_with_every_view_and_a_seed_of_its_own(
-    bench: Bench,
-    make_config: Callable[..., ExperimentConfig],
-    make_images: Callable[..., ImageSet],
+    bench: Bench, make_config: Callable[..., ExperimentConfig], make_images: Callable[..., ImageSet]
 ) -> None:
     run = Speedrun(bench, make_config(epochs=2), (make_images(16), make_images(9, seed=1)))
     run.seconds()

@@ -134,9 +134,7 @@ def test_a_profile_says_what_a_step_costs(start: Start) -> None:
 
 
 def test_convolutions_and_their_gradients_are_told_apart(
-    make_config: Callable[..., ExperimentConfig],
-    make_images: Callable[..., ImageSet],
-    cpu: Device,
+    make_config: Callable[..., ExperimentConfig], make_images: Callable[..., ImageSet], cpu: Device
 ) -> None:
     config = make_config(model={"name": "resnet20"})
     session = build_session(config, make_images(16), make_images(8), cpu)

@@ -136,9 +136,7 @@ def test_options_of_the_page_and_of_a_run_without_it_exclude_each_other(
     assert outcome.stderr.startswith(f"error: {message}")
 
 
-def test_all_findings_are_listed_at_once_each_with_the_override_it_is_about(
-    cnn_train: Run,
-) -> None:
+def test_all_findings_are_listed_at_once_each_with_the_override_it_is_about(cnn_train: Run) -> None:
     wrong = ("--set", "hiden=3", "--set", "noise=2", "--set", "hidden=[8,9]")
     outcome = cnn_train("playground", *wrong)
     assert (outcome.exit_code, outcome.stderr.splitlines()) == (2, [

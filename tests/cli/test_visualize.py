@@ -158,16 +158,8 @@ def test_a_loss_surface_is_around_the_loss_that_evaluate_prints_of_the_averaged_
         (["maps", "missing.ckpt"], 4, "missing.ckpt"),
         (["dreams", "CHECKPOINT"], 2, "dreams"),
         (["CHECKPOINT"], 2, "No method '"),
-        (
-            ["maps", "CHECKPOINT", "--layer", "conv9_1"],
-            2,
-            "error: --layer conv9_1: the model",
-        ),
-        (
-            ["maps", "CHECKPOINT", "--channel", "two"],
-            2,
-            "error: --channel two: is no channel",
-        ),
+        (["maps", "CHECKPOINT", "--layer", "conv9_1"], 2, "error: --layer conv9_1: the model"),
+        (["maps", "CHECKPOINT", "--channel", "two"], 2, "error: --channel two: is no channel"),
         (["maps", "CHECKPOINT", "--channel", "99"], 2, "error: --channel 99: the layer has"),
         (["maps", "CHECKPOINT", "--out", "maps.gif"], 2, "saved as .png or .svg"),
         (["maps", "CHECKPOINT", "--split", "test"], 2, "test"),

@@ -12,12 +12,7 @@ import pytest
 import torch
 
 from cnn_train.data.dataset import DataAccess
-from cnn_train.data.decoded_cache import (
-    Origin,
-    load_decoded,
-    load_or_decode,
-    save_decoded,
-)
+from cnn_train.data.decoded_cache import Origin, load_decoded, load_or_decode, save_decoded
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import DataError
 

@@ -112,10 +112,7 @@ def test_a_deterministic_run_that_was_stopped_ends_with_the_same_bits(
 
 @pytest.mark.parametrize(("first", "second"), [("cpu", "cuda"), ("cuda", "cpu")])
 def test_a_run_goes_on_where_the_other_device_left_it(
-    make_config: Callable[..., Any],
-    make_images: Callable[..., ImageSet],
-    first: str,
-    second: str,
+    make_config: Callable[..., Any], make_images: Callable[..., ImageSet], first: str, second: str
 ) -> None:
     images = make_images(64, shape=(3, 32, 32))
     config = make_config(model={"name": "resnet20"}, epochs=2)

@@ -18,9 +18,7 @@ def test_minibatches_make_many_updates_while_the_full_sum_makes_one(start: Start
     assert found.minibatch.num_images == 8 * found.minibatch.num_updates
 
 
-def test_by_updates_the_two_go_down_alike_and_by_images_minibatches_are_ahead(
-    start: Start,
-) -> None:
+def test_by_updates_the_two_go_down_alike_and_by_images_minibatches_are_ahead(start: Start) -> None:
     """Counted in images, not in seconds, so that a busy machine changes nothing."""
     found = race(start(batch_size=4), 32, 0.5)
     seen = 6 * 32

@@ -136,9 +136,7 @@ def test_a_run_that_has_not_saved_yet_is_passed_over(tmp_path: Path) -> None:
     assert latest_best_checkpoint(tmp_path) == trained.best_checkpoint
 
 
-def test_runs_are_listed_oldest_first_without_latest_and_without_strangers(
-    tmp_path: Path,
-) -> None:
+def test_runs_are_listed_oldest_first_without_latest_and_without_strangers(tmp_path: Path) -> None:
     assert list_runs(tmp_path / "absent") == []
     runs = [make_run(tmp_path, name) for name in ("c", "a", "b")]
     for age, run in enumerate(runs):

@@ -38,9 +38,7 @@ def test_a_run_whose_last_state_is_damaged_goes_on_bit_equal(campaign: Campaign)
     assert go_on_from_flipped(campaign, 1) == [""]
 
 
-def test_a_resume_that_forgets_something_is_caught(
-    sabotaged: Callable[..., Campaign],
-) -> None:
+def test_a_resume_that_forgets_something_is_caught(sabotaged: Callable[..., Campaign]) -> None:
     (failure,) = go_on_from_flipped(sabotaged("forget_momentum"), 1)
     assert failure.startswith("exit 0: ")
 

@@ -191,9 +191,7 @@ def test_images_that_training_would_choke_on_are_named_before_the_first_step(
 
 
 def test_an_empty_validation_split_is_refused(
-    make_images: Callable[..., ImageSet],
-    make_config: Callable[..., ExperimentConfig],
-    cpu: Device,
+    make_images: Callable[..., ImageSet], make_config: Callable[..., ExperimentConfig], cpu: Device
 ) -> None:
     with pytest.raises(DataError, match="the validation split is empty"):
         build_session(make_config(), make_images(30), no_images(make_images(12)), cpu)

@@ -9,13 +9,7 @@ from cnn_train.models.lenet import LeNet
 from cnn_train.models.linear import LinearClassifier
 from cnn_train.models.summary import trace_layers
 from cnn_train.models.vgg import VGG
-from cnn_train.visualize.attribution import (
-    enlarge,
-    grad_cam,
-    occlusion,
-    saliency,
-    window_positions,
-)
+from cnn_train.visualize.attribution import enlarge, grad_cam, occlusion, saliency, window_positions
 from cnn_train.visualize.layers import find_units
 
 SHAPE = (3, 32, 32)

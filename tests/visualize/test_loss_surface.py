@@ -144,9 +144,7 @@ def test_the_network_is_left_to_the_bit_as_it_was(make_request: MakeRequest) -> 
     assert not model.training and all(one.requires_grad for one in model.parameters())
 
 
-def test_a_seed_repeats_its_document_and_another_looks_elsewhere(
-    make_request: MakeRequest,
-) -> None:
+def test_a_seed_repeats_its_document_and_another_looks_elsewhere(make_request: MakeRequest) -> None:
     first, again, other = (
         drawn(show_loss_surface(make_request(LinearClassifier(3, SHAPE), SHAPE, num_points=3,
                                              seed=seed)))

@@ -10,11 +10,7 @@ if TYPE_CHECKING:
     from ...inference.predict import ClassScore, Prediction
 
 BAR_WIDTH = 16
-COLUMNS = (
-    Column("", is_number=False),
-    Column(""),
-    Column("", is_number=False, style="cyan"),
-)
+COLUMNS = (Column("", is_number=False), Column(""), Column("", is_number=False, style="cyan"))
 SCORES = "The numbers are scores, not probabilities: the model was trained with a hinge loss."
 
 

@@ -8,14 +8,7 @@ from ...lecture.formulas.graph import Graph
 from ...page import Block, Page, digits, numbers, texts
 from ..options import JsonOption
 from ..present import PictureOption, check_picture, present
-from .page import (
-    SLIDE_TEXT,
-    AtOption,
-    ExprsOption,
-    function_block,
-    function_name,
-    output_name,
-)
+from .page import SLIDE_TEXT, AtOption, ExprsOption, function_block, function_name, output_name
 
 if TYPE_CHECKING:
     from ...figures.style import Drawing

@@ -15,14 +15,7 @@ from ...page import Block, Page, digits, numbers, texts
 from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 from ..present import PictureOption, check_picture, present
 from ..untrained_session import build_untrained_session
-from .page import (
-    AtOption,
-    ExprOption,
-    check_step,
-    function_name,
-    read_one_function,
-    write_point,
-)
+from .page import AtOption, ExprOption, check_step, function_name, read_one_function, write_point
 
 if TYPE_CHECKING:
     from ...figures.style import Drawing

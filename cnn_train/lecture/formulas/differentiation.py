@@ -152,11 +152,7 @@ def is_slide_function(graph: Graph) -> bool:
 
 
 def _try(
-    name: str,
-    value: float,
-    way: Callable[[], list[float]],
-    operations: int,
-    exact: Sequence[float],
+    name: str, value: float, way: Callable[[], list[float]], operations: int, exact: Sequence[float]
 ) -> Method:
     """Run one method and measure it, or say why it has no answer."""
     try:

@@ -104,10 +104,7 @@ ELEMENTARY: dict[str, Elementary] = {
     "/": Elementary(
         "{0} / {1}",
         lambda a, b: a / b,
-        (
-            Slope("1/{b}", lambda a, b, v: 1 / b),
-            Slope("-{v}/{b}", lambda a, b, v: -v / b),
-        ),
+        (Slope("1/{b}", lambda a, b, v: 1 / b), Slope("-{v}/{b}", lambda a, b, v: -v / b)),
     ),
     "**": Elementary(
         "{0} ** {1}",

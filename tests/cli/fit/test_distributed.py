@@ -87,8 +87,7 @@ def test_under_torchrun_one_process_writes_and_talks_and_both_train(
 
 
 @pytest.mark.parametrize(
-    ("signum", "exit_code", "heard_by"),
-    [(signal.SIGINT, 130, [0, 1]), (signal.SIGTERM, 143, [1])],
+    ("signum", "exit_code", "heard_by"), [(signal.SIGINT, 130, [0, 1]), (signal.SIGTERM, 143, [1])]
 )
 def test_a_signal_stops_both_processes_at_one_minibatch_after_saving(
     fit: Start, cnn_train: Start, tmp_path: Path, signum: int, exit_code: int, heard_by: list[int]

@@ -190,8 +190,7 @@ def parent_of_own_directory(form: str, data_dir: Path) -> CIFAR10Config:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
-    "place",
-    [place_archive, place_directory, own_archive, own_directory, parent_of_own_directory],
+    "place", [place_archive, place_directory, own_archive, own_directory, parent_of_own_directory]
 )
 def test_both_forms_are_read_packed_and_unpacked_in_the_official_order(access, form, place):
     config = place(form, access.data_dir)
