@@ -82,8 +82,8 @@ def _summarize_zoo(image_shape: tuple[int, int, int]) -> list["ArchitectureSumma
 
 def _load_architecture(name: str, overrides: Sequence[str]) -> "ArchitectureConfig":
     """Return the settings of ``name`` with overrides such as ``model.depth=16``."""
-    from ..config.known_keys import nearest
     from ..config.loading import load_experiment
+    from ..config.spelling import nearest
     from ..experiment import ExperimentConfig
     from ..models import ARCHITECTURES
 

@@ -8,8 +8,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from .document import Document, KeyPath, Place, spell_path
-from .known_keys import field_of, nearest, section_types, suggest_key
+from .known_keys import field_of, section_types, suggest_key
 from .remedies import expectation, name_kind, remedy, show
+from .spelling import nearest
 
 
 @dataclass

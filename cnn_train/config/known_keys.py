@@ -1,12 +1,13 @@
 """Which keys an experiment's model knows, and which of them a user probably meant."""
 
-import difflib
 import types
 from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
+from .spelling import nearest
 
 
 def section_types(annotation: Any) -> list[type[BaseModel]]:
@@ -29,13 +30,6 @@ def key_paths(section: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterato
         yield (*prefix, name)
         for inner in section_types(field.annotation):
             yield from key_paths(inner, (*prefix, name))
-
-
-def nearest(name: object, choices: Iterable[str]) -> str | None:
-    """Return the choice most like ``name`` in spelling, upper and lower case being equal."""
-    by_folded = {choice.casefold(): choice for choice in choices}
-    matches = difflib.get_close_matches(str(name)[:100].casefold(), by_folded, n=1)
-    return by_folded[matches[0]] if matches else None
 
 
 def suggest_key(

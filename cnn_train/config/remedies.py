@@ -7,8 +7,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from .known_keys import nearest
 from .scalars import render_value, resolve_scalar
+from .spelling import nearest
 
 MAX_SHOWN_CHARACTERS = 60
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..errors import ConfigError
-from .known_keys import nearest
+from .spelling import nearest
 
 PACKAGE = Path(__file__).parents[1]
 

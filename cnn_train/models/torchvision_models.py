@@ -12,7 +12,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import nn
 
-from ..config.known_keys import nearest
+from ..config.spelling import nearest
 from ..errors import ConfigError
 from .architecture import ArchitectureConfig
 

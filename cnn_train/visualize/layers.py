@@ -13,7 +13,7 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from ..config.known_keys import nearest
+from ..config.spelling import nearest
 from ..errors import UsageError, name_some
 from ..models.receptive_field import ReceptiveField
 from ..models.summary import LayerRun
