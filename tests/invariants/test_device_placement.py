@@ -224,7 +224,8 @@ LINEAR = {"model": {"name": "linear"}, "epochs": 1, "precision": "float32"}
 
 @pytest.mark.usefixtures("gpu")
 def test_the_python_api_trains_and_predicts_on_a_gpu(images: ImageSet, monkeypatch: Any) -> None:
-    monkeypatch.setattr(api, "resolve_device", lambda request: Device(torch.device(request), ""))
+    device_of = lambda world, request: Device(torch.device(request), "")  # noqa: E731
+    monkeypatch.setattr("cnn_train.training.run.device_of", device_of)
     model = api.train(images.images_NCHW, [*"abc"] * 4, device=str(GPU), **LINEAR)
     assert {one.device for one in model.model.parameters()} == {GPU}
     assert set(api.predict(model, images.images_NCHW)) <= {*"abc"}
