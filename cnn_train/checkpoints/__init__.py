@@ -1,1 +1,1 @@
-"""One file of weights: a run's whole state, safe to read, and its exchange with other programs."""
+"""A run's whole state in one file that is safe to read; weights of other programs."""

@@ -1,1 +1,1 @@
-"""Questions to a network before, beside and instead of a long run: is it sane, right and fast?"""
+"""Before a long run: is the network sane, are its gradients right, where does its time go?"""

@@ -1,4 +1,4 @@
-"""Steps without end, for what trains only to look."""
+"""Training steps without end, for commands that only look at them, such as ``profile``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
