@@ -346,7 +346,7 @@ BATCH_NAME = "cifar-10-batches-bin/data_batch_1.bin"
 UNSAFE = {
     "parent": (file_member("../evil.txt", b"evil"), "points out of the archive"),
     "nested parent": (file_member("cifar-10-batches-bin/../../evil", b"e"), "points out of"),
-    "absolute": (file_member("/tmp/evil.txt", b"evil"), "points out of the archive"),
+    "absolute": (file_member("/tmp/evil.cnn-train", b"evil"), "points out of the archive"),
     "backslash": (file_member("..\\evil.txt", b"evil"), "points out of the archive"),
     "symlink": (link(BATCH_NAME, "/etc/passwd", tarfile.SYMTYPE), "is a link or a device"),
     "hard link": (link(BATCH_NAME, "/etc/passwd", tarfile.LNKTYPE), "is a link or a device"),
@@ -376,6 +376,7 @@ def test_an_unsafe_archive_is_refused_and_writes_nothing(
     (lock,) = (access.data_dir / "decoded").iterdir()
     assert files == {path, lock}
     assert lock.read_bytes() == b""
+    assert not Path("/tmp/evil.cnn-train").exists()
 
 
 def test_an_endless_list_of_members_is_refused(access, tmp_path, monkeypatch):
