@@ -69,7 +69,7 @@ def test_saving_leaves_no_temporary_file(path, images):
 
 
 class Reader:
-    """Decodes a set as often as it is asked to; what it tells goes to ``notices``."""
+    """Decodes a set as often as it is asked to; its messages go to ``notices``."""
 
     def __init__(self, path: Path, images: ImageSet) -> None:
         self.path, self.images = path, images
@@ -81,8 +81,8 @@ class Reader:
         return self.images
 
     def load(self, files: str = "source 1", decoder: str = "decoder 2", **access: Any) -> ImageSet:
-        told = DataAccess(self.path.parent, notice=self.notices.append, **access)
-        return load_or_decode(self.path, Origin(files, decoder), self.decode, told)
+        settings = DataAccess(self.path.parent, notice=self.notices.append, **access)
+        return load_or_decode(self.path, Origin(files, decoder), self.decode, settings)
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """The downloader against a server that lies in every way that users have met."""
 
-import os
+import fcntl
 import random
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -324,11 +322,8 @@ def test_ctrl_c_keeps_what_arrived(server, access):
 def test_offline_says_where_it_looked_and_what_to_do(server, access):
     with pytest.raises(DataError) as failure:
         download(server.remote("honest"), replace(access, offline=True))
-    for part_of_it in (
-        str(access.data_dir / "file.tar.gz"),
-        "/honest",
-        sha256(CONTENT).hexdigest(),
-    ):
+    destination, digest = access.data_dir / "file.tar.gz", sha256(CONTENT).hexdigest()
+    for part_of_it in (str(destination), "/honest", digest):
         assert part_of_it in str(failure.value)
     assert server.requests == []
 
@@ -392,29 +387,14 @@ def test_two_downloads_at_once_fetch_the_file_once(server, access):
     assert len(server.requests) == 1
 
 
-HOLD_LOCK = """
-import sys
-from filelock import FileLock
-with FileLock(sys.argv[1]):
-    print("locked", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_a_second_process_says_that_it_waits_and_then_goes_on(server, access, part):
-    lock = access.data_dir / "file.tar.gz.lock"
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD_LOCK, str(lock)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-    ) as other:
-        assert other.stdout.readline() == b"locked\n"
-        notices = []
+def test_a_second_download_says_that_it_waits_and_then_goes_on(server, access, part):
+    notices = []
+    with (access.data_dir / "file.tar.gz.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
 
         def release_the_other(notice: str) -> None:
             notices.append(notice)
-            other.stdin.close()
+            fcntl.flock(other, fcntl.LOCK_UN)
 
         path = download(server.remote("honest"), replace(access, notice=release_the_other))
     assert path.read_bytes() == CONTENT
