@@ -213,7 +213,12 @@ def test_a_jpegs_orientation_counts_too(load):
     assert load(encode(COLOUR, "JPEG", exif=exif), "a.jpg").pixels_HWC.shape == (20, 24, 3)
 
 
-@pytest.mark.parametrize("exif", [b"Exif\0\0rubbish", b"Exif\0\0II*\0\xff\xff\xff\x7f"])
+ORIENTATION_AB = b"Exif\0\0II*\0" + struct.pack("<IHHHI4sI", 8, 1, 0x0112, 2, 2, b"ab\0\0", 0)
+
+
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0rubbish", b"Exif\0\0II*\0\xff\xff\xff\x7f", ORIENTATION_AB]
+)
 def test_damaged_exif_data_does_not_spoil_a_good_image(load, exif):
     assert load(encode(COLOUR, "JPEG", exif=exif), "a.jpg").pixels_HWC.shape == COLOUR.shape
 
@@ -227,6 +232,15 @@ def test_an_animation_gives_its_first_frame_and_says_so(load, format_name, suffi
     options = {"lossless": True} if format_name == "WEBP" else {}
     content = encode(frames[0], format_name, save_all=True, append_images=frames[1:], **options)
     decoded = load(content, f"moving{suffix}")
+    assert decoded.notices == ("only the first of several frames is used",)
+    assert decoded.pixels_HWC[0, 0].tolist() == [0, 255, 0]
+
+
+def test_a_damaged_second_frame_does_not_spoil_the_first(load):
+    first, second = Image.new("RGB", (16, 16), (0, 255, 0)), Image.new("RGB", (16, 16))
+    content = encode(first, "GIF", save_all=True, append_images=[second])
+    start_of_second = content.rfind(b"!\xf9\x04")  # the graphic control extension
+    decoded = load(content[: start_of_second + 12], "cut.gif")
     assert decoded.notices == ("only the first of several frames is used",)
     assert decoded.pixels_HWC[0, 0].tolist() == [0, 255, 0]
 
