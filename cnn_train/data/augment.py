@@ -82,16 +82,11 @@ def augment(
 def draw_changes(shape_BCHW: Sequence[int], translate: int, generator: torch.Generator) -> Tensor:
     """Draw five int64 rows: mirrored (0 or 1), shifts dy and dx, the cutout's centre y and x.
 
-    Each is drawn whether used or not, so that switching one change off leaves the others be.
+    Each is drawn whether used or not: switching one change off does not alter the others.
     """
     num_images, _, height, width = shape_BCHW
-    ranges = (
-        (0, 2),
-        (-translate, translate + 1),
-        (-translate, translate + 1),
-        (0, height),
-        (0, width),
-    )
+    shift = (-translate, translate + 1)
+    ranges = ((0, 2), shift, shift, (0, height), (0, width))
     return torch.stack(
         [torch.randint(low, high, (num_images,), generator=generator) for low, high in ranges]
     )
@@ -113,8 +108,8 @@ def flip_and_translate(
 ) -> Tensor:
     """Mirror each image where ``mirrored_B``, then move it down by dy and right by dx pixels.
 
-    What comes in at a border is the image's reflection in it. One gather does it all: for each
-    pixel that goes out, we know the row and the column that it comes from.
+    The space at the border is filled with the image's reflection. One gather does it all: for
+    each pixel of the result, we know the row and the column that it comes from.
     """
     height, width = images_BCHW.shape[2:]
     y_H = torch.arange(height, device=images_BCHW.device)
@@ -140,8 +135,8 @@ def cut_out(
 ) -> Tensor:
     """Fill a square of each image, from row ``top`` and column ``left`` on, with one colour.
 
-    Parts of the square may lie outside the image: near a border less is lost, which the source
-    found to matter (DeVries and Taylor, 2017).
+    Parts of the square may lie outside the image, so that less is lost near a border: DeVries
+    and Taylor (2017) found that this matters.
     """
     height, width = images_BCHW.shape[2:]
     y_H = torch.arange(height, device=images_BCHW.device)

@@ -22,7 +22,7 @@ from .progressive_size import shrink, shrunk_size
 
 @dataclass(frozen=True)
 class Slice:
-    """Which positions of an epoch's order one minibatch takes, and its part in an update."""
+    """The positions of one minibatch in an epoch's order, and its part in an update."""
 
     start: int
     stop: int
@@ -52,7 +52,7 @@ def plan_epoch(
 
     A remainder of a single example joins the minibatch before it, because batch statistics of one
     example say nothing. ``full_batch`` makes the whole epoch one update, accumulated in pieces of
-    ``batch_size``. ``limit`` keeps the first so many minibatches.
+    ``batch_size``. ``limit`` keeps only that many minibatches, the first.
     """
     starts = list(range(0, num_examples, batch_size))
     if batch_size > 1 and len(starts) > 1 and num_examples - starts[-1] == 1:
@@ -78,7 +78,7 @@ class TrainingBatches:
     side_px: Callable[[int], int] | None = None
     """The side of an epoch's images; None: full size."""
     world: World = ALONE
-    """The processes that share every minibatch; the plan and the changes are of the whole."""
+    """The processes that share every minibatch; ``plan`` describes the whole minibatch."""
 
     def image_shape(self, epoch: int) -> tuple[int, int, int]:
         """Return (C, H, W) of the images that the network sees in ``epoch``."""

@@ -1,4 +1,4 @@
-"""What images must be like to be trained on: refused before a run, not in the middle of it."""
+"""Check images and augmentation before training starts, not in the middle of it."""
 
 import torch
 
@@ -8,7 +8,7 @@ from .image_set import ImageSet
 
 
 def check_images(train: ImageSet, val: ImageSet) -> None:
-    """Refuse images that training would choke on; the message names what and how many."""
+    """Raise DataError for images that cannot be trained on."""
     num_classes = len(train.class_names)
     if num_classes < 2:
         raise DataError(f"a classifier needs at least two classes; found {num_classes}")

@@ -1,4 +1,4 @@
-"""What every dataset's settings can do: load its splits as image sets."""
+"""The base of every dataset's settings: they load its splits as image sets."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -24,13 +24,12 @@ class Progress(Protocol):
         self, description: str, total: int | None, *, unit: str = "items"
     ) -> AbstractContextManager[Advance]:
         """Open a bar of ``total`` steps (None: unknown; unit ``"bytes"`` shows MB and MB/s)."""
-        ...
 
 
 def silent(
     description: str, total: int | None, *, unit: str = "items"
 ) -> AbstractContextManager[Advance]:
-    """Show nothing: the progress of library callers and tests."""
+    """Show no progress: the default where no screen is asked for."""
     return nullcontext(lambda amount: None)
 
 
@@ -47,9 +46,9 @@ class DataAccess:
 
 @dataclass(frozen=True)
 class KnownImages:
-    """What is known of a dataset without opening an image: (C, H, W), and the rest where it is.
+    """What is known of a dataset without opening an image: its shape (C, H, W), perhaps more.
 
-    class_names in the order of labels; normalization as published; None: only the images tell.
+    class_names: in the order of labels. normalization: as published. None: only the images tell.
     """
 
     image_shape: tuple[int, int, int]
@@ -91,7 +90,7 @@ class DatasetConfig(Config, ABC):
 
     @abstractmethod
     def known_images(self) -> KnownImages:
-        """Say what a network for these images must be like, at no cost."""
+        """Return what a network needs to know of the images, without reading any."""
 
     @abstractmethod
     def load_train(self, access: DataAccess) -> ImageSet:

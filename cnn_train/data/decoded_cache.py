@@ -25,8 +25,9 @@ LABEL_BYTES = 8
 
 @dataclass(frozen=True)
 class Origin:
-    """What a set is decoded from: ``files`` changes with their sizes and times; ``decoder`` with
-    what the same files come to mean.
+    """What a set was decoded from, and by what.
+
+    files: changes with the files' sizes and times. decoder: the version of the decoding code.
     """
 
     files: str
@@ -35,7 +36,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A kept set and what it was decoded from."""
+    """A set from the cache, and what it was decoded from."""
 
     origin: Origin
     images: ImageSet
@@ -44,24 +45,24 @@ class Decoded:
 def load_or_decode(
     path: Path, origin: Origin, decode: Callable[[], ImageSet], access: DataAccess
 ) -> ImageSet:
-    """Return the set kept at ``path`` if it is of this origin, else decode it and keep it there.
+    """Return the set cached at ``path`` if it has this origin, else decode it and cache it there.
 
     A second process that wants the same set waits for the first. ``access.verify`` decodes in any
-    case, and raises DataError where an image is not what it was when it was kept.
+    case, and raises DataError where an image is not what it was when it was cached.
     """
-    kept = None if access.verify else load_decoded(path)
-    if kept is not None and kept.origin == origin:
-        return kept.images
+    cached = None if access.verify else load_decoded(path)
+    if cached is not None and cached.origin == origin:
+        return cached.images
     with _only_one_process(path, access):
-        kept = load_decoded(path)  # the other process may have decoded it
-        if kept is not None and kept.origin == origin and not access.verify:
-            return kept.images
-        if kept is None and path.exists():
+        cached = load_decoded(path)  # the other process may have decoded it
+        if cached is not None and cached.origin == origin and not access.verify:
+            return cached.images
+        if cached is None and path.exists():
             access.notice(f"{path}: is damaged or cannot be read; decoding the images again")
-        # Hashes instead of the kept set: both at once might not fit into memory.
-        comparable = kept is not None and kept.origin.decoder == origin.decoder
-        digests = _digest_images(kept.images) if kept is not None and comparable else {}
-        del kept
+        # Hashes instead of the cached set: both at once might not fit into memory.
+        comparable = cached is not None and cached.origin.decoder == origin.decoder
+        digests = _digest_images(cached.images) if cached is not None and comparable else {}
+        del cached
         images = decode()
         _compare(images, digests, path, access)
         _try_to_save(path, images, origin, access)
@@ -130,7 +131,7 @@ def _digest_images(images: ImageSet) -> dict[str, bytes]:
 
 
 def _compare(images: ImageSet, before: Mapping[str, bytes], path: Path, access: DataAccess) -> None:
-    """Name the images that are not what they were; where they are to be verified, refuse them."""
+    """Report the images that changed since they were cached; ``access.verify``: refuse them."""
     now = _digest_images(images)
     changed = [name for name in now if before.get(name, now[name]) != now[name]]
     if changed and access.verify:
@@ -143,7 +144,7 @@ def _compare(images: ImageSet, before: Mapping[str, bytes], path: Path, access: 
 
 
 def _only_one_process(path: Path, access: DataAccess) -> AbstractContextManager[object]:
-    """Let no two processes decode the same set; where no lock can be made, let them."""
+    """Let one process at a time decode the set, where the file system has locks."""
     waiting = "another process is decoding the same images; waiting for it"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

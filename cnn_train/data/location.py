@@ -15,26 +15,7 @@ def resolve_data_dir(option: Path | None) -> Path:
     unset, empty or relative (the XDG Base Directory Specification says to ignore it then).
     Nothing is created. Raises UsageError where the home directory is unknown.
     """
-    named = option or os.environ.get(DATA_DIR_VARIABLE)
-    return _expand(Path(named)) if named else _user_cache() / "cnn-train"
-
-
-def expand_home(path: Path, setting: str) -> Path:
-    """Replace ``~`` in a dataset's path; DataError, which names ``setting``, without a home."""
-    try:
-        return path.expanduser()
-    except RuntimeError as problem:
-        raise DataError(
-            f"{path}: the home directory is unknown (HOME is not set); write {setting} out"
-        ) from problem
-
-
-def _user_cache() -> Path:
-    xdg_cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return xdg_cache if xdg_cache.is_absolute() else _expand(Path("~/.cache"))
-
-
-def _expand(path: Path) -> Path:
+    path = Path(option or os.environ.get(DATA_DIR_VARIABLE) or _user_cache())
     try:
         return path.expanduser().absolute()
     except RuntimeError as error:
@@ -42,3 +23,18 @@ def _expand(path: Path) -> Path:
             f"{path}: the home directory is unknown (HOME is not set); "
             f"name a directory with --data-dir or {DATA_DIR_VARIABLE}"
         ) from error
+
+
+def _user_cache() -> Path:
+    xdg_cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (xdg_cache if xdg_cache.is_absolute() else Path("~/.cache")) / "cnn-train"
+
+
+def expand_home(path: Path, setting: str) -> Path:
+    """Replace ``~`` in a dataset's path; raise DataError where the home is unknown."""
+    try:
+        return path.expanduser()
+    except RuntimeError as problem:
+        raise DataError(
+            f"{path}: the home directory is unknown (HOME is not set); write {setting} out"
+        ) from problem

@@ -13,7 +13,7 @@ from ..machine.device import copy_to
 
 @dataclass(frozen=True)
 class Normalization:
-    """Per-channel mean and standard deviation of the training images, in units of 1 = 255.
+    """Per-channel mean and standard deviation of the training images, where 1 is level 255.
 
     On the original CIFAR-10 they are (.4914 .4822 .4465) and (.2470 .2435 .2616): the deviation
     over all pixels, not the smaller mean of per-image deviations that is often copied.

@@ -10,7 +10,7 @@ from .image_set import ImageSet
 
 @dataclass(frozen=True)
 class SplitReport:
-    """What was found of one split; ``problem`` is None where all is well."""
+    """The result for one split; ``problem`` is None where all is well."""
 
     split: str
     num_images: int
@@ -23,8 +23,8 @@ def verify_dataset(config: DatasetConfig, access: DataAccess) -> list[SplitRepor
     try:
         train = config.load_train(access)
     except DataError as error:
-        untold = "not checked: the training split, which names the classes, cannot be read"
-        return [SplitReport("train", 0, str(error)), SplitReport("test", 0, untold)]
+        unchecked = "not checked: the training split, which names the classes, cannot be read"
+        return [SplitReport("train", 0, str(error)), SplitReport("test", 0, unchecked)]
     reports = (
         SplitReport("train", len(train), None),
         _report("val", lambda: config.load_val(access, train.class_names)),

@@ -74,16 +74,16 @@ def predict_files(
     ResourceError where a minibatch does not fit into the device's memory.
     """
     side_px = trained.file_side_px()
-    found = find_images(paths)
-    predictions, errors = [], list(found.errors)
-    # A CPU's network computes on every core: whoever takes one away makes all the others wait.
+    named = find_images(paths)
+    predictions, errors = [], list(named.errors)
+    # On a CPU the network uses every core: reading files at the same time would slow it down.
     num_ahead = 0 if trained.device.torch_device.type == "cpu" else 1
     tolerated = (DataError, ResourceError)
     batches = decode_batches(
-        found.files, side_px, batch_size, num_ahead=num_ahead, tolerated=tolerated
+        named.files, side_px, batch_size, num_ahead=num_ahead, tolerated=tolerated
     )
-    description = f"Predicting {len(found.files):,} images"
-    with closing(batches), progress(description, len(found.files)) as advance:
+    description = f"Predicting {len(named.files):,} images"
+    with closing(batches), progress(description, len(named.files)) as advance:
         for batch in batches:
             predicted, without_scores = _predict_batch(trained, batch, top_k)
             predictions += predicted

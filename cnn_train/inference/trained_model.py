@@ -17,20 +17,13 @@ from ..data.batches import evaluation_batch_size
 from ..data.normalization import Normalization
 from ..errors import CheckpointError, ConfigError, DataError
 from ..experiment import ExperimentConfig
-from ..machine.device import (
-    Device,
-    Precision,
-    PrecisionName,
-    resolve_device,
-    resolve_precision,
-    with_autocast,
-)
+from ..machine.device import Device, Precision, resolve_device, resolve_precision, with_autocast
 from .views import ViewsName, scores_over_views
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A network in eval mode with all that turns bytes into scores."""
+    """A network in eval mode with all that is needed to turn images into scores."""
 
     model: nn.Module
     class_names: tuple[str, ...]
@@ -43,7 +36,7 @@ class TrainedModel:
     epoch: int
     val_accuracy: float | None
     labels: tuple[Any, ...] = ()
-    """What the Python API calls the classes: the caller's own labels; empty: the class names."""
+    """The caller's own labels, which the Python API returns; empty: the class names."""
 
     def file_side_px(self) -> int:
         """Return the side of the square RGB images that files are brought to for this model.
@@ -67,7 +60,7 @@ class TrainedModel:
         tta: ViewsName = "none",
         advance: Callable[[int], object] = lambda amount: None,
     ) -> Tensor:
-        """Return scores NK (float32, on the CPU) of uint8 images; ``advance`` hears of progress."""
+        """Return scores NK (float32, on the CPU) of uint8 images; ``advance`` counts those done."""
         assert not self.model.training
         forward = with_autocast(self.model, self.device, self.precision)
         pieces = []
@@ -100,6 +93,8 @@ def restore_trained_model(checkpoint: Checkpoint, device: Device, source: str) -
         mismatch = " ".join(str(problem).split())
         raise CheckpointError(f"{source}: weights do not fit its model: {mismatch}") from None
     model.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # Apple's GPU cannot compute in every precision.
+    precision = "auto" if device.torch_device.type == "mps" else config.precision
     return TrainedModel(
         model.eval(),
         tuple(checkpoint.class_names),
@@ -109,13 +104,8 @@ def restore_trained_model(checkpoint: Checkpoint, device: Device, source: str) -
         ),
         config,
         device,
-        resolve_precision(_usable_precision(config, device), device),
+        resolve_precision(precision, device),
         checkpoint.data_fingerprints,
         checkpoint.epoch,
         checkpoint.val_accuracy,
     )
-
-
-def _usable_precision(config: ExperimentConfig, device: Device) -> PrecisionName:
-    """Return the configured precision, or ``auto`` on a device that cannot compute in it."""
-    return "auto" if device.torch_device.type == "mps" else config.precision

@@ -90,27 +90,12 @@ def test_cutout_fills_exactly_its_square_with_the_colour():
 
 
 def test_cutouts_centre_falls_on_every_pixel_alike():
-    images_BCHW = torch.zeros(12 * 9 * 100, 1, 12, 9, dtype=torch.uint8)
-    after = AugmentConfig(flip="none", translate=0, cutout=1).build()(
-        images_BCHW,
-        generator=torch.Generator().manual_seed(0),
-        index_B=torch.arange(len(images_BCHW)),
-        epoch=0,
-        flip_seed=0,
-        fill=(1,),
-    )
-    hits_HW = after.sum((0, 1))
+    images_BCHW = torch.zeros(12 * 9 * 100, 3, 12, 9, dtype=torch.uint8)
+    after = augmented(images_BCHW, flip="none", translate=0, cutout=1)
+    hits_HW = (after[:, 0] != 0).sum(0)
     assert hits_HW.sum() == len(images_BCHW)
     chi_square = ((hits_HW - 100) ** 2 / 100).sum().item()
     assert 66 < chi_square < 160  # 107 degrees of freedom: 0.1% and 99.9% quantiles 67, 157
-
-
-def test_cutout_reaches_all_four_borders_alike():
-    white = torch.full((20_000, 3, 12, 12), 255, dtype=torch.uint8)
-    erased_BHW = (augmented(white, flip="none", translate=0, cutout=3) != white)[:, 0]
-    touched = [erased_BHW[:, 0], erased_BHW[:, -1], erased_BHW[..., 0], erased_BHW[..., -1]]
-    for border in touched:  # by two of twelve rows or columns of centres
-        assert border.any(1).sum().item() == pytest.approx(20_000 * 2 / 12, rel=0.08)
 
 
 def test_every_image_draws_its_own_flip_and_shift():
@@ -120,15 +105,6 @@ def test_every_image_draws_its_own_flip_and_shift():
     assert len(kinds) == 162
     chi_square = ((counts - 50) ** 2 / 50).sum().item()
     assert 110 < chi_square < 222  # 161 degrees of freedom: 0.1% and 99.9% quantiles 111, 221
-
-
-def test_random_flips_mirror_half_the_images_and_differ_between_generators():
-    images_BCHW = random_images(2000)
-    first, second = (
-        was_mirrored(images_BCHW, augmented(images_BCHW, translate=0, seed=seed)) for seed in (0, 1)
-    )
-    for mirrored_B in (first, second, first ^ second):
-        assert 900 < mirrored_B.sum() < 1100  # 4.5 standard deviations
 
 
 def test_alternating_flips_show_each_image_both_ways_in_any_two_epochs():

@@ -1,8 +1,6 @@
 """The cache of decoded images: equal after a round trip, and never trusted when damaged."""
 
 import threading
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torture_campaign.children import wait_until
 
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.decoded_cache import Origin, load_decoded, load_or_decode, save_decoded
@@ -70,7 +69,7 @@ def test_saving_leaves_no_temporary_file(path, images):
 
 
 class Reader:
-    """Decodes a set as often as it is asked to; what it tells goes to ``notices``."""
+    """Decodes a set as often as it is asked to; its messages go to ``notices``."""
 
     def __init__(self, path: Path, images: ImageSet) -> None:
         self.path, self.images = path, images
@@ -82,8 +81,8 @@ class Reader:
         return self.images
 
     def load(self, files: str = "source 1", decoder: str = "decoder 2", **access: Any) -> ImageSet:
-        told = DataAccess(self.path.parent, notice=self.notices.append, **access)
-        return load_or_decode(self.path, Origin(files, decoder), self.decode, told)
+        settings = DataAccess(self.path.parent, notice=self.notices.append, **access)
+        return load_or_decode(self.path, Origin(files, decoder), self.decode, settings)
 
 
 @pytest.fixture
@@ -133,19 +132,19 @@ def test_what_another_decoder_made_is_not_compared(reader, images):
 
 def test_a_second_reader_waits_for_the_first_and_decodes_nothing(reader, images):
     second, begun = Reader(reader.path, images), threading.Event()
-    told, reader.decode = second.notices, lambda: (begun.set(), wait_until(lambda: told), images)[2]
+
+    def decode() -> ImageSet:
+        begun.set()
+        wait_until(lambda: bool(second.notices), "a second reader")
+        return images
+
+    reader.decode = decode
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(reader.load, "source 2")
         assert begun.wait(60)
         assert second.load("source 2").fingerprint() == first.result().fingerprint()
     assert second.notices == ["another process is decoding the same images; waiting for it"]
     assert second.num_decoded == 0
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.01)
 
 
 def test_where_no_lock_can_be_made_every_process_decodes(reader, monkeypatch):

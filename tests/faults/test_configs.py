@@ -1,6 +1,5 @@
 """Configs and overrides as users get them wrong, and as nobody should write them."""
 
-import os
 import re
 import subprocess
 import sys
@@ -57,16 +56,6 @@ def test_a_config_that_cannot_be_read_is_named(run_main: Run, tmp_path: Path) ->
         ended = run_main("fit", "--config", path)
         assert (ended.exit_code, ended.stdout) == (2, "")
         assert ended.stderr.startswith(f"error: {path}: {said}")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is unreadable to root")
-def test_a_config_that_may_not_be_read_says_so(run_main: Run, tmp_path: Path) -> None:
-    path = tmp_path / "c.yaml"
-    path.write_text("epochs: 1")
-    path.chmod(0)
-    ended = run_main("config", "check", path)
-    assert ended.exit_code == 2
-    assert "cannot be read; check who may read it" in ended.stderr
 
 
 def test_standard_input_is_a_config_under_both_its_names(

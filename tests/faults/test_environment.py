@@ -89,18 +89,6 @@ def test_no_shared_memory_is_used(
     assert fit(run_main, "--data-dir", "shm").exit_code == 0
 
 
-@pytest.mark.parametrize("where", ["a file.txt/data", "/proc/no/such"])
-def test_an_unwritable_cache_is_said_and_done_without(
-    run_main: Run, workplace: Path, monkeypatch: pytest.MonkeyPatch, where: str
-) -> None:
-    monkeypatch.chdir(workplace)
-    Path("a file.txt").write_text("")
-    monkeypatch.setenv("CNN_TRAIN_DATA", where)
-    ended = fit(run_main)
-    assert ended.exit_code == 0
-    assert "the decoded images are not kept for the next start: " in ended.stderr
-
-
 def test_without_a_home_a_run_works_or_says_what_to_name(
     run_main: Run, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

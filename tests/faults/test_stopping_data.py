@@ -15,20 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from torture_campaign.children import Child, ForkServer
+from torture_campaign.children import Child, ForkServer, wait_until
 
 Start = Callable[..., Child]
 
 EXIT_CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
 both_signals = pytest.mark.parametrize("signum", EXIT_CODES)
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def stop(process: Child, signum: signal.Signals) -> None:
@@ -96,11 +89,11 @@ def test_a_signal_ends_the_processes_that_decode(
     (tmp_path / "c.yaml").write_text(CONFIG)
     process = start_command(*FIT, cwd=tmp_path)
     process.wait_until_said("Decoding the train images")
-    wait_until(lambda: len(children_of(process.pid)) >= 2)
+    wait_until(lambda: len(children_of(process.pid)) >= 2, "two processes")
     children = children_of(process.pid)
     assert all(map(is_running, children))
     stop(process, signum)
-    wait_until(lambda: not any(map(is_running, children)))
+    wait_until(lambda: not any(map(is_running, children)), "their end")
     assert kept_files(tmp_path) == []
 
 
@@ -173,7 +166,7 @@ def test_a_signal_ends_a_download_and_keeps_what_arrived(
 ):
     part = tmp_path / "data" / "cifar-10-python.tar.gz.part"
     process = start_download(endless_url)
-    wait_until(part.exists)
+    wait_until(part.exists, "a partial file")
     process.wait_until_said("Downloading")
     time.sleep(0.2)
     stop(process, signum)
@@ -183,7 +176,7 @@ def test_a_signal_ends_a_download_and_keeps_what_arrived(
 
 def test_a_signal_is_heard_while_no_name_server_answers(start_download: Start, tmp_path: Path):
     process = start_download("http://no-such-host.invalid/file")
-    wait_until((tmp_path / "data").exists)
+    wait_until((tmp_path / "data").exists, "a data directory")
     time.sleep(0.5)
     stop(process, signal.SIGTERM)
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["cifar-10-python.tar.gz.lock"]

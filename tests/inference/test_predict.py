@@ -58,6 +58,14 @@ def photos(tmp_path) -> Path:
     return folder
 
 
+@pytest.fixture
+def loaded(monkeypatch) -> list[Path]:
+    """The files that have been read so far."""
+    files, read = [], decoding.load_image
+    monkeypatch.setattr(decoding, "load_image", lambda path: (files.append(path), read(path))[1])
+    return files
+
+
 def test_each_file_gets_its_class_scores_and_probabilities_in_the_order_named(photos):
     predictions, errors = predict_files(make_trained(), [photos / "b.png", photos / "a.png"])
     assert errors == []
@@ -140,10 +148,7 @@ def test_a_gpu_computes_while_the_next_files_are_read(photos, monkeypatch, gpu):
     assert len(predictions) == 2
 
 
-def test_nothing_takes_a_core_from_a_network_that_computes_on_all_of_them(photos, monkeypatch):
-    loaded, read = [], decoding.load_image
-    monkeypatch.setattr(decoding, "load_image", lambda path: (loaded.append(path), read(path))[1])
-
+def test_nothing_takes_a_core_from_a_network_that_computes_on_all_of_them(photos, loaded):
     class Looking(Brightness):
         def forward(self, images_BCHW):
             time.sleep(0.05)
@@ -155,13 +160,12 @@ def test_nothing_takes_a_core_from_a_network_that_computes_on_all_of_them(photos
     assert seen == [1, 2, 3]
 
 
-def test_an_interruption_leaves_no_thread_and_reads_little_further(photos, monkeypatch):
+def test_an_interruption_leaves_no_thread_and_reads_little_further(photos, loaded):
     class Interrupted(Brightness):
         def forward(self, images_BCHW):
             raise KeyboardInterrupt
 
-    before, loaded, read = threading.active_count(), [], decoding.load_image
-    monkeypatch.setattr(decoding, "load_image", lambda path: (loaded.append(path), read(path))[1])
+    before = threading.active_count()
     copies = []
     for i in range(50):
         copies.append(photos / f"copy{i:02}.png")

@@ -43,25 +43,6 @@ def pictures(make_images: Callable[..., ImageSet]) -> torch.Tensor:
     return make_images(NUM_IMAGES, seed=2).images_NCHW
 
 
-def test_scores_do_not_depend_on_the_batch_size(
-    trained: TrainedModel, pictures: torch.Tensor
-) -> None:
-    expected = trained.scores(pictures, batch_size=512)
-    assert expected.shape == (NUM_IMAGES, 3)
-    for batch_size in (1, 7, 99, 100):
-        found = trained.scores(pictures, batch_size=batch_size)
-        torch.testing.assert_close(found, expected, rtol=0, atol=LARGEST_DIFFERENCE)
-        assert torch.equal(found.argmax(1), expected.argmax(1))
-
-
-def test_scores_do_not_depend_on_the_other_images(
-    trained: TrainedModel, pictures: torch.Tensor
-) -> None:
-    alone = trained.scores(pictures[3:4])
-    among_others = trained.scores(pictures)[3:4]
-    torch.testing.assert_close(alone, among_others, rtol=0, atol=LARGEST_DIFFERENCE)
-
-
 def test_with_flips_a_mirrored_image_has_the_same_scores(
     trained: TrainedModel, pictures: torch.Tensor
 ) -> None:

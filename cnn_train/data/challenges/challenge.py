@@ -14,12 +14,12 @@ MAX_SEVERITY = 5
 LEVELS = 255
 
 Change = Callable[[Tensor, float, torch.Generator], Tensor]
-"""(uint8 images BCHW, strength, chance) → as many uint8 images; one draw of chance per image."""
+"""(uint8 images BCHW, strength, generator) → changed images; each draws its own numbers."""
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """One way to make images harder; group: the lecture's word. strengths: of severities 1 to 5."""
+    """A change of images. group: its kind in the lecture. strengths: of severities 1 to 5."""
 
     group: str
     change: Change

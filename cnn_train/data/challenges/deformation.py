@@ -1,4 +1,4 @@
-"""Deformation: what is soft, or has joints, changes its outline.
+"""Deformation: soft or jointed objects change their outline.
 
 Shape letters: B images, C channels, H W pixels.
 """
@@ -10,20 +10,18 @@ from torch.nn import functional as F
 from .challenge import draw_signs
 from .viewpoint import look_at, pixel_places, shorter_side_px
 
-NUM_KNOTS = 5
-"""Along each side; between them the displacement is a smooth (bicubic) surface."""
-
 
 def ripple(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Draw the picture on rubber: (x, y) ← (x, y) + ``strength`` · side · (u, v).
+    """Bend it like a picture on rubber: (x, y) ← (x, y) + ``strength`` · side · (u, v).
 
-    u and v are standard normal at 5 × 5 knots. After Simard et al., "Best Practices for
-    Convolutional Neural Networks Applied to Visual Document Analysis", 2003.
+    u and v are standard normal at 5 × 5 knots, and smooth (bicubic) in between. After Simard et
+    al., "Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis",
+    2003.
     """
     x, y = pixel_places(images_BCHW)
-    knots_B2KK = torch.randn(len(images_BCHW), 2, NUM_KNOTS, NUM_KNOTS, generator=generator)
+    knots_B255 = torch.randn(len(images_BCHW), 2, 5, 5, generator=generator)
     size_px = images_BCHW.shape[2:]
-    field_B2HW = F.interpolate(knots_B2KK, size=size_px, mode="bicubic", align_corners=True)
+    field_B2HW = F.interpolate(knots_B255, size=size_px, mode="bicubic", align_corners=True)
     moves_B2HW = strength * shorter_side_px(images_BCHW) * field_B2HW
     return look_at(images_BCHW, x + moves_B2HW[:, :1], y + moves_B2HW[:, 1:])
 

@@ -19,14 +19,14 @@ def change_brightness(images_BCHW: Tensor, strength: float, generator: torch.Gen
 
 
 def reduce_contrast(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Draw every level towards its image's mean m: m + (1 − ``strength``) · (p − m)."""
+    """Move every level towards its image's mean m: m + (1 − ``strength``) · (p − m)."""
     levels_BCHW = images_BCHW.float()
     mean_B111 = levels_BCHW.mean(dim=(1, 2, 3), keepdim=True)
     return to_bytes(mean_B111 + (1 - strength) * (levels_BCHW - mean_B111))
 
 
 def change_gamma(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Bend the tone curve, 255 · (p / 255)^g, with g = ``strength`` or as often its inverse."""
+    """Change the gamma, 255 · (p / 255)^g, with g = ``strength`` or as often its inverse."""
     gamma_B111 = strength ** draw_signs(images_BCHW, generator)
     return to_bytes(LEVELS * (images_BCHW / LEVELS) ** gamma_B111)
 

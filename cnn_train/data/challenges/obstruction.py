@@ -14,20 +14,18 @@ from ..augment import cut_out
 from .challenge import LEVELS, draw_angles, to_bytes
 from .viewpoint import pixel_places, shorter_side_px
 
-MID_GREY = 128
-
 
 def cover(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Hide a square of side ``strength`` · side behind grey, anywhere inside the image.
+    """Hide a square of side ``strength`` · side behind mid-grey, anywhere inside the image.
 
-    A larger square lies as far from one border in proportion to the other as a smaller one.
+    The place is drawn relative to the free space, so that every strength uses the same draw.
     """
     num_images, channels, height, width = images_BCHW.shape
     side_px = round(strength * shorter_side_px(images_BCHW))
     down_B, right_B = torch.rand(2, num_images, generator=generator)
     top_B = (down_B * (height - side_px + 1)).long()
     left_B = (right_B * (width - side_px + 1)).long()
-    return cut_out(images_BCHW, top_B, left_B, side_px, [MID_GREY] * channels)
+    return cut_out(images_BCHW, top_B, left_B, side_px, [128] * channels)
 
 
 def add_noise(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
@@ -37,7 +35,7 @@ def add_noise(images_BCHW: Tensor, strength: float, generator: torch.Generator) 
 
 
 def add_texture(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Lay a weave of two waves over the image: p + 255 · ``strength`` · (sin u + sin v) / 2.
+    """Add a pattern of two waves: p + 255 · ``strength`` · (sin u + sin v) / 2.
 
     Each wave has a random direction and phase, and 2 to 8 periods along the shorter side.
     """
@@ -46,12 +44,12 @@ def add_texture(images_BCHW: Tensor, strength: float, generator: torch.Generator
 
 
 def frame(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Paste a border of ``strength`` · side that is cut from another image of these, at random."""
+    """Replace a border of ``strength`` · side by that of another image, chosen at random."""
     num_images, _, height, width = images_BCHW.shape
     border_px = round(strength * shorter_side_px(images_BCHW))
     circle_B = torch.randperm(num_images, generator=generator)
     strangers_BCHW = torch.empty_like(images_BCHW)
-    strangers_BCHW[circle_B] = images_BCHW[circle_B.roll(1)]  # nobody is his own neighbour
+    strangers_BCHW[circle_B] = images_BCHW[circle_B.roll(1)]  # never from itself
     inside = (slice(None), slice(None), slice(border_px, height - border_px),
               slice(border_px, width - border_px))  # fmt: skip
     strangers_BCHW[inside] = images_BCHW[inside]

@@ -1,7 +1,7 @@
 """Viewpoint: "all pixels change when the camera moves".
 
-Each function says where each new pixel looks in the old image. The place lies between pixels, so
-that four of them are mixed (bilinear); beyond a border lies the image's reflection.
+Each function computes the place in the old image from which each new pixel is taken. Between
+pixels the image is interpolated (bilinear); beyond a border it is reflected.
 
 Shape letters: B images, C channels, H W pixels.
 """
@@ -16,7 +16,7 @@ from .challenge import draw_angles, draw_signs, to_bytes
 def shift(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Move by ``strength`` · side in a random direction a: (x, y) ← (x − d cos a, y − d sin a).
 
-    The move is rounded to whole pixels: nothing is mixed.
+    The move is rounded to whole pixels: nothing is interpolated.
     """
     x, y = pixel_places(images_BCHW)
     angle = draw_angles(images_BCHW, generator)

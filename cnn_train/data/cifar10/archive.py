@@ -22,8 +22,7 @@ def read_members(path: Path, wanted: Mapping[str, int]) -> Iterator[tuple[str, b
     devices, or more data than MAX_UNPACKED_BYTES.
     """
     with _open_archive(path) as archive:
-        for member in _walk(archive, path):
-            name = _plain_name(member)
+        for name, member in _walk(archive, path):
             if member.isfile() and name in wanted:
                 if member.size != wanted[name]:
                     raise DataError(
@@ -37,34 +36,29 @@ def read_members(path: Path, wanted: Mapping[str, int]) -> Iterator[tuple[str, b
 def top_directory(path: Path) -> str:
     """Return the first path component of the first member, or "" for an empty archive."""
     with _open_archive(path) as archive:
-        for member in _walk(archive, path):
-            return _plain_name(member).partition("/")[0]
+        for name, _ in _walk(archive, path):
+            return name.partition("/")[0]
     return ""
 
 
-def _walk(archive: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
+def _walk(archive: tarfile.TarFile, path: Path) -> Iterator[tuple[str, tarfile.TarInfo]]:
+    """Yield every member with its name, without a leading ``./``; refuse what is unsafe."""
     for count, member in enumerate(archive):
+        name = PurePosixPath(member.name)
         if count >= MAX_MEMBERS:
             raise DataError(f"{path}: refused: more than {MAX_MEMBERS} members")
-        _refuse_if_unsafe(member, path)
-        yield member
-
-
-def _refuse_if_unsafe(member: tarfile.TarInfo, path: Path) -> None:
-    name = PurePosixPath(member.name)
-    if name.is_absolute() or ".." in name.parts or "\\" in member.name:
-        raise DataError(f"{path}: refused: the member {member.name!r} points out of the archive")
-    if not (member.isfile() or member.isdir()):
-        raise DataError(f"{path}: refused: the member {member.name!r} is a link or a device")
-
-
-def _plain_name(member: tarfile.TarInfo) -> str:
-    return str(PurePosixPath(member.name))  # drops a leading "./"
+        if name.is_absolute() or ".." in name.parts or "\\" in member.name:
+            raise DataError(
+                f"{path}: refused: the member {member.name!r} points out of the archive"
+            )
+        if not (member.isfile() or member.isdir()):
+            raise DataError(f"{path}: refused: the member {member.name!r} is a link or a device")
+        yield str(name), member
 
 
 @contextmanager
 def _open_archive(path: Path) -> Iterator[tarfile.TarFile]:
-    """Open for reading from front to back; report every kind of damage in one way."""
+    """Open for reading from front to back; every kind of damage is a DataError."""
     try:
         with (
             gzip.open(path) as unpacked,
@@ -73,22 +67,16 @@ def _open_archive(path: Path) -> Iterator[tarfile.TarFile]:
             yield archive
     except (DataError, MemoryError):
         raise
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise _damaged(path, error) from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # tarfile lets nearly any of them through for a strange header
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(
-        f"{path}: not a readable .tar.gz archive ({error}); delete it and get it again"
-    )
+        if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
+            raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise DataError(
+            f"{path}: not a readable .tar.gz archive ({error}); delete it and get it again"
+        ) from error
 
 
 class _Capped(io.RawIOBase):
-    """Pass reads through until MAX_UNPACKED_BYTES came out, whatever the headers claim."""
+    """Read at most MAX_UNPACKED_BYTES, whatever the headers claim; more is a DataError."""
 
     def __init__(self, source: IO[bytes] | gzip.GzipFile, path: Path) -> None:
         self.source = source

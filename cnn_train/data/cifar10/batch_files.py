@@ -6,6 +6,7 @@ Formats: https://www.cs.toronto.edu/~kriz/cifar.html. No code from a pickle ever
 
 import io
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -68,29 +69,21 @@ class _PickledArray:
 
 
 class _PickledDtype(bytes):
-    """The code of a pickled dtype, such as b"u1"; its further state (byte order) is dropped."""
+    """The code of a pickled dtype, such as b"u1"."""
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         """Drop the byte order: single bytes have none."""
 
 
-def _reconstruct(_subtype: object, _shape: object, _code: object) -> _PickledArray:
-    return _PickledArray()
-
-
-def _dtype(code: bytes, _align: object, _copy: object) -> _PickledDtype:
-    return _PickledDtype(code)
-
-
-STAND_INS = {
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+STAND_INS: dict[tuple[str, str], Callable[..., object] | None] = {
+    ("numpy.core.multiarray", "_reconstruct"): lambda subtype, shape, code: _PickledArray(),
     ("numpy", "ndarray"): None,
-    ("numpy", "dtype"): _dtype,
+    ("numpy", "dtype"): lambda code, align, copy: _PickledDtype(code),
 }
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Know three names, the ones in a pickled array, and answer each with a harmless stand-in."""
+    """Know only the three names in a pickled array, and replace each by a harmless stand-in."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in STAND_INS:

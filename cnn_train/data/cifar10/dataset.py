@@ -5,7 +5,6 @@ Shape letters: N examples, C channels, H W pixels, K classes.
 """
 
 import os
-from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, Self
@@ -24,7 +23,7 @@ from ..location import expand_home
 from ..normalization import Normalization
 from .batch_files import IMAGE_SHAPE
 from .releases import CLASS_NAMES, RELEASES, Release, Split
-from .source import Source, find_sources, source_at
+from .source import Source, find_sources, names_of, source_at
 
 # Over all pixels of the 50,000 training images; `Normalization.of` measures the same four digits.
 PUBLISHED_NORMALIZATION = Normalization((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
@@ -85,16 +84,12 @@ def _find(split: Split, path: Path | None, access: DataAccess) -> Source:
         if source.has(split):
             return source
     if access.offline:
-        raise DataError(_absent_message(access.data_dir, RELEASES))
+        raise DataError(
+            f"CIFAR-10 is not in {access.data_dir} (looked for {names_of(RELEASES)}); run "
+            "`cnn-train data get` while there is a network, or "
+            + RELEASES[0].archive.manual_step(access.data_dir)
+        )
     return Source(get_archive(access), RELEASES[0])
-
-
-def _absent_message(data_dir: Path, releases: Sequence[Release]) -> str:
-    names = [name for release in releases for name in (release.directory, release.archive.name)]
-    return (
-        f"CIFAR-10 is not in {data_dir} (looked for {', '.join(names)}); run `cnn-train data get` "
-        f"while there is a network, or {releases[0].archive.manual_step(data_dir)}"
-    )
 
 
 def _cache_path(split: Split, source: Source, data_dir: Path) -> Path:

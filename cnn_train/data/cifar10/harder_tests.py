@@ -59,12 +59,10 @@ def find_harder_tests(directory: Path) -> list[HarderTest]:
     if not directory.is_dir():
         raise DataError(f"{directory}: no such directory; name one with CIFAR-10-C or CIFAR-10.1")
     new_tests = sorted(directory.glob(NEW_TEST_DATA))
-    others = {path.with_name(path.name.replace("_data", "_labels")) for path in new_tests}
     corruptions = sorted(
         path
         for path in directory.glob("*.npy")
-        if path not in {*new_tests, *others, directory / LABELS}
-        and not path.name.startswith("cifar10.1")
+        if path.name != LABELS and not path.name.startswith("cifar10.1")
     )
     if not corruptions and not new_tests:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Find CIFAR-10 on this machine, packed or unpacked, and hand out its verified batch files."""
+"""Find CIFAR-10 on this machine, packed or unpacked, and read its verified batch files."""
 
 import json
 import os
@@ -32,7 +32,7 @@ class Source:
         return json.dumps([(name, state.st_size, state.st_mtime_ns) for name, state in states])
 
     def read(self, split: Split) -> Iterator[tuple[BatchFile, bytes]]:
-        """Yield every batch file of ``split`` with its content, once its hash proved right.
+        """Yield every batch file of ``split`` with its content, after checking its hash.
 
         Other files are not looked at. Raises DataError for missing, damaged or unsafe content.
         """
@@ -68,29 +68,33 @@ def find_sources(directory: Path, releases: Sequence[Release]) -> Iterator[Sourc
             yield Source(directory / release.archive.name, release)
 
 
+def names_of(releases: Sequence[Release]) -> str:
+    """List what the releases are called on disk, unpacked and packed."""
+    return ", ".join(name for one in releases for name in (one.directory, one.archive.name))
+
+
 def source_at(path: Path, split: Split, releases: Sequence[Release]) -> Source:
     """Recognise the user's own archive or directory; raise DataError where it is neither."""
     if path.is_file():
         top = top_directory(path)
-        found = [Source(path, release) for release in releases if release.directory == top]
+        sources = [Source(path, release) for release in releases if release.directory == top]
         expected = " or ".join(release.directory for release in releases)
         complaint = f"not a CIFAR-10 archive: it holds {top or 'nothing'}, expected {expected}"
     elif path.is_dir():
-        found = list(find_sources(path, releases))
-        names = [name for release in releases for name in (release.directory, release.archive.name)]
-        complaint = f"holds no CIFAR-10: looked for {', '.join(names)}"
+        sources = list(find_sources(path, releases))
+        complaint = f"holds no CIFAR-10: looked for {names_of(releases)}"
     else:
-        found = []
+        sources = []
         complaint = "does not exist; check data.path"
-    if not found:
+    if not sources:
         raise DataError(f"{path}: {complaint}")
-    return next((source for source in found if source.has(split)), found[0])
+    return next((source for source in sources if source.has(split)), sources[0])
 
 
 def _read_exactly(path: Path, num_bytes: int) -> bytes:
-    found = _state_of(path).st_size
-    if found != num_bytes:
-        raise DataError(f"{path} holds {found} bytes, expected {num_bytes}; get CIFAR-10 again")
+    size = _state_of(path).st_size
+    if size != num_bytes:
+        raise DataError(f"{path} holds {size} bytes, expected {num_bytes}; get CIFAR-10 again")
     try:
         return path.read_bytes()
     except OSError as error:
@@ -107,9 +111,9 @@ def _state_of(path: Path) -> os.stat_result:
 
 
 def _check_hash(batch: BatchFile, content: bytes, where: Path) -> None:
-    found = sha256(content).hexdigest()
-    if found != batch.sha256:
+    digest = sha256(content).hexdigest()
+    if digest != batch.sha256:
         raise DataError(
-            f"{where}: {batch.name} is damaged (SHA-256 {found[:12]}…, published "
+            f"{where}: {batch.name} is damaged (SHA-256 {digest[:12]}…, published "
             f"{batch.sha256[:12]}…); delete it and run `cnn-train data get`"
         )

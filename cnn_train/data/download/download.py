@@ -1,6 +1,6 @@
 """Fetch one published file: mirrors in turn, resumed where it broke off, verified before use.
 
-The standard library's urllib does the talking. What users of a 170 MB archive on slow hosts need
+The standard library's urllib sends the requests. What a 170 MB archive on slow hosts needs
 (resuming, several mirrors, a stall limit, no step down from https) has to be written here anyway.
 """
 
@@ -84,15 +84,15 @@ def _try_mirrors(
 
 
 def _fetch_verified(mirror: Mirror) -> None:
-    """Complete the partial file; a wrong hash deletes it, and blames its old bytes first."""
+    """Complete the partial file; where its hash is wrong, start afresh without the old bytes."""
     had_old_bytes = mirror.num_bytes_here() > 0
     _fetch_persistently(mirror)
-    found = hash_file(mirror.part)
-    if found == mirror.remote.sha256:
+    digest = hash_file(mirror.part)
+    if digest == mirror.remote.sha256:
         return
     mirror.part.unlink()
     if not had_old_bytes:
-        raise MirrorError(f"sent a wrong file (SHA-256 {found}, expected {mirror.remote.sha256})")
+        raise MirrorError(f"sent a wrong file (SHA-256 {digest}, expected {mirror.remote.sha256})")
     mirror.access.notice(f"{mirror.part} was damaged before it was continued; starting afresh")
     _fetch_verified(mirror)
 

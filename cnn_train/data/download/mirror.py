@@ -94,7 +94,10 @@ class Mirror:
         if response.headers.get_content_type() in ("text/html", "application/xhtml+xml"):
             raise MirrorError("sent a web page instead of the file (a login or error page?)")
         if response.status == 206:
-            self._check_range(response.headers.get("Content-Range", "none"), start)
+            span = f"bytes {start}-{self.remote.num_bytes - 1}"
+            sent = response.headers.get("Content-Range", "none")
+            if sent not in (f"{span}/{self.remote.num_bytes}", f"{span}/*"):
+                raise MirrorError(f"answered another range than asked for ({sent})")
         elif response.status == 200:
             start = 0  # the mirror knows no ranges and sends everything
         else:
@@ -104,11 +107,6 @@ class Mirror:
         if announced is not None and announced != str(expected):
             raise MirrorError(f"announces {announced} bytes, expected {expected}")
         return start
-
-    def _check_range(self, content_range: str, start: int) -> None:
-        span = f"bytes {start}-{self.remote.num_bytes - 1}"
-        if content_range not in (f"{span}/{self.remote.num_bytes}", f"{span}/*"):
-            raise MirrorError(f"answered another range than asked for ({content_range})")
 
     def _append(self, response: http.client.HTTPResponse, start: int) -> None:
         """Write the body behind the first ``start`` bytes of ``part``; force it to the disk."""
@@ -155,9 +153,9 @@ class Mirror:
 
 
 def _call_interruptibly(call: Callable[[], T]) -> T:
-    """Call in a thread that a signal leaves behind: the look-up of a host's name hears none.
+    """Call in a thread, so that a signal ends the wait.
 
-    Where no name server answers, that look-up can last many seconds.
+    Looking up a host's name cannot be interrupted; where no name server answers, it takes long.
     """
     answers: list[T] = []
     problems: list[BaseException] = []
@@ -172,7 +170,7 @@ def _call_interruptibly(call: Callable[[], T]) -> T:
     thread.start()
     thread.join()
     if problems:
-        raise problems.pop()  # no reference stays: with it, its open socket would
+        raise problems.pop()  # pop: a reference left here would keep its socket open
     return answers.pop()
 
 

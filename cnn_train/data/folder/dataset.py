@@ -50,7 +50,10 @@ class FolderConfig(DatasetConfig):
         return self.model_copy(update={"root": expand_home(self.root, "data.root").absolute()})
 
     def known_images(self) -> KnownImages:
-        """Return the classes that the folder has, where it is on this machine; DataError."""
+        """Return the images' size, and the classes where the folder is on this machine.
+
+        Raises DataError where it is here but is no such dataset.
+        """
         root = expand_home(self.root, "data.root")
         there = (root / "train").is_dir()
         class_names = list_split(root, "train").class_names if there else None
@@ -62,15 +65,25 @@ class FolderConfig(DatasetConfig):
 
     def load_val(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet | None:
         """Load ``root/val``; None where there is none."""
-        root = expand_home(self.root, "data.root")
-        if not (root / "val").is_dir():
+        if not (expand_home(self.root, "data.root") / "val").is_dir():
             return None
-        return _relabel(load_split(root, "val", self.image_size, access), class_names, access)
+        return self._load_labelled("val", access, class_names)
 
     def load_test(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
         """Load ``root/test``, labelled by position in ``class_names``."""
-        test = load_split(expand_home(self.root, "data.root"), "test", self.image_size, access)
-        return _relabel(test, class_names, access)
+        return self._load_labelled("test", access, class_names)
+
+    def _load_labelled(
+        self, split: str, access: DataAccess, class_names: tuple[str, ...]
+    ) -> ImageSet:
+        """Load a split, number its labels by ``class_names``, and say which classes are absent."""
+        root = expand_home(self.root, "data.root")
+        images = load_split(root, split, self.image_size, access)
+        absent = [name for name in class_names if name not in images.class_names]
+        images = images.relabel(class_names, split)
+        if absent:
+            access.notice(f"{split} has no images of {name_some(absent)}")
+        return images
 
 
 def load_split(root: Path, split: str, size_px: int, access: DataAccess) -> ImageSet:
@@ -139,13 +152,3 @@ def _cache_path(root: Path, split: str, size_px: int, data_dir: Path) -> Path:
     """Name one cache file per split and size, so that a changed data set replaces its old one."""
     key = sha256(os.fsencode(root.resolve() / split)).hexdigest()[:16]
     return data_dir / "folder-cache" / f"{split}-{size_px}px-{key}.bin"
-
-
-def _relabel(images: ImageSet, class_names: tuple[str, ...], access: DataAccess) -> ImageSet:
-    """Number the labels by the classes of the training images; say which classes are absent."""
-    split = images.names[0].split("/")[0]
-    relabelled = images.relabel(class_names, split)
-    absent = [name for name in class_names if name not in images.class_names]
-    if absent:
-        access.notice(f"{split} has no images of {name_some(absent)}")
-    return relabelled

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ...errors import DataError, MissingSplitError, name_some
 
-MIN_TRAINING_CLASSES = 2
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
@@ -72,13 +71,13 @@ def _scan_split(root: Path, split: str) -> tuple[list[os.DirEntry[str]], list[st
         problem = f"has no folder '{split}'" if root.is_dir() else "no such folder"
         raise DataError(f"{root}: {problem}; {expected}")
     entries, ignored = _scan(root, folder)
-    strangers = [entry.name for entry in entries if not entry.is_dir()]
-    if strangers:
+    files = [entry.name for entry in entries if not entry.is_dir()]
+    if files:
         raise DataError(
-            f"{folder}: only class folders belong here, not {name_some(strangers)}; "
+            f"{folder}: only class folders belong here, not {name_some(files)}; "
             f"expected {folder}/<class>/<image>"
         )
-    least = MIN_TRAINING_CLASSES if split == "train" else 1
+    least = 2 if split == "train" else 1
     if len(entries) < least:
         raise DataError(
             f"{folder}: {len(entries)} class folders, but {split} needs at least {least}; "
@@ -102,8 +101,8 @@ def _scan_class(root: Path, entry: os.DirEntry[str]) -> tuple[list[os.DirEntry[s
 def _scan(root: Path, folder: Path) -> tuple[list[os.DirEntry[str]], list[str]]:
     """Return a folder's entries, sorted, and the system files in it (paths below the root)."""
     try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
     except OSError as problem:
         raise DataError(
             f"{folder}: cannot be read ({problem.strerror}); change its permissions"
@@ -121,7 +120,7 @@ def _is_system_file(name: str) -> bool:
 
 
 def _describe_version(name: str, entry: os.DirEntry[str]) -> bytes:
-    """Name a file and the state it is in; a dangling link has no state, and fails on reading."""
+    """Describe a file by name, size and time; a dangling link has a name only."""
     try:
         status = entry.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Refuse image files of few bytes and lawful size that would keep a decoder busy for minutes."""
+"""Refuse image files of few bytes and allowed size that would keep a decoder busy for minutes."""
 
 import os
 from typing import BinaryIO

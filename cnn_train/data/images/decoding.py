@@ -69,7 +69,7 @@ def decode_batches(
 
 
 def decode(files: Sequence[Path], size_px: int, tolerated: tuple[Problem, ...]) -> DecodedBatch:
-    """Decode some files here and now."""
+    """Decode some files in this thread."""
     pixels_BCHW = np.empty((len(files), 3, size_px, size_px), dtype=np.uint8)
     batch = DecodedBatch([], pixels_BCHW, [], [])
     with quiet_pillow:
@@ -88,7 +88,7 @@ def decode(files: Sequence[Path], size_px: int, tolerated: tuple[Problem, ...]) 
 
 @contextmanager
 def _decoders(files: Sequence[Path]) -> Iterator[tuple[Submit, int]]:
-    """Offer whatever decodes the files fastest, and say how many files to hand it at once.
+    """Provide what decodes the files fastest, and how many files to give it at once.
 
     A thread gets one photograph at a time, because it cannot be stopped in the middle of a task.
     """

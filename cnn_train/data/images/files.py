@@ -117,11 +117,12 @@ def _explain_unreadable(path: Path, problem: Exception) -> DataError | ResourceE
 
 
 def _open_image(file: BinaryIO) -> Image.Image:
-    """Read the header, refuse giants, and check a PNG's checksums, which decoding skips."""
+    """Read the header, refuse costly images, and check a PNG's checksums, which decoding skips."""
     image = _open_header(file)
     refuse_if_costly(image, file)
     if image.format == "PNG":
-        bit_depth = _read_png_bit_depth(file)
+        file.seek(PNG_BIT_DEPTH_OFFSET)
+        bit_depth = file.read(1)[0]
         _attempt(image.verify, "PNG")
         image = _open_header(file)
         _scale_transparent_colour(image, bit_depth)
@@ -198,11 +199,6 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(EXIF_ORIENTATION, 1))
     except Exception:
         return 1
-
-
-def _read_png_bit_depth(file: BinaryIO) -> int:
-    file.seek(PNG_BIT_DEPTH_OFFSET)
-    return file.read(1)[0]
 
 
 def _scale_transparent_colour(image: Image.Image, bit_depth: int) -> None:

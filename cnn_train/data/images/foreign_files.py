@@ -30,22 +30,15 @@ def describe_foreign_file(head: bytes) -> str:
     """Name what a file's first bytes look like, and what to do about it."""
     if not head:
         return "the file is empty; replace it"
-    for offset, signature, name in SIGNATURES:
-        if head[offset:].startswith(signature):
-            return f"is {name}; {_advice(name)}"
-    name = _describe_text(head) if _is_text(head) else "no image of a known kind"
-    return f"is {name}; {_advice(name)}"
+    signed = (name for at, signature, name in SIGNATURES if head[at:].startswith(signature))
+    name = next(signed, None) or _describe_unsigned(head)
+    advice = "replace it" if "damaged" in name else f"supported are {SUPPORTED}"
+    return f"is {name}; {advice}"
 
 
-def _advice(name: str) -> str:
-    return "replace it" if "damaged" in name else f"supported are {SUPPORTED}"
-
-
-def _is_text(head: bytes) -> bool:
-    return not any(byte < 9 or 13 < byte < 27 for byte in head)
-
-
-def _describe_text(head: bytes) -> str:
+def _describe_unsigned(head: bytes) -> str:
+    if any(byte < 9 or 13 < byte < 27 for byte in head):
+        return "no image of a known kind"
     lower = head.lower()
     if b"<svg" in lower:
         return "an SVG drawing"

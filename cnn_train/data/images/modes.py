@@ -52,13 +52,9 @@ def _convert_colours(image: Image.Image) -> DecodedImage:
     if image.has_transparency_data:
         return _composite(image)
     # A copy of 89 megapixels costs 0.4 GB, and convert() copies even where there is nothing to do.
-    return DecodedImage(_copy_pixels(image if image.mode == "RGB" else image.convert("RGB")))
-
-
-def _copy_pixels(image: Image.Image) -> Pixels:
-    """Copy an RGB image's pixels; ``np.array(image)`` gives the same, and is slower if small."""
-    flat = np.frombuffer(image.tobytes(), dtype=np.uint8)
-    return flat.reshape(image.height, image.width, 3).copy()
+    rgb = image if image.mode == "RGB" else image.convert("RGB")
+    flat = np.frombuffer(rgb.tobytes(), dtype=np.uint8)  # faster than np.array(rgb) if small
+    return DecodedImage(flat.reshape(rgb.height, rgb.width, 3).copy())
 
 
 def _composite(image: Image.Image) -> DecodedImage:
@@ -86,7 +82,7 @@ def _convert_cmyk(image: Image.Image) -> DecodedImage:
 def _convert_16_bit(image: Image.Image) -> DecodedImage:
     """Scale 16-bit (or 12-bit TIFF) grey to 8 bits; one grey value may be transparent."""
     values_HW = np.array(image)
-    tags = _tiff_tags(image)
+    tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
     largest = 2 ** int(tags.get(TIFF_BITS_PER_SAMPLE, (16,))[0]) - 1
     grey_HW = _scale_grey(values_HW, largest)
     if tags.get(TIFF_PHOTOMETRIC) == TIFF_WHITE_IS_ZERO:
@@ -123,10 +119,6 @@ def _refuse_float(image: Image.Image) -> DecodedImage:
     )
 
 
-def _tiff_tags(image: Image.Image) -> Mapping[int, Any]:
-    return getattr(image, "tag_v2", {})
-
-
 def _scale_grey(values_HW: NDArray[Any], largest: int) -> Pixels:
     """Map [0, largest] to [0, 255], rounded: for 16 bits a division by 257."""
     wide_HW = values_HW.astype(np.uint32)
@@ -138,23 +130,10 @@ def _grey_to_rgb(grey_HW: Pixels, *notices: str) -> DecodedImage:
 
 
 CONVERSIONS: dict[str, Callable[[Image.Image], DecodedImage]] = {
-    "1": _convert_colours,
-    "L": _convert_colours,
-    "P": _convert_colours,
-    "RGB": _convert_colours,
-    "RGBX": _convert_colours,
-    "YCbCr": _convert_colours,
-    "LAB": _convert_colours,
-    "LA": _composite,
-    "La": _composite,
-    "PA": _composite,
-    "RGBA": _composite,
-    "RGBa": _composite,
+    **dict.fromkeys(("1", "L", "P", "RGB", "RGBX", "YCbCr", "LAB"), _convert_colours),
+    **dict.fromkeys(("LA", "La", "PA", "RGBA", "RGBa"), _composite),
     "CMYK": _convert_cmyk,
-    "I;16": _convert_16_bit,
-    "I;16L": _convert_16_bit,
-    "I;16B": _convert_16_bit,
-    "I;16N": _convert_16_bit,
+    **dict.fromkeys(("I;16", "I;16L", "I;16B", "I;16N"), _convert_16_bit),
     "I": _convert_32_bit,
     "F": _refuse_float,
 }

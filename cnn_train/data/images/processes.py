@@ -1,7 +1,7 @@
-"""Processes that run functions of ours, and end whatever happens to them or to us.
+"""Worker processes that always end: also where one is killed or hangs, or where we are killed.
 
-Not a ProcessPoolExecutor: where a process is killed while it sends a result, that waits for ever
-for the rest, because its pipe is shared by all of them. Here each has a pipe and a thread.
+Not a ProcessPoolExecutor: where a process is killed while it sends a result, the executor waits
+for ever for the rest, because all share one pipe. Here each has a pipe and a thread.
 """
 
 import os
@@ -123,7 +123,7 @@ def _ask(worker: Worker, request: tuple[Any, ...]) -> Any:
         with _reaping:
             process.join()
         code = process.exitcode or 0
-        if code >= 0:  # it has shown why
+        if code >= 0:  # it printed a traceback
             raise RuntimeError(f"a process that decodes images ended with {code}") from problem
         raise ResourceError(
             f"a process that decodes images was killed ({signal.Signals(-code).name}), perhaps "

@@ -20,7 +20,7 @@ class _QuietPillow:
         self._lock = threading.Lock()
         self._num_inside = 0
         self._saved = warnings.catch_warnings()
-        logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it talks on stderr
+        logging.getLogger("PIL").addHandler(logging.NullHandler())  # else it writes on stderr
         _silence_libtiff()
 
     def __enter__(self) -> None:
@@ -41,7 +41,7 @@ class _QuietPillow:
 def _silence_libtiff() -> None:
     """Keep libtiff from writing to file descriptor 2, past every Python stream.
 
-    Pillow raises an error for what matters. A libtiff that cannot be reached stays talkative.
+    Pillow raises an error for what matters. Where libtiff cannot be reached, its messages stay.
     """
     with suppress(AttributeError, OSError):
         libtiff = ctypes.CDLL(_imaging.__file__)  # finds what that library is linked with

@@ -1,4 +1,4 @@
-"""What the shapes are painted with: chance, coordinates, colours and smooth edges.
+"""Tools to paint the shapes: random numbers, coordinates, colours and smooth edges.
 
 Shape letters: B images, C colour channels, H W pixels. Every array has four axes: B111 a number
 per image, B311 a colour, B1HW a plane of distances or opacities, B3HW a picture in [0, 1]. The
@@ -69,7 +69,7 @@ def pixel_centres(size_px: int) -> tuple[Plane, Plane]:
 
 
 def length(x: Plane, y: Plane) -> Plane:
-    """Return the distance of points to (0, 0), faster than ``np.hypot``, which minds overflow."""
+    """Return the distance of points to (0, 0), faster than ``np.hypot``, which avoids overflow."""
     return np.sqrt(x * x + y * y)
 
 

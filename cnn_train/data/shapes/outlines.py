@@ -114,11 +114,9 @@ def heart(x: Plane, y: Plane, slack: Plane) -> Plane:
 
 def square(x: Plane, y: Plane, slack: Plane) -> Plane:
     """Draw a square; ``slack`` makes it a rectangle."""
-    half_width, half_height = 0.76 + 0.07 * slack, 0.76 - 0.07 * slack
-    right_half: list[tuple[Scalar, Scalar]] = [
-        (half_width, -half_height), (half_width, half_height),
-    ]  # fmt: skip
-    return polygon(x, y, [*right_half, *_mirrored(right_half)])
+    half_x, half_y = 0.76 + 0.07 * slack, 0.76 - 0.07 * slack
+    corners = [(half_x, -half_y), (half_x, half_y), (-half_x, half_y), (-half_x, -half_y)]
+    return polygon(x, y, corners)
 
 
 def star(x: Plane, y: Plane, slack: Plane) -> Plane:

@@ -51,14 +51,10 @@ def paint_background(x: Plane, y: Plane, palette: Palette, dice: Dice, strength:
     stripes = 0.5 + 0.5 * np.sin(dice.uniform(5, 14) * along + 4 * clouds)
     texture = blend(np.clip(3 * clouds - 1, 0, 1), stripes, dice.chance(0.4))
     picture = blend(palette.paper, palette.tone, strength * texture)
-    for _ in range(3):
+    for clutter_distance in [pebble_distance] * 3 + [stick_distance] * 3:
         colour = blend(palette.tone, palette.ink, dice.uniform(0.1, 1))
-        pebble = opacity_inside(pebble_distance(x, y, dice))
-        picture = blend(picture, colour, pebble * dice.chance(strength))
-    for _ in range(3):
-        colour = blend(palette.tone, palette.ink, dice.uniform(0.1, 1))
-        stick = opacity_inside(stick_distance(x, y, dice))
-        picture = blend(picture, colour, stick * dice.chance(strength))
+        opacity = opacity_inside(clutter_distance(x, y, dice))
+        picture = blend(picture, colour, opacity * dice.chance(strength))
     return picture
 
 

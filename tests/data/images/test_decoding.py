@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torture_campaign.children import wait_until
 
 from cnn_train.data.images import decoding, processes
 from cnn_train.data.images.decoding import decode_batches
@@ -205,10 +206,8 @@ def test_as_many_batches_as_asked_for_are_read_ahead(paths, monkeypatch, num_ahe
     batches = decode_batches(paths, SIZE_PX, 10, num_ahead=num_ahead)
     for number in (1, 2):
         next(batches)
-        deadline = time.monotonic() + 60
-        while len(loaded) < 10 * (number + num_ahead):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        expected = 10 * (number + num_ahead)
+        wait_until(lambda expected=expected: len(loaded) >= expected, "files read ahead")
     time.sleep(0.1)
     batches.close()
     assert len(loaded) == 10 * (2 + num_ahead)
@@ -312,7 +311,4 @@ def test_processes_whose_parent_was_killed_end_by_themselves(paths, tmp_path):
     ran = run_script(tmp_path, is_killed=True)
     workers = [Path("/proc", pid) for pid in ran.stdout.split()]
     assert (ran.returncode, len(workers), ran.stderr) == (-signal.SIGKILL, 2, "")
-    deadline = time.monotonic() + 60
-    while any(worker.exists() for worker in workers):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: not any(worker.exists() for worker in workers), "the workers' end")

@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 import PIL
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
+from torture_campaign.bad_images import encode
 
 from cnn_train.data.images import files as image_files
 from cnn_train.data.images.files import load_image, resize_and_crop
@@ -40,45 +39,25 @@ def png_chunk(kind, data):
 def make_png(width, height, bit_depth, colour_type, rows, transparent=b""):
     """Write a PNG by its specification, for what Pillow cannot write."""
     header = struct.pack(">IIBBBBB", width, height, bit_depth, colour_type, 0, 0, 0)
-    return b"".join(
-        [
-            PNG_SIGNATURE,
-            png_chunk(b"IHDR", header),
-            png_chunk(b"tRNS", transparent) if transparent else b"",
-            png_chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows))),
-            png_chunk(b"IEND", b""),
-        ]
+    return (
+        PNG_SIGNATURE
+        + png_chunk(b"IHDR", header)
+        + (png_chunk(b"tRNS", transparent) if transparent else b"")
+        + png_chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
+        + png_chunk(b"IEND", b"")
     )
 
 
-def make_grey_tiff(width, height, bits, photometric, data, sample_format=1):
+def make_grey_tiff(width, height, bits, photometric, data):
     """Write a little-endian grey TIFF of one strip by its specification."""
     entries = [
-        (256, 4, width),
-        (257, 4, height),
-        (258, 3, bits),
-        (259, 3, 1),
-        (262, 3, photometric),
-        (273, 4, 8),
-        (277, 3, 1),
-        (278, 4, height),
-        (279, 4, len(data)),
-        (339, 3, sample_format),
-    ]
+        (256, 4, width), (257, 4, height), (258, 3, bits), (259, 3, 1), (262, 3, photometric),
+        (273, 4, 8), (277, 3, 1), (278, 4, height), (279, 4, len(data)), (339, 3, 1),
+    ]  # fmt: skip
     directory = struct.pack("<H", len(entries)) + b"".join(
         struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries
     )
     return b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory + bytes(4)
-
-
-def encode(image, format_name, **options):
-    file = io.BytesIO()
-    image.save(file, format_name, **options)
-    return file.getvalue()
-
-
-def encode_array(array, format_name, **options):
-    return encode(Image.fromarray(array), format_name, **options)
 
 
 @pytest.fixture
@@ -95,97 +74,57 @@ def load(tmp_path):
 IS_OLD_PILLOW = int(PIL.__version__.split(".")[0]) < 13
 COLOUR_16 = COLOUR.astype(">u2") * 257
 GREY_16 = GREY.astype(np.uint16) * 257
-BLACK_AND_WHITE = np.where(GREY > 127, 255, 0).astype(np.uint8)
+DOTS = np.where(GREY > 127, 255, 0).astype(np.uint8)
+RGB_OF_GREY, FOUR_IN_RGB = in_rgb(GREY), in_rgb(FOUR_COLOURS)
+GREY_PICTURE, COLOUR_PICTURE = Image.fromarray(GREY), Image.fromarray(COLOUR)
+FINEST = {"quality": 100, "subsampling": 0}
 TWINS = {
-    # kind: content, suffix, the 8-bit RGB twin, the largest difference in levels
-    "RGB PNG": (encode_array(COLOUR, "PNG"), ".png", COLOUR, 0),
-    "RGB BMP": (encode_array(COLOUR, "BMP"), ".bmp", COLOUR, 0),
-    "RGB TIFF": (encode_array(COLOUR, "TIFF"), ".tif", COLOUR, 0),
-    "RGB PPM": (encode_array(COLOUR, "PPM"), ".ppm", COLOUR, 0),
-    "RGB WebP": (encode_array(COLOUR, "WEBP", lossless=True), ".webp", COLOUR, 0),
-    "RGB JPEG": (encode_array(COLOUR, "JPEG", quality=100, subsampling=0), ".jpg", COLOUR, 4),
-    "grey": (encode_array(GREY, "PNG"), ".png", in_rgb(GREY), 0),
-    "1 bit": (
-        encode(Image.fromarray(BLACK_AND_WHITE).convert("1"), "PNG"),
-        ".png",
-        in_rgb(BLACK_AND_WHITE),
-        0,
-    ),
-    "opaque LA": (encode(Image.fromarray(GREY).convert("LA"), "PNG"), ".png", in_rgb(GREY), 0),
-    "opaque RGBA": (encode(Image.fromarray(COLOUR).convert("RGBA"), "PNG"), ".png", COLOUR, 0),
-    "palette": (
-        encode(Image.fromarray(FOUR_COLOURS).convert("RGB").quantize(4), "PNG"),
-        ".png",
-        in_rgb(FOUR_COLOURS),
-        0,
-    ),
-    "GIF": (encode_array(FOUR_COLOURS, "GIF"), ".gif", in_rgb(FOUR_COLOURS), 0),
+    # kind of file: its content, and the 8-bit RGB pixels that it must be read as
+    "RGB PNG": (encode(COLOUR, "PNG"), COLOUR),
+    "RGB BMP": (encode(COLOUR, "BMP"), COLOUR),
+    "RGB TIFF": (encode(COLOUR, "TIFF"), COLOUR),
+    "RGB PPM": (encode(COLOUR, "PPM"), COLOUR),
+    "RGB WebP": (encode(COLOUR, "WEBP", lossless=True), COLOUR),
+    "RGB JPEG": (encode(COLOUR, "JPEG", **FINEST), COLOUR),
+    "grey": (encode(GREY, "PNG"), RGB_OF_GREY),
+    "1 bit": (encode(Image.fromarray(DOTS).convert("1"), "PNG"), in_rgb(DOTS)),
+    "opaque LA": (encode(GREY_PICTURE.convert("LA"), "PNG"), RGB_OF_GREY),
+    "opaque RGBA": (encode(COLOUR_PICTURE.convert("RGBA"), "PNG"), COLOUR),
+    "palette": (encode(Image.fromarray(FOUR_IN_RGB).quantize(4), "PNG"), FOUR_IN_RGB),
     "palette and alpha": (
-        encode(Image.fromarray(in_rgb(FOUR_COLOURS)).convert("RGBA").convert("PA"), "TIFF"),
-        ".tif",
-        in_rgb(FOUR_COLOURS),
-        0,
+        encode(Image.fromarray(FOUR_IN_RGB).convert("RGBA").convert("PA"), "TIFF"), FOUR_IN_RGB,
     ),
-    "CMYK TIFF": (encode(Image.fromarray(COLOUR).convert("CMYK"), "TIFF"), ".tif", COLOUR, 0),
-    "CMYK JPEG": (
-        encode(Image.fromarray(COLOUR).convert("CMYK"), "JPEG", quality=100, subsampling=0),
-        ".jpg",
-        COLOUR,
-        4,
-    ),
-    "16-bit grey PNG": (encode_array(GREY_16, "PNG"), ".png", in_rgb(GREY), 0),
-    "16-bit grey TIFF": (encode_array(GREY_16, "TIFF"), ".tif", in_rgb(GREY), 0),
-    "16-bit big-endian TIFF": (
-        encode_array(GREY_16.astype(">u2"), "TIFF"),
-        ".tif",
-        in_rgb(GREY),
-        0,
-    ),
-    "16-bit grey PGM": (
-        b"P5 20 24 65535\n" + GREY_16.astype(">u2").tobytes(),
-        ".pgm",
-        in_rgb(GREY),
-        0,
-    ),
-    "16-bit grey of the high byte": (
-        encode_array(GREY.astype(np.uint16) << 8, "PNG"),
-        ".png",
-        in_rgb(GREY),
-        1,
-    ),
-    "16-bit RGB PNG": (
-        make_png(20, 24, 16, 2, [row.tobytes() for row in COLOUR_16]),
-        ".png",
-        COLOUR,
-        0,
-    ),
-    "16 bits in 32": (encode_array(GREY_16.astype(np.int32), "TIFF"), ".tif", in_rgb(GREY), 0),
-    "8 bits in 32": (encode_array(GREY.astype(np.int32), "TIFF"), ".tif", in_rgb(GREY), 0),
+    "GIF": (encode(FOUR_COLOURS, "GIF"), FOUR_IN_RGB),
+    "CMYK TIFF": (encode(COLOUR_PICTURE.convert("CMYK"), "TIFF"), COLOUR),
+    "CMYK JPEG": (encode(COLOUR_PICTURE.convert("CMYK"), "JPEG", **FINEST), COLOUR),
+    "16-bit grey PNG": (encode(GREY_16, "PNG"), RGB_OF_GREY),
+    "16-bit grey TIFF": (encode(GREY_16, "TIFF"), RGB_OF_GREY),
+    "16-bit big-endian TIFF": (encode(GREY_16.astype(">u2"), "TIFF"), RGB_OF_GREY),
+    "16-bit grey PGM": (b"P5 20 24 65535\n" + GREY_16.astype(">u2").tobytes(), RGB_OF_GREY),
+    "16-bit grey of the high byte": (encode(GREY.astype(np.uint16) << 8, "PNG"), RGB_OF_GREY),
+    "16-bit RGB PNG": (make_png(20, 24, 16, 2, [row.tobytes() for row in COLOUR_16]), COLOUR),
+    "16 bits in 32": (encode(GREY_16.astype(np.int32), "TIFF"), RGB_OF_GREY),
+    "8 bits in 32": (encode(GREY.astype(np.int32), "TIFF"), RGB_OF_GREY),
     "white is zero": (
-        make_grey_tiff(20, 24, 16, 0, (65_535 - GREY_16).astype("<u2").tobytes()),
-        ".tif",
-        in_rgb(GREY),
-        0,
+        make_grey_tiff(20, 24, 16, 0, (65_535 - GREY_16).astype("<u2").tobytes()), RGB_OF_GREY,
     ),
     "12-bit TIFF": (
         make_grey_tiff(2, 1, 12, 1, bytes([0x00, 0x0F, 0xFF])),  # 0 and 4095
-        ".tif",
         in_rgb(np.array([[0, 255]], dtype=np.uint8)),
-        0,
     ),
-}
+}  # fmt: skip
 if not IS_OLD_PILLOW:
-    content = encode(Image.fromarray(COLOUR).convert("YCbCr"), "TIFF")
-    TWINS["YCbCr"] = (content, ".tif", COLOUR, 3)
+    TWINS["YCbCr"] = (encode(COLOUR_PICTURE.convert("YCbCr"), "TIFF"), COLOUR)
+LARGEST_DIFFERENCES = {"RGB JPEG": 4, "CMYK JPEG": 4, "16-bit grey of the high byte": 1, "YCbCr": 3}
 
 
 @pytest.mark.parametrize("kind", TWINS)
 def test_every_kind_of_pixel_equals_its_8_bit_rgb_twin(load, kind):
-    content, suffix, twin, tolerance = TWINS[kind]
-    pixels = load(content, f"image{suffix}").pixels_HWC
+    content, twin = TWINS[kind]
+    pixels = load(content).pixels_HWC
     assert pixels.dtype == np.uint8
     assert pixels.shape == twin.shape
-    assert np.abs(pixels.astype(int) - twin).max() <= tolerance
+    assert np.abs(pixels.astype(int) - twin).max() <= LARGEST_DIFFERENCES.get(kind, 0)
 
 
 def test_lab_colours_come_back_within_their_rounding(load):
@@ -208,42 +147,27 @@ def _transparent_palette():
     return image
 
 
+BLUE, MID_GREY = (0, 0, 255), (127, 127, 127)
+PIXELS_16 = struct.pack(">6H", 1000, 2000, 3000, *3 * [32_639])
 HIDDEN = {
-    # kind: an image whose left pixel is transparent, and whose right pixel is not
-    "RGBA": (
-        encode_array(np.array([[[*SECRET, 0], [0, 0, 255, 255]]], dtype=np.uint8), "PNG"),
-        (0, 0, 255),
-    ),
-    "LA": (encode_array(np.array([[[77, 0], [9, 255]]], dtype=np.uint8), "PNG"), (9, 9, 9)),
-    "palette": (encode(_transparent_palette(), "PNG", transparency=0), (0, 0, 255)),
-    "palette of alphas": (
-        encode(_transparent_palette(), "PNG", transparency=b"\x00\xff"),
-        (0, 0, 255),
-    ),
-    "GIF": (encode(_transparent_palette(), "GIF", transparency=0), (0, 0, 255)),
-    "RGB": (
-        make_png(2, 1, 8, 2, [bytes([*SECRET, 0, 0, 255])], struct.pack(">3H", *SECRET)),
-        (0, 0, 255),
-    ),
-    "1 bit": (make_png(2, 1, 1, 0, [bytes([0b01000000])], struct.pack(">H", 0)), (255,) * 3),
-    "2 bits": (make_png(2, 1, 2, 0, [bytes([0b10010000])], struct.pack(">H", 2)), (85,) * 3),
-    "4 bits": (make_png(2, 1, 4, 0, [bytes([0xA5])], struct.pack(">H", 0xA)), (85,) * 3),
+    # kind: an image whose left pixel is transparent, and the colour of its right pixel
+    "RGBA": (encode(np.array([[[*SECRET, 0], [*BLUE, 255]]], dtype=np.uint8), "PNG"), BLUE),
+    "LA": (encode(np.array([[[77, 0], [9, 255]]], dtype=np.uint8), "PNG"), (9, 9, 9)),
+    "palette": (encode(_transparent_palette(), "PNG", transparency=0), BLUE),
+    "palette of alphas": (encode(_transparent_palette(), "PNG", transparency=b"\0\xff"), BLUE),
+    "GIF": (encode(_transparent_palette(), "GIF", transparency=0), BLUE),
+    "RGB": (make_png(2, 1, 8, 2, [bytes([*SECRET, *BLUE])], struct.pack(">3H", *SECRET)), BLUE),
+    "1 bit": (make_png(2, 1, 1, 0, [bytes([0b01000000])], struct.pack(">H", 0)), (255, 255, 255)),
+    "2 bits": (make_png(2, 1, 2, 0, [bytes([0b10010000])], struct.pack(">H", 2)), (85, 85, 85)),
+    "4 bits": (make_png(2, 1, 4, 0, [bytes([0xA5])], struct.pack(">H", 0xA)), (85, 85, 85)),
     "16 bits": (
         make_png(2, 1, 16, 0, [struct.pack(">2H", 1000, 32_639)], struct.pack(">H", 1000)),
-        (127,) * 3,
+        MID_GREY,
     ),
     "16-bit RGB": (
-        make_png(
-            2,
-            1,
-            16,
-            2,
-            [struct.pack(">6H", 1000, 2000, 3000, 32_639, 32_639, 32_639)],
-            struct.pack(">3H", 1000, 2000, 3000),
-        ),
-        (127,) * 3,
+        make_png(2, 1, 16, 2, [PIXELS_16], struct.pack(">3H", 1000, 2000, 3000)), MID_GREY,
     ),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", HIDDEN)
@@ -276,7 +200,7 @@ def test_premultiplied_grey_is_divided_by_its_alpha(load):
 def test_every_exif_orientation_is_set_upright(load, orientation, format_name, suffix):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    image = Image.fromarray(COLOUR)
+    image = COLOUR_PICTURE
     content = encode(image, format_name, exif=exif)
     image.getexif()[0x0112] = orientation
     expected = np.asarray(ImageOps.exif_transpose(image))
@@ -286,12 +210,17 @@ def test_every_exif_orientation_is_set_upright(load, orientation, format_name, s
 def test_a_jpegs_orientation_counts_too(load):
     exif = Image.Exif()
     exif[0x0112] = 6
-    assert load(encode_array(COLOUR, "JPEG", exif=exif), "a.jpg").pixels_HWC.shape == (20, 24, 3)
+    assert load(encode(COLOUR, "JPEG", exif=exif), "a.jpg").pixels_HWC.shape == (20, 24, 3)
 
 
-@pytest.mark.parametrize("exif", [b"Exif\0\0rubbish", b"Exif\0\0II*\0\xff\xff\xff\x7f"])
+ORIENTATION_AB = b"Exif\0\0II*\0" + struct.pack("<IHHHI4sI", 8, 1, 0x0112, 2, 2, b"ab\0\0", 0)
+
+
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0rubbish", b"Exif\0\0II*\0\xff\xff\xff\x7f", ORIENTATION_AB]
+)
 def test_damaged_exif_data_does_not_spoil_a_good_image(load, exif):
-    assert load(encode_array(COLOUR, "JPEG", exif=exif), "a.jpg").pixels_HWC.shape == COLOUR.shape
+    assert load(encode(COLOUR, "JPEG", exif=exif), "a.jpg").pixels_HWC.shape == COLOUR.shape
 
 
 @pytest.mark.parametrize(
@@ -307,6 +236,15 @@ def test_an_animation_gives_its_first_frame_and_says_so(load, format_name, suffi
     assert decoded.pixels_HWC[0, 0].tolist() == [0, 255, 0]
 
 
+def test_a_damaged_second_frame_does_not_spoil_the_first(load):
+    first, second = Image.new("RGB", (16, 16), (0, 255, 0)), Image.new("RGB", (16, 16))
+    content = encode(first, "GIF", save_all=True, append_images=[second])
+    start_of_second = content.rfind(b"!\xf9\x04")  # the graphic control extension
+    decoded = load(content[: start_of_second + 12], "cut.gif")
+    assert decoded.notices == ("only the first of several frames is used",)
+    assert decoded.pixels_HWC[0, 0].tolist() == [0, 255, 0]
+
+
 def test_the_frames_after_the_first_are_not_counted(load, monkeypatch):
     """Pillow would walk through all of them: a small file may hold a million pages."""
     pages = [Image.new("L", (8, 8)), Image.new("L", (8, 8))]
@@ -317,7 +255,7 @@ def test_the_frames_after_the_first_are_not_counted(load, monkeypatch):
 
 
 def test_a_phones_photo_with_further_pictures_inside_is_a_plain_jpeg(load):
-    image = Image.fromarray(COLOUR)
+    image = COLOUR_PICTURE
     content = encode(image, "MPO", save_all=True, append_images=[image.rotate(180)])
     decoded = load(content, "phone.jpg")
     assert Image.open(io.BytesIO(content)).format == "MPO"
@@ -326,7 +264,7 @@ def test_a_phones_photo_with_further_pictures_inside_is_a_plain_jpeg(load):
 
 
 def test_a_wrong_or_missing_suffix_is_fine_and_said(load):
-    content = encode_array(COLOUR, "PNG")
+    content = encode(COLOUR, "PNG")
     assert load(content, "photo.JPG").notices == ("is a PNG file, although its name ends in .jpg",)
     assert load(content, "photo").notices == ("is a PNG file, although its name ends in nothing",)
     assert load(content, "photo.PNG").notices == ()
@@ -348,7 +286,7 @@ def test_extreme_shapes_are_read_with_a_notice(load, size, notice):
 
 
 def _corrupt_checksum():
-    content = bytearray(encode_array(COLOUR, "PNG"))
+    content = bytearray(encode(COLOUR, "PNG"))
     content[-13] ^= 1  # the last byte of the pixel data's CRC, before IEND's 12 bytes
     return bytes(content)
 
@@ -364,11 +302,11 @@ UNUSABLE = {
     "stub.jpg": (b"\xff\xd8\xff", "damaged or truncated"),
     "header.png": (PNG_SIGNATURE, "damaged or truncated"),
     "checksum.png": (_corrupt_checksum(), "damaged or truncated PNG file"),
-    "no_end.png": (encode_array(COLOUR, "PNG")[:-12], "damaged or truncated PNG file"),
-    "float.tif": (encode_array(np.full((8, 8), 0.5, np.float32), "TIFF"), "floating-point"),
-    "nan.tif": (encode_array(np.full((8, 8), np.nan, np.float32), "TIFF"), "floating-point"),
-    "deep.tif": (encode_array(np.full((8, 8), 70_000, np.int32), "TIFF"), "no known scale"),
-    "signed.tif": (encode_array(np.full((8, 8), -5, np.int32), "TIFF"), "no known scale"),
+    "no_end.png": (encode(COLOUR, "PNG")[:-12], "damaged or truncated PNG file"),
+    "float.tif": (encode(np.full((8, 8), 0.5, np.float32), "TIFF"), "floating-point"),
+    "nan.tif": (encode(np.full((8, 8), np.nan, np.float32), "TIFF"), "floating-point"),
+    "deep.tif": (encode(np.full((8, 8), 70_000, np.int32), "TIFF"), "no known scale"),
+    "signed.tif": (encode(np.full((8, 8), -5, np.int32), "TIFF"), "no known scale"),
 }
 
 
@@ -387,22 +325,10 @@ def test_an_unusable_file_is_refused_in_one_line(load, tmp_path, name):
 @pytest.mark.parametrize("format_name", ["PNG", "JPEG", "BMP", "WEBP", "TIFF", "PPM", "GIF"])
 def test_a_truncated_file_is_never_taken_for_whole(load, format_name):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    content = encode_array(noise, format_name)
+    content = encode(noise, format_name)
     for num_bytes in np.linspace(0, len(content) - 12, 40).astype(int):
         with pytest.raises(DataError, match=r"damaged or truncated|empty|is a text|no image"):
             load(content[:num_bytes])
-
-
-@pytest.mark.parametrize("format_name", ["PNG", "JPEG", "GIF", "WEBP", "TIFF"])
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(place=st.integers(0, 10**6), value=st.integers(0, 255))
-def test_a_changed_byte_gives_pixels_or_a_data_error(load, format_name, place, value):
-    content = bytearray(encode_array(COLOUR, format_name))
-    content[place % len(content)] = value
-    with contextlib.suppress(DataError):
-        assert load(bytes(content)).pixels_HWC.ndim == 3
 
 
 def test_200_megapixels_are_refused_undecoded_whatever_the_format(load, monkeypatch):
@@ -446,7 +372,7 @@ def test_a_small_run_length_bmp_is_read(load):
 
 
 def test_a_jpeg_of_many_scans_is_read_where_it_is_small(load):
-    content = encode_array(COLOUR, "JPEG", progressive=True)
+    content = encode(COLOUR, "JPEG", progressive=True)
     assert load(with_more_scans(content, 1000), "a.jpg").pixels_HWC.shape == COLOUR.shape
 
 
@@ -464,7 +390,7 @@ def test_few_bytes_that_would_keep_a_decoder_busy_are_refused(load, monkeypatch)
 
 
 def test_a_damaged_tiff_makes_nobody_but_us_talk(load, capfd):
-    content = bytearray(encode_array(COLOUR, "TIFF", compression="tiff_lzw"))
+    content = bytearray(encode(COLOUR, "TIFF", compression="tiff_lzw"))
     content[60] ^= 0xFF
     with contextlib.suppress(DataError):
         load(bytes(content), "a.tif")
@@ -474,12 +400,12 @@ def test_a_damaged_tiff_makes_nobody_but_us_talk(load, capfd):
 def test_an_image_between_pillows_warning_and_its_error_is_refused_by_us(load, monkeypatch):
     monkeypatch.setattr(image_files, "MAX_PIXELS", 479)
     with pytest.raises(DataError, match="megapixels"):
-        load(encode_array(COLOUR, "PNG"))
+        load(encode(COLOUR, "PNG"))
 
 
 def test_an_image_that_pillow_would_warn_about_is_read_in_silence(load, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300)  # it refuses twice as many
-    content = encode_array(COLOUR, "PNG")
+    content = encode(COLOUR, "PNG")
     with pytest.warns(Image.DecompressionBombWarning):
         Image.open(io.BytesIO(content))
     assert np.array_equal(load(content).pixels_HWC, COLOUR)
@@ -502,7 +428,7 @@ def test_missing_files_folders_and_pipes_are_named(tmp_path):
 
 def test_a_file_without_permission_is_named(tmp_path, monkeypatch):
     path = tmp_path / "secret.png"
-    path.write_bytes(encode_array(COLOUR, "PNG"))
+    path.write_bytes(encode(COLOUR, "PNG"))
     path.chmod(0)
     if os.access(path, os.R_OK):  # root may read anything
 
@@ -519,7 +445,7 @@ def test_too_many_open_files_are_named_as_a_lack_of_resources(tmp_path, monkeypa
     def refuse(*arguments, **options):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    (tmp_path / "a.png").write_bytes(encode_array(COLOUR, "PNG"))
+    (tmp_path / "a.png").write_bytes(encode(COLOUR, "PNG"))
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(ResourceError, match="raise the limit with ulimit -n"):
         load_image(tmp_path / "a.png")
@@ -529,7 +455,7 @@ def test_a_lack_of_memory_is_named(tmp_path, monkeypatch):
     def run_out(image):
         raise MemoryError
 
-    (tmp_path / "a.png").write_bytes(encode_array(COLOUR, "PNG"))
+    (tmp_path / "a.png").write_bytes(encode(COLOUR, "PNG"))
     monkeypatch.setattr(image_files, "convert_to_rgb", run_out)
     with pytest.raises(ResourceError, match=r"a\.png: not enough memory"):
         load_image(tmp_path / "a.png")
@@ -540,7 +466,7 @@ def test_threads_decode_alike_and_leave_the_warning_filters_as_they_were(tmp_pat
     paths = [tmp_path / f"{i}.img" for i in range(len(contents))]
     for path, content in zip(paths, contents, strict=True):
         path.write_bytes(content)
-    (tmp_path / "exif.jpg").write_bytes(encode_array(COLOUR, "JPEG", exif=b"Exif\0\0II*\0\xff"))
+    (tmp_path / "exif.jpg").write_bytes(encode(COLOUR, "JPEG", exif=b"Exif\0\0II*\0\xff"))
     paths.append(tmp_path / "exif.jpg")
     filters = warnings.filters[:]
     alone = [load_image(path).pixels_HWC for path in paths]

@@ -1,4 +1,5 @@
 from collections import Counter
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -94,16 +95,10 @@ def test_no_file_is_read_or_written(train, tmp_path):
 def test_progress_counts_every_image(tmp_path):
     advances, opened = [], []
 
-    class Bar:
-        def __enter__(self):
-            return advances.append
-
-        def __exit__(self, *_):
-            return None
-
+    @contextmanager
     def progress(description, total, *, unit="items"):
         opened.append((description, total, unit))
-        return Bar()
+        yield advances.append
 
     access = DataAccess(tmp_path, progress=progress)
     ShapesConfig(num_train=230).load_train(access)
