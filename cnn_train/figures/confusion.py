@@ -4,6 +4,7 @@ Shape letters: K classes.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
@@ -43,10 +44,9 @@ def _name_classes(axes: Axes, class_names: Sequence[str]) -> None:
     if len(class_names) > MOST_CLASSES_WITH_NAMES:
         return
     names = [shorten(name, 18) for name in class_names]
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(names)), names)
-    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        label.set_parse_math(False)
+    slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(len(names)), names, parse_math=False, **slanted)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
 
 
 def _write_counts(axes: Axes, confusion_KK: Tensor, shares: list[list[float]]) -> None:

@@ -15,9 +15,10 @@ from .style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, add_legend, make_figure,
 COLOURS = (BLUE, ORANGE)
 
 SIDE_MARGIN = 0.16
-"""Of an axis of sizes, for the numbers beside the points."""
+"""The part of the axis of sizes that is left at each end for the numbers beside the points."""
 
 MOST_FINE_DECADES = 3
+"""Powers of ten, up to which 2 and 5 are labelled too."""
 
 Points = Sequence[tuple[float, float]]
 

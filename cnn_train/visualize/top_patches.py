@@ -1,7 +1,7 @@
 """For each channel, the places in a set of images that excite it most.
 
-Every image is asked once where the channel is strongest; the strongest images win. So nine patches
-come from nine images, and not from nine neighbouring places of one.
+Of each image only the place where the channel is strongest counts. So nine patches come from nine
+images, and not from nine neighbouring places of the same image.
 
 Shape letters: N images, B minibatch, C channels, P places per channel, H W pixels or units.
 """
@@ -33,11 +33,6 @@ class Places:
     column_CP: Tensor
     num_active_C: Tensor
     num_images: int
-
-    def dead_channels(self) -> list[int]:
-        """Return the channels that are positive nowhere on any image."""
-        dead: list[int] = (self.num_active_C == 0).nonzero().flatten().tolist()
-        return dead
 
 
 @torch.no_grad()
@@ -77,7 +72,7 @@ def _keep_best(best: Places | None, maps_BCHW: Tensor, num_places: int) -> Place
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of pixels; it may hang over the image's border."""
+    """A rectangle of pixels; it may reach beyond the image's border."""
 
     top: int
     left: int
@@ -105,10 +100,9 @@ def crop(image_CHW: Tensor, window: Window, *, outside: int) -> Tensor:
     top, left = max(window.top, 0), max(window.left, 0)
     bottom = min(window.top + window.height, height)
     right = min(window.left + window.width, width)
-    inside_CHW = image_CHW[:, top:bottom, left:right]
-    patch_CHW[
-        :, top - window.top : bottom - window.top, left - window.left : right - window.left
-    ] = inside_CHW
+    rows = slice(top - window.top, bottom - window.top)
+    columns = slice(left - window.left, right - window.left)
+    patch_CHW[:, rows, columns] = image_CHW[:, top:bottom, left:right]
     return patch_CHW
 
 
@@ -119,7 +113,7 @@ NUM_CHANNELS = 6
 class LayerPatches:
     """A layer's units, the strongest places of all channels, and the channels to show.
 
-    ``are_named``: they are the user's choice.
+    ``are_named``: the user named these channels.
     """
 
     units: Units
@@ -129,7 +123,7 @@ class LayerPatches:
     are_named: bool = False
 
     def num_worth_showing(self, channel: int) -> int:
-        """Return how many of a channel's places to show: behind a ReLU, those above zero."""
+        """Return how many of a channel's places to show: after a ReLU, those above zero."""
         values_P = self.places.values_CP[channel]
         return int((values_P > 0).sum()) if self.units.can_be_dead else len(values_P)
 
@@ -142,10 +136,11 @@ class LayerPatches:
         ][: self.num_worth_showing(channel)]
 
     def dead_channels(self) -> list[int] | None:
-        """Return the channels that no image excites; None where none can be dead."""
-        return self.places.dead_channels() if self.units.can_be_dead else None
+        """Return the channels that are positive on no image; None if the layer is no ReLU."""
+        dead: list[int] = (self.places.num_active_C == 0).nonzero().flatten().tolist()
+        return dead if self.units.can_be_dead else None
 
-    def any_hangs_over(self) -> bool:
+    def any_beyond_border(self) -> bool:
         """Say whether any patch to show reaches beyond its image's border."""
         height, width = self.image_size
         return any(
