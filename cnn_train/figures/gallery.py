@@ -95,11 +95,6 @@ class Section:
         return self.num_title_lines * LINE_PX + 4 + self.tile_px + GAP_PX
 
     @property
-    def width_px(self) -> int:
-        """The width of a full row."""
-        return min(self.num_columns, len(self.tiles)) * (self.tile_px + GAP_PX) - GAP_PX
-
-    @property
     def height_px(self) -> int:
         """The height of heading and rows."""
         return HEADING_PX + math.ceil(len(self.tiles) / self.num_columns) * self.row_px
@@ -129,7 +124,8 @@ def _needed_width_px(section: Section) -> int:
     if section.scale:
         words = " ".join((section.scale.name, "", *_ends(section.scale)))
         bar_px = BAR_WIDTH_PX + _text_px(words) + 3 * GAP_PX
-    return max(section.width_px, _text_px(section.heading, TEXT_SIZE + 1) + bar_px)
+    row_px = min(section.num_columns, len(section.tiles)) * (section.tile_px + GAP_PX) - GAP_PX
+    return max(row_px, _text_px(section.heading, TEXT_SIZE + 1) + bar_px)
 
 
 def _text_px(text: str, size: float = SMALL_SIZE) -> int:

@@ -30,8 +30,6 @@ MOST_MARKED_POINTS = 40
 Drawing: TypeAlias = Figure
 """The name of a figure outside of this package, where matplotlib is not imported."""
 
-LegendPlace = Literal["best", "upper left", "lower right"]
-
 
 def make_figure(width_inches: float, height_inches: float, title: str) -> Figure:
     """Make an empty figure with a title; its panels arrange themselves."""
@@ -57,7 +55,7 @@ def style_axes(axes: Axes, *, title: str = "", x: str = "", y: str = "", grid: b
         axes.spines[side].set_color(GRID)
 
 
-def add_legend(axes: Axes, loc: LegendPlace = "best") -> None:
+def add_legend(axes: Axes, loc: Literal["best", "upper left", "lower right"] = "best") -> None:
     """Name the curves, on a white ground so that lines do not cross the words."""
     axes.legend(fontsize=SMALL_SIZE, framealpha=0.9, edgecolor="none", labelcolor=INK, loc=loc)
 

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import count
 from threading import Lock
 from typing import Any
 
@@ -10,7 +11,7 @@ from ..errors import DivergedError, UsageError
 from .experiment import Experiment
 from .formula import Place
 from .settings import read_address
-from .view import view_of_page, view_of_start, view_of_step
+from .view import view_of_start, view_of_step
 
 MOST_EXPERIMENTS = 16
 """With more pages than this, the page that was idle longest has to start again."""
@@ -24,12 +25,8 @@ class OpenPages:
 
     def __init__(self) -> None:
         self._experiments: OrderedDict[int, Experiment] = OrderedDict()
-        self._next = 1
+        self._numbers = count(1)
         self._lock = Lock()
-
-    def describe(self) -> dict[str, Any]:
-        """Answer ``page``: the choices."""
-        return view_of_page()
 
     def start(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``start {address, place, replaced}``: a new experiment.
@@ -44,7 +41,7 @@ class OpenPages:
             experiment = Experiment(settings)
             if asked.get("replaced") is not None:
                 self._experiments.pop(_whole_number(asked, "replaced", 2**53), None)
-            number, self._next = self._next, self._next + 1
+            number = next(self._numbers)
             self._experiments[number] = experiment
             while len(self._experiments) > MOST_EXPERIMENTS:
                 self._experiments.popitem(last=False)

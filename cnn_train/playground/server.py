@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import CnnTrainError, UsageError
 from .open_pages import OpenPages
+from .view import view_of_page
 
 ADDRESS = "127.0.0.1"
 
@@ -131,7 +132,7 @@ class _Request(BaseHTTPRequestHandler):
 
     def _get(self, path: str) -> tuple[str, bytes]:
         if path == "api/page":
-            return _as_json(self.server.pages.describe())
+            return _as_json(view_of_page())
         if path not in ASSETS:
             raise _RefusedError(HTTPStatus.NOT_FOUND, "not found")
         name, kind = ASSETS[path]

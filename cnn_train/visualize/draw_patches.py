@@ -6,7 +6,6 @@ Shape letters: B patches, C channels of the image, H W pixels.
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from ..figures.gallery import Section, Tile, draw_gallery
 from ..figures.style import Drawing
@@ -70,23 +69,19 @@ def _title(request: Request, layer: LayerPatches, channel: int) -> str:
 
 
 def _signal_tile(request: Request, layer: LayerPatches, channel: int, rule: RuleName) -> Tile:
+    """Draw what the units at the channel's strongest places send back to their images."""
     windows = layer.windows(channel)
     if not windows:
         return Tile("never active", [])
+    trained, places, shown = request.trained, layer.places, slice(len(windows))
+    images_BCHW = request.subjects.images_NCHW[places.image_CP[channel, shown]]
+    inputs_BCHW = trained.normalization(images_BCHW.to(trained.device.torch_device))
+    row_B, column_B = places.row_CP[channel, shown], places.column_CP[channel, shown]
+    place_B3 = torch.stack((torch.full_like(row_B, channel), row_B, column_B), dim=1)
+    signals_BCHW = unit_signals(trained.model, layer.units, inputs_BCHW, place_B3, rule)
     patches = []
-    for signal_CHW, window in zip(_signals(request, layer, channel, rule), windows, strict=True):
+    for signal_CHW, window in zip(signals_BCHW, windows, strict=True):
         scale = spread(crop(signal_CHW, window, outside=0))
         patches.append(picture(crop(signed_picture(signal_CHW, scale), window, outside=PALE_GREY)))
     title = _title(request, layer, channel) if request.signals_only else RULE_WORDS[rule]
     return Tile(title, patches)
-
-
-def _signals(request: Request, layer: LayerPatches, channel: int, rule: RuleName) -> Tensor:
-    """Return BCHW: what the channel's strongest places send back to their images."""
-    trained, places = request.trained, layer.places
-    number = layer.num_worth_showing(channel)
-    images_BCHW = request.subjects.images_NCHW[places.image_CP[channel, :number]]
-    inputs_BCHW = trained.normalization(images_BCHW.to(trained.device.torch_device))
-    row_B, column_B = places.row_CP[channel, :number], places.column_CP[channel, :number]
-    place_B3 = torch.stack((torch.full_like(row_B, channel), row_B, column_B), dim=1)
-    return unit_signals(trained.model, layer.units, inputs_BCHW, place_B3, rule)

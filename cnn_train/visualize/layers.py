@@ -86,15 +86,10 @@ def _end_of(runs: Sequence[LayerRun], run: LayerRun) -> LayerRun:
     return current
 
 
-def convolutions(runs: Sequence[LayerRun]) -> list[str]:
-    """Return the names of the convolutions that run once, in order."""
-    names = [run.name for run in runs if isinstance(run.module, nn.Conv2d)]
-    return [name for name in names if names.count(name) == 1]
-
-
 def default_layers(runs: Sequence[LayerRun]) -> list[str]:
-    """Return the first, the middle and the last convolution; without any, all linear layers."""
-    names = convolutions(runs)
+    """Return the first, middle and last convolution that runs once, or else all linear layers."""
+    all_names = [run.name for run in runs if isinstance(run.module, nn.Conv2d)]
+    names = [name for name in all_names if all_names.count(name) == 1]
     if not names:
         return [run.name for run in runs if isinstance(run.module, nn.Linear)]
     return list(dict.fromkeys(names[i] for i in (0, (len(names) - 1) // 2, -1)))

@@ -16,7 +16,7 @@ from ..models.receptive_field import ReceptiveField
 from .layers import Units, unit_maps
 from .request import Request
 
-NUM_PLACES = 9
+NUM_CHANNELS, NUM_PLACES = 6, 9
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,9 @@ class Places:
 
 @torch.no_grad()
 def find_places(
-    model: nn.Module,
-    units: Sequence[Units],
-    batches_BCHW: Iterable[Tensor],
-    num_places: int = NUM_PLACES,
+    model: nn.Module, units: Sequence[Units], batches_BCHW: Iterable[Tensor]
 ) -> Mapping[str, Places]:
-    """Return by layer the ``num_places`` strongest places of each channel in all batches.
+    """Return by layer the NUM_PLACES strongest places of each channel in all batches.
 
     Keeps one minibatch's maps and the best places so far, however many images there are. Of equal
     activations the earlier image and the place nearer to the top left win.
@@ -50,11 +47,11 @@ def find_places(
     best: dict[str, Places] = {}
     for inputs_BCHW in batches_BCHW:
         for layer, maps_BCHW in unit_maps(model, units, inputs_BCHW).items():
-            best[layer] = _keep_best(best.get(layer), maps_BCHW, num_places)
+            best[layer] = _keep_best(best.get(layer), maps_BCHW)
     return best
 
 
-def _keep_best(best: Places | None, maps_BCHW: Tensor, num_places: int) -> Places:
+def _keep_best(best: Places | None, maps_BCHW: Tensor) -> Places:
     width, first = maps_BCHW.shape[3], best.num_images if best else 0
     strongest = maps_BCHW.contiguous().flatten(2).max(dim=2)
     values_CB, place_CB = strongest.values.T.cpu(), strongest.indices.T.cpu()
@@ -65,7 +62,7 @@ def _keep_best(best: Places | None, maps_BCHW: Tensor, num_places: int) -> Place
         kept = (best.values_CP, best.image_CP, best.row_CP, best.column_CP)
         candidates = [torch.cat(pair, dim=1) for pair in zip(kept, candidates, strict=True)]
         num_active_C = num_active_C + best.num_active_C
-    order_CP = candidates[0].argsort(dim=1, descending=True, stable=True)[:, :num_places]
+    order_CP = candidates[0].argsort(dim=1, descending=True, stable=True)[:, :NUM_PLACES]
     values_CP, image_CP, row_CP, column_CP = (part.gather(1, order_CP) for part in candidates)
     return Places(values_CP, image_CP, row_CP, column_CP, num_active_C, first + len(maps_BCHW))
 
@@ -104,9 +101,6 @@ def crop(image_CHW: Tensor, window: Window, *, outside: int) -> Tensor:
     columns = slice(left - window.left, right - window.left)
     patch_CHW[:, rows, columns] = image_CHW[:, top:bottom, left:right]
     return patch_CHW
-
-
-NUM_CHANNELS = 6
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def test_the_gradient_is_that_of_the_mean_loss_and_lambda_r(linear_session: Sess
     losses_B = session.loss_fn(scores_BK, session.batches.images.labels_N[index_B], "none")
     (losses_B.sum() / 3 + session.penalty()).backward()  # type: ignore[no-untyped-call]
     gradients = [parameter.grad for parameter in session.model.parameters()]
-    expected_P = torch.cat([one.flatten() for one in gradients if one is not None])
+    expected_P = torch.cat([gradient.flatten() for gradient in gradients if gradient is not None])
     torch.testing.assert_close(gradient_of(session, index_B), expected_P.double())
 
 

@@ -34,7 +34,7 @@ def test_all_sizes_start_from_the_same_weights_images_and_rate(start: Start) -> 
         (group,) = other.optimizer.param_groups
         assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.07, 0, 0)
         assert {other.schedule(i) for i in range(3)} == {1.0}
-    assert [one.updates_per_epoch for one in sessions] == [5, 1, 1]
+    assert [session.updates_per_epoch for session in sessions] == [5, 1, 1]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 16, 19, 20])

@@ -27,7 +27,7 @@ def test_the_strongest_places_are_the_true_argmax_over_all_images(layer: str) ->
     torch.manual_seed(1)
     model = VGG(10, SHAPE, width=2).eval()
     units = units_of(model, layer)
-    places = find_places(model, [units], torch.split(images(), 7), num_places=9)[layer]
+    places = find_places(model, [units], torch.split(images(), 7))[layer]
     maps_NCHW = unit_maps(model, [units], images())[layer].detach()
     per_image_NC = maps_NCHW.flatten(2).amax(dim=2)
     assert torch.allclose(places.values_CP, per_image_NC.T.sort(descending=True).values[:, :9])

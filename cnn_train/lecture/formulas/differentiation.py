@@ -127,7 +127,7 @@ def differentiate_every_way(
         "forward mode": (lambda: forward_jacobian(graph, point)[0], forward),
         "reverse mode": (lambda: reverse_jacobian(graph, point)[0], backward),
     }
-    if is_slide_function(graph):
+    if graph.nodes == parse_expressions([SLIDE_EXPRESSION]).nodes:
         written = parse_expressions([SLIDE_EXPRESSION, *SLIDE_DERIVATIVES])
         ways = {"manual": (lambda: slide_gradient(*point), written.num_operations)} | ways
     return Differentiation(
@@ -144,11 +144,6 @@ def differentiate_every_way(
         curve=tuple(errors_against_step(f, point, exact)),
         kinks=kinks_at(graph, point),
     )
-
-
-def is_slide_function(graph: Graph) -> bool:
-    """Whether this is the function that was differentiated by hand."""
-    return graph.nodes == parse_expressions([SLIDE_EXPRESSION]).nodes
 
 
 def _try(
