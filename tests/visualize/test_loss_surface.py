@@ -231,7 +231,8 @@ def test_steps_that_a_low_precision_rounds_away_are_told(make_request: MakeReque
 
 
 def test_progress_counts_every_point(make_request: MakeRequest) -> None:
-    request, steps = make_request(LinearClassifier(3, SHAPE), SHAPE), list[int]()
+    request = make_request(LinearClassifier(3, SHAPE), SHAPE)
+    steps: list[int] = []
     images_NCHW, side_G = request.subjects.images_NCHW, distances(1, 3)
     measure_loss_surface(
         request.trained, images_NCHW, request.labels(), side_G, advance=steps.append

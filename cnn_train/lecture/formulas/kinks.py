@@ -87,9 +87,8 @@ def _is_undecided(graph: Graph, values: Sequence[float]) -> bool:
     """Say whether any relu or max is exactly where its two straight pieces meet."""
     for node in graph.nodes:
         operands = [values[operand] for operand in node.operands]
-        if (node.operation == "relu" and operands[0] == 0) or (
-            node.operation == "max" and operands[0] == operands[1]
-        ):
+        is_at_zero = node.operation == "relu" and operands[0] == 0
+        if is_at_zero or (node.operation == "max" and operands[0] == operands[1]):
             return True
     return False
 

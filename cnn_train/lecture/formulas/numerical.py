@@ -68,10 +68,10 @@ def errors_against_step(
     f: Function, point: Sequence[float], exact: Sequence[float]
 ) -> list[StepError]:
     """Return the errors for h = 0.1, 0.01, … 1e-15."""
-    rules, steps = (forward_differences, centred_differences), range(1, 16)
+    steps = [float(f"1e-{k}") for k in range(1, 16)]
+    rules = (forward_differences, centred_differences)
     return [
-        StepError(h, *(_error_or_none(rule, f, point, h, exact) for rule in rules))
-        for h in (float(f"1e-{k}") for k in steps)
+        StepError(h, *(_error_or_none(rule, f, point, h, exact) for rule in rules)) for h in steps
     ]
 
 
