@@ -1,6 +1,6 @@
-"""A long graph in bands below each other, as a long sentence is set in lines.
+"""Break a long graph into bands below each other, as a long sentence is broken into lines.
 
-Where an arrow leaves a band, it ends at the right margin; it goes on at the left one of the next
+An arrow that leaves a band ends at its right margin, and goes on at the left margin of the next
 band, in the same row. Units: a column to the right, a row downwards.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .layered_layout import Layout, Point
 
 MARGIN = 0.8
-"""Columns from the middle of a band's first or last column to where arrows are cut."""
+"""Columns from the middle of a band's first or last column to the place where arrows are cut."""
 
 BAND_GAP = 0.6
 """Rows between two bands."""
@@ -27,7 +27,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Bands:
-    """A layout after wrapping: a point per node, the pieces of each arrow, and the whole's size."""
+    """A layout after wrapping: a point per node, the pieces of each arrow, and the size."""
 
     nodes: tuple[Point, ...]
     arrows: tuple[tuple[Piece, ...], ...]

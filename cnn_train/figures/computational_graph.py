@@ -27,13 +27,13 @@ from .style import (
 
 COLUMN_INCHES, ROW_INCHES, NOTE_INCHES = 2.1, 0.9, 0.18
 BOX_WIDTH, BOX_HEIGHT = 0.74, 0.72
-"""Of a column's width and a row's height."""
+"""As shares of a column's width and of a row's height."""
 
 BAND_COLUMNS = 8
-"""A longer graph goes on below: this many columns are legible side by side on a screen."""
+"""Columns that can be read side by side on a screen; a longer graph goes on below."""
 
 MOST_INCHES = 60.0
-"""Of height: 9,000 pixels; programs that show pictures fail not far above."""
+"""The largest height: 9,000 pixels; many programs cannot show much larger pictures."""
 
 CUT_MARGIN = 0.75
 """Columns beside a band's boxes, for the names of what goes on in another band."""
@@ -47,7 +47,7 @@ PORT_GAP = 0.16
 """Rows between the ends of two arrows that reach the same box."""
 
 BOX_LETTERS = 20
-"""As many fit into a box in SMALL_SIZE; longer lines get smaller letters."""
+"""Letters of SMALL_SIZE that fit into a box; longer lines get smaller letters."""
 
 NAME_GAP = 0.04
 """Columns between the end of a cut arrow and the name beside it."""
@@ -129,7 +129,9 @@ def _draw_arrow(axes: Axes, piece: Piece, shift: float) -> None:
     (x0, y0), *between, (x1, y1) = piece.points
     start = (x0, y0) if piece.comes_from else (x0 + BOX_WIDTH / 2, y0)
     end = (x1, y1) if piece.goes_on else (x1 - BOX_WIDTH / 2, y1 + shift)
-    stops = [start, *(p for x, y in between for p in _passage(x, y)), end]
+    half = BOX_WIDTH / 2  # columns that it only crosses are passed straight
+    passages = [(x + side, y) for x, y in between for side in (-half, half)]
+    stops = [start, *passages, end]
     vertices, codes = [start], [Path.MOVETO]
     for (x0, y0), (x1, y1) in pairwise(stops):
         middle = (x0 + x1) / 2
@@ -154,21 +156,17 @@ def _name_cuts(axes: Axes, names: Mapping[Piece, str]) -> None:
         axes.text(x + gap, y, name, ha=side, va="center", size=SMALL_SIZE, color=INK)
 
 
-def _passage(x: float, y: float) -> list[Point]:
-    """Return the straight piece by which an arrow passes a column that it only crosses."""
-    return [(x - BOX_WIDTH / 2, y), (x + BOX_WIDTH / 2, y)]
-
-
 def _draw_box(axes: Axes, box: Box, place: Point) -> None:
     x, y = place
-    edge = BLUE if box.is_input else ORANGE if box.is_output else GREY
-    face = INPUT_FACE if box.is_input else OUTPUT_FACE if box.is_output else STEP_FACE
+    edge, face = GREY, STEP_FACE
+    if box.is_input or box.is_output:
+        edge, face = (BLUE, INPUT_FACE) if box.is_input else (ORANGE, OUTPUT_FACE)
     corner = (x - BOX_WIDTH / 2, y - BOX_HEIGHT / 2)
     style = "round,pad=0,rounding_size=0.06"
     axes.add_patch(
         FancyBboxPatch(corner, BOX_WIDTH, BOX_HEIGHT, boxstyle=style, fc=face, ec=edge, lw=1.2)
     )
-    lines = [shorten(box.symbol, 14), *(shorten(note, 28) for note in (box.formula, *box.notes))]
+    lines = [shorten(box.symbol, 14), *(shorten(text, 28) for text in (box.formula, *box.notes))]
     step = BOX_HEIGHT / (len(lines) + 0.6)
     for i, line in enumerate(lines):
         row = y + (i - (len(lines) - 1) / 2) * step

@@ -1,9 +1,10 @@
-"""Which classes a model takes for which.
+"""Which classes a model confuses with which.
 
 Shape letters: K classes.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
@@ -30,23 +31,17 @@ def draw_confusion(confusion_KK: Tensor, class_names: Sequence[str], title: str)
     picture = axes.imshow(100 * share_KK, cmap="Blues", norm=PowerNorm(0.5, vmin=0, vmax=100))
     style_axes(axes, x="predicted class", y="true class", grid=False)
     axes.spines[:].set_visible(False)
-    _name_classes(axes, class_names)
+    if num_classes <= MOST_CLASSES_WITH_NAMES:
+        names = [shorten(name, 18) for name in class_names]
+        slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+        axes.set_xticks(range(num_classes), names, parse_math=False, **slanted)
+        axes.set_yticks(range(num_classes), names, parse_math=False)
     if num_classes <= MOST_CLASSES_WITH_NUMBERS:
         _write_counts(axes, confusion_KK, share_KK.tolist())
     bar = figure.colorbar(picture, ax=axes, shrink=0.8, pad=0.02, ticks=[0, 1, 5, 20, 50, 100])
     bar.set_label("share of the true class (%)", size=TEXT_SIZE, color=INK)
     style_bar(bar)
     return figure
-
-
-def _name_classes(axes: Axes, class_names: Sequence[str]) -> None:
-    if len(class_names) > MOST_CLASSES_WITH_NAMES:
-        return
-    names = [shorten(name, 18) for name in class_names]
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(names)), names)
-    for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        label.set_parse_math(False)
 
 
 def _write_counts(axes: Axes, confusion_KK: Tensor, shares: list[list[float]]) -> None:

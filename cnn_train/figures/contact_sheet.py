@@ -17,7 +17,7 @@ from .saving import DOTS_PER_INCH
 from .style import INK, TEXT_SIZE, TITLE_SIZE, hide_axes, shorten
 
 CELL_PX = 96
-"""The longer side of a drawn example at most; smaller images are enlarged by a whole number."""
+"""The longest side of a drawn example; smaller images are enlarged by a whole number."""
 MARGIN_PX = 24
 NAME_LENGTH = 24
 NAME_FONT = FontProperties(size=TEXT_SIZE)
@@ -44,7 +44,10 @@ def draw_contact_sheet(
     interpolation = "nearest" if _zoom(images) >= 1 else "hanning"
     axes.imshow(sheet_HWC.numpy(), aspect="auto", interpolation=interpolation)
     hide_axes(axes)
-    _name_rows(axes, names, images.image_shape[1])
+    height = images.image_shape[1]
+    middles = [row * (height + _gap(height)) + (height - 1) / 2 for row in range(len(names))]
+    axes.set_yticks(middles, names, fontproperties=NAME_FONT, color=INK, parse_math=False)
+    axes.tick_params(axis="y", length=0, pad=6)
     axes.set_title(
         title or "", loc="left", pad=10, fontproperties=TITLE_FONT, color=INK, parse_math=False
     )
@@ -80,7 +83,7 @@ def _zoom(images: ImageSet) -> float:
 
 
 def text_width_px(text: str, font: FontProperties) -> int:
-    """Return a line's width; a dollar, which would start a formula, counts as the letter S."""
+    """Return a line's width, with a dollar, which would start a formula, as wide as an S."""
     if not text:
         return 0
     width_points = TextPath((0, 0), text.replace("$", "S"), prop=font).get_extents().width
@@ -100,11 +103,3 @@ def make_exact_panel(
     left, width = left_px / total_width_px, width_px / total_width_px
     bottom, height = MARGIN_PX / total_height_px, height_px / total_height_px
     return figure, figure.add_axes((left, bottom, width, height))
-
-
-def _name_rows(axes: Axes, names: list[str], height: int) -> None:
-    """Write each class's name to the left of the middle of its row."""
-    row_pitch = height + _gap(height)
-    middles = [row * row_pitch + (height - 1) / 2 for row in range(len(names))]
-    axes.set_yticks(middles, names, fontproperties=NAME_FONT, color=INK, parse_math=False)
-    axes.tick_params(axis="y", length=0, pad=6)

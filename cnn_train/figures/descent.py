@@ -6,7 +6,6 @@ from typing import Any
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
@@ -15,9 +14,10 @@ from .style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, add_legend, make_figure,
 COLOURS = (BLUE, ORANGE)
 
 SIDE_MARGIN = 0.16
-"""Of an axis of sizes, for the numbers beside the points."""
+"""The part of the axis of sizes that is left at each end for the numbers beside the points."""
 
 MOST_FINE_DECADES = 3
+"""Powers of ten, up to which 2 and 5 are labelled too."""
 
 Points = Sequence[tuple[float, float]]
 
@@ -32,7 +32,9 @@ def draw_descent(
     draw_losses(right, by_seconds)
     left.set_xscale("symlog", linthresh=1)
     left.set_xlim(left=0)
-    _plain_log(left.xaxis)
+    left.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    left.xaxis.set_minor_formatter(NullFormatter())
+    left.xaxis.set_tick_params(which="minor", length=0)
     style_axes(left, title="By updates", x="updates made", y="loss per image")
     style_axes(right, title="By the clock", x="seconds of training")
     add_legend(left)
@@ -72,7 +74,7 @@ def draw_batch_sizes(
 
 
 def draw_losses(axes: Axes, curves: Mapping[str, Points]) -> None:
-    """Draw one line per training, with a mark at each point: they are few."""
+    """Draw one line per training, with a mark at each point."""
     colors = COLOURS if len(curves) <= len(COLOURS) else shades(len(curves))
     for (name, points), color in zip(curves.items(), colors, strict=False):
         x, y = zip(*points, strict=True)
@@ -82,13 +84,6 @@ def draw_losses(axes: Axes, curves: Mapping[str, Points]) -> None:
 def shades(number: int) -> list[Any]:
     """Return colours from light to dark, for sizes in their order."""
     return [colormaps["viridis_r"](0.12 + 0.88 * i / (number - 1)) for i in range(number)]
-
-
-def _plain_log(axis: Axis) -> None:
-    """Label powers of ten as plain numbers, and nothing between them."""
-    axis.set_major_formatter(lambda value, _: f"{value:,g}")
-    axis.set_minor_formatter(NullFormatter())
-    axis.set_tick_params(which="minor", length=0)
 
 
 def round_numbers(low: float, high: float) -> list[float]:
@@ -104,15 +99,6 @@ def round_numbers(low: float, high: float) -> list[float]:
     return numbers[start : end + 1]
 
 
-def _round_log(axes: Axes) -> None:
-    """Make the y axis logarithmic, from one round number to another, each with its label."""
-    axes.set_yscale("log")
-    ticks = round_numbers(*axes.get_ylim())
-    axes.set_ylim(ticks[0], ticks[-1])
-    axes.set_yticks(ticks, [f"{tick:,g}" for tick in ticks])
-    axes.minorticks_off()
-
-
 def _by_size(
     axes: Axes,
     sizes: Sequence[int],
@@ -122,7 +108,7 @@ def _by_size(
     all_sizes: Sequence[int],
     is_log: bool = False,
 ) -> None:
-    """Draw values with the number beside each point, over sizes in powers of two."""
+    """Draw values over sizes in powers of two, with the number beside each point."""
     axes.plot(sizes, values, color=BLUE, lw=1.8, marker="o", ms=4, label=label)
     axes.set_xscale("log", base=2)
     axes.set_xticks(all_sizes, [f"{size:,}" for size in all_sizes])
@@ -131,7 +117,11 @@ def _by_size(
     axes.set_xlim(all_sizes[0] / span, all_sizes[-1] * span)
     axes.margins(y=0.15)
     if is_log:
-        _round_log(axes)
+        axes.set_yscale("log")
+        ticks = round_numbers(*axes.get_ylim())
+        axes.set_ylim(ticks[0], ticks[-1])
+        axes.set_yticks(ticks, [f"{tick:,g}" for tick in ticks])
+        axes.minorticks_off()
     offset = (5, -11) if values[-1] > values[0] else (5, 5)  # points; off the line
     for size, value in zip(sizes, values, strict=True):
         text = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,10 +1,9 @@
-"""How wrong numerical slopes are: error against step, a U."""
+"""How wrong numerical slopes are: the error against the step h, which has the shape of a U."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .style import BLUE, ORANGE, SMALL_SIZE, add_legend, make_figure, style_axes
@@ -13,7 +12,7 @@ SMALLEST_DRAWN = 1e-17
 """An error of zero has no place on a logarithmic axis; it is drawn here."""
 
 LEAST_RANGE = 30.0
-"""Of the largest to the smallest error in view."""
+"""At least this ratio of the largest to the smallest error is shown."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +49,9 @@ def draw_difference_errors(
     if high < LEAST_RANGE * low:  # errors that hardly change: show more than one tick
         axes.set_ylim(low / LEAST_RANGE, high * LEAST_RANGE)
     style_axes(axes, x="step h", y=notes.measure)
-    _note(axes, 0.0, notes.left, "left")
-    _note(axes, 0.5, notes.middle, "center")
-    _note(axes, 1.0, notes.right, "right")
+    look: dict[str, Any] = {"transform": axes.transAxes, "size": SMALL_SIZE, "style": "italic"}
+    axes.text(0.0, 1.01, notes.left, ha="left", **look)  # shares of the panel: just above it
+    axes.text(0.5, 1.01, notes.middle, ha="center", **look)
+    axes.text(1.0, 1.01, notes.right, ha="right", **look)
     add_legend(axes)
     return figure
-
-
-def _note(axes: Axes, x: float, text: str, ha: Literal["left", "center", "right"]) -> None:
-    """Write above the panel, where no line passes; ``x`` as a share of its width."""
-    axes.text(x, 1.01, text, transform=axes.transAxes, size=SMALL_SIZE, style="italic", ha=ha)

@@ -79,7 +79,7 @@ class Section:
 
     @property
     def tile_px(self) -> int:
-        """The side of a tile on the sheet: as large as pictures fill when enlarged evenly."""
+        """The side of a tile, so large that pictures enlarged by a whole number fill it."""
         room_px = min((WIDTH_PX + GAP_PX) // self.num_columns - GAP_PX, LARGEST_TILE_PX)
         per_row = math.ceil(math.sqrt(self.per_tile))
         cell_px = (room_px - (per_row - 1) * INNER_GAP_PX) // per_row
@@ -93,11 +93,6 @@ class Section:
     def row_px(self) -> int:
         """The height of a row of tiles with its titles and the gap below."""
         return self.num_title_lines * LINE_PX + 4 + self.tile_px + GAP_PX
-
-    @property
-    def width_px(self) -> int:
-        """The width of a full row."""
-        return min(self.num_columns, len(self.tiles)) * (self.tile_px + GAP_PX) - GAP_PX
 
     @property
     def height_px(self) -> int:
@@ -127,12 +122,14 @@ def draw_gallery(sections: Sequence[Section], title: str) -> Figure:
 def _needed_width_px(section: Section) -> int:
     bar_px = 0
     if section.scale:
-        bar_px = BAR_WIDTH_PX + _text_px(_scale_words(section.scale)) + 3 * GAP_PX
-    return max(section.width_px, _text_px(section.heading, TEXT_SIZE + 1) + bar_px)
+        words = " ".join((section.scale.name, "", *_ends(section.scale)))
+        bar_px = BAR_WIDTH_PX + _text_px(words) + 3 * GAP_PX
+    row_px = min(section.num_columns, len(section.tiles)) * (section.tile_px + GAP_PX) - GAP_PX
+    return max(row_px, _text_px(section.heading, TEXT_SIZE + 1) + bar_px)
 
 
 def _text_px(text: str, size: float = SMALL_SIZE) -> int:
-    """Estimate the width of a line from its number of letters: text is not measured twice."""
+    """Estimate the width of a line from its number of letters: to measure it would be slow."""
     return round(len(text) * CHARACTER_PX * size / SMALL_SIZE)
 
 
@@ -150,10 +147,9 @@ def _draw_section(axes: Axes, sheet_HWC: Tensor, section: Section, top: int) -> 
             most = int(section.tile_px / CHARACTER_PX)
             bottom = above + (line + 1) * LINE_PX
             _write(axes, left, bottom, shorten(words, most), colour=INK if line == 0 else GREY)
-        picture_HWC = arrange(tile.pictures, section.tile_px, section.per_tile)
-        sheet_HWC[below_titles : below_titles + section.tile_px, left : left + section.tile_px] = (
-            picture_HWC
-        )
+        rows = slice(below_titles, below_titles + section.tile_px)
+        columns = slice(left, left + section.tile_px)
+        sheet_HWC[rows, columns] = arrange(tile.pictures, section.tile_px, section.per_tile)
 
 
 def _draw_bar(axes: Axes, sheet_HWC: Tensor, scale: Scale, bottom: int) -> None:
@@ -167,11 +163,8 @@ def _draw_bar(axes: Axes, sheet_HWC: Tensor, scale: Scale, bottom: int) -> None:
     _write(axes, right, bottom, f" {high}", align="right")
 
 
-def _scale_words(scale: Scale) -> str:
-    return f"{scale.name}  {' '.join(_ends(scale))}"
-
-
 def _ends(scale: Scale) -> tuple[str, str]:
+    """Write the numbers at both ends of the colour bar."""
     low, high = (with_minus(f"{end:.3g}") for end in (scale.low, scale.high))
     below, above = scale.cuts
     return "≤ " * below + low, "≥ " * above + high

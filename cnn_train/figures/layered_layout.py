@@ -15,7 +15,7 @@ Point = tuple[float, float]
 SWEEPS = 8
 
 TALL = 8
-"""Rows from which on a node stands just left of its first use, not as far left as it can."""
+"""With more rows than this, a node stands just left of its first use, not as far left as it can."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Layout:
 
     @property
     def num_columns(self) -> int:
-        """How many columns there are."""
+        """The number of columns."""
         return 1 + max(int(x) for x, _ in self.nodes)
 
 
@@ -57,7 +57,7 @@ def _early_levels(num_nodes: int, edges: Sequence[tuple[int, int]]) -> list[int]
 
 
 def _late_levels(early: Sequence[int], edges: Sequence[tuple[int, int]]) -> list[int]:
-    """Return each node's column, as far right as its uses allow; where it has none, as early."""
+    """Return each node's column, as far right as its uses allow; without a use, as in ``early``."""
     level = list(early)
     first_use: dict[int, int] = {}
     for source, target in sorted(edges, reverse=True):  # all uses of a source are settled before it
@@ -82,7 +82,7 @@ def _make_chains(
 
 
 def _untangle(columns: list[list[int]], links: list[tuple[int, int]]) -> list[list[int]]:
-    """Return the order with the fewest crossings of those that a few sweeps pass through."""
+    """Sweep forth and back a few times; return the order with the fewest crossings."""
     best = columns
     for sweep in range(SWEEPS):
         forth = sweep % 2 == 0

@@ -75,13 +75,9 @@ def _plot(
     linestyle: str = "-",
     factor: float = 1,
 ) -> None:
+    epochs = [record["epoch"] + 1 for record in records]
+    values = [record[field] * factor for record in records]
     axes.plot(
-        [record["epoch"] + 1 for record in records],
-        [record[field] * factor for record in records],
-        color=color,
-        label=label,
-        linestyle=linestyle,
-        linewidth=1.8,
-        marker=mark_points(len(records)),
-        markersize=3,
-    )
+        epochs, values, color=color, label=label, linestyle=linestyle, linewidth=1.8,
+        marker=mark_points(len(records)), markersize=3,
+    )  # fmt: skip

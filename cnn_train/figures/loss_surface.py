@@ -36,23 +36,23 @@ from .style import (
 COLOURS = "viridis"
 NUM_SHADES = 96
 LARGEST_LINEAR_RATIO = 3.0
-"""Of the largest to the smallest loss: below, equal steps show as much as equal ratios."""
+"""If the largest loss is more than this times the smallest, the colours are logarithmic."""
 LARGEST_RATIO = 1e6
-"""Losses near 0 are drawn as this part of the largest: a logarithm has no end."""
+"""Smaller losses are drawn as the largest divided by this: 0 has no logarithm."""
 NICE_STEPS: tuple[tuple[float, ...], ...] = (
     (1, 1.2, 1.5, 1.8, 2.2, 2.7, 3.3, 4, 5, 6, 7, 8.5),
     (1, 1.5, 2, 3, 5, 7),
     (1, 2, 5),
     (1,),
 )
-"""Levels within a power of ten, from many to few."""
+"""Round levels within a power of ten, from many to few."""
 MOST_LEVELS = 14
 FINER = 4
-"""Parts of a step between two measured points, in the map."""
+"""Points of the smoothed map per measured point, along each direction."""
 LABEL_ROOM = 0.075
-"""Of the reach, between two losses written on lines and around the weights."""
+"""Least distance between two written losses, and from the weights, as a share of the reach."""
 BELOW = 0.04
-"""Of the height of the cuts: room below the smallest loss."""
+"""Room below the smallest loss, as a share of the height of the cuts."""
 UNIT = "in lengths of each filter"
 
 
@@ -78,9 +78,9 @@ def draw_loss_surface(distance_G: Tensor, loss_GG: Tensor, title: str) -> Figure
 
 
 def choose_levels(loss_GG: Tensor) -> tuple[list[float], Normalize]:
-    """Return round losses for the lines and the scale of the colours: of logarithms, if they vary.
+    """Return round losses for the lines, and the scale of the colours, from the finite losses.
 
-    What is not finite has no part in it.
+    The scale is logarithmic if they vary much.
     """
     finite = loss_GG[loss_GG.isfinite()]
     low, high = float(finite.min()), float(finite.max())
@@ -126,7 +126,7 @@ def _draw_plane(
 def smooth(loss_GG: Tensor) -> Tensor:
     """Return losses with finer steps: cubic curves of log loss, through all measured points.
 
-    Where one is not finite they are returned as they are, for it would spoil its neighbours.
+    If a loss is not finite all are returned as they are, for it would spoil its neighbours.
     """
     if not (loss_GG.isfinite().all() and loss_GG.min() > 0):
         return loss_GG
@@ -134,7 +134,7 @@ def smooth(loss_GG: Tensor) -> Tensor:
 
 
 def _finer(rows_NG: Tensor) -> Tensor:
-    """Divide the steps of each row by Catmull and Rom's cubic; the row's ends go on straight."""
+    """Add points to each row by Catmull and Rom's cubic; beyond its ends a row is straight."""
     before_N1 = 2 * rows_NG[:, :1] - rows_NG[:, 1:2]
     after_N1 = 2 * rows_NG[:, -1:] - rows_NG[:, -2:-1]
     neighbours_NS4 = torch.cat((before_N1, rows_NG, after_N1), dim=1).unfold(1, 4, 1)
@@ -153,9 +153,9 @@ def _finer(rows_NG: Tensor) -> Tensor:
 def _label_lines(
     axes: Axes, lines: ContourSet, levels: Sequence[float], reach: float, loss_M: Tensor
 ) -> None:
-    """Write losses on the lines where they cross the way down from the weights, with room between.
+    """Write losses on the lines where they cross the vertical below the weights, well apart.
 
-    loss_M: the losses on that way, from the weights on.
+    loss_M: the losses on that vertical, from the weights on.
     """
     places: list[tuple[float, float]] = []
     steps = loss_M.tolist()

@@ -14,7 +14,7 @@ from .style import BLUE, GREEN, INK, ORANGE, SMALL_SIZE, make_figure, style_axes
 CHANNELS = (("red", ORANGE), ("green", GREEN), ("blue", BLUE))
 EXCERPT_PX = 12
 LIGHT_LEVEL = 128
-"""Numbers on pixels above it are written in ink, on darker ones in white."""
+"""Numbers on lighter pixels are written in ink, on darker ones in white."""
 
 
 def draw_pixels(image_CHW: Tensor, seen_CHW: Tensor, *, title: str) -> Figure:
@@ -32,22 +32,20 @@ def draw_pixels(image_CHW: Tensor, seen_CHW: Tensor, *, title: str) -> Figure:
         pictures[2:], tables, seen_CHW, CHANNELS, strict=True
     ):
         _show(axes, channel_HW[None], name)
-        _frame(axes, start, min(EXCERPT_PX, side_px), color)
+        _frame(axes, (start - 0.5, start - 0.5), min(EXCERPT_PX, side_px), color)
         _draw_numbers(table, channel_HW[part, part], name, color)
     return figure
 
 
 def _draw_file(axes: Axes, image_CHW: Tensor) -> None:
-    """Draw the file's image, thinned out, with the square that the network gets a view of."""
+    """Draw the file's image with fewer pixels, and the square of it that the network sees."""
     _, height, width = image_CHW.shape
     step = max(1, max(height, width) // 512)
     axes.imshow(image_CHW[:, ::step, ::step].permute(1, 2, 0).numpy(), extent=(0, width, height, 0))
     style_axes(axes, title=f"the file: {width} × {height}", grid=False)
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xticks=[], yticks=[])
     side = min(height, width)
-    corner = ((width - side) / 2, (height - side) / 2)
-    axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=ORANGE, linewidth=1.5))
+    _frame(axes, ((width - side) / 2, (height - side) / 2), side, ORANGE)
 
 
 def _show(axes: Axes, image_CHW: Tensor, title: str) -> None:
@@ -55,8 +53,7 @@ def _show(axes: Axes, image_CHW: Tensor, title: str) -> None:
     axes.set_title(title, size=SMALL_SIZE + 2, color=INK, loc="left")
 
 
-def _frame(axes: Axes, start: int, side: int, color: str) -> None:
-    corner = (start - 0.5, start - 0.5)
+def _frame(axes: Axes, corner: tuple[float, float], side: int, color: str) -> None:
     axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=color, linewidth=1.5))
 
 

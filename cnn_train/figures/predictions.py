@@ -53,9 +53,7 @@ def _draw_bars(axes: Axes, panel: PredictionPanel, *, probabilities: bool) -> No
         title=shorten(panel.name, 48, keep_end=True),
         x="probability" if probabilities else "score (not a probability)",
     )
-    axes.set_yticks(rows, [shorten(label, 24) for label in panel.labels])
-    for tick in axes.get_yticklabels():
-        tick.set_parse_math(False)
+    axes.set_yticks(rows, [shorten(label, 24) for label in panel.labels], parse_math=False)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     if probabilities:

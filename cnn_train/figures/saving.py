@@ -20,7 +20,7 @@ _CHANGING_METADATA: dict[str, dict[str, str | None]] = {
 
 
 OTHER_PICTURES = (".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".pdf", ".eps", ".ps")
-"""What else is the name of a picture, and so of no directory."""
+"""Other endings that name a picture and no directory."""
 
 
 def save_figure(figure: Figure, path: Path) -> None:
@@ -49,7 +49,7 @@ def is_figure_path(path: Path) -> bool:
 
 
 def is_picture_name(path: Path) -> bool:
-    """Whether the path's ending is that of a picture, though perhaps none that figures have."""
+    """Whether the path's ending names a picture, also of a format that is not written here."""
     return is_figure_path(path) or path.suffix.lower() in OTHER_PICTURES
 
 

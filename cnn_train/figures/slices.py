@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -87,13 +88,15 @@ def _draw_group(axes: Axes, group: str, curves: Sequence[Curve], chance: float) 
     """Draw up to four curves by name; of more, all in grey and their mean."""
     many = len(curves) > len(COLOURS)
     for i, curve in enumerate(curves):
-        color, marker = (GREY, "") if many else (COLOURS[i], MARKERS[i])
-        label = "_" if many else curve.name
-        _plot(axes, curve.severities, curve.accuracy, color, marker, label, 0.8 if many else 1.8)
+        look: dict[str, Any] = {"color": GREY, "lw": 0.8}
+        if not many:
+            look = {"color": COLOURS[i], "lw": 1.8, "marker": MARKERS[i], "label": curve.name}
+        axes.plot(curve.severities, _percents(curve.accuracy), ms=4, **look)
     if many:
         columns = zip(*(curve.accuracy for curve in curves), strict=True)
-        means = [sum(column) / len(curves) for column in columns]
-        _plot(axes, curves[0].severities, means, BLUE, "o", f"mean of {len(curves)}", 2.2)
+        means = _percents([sum(column) / len(curves) for column in columns])
+        label = f"mean of {len(curves)}"
+        axes.plot(curves[0].severities, means, color=BLUE, lw=2.2, marker="o", ms=4, label=label)
     axes.axhline(100 * chance, color=GREY, linestyle=":", linewidth=1.2, label="chance")
     style_axes(axes, title=group, x="severity", y="accuracy (%)")
     axes.set_ylim(0, 100)
@@ -102,12 +105,8 @@ def _draw_group(axes: Axes, group: str, curves: Sequence[Curve], chance: float) 
     add_legend(axes)
 
 
-def _plot(
-    axes: Axes, severities: Sequence[int], accuracy: Sequence[float],
-    color: str, marker: str, label: str, width: float,
-) -> None:  # fmt: skip
-    percents = [100 * fraction for fraction in accuracy]
-    axes.plot(severities, percents, color=color, marker=marker, ms=4, lw=width, label=label)
+def _percents(fractions: Sequence[float]) -> list[float]:
+    return [100 * fraction for fraction in fractions]
 
 
 def _draw_classes(axes: Axes, classes: Sequence[ClassPoint]) -> None:
@@ -121,9 +120,8 @@ def _draw_classes(axes: Axes, classes: Sequence[ClassPoint]) -> None:
     style_axes(
         axes, title="intraclass variation (at the bars: spread)", x="accuracy (%)", grid=False
     )
-    axes.set_yticks(range(len(hardest)), [shorten(point.label, 16) for point in hardest])
-    for tick in axes.get_yticklabels():
-        tick.set_parse_math(False)
+    names = [shorten(point.label, 16) for point in hardest]
+    axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.invert_yaxis()
     axes.set_xlim(0, 115)  # room for the number beside a full bar
     axes.set_xticks(range(0, 101, 25))

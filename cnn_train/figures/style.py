@@ -28,9 +28,7 @@ SMALL_SIZE = 8.0
 MOST_MARKED_POINTS = 40
 
 Drawing: TypeAlias = Figure
-"""What a figure is called outside of this package, where matplotlib is not known."""
-
-LegendPlace = Literal["best", "upper left", "lower right"]
+"""The name of a figure outside of this package, where matplotlib is not imported."""
 
 
 def make_figure(width_inches: float, height_inches: float, title: str) -> Figure:
@@ -57,8 +55,8 @@ def style_axes(axes: Axes, *, title: str = "", x: str = "", y: str = "", grid: b
         axes.spines[side].set_color(GRID)
 
 
-def add_legend(axes: Axes, loc: LegendPlace = "best") -> None:
-    """Name the curves, on a plain ground so that lines below do not cross the words."""
+def add_legend(axes: Axes, loc: Literal["best", "upper left", "lower right"] = "best") -> None:
+    """Name the curves, on a white ground so that lines do not cross the words."""
     axes.legend(fontsize=SMALL_SIZE, framealpha=0.9, edgecolor="none", labelcolor=INK, loc=loc)
 
 
@@ -74,18 +72,18 @@ def style_bar(bar: Colorbar) -> None:
 
 
 def style_epochs(axes: Axes, num_epochs: int) -> None:
-    """Label whole epochs, which count from 1: a tick at 0 would name none."""
+    """Label whole epochs, which count from 1."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     axes.set_xlim(0.5, num_epochs + 0.5)
 
 
 def mark_points(num_points: int) -> str:
-    """Return the marker of a curve's points; where they are many, none: they would touch."""
+    """Return the marker of a curve's points; none where they are so many that they would touch."""
     return "o" if num_points <= MOST_MARKED_POINTS else ""
 
 
 def hide_axes(axes: Axes) -> None:
-    """Leave nothing of a panel but what is drawn in it: for pictures."""
+    """Remove the ticks and the frame of a panel: for pictures."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():

@@ -56,10 +56,9 @@ def draw_worked_loss(
         few = f"; {len(chosen)} of {len(class_names)} classes"
         heading = row.title + few * (len(chosen) < len(class_names))
         left.set_title(heading, size=SMALL_SIZE + 1, color=INK, loc="left", parse_math=False)
-        left.set_yticks(range(len(chosen)), [shorten(class_names[j], 16) for j in chosen])
-        for j, tick in zip(chosen, left.get_yticklabels(), strict=True):
-            tick.set_parse_math(False)
-            tick.set_fontweight("bold" if j == row.label else "normal")
+        names = [shorten(class_names[j], 16) for j in chosen]
+        left.set_yticks(range(len(chosen)), names, parse_math=False)
+        left.get_yticklabels()[chosen.index(row.label)].set_fontweight("bold")
     limits = [row.limit for row in rows if row.limit is not None]
     targets = [target for row in rows for target in row.targets or ()]
     _set_range(grid[-1][0], [*limits, *(score for row in rows for score in row.scores)])
@@ -116,7 +115,7 @@ def _draw_excess(axes: Axes, row: LossRow, chosen: Sequence[int]) -> None:
 
 
 def _set_range(axes: Axes, values: Sequence[float]) -> None:
-    """Show all of the values and 0, with room for the numbers at the ends of the bars."""
+    """Show all values and 0, with room for the numbers at the ends of the bars."""
     low, high = min(0.0, *values), max(0.0, *values)
     room = 0.2 * (high - low) or 1.0
     axes.set_xlim(low - room * (low < 0), high + room)

@@ -1,4 +1,4 @@
-"""How many images make a good gradient? All of them exact and slow, a few rough and quick.
+"""How many images make a good gradient? All give the exact one slowly, a few a rough one quickly.
 
     g_B = 1/B Σ over B images drawn from N          E ‖g_B − g‖² = σ²/B · (N − B)/(N − 1)
 
@@ -66,7 +66,7 @@ class BatchSizes:
         """The noise of each size but the last, as it would be if it fell exactly as 1/B."""
         ones = [s.gradient.noise_of_one for s in self.sizes if s.gradient.noise_of_one is not None]
         sizes = [s.batch_size for s in self.sizes if s.batch_size is not None]
-        return [fmean(ones) / size * left_out(size, self.num_images) for size in sizes]
+        return [fmean(ones) / n * without_repetition(n, self.num_images) for n in sizes]
 
 
 def compare_batch_sizes(
@@ -96,7 +96,7 @@ def compare_batch_sizes(
         num_images=num_images,
         lr=session.config.optimizer.lr,
         num_draws=num_draws,
-        has_batch_norm=any(isinstance(one, nn.BatchNorm2d) for one in first.model.modules()),
+        has_batch_norm=any(isinstance(m, nn.BatchNorm2d) for m in first.model.modules()),
         sizes=tuple(results),
     )
 
@@ -124,11 +124,11 @@ def measure_noise(
         cosines.append(float(gradient_P @ full_P / (gradient_P.norm() * full_P.norm())))
         noises.append(float((gradient_P - full_P).square().sum() / full_P.square().sum()))
     noise = fmean(noises)
-    noise_of_one = noise * batch_size / left_out(batch_size, num_images)
+    noise_of_one = noise * batch_size / without_repetition(batch_size, num_images)
     return GradientNoise(fmean(cosines), noise, noise_of_one)
 
 
-def left_out(batch_size: int, num_images: int) -> float:
+def without_repetition(batch_size: int, num_images: int) -> float:
     """Return (N − B)/(N − 1): the factor of the variance when no image is drawn twice."""
     return (num_images - batch_size) / (num_images - 1)
 
@@ -151,4 +151,4 @@ def gradient_of(session: Session, index_B: Tensor) -> Tensor:
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     total = loss + session.penalty()
     gradients = torch.autograd.grad(total, weights, allow_unused=True, materialize_grads=True)
-    return torch.cat([one.flatten() for one in gradients]).double()
+    return torch.cat([gradient.flatten() for gradient in gradients]).double()

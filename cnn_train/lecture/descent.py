@@ -1,10 +1,10 @@
-"""Vanilla gradient descent against minibatch SGD: the same rule, fed with more or fewer images.
+"""Vanilla gradient descent against minibatch SGD: the same rule with more or fewer images.
 
     vanilla      g = 1/N Σ over all N images      θ ← θ − η g      one update per pass
     minibatch    g = 1/B Σ over B of them         θ ← θ − η g      N/B updates per pass
 
-Update for update, the full sum goes down more surely. By the clock it loses: while it adds up one
-gradient, the minibatches have made N/B steps, each with a gradient that points nearly the same way.
+Per update, the full sum lowers the loss more reliably. But in time it loses: while it adds up one
+gradient, minibatches make N/B steps, each with a gradient that points in nearly the same direction.
 """
 
 from dataclasses import dataclass

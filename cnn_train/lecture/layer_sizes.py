@@ -2,7 +2,7 @@
 
 The outputs should neither vanish nor explode from the first layer to the last, nor should the
 gradients on their way back. Sizes are root mean squares over all images that go through while a
-layer is watched, in however many pieces they come.
+layer is watched, also in several pieces.
 """
 
 import math
@@ -49,7 +49,7 @@ class Values:
     num_zeros: int = 0
 
     def add(self, values: Tensor) -> None:
-        """Count a piece."""
+        """Count the values of a piece."""
         self.count += values.numel()
         self.square_sum += float(values.detach().float().square().sum())
         self.num_zeros += int((values == 0).sum())
@@ -62,14 +62,14 @@ class Values:
 
 @dataclass
 class WatchedLayer:
-    """What went through a layer: its outputs, and the gradients that came back to them."""
+    """Sums over a layer's outputs and over the gradients of the loss by them."""
 
     output_shape: tuple[int, ...] = ()
     outputs: Values = field(default_factory=Values)
     gradients: Values = field(default_factory=Values)
 
     def add(self, output: Tensor) -> None:
-        """Count an output, and its gradient when that comes."""
+        """Count an output, and its gradient once the backward pass has computed it."""
         self.output_shape = tuple(output.shape[1:])
         self.outputs.add(output)
         if output.requires_grad:
@@ -96,4 +96,4 @@ def norm(tensors: Sequence[Tensor]) -> float | None:
     """Return the Euclidean length of all tensors together; None without any."""
     if not tensors:
         return None
-    return float(torch.stack([one.cpu().double().norm() for one in tensors]).norm())
+    return float(torch.stack([tensor.cpu().double().norm() for tensor in tensors]).norm())

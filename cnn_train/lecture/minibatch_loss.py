@@ -31,7 +31,7 @@ class MinibatchLoss:
 
     @torch.no_grad()
     def __call__(self, point_P: Tensor) -> float:
-        """Return the loss with the weights at ``point_P``, where they stay."""
+        """Move the weights to ``point_P`` and return the loss there."""
         pieces = torch.split(point_P, [weight.numel() for weight in self._weights])
         for weight, piece in zip(self._weights, pieces, strict=True):
             weight.copy_(piece.view_as(weight))

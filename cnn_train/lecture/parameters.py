@@ -5,8 +5,8 @@
     convolution          the patches share their filters            patch × filters
 
 A 200×200 image and 40,000 hidden units make 1.6 billion weights when everything is connected. But
-what belongs together in an image lies together, so a unit needs a patch of 10×10 only; and what is
-worth finding in one place is worth finding everywhere, so 100 filters can serve all places.
+pixels that belong together lie close together, so a patch of 10×10 is enough for a unit; and a
+pattern can appear anywhere in the image, so all places can share the same 100 filters.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ BYTES_PER_WEIGHT = 4
 
 @dataclass(frozen=True)
 class LayerSize:
-    """One way to connect an image to hidden units; a unit sees ``inputs_per_unit`` numbers."""
+    """One way to connect an image to hidden units; a unit reads ``inputs_per_unit`` numbers."""
 
     kind: str
     inputs_per_unit: int
@@ -39,7 +39,7 @@ class LayerSize:
 def compare_layers(
     image_size_px: int, channels: int, units: int, patch_px: int, filters: int
 ) -> tuple[LayerSize, LayerSize, LayerSize]:
-    """Count all three; raises UsageError where the patch is larger than the image."""
+    """Count the weights of all three ways; UsageError if the patch is larger than the image."""
     if patch_px > image_size_px:
         size, patch = f"{image_size_px}×{image_size_px}", f"{patch_px}×{patch_px}"
         raise UsageError(f"--patch: {patch} pixels do not fit into an image of {size}")

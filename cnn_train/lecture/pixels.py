@@ -1,12 +1,12 @@
 """What the computer sees: an image is a grid of numbers in [0, 255].
 
-Where we see a cat, there is a table with a row for each line of pixels, and in each place three
-numbers: how much red, green and blue light. A picture of 800 × 600 pixels is
+Where we see a cat, the computer has a table with a row for each line of pixels, and three numbers
+per pixel: how much red, green and blue light. A picture of 800 × 600 pixels is
 
     600 rows · 800 columns · 3 channels = 1,440,000 numbers
 
 The "semantic gap" is the way from these numbers to the word "cat". A network for small images does
-not even get all of them: the central square of the picture is scaled down (bicubic, antialiased) to
+not get all of them: the central square of the picture is scaled down (bicubic, antialiased) to
 32 × 32 · 3 = 3,072 numbers, and each number p becomes
 
     (p / 255 − mean) / deviation
@@ -82,7 +82,7 @@ class Inspection:
         if with_pixels:
             seen["pixels"] = dict(zip(CHANNEL_NAMES, self.seen_CHW.tolist(), strict=True))
         if self.inputs_CHW is not None:
-            seen["inputs"] = [asdict(one) for one in measure_channels(self.inputs_CHW)]
+            seen["inputs"] = [asdict(facts) for facts in measure_channels(self.inputs_CHW)]
         return {
             "path": self.path,
             "file": {"mode": self.mode, "num_channels": self.num_channels},
@@ -116,13 +116,8 @@ def inspect_image(
 def measure_channels(image_CHW: Tensor) -> list[ChannelFacts]:
     """Return the facts of an image's three channels."""
     return [
-        ChannelFacts(
-            name,
-            float(channel_HW.min()),
-            float(channel_HW.double().mean()),
-            float(channel_HW.max()),
-        )
-        for name, channel_HW in zip(CHANNEL_NAMES, image_CHW, strict=True)
+        ChannelFacts(name, float(x_HW.min()), float(x_HW.double().mean()), float(x_HW.max()))
+        for name, x_HW in zip(CHANNEL_NAMES, image_CHW, strict=True)
     ]
 
 
@@ -133,7 +128,7 @@ def _describe(image_CHW: Tensor) -> dict[str, Any]:
         "dtype": str(image_CHW.dtype).removeprefix("torch."),
         "num_values": image_CHW.numel(),
         "range": [int(image_CHW.min()), int(image_CHW.max())],
-        "channels": [asdict(one) for one in measure_channels(image_CHW)],
+        "channels": [asdict(facts) for facts in measure_channels(image_CHW)],
     }
 
 

@@ -2,10 +2,10 @@
 
     f(θ + h·d) ≈ f(θ) + h · ∇f·d    so the slope along a unit direction d is ∇f·d = ‖∇f‖ cos(angle)
 
-It is largest straight along the gradient, smallest (most negative) straight against it, and zero
-at right angles. Gradient descent therefore steps along −∇f: no other direction goes down as
-steeply. In a space of many dimensions a random direction is almost at right angles to the gradient:
-guessed steps hardly go down.
+It is largest along the gradient, smallest (most negative) against it, and zero at right angles.
+Gradient descent therefore steps along −∇f: no other direction goes down as steeply. In a space of
+many dimensions a random direction is almost at right angles to the gradient, so the loss hardly
+falls along it.
 
 Shape letters: P parameters.
 """
@@ -23,10 +23,10 @@ Value = Callable[[Tensor], float]
 SlopeRule = Callable[[Value, Tensor, Tensor, float], float]
 
 TURNS_DEGREES = (0.0, 45.0, 90.0, 135.0, 180.0)
-"""The directions that are turned away from the gradient, beside the random ones."""
+"""Angles to the gradient at which slopes are measured, besides random directions."""
 
 LARGEST_DIFFERENCE = 0.01
-"""As a share of ‖∇f‖: measured slopes that differ by more do not belong to this gradient."""
+"""Measured slopes may differ from ∇f·d by this share of ‖∇f‖; if by more, the gradient is wrong."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,13 @@ class Slopes:
 
     @property
     def agree(self) -> bool:
-        """Whether the measured slopes are those that the gradient predicts."""
+        """Whether the measured slopes agree with ∇f·d."""
         return self.largest_difference <= LARGEST_DIFFERENCE
 
     @property
     def largest_difference(self) -> float:
         """The largest difference between a measured slope and ∇f·d, over the gradient's length."""
-        differences = (abs(one.numeric - one.dot) for one in self.directions)
-        return max(differences) / self.gradient_norm
+        return max(abs(d.numeric - d.dot) for d in self.directions) / self.gradient_norm
 
 
 def numeric_slope(value: Value, point_P: Tensor, direction_P: Tensor, h: float) -> float:

@@ -2,11 +2,11 @@
 
     F-pass    scores = f(x, θ),  L = 1/B Σ L_i + λR(θ)
     B-pass    g = dL/dθ, from the loss back through every layer
-    update    θ ← θ − η g    (plain SGD; momentum and its relatives look at more than g)
+    update    θ ← θ − η g    (plain SGD; other optimisers use more than g)
 
-What to look at: the outputs of the layers should neither vanish nor explode from the first to the
-last, nor should the gradients on their way back; and an update should change the weights by about a
-thousandth of their size: far more is a rate too large, far less one too small.
+What to look at: neither the outputs, from the first layer to the last, nor the gradients, on their
+way back, should vanish or explode. And an update should change the weights by about a thousandth of
+their size: if it is far more, the rate is too large; if far less, too small.
 
 The step is the session's own, made by the project's training loop; hooks record the numbers. If
 gradients add up over several pieces (full-batch descent), the step is that of all pieces.
@@ -32,7 +32,7 @@ from .watched_update import Change, KeepingGuard
 TIMED_STEPS = 3
 
 USUAL_RATIO = 1e-3
-"""‖Δθ‖/‖θ‖ of an update that is neither too large nor too small: a rule of thumb (CS231n)."""
+"""‖Δθ‖/‖θ‖ of an update of a good size: a rule of thumb (CS231n)."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +107,12 @@ def _take_step(session: Session, num_entries: int, advance: Callable[[int], None
             tally += piece
             advance(1)
     changes = guard.changes(session.optimizer)
-    gradient_norm = norm([one.gradient for one in changes.values()]) or 0.0
-    if not all(one.after.isfinite().all() for one in changes.values()):
+    gradient_norm = norm([change.gradient for change in changes.values()]) or 0.0
+    if not all(change.after.isfinite().all() for change in changes.values()):
         raise NotFiniteError("weight after the update", gradient_norm, 0)
     plain = [change.plain == change.after for change in changes.values()]
-    is_clipped = any(not torch.equal(one.gradient, one.clipped) for one in changes.values())
-    clipped_norm = norm([one.clipped for one in changes.values()])
+    is_clipped = any(not torch.equal(c.gradient, c.clipped) for c in changes.values())
+    clipped_norm = norm([change.clipped for change in changes.values()])
     first = session.batches.plan[0]
     return TrainingStep(
         batch_size=tally.num_examples,
@@ -134,7 +134,7 @@ def _take_step(session: Session, num_entries: int, advance: Callable[[int], None
 
 
 def with_one_update(session: Session) -> Session:
-    """Cut the epoch down to its first update; leave out compilation."""
+    """Cut the epoch down to its first update, without compilation."""
     plan = session.batches.plan
     last = next(i for i, piece in enumerate(plan) if piece.completes_update)
     forward = with_autocast(session.model, session.device, session.precision)
@@ -154,8 +154,8 @@ def measure_layer(
 ) -> LayerSizes:
     """Collect the sizes of one layer."""
     own = [change for key, change in changes.items() if key.rpartition(".")[0] == name]
-    weight = norm([one.before for one in own])
-    update = norm([one.after - one.before for one in own])
+    weight = norm([change.before for change in own])
+    update = norm([change.after - change.before for change in own])
     return LayerSizes(
         name=name,
         kind=type(session.model.get_submodule(name)).__name__,
@@ -164,7 +164,7 @@ def measure_layer(
         zeros=watched.outputs.num_zeros / watched.outputs.count,
         output_gradient_rms=watched.gradients.rms if watched.gradients.count else None,
         weight_norm=weight,
-        gradient_norm=norm([one.gradient for one in own]),
+        gradient_norm=norm([change.gradient for change in own]),
         update_norm=update,
         update_ratio=update / weight if weight and update is not None else None,
     )

@@ -28,10 +28,10 @@ from ..training.steps import divergence_explained, endless_steps
 
 MOST_POINTS = 24
 LEAST_UPDATES = 2
-"""At least so many are made, however long they take: one point makes no curve."""
+"""Updates that are made in any case, however long they take: one point makes no curve."""
 
 PIECE = 256
-"""Images that full-batch descent sends through the network at once; it adds up their gradients."""
+"""Images that go through the network at once in full-batch descent, which adds up gradients."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Curve:
 def plain_session(session: Session, batch_size: int | None, num_images: int) -> Session:
     """Build a session like the given one that follows the plain rule on some of its images.
 
-    ``batch_size`` None: all images make one update. Every minibatch has exactly that size: the
-    images that one epoch leaves out come in others. Equal seeds give equal first weights.
+    ``batch_size`` None: all images make one update. Else every minibatch has exactly that size; the
+    images that an epoch leaves out come in other epochs. Equal seeds give equal first weights.
     """
     config = session.config
     lr, factors = config.optimizer.lr, config.optimizer.lr_factors
@@ -123,7 +123,7 @@ def loss_of_all(session: Session) -> float:
 
 
 def train_for(session: Session, seconds: float, first_loss: float) -> Curve:
-    """Train for about so long, but for two updates at least; keep the loss of each minibatch.
+    """Train for about ``seconds``, at least two updates; keep the loss of each minibatch.
 
     A minibatch's loss is that of the weights before its update, and costs nothing extra. In place
     of the first one stands ``first_loss``, of all images. Raises DivergedError where a loss or
@@ -168,9 +168,9 @@ def timed_updates(session: Session, seconds: float) -> Iterator[Point]:
 
 
 def starts_of(updates: list[Point]) -> list[Point]:
-    """Date each loss one update back, when its weights came about."""
-    times = [0.0, *(one.seconds for one in updates[:-1])]
-    return [Point(i, times[i], one.loss) for i, one in enumerate(updates)]
+    """Give each loss the time before its update, at which its weights were reached."""
+    times = [0.0, *(point.seconds for point in updates[:-1])]
+    return [Point(i, times[i], point.loss) for i, point in enumerate(updates)]
 
 
 def thin_out(points: list[Point]) -> tuple[Point, ...]:
@@ -182,9 +182,9 @@ def thin_out(points: list[Point]) -> tuple[Point, ...]:
     groups = [points[:1], *(points[i : i + size] for i in range(1, len(points), size))]
     return tuple(
         Point(
-            fmean(one.updates for one in group),
-            fmean(one.seconds for one in group),
-            fmean(one.loss for one in group),
+            fmean(point.updates for point in group),
+            fmean(point.seconds for point in group),
+            fmean(point.loss for point in group),
         )
         for group in groups
     )

@@ -1,7 +1,7 @@
 """What an update does to every parameter: its value before, its gradient, its value after.
 
-The gradient is kept twice: as the backward pass made it, and as the update followed it, which
-``clip_grad_norm`` may have shortened in between.
+The gradient is kept twice: as the backward pass computed it, and as the update used it, which
+``clip_grad_norm`` may have shortened.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from ..training.update_guard import UpdateGuard
 
 @dataclass(frozen=True)
 class Change:
-    """One parameter around the update: before; dL/dθ, and what is left of it; its rate; after."""
+    """One parameter around the update, its gradient before and after clipping, and its rate."""
 
     before: Tensor
     gradient: Tensor
@@ -25,15 +25,15 @@ class Change:
 
     @property
     def plain(self) -> Tensor:
-        """Where plain SGD, in the same float32, would have put it: θ − η g."""
+        """The value that plain SGD gives, in the same float32: θ − η g."""
         return torch.add(self.before, self.clipped, alpha=-self.lr)
 
 
 class KeepingGuard(UpdateGuard):
-    """Keep the weights and gradients of an update, also as they were before they were clipped."""
+    """Keep the weights of an update, and its gradients before and after they were clipped."""
 
     def __init__(self, session: Session) -> None:
-        """Wait for the device's answer at once, as on the CPU."""
+        """Check the numbers at once on every device, as on the CPU."""
         self._parameters_by_name = dict(session.model.named_parameters())
         self._kept: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
         parameters = self._parameters_by_name.values()
@@ -42,7 +42,7 @@ class KeepingGuard(UpdateGuard):
     def __call__(self, loss: Tensor) -> None:
         """Keep the gradients, clip them, and keep them again; raise NotFiniteError."""
         parameters = self._parameters_by_name.items()
-        gradients = {name: one.grad.clone() for name, one in parameters if one.grad is not None}
+        gradients = {name: p.grad.clone() for name, p in parameters if p.grad is not None}
         super().__call__(loss)
         for name, gradient in gradients.items():
             parameter = self._parameters_by_name[name]
@@ -53,8 +53,8 @@ class KeepingGuard(UpdateGuard):
         """Return what the update did to every parameter, in the optimizer's order."""
         names = {parameter: name for name, parameter in self._parameters_by_name.items()}
         return {
-            names[one]: Change(*self._kept[names[one]], lr=group["lr"], after=one.detach())
+            names[p]: Change(*self._kept[names[p]], lr=group["lr"], after=p.detach())
             for group in optimizer.param_groups
-            for one in group["params"]
-            if names[one] in self._kept
+            for p in group["params"]
+            if names[p] in self._kept
         }

@@ -9,7 +9,7 @@ the mean of the L_i. Its gradient by the scores is where backpropagation begins:
     hinge            1 for every class that comes too close, minus their number for the right class
     cross-entropy    p_j, minus 1 for the right class
 
-The terms are computed here from scratch; the loss that trains networks must say the same.
+The terms are computed here from scratch; the training loss must give the same numbers.
 
 Shape letters: N examples, K classes.
 """
@@ -33,7 +33,7 @@ LARGEST_EXPONENT = 700.0
 """exp of a larger number is too large for a float, exp of its negative too small."""
 
 SHIFTED = "exp(s_j - max s)"
-"""The column's heading if exp(s_j) itself is no float."""
+"""The column's heading if exp(s_j) itself is too large or too small for a float."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Trap:
 
 @dataclass(frozen=True)
 class WorkedLoss:
-    """The examples, their mean, and the loss that trains networks, of the same scores."""
+    """The examples, their mean loss, and the training loss of the same scores."""
 
     formula: str
     class_names: tuple[str, ...]
@@ -141,8 +141,8 @@ def work_cross_entropy(
     log_p = [score - log_sum for score in scores]
     evenly = loss.label_smoothing / len(scores)
     target = [evenly + (1 - loss.label_smoothing) * (j == label) for j in range(len(scores))]
-    terms = [-t * one if t else 0.0 for t, one in zip(target, log_p, strict=True)]
-    p = [math.exp(one) for one in log_p]
+    terms = [-t * log if t else 0.0 for t, log in zip(target, log_p, strict=True)]
+    p = list(map(math.exp, log_p))
     is_float = abs(largest) < LARGEST_EXPONENT
     columns: dict[str, tuple[float | None, ...]] = {
         "exp(s_j)" if is_float else SHIFTED: tuple(map(math.exp, scores) if is_float else powers),
@@ -150,7 +150,7 @@ def work_cross_entropy(
     }
     if loss.label_smoothing:
         columns["t_j"] = tuple(target)
-    gradient = tuple(one - t for one, t in zip(p, target, strict=True))
+    gradient = tuple(p_j - t_j for p_j, t_j in zip(p, target, strict=True))
     total = math.fsum(terms)
     return WorkedExample(name, label, tuple(scores), columns, tuple(terms), total, gradient)
 

@@ -1,4 +1,4 @@
-"""One experiment: the project's own engine, losses and optimiser on the points of a toy set.
+"""One experiment: the project's training loop, losses and optimiser on the points of a toy set.
 
 Shape letters: N points, B minibatch, F features.
 """
@@ -31,8 +31,8 @@ Numbers = TypeVar("Numbers", float, Tensor)
 class Change(NamedTuple, Generic[Numbers]):
     """A parameter in one update: w after = w before − η · velocity.
 
-    ``gradient`` is that of the whole loss, ``pull`` the part of it that λR(W) has. Without momentum
-    the velocity is the gradient.
+    ``gradient`` is that of the whole loss, ``pull`` the part of it that comes from λR(W). Without
+    momentum the velocity is the gradient.
     """
 
     before: Numbers
@@ -56,7 +56,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Measures:
-    """Both sets under the weights as they are. Losses are means per point, without λR(W)."""
+    """Loss and accuracy of both sets at the present weights. Losses are means, without λR(W)."""
 
     train_loss: float
     train_accuracy: float
@@ -65,17 +65,14 @@ class Measures:
 
 
 class Experiment:
-    """A network, its points and how far training has come; ``step`` updates so far."""
+    """A network, its points and the state of training; ``step``: updates so far."""
 
     def __init__(self, settings: PlaygroundSettings) -> None:
         self.settings = settings
         self.train, self.test = draw_toy_set(
-            settings.dataset,
-            settings.points,
-            settings.noise,
-            settings.train_fraction,
+            settings.dataset, settings.points, settings.noise, settings.train_fraction,
             settings.seed,
-        )
+        )  # fmt: skip
         with seeded(settings.seed, "weights"):
             self.network = ToyNetwork(len(settings.features), settings.hidden, settings.activation)
         self.loss_fn = LOSSES[settings.loss](name=settings.loss).build()
@@ -107,7 +104,7 @@ class Experiment:
     def advance(self, num_steps: int) -> None:
         """Take ``num_steps`` steps, and keep the numbers of the last; raises DivergedError.
 
-        After it diverged it takes no further step: the weights are those before the bad step.
+        After it diverged no further step is taken: the weights are those before the bad step.
         """
         if self.problem:
             raise DivergedError(self.problem)
@@ -120,7 +117,7 @@ class Experiment:
             )
 
     def measure(self) -> Measures:
-        """Measure the training and the test points with the weights as they are."""
+        """Measure the training and the test points at the present weights."""
         sets = (self.train, self.test)
         batches = [Batch(self.features_of(points.points_N2), points.labels_N) for points in sets]
         train, test = (measure(self.network, self.loss_fn, [batch]) for batch in batches)
@@ -133,15 +130,9 @@ class Experiment:
     def _take_step(self) -> Tally:
         if self.step % self.steps_per_epoch == 0:
             self._tallies = train_epoch(
-                self.network,
-                self.loss_fn,
-                self.penalty,
-                self.optimizer,
-                ConstantConfig().build(1, 1),
-                self._batches(),
-                self.step,
-                self._before_update,
-            )
+                self.network, self.loss_fn, self.penalty, self.optimizer,
+                ConstantConfig().build(1, 1), self._batches(), self.step, self._before_update,
+            )  # fmt: skip
         try:
             tally = next(self._tallies)
         except NotFiniteError as problem:
@@ -157,7 +148,7 @@ class Experiment:
     def _batches(self) -> Iterator[Batch]:
         """Yield the epoch's minibatches, in an order that the seed and its number decide.
 
-        What the engine calls images are features here: it hands them to the network as they are.
+        The training loop's images are features here: it passes them to the network unchanged.
         """
         generator = make_generator(self.settings.seed, "order", self.epoch)
         order_N = torch.randperm(len(self.train), generator=generator)
@@ -190,7 +181,7 @@ class Experiment:
         return torch.zeros_like(parameter) if velocity is None else velocity.detach().clone()
 
     def _changes(self) -> dict[Tensor, Change[Tensor]]:
-        """Complete what was noted before the last step with what it led to."""
+        """Return the numbers noted before the last step, with the weights after it."""
         changes = {}
         for parameter, (before, gradient, pull, velocity_before) in self._noted.items():
             velocity = self._velocity(parameter) if self.settings.momentum else gradient

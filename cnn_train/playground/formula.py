@@ -1,6 +1,6 @@
 """The learning rule with the numbers of the current step, for one weight that the user chose.
 
-The lines are the same in the terminal and in the page: written here, shown there.
+The terminal and the page show the same lines.
 """
 
 from dataclasses import dataclass
@@ -55,12 +55,9 @@ def all_places(experiment: Experiment) -> list[Place]:
 
 def name_place(place: Place, settings: PlaygroundSettings) -> str:
     """Name a parameter: ``hidden 1, neuron 3 ← x₁``, ``score of blue, bias``."""
-    last = place.layer == len(settings.hidden)
-    unit = (
-        f"score of {CLASS_NAMES[place.unit]}"
-        if last
-        else f"hidden {place.layer + 1}, neuron {place.unit + 1}"
-    )
+    unit = f"hidden {place.layer + 1}, neuron {place.unit + 1}"
+    if place.layer == len(settings.hidden):
+        unit = f"score of {CLASS_NAMES[place.unit]}"
     if place.source is None:
         return f"{unit}, bias"
     if place.layer == 0:
@@ -81,7 +78,7 @@ def weight_step(experiment: Experiment, place: Place) -> Change[float] | None:
 def write_formula(experiment: Experiment, place: Place) -> list[FormulaLine]:
     """Write loss, gradient and update of one parameter; before the first step without numbers.
 
-    The gradient is split into what the data ask for and what λR(W) does; biases pay no price.
+    The gradient is the part of the data and the part of λR(W), which biases do not have.
     """
     settings, step = experiment.settings, weight_step(experiment, place)
     kind = "none" if place.source is None else settings.regularization
@@ -97,7 +94,7 @@ def write_formula(experiment: Experiment, place: Place) -> list[FormulaLine]:
 
 
 def _numbers(experiment: Experiment, kind: str, step: Change[float]) -> dict[str, str]:
-    """Write the last step's numbers of each line; ``kind`` of λR(W) pulls at this parameter."""
+    """Write the last step's numbers of each line; ``kind``: of the regularisation here."""
     settings, update = experiment.settings, experiment.update
     assert update is not None
     loss, gradient = show(update.loss), show(step.gradient)
@@ -116,10 +113,9 @@ def _numbers(experiment: Experiment, kind: str, step: Change[float]) -> dict[str
 
 
 def show(value: float) -> str:
-    """Write six decimals, or a power of ten where they would say too little."""
-    if value != 0 and not 1e-4 <= abs(value) < 1e6:
-        return f"{value:.3e}".replace("-", "−")
-    return f"{value:.6f}".replace("-", "−")
+    """Write six decimals, or a power of ten if the number is very large or small."""
+    is_plain = value == 0 or 1e-4 <= abs(value) < 1e6
+    return (f"{value:.6f}" if is_plain else f"{value:.3e}").replace("-", "−")
 
 
 def signed(value: float) -> str:
@@ -128,5 +124,5 @@ def signed(value: float) -> str:
 
 
 def bracket(value: float) -> str:
-    """Write the number as a factor: brackets around what is negative."""
+    """Write the number as a factor, with brackets if it is negative."""
     return f"({show(value)})" if value < 0 else show(value)

@@ -40,7 +40,7 @@ def compute_features(points_B2: Tensor, names: Sequence[str]) -> Tensor:
 class ToyNetwork(nn.Sequential):
     """hidden1, activation1, hidden2, … and the head ``scores``.
 
-    It computes in float64, so that the numbers of a step add up on the screen as they should.
+    It computes in float64, so that the numbers of a step add up exactly on the screen.
     """
 
     def __init__(self, num_features: int, hidden: Sequence[int], activation: str) -> None:
@@ -73,8 +73,8 @@ class ToyNetwork(nn.Sequential):
 def class_lead(scores_BK: Tensor, loss: str) -> Tensor:
     """Say for each point how far blue leads, in [−1, 1]; −1 is certainly orange.
 
-    Under the cross-entropy this is p(blue) − p(orange), under the hinge loss the difference of the
-    scores, full at the margin of 1, beyond which there is no loss.
+    With cross-entropy this is p(blue) − p(orange); with the hinge loss it is the difference of the
+    scores, cut off at the margin of 1, beyond which there is no loss.
     """
     lead_B = scores_BK[:, 1] - scores_BK[:, 0]
     return (lead_B / 2).tanh() if loss == "cross_entropy" else lead_B.clamp(-1, 1)

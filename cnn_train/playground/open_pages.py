@@ -1,8 +1,9 @@
-"""What pages ask for and what they get: an experiment for each page, made and moved on request."""
+"""The requests of pages and their answers: one experiment per page, trained on request."""
 
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import count
 from threading import Lock
 from typing import Any
 
@@ -10,13 +11,13 @@ from ..errors import DivergedError, UsageError
 from .experiment import Experiment
 from .formula import Place
 from .settings import read_address
-from .view import view_of_page, view_of_start, view_of_step
+from .view import view_of_start, view_of_step
 
 MOST_EXPERIMENTS = 16
-"""With more pages than this, the page that was silent longest has to start again."""
+"""With more pages than this, the page that was idle longest has to start again."""
 
 MOST_STEPS = 2000
-"""Of one request, so that the page stays alive and hears a click on pause."""
+"""Of one request, so that the page can react to a click on pause."""
 
 
 class OpenPages:
@@ -24,18 +25,13 @@ class OpenPages:
 
     def __init__(self) -> None:
         self._experiments: OrderedDict[int, Experiment] = OrderedDict()
-        self._next = 1
+        self._numbers = count(1)
         self._lock = Lock()
-
-    def describe(self) -> dict[str, Any]:
-        """Answer ``page``: what there is to choose from."""
-        return view_of_page()
 
     def start(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """Answer ``start {address, place, replaced}``: a new experiment.
 
-        ``replaced`` is the experiment that the page had before; it is forgotten. Raises
-        ConfigError, UsageError.
+        ``replaced``: the page's old experiment, which is deleted. Raises ConfigError, UsageError.
         """
         address = asked.get("address")
         if not isinstance(address, str):
@@ -45,7 +41,7 @@ class OpenPages:
             experiment = Experiment(settings)
             if asked.get("replaced") is not None:
                 self._experiments.pop(_whole_number(asked, "replaced", 2**53), None)
-            number, self._next = self._next, self._next + 1
+            number = next(self._numbers)
             self._experiments[number] = experiment
             while len(self._experiments) > MOST_EXPERIMENTS:
                 self._experiments.popitem(last=False)
@@ -56,9 +52,9 @@ class OpenPages:
             }
 
     def advance(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer ``advance {experiment, steps, place}``: the state after so many steps, or none.
+        """Answer ``advance {experiment, steps, place}``: the state after 0 or more steps.
 
-        A step that diverges is no error: the state says what happened. Raises UsageError.
+        A step that diverges is not an error: the state names the problem. Raises UsageError.
         """
         steps, place = _whole_number(asked, "steps", MOST_STEPS), _place(asked)
         number = _whole_number(asked, "experiment", 2**53)

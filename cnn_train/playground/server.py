@@ -1,8 +1,8 @@
 """A small web server for pages on this machine: 127.0.0.1 only, and only with the token.
 
-Any web site that the user visits can send requests to this machine too. It cannot know the token,
-which is the first part of every path. A site may also let a name of its own lead here (DNS
-rebinding); that name then stands in the Host header, so this is checked as well.
+Any web site that the user visits can send requests to this machine too, but it cannot know the
+token, the first part of every path. A site may also let its own host name point to this machine
+(DNS rebinding); that name is then in the Host header, so this is checked as well.
 """
 
 import json
@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import CnnTrainError, UsageError
 from .open_pages import OpenPages
+from .view import view_of_page
 
 ADDRESS = "127.0.0.1"
 
@@ -32,7 +33,7 @@ ASSETS = {
         )
     },
 }  # fmt: skip
-"""Every file that is ever sent, by its path: a path that is not here leads nowhere."""
+"""Every file that is ever sent, by its path; no other path is answered."""
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -48,7 +49,7 @@ SILENCE_SECONDS = 60.0
 
 
 class _RefusedError(Exception):
-    """A request that is answered with this status and reason; nothing was done."""
+    """A request that is refused with this status and reason."""
 
 
 class PlaygroundServer(ThreadingHTTPServer):
@@ -68,7 +69,7 @@ class PlaygroundServer(ThreadingHTTPServer):
             ) from None
 
     def server_bind(self) -> None:
-        """Bind without http.server's look-up of this machine's name, which asks the network."""
+        """Bind without http.server's look-up of this machine's name in the network."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = ADDRESS, self.server_address[1]
 
@@ -83,7 +84,7 @@ class PlaygroundServer(ThreadingHTTPServer):
         return {f"{name}:{self.server_port}" for name in (ADDRESS, "localhost")}
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a page that went away in the middle of an answer."""
+        """Ignore a page that closed its connection during an answer."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -113,7 +114,7 @@ class _Request(BaseHTTPRequestHandler):
             self._send(HTTPStatus.BAD_REQUEST, *_as_json(document))
 
     def _checked_path(self) -> str:
-        """Return the path below the token; refuse strangers."""
+        """Return the path after the token; refuse requests of other sites."""
         if self.headers.get("Host", "") not in self.server.hosts:
             raise _RefusedError(HTTPStatus.FORBIDDEN, "wrong Host")
         origin = self.headers.get("Origin")
@@ -131,7 +132,7 @@ class _Request(BaseHTTPRequestHandler):
 
     def _get(self, path: str) -> tuple[str, bytes]:
         if path == "api/page":
-            return _as_json(self.server.pages.describe())
+            return _as_json(view_of_page())
         if path not in ASSETS:
             raise _RefusedError(HTTPStatus.NOT_FOUND, "not found")
         name, kind = ASSETS[path]

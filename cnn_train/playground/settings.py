@@ -1,4 +1,4 @@
-"""What an experiment of the playground can be set to, and how an address in the browser says it."""
+"""The settings of a playground experiment, and how they are written in the page's address."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -81,11 +81,11 @@ SUGGESTED: dict[str, dict[str, Any]] = {
         "momentum": 0.9,
     },
 }
-"""What a toy set learns better with than with the defaults."""
+"""Settings with which a toy set is learned better than with the defaults."""
 
 
 def resolve_settings(given: Mapping[str, Any], source: str) -> PlaygroundSettings:
-    """Complete ``given`` with what suits the toy set; raises ConfigError, citing ``source``."""
+    """Complete ``given`` with what suits the toy set; a ConfigError names ``source``."""
     return validate_settings(_filled_in(given), source, PlaygroundSettings)
 
 
@@ -97,7 +97,7 @@ def read_overrides(overrides: Sequence[str]) -> PlaygroundSettings:
 
 
 def read_address(address: str, source: str) -> PlaygroundSettings:
-    """Read what stands after the ``#`` of a page's address; raises ConfigError."""
+    """Read the part of a page's address after the ``#``; raises ConfigError."""
     try:
         pairs = parse_qsl(address, keep_blank_values=True, strict_parsing=bool(address))
     except ValueError:

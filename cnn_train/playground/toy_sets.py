@@ -38,8 +38,8 @@ def draw_toy_set(
 ) -> tuple[Points, Points]:
     """Draw training and test points of the toy set; the classes take turns.
 
-    ``noise`` is the standard deviation of what is added to each coordinate. The same seed gives the
-    same points at every noise, only further from where they belong.
+    ``noise`` is the standard deviation of what is added to each coordinate. With the same
+    seed, more noise moves the same points further in the same directions.
     """
     generator = make_generator(seed, "toy set", name)
     labels_N = torch.arange(num_points) % 2
@@ -83,7 +83,7 @@ def spiral(labels_N: Tensor, generator: torch.Generator) -> Tensor:
 TOY_SETS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
     "circle": circle, "xor": xor, "gauss": gauss, "spiral": spiral,
 }  # fmt: skip
-"""Each returns a point (N×2, float64) for every label that it is given."""
+"""Functions that return a point (N×2, float64) for every label."""
 
 
 def _uniform(generator: torch.Generator, *shape: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a page needs in order to draw an experiment as it stands: a document of plain values.
+"""The state of an experiment as a document of plain values, for a page to draw.
 
 Shape letters: G cells along a side of a grid, U units of a layer.
 """
@@ -37,7 +37,7 @@ THUMBNAIL_POINTS = 160
 
 
 def view_of_page() -> dict[str, Any]:
-    """Return what does not change while a page is open: toy sets to choose from, names, signs."""
+    """Return what does not change while a page is open: the choices, names and signs."""
     toy_sets = {
         name: view_of_points(draw_toy_set(name, THUMBNAIL_POINTS, 0.05, 1.0, seed=0)[0])
         for name in TOY_SETS
@@ -78,9 +78,9 @@ def view_of_start(experiment: Experiment) -> dict[str, Any]:
 
 
 def view_of_step(experiment: Experiment, place: Place) -> dict[str, Any]:
-    """Return the experiment as it stands: measures, maps, weights and the formula at ``place``.
+    """Return the experiment's present state: measures, maps, weights, the formula at ``place``.
 
-    Where the network has no such place, its first weight takes it.
+    If the network has no such place, its first weight is taken.
     """
     if place not in all_places(experiment):
         place = Place()
@@ -138,5 +138,5 @@ def view_of_points(points: Points) -> dict[str, Any]:
 
 
 def _measures(loss: float, accuracy: float) -> dict[str, float | None]:
-    """JSON knows no infinity: a loss beyond all numbers is null."""
+    """Write a loss that is not finite as null, for JSON has no infinity."""
     return {"loss": loss if math.isfinite(loss) else None, "accuracy": accuracy}

@@ -7,12 +7,12 @@ place: what a ReLU lets through. With x its input and R the signal that comes fr
     deconv             R · [R > 0]             Zeiler and Fergus, 2014
     guided             R · [x > 0] · [R > 0]   Springenberg et al., 2015
 
-Dropping negative signals keeps only what speaks for the unit, and makes clear pictures of it; they
-are no gradients. Max-pooling sends its signal to where the maximum was (Zeiler and Fergus's
-switches), and batch norm, frozen, is a linear map; both are so in backpropagation already.
+Without negative signals only what speaks for the unit remains. That gives clear pictures, but they
+are not gradients. Other layers do as in backpropagation: max-pooling sends its signal to where the
+maximum was (Zeiler and Fergus's switches), and batch norm in evaluation mode is a linear map.
 
-While a rule is active, every ReLU that a network calls is computed here, as a module or as a
-function: the network itself is not touched. Other nonlinear activations have no such rule.
+While a rule is active, every ReLU of a network, a module or a function, is computed here; the
+network itself is not changed. Other nonlinear activations have no such rule.
 
 Shape letters: B minibatch, C channels, H W pixels.
 """
@@ -42,7 +42,7 @@ REFUSED: dict[Callable[..., Any], str] = {
     torch.sigmoid: "sigmoid", F.sigmoid: "sigmoid", Tensor.sigmoid: "sigmoid",
 }  # fmt: skip
 MOST_AT_ONCE = 64
-"""Images whose whole backward pass is held in memory at once."""
+"""Images whose backward pass is held in memory at once."""
 
 
 class _RuledReLU(torch.autograd.Function):
@@ -91,11 +91,9 @@ class ReluRule(TorchFunctionMode):
 
 
 def _limits(args: Sequence[Any], settings: dict[str, Any]) -> tuple[float, float]:
-    low, high, *_ = (*args[1:3], *(None, None))
-    return (
-        float(settings.get("min_val", -1.0 if low is None else low)),
-        float(settings.get("max_val", 1.0 if high is None else high)),
-    )
+    """Return the limits of a call of hardtanh(x, min_val=-1.0, max_val=1.0)."""
+    given = dict(zip(("min_val", "max_val"), args[1:], strict=False)) | settings
+    return float(given.get("min_val", -1.0)), float(given.get("max_val", 1.0))
 
 
 @torch.no_grad()
@@ -114,13 +112,9 @@ def unit_signals(
 
     place_B3: channel, row and column of each image's unit (int64). The unit's own signal is 1.
     """
-    pieces = [
-        _signals_of_piece(model, units, images_BCHW, places_B3, rule)
-        for images_BCHW, places_B3 in zip(
-            torch.split(inputs_BCHW, MOST_AT_ONCE), torch.split(place_B3, MOST_AT_ONCE), strict=True
-        )
-    ]
-    return torch.cat(pieces)
+    images, places = torch.split(inputs_BCHW, MOST_AT_ONCE), torch.split(place_B3, MOST_AT_ONCE)
+    pieces = zip(images, places, strict=True)
+    return torch.cat([_signals_of_piece(model, units, *piece, rule) for piece in pieces])
 
 
 def _signals_of_piece(

@@ -1,4 +1,4 @@
-"""The strongest patches as a picture, with what a backward rule brings back from them below.
+"""Draw the strongest patches, and below them the signals that a backward rule sends back.
 
 Shape letters: B patches, C channels of the image, H W pixels.
 """
@@ -6,7 +6,6 @@ Shape letters: B patches, C channels of the image, H W pixels.
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from ..figures.gallery import Section, Tile, draw_gallery
 from ..figures.style import Drawing
@@ -18,7 +17,7 @@ from .top_patches import LayerPatches, crop
 
 NUM_COLUMNS = 6
 PALE_GREY = 224
-"""What lies outside an image: no photograph is so even."""
+"""The level of what lies outside an image."""
 RULE_WORDS: dict[RuleName, str] = {"guided": "guided gradients", "deconv": "deconvnet projections"}
 
 
@@ -26,21 +25,14 @@ def draw_patches(
     request: Request, layers: Sequence[LayerPatches], rule: RuleName | None
 ) -> Drawing:
     """Draw a section per layer: a tile of patches for each channel, and one of their signals."""
+    kind = "Strongest patches"
+    if rule and request.signals_only:
+        kind = f"{RULE_WORDS[rule].capitalize()} of the strongest patches"
+    elif rule:
+        kind = f"Strongest patches and their {RULE_WORDS[rule]}"
     sections = [_section(request, layer, rule) for layer in layers]
     images = count_images(len(request.subjects))
-    model = request.trained.config.model.name
-    return draw_gallery(sections, f"{_kind(rule, request.signals_only)}: {model}, {images}")
-
-
-def _kind(rule: RuleName | None, signals_only: bool) -> str:
-    if not rule:
-        return "Strongest patches"
-    words = RULE_WORDS[rule]
-    return (
-        f"{words.capitalize()} of the strongest patches"
-        if signals_only
-        else (f"Strongest patches and their {words}")
-    )
+    return draw_gallery(sections, f"{kind}: {request.trained.config.model.name}, {images}")
 
 
 def _section(request: Request, layer: LayerPatches, rule: RuleName | None) -> Section:
@@ -55,7 +47,7 @@ def _section(request: Request, layer: LayerPatches, rule: RuleName | None) -> Se
     heading = layer.heading()
     if dead := layer.dead_channels():
         heading += f"; {len(dead)} never active"
-    if layer.any_hangs_over():
+    if layer.any_beyond_border():
         heading += "; pale grey: outside the image"
     columns = min(NUM_COLUMNS, len(layer.shown))
     return Section(heading, tiles, columns, per_tile=layer.places.values_CP.shape[1])
@@ -71,31 +63,25 @@ def _patch_tile(request: Request, layer: LayerPatches, channel: int) -> Tile:
 
 
 def _title(request: Request, layer: LayerPatches, channel: int) -> str:
-    """Return the channel and the strongest of its values."""
+    """Return the channel and its largest value."""
     name = request.channel_name(layer.units, channel, "channel ")
     return f"{name}: {signed(float(layer.places.values_CP[channel, 0]))}"
 
 
 def _signal_tile(request: Request, layer: LayerPatches, channel: int, rule: RuleName) -> Tile:
+    """Draw what the units at the channel's strongest places send back to their images."""
     windows = layer.windows(channel)
     if not windows:
         return Tile("never active", [])
+    trained, places, shown = request.trained, layer.places, slice(len(windows))
+    images_BCHW = request.subjects.images_NCHW[places.image_CP[channel, shown]]
+    inputs_BCHW = trained.normalization(images_BCHW.to(trained.device.torch_device))
+    row_B, column_B = places.row_CP[channel, shown], places.column_CP[channel, shown]
+    place_B3 = torch.stack((torch.full_like(row_B, channel), row_B, column_B), dim=1)
+    signals_BCHW = unit_signals(trained.model, layer.units, inputs_BCHW, place_B3, rule)
     patches = []
-    signals_BCHW = _signals(request, layer, channel, rule)
     for signal_CHW, window in zip(signals_BCHW, windows, strict=True):
         scale = spread(crop(signal_CHW, window, outside=0))
         patches.append(picture(crop(signed_picture(signal_CHW, scale), window, outside=PALE_GREY)))
-    return Tile(
-        _title(request, layer, channel) if request.signals_only else RULE_WORDS[rule], patches
-    )
-
-
-def _signals(request: Request, layer: LayerPatches, channel: int, rule: RuleName) -> Tensor:
-    """Return BCHW: what the channel's strongest places send back to their images."""
-    trained, places = request.trained, layer.places
-    number = layer.num_worth_showing(channel)
-    images_BCHW = request.subjects.images_NCHW[places.image_CP[channel, :number]]
-    inputs_BCHW = trained.normalization(images_BCHW.to(trained.device.torch_device))
-    row_B, column_B = places.row_CP[channel, :number], places.column_CP[channel, :number]
-    place_B3 = torch.stack((torch.full_like(row_B, channel), row_B, column_B), dim=1)
-    return unit_signals(trained.model, layer.units, inputs_BCHW, place_B3, rule)
+    title = _title(request, layer, channel) if request.signals_only else RULE_WORDS[rule]
+    return Tile(title, patches)

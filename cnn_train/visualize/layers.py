@@ -1,7 +1,7 @@
 """The units of a named layer: where they are measured, what they see, and their values.
 
-A unit of a convolution is measured after the normalisation and activation that follow it, where
-nothing else does: conv3_2 of a VGG means what leaves relu3_2. That is what the next layer reads.
+A unit of a convolution is measured after the normalisation and activation, if these alone follow
+it: conv3_2 of a VGG means the output of relu3_2. That is what the next layer reads.
 
 Shape letters: B minibatch, C channels, H W units of a map.
 """
@@ -18,9 +18,9 @@ from ..errors import UsageError, name_some
 from ..models.receptive_field import ReceptiveField
 from ..models.summary import LayerRun
 
-ALWAYS_QUIET_BELOW_ZERO = (nn.ReLU, nn.ReLU6)
+RELUS = (nn.ReLU, nn.ReLU6)
 ACTIVATIONS = (
-    *ALWAYS_QUIET_BELOW_ZERO, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Hardswish, nn.ELU,
+    *RELUS, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Hardswish, nn.ELU,
     nn.LeakyReLU, nn.Mish,
 )  # fmt: skip
 NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
@@ -30,8 +30,8 @@ NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 class Units:
     """The units of ``layer``: channels C on a map of H × W units (1 × 1 where it is flat).
 
-    ``measured_at``: the layer whose output is taken. ``can_be_dead``: whether it ends in a ReLU, so
-    that a channel may be silent on every image.
+    ``measured_at``: the layer whose output is taken. ``can_be_dead``: whether that is a ReLU, so
+    that a channel may be 0 on every image.
     """
 
     layer: str
@@ -62,10 +62,9 @@ def find_units(runs: Sequence[LayerRun], layer: str) -> Units:
             f"--layer {layer}: runs {len(own)} times for one image; choose a layer that runs once"
         )
     end = _end_of(runs, own[0])
-    maps_BCHW = as_maps(end.output, end.field)
-    channels, height, width = maps_BCHW.shape[1:]
-    quiet = isinstance(end.module, ALWAYS_QUIET_BELOW_ZERO)
-    return Units(layer, end.name, end.module, channels, (height, width), end.field, quiet)
+    channels, height, width = as_maps(end.output, end.field).shape[1:]
+    is_relu = isinstance(end.module, RELUS)
+    return Units(layer, end.name, end.module, channels, (height, width), end.field, is_relu)
 
 
 def _hint(runs: Sequence[LayerRun], layer: str) -> str:
@@ -87,33 +86,23 @@ def _end_of(runs: Sequence[LayerRun], run: LayerRun) -> LayerRun:
     return current
 
 
-def convolutions(runs: Sequence[LayerRun]) -> list[str]:
-    """Return the names of the convolutions that run once, in order."""
-    names = [run.name for run in runs if isinstance(run.module, nn.Conv2d)]
-    return [name for name in names if names.count(name) == 1]
-
-
 def default_layers(runs: Sequence[LayerRun]) -> list[str]:
-    """Return the first, the middle and the last convolution; without any, all linear layers."""
-    names = convolutions(runs)
+    """Return the first, middle and last convolution that runs once, or else all linear layers."""
+    all_names = [run.name for run in runs if isinstance(run.module, nn.Conv2d)]
+    names = [name for name in all_names if all_names.count(name) == 1]
     if not names:
         return [run.name for run in runs if isinstance(run.module, nn.Linear)]
     return list(dict.fromkeys(names[i] for i in (0, (len(names) - 1) // 2, -1)))
 
 
 def last_map(runs: Sequence[LayerRun]) -> str | None:
-    """Return the last layer that runs once and has more than one unit per map; None: none has."""
+    """Return the last layer that runs once and has more than one unit per map, if any."""
     names = [run.name for run in runs]
-    return next(
-        (
-            run.name
-            for run in reversed(runs)
-            if run.field.axes
-            and names.count(run.name) == 1
-            and as_maps(run.output, run.field)[0, 0].numel() > 1
-        ),
-        None,
-    )
+    for run in reversed(runs):
+        is_map = run.field.axes and as_maps(run.output, run.field)[0, 0].numel() > 1
+        if is_map and names.count(run.name) == 1:
+            return run.name
+    return None
 
 
 def as_maps(output: Tensor, field: ReceptiveField) -> Tensor:
@@ -123,21 +112,21 @@ def as_maps(output: Tensor, field: ReceptiveField) -> Tensor:
     return output.movedim(field.axes, (-2, -1))
 
 
-class _Reached(Exception):  # noqa: N818  (not an error: nothing later is wanted)
-    """Ends a forward pass behind the last layer of interest."""
+class _Reached(Exception):  # noqa: N818  (not an error: no later layer is needed)
+    """Ends a forward pass after the last layer of interest."""
 
 
 def unit_maps(model: nn.Module, units: Sequence[Units], inputs_BCHW: Tensor) -> dict[str, Tensor]:
-    """Return by layer the values BCHW of its units; nothing behind the last layer is computed."""
+    """Return by layer the values BCHW of its units; no later layer is computed."""
     assert not model.training
     maps: dict[str, Tensor] = {}
 
-    def keep(one: Units, _module: nn.Module, _inputs: object, output: Tensor) -> None:
-        maps[one.layer] = as_maps(output, one.field)
+    def keep(own: Units, _module: nn.Module, _inputs: object, output: Tensor) -> None:
+        maps[own.layer] = as_maps(output, own.field)
         if len(maps) == len(units):
             raise _Reached
 
-    hooks = [one.module.register_forward_hook(partial(keep, one)) for one in units]
+    hooks = [own.module.register_forward_hook(partial(keep, own)) for own in units]
     try:
         with suppress(_Reached):
             model(inputs_BCHW)

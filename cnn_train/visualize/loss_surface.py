@@ -1,14 +1,13 @@
 """The loss around the trained weights: L(a, b) = loss(θ + a·d₁ + b·d₂), for random d₁ and d₂.
 
-A step means something only beside the weights' own size: ReLUs or a normalisation make a network
-with ten times the weights compute the same. So every filter of a direction is as long as that
-filter of the weights (Li, Xu, Taylor, Studer, Goldstein, "Visualizing the Loss Landscape of Neural
-Nets", 2018), and at a distance of 1 every filter has moved by its own length. Biases and what
-belongs to normalisations stay, and so do the running statistics of batch norm (evaluation mode).
+The length of a step must be seen relative to the size of the weights: with ReLUs or normalisation,
+a network with ten times the weights can compute the same. So every filter of a direction is as long
+as that filter of the weights (Li, Xu, Taylor, Studer, Goldstein, "Visualizing the Loss Landscape of
+Neural Nets", 2018), and at distance 1 every filter has moved by its own length. Biases, parameters
+of normalisations and the running statistics of batch norm stay as they are (evaluation mode).
 
-d₂ is at right angles to d₁, and that filter by filter: what a filter of d₂ has in common with that
-of d₁ is taken away before its length is set. A filter of a single weight has room for one direction
-only: there d₂ is 0.
+d₂ is at right angles to d₁, filter by filter: its part along d₁ is taken away before its length is
+set. For a filter of a single weight there is only one direction, so its d₂ is 0.
 
 Shape letters: N images, C channels, H W pixels, F filters of a layer, V weights of a filter,
 G distances.
@@ -28,7 +27,7 @@ from ..losses.regularization import select_parameters
 from ..random_streams import make_generator
 
 BATCH_SIZE = 512
-"""That of ``evaluate``: the loss of the trained weights is the very same number."""
+"""As in ``evaluate``, so that the loss of the trained weights is exactly the same number."""
 
 Direction = list[Tensor]
 
@@ -56,9 +55,9 @@ class LossSurface:
         return len(self.distance_G) // 2
 
     def doubling_distances(self, axis: int) -> tuple[float | None, float | None]:
-        """Return how far one can go back and forth along d₁ (axis 0) or d₂ until the loss doubles.
+        """Return the distances, back and forth, at which the loss along d₁ (axis 0) or d₂ doubles.
 
-        None: it does not within reach.
+        None: it does not double within reach.
         """
         middle = self.middle
         loss_G = self.total[middle] if axis == 0 else self.total[:, middle]
@@ -68,9 +67,9 @@ class LossSurface:
 
 
 def doubling_distance(distance_M: Tensor, loss_M: Tensor) -> float | None:
-    """Return the first distance at which the loss is twice that at the first; None: there is none.
+    """Return the first distance at which the loss is twice the first loss; None: nowhere.
 
-    Between two points the loss is taken as straight; one that is not finite has doubled.
+    Between two points the loss is interpolated; one that is not finite counts as doubled.
     """
     limit = 2 * float(loss_M[0])
     beyond = (~(loss_M < limit)).nonzero().flatten().tolist()
@@ -107,7 +106,7 @@ def _filter_directions(weight: Tensor, generator: torch.Generator) -> tuple[Tens
     first_FV = F.normalize(drawn_2FV[0])
     common_F1 = (drawn_2FV[1] * first_FV).sum(dim=1, keepdim=True)
     second_FV = F.normalize(drawn_2FV[1] - common_F1 * first_FV)
-    first, second = ((length_F1 * one_FV).view(weight.shape) for one_FV in (first_FV, second_FV))
+    first, second = ((length_F1 * unit_FV).view(weight.shape) for unit_FV in (first_FV, second_FV))
     return first.to(weight), second.to(weight)
 
 
@@ -121,9 +120,9 @@ def measure_loss_surface(
     seed: int = 0,
     advance: Callable[[int], object] = lambda amount: None,
 ) -> LossSurface:
-    """Measure the loss of uint8 images at every pair of distances; ``advance`` hears of progress.
+    """Measure the loss of uint8 images at each pair of distances; ``advance`` counts them.
 
-    A copy of the network moves, in the precision of ``evaluate``. Raises CheckpointError where the
+    A copy of the network is moved, in the precision of ``evaluate``. Raises CheckpointError if the
     loss of the trained weights is not finite.
     """
     moving = replace(trained, model=deepcopy(trained.model))
@@ -150,7 +149,7 @@ def measure_loss_surface(
 
 
 def _mover(model: nn.Module, seed: int) -> Callable[[float, float], None]:
-    """Return the function that puts the weights at so far along d₁ and d₂ from where they are."""
+    """Return the function that moves the weights from their start along d₁ and d₂."""
     weights = select_parameters(model, "weights")
     starts = [weight.clone() for weight in weights]
     directions = random_directions(starts, seed)

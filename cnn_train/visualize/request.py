@@ -23,12 +23,12 @@ from .layers import Units, default_layers, find_units
 
 NO_LABEL = "–"
 BATCH_PARTS = 5
-"""Parts of an evaluation's minibatch: all maps of a layer are kept, which is faster in pieces."""
+"""A minibatch has 1/5 of the images of one of ``evaluate``: all maps of a layer are kept."""
 
 
 @dataclass(frozen=True)
 class Subjects:
-    """The images that are looked at: NCHW (uint8), with their names and classes where known."""
+    """The images to look at: NCHW (uint8), with their names and, where known, classes."""
 
     images_NCHW: Tensor
     names: tuple[str, ...]
@@ -39,7 +39,7 @@ class Subjects:
 
     @classmethod
     def of(cls, images: ImageSet, most: int | None = None) -> Self:
-        """Take ``most`` images (None: all) at even distances: sets are often sorted by class."""
+        """Take ``most`` images (None: all), spread evenly: sets are often sorted by class."""
         if most is not None and most < len(images):
             images = images.select(torch.arange(most) * len(images) // most)
         labels = tuple(images.class_names[label] for label in images.labels_N.tolist())
@@ -60,7 +60,7 @@ class Subjects:
                 "files are read as square RGB images"
             )
         pixels = [resize_and_crop(load_image(path).pixels_HWC, height) for path in paths]
-        images_NCHW = torch.stack([torch.from_numpy(one).permute(2, 0, 1) for one in pixels])
+        images_NCHW = torch.stack([torch.from_numpy(p).permute(2, 0, 1) for p in pixels])
         return cls(images_NCHW, tuple(path.name for path in paths), (NO_LABEL,) * len(paths))
 
 
@@ -68,7 +68,7 @@ class Subjects:
 class Request:
     """A trained model, the images to show it, and the user's choices (empty or None: none).
 
-    Raises CheckpointError where the model's weights are not finite: nothing could be seen.
+    Raises CheckpointError where the model's weights are not finite.
     """
 
     trained: TrainedModel
@@ -94,7 +94,7 @@ class Request:
 
     @cached_property
     def runs(self) -> list[LayerRun]:
-        """Every layer with what it makes of one image."""
+        """Every layer with its output for one image."""
         return trace_layers(self.trained.model, self.trained.image_shape)
 
     def units(self) -> list[Units]:
@@ -127,7 +127,7 @@ class Request:
         return list(self.channels) or ranked
 
     def labels(self) -> Tensor:
-        """Return the number N of each image's class; DataError where the model knows no such."""
+        """Return the number N of each image's class; DataError if the model does not know it."""
         numbers = {name: number for number, name in enumerate(self.trained.class_names)}
         unknown = [label for label in self.subjects.labels if label not in numbers]
         if unknown:
@@ -141,14 +141,14 @@ class Request:
         return ranked if self.channels else ranked[: self.num_channels or default_number]
 
     def channel_name(self, units: Units, channel: int, prefix: str = "") -> str:
-        """Return the channel's number after ``prefix``; its class where channels are the scores."""
+        """Return ``prefix`` and the channel's number; its class if the channels are the scores."""
         names = self.trained.class_names
         if units.measured_at == self.runs[-1].name and units.num_channels == len(names):
             return names[channel]
         return f"{prefix}{channel}"
 
     def classes(self, scores_BK: Tensor) -> Tensor:
-        """Return the class B that is to be explained: the one that was named, or the best one."""
+        """Return the class B to explain: the one that the user named, or the predicted one."""
         names = self.trained.class_names
         if self.label is None:
             return scores_BK.argmax(dim=1)

@@ -22,7 +22,7 @@ from .request import NO_LABEL, Request
 WINDOW_PARTS, STRIDE_PARTS = 4, 4
 """By default a window is a quarter of the image, and moves by a quarter of itself."""
 EQUAL_SHARE = 1e-6
-"""Of a map's largest size: values that differ by less are equal, but for rounding."""
+"""Values that differ by less than this part of the map's largest size count as equal."""
 MOST_COLUMNS = 5
 LONGEST_NAME = 18
 SILENT = "nothing there speaks for the class (a map of zeros)"
@@ -46,12 +46,12 @@ def show_saliency(request: Request) -> Page:
 
 def show_cam(request: Request) -> Page:
     """Show where the maps of a layer speak for a class (Grad-CAM)."""
-    units, (height, width) = _cam_units(request), request.trained.image_shape[1:]
+    units, trained = _cam_units(request), request.trained
     what = f"Grad-CAM at {units.description}, {units.map_size[1]} × {units.map_size[0]} units"
-    model = request.trained.model
 
     def explain(inputs_BCHW: Tensor, class_B: Tensor) -> Tensor:
-        return enlarge(grad_cam(model, units, inputs_BCHW, class_B), (height, width))
+        map_Bhw = grad_cam(trained.model, units, inputs_BCHW, class_B)
+        return enlarge(map_Bhw, trained.image_shape[1:])
 
     return _show(request, what, explain, "magma")
 
@@ -67,15 +67,11 @@ def show_occlusion(request: Request) -> Page:
     what = f"occlusion: mean drop of the score where {size} are covered, less at the border"
 
     def explain(inputs_BCHW: Tensor, class_B: Tensor) -> Tensor:
-        maps = []
+        model, maps = request.trained.model, []
+        size_px = {"window_px": window_px, "stride_px": stride_px}
         with request.progress("Covering every place", len(inputs_BCHW)) as advance:
             for input_CHW, label in zip(inputs_BCHW, class_B.tolist(), strict=True):
-                maps.append(
-                    occlusion(
-                        request.trained.model, input_CHW, label,
-                        window_px=window_px, stride_px=stride_px,
-                    )
-                )  # fmt: skip
+                maps.append(occlusion(model, input_CHW, label, **size_px))
                 advance(1)
         return torch.stack(maps)
 
@@ -111,10 +107,6 @@ def _show(
     )
 
 
-def _explained_class(request: Request, explained: Explained, image: int) -> str:
-    return request.trained.class_names[int(explained.class_B[image])]
-
-
 def _documents(request: Request, explained: Explained) -> list[dict[str, Any]]:
     subjects, names = request.subjects, request.trained.class_names
     documents = []
@@ -126,7 +118,7 @@ def _documents(request: Request, explained: Explained) -> list[dict[str, Any]]:
                 "image": subjects.names[image],
                 "label": None if label == NO_LABEL else label,
                 "predicted": names[int(scores_K.argmax())],
-                "explained": _explained_class(request, explained, image),
+                "explained": names[int(explained.class_B[image])],
                 "score": float(scores_K[explained.class_B[image]]),
                 "peak": [row, column],
                 "map": explained.maps_BHW[image].tolist(),
@@ -138,7 +130,7 @@ def _documents(request: Request, explained: Explained) -> list[dict[str, Any]]:
 def peak_of(map_HW: Tensor) -> tuple[int, int]:
     """Return row and column of the largest value; of equal ones, that nearest to their middle.
 
-    An enlarged map has plateaus: a unit is as wide as the pixels that it stands for.
+    An enlarged map has areas of equal values, as large as a unit.
     """
     least = map_HW.max() - EQUAL_SHARE * map_HW.abs().max()
     places_N2 = (map_HW >= least).nonzero()
@@ -177,18 +169,17 @@ def _draw(request: Request, explained: Explained, colours: ColoursName) -> Drawi
     cuts = (bool(shares_BHW.min() < -1), bool(shares_BHW.max() > 1))
     low = -1.0 if colours == "RdBu_r" else 0.0
     scale = Scale("relative to each map", low, 1.0, colours, cuts)
-    originals, overlays, maps = [], [], []
+    names, originals, overlays, maps = request.trained.class_names, [], [], []
     for image, (map_HW, share_HW) in enumerate(zip(explained.maps_BHW, shares_BHW, strict=True)):
         original_HWC = picture(request.subjects.images_NCHW[image])
         colours_HWC = scale.colour(share_HW)
-        predicted = request.trained.class_names[int(explained.scores_BK[image].argmax())]
+        predicted = names[int(explained.scores_BK[image].argmax())]
         label = request.subjects.labels[image]
         words = f"{label} → {predicted}" if label != NO_LABEL else f"→ {predicted}"
         originals.append(Tile(words, [original_HWC]))
         overlays.append(Tile("", [overlay(original_HWC, colours_HWC, share_HW.abs())]))
         peak = f"peak {signed(float(map_HW.max()))}" if map_HW.any() else "nothing"
-        speaks_for = _explained_class(request, explained, image)
-        maps.append(Tile(f"{speaks_for}: {peak}", [colours_HWC]))
+        maps.append(Tile(f"{names[int(explained.class_B[image])]}: {peak}", [colours_HWC]))
     columns = min(MOST_COLUMNS, len(originals))
     sections = [
         Section("the images: class → predicted", originals, columns),

@@ -1,4 +1,4 @@
-"""Where the network's last features put each image: a map with a point per image.
+"""Embedding: a map with a point per image, from the features that the last layer reads.
 
 Shape letters: N images, D features.
 """
@@ -49,19 +49,18 @@ def show_embedding(request: Request) -> Page:
 def _describe(request: Request, map_N2: Tensor, shares: list[float], what: str) -> Block:
     both = " and ".join(map(percent, shares))
     words = f"the axes hold {percent(sum(shares))} of the variance: {both}"
-    groups = {
-        name: map_N2[[i for i, label in enumerate(request.subjects.labels) if label == name]]
-        for name in sorted(set(request.subjects.labels))
-    }
-    centres = {name: points_M2.mean(dim=0) for name, points_M2 in groups.items()}
+    labels = request.subjects.labels
+    names = sorted(set(labels))
+    groups = [map_N2[[label == name for label in labels]] for name in names]
+    centres = [points_M2.mean(dim=0) for points_M2 in groups]
     spreads = [
-        float((points_M2 - centres[name]).square().sum(dim=1).mean().sqrt())
-        for name, points_M2 in groups.items()
+        float((points_M2 - centre_2).square().sum(dim=1).mean().sqrt())
+        for points_M2, centre_2 in zip(groups, centres, strict=True)
     ]
     columns = (
-        groups,
-        [f"{len(points_M2):,}" for points_M2 in groups.values()],
-        *(aligned([float(centre[axis]) for centre in centres.values()]) for axis in (0, 1)),
+        names,
+        [f"{len(points_M2):,}" for points_M2 in groups],
+        *(aligned([float(centre_2[axis]) for centre_2 in centres]) for axis in (0, 1)),
         aligned(spreads),
     )
     return Block(
@@ -82,14 +81,13 @@ def _draw(request: Request, map_N2: Tensor, shares: list[float], what: str) -> D
         )
         names = (first, second)
     title = f"{request.trained.config.model.name}: {what}, {count_images(len(labels_N))}"
-    return draw_embedding(
-        map_N2, labels_N, request.trained.class_names, axis_names=names, title=title
-    )
+    classes = request.trained.class_names
+    return draw_embedding(map_N2, labels_N, classes, axis_names=names, title=title)
 
 
 @torch.no_grad()
 def last_features(model: nn.Module, batches_BCHW: Iterable[Tensor]) -> tuple[str, Tensor]:
-    """Return the name of the layer that gives the scores, and what it reads for every image (ND).
+    """Return the name of the layer that gives the scores, and its inputs for every image (ND).
 
     Raises UsageError where that layer is not fully connected.
     """

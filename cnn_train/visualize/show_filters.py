@@ -1,4 +1,4 @@
-"""The filters of a first layer, or the templates of a linear classifier, as a page and a picture.
+"""The filters of the first layer, or the templates of a linear classifier.
 
 Shape letters: K filters, C colours, H W pixels of a filter.
 """
@@ -44,7 +44,9 @@ def show_filters(request: Request) -> Page:
     shown = request.choose_channels(norm_K, default)
     if not request.channels:
         shown = sorted(shown)
-    names = _names(request, filters)
+    names = list(request.trained.class_names)
+    if not filters.are_templates:
+        names = [str(number) for number in range(len(norm_K))]
     return Page(
         blocks=(_describe(filters, names, shown, norm_K),),
         document={
@@ -60,35 +62,26 @@ def show_filters(request: Request) -> Page:
     )  # fmt: skip
 
 
-def _names(request: Request, filters: Filters) -> list[str]:
-    if filters.are_templates:
-        return list(request.trained.class_names)
-    return [str(number) for number in range(len(filters.weights_KCHW))]
-
-
 def _describe(filters: Filters, names: list[str], shown: list[int], norm_K: Tensor) -> Block:
     number, _, height, width = filters.weights_KCHW.shape
     kind = "templates, one per class" if filters.are_templates else "filters"
     rows = sorted(shown, key=lambda k: -float(norm_K[k]))[:NUM_ROWS]
     if filters.are_templates:
         rows = shown
-    lines = (f"the {len(rows)} largest of {number}",) if len(rows) < number else ()
+    columns = (
+        [names[k] for k in rows],
+        aligned([float(norm_K[k]) for k in rows]),
+        aligned([float(filters.weights_KCHW[k].max()) for k in rows]),
+        aligned([float(filters.weights_KCHW[k].min()) for k in rows]),
+    )
     return Block(
         heading=f"{filters.layer}: {number} {kind}, {width} × {height} px",
-        lines=lines,
+        lines=(f"the {len(rows)} largest of {number}",) if len(rows) < number else (),
         columns=(
             *(texts("class") if filters.are_templates else numbers("filter")),
             *numbers("size ‖w‖", "largest weight", "smallest"),
         ),
-        rows=tuple(
-            zip(
-                (names[k] for k in rows),
-                aligned([float(norm_K[k]) for k in rows]),
-                aligned([float(filters.weights_KCHW[k].max()) for k in rows]),
-                aligned([float(filters.weights_KCHW[k].min()) for k in rows]),
-                strict=True,
-            )
-        ),
+        rows=tuple(zip(*columns, strict=True)),
     )
 
 
@@ -101,16 +94,15 @@ def _draw(request: Request, filters: Filters, names: list[str], shown: list[int]
     heading = f"{len(shown)} of {len(names)}, each on its own scale: grey is zero"
     section = Section(heading, tiles, num_columns=5 if filters.are_templates else 8)
     kind = "Templates" if filters.are_templates else "Filters"
-    return draw_gallery(
-        [section], f"{kind} of {request.trained.config.model.name}, {filters.layer}"
-    )
+    title = f"{kind} of {request.trained.config.model.name}, {filters.layer}"
+    return draw_gallery([section], title)
 
 
 def first_filters(runs: Sequence[LayerRun], image_shape: tuple[int, int, int]) -> Filters:
     """Return the weights of the first layer that has them, as pictures of its input pixels.
 
     Where it reads blocks of pixels that were turned into channels, they are turned back. Raises
-    UsageError where the weights are no pictures.
+    UsageError where the weights do not belong to pixels.
     """
     run = next(run for run in runs if isinstance(run.module, nn.Conv2d | nn.Linear))
     if not isinstance(run.module.weight, nn.Parameter):
@@ -119,12 +111,11 @@ def first_filters(runs: Sequence[LayerRun], image_shape: tuple[int, int, int]) -
             "no filter is learned there"
         )
     weights = run.module.weight.detach().cpu().float()
-    before = runs[: runs.index(run)]
     if isinstance(run.module, nn.Linear):
         if run.module.in_features != math.prod(image_shape):
             raise UsageError(f"visualize filters: {run.name} does not read the image's pixels")
         return Filters(run.name, weights.view(-1, *image_shape), run is runs[-1])
-    for earlier in before:
+    for earlier in runs[: runs.index(run)]:
         if isinstance(earlier.module, nn.PixelUnshuffle):
             weights = F.pixel_shuffle(weights, earlier.module.downscale_factor)
     if weights.shape[1] != image_shape[0]:

@@ -24,17 +24,12 @@ SPLIT_WORDS = {"val": "validation", "train": "training"}
 
 def show_loss_surface(request: Request) -> Page:
     """Show how the loss rises around the weights along two random directions."""
-    labels_N = request.labels()
-    number = request.num_points
+    labels_N, number = request.labels(), request.num_points
     with request.progress(f"Measuring the loss at {number**2:,} points", number**2) as advance:
         surface = measure_loss_surface(
-            request.trained,
-            request.subjects.images_NCHW,
-            labels_N,
-            distances(request.reach, number),
-            seed=request.seed,
-            advance=advance,
-        )
+            request.trained, request.subjects.images_NCHW, labels_N,
+            distances(request.reach, number), seed=request.seed, advance=advance,
+        )  # fmt: skip
     return Page(
         blocks=(_describe(request, surface),),
         document=_document(request, surface),
@@ -67,11 +62,9 @@ def _describe(request: Request, surface: LossSurface) -> Block:
 
 
 def _lines(surface: LossSurface) -> tuple[str, ...]:
-    data, regularization = (
-        float(one_GG[surface.middle, surface.middle])
-        for one_GG in (surface.data_GG, surface.regularization_GG)
-    )
-    total_GG = surface.total
+    total_GG, middle = surface.total, surface.middle
+    data = float(surface.data_GG[middle, middle])
+    regularization = float(surface.regularization_GG[middle, middle])
     is_finite_GG = total_GG.isfinite()
     num_bad = int((~is_finite_GG).sum())
     smallest, largest = (
@@ -87,7 +80,7 @@ def _lines(surface: LossSurface) -> tuple[str, ...]:
 
 
 def _rounding_words(request: Request, surface: LossSurface) -> tuple[str, ...]:
-    """Warn where the steps between points are hardly larger than the rounding of a weight."""
+    """Warn if the steps between points are hardly larger than the rounding of a weight."""
     precision = request.trained.precision
     step = float(surface.distance_G[-1] - surface.distance_G[-2])
     if not precision.is_low or step > SMALL_STEP_ROUNDINGS * torch.finfo(precision.dtype).eps:
@@ -102,7 +95,7 @@ def _place(surface: LossSurface, index: int) -> str:
 
 
 def _rounded(value: float, digits: int) -> str:
-    """Return so many significant digits, zeros at the end among them."""
+    """Return ``digits`` significant digits, also zeros at the end."""
     return f"{value:#.{digits}g}".rstrip(".")
 
 
@@ -148,12 +141,8 @@ def _document(request: Request, surface: LossSurface) -> dict[str, Any]:
 
 
 def _finite(loss_GG: Tensor) -> list[list[float | None]]:
-    """Return rows along the second direction; None where JSON knows no number."""
-    flags = loss_GG.isfinite().tolist()
-    return [
-        [value if is_finite else None for value, is_finite in zip(row, finite, strict=True)]
-        for row, finite in zip(loss_GG.tolist(), flags, strict=True)
-    ]
+    """Return rows along the second direction; None in place of what is not finite, for JSON."""
+    return [[x if math.isfinite(x) else None for x in row] for row in loss_GG.tolist()]
 
 
 def _draw(request: Request, surface: LossSurface) -> Drawing:

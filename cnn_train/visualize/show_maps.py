@@ -1,4 +1,4 @@
-"""What the channels of some layers make of an image: feature maps.
+"""Feature maps: the values of a layer's channels for an image.
 
 Shape letters: B images, C channels, H W units of a map.
 """
@@ -24,23 +24,20 @@ def show_maps(request: Request) -> Page:
     units = request.units()
     with torch.no_grad():
         maps = unit_maps(request.trained.model, units, request.inputs())
+    maxima_BC = {layer: maps_BCHW.flatten(2).amax(dim=2) for layer, maps_BCHW in maps.items()}
+    images = range(len(request.subjects))
     shown = {
-        (one.layer, image): request.choose_channels(
-            maps[one.layer][image].flatten(1).amax(dim=1).cpu(), NUM_MAPS
-        )
-        for one in units
-        for image in range(len(request.subjects))
+        (layer, image): request.choose_channels(maximum_BC[image].cpu(), NUM_MAPS)
+        for layer, maximum_BC in maxima_BC.items()
+        for image in images
     }
+    documents = [
+        {"image": name, "layers": [_document(layer, maps[layer.layer][image]) for layer in units]}
+        for image, name in enumerate(request.subjects.names)
+    ]
     return Page(
-        blocks=tuple(
-            _describe(request, units, maps, image) for image in range(len(request.subjects))
-        ),
-        document={
-            "images": [
-                {"image": name, "layers": [_document(one, maps[one.layer][image]) for one in units]}
-                for image, name in enumerate(request.subjects.names)
-            ]
-        },
+        blocks=tuple(_describe(request, units, maps, image) for image in images),
+        document={"images": documents},
         draw=lambda: _draw(request, units, maps, shown),
     )
 
@@ -57,17 +54,17 @@ def _document(units: Units, maps_CHW: Tensor) -> dict[str, Any]:
 
 def _describe(request: Request, units: list[Units], maps: dict[str, Tensor], image: int) -> Block:
     rows = []
-    for one in units:
-        maps_CHW = maps[one.layer][image]
+    for layer in units:
+        maps_CHW = maps[layer.layer][image]
         maximum_C = maps_CHW.flatten(1).amax(dim=1)
         strongest = int(maximum_C.argmax())
         rows.append(
             (
-                one.description,
-                f"{one.num_channels:,} of {one.map_size[1]} × {one.map_size[0]}",
+                layer.description,
+                f"{layer.num_channels:,} of {layer.map_size[1]} × {layer.map_size[0]}",
                 percent(float((maximum_C > 0).float().mean()), 0),
                 percent(float((maps_CHW > 0).float().mean()), 0),
-                request.channel_name(one, strongest),
+                request.channel_name(layer, strongest),
                 signed(float(maximum_C[strongest])),
             )
         )
@@ -89,24 +86,24 @@ def _draw(
 ) -> Drawing:
     sections = []
     for image in range(len(request.subjects)):
-        for one in units:
-            maps_CHW = maps[one.layer][image].float().cpu()
-            channels = shown[one.layer, image]
+        original = picture(request.subjects.images_NCHW[image])
+        for layer in units:
+            maps_CHW = maps[layer.layer][image].float().cpu()
+            channels = shown[layer.layer, image]
             scale = scale_of(maps_CHW[channels])
-            original = picture(request.subjects.images_NCHW[image])
             tiles = [Tile(request.subjects.names[image], [original])]
-            names = [request.channel_name(one, channel, "channel ") for channel in channels]
-            coloured = [scale.colour(maps_CHW[channel]) for channel in channels]
-            tiles += [Tile(name, [map_HWC]) for name, map_HWC in zip(names, coloured, strict=True)]
-            size = f"{one.map_size[1]} × {one.map_size[0]}"
-            number = f"{len(channels)} of {one.num_channels} maps of {size}"
-            heading = f"{one.description}: {number}"
+            for channel in channels:
+                name = request.channel_name(layer, channel, "channel ")
+                tiles.append(Tile(name, [scale.colour(maps_CHW[channel])]))
+            size = f"{layer.map_size[1]} × {layer.map_size[0]}"
+            number = f"{len(channels)} of {layer.num_channels} maps of {size}"
+            heading = f"{layer.description}: {number}"
             sections.append(Section(heading, tiles, NUM_COLUMNS, scale=scale))
     return draw_gallery(sections, f"Feature maps of {request.trained.config.model.name}")
 
 
 def scale_of(maps: Tensor) -> Scale:
-    """Return the colours for activations: from 0 up, or both ways where some are negative."""
+    """Return the colours for activations: from 0 up, or to both sides of 0 if some are negative."""
     limit, least, most = spread(maps), float(maps.min()), float(maps.max())
     cuts = (least < -limit, most > limit)
     if least < 0:

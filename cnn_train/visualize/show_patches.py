@@ -1,4 +1,4 @@
-"""The patches that excite each channel most, and what in them does: top-patches, guided, deconv.
+"""The patches that excite each channel most, and why: top-patches, guided, deconv.
 
 Shape letters: C channels, P places per channel.
 """
@@ -29,12 +29,12 @@ def show_top_patches(request: Request) -> Page:
 
 
 def show_guided(request: Request) -> Page:
-    """Show beside the strongest patches what guided backpropagation brings back from them."""
+    """Show the strongest patches and the signals that guided backpropagation sends back to them."""
     return _show(request, "guided")
 
 
 def show_deconv(request: Request) -> Page:
-    """Show beside the strongest patches what the deconvolutional network makes of them."""
+    """Show the strongest patches and the signals that a deconvolutional network sends back."""
     return _show(request, "deconv")
 
 
@@ -43,16 +43,11 @@ def _show(request: Request, rule: RuleName | None) -> Page:
     plain = _require_rule(request, units, rule) if rule else []
     description = f"Searching {count_images(len(request.subjects))} for the strongest places"
     places = find_places(request.trained.model, units, request.batches(description))
-    layers = [
-        LayerPatches(
-            one,
-            places[one.layer],
-            choose_channels(request, places[one.layer]),
-            (height, width),
-            are_named=bool(request.channels),
-        )
-        for one in units
-    ]
+    layers = []
+    for layer_units in units:
+        strongest, are_named = places[layer_units.layer], bool(request.channels)
+        shown = choose_channels(request, strongest)
+        layers.append(LayerPatches(layer_units, strongest, shown, (height, width), are_named))
     return Page(
         blocks=tuple(_describe(request, layer, plain) for layer in layers),
         document={"layers": [_document(request, layer) for layer in layers]},
@@ -61,12 +56,12 @@ def _show(request: Request, rule: RuleName | None) -> Page:
 
 
 def _require_rule(request: Request, units: list[Units], rule: RuleName) -> list[str]:
-    """Try the rule on one image, and return the layers below which no ReLU is ruled by it.
+    """Return the layers below which there is no ReLU; refuse, before the search, if that is all.
 
-    So a network without it is refused before the search.
+    The rule is tried on one image.
     """
-    model, inputs_1CHW = request.trained.model, request.inputs(1)
-    plain = [one.layer for one in units if not count_ruled(model, one, inputs_1CHW, rule)]
+    model, image_1CHW = request.trained.model, request.inputs(1)
+    plain = [u.layer for u in units if not count_ruled(model, u, image_1CHW, rule)]
     if len(plain) == len(units):
         raise UsageError(
             f"visualize {rule}: no ReLU lies between the pixels and {name_some(plain)}, so there "
@@ -79,10 +74,8 @@ def _require_rule(request: Request, units: list[Units], rule: RuleName) -> list[
 def _describe(request: Request, layer: LayerPatches, plain: Sequence[str]) -> Block:
     places, shown = layer.places, layer.shown
     strongest = [float(places.values_CP[channel, 0]) for channel in shown]
-    weakest = [
-        float(places.values_CP[channel, max(layer.num_worth_showing(channel) - 1, 0)])
-        for channel in shown
-    ]
+    last = {channel: max(layer.num_worth_showing(channel) - 1, 0) for channel in shown}
+    weakest = [float(places.values_CP[channel, last[channel]]) for channel in shown]
     values = aligned([*strongest, *weakest])  # with equally many decimals
     columns = (
         [request.channel_name(layer.units, channel) for channel in shown],
@@ -107,7 +100,7 @@ def _describe(request: Request, layer: LayerPatches, plain: Sequence[str]) -> Bl
 
 
 def _some_come_late(layer: LayerPatches) -> bool:
-    """Say whether the channels shown are other ones than the strongest, in another order."""
+    """Say whether the channels shown are not simply the strongest in their order."""
     strongest_C = layer.places.values_CP[:, 0].argsort(descending=True, stable=True)
     return not layer.are_named and layer.shown != strongest_C[: len(layer.shown)].tolist()
 
@@ -125,7 +118,7 @@ def _dead_words(layer: LayerPatches) -> str:
 
 
 def _origins(request: Request, layer: LayerPatches, channel: int) -> str:
-    """Count the classes of a channel's images (their names where they have none), most first."""
+    """Count the classes of a channel's images, the most frequent first; unlabelled ones by name."""
     subjects = request.subjects
     images = layer.places.image_CP[channel, : layer.num_worth_showing(channel)].tolist()
     kinds = [

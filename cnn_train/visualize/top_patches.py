@@ -1,7 +1,7 @@
 """For each channel, the places in a set of images that excite it most.
 
-Every image is asked once where the channel is strongest; the strongest images win. So nine patches
-come from nine images, and not from nine neighbouring places of one.
+Of each image only the place where the channel is strongest counts. So nine patches come from nine
+images, and not from nine neighbouring places of the same image.
 
 Shape letters: N images, B minibatch, C channels, P places per channel, H W pixels or units.
 """
@@ -16,7 +16,7 @@ from ..models.receptive_field import ReceptiveField
 from .layers import Units, unit_maps
 from .request import Request
 
-NUM_PLACES = 9
+NUM_CHANNELS, NUM_PLACES = 6, 9
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,12 @@ class Places:
     num_active_C: Tensor
     num_images: int
 
-    def dead_channels(self) -> list[int]:
-        """Return the channels that are positive nowhere on any image."""
-        dead: list[int] = (self.num_active_C == 0).nonzero().flatten().tolist()
-        return dead
-
 
 @torch.no_grad()
 def find_places(
-    model: nn.Module,
-    units: Sequence[Units],
-    batches_BCHW: Iterable[Tensor],
-    num_places: int = NUM_PLACES,
+    model: nn.Module, units: Sequence[Units], batches_BCHW: Iterable[Tensor]
 ) -> Mapping[str, Places]:
-    """Return by layer the ``num_places`` strongest places of each channel in all batches.
+    """Return by layer the NUM_PLACES strongest places of each channel in all batches.
 
     Keeps one minibatch's maps and the best places so far, however many images there are. Of equal
     activations the earlier image and the place nearer to the top left win.
@@ -55,11 +47,11 @@ def find_places(
     best: dict[str, Places] = {}
     for inputs_BCHW in batches_BCHW:
         for layer, maps_BCHW in unit_maps(model, units, inputs_BCHW).items():
-            best[layer] = _keep_best(best.get(layer), maps_BCHW, num_places)
+            best[layer] = _keep_best(best.get(layer), maps_BCHW)
     return best
 
 
-def _keep_best(best: Places | None, maps_BCHW: Tensor, num_places: int) -> Places:
+def _keep_best(best: Places | None, maps_BCHW: Tensor) -> Places:
     width, first = maps_BCHW.shape[3], best.num_images if best else 0
     strongest = maps_BCHW.contiguous().flatten(2).max(dim=2)
     values_CB, place_CB = strongest.values.T.cpu(), strongest.indices.T.cpu()
@@ -70,14 +62,14 @@ def _keep_best(best: Places | None, maps_BCHW: Tensor, num_places: int) -> Place
         kept = (best.values_CP, best.image_CP, best.row_CP, best.column_CP)
         candidates = [torch.cat(pair, dim=1) for pair in zip(kept, candidates, strict=True)]
         num_active_C = num_active_C + best.num_active_C
-    order_CP = candidates[0].argsort(dim=1, descending=True, stable=True)[:, :num_places]
+    order_CP = candidates[0].argsort(dim=1, descending=True, stable=True)[:, :NUM_PLACES]
     values_CP, image_CP, row_CP, column_CP = (part.gather(1, order_CP) for part in candidates)
     return Places(values_CP, image_CP, row_CP, column_CP, num_active_C, first + len(maps_BCHW))
 
 
 @dataclass(frozen=True)
 class Window:
-    """A rectangle of pixels; it may hang over the image's border."""
+    """A rectangle of pixels; it may reach beyond the image's border."""
 
     top: int
     left: int
@@ -105,21 +97,17 @@ def crop(image_CHW: Tensor, window: Window, *, outside: int) -> Tensor:
     top, left = max(window.top, 0), max(window.left, 0)
     bottom = min(window.top + window.height, height)
     right = min(window.left + window.width, width)
-    inside_CHW = image_CHW[:, top:bottom, left:right]
-    patch_CHW[
-        :, top - window.top : bottom - window.top, left - window.left : right - window.left
-    ] = inside_CHW
+    rows = slice(top - window.top, bottom - window.top)
+    columns = slice(left - window.left, right - window.left)
+    patch_CHW[:, rows, columns] = image_CHW[:, top:bottom, left:right]
     return patch_CHW
-
-
-NUM_CHANNELS = 6
 
 
 @dataclass(frozen=True)
 class LayerPatches:
     """A layer's units, the strongest places of all channels, and the channels to show.
 
-    ``are_named``: they are the user's choice.
+    ``are_named``: the user named these channels.
     """
 
     units: Units
@@ -129,7 +117,7 @@ class LayerPatches:
     are_named: bool = False
 
     def num_worth_showing(self, channel: int) -> int:
-        """Return how many of a channel's places to show: behind a ReLU, those above zero."""
+        """Return how many of a channel's places to show: after a ReLU, those above zero."""
         values_P = self.places.values_CP[channel]
         return int((values_P > 0).sum()) if self.units.can_be_dead else len(values_P)
 
@@ -142,10 +130,11 @@ class LayerPatches:
         ][: self.num_worth_showing(channel)]
 
     def dead_channels(self) -> list[int] | None:
-        """Return the channels that no image excites; None where none can be dead."""
-        return self.places.dead_channels() if self.units.can_be_dead else None
+        """Return the channels that are positive on no image; None if the layer is no ReLU."""
+        dead: list[int] = (self.places.num_active_C == 0).nonzero().flatten().tolist()
+        return dead if self.units.can_be_dead else None
 
-    def any_hangs_over(self) -> bool:
+    def any_beyond_border(self) -> bool:
         """Say whether any patch to show reaches beyond its image's border."""
         height, width = self.image_size
         return any(

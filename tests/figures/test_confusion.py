@@ -6,9 +6,8 @@ from cnn_train.figures.confusion import draw_confusion
 
 def test_cells_show_the_counts_and_shades_show_the_share_of_the_true_class():
     axes = draw_confusion(torch.tensor([[6, 2], [0, 5]]), ("cat", "dog"), "Confusion").axes[0]
-    assert {text.get_position(): text.get_text() for text in axes.texts} == {
-        (0, 0): "6", (1, 0): "2", (1, 1): "5"
-    }  # fmt: skip
+    counts = {text.get_position(): text.get_text() for text in axes.texts}
+    assert counts == {(0, 0): "6", (1, 0): "2", (1, 1): "5"}
     assert axes.images[0].get_array().tolist() == [[75, 25], [0, 100]]
 
 

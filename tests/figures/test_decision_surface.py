@@ -4,6 +4,7 @@ from itertools import pairwise
 import pytest
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 
 from cnn_train.figures.decision_surface import draw_decision_surface
 from cnn_train.figures.style import BLUE, GREEN, INK
@@ -32,8 +33,7 @@ def test_the_surface_its_points_and_both_losses_are_drawn() -> None:
 def test_a_set_without_a_class_is_drawn_too() -> None:
     only_blue = (torch.tensor([[1.0, 1.0]]), torch.tensor([1]))
     figure = draw_decision_surface(torch.zeros(4, 4), 3.0, TRAIN, only_blue, ([1.0], [1.0]), "")
-    edge = figure.axes[0].collections[1].get_edgecolor()
-    assert tuple(edge[0][:3]) == tuple(int(BLUE[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    assert tuple(figure.axes[0].collections[1].get_edgecolor()[0]) == to_rgba(BLUE)
     figure.draw_without_rendering()
 
 

@@ -1,10 +1,8 @@
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from cnn_train.figures.descent import draw_batch_sizes, draw_descent, round_numbers, shades
-from cnn_train.figures.saving import save_figure
 
 
 def lines(axes: Axes) -> dict[str, list[tuple[float, float]]]:
@@ -14,7 +12,7 @@ def lines(axes: Axes) -> dict[str, list[tuple[float, float]]]:
     }
 
 
-def test_both_trainings_are_drawn_by_updates_and_by_seconds(tmp_path) -> None:
+def test_both_trainings_are_drawn_by_updates_and_by_seconds() -> None:
     by_updates = {"all": [(0, 2.3), (1, 2.2)], "few": [(0, 2.3), (100, 1.0)]}
     by_seconds = {"all": [(0, 2.3), (4, 2.2)], "few": [(0, 2.3), (5, 1.0)]}
     figure = draw_descent(by_updates, by_seconds, "a title")
@@ -23,10 +21,10 @@ def test_both_trainings_are_drawn_by_updates_and_by_seconds(tmp_path) -> None:
     assert left.get_xlabel() == "updates made" and right.get_xlabel() == "seconds of training"
     legend = left.get_legend()
     assert legend is not None and [text.get_text() for text in legend.texts] == ["all", "few"]
-    save_figure(figure, tmp_path / "figure.png")
+    figure.draw_without_rendering()
 
 
-def test_sizes_are_drawn_with_cosine_noise_law_cost_and_training(tmp_path) -> None:
+def test_sizes_are_drawn_with_cosine_noise_law_cost_and_training() -> None:
     figure = draw_batch_sizes(
         sizes=[32, 64, 100],
         cosines=[0.3, 0.5, 1.0],
@@ -43,7 +41,7 @@ def test_sizes_are_drawn_with_cosine_noise_law_cost_and_training(tmp_path) -> No
     assert lines(noise)["σ²/B · (N − B)/(N − 1)"] == [(32, 8.1), (64, 4.0)]
     assert [text.get_text() for text in cost.texts] == ["10", "15.5", "1,234"]
     assert list(lines(training)) == ["32", "64", "all 100"]
-    save_figure(figure, tmp_path / "figure.svg")
+    figure.draw_without_rendering()
 
 
 @pytest.mark.parametrize("number", [3, 5])
@@ -74,16 +72,9 @@ def test_every_logarithmic_axis_has_two_labels_at_least(
     noises: list[float], milliseconds: list[float]
 ) -> None:
     sizes = [32, 64, 128, 256, 1024][-len(milliseconds) :]
-    figure = draw_batch_sizes(
-        sizes=sizes,
-        cosines=[0.5] * len(sizes),
-        noises=noises,
-        law=noises,
-        milliseconds=milliseconds,
-        losses={str(size): [(0, 2.3), (1, 2.0)] for size in sizes},
-        title="a title",
-    )
-    FigureCanvasAgg(figure).draw()
+    cosines, losses = [0.5] * len(sizes), {str(size): [(0, 2.3), (1, 2.0)] for size in sizes}
+    figure = draw_batch_sizes(sizes, cosines, noises, noises, milliseconds, losses, "a title")
+    figure.draw_without_rendering()
     for axes in figure.axes:
         for axis, name in ((axes.xaxis, axes.get_xscale()), (axes.yaxis, axes.get_yscale())):
             labels = labelled_ticks(axis)
@@ -98,7 +89,7 @@ def test_every_logarithmic_axis_has_two_labels_at_least(
 def test_updates_have_two_labels_at_least(most: int) -> None:
     curve = {"few": [(0, 2.3), (most, 1.0)]}
     figure = draw_descent(curve, curve, "a title")
-    FigureCanvasAgg(figure).draw()
+    figure.draw_without_rendering()
     assert len(labelled_ticks(figure.axes[0].xaxis)) >= 2
 
 
@@ -109,5 +100,5 @@ def test_round_numbers_enclose_what_is_drawn() -> None:
     assert round_numbers(1, 1) == [1, 2]
     assert round_numbers(0.02, 4000) == [0.01, 0.1, 1, 10, 100, 1000, 10_000]
     for low, high in ((1e-7, 1e-7), (9.9, 10.1), (10, 10), (0.5, 5e5), (1, 1000)):
-        found = round_numbers(low, high)
-        assert found[0] <= low <= high <= found[-1] and len(found) >= 2
+        numbers = round_numbers(low, high)
+        assert numbers[0] <= low <= high <= numbers[-1] and len(numbers) >= 2

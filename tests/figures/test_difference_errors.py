@@ -5,8 +5,8 @@ from cnn_train.figures.difference_errors import SMALLEST_DRAWN, ErrorNotes, draw
 
 def test_errors_are_drawn_over_their_steps_on_logarithmic_axes() -> None:
     figure = draw_difference_errors([0.1, 1e-5], [1e-2, 1e-6], [None, 0.0], "Errors", ErrorNotes())
-    figure.canvas.draw()
-    axes = figure.axes[0]
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
     forward, centred = axes.lines
     assert list(forward.get_xdata()) == [0.1, 1e-5]

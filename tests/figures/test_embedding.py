@@ -12,7 +12,7 @@ def test_every_point_has_its_place_and_each_class_that_occurs_its_name(num_class
     figure = draw_embedding(map_N2, labels_N, names, axis_names=("x", "y"), title="map")
     (axes,) = figure.axes
     points = [collection.get_offsets() for collection in axes.collections]
-    assert [len(one) for one in points] == [3, 3, 4]
+    assert [len(points_M2) for points_M2 in points] == [3, 3, 4]
     assert points[1].tolist() == map_N2[labels_N == 1].tolist()
     legend = axes.get_legend()
     assert legend is not None

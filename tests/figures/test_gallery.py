@@ -1,3 +1,5 @@
+from itertools import product
+
 import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -26,9 +28,8 @@ def test_a_small_picture_is_enlarged_to_equal_squares(side_px: int, zoom: int) -
     original_HWC = torch.randint(256, (4, 3, 3), dtype=torch.uint8)
     drawn_HWC = fit(original_HWC, side_px)
     assert drawn_HWC.shape == (4 * zoom, 3 * zoom, 3)
-    for y in range(4 * zoom):
-        for x in range(3 * zoom):
-            assert torch.equal(drawn_HWC[y, x], original_HWC[y // zoom, x // zoom])
+    for y, x in product(range(4 * zoom), range(3 * zoom)):
+        assert torch.equal(drawn_HWC[y, x], original_HWC[y // zoom, x // zoom])
 
 
 def test_a_large_picture_is_reduced_to_its_place() -> None:
@@ -87,9 +88,9 @@ def test_a_colour_bar_shows_the_whole_scale_with_its_numbers() -> None:
     sheet_HWC = torch.from_numpy(axes.images[0].get_array().data.copy())
     for value in (0.0, 3.25):
         colour = scale.colour(torch.tensor([[value]]))[0, 0]
-        found = (sheet_HWC[:60] == colour).all(dim=2)
-        assert found.any(dim=1).sum() == BAR_HEIGHT_PX
-        assert found.any(dim=0).sum() < BAR_WIDTH_PX / 4
+        is_colour_HW = (sheet_HWC[:60] == colour).all(dim=2)
+        assert is_colour_HW.any(dim=1).sum() == BAR_HEIGHT_PX
+        assert is_colour_HW.any(dim=0).sum() < BAR_WIDTH_PX / 4
 
 
 def test_a_colour_bar_that_cuts_values_off_says_so_at_its_ends() -> None:

@@ -20,9 +20,7 @@ def records(num_epochs: int, penalty: float = 0.3) -> list[dict[str, float]]:
 
 
 def lines(axes) -> dict[str, tuple[list[float], list[float]]]:
-    return {
-        line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines
-    }
+    return {line.get_label(): tuple(map(list, line.get_data())) for line in axes.lines}
 
 
 def test_epochs_count_from_one_and_accuracies_are_in_percent():

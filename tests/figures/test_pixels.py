@@ -1,12 +1,11 @@
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from cnn_train.figures.pixels import EXCERPT_PX, draw_pixels
 
 
 def draw(image_CHW, seen_CHW):
     figure = draw_pixels(image_CHW, seen_CHW, title="c$a$t.png")
-    FigureCanvasAgg(figure).draw()
+    figure.draw_without_rendering()
     return figure.axes
 
 

@@ -1,6 +1,5 @@
 import pytest
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from cnn_train.figures.slices import ClassPoint, Curve, ExampleRow, draw_examples, draw_slices
 
@@ -16,27 +15,23 @@ CLASSES = [
 ]
 
 
-def drawn(figure):
-    FigureCanvasAgg(figure).draw()
-    return figure
-
-
 def test_each_group_has_a_panel_with_its_curves_in_percent():
-    figure = drawn(draw_slices(CURVES, [], chance=0.1, title="title"))
+    figure = draw_slices(CURVES, [], chance=0.1, title="title")
+    figure.draw_without_rendering()
     viewpoint, clutter = (axes for axes in figure.axes if axes.get_visible())
     assert (viewpoint.get_title("left"), clutter.get_title("left")) == ("viewpoint", "clutter")
     shift, rotate, chance = viewpoint.lines
     assert list(shift.get_xdata()) == [0, 1, 5]
     assert list(shift.get_ydata()) == [50, 25, 12.5]
     assert list(chance.get_ydata()) == [10, 10]
-    assert [text.get_text() for text in viewpoint.get_legend().get_texts()] == [
-        "shift", "rotate", "chance"
-    ]  # fmt: skip
+    names = [text.get_text() for text in viewpoint.get_legend().get_texts()]
+    assert names == ["shift", "rotate", "chance"]
     assert rotate.get_color() != shift.get_color()
 
 
 def test_classes_stand_from_the_hardest_to_the_easiest_with_their_spread():
-    figure = drawn(draw_slices(CURVES, CLASSES, chance=0.1, title="title"))
+    figure = draw_slices(CURVES, CLASSES, chance=0.1, title="title")
+    figure.draw_without_rendering()
     axes = figure.axes[2]
     assert [bar.get_width() for bar in axes.patches] == [10, 90]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["c$a$t", "easy"]
@@ -45,7 +40,7 @@ def test_classes_stand_from_the_hardest_to_the_easiest_with_their_spread():
 
 def test_of_many_curves_the_mean_is_named():
     curves = [Curve("CIFAR-10-C", f"c{i}", (0, 5), (0.5, i / 10)) for i in range(5)]
-    (axes,) = drawn(draw_slices(curves, [], chance=0.1, title="title")).axes
+    (axes,) = draw_slices(curves, [], chance=0.1, title="title").axes
     assert len(axes.lines) == 5 + 1 + 1
     assert list(axes.lines[5].get_ydata()) == pytest.approx([50, 20])
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["mean of 5", "chance"]
@@ -54,7 +49,8 @@ def test_of_many_curves_the_mean_is_named():
 def test_examples_show_the_given_images_and_accuracies():
     images = tuple(torch.full((3, 4, 4), level, dtype=torch.uint8) for level in (10, 20))
     rows = [ExampleRow("clutter", name, (0, 5), images, (0.5, 0.125)) for name in "abc"]
-    figure = drawn(draw_examples(rows, "title"))
+    figure = draw_examples(rows, "title")
+    figure.draw_without_rendering()
     shown = [axes for axes in figure.axes if axes.images and axes.get_visible()]
     assert len(shown) == 6
     assert [int(axes.images[0].get_array()[0, 0, 0]) for axes in shown] == [10, 20] * 3

@@ -9,15 +9,13 @@ from cnn_train.lecture.batch_size import (
     compare_batch_sizes,
     full_gradient,
     gradient_of,
-    left_out,
     measure_noise,
     sizes_below,
+    without_repetition,
 )
 from cnn_train.lecture.timed_training import loss_of_all, plain_session
 from cnn_train.training.building import build_session
 from cnn_train.training.session import Session
-
-Start = Callable[..., Session]
 
 
 @pytest.fixture
@@ -37,7 +35,7 @@ def test_the_gradient_is_that_of_the_mean_loss_and_lambda_r(linear_session: Sess
     losses_B = session.loss_fn(scores_BK, session.batches.images.labels_N[index_B], "none")
     (losses_B.sum() / 3 + session.penalty()).backward()  # type: ignore[no-untyped-call]
     gradients = [parameter.grad for parameter in session.model.parameters()]
-    expected_P = torch.cat([one.flatten() for one in gradients if one is not None])
+    expected_P = torch.cat([gradient.flatten() for gradient in gradients if gradient is not None])
     torch.testing.assert_close(gradient_of(session, index_B), expected_P.double())
 
 
@@ -51,12 +49,12 @@ def test_the_noise_falls_as_one_over_the_size_of_the_minibatch(linear_session: S
     full_P = full_gradient(linear_session)
     singles = torch.stack([gradient_of(linear_session, torch.tensor([i])) for i in range(300)])
     variance = (singles - full_P).square().sum(1).mean() / full_P.square().sum()
-    found = {size: measure_noise(linear_session, size, full_P, 40) for size in (4, 16, 64, 256)}
-    for size, noise in found.items():
-        law = variance.item() / size * left_out(size, 300)
+    noises = {size: measure_noise(linear_session, size, full_P, 40) for size in (4, 16, 64, 256)}
+    for size, noise in noises.items():
+        law = variance.item() / size * without_repetition(size, 300)
         assert noise.noise == pytest.approx(law, rel=0.2), size
         assert noise.noise_of_one == pytest.approx(variance.item(), rel=0.2), size
-    assert found[4].noise > 3 * found[16].noise > 9 * found[64].noise
+    assert noises[4].noise > 3 * noises[16].noise > 9 * noises[64].noise
 
 
 def test_larger_minibatches_point_more_nearly_along_the_full_gradient(
@@ -81,18 +79,18 @@ def test_every_size_up_to_half_of_the_images_is_compared_and_all_of_them_last(
     config = make_config(model={"name": "linear"})
     session = build_session(config, make_images(129), make_images(12, seed=1), cpu)  # type: ignore[arg-type]
     advanced: list[int] = []
-    found = compare_batch_sizes(session, 1000, 0, 2, advanced.append)
-    assert [one.batch_size for one in found.sizes] == [32, 64, None]
-    assert found.num_images == 129 and advanced == [1, 1, 1]
-    assert (found.sizes[-1].gradient.cosine, found.sizes[-1].gradient.noise) == (1, 0)
-    first, second = found.law
+    compared = compare_batch_sizes(session, 1000, 0, 2, advanced.append)
+    sizes = compared.sizes
+    assert [size.batch_size for size in sizes] == [32, 64, None]
+    assert compared.num_images == 129 and advanced == [1, 1, 1]
+    assert (sizes[-1].gradient.cosine, sizes[-1].gradient.noise) == (1, 0)
+    first, second = compared.law
     assert first / second == pytest.approx(2 * (97 / 65))
-    assert not found.has_batch_norm
-    for one in found.sizes:
-        assert one.curve.num_images == (one.batch_size or 129) * one.curve.num_updates
-    before = [one.curve.points[0].loss for one in found.sizes]
-    twin = plain_session(session, None, 129)
-    assert before == [loss_of_all(twin)] * 3
+    assert not compared.has_batch_norm
+    first_loss = loss_of_all(plain_session(session, None, 129))
+    for size in sizes:
+        assert size.curve.num_images == (size.batch_size or 129) * size.curve.num_updates
+        assert size.curve.points[0].loss == first_loss
 
 
 def test_a_size_of_which_the_images_make_no_two_minibatches_is_left_out() -> None:

@@ -51,7 +51,7 @@ def test_its_steepest_directions_are_along_its_gradient(
         num_random=5, generator=torch.Generator().manual_seed(0), h=1e-6,
     )  # fmt: skip
     along, *others = slopes.directions
-    assert all(one.numeric < along.numeric for one in others)
+    assert all(other.numeric < along.numeric for other in others)
     assert slopes.largest_difference < 1e-4
     weights = start(**sections).model.parameters()
     assert slopes.num_parameters == sum(weight.numel() for weight in weights)

@@ -1,9 +1,7 @@
 """The counts of the slide, and those of real torch layers at sizes that fit."""
 
 import pytest
-import torch
 from torch import nn
-from torch.nn import functional as F
 
 from cnn_train.errors import UsageError
 from cnn_train.lecture.parameters import compare_layers
@@ -28,22 +26,8 @@ def test_the_counts_are_those_of_torch_layers(size: int, channels: int, patch: i
     assert (fully.weights, fully.biases) == count(nn.Linear(size * size * channels, places))
     assert (shared.weights, shared.biases) == count(nn.Conv2d(channels, 4, patch))
     inputs = channels * patch * patch
-    own_filters = nn.Conv1d(places * inputs, places, 1, groups=places)
+    own_filters = nn.Conv1d(places * inputs, places, 1, groups=places)  # a group per unit
     assert (locally.weights, locally.biases) == count(own_filters)
-
-
-def test_a_locally_connected_layer_whose_units_share_their_weights_is_a_convolution() -> None:
-    """So the layer of groups above is what the slide means by locally connected."""
-    convolution = nn.Conv2d(2, 1, 3)
-    images_BCHW = torch.randn(4, 2, 6, 6, generator=torch.Generator().manual_seed(0))
-    patches_BIP = F.unfold(images_BCHW, 3)  # I inputs per unit, P places
-    inputs, places = patches_BIP.shape[1:]
-    locally = nn.Conv1d(places * inputs, places, 1, groups=places)
-    with torch.no_grad():
-        locally.weight.copy_(convolution.weight.reshape(1, inputs, 1).expand(places, -1, -1))
-        locally.bias.copy_(convolution.bias.expand(places))  # type: ignore[union-attr,operator]
-    units_BP = locally(patches_BIP.transpose(1, 2).reshape(4, -1, 1)).flatten(1)
-    torch.testing.assert_close(units_BP, convolution(images_BCHW).flatten(1))
 
 
 def test_a_patch_larger_than_the_image_is_refused() -> None:

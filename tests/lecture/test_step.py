@@ -57,31 +57,24 @@ def test_the_step_is_the_one_that_the_run_would_make(start: Start) -> None:
     assert taken.batch_size == 8 and taken.num_correct == int(tally.num_correct)
 
 
-@pytest.mark.parametrize(
-    "optimizer",
-    [{"name": "sgd", "momentum": 0.9}, {"name": "adamw", "lr": 0.01}],
-    ids=["nesterov", "adamw"],
-)
-def test_other_optimisers_are_found_to_move_otherwise(
-    start: Start, optimizer: dict[str, object]
-) -> None:
-    assert take_step(start(optimizer=optimizer), 1).num_plain < 100
+def test_other_optimisers_are_seen_to_move_otherwise(start: Start) -> None:
+    for optimizer in ({"name": "sgd", "momentum": 0.9}, {"name": "adamw", "lr": 0.01}):
+        assert take_step(start(optimizer=optimizer), 1).num_plain < 100, optimizer
 
 
 def test_the_entries_shown_obey_the_rule_in_print(start: Start) -> None:
     taken = take_step(start(optimizer=PLAIN), 4)
-    assert [one.parameter for one in taken.entries] == [
-        "fc1.weight", "fc1.bias", "fc.weight", "fc.bias",
-    ]  # fmt: skip
-    for one in taken.entries:
-        assert one.descent == -taken.lr * one.gradient
-        assert one.after == pytest.approx(one.before + one.descent, abs=1e-7)
-        assert one.gradient != 0
+    parameters = [entry.parameter for entry in taken.entries]
+    assert parameters == ["fc1.weight", "fc1.bias", "fc.weight", "fc.bias"]
+    for entry in taken.entries:
+        assert entry.descent == -taken.lr * entry.gradient
+        assert entry.after == pytest.approx(entry.before + entry.descent, abs=1e-7)
+        assert entry.gradient != 0
 
 
 def test_rates_of_single_layers_are_taken_into_account(start: Start) -> None:
     taken = take_step(start(optimizer=PLAIN | {"lr_factors": {"fc": 3.0}}), 4)
-    ratios = [one.descent / one.gradient for one in taken.entries]
+    ratios = [entry.descent / entry.gradient for entry in taken.entries]
     assert ratios[2] == pytest.approx(3 * ratios[0])
     assert taken.num_plain == taken.num_numbers
 
@@ -93,13 +86,13 @@ def test_where_a_gradient_is_clipped_the_true_one_is_shown_beside_it(start: Star
     taken = take_step(start(optimizer=PLAIN, clip_grad_norm=1e-3), 4)
     assert free.clipped_norm is None and taken.clipped_norm == pytest.approx(1e-3, rel=1e-3)
     assert taken.gradient_norm == free.gradient_norm > 0.1
-    norms = [one.gradient_norm for one in taken.layers if one.gradient_norm is not None]
+    norms = [layer.gradient_norm for layer in taken.layers if layer.gradient_norm is not None]
     assert math.hypot(*norms) == pytest.approx(taken.gradient_norm)
     share = taken.clipped_norm / taken.gradient_norm
-    for one, other in zip(taken.entries, free.entries, strict=True):
-        assert one.gradient == other.gradient == other.clipped_gradient
-        assert one.clipped_gradient == pytest.approx(share * one.gradient, rel=1e-4)
-        assert one.descent == -taken.lr * one.clipped_gradient
+    for entry, other in zip(taken.entries, free.entries, strict=True):
+        assert entry.gradient == other.gradient == other.clipped_gradient
+        assert entry.clipped_gradient == pytest.approx(share * entry.gradient, rel=1e-4)
+        assert entry.descent == -taken.lr * entry.clipped_gradient
     for layer, unclipped in zip(taken.layers, free.layers, strict=True):
         assert layer.gradient_norm == unclipped.gradient_norm
         assert layer.output_gradient_rms == unclipped.output_gradient_rms
@@ -154,7 +147,7 @@ def test_sizes_of_outputs_and_weights_are_those_of_a_network_worked_by_hand(star
 def test_every_layer_of_the_summary_has_its_sizes_and_no_hook_is_left(start: Start) -> None:
     session = start()
     taken = take_step(session, 1)
-    assert [one.name for one in taken.layers] == ["flatten", "fc1", "relu1", "dropout1", "fc"]
+    assert [layer.name for layer in taken.layers] == ["flatten", "fc1", "relu1", "dropout1", "fc"]
     assert all(not module._forward_hooks for module in session.model.modules())
 
 
@@ -169,8 +162,7 @@ def test_the_phases_of_a_step_are_timed(start: Start) -> None:
 def test_full_batch_descent_is_the_step_of_all_images_together(start: Start, loss: str) -> None:
     """Against SGD whose minibatch is all of them, and against a run's own epoch of descent."""
     same = {"loss": {"name": loss}, "augment": {"flip": "none", "translate": 0, "cutout": 0}}
-    session = start(optimizer={"name": "gd", "lr": 0.05}, **same)
-    run = start(optimizer={"name": "gd", "lr": 0.05}, **same)
+    session, run = (start(optimizer={"name": "gd", "lr": 0.05}, **same) for _ in range(2))
     whole = take_step(start(optimizer=PLAIN, batch_size=32, **same), 4)
     advanced: list[int] = []
     taken = take_step(session, 4, advanced.append)
@@ -185,13 +177,13 @@ def test_full_batch_descent_is_the_step_of_all_images_together(start: Start, los
         assert getattr(taken, name) == pytest.approx(getattr(whole, name), rel=1e-5), name
     assert taken.num_plain == taken.num_numbers
     sizes = ("output_rms", "zeros", "output_gradient_rms", "weight_norm", "update_norm")
-    for one, other in zip(taken.layers, whole.layers, strict=True):
+    for layer, same_layer in zip(taken.layers, whole.layers, strict=True):
         for name in sizes:
-            if (size := getattr(other, name)) is not None:
-                assert getattr(one, name) == pytest.approx(size, rel=1e-4, abs=1e-9), name
-    for entry, other_entry in zip(taken.entries, whole.entries, strict=True):
-        assert entry.index == other_entry.index
-        assert entry.gradient == pytest.approx(other_entry.gradient, rel=1e-4)
+            if (size := getattr(same_layer, name)) is not None:
+                assert getattr(layer, name) == pytest.approx(size, rel=1e-4, abs=1e-9), name
+    for entry, same_entry in zip(taken.entries, whole.entries, strict=True):
+        assert entry.index == same_entry.index
+        assert entry.gradient == pytest.approx(same_entry.gradient, rel=1e-4)
 
 
 def test_the_steps_that_are_timed_leave_the_weights_where_they_are(start: Start) -> None:
@@ -214,8 +206,8 @@ def test_a_step_after_which_the_loss_is_not_finite_is_shown_all_the_same(start: 
     assert small.diverges is None and small.phase_seconds
     assert (taken.loss, taken.penalty) == (small.loss, small.penalty)
     assert taken.entries[0].gradient == small.entries[0].gradient
-    norms = [one.update_norm for one in taken.layers if one.update_norm]
-    assert all(1e20 < one < math.inf for one in norms)
+    norms = [layer.update_norm for layer in taken.layers if layer.update_norm]
+    assert all(1e20 < norm < math.inf for norm in norms)
 
 
 @pytest.mark.parametrize(

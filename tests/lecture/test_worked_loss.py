@@ -81,8 +81,8 @@ def test_every_loss_of_the_project_is_worked_out_here() -> None:
 def test_terms_add_up_to_what_trains_networks(loss: Any) -> None:
     worked = work_out_random(loss)
     each = loss.build()(*random_examples(), "none").tolist()
-    assert [sum(one.terms) for one in worked.examples] == pytest.approx(each, rel=1e-12)
-    assert [one.loss for one in worked.examples] == pytest.approx(each, rel=1e-12)
+    assert [sum(example.terms) for example in worked.examples] == pytest.approx(each, rel=1e-12)
+    assert [example.loss for example in worked.examples] == pytest.approx(each, rel=1e-12)
     assert worked.mean == pytest.approx(worked.training_loss, rel=1e-12)
     assert worked.training_loss == loss.build()(*random_examples()).item()
 
@@ -92,7 +92,7 @@ def test_the_gradient_is_what_backpropagation_begins_with(loss: Any) -> None:
     scores_NK, labels_N = random_examples()
     loss.build()(scores_NK.requires_grad_(), labels_N, "sum").backward()
     assert scores_NK.grad is not None
-    gradients = [one.gradient for one in work_out_random(loss).examples]
+    gradients = [example.gradient for example in work_out_random(loss).examples]
     ours = torch.tensor(gradients, dtype=torch.float64)
     torch.testing.assert_close(ours, scores_NK.grad, rtol=1e-10, atol=1e-12)
 

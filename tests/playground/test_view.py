@@ -46,7 +46,7 @@ def test_a_step_has_maps_and_weights_for_every_layer(experiment: Experiment) -> 
     state = view_of_step(experiment, Place())
     assert (state["step"], state["epoch"], state["num_points"]) == (200, 8, 10)
     assert [len(layer) for layer in state["maps"]] == [3, 2, 2]
-    assert {len(unpack(one)) for layer in state["maps"] for one in layer} == {MAP_SIDE**2}
+    assert {len(unpack(map_)) for layer in state["maps"] for map_ in layer} == {MAP_SIDE**2}
     assert max(abs(value) for value in unpack(state["maps"][0][0])) == 127
     assert len(unpack(state["surface"])) == SURFACE_SIDE**2
     shapes = [torch.tensor(layer).shape for layer in state["weights"]]

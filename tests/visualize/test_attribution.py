@@ -31,15 +31,13 @@ def test_grad_cam_equals_its_formula_worked_by_hand() -> None:
     """Two maps A of 2 × 2, scores s = Σ G·A: α is the mean of G over its map."""
     model = nn.Sequential(nn.Conv2d(2, 2, 1, bias=False), nn.Flatten(), nn.Linear(8, 2, bias=False))
     model[0].weight.data = torch.eye(2)[:, :, None, None]
-    model[2].weight.data = torch.tensor(
-        [[4.0, 0, 0, 0, -1, -1, -1, -1], [0.0, 0, 0, 0, 4, 0, 0, 0]]
-    )
+    weights = [[4.0, 0, 0, 0, -1, -1, -1, -1], [0.0, 0, 0, 0, 4, 0, 0, 0]]
+    model[2].weight.data = torch.tensor(weights)
     units = find_units(trace_layers(model, (2, 2, 2)), "0")
-    maps_BCHW = torch.tensor([[[[1.0, 2.0], [3.0, 0.0]], [[2.0, 0.0], [1.0, 5.0]]]]).repeat(
-        2, 1, 1, 1
-    )
+    maps_CHW = torch.tensor([[[1.0, 2.0], [3.0, 0.0]], [[2.0, 0.0], [1.0, 5.0]]])
     # class 0: α = (1, −1), so A₁ − A₂ = ((−1, 2), (2, −5)); class 1: α = (0, 1), so A₂.
-    cam_Bhw = grad_cam(model.eval(), units, maps_BCHW, torch.tensor([0, 1]))
+    images_BCHW = torch.stack((maps_CHW, maps_CHW))
+    cam_Bhw = grad_cam(model.eval(), units, images_BCHW, torch.tensor([0, 1]))
     assert cam_Bhw.tolist() == [[[0.0, 2.0], [2.0, 0.0]], [[2.0, 0.0], [1.0, 5.0]]]
 
 
@@ -49,9 +47,8 @@ def test_grad_cam_equals_captums() -> None:
     model = VGG(10, SHAPE, width=4).eval()
     units = find_units(trace_layers(model, SHAPE), "conv3_2")
     class_B = torch.tensor([1, 5, 9, 0])
-    oracle = captum.LayerGradCam(model, model.relu3_2).attribute(
-        images(), class_B, relu_attributions=True
-    )
+    method = captum.LayerGradCam(model, model.relu3_2)
+    oracle = method.attribute(images(), class_B, relu_attributions=True)
     ours_Bhw = grad_cam(model, units, images(), class_B)
     assert ours_Bhw.count_nonzero() > 50
     assert torch.allclose(ours_Bhw, oracle[:, 0], atol=1e-7)
@@ -91,9 +88,7 @@ def test_a_pixels_value_is_the_mean_drop_of_the_windows_that_cover_it() -> None:
 
 
 @pytest.mark.parametrize(("window_px", "stride_px"), [(1, 1), (4, 2), (8, 2), (6, 3), (5, 2)])
-def test_every_pixel_is_covered_about_as_often_as_every_other(
-    window_px: int, stride_px: int
-) -> None:
+def test_all_pixels_are_covered_about_equally_often(window_px: int, stride_px: int) -> None:
     covers_MHW = window_positions(torch.Size((20, 14)), window_px, stride_px)
     times_HW = covers_MHW.sum(dim=0)
     assert int(times_HW.min()) == (window_px // stride_px) ** 2
@@ -101,9 +96,7 @@ def test_every_pixel_is_covered_about_as_often_as_every_other(
     assert covers_MHW.flatten(1).any(dim=1).all()
 
 
-def test_occlusion_runs_in_pieces_without_changing_its_result(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_occlusion_in_pieces_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     model = LeNet(3, SHAPE).eval()
     whole_HW = occlusion(model, images(1)[0], 2, window_px=8, stride_px=4)
     monkeypatch.setattr("cnn_train.visualize.attribution.WINDOWS_AT_ONCE", 7)

@@ -14,6 +14,7 @@ from cnn_train.visualize.layers import find_units
 FIRST = [[1.0, -1.0], [-1.0, 1.0], [1.0, 1.0], [3.0, 0.0]]
 SECOND = [[2.0, 5.0, -1.0, 1.0]]
 PIXELS = [2.0, 1.0]
+FIRST_UNIT_B3 = torch.zeros(1, 3, dtype=torch.int64)
 # W x = (1, −1, 3, 6), h = (1, 0, 3, 6), v · h = 2 + 0 − 3 + 6 = 5: the unit is active. Its signal 1
 # reaches h as v = (2, 5, −1, 1). Then, by the three rules of a ReLU:
 PASSED = {
@@ -57,8 +58,7 @@ def signals(model: nn.Module, rule: str) -> list[float]:
     runs = trace_layers(model, (2, 1, 1))
     units = find_units(runs, "2" if isinstance(model, nn.Sequential) else "second")
     image_BCHW = torch.tensor(PIXELS)[None, :, None, None]
-    place_B3 = torch.zeros(1, 3, dtype=torch.int64)
-    signal_BCHW = unit_signals(model, units, image_BCHW, place_B3, rule)  # type: ignore[arg-type]
+    signal_BCHW = unit_signals(model, units, image_BCHW, FIRST_UNIT_B3, rule)  # type: ignore[arg-type]
     values: list[float] = signal_BCHW.flatten().tolist()
     return values
 
@@ -94,10 +94,8 @@ def test_max_pooling_sends_the_signal_back_to_the_maximum() -> None:
     nn.init.ones_(model[0].weight)
     units = find_units(trace_layers(model, (1, 2, 2)), "2")
     image_BCHW = torch.tensor([[[[1.0, 4.0], [3.0, 2.0]]]])
-    place_B3 = torch.zeros(1, 3, dtype=torch.int64)
-    assert unit_signals(model, units, image_BCHW, place_B3, "deconv").tolist() == [
-        [[[0.0, 1.0], [0.0, 0.0]]]
-    ]
+    signal_BCHW = unit_signals(model, units, image_BCHW, FIRST_UNIT_B3, "deconv")
+    assert signal_BCHW.tolist() == [[[[0.0, 1.0], [0.0, 0.0]]]]
 
 
 def test_each_image_gets_the_signal_of_its_own_unit() -> None:
@@ -117,9 +115,8 @@ def test_each_image_gets_the_signal_of_its_own_unit() -> None:
 def test_another_activation_is_refused_by_its_name(activation: nn.Module, word: str) -> None:
     model = nn.Sequential(nn.Conv2d(2, 1, 1), activation).eval()
     units = find_units(trace_layers(model, (2, 1, 1)), "1")
-    place_B3 = torch.zeros(1, 3, dtype=torch.int64)
     with pytest.raises(UsageError, match=f"visualize guided: .* this network has {word}; use sal"):
-        unit_signals(model, units, torch.ones(1, 2, 1, 1), place_B3, "guided")
+        unit_signals(model, units, torch.ones(1, 2, 1, 1), FIRST_UNIT_B3, "guided")
 
 
 def test_without_a_rule_the_network_computes_as_ever() -> None:

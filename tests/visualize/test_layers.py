@@ -56,13 +56,11 @@ def test_the_values_are_those_that_the_network_itself_computes() -> None:
     images_BCHW = torch.randn(3, *SHAPE)
     first, last = units_of(model, "conv1_1", "conv5_3")
     maps = unit_maps(model, [last, first], images_BCHW)
-    hidden_BCHW = images_BCHW
+    outputs = {"": images_BCHW}
     for name, layer in model.named_children():
-        hidden_BCHW = layer(hidden_BCHW)
-        if name == "relu1_1":
-            assert torch.equal(maps["conv1_1"], hidden_BCHW)
-        if name == "relu5_3":
-            assert torch.equal(maps["conv5_3"], hidden_BCHW)
+        outputs[name] = layer(list(outputs.values())[-1])
+    assert torch.equal(maps["conv1_1"], outputs["relu1_1"])
+    assert torch.equal(maps["conv5_3"], outputs["relu5_3"])
     assert (last.num_channels, last.map_size) == (16, (2, 2))
 
 

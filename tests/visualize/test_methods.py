@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cnn_train.errors import CheckpointError, DataError, UsageError
-from cnn_train.figures.gallery import Scale
+from cnn_train.figures.gallery import Section
 from cnn_train.models import ARCHITECTURES
 from cnn_train.models.fastnet import FastNet
 from cnn_train.models.linear import LinearClassifier
@@ -45,13 +45,13 @@ def build(name: str) -> nn.Module:
     return config_type(name=name, **THIN.get(config_type.__name__, {})).build(3, SHAPE)
 
 
-def check(found: Page) -> None:
+def check(page: Page) -> None:
     """Draw the picture, and require a page whose rows fit its columns and a valid document."""
-    json.dumps(found.document, allow_nan=False)
-    assert found.blocks
-    for block in found.blocks:
+    json.dumps(page.document, allow_nan=False)
+    assert page.blocks
+    for block in page.blocks:
         assert all(len(row) == len(block.columns) for row in block.rows)
-    assert found.draw().axes
+    assert page.draw().axes
 
 
 REFUSED = {
@@ -110,12 +110,12 @@ def test_dead_channels_are_counted_and_named(make_request: MakeRequest) -> None:
     model = VGG(3, SHAPE, width=4)
     with torch.no_grad():
         model.bn1_1.bias[[0, 2]] = -1000.0
-    found = METHODS["guided"].show(make_request(model, layers=("conv1_1", "pool1")))
-    assert found.document["layers"][0]["dead_channels"] == [0, 2]
-    assert found.blocks[0].lines == ("2 of 4 channels dead (never active) on 12 images: 0, 2",)
-    assert found.document["layers"][1]["dead_channels"] is None
-    assert found.blocks[1].lines == ("pool1 is no ReLU: dead channels are not counted",)
-    titles = [text.get_text() for text in found.draw().axes[0].texts]
+    page = METHODS["guided"].show(make_request(model, layers=("conv1_1", "pool1")))
+    assert page.document["layers"][0]["dead_channels"] == [0, 2]
+    assert page.blocks[0].lines == ("2 of 4 channels dead (never active) on 12 images: 0, 2",)
+    assert page.document["layers"][1]["dead_channels"] is None
+    assert page.blocks[1].lines == ("pool1 is no ReLU: dead channels are not counted",)
+    titles = [text.get_text() for text in page.draw().axes[0].texts]
     assert any("2 never active" in title for title in titles)
     assert titles.count("never active") == 2
 
@@ -139,10 +139,10 @@ def test_channels_with_the_same_images_come_last(make_request: MakeRequest) -> N
     sizes = torch.tensor([1.0, 2.0, -0.1, 3.0])
     model[0].weight.data = sizes[:, None, None, None].expand(4, 3, 1, 1).clone()
     request = make_request(model, num_images=40, layers=("0",), num_channels=3)
-    found = METHODS["top-patches"].show(request)
-    (layer,) = found.document["layers"]
+    page = METHODS["top-patches"].show(request)
+    (layer,) = page.document["layers"]
     assert [channel["channel"] for channel in layer["channels"]] == [3, 2, 1]
-    assert any("comes after all others" in line for line in found.blocks[0].lines)
+    assert any("comes after all others" in line for line in page.blocks[0].lines)
     named = METHODS["top-patches"].show(make_request(model, layers=("0",), channels=(0, 1)))
     assert not any("comes after all others" in line for line in named.blocks[0].lines)
 
@@ -153,29 +153,29 @@ def test_a_class_that_is_named_is_explained_instead_of_the_predicted_one(
 ) -> None:
     model = VGG(3, SHAPE, width=2)
     own = METHODS[method].show(make_request(model, num_images=2)).document["images"]
-    assert [one["explained"] for one in own] == [one["predicted"] for one in own]
+    assert [image["explained"] for image in own] == [image["predicted"] for image in own]
     named = METHODS[method].show(make_request(model, num_images=2, label="class 1"))
-    assert [one["explained"] for one in named.document["images"]] == ["class 1"] * 2
+    assert [image["explained"] for image in named.document["images"]] == ["class 1"] * 2
     check(named)
 
 
 def test_occlusion_covers_windows_of_the_chosen_size(make_request: MakeRequest) -> None:
     model = LinearClassifier(3, (3, 8, 8))
-    found = METHODS["occlusion"].show(make_request(model, (3, 8, 8), num_images=1, window_px=1))
-    (one,) = found.document["images"]
-    assert "1 × 1 px" in found.document["what"]
-    label = int(one["explained"].removeprefix("class "))
+    page = METHODS["occlusion"].show(make_request(model, (3, 8, 8), num_images=1, window_px=1))
+    (image,) = page.document["images"]
+    assert "1 × 1 px" in page.document["what"]
+    label = int(image["explained"].removeprefix("class "))
     request = make_request(model, (3, 8, 8), num_images=1)
     templates_KCHW = model.fc.weight.detach().view(3, 3, 8, 8)
     expected_HW = (templates_KCHW[label] * request.inputs()[0]).sum(dim=0)
-    assert torch.allclose(torch.tensor(one["map"]), expected_HW, atol=1e-6)
-    assert one["peak"] == list(divmod(int(expected_HW.argmax()), 8))
+    assert torch.allclose(torch.tensor(image["map"]), expected_HW, atol=1e-6)
+    assert image["peak"] == list(divmod(int(expected_HW.argmax()), 8))
 
 
 def test_a_linear_models_filters_are_named_by_class(make_request: MakeRequest) -> None:
-    found = METHODS["filters"].show(make_request(LinearClassifier(3, SHAPE)))
-    assert [one["name"] for one in found.document["filters"]] == ["class 0", "class 1", "class 2"]
-    check(found)
+    page = METHODS["filters"].show(make_request(LinearClassifier(3, SHAPE)))
+    assert [item["name"] for item in page.document["filters"]] == ["class 0", "class 1", "class 2"]
+    check(page)
     units = METHODS["filters"].show(make_request(MLP(3, SHAPE, hidden_sizes=(70,))))
     assert len(units.document["filters"]) == 64
     assert "the 10 largest of 70" in units.blocks[0].lines
@@ -185,16 +185,16 @@ def test_a_linear_models_filters_are_named_by_class(make_request: MakeRequest) -
 def test_the_default_map_of_a_cam_is_the_last_one(make_request: MakeRequest) -> None:
     for model, layer in ((VGG(3, SHAPE, width=2), "relu5_3, 2 × 2"),
                          (ResNet(3, SHAPE, width=2), "stage4.1.relu2, 4 × 4")):  # fmt: skip
-        found = METHODS["cam"].show(make_request(model, num_images=1))
-        assert layer in found.document["what"]
+        page = METHODS["cam"].show(make_request(model, num_images=1))
+        assert layer in page.document["what"]
 
 
 def test_a_cam_of_zeros_is_said_in_words(make_request: MakeRequest) -> None:
     model = nn.Sequential(nn.Conv2d(3, 1, 1), nn.ReLU(), nn.Flatten(), nn.Linear(1024, 3))
     nn.init.constant_(model[3].weight, -1.0)
-    found = METHODS["cam"].show(make_request(model, num_images=2, layers=("1",)))
-    assert found.blocks[0].lines == ("nothing there speaks for the class (a map of zeros): 2 of 2",)
-    check(found)
+    page = METHODS["cam"].show(make_request(model, num_images=2, layers=("1",)))
+    assert page.blocks[0].lines == ("nothing there speaks for the class (a map of zeros): 2 of 2",)
+    check(page)
 
 
 @pytest.mark.parametrize(
@@ -246,13 +246,11 @@ def test_numbers_of_a_column_have_equally_many_decimals() -> None:
     assert aligned([]) == []
 
 
-@pytest.mark.parametrize("method", ["guided", "deconv"])
-def test_a_rule_without_any_relu_to_act_on_is_refused(
-    method: str, make_request: MakeRequest
-) -> None:
-    message = f"visualize {method}: no ReLU lies between the pixels and fc"
-    with pytest.raises(UsageError, match=message):
-        METHODS[method].show(make_request(LinearClassifier(3, SHAPE)))
+def test_a_rule_without_any_relu_to_act_on_is_refused(make_request: MakeRequest) -> None:
+    request = make_request(LinearClassifier(3, SHAPE))
+    for method in ("guided", "deconv"):
+        with pytest.raises(UsageError, match=f"visualize {method}: no ReLU lies between the pix"):
+            METHODS[method].show(request)
 
 
 def test_a_layer_below_every_relu_is_said_to_show_the_true_gradient(
@@ -271,13 +269,13 @@ def test_channels_that_are_scores_have_the_names_of_their_classes(
     make_request: MakeRequest,
 ) -> None:
     for method in ("maps", "top-patches"):
-        found = METHODS[method].show(make_request(LinearClassifier(3, SHAPE), num_images=2))
-        words = [text.get_text() for text in found.draw().axes[0].texts]
+        page = METHODS[method].show(make_request(LinearClassifier(3, SHAPE), num_images=2))
+        words = [text.get_text() for text in page.draw().axes[0].texts]
         assert any(word.startswith("class 2") for word in words)
         assert not any(word.startswith("channel") for word in words)
-        assert any(
-            "class 0" in row or "class 1" in row or "class 2" in row for row in found.blocks[0].rows
-        )
+        assert {"class 0", "class 1", "class 2"} & {
+            cell for row in page.blocks[0].rows for cell in row
+        }
 
 
 def test_a_colour_bar_that_ends_below_the_largest_activation_says_so() -> None:
@@ -299,12 +297,8 @@ def test_the_peak_of_a_plateau_is_in_its_middle() -> None:
 def test_a_colour_bar_of_maps_that_are_cut_says_so(
     make_request: MakeRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn: list[Scale | None] = []
-    monkeypatch.setattr(
-        show_attribution,
-        "draw_gallery",
-        lambda sections, title: drawn.extend(one.scale for one in sections),
-    )
+    sections: list[Section] = []
+    monkeypatch.setattr(show_attribution, "draw_gallery", lambda drawn, _: sections.extend(drawn))
     METHODS["saliency"].show(make_request(VGG(3, SHAPE, width=2), num_images=2)).draw()
-    (scale,) = (one for one in drawn if one is not None)
+    (scale,) = (section.scale for section in sections if section.scale)
     assert scale.cuts == (False, True)  # the largest half percent is cut off

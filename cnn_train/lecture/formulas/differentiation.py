@@ -2,9 +2,9 @@
 
     f(x1, x2) = x1·x2 + sin(x1)    ∂f/∂x1 = x2 + cos(x1)    ∂f/∂x2 = x1
 
-All but the numerical one are exact up to rounding. Manual work is the fastest code and the most
-errors; symbolic formulas grow; numerical slopes are slow and approximate; automatic differentiation
-is exact, needs no formula, and in reverse mode costs one pass whatever the number of inputs.
+All but the numerical way are exact up to rounding. By hand one gets the fastest code and the most
+mistakes; symbolic formulas grow; numerical slopes are slow and approximate; automatic
+differentiation needs no formula, and in reverse mode takes one pass for any number of inputs.
 """
 
 import math
@@ -49,7 +49,7 @@ class Method:
 
     error: the largest relative error of an entry (absolute where the slope is 0). operations:
     functions evaluated, plus slope × tangent steps in the automatic modes. seconds: for one
-    gradient, the median of several rounds. problem: why there is no gradient; else None.
+    gradient, the median of several rounds. problem: why there is no gradient, if so.
     """
 
     name: str
@@ -65,10 +65,10 @@ class Method:
 class Differentiation:
     """One function at one point, differentiated by every method.
 
-    derivatives: the symbolic formulas. derivation_seconds: to find them. exact: what errors are
-    measured against: those formulas with 40 digits, or reverse mode where they have no value.
-    curve: the numerical errors against the step h. kinks: at a kink there is no derivative, so
-    ``exact`` is what those formulas choose, and an error is the distance from that choice.
+    derivatives: the symbolic formulas. derivation_seconds: to find them. exact: the slopes that
+    errors are measured against, from those formulas with 40 digits, or from reverse mode where they
+    have no value; at a kink, where there is no derivative, the slopes that the formulas choose.
+    curve: the numerical errors against the step h.
     """
 
     expression: str
@@ -89,7 +89,7 @@ class Differentiation:
 
     @property
     def is_absolute(self) -> bool:
-        """Whether an exact slope is 0, so that errors are absolute there."""
+        """Whether an exact slope is 0, so that its error is absolute."""
         return not all(self.exact)
 
 
@@ -127,7 +127,7 @@ def differentiate_every_way(
         "forward mode": (lambda: forward_jacobian(graph, point)[0], forward),
         "reverse mode": (lambda: reverse_jacobian(graph, point)[0], backward),
     }
-    if is_slide_function(graph):
+    if graph.nodes == parse_expressions([SLIDE_EXPRESSION]).nodes:
         written = parse_expressions([SLIDE_EXPRESSION, *SLIDE_DERIVATIVES])
         ways = {"manual": (lambda: slide_gradient(*point), written.num_operations)} | ways
     return Differentiation(
@@ -146,15 +146,10 @@ def differentiate_every_way(
     )
 
 
-def is_slide_function(graph: Graph) -> bool:
-    """Whether this is the function that was differentiated by hand."""
-    return graph.nodes == parse_expressions([SLIDE_EXPRESSION]).nodes
-
-
 def _try(
     name: str, value: float, way: Callable[[], list[float]], operations: int, exact: Sequence[float]
 ) -> Method:
-    """Run one method and measure it, or say why it has no answer."""
+    """Run one method and time it, or say why it gives no gradient."""
     try:
         gradient = way()
     except DomainError as problem:

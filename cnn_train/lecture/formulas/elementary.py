@@ -1,8 +1,7 @@
-"""The few functions of which every formula is made, each with its slopes.
+"""The elementary functions of which every formula is made, each with its slopes.
 
-Whoever knows the slope of +, ×, sin and a dozen others knows, by the chain rule, the slope of
-everything that can be written with them. This table is all the calculus that automatic
-differentiation needs; the rest is bookkeeping.
+With the slopes of +, ×, sin and a dozen others, the chain rule gives the slope of every formula
+that is written with them. This table is all the calculus that automatic differentiation needs.
 
 Where a function has a kink, the slope is torch's choice: 0 for relu at 0, ½ each for max of equals.
 """
@@ -27,7 +26,7 @@ class DomainError(UsageError):
 
 @dataclass(frozen=True)
 class Slope:
-    """The slope by one operand: as written, and as computed from the operands and the value.
+    """The slope by one operand, as text and as a function of the operands and the value.
 
     In ``text`` {a} and {b} stand for the operands and {v} for the value.
     """
@@ -57,26 +56,24 @@ class Elementary:
 
     def evaluate(self, operands: tuple[float, ...]) -> float:
         """Return the value; raises DomainError where it is not a finite real number."""
-        return _finite(self._write(operands), "is not defined", self.value, operands)
+        return _finite(self._write(operands), self.value, operands)
 
     def slope(self, position: int, operands: tuple[float, ...], value: float) -> float:
         """Return the slope by one operand; raises DomainError where it is not finite."""
         what = f"{self._write(operands)} has a value, but its slope"
-        return _finite(what, "is not defined", self.slopes[position].of, (*operands, value))
+        return _finite(what, self.slopes[position].of, (*operands, value))
 
     def _write(self, operands: tuple[float, ...]) -> str:
         return self.write([f"{operand:.7g}" for operand in operands])
 
 
-def _finite(
-    what: str, problem: str, call: Callable[..., float], numbers: tuple[float, ...]
-) -> float:
+def _finite(what: str, call: Callable[..., float], numbers: tuple[float, ...]) -> float:
     try:
         result = call(*numbers)
     except ZeroDivisionError:
         raise DomainError(f"{what} divides by zero") from None
     except ValueError:
-        raise DomainError(f"{what} {problem}") from None
+        raise DomainError(f"{what} is not defined") from None
     except OverflowError:
         result = math.inf
     if not math.isfinite(result):

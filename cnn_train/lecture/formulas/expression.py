@@ -36,7 +36,7 @@ MISSING = {
         r"(?:^|[-+/(,]|\*\*?+) *(?=[*/),]|$)"  # ?+: ** is never read as * and *
     ),
 }
-"""What a shape may lack, and where: at the end of what the pattern finds."""
+"""Parts that a shape may lack; each pattern ends where the part is missing."""
 
 
 def parse_expressions(texts: Sequence[str]) -> Graph:
@@ -107,7 +107,7 @@ class _Formula:
         self.tree = ast.parse(f"(\n{shape}\n)", mode="eval").body
 
     def _hide(self, word: re.Match[str]) -> str:
-        """Return what a word is in the shape; refuse what is no word of a formula."""
+        """Return the word's place holder in the shape; refuse what a formula cannot contain."""
         text = word.group()
         if word["number"]:
             return "1" + "0" * (len(text) - 1)
@@ -138,7 +138,7 @@ class _Formula:
         raise UsageError(f"--expr, column {position + 1}: {problem}: {before}^{after}".rstrip())
 
     def variables(self) -> set[str]:
-        """Return every name that is no function's."""
+        """Return every name but those of functions."""
         words = {self._word(node) for node in ast.walk(self.tree) if isinstance(node, ast.Name)}
         return words - FUNCTIONS.keys()
 
@@ -146,7 +146,7 @@ class _Formula:
         return self.text[node.col_offset : node.end_col_offset]
 
     def add_to(self, graph: Graph, node: ast.expr, depth: int = 1) -> int:
-        """Add what ``node`` computes, its operands first; return the position of its value."""
+        """Add the operands of ``node`` and then itself; return its position in the graph."""
         word, place = self._word(node), node.col_offset
         if depth > DEEPEST:
             self._refuse(f"nested more than {DEEPEST} deep", place)

@@ -7,7 +7,7 @@ of its operands, which are known already:
     v = g(a, b)    v̇ = ∂g/∂a · ȧ + ∂g/∂b · ḃ
 
 One pass gives every output's slope along one direction, so a gradient takes one pass per input:
-cheap for 1 → n functions, hopeless for a loss of millions of weights.
+cheap for 1 → n functions, far too slow for a loss of millions of weights.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A formula as a graph: what must be known before what.
+"""A formula as a graph: which value must be computed before which.
 
 Every formula is a list of small steps, each of which uses results of earlier ones:
 
@@ -104,7 +104,7 @@ class Graph:
         return ELEMENTARY[node.operation].write([self.label(place) for place in node.operands])
 
     def symbol(self, position: int) -> str:
-        """Return what a drawing calls a node: ``x1``, ``×``, ``sin``, or ``** 2``."""
+        """Return the text in a node of a drawing: ``x1``, ``×``, ``sin``, or ``** 2``."""
         node = self.nodes[position]
         if not node.is_operation:
             return node.name or self.label(position)
@@ -141,9 +141,8 @@ class Graph:
         values: list[float] = []
         inputs = iter(point)
         for position, node in enumerate(self.nodes):
-            values.append(
-                next(inputs) if node.operation == "input" else self.compute(position, values)
-            )
+            is_input = node.operation == "input"
+            values.append(next(inputs) if is_input else self.compute(position, values))
         return values
 
     def compute(self, position: int, values: Sequence[float]) -> float:

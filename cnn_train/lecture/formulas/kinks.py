@@ -3,12 +3,12 @@
     relu(x) at 0        0 from the left, 1 from the right
     max(x, y) at x = y  along x: 0 from the left, 1 from the right
 
-There is no derivative at such a point. Automatic differentiation answers all the same, with a
-choice (0 for relu, ½ each for max); a difference gives what lies between the two sides. Neither is
-wrong, and none is the truth. Training does not mind: it hardly ever meets a kink exactly.
+There is no derivative at such a point. Automatic differentiation still answers, with a choice (0
+for relu, ½ each for max), and a centred difference gives the mean of the two sides. No answer is
+right or wrong. In training this hardly matters: a kink is hardly ever met exactly.
 
-Two kinks can make a straight line, and there the choices are wrong: relu(x) - relu(-x) is x, whose
-slope is 1, but 0 - 0 is 0.
+Two kinks can add up to a straight line, and there the choices are wrong: relu(x) - relu(-x) is x,
+whose slope is 1, but the chosen slopes give 0 - 0 = 0.
 """
 
 from collections.abc import Sequence
@@ -20,22 +20,22 @@ from .numerical import moved
 from .reverse_mode import reverse_jacobian
 
 ASIDE = 1e-9
-"""How far beside the point slopes are taken, as a share of the input (of 1 where that is less)."""
+"""Distance from the point at which slopes are taken, as a share of max(1, |input|)."""
 
 LEAST_SPREAD = 1e-3
 """Slopes that differ by less than this share of the largest one count as equal."""
 
 NEARER, LEAST_KEPT = 0.25, 0.9
-"""At a quarter of the distance, the slopes beside a kink differ by at least 0.9 of what they did;
-where a function only bends, by a quarter."""
+"""At a quarter of the distance, the slopes beside a kink still differ by at least 0.9 of the first
+difference; where a function only bends, by a quarter of it."""
 
 CHOICE = "0 for relu at 0, ½ each for max of equals"
-"""What formulas and automatic differentiation take for a slope at a kink."""
+"""The slope that formulas and automatic differentiation choose at a kink."""
 
 
 @dataclass(frozen=True)
 class Kink:
-    """The slopes of an output along one input: on both sides, and the one chosen between.
+    """The slopes of an output along one input on both sides, and the chosen slope.
 
     Where both sides are equal, the function is straight there and the choice is wrong.
     """
@@ -52,7 +52,7 @@ class Kink:
 
 
 def kinks_at(graph: Graph, point: Sequence[float], output: int = 0) -> tuple[Kink, ...]:
-    """Return a kink for each input along which an output has no slope, or not the chosen one.
+    """Return a kink for each input along which an output has no slope, or another than chosen.
 
     Raises DomainError where the function has no value there.
     """
@@ -86,9 +86,9 @@ def _differ(*slopes: float) -> bool:
 def _is_undecided(graph: Graph, values: Sequence[float]) -> bool:
     """Say whether any relu or max is exactly where its two straight pieces meet."""
     for node in graph.nodes:
-        if node.operation == "relu" and values[node.operands[0]] == 0:
-            return True
-        if node.operation == "max" and values[node.operands[0]] == values[node.operands[1]]:
+        operands = [values[operand] for operand in node.operands]
+        is_at_zero = node.operation == "relu" and operands[0] == 0
+        if is_at_zero or (node.operation == "max" and operands[0] == operands[1]):
             return True
     return False
 
@@ -98,12 +98,10 @@ def _slopes_beside(
 ) -> tuple[float, float] | None:
     """Return the slopes by input i a little to its left and right; None without a value there."""
     try:
-        left, right = (
-            reverse_jacobian(graph, moved(point, i, h))[output][i] for h in (-step, step)
-        )
+        left = reverse_jacobian(graph, moved(point, i, -step))[output][i]
+        return left, reverse_jacobian(graph, moved(point, i, step))[output][i]
     except DomainError:
         return None
-    return left, right
 
 
 def describe_kinks(kinks: Sequence[Kink], f: str = "f") -> str:

@@ -1,12 +1,12 @@
-"""Numerical differentiation: move an input a little, see how far the value moves.
+"""Numerical differentiation: change an input a little and see how much the value changes.
 
     forward    (f(x + h) − f(x)) / h           wrong by about h · f″/2
     centred    (f(x + h) − f(x − h)) / 2h      wrong by about h² · f‴/6
 
-Slow: an evaluation or two per input. Approximate, in two ways that pull in opposite directions: a
-large h is wrong by the terms above, and a small h subtracts two nearly equal numbers, of which a
-float keeps 16 digits, and divides what rounding left of them by h. So the error against h is a U.
-Easy to write, though, and hard to get wrong: that is why every gradient is checked with it.
+It is slow: one or two evaluations per input. And it is approximate for two reasons: a large h is
+wrong by the terms above; a small h subtracts two nearly equal numbers, of which a float keeps 16
+digits, and divides the rounding error by h. So the error against h has the shape of a U. But it is
+easy to write and hard to get wrong: that is why every gradient is checked with it.
 """
 
 import math
@@ -19,7 +19,7 @@ Function = Callable[[Sequence[float]], float]
 Rule = Callable[[Function, Sequence[float], float], list[float]]
 
 NOTICEABLE_ERROR, NOTICEABLE_RATIO = 1e-12, 10.0
-"""An end of the curve is wrong where its error exceeds 1e-12 and ten times the smallest error."""
+"""An end of the curve is wrong if its error is above 1e-12 and ten times the smallest error."""
 
 
 def forward_differences(f: Function, point: Sequence[float], h: float) -> list[float]:
@@ -44,7 +44,7 @@ def largest_error(gradient: Sequence[float], exact: Sequence[float]) -> float:
 
 
 def beside(f: Function) -> Function:
-    """Return ``f`` for points that are a step away: where it has no value, the step is to blame."""
+    """Return ``f`` with an error that names the step --h where a point a step away has no value."""
 
     def value(point: Sequence[float]) -> float:
         try:
@@ -69,13 +69,9 @@ def errors_against_step(
 ) -> list[StepError]:
     """Return the errors for h = 0.1, 0.01, … 1e-15."""
     steps = [float(f"1e-{k}") for k in range(1, 16)]
+    rules = (forward_differences, centred_differences)
     return [
-        StepError(
-            h,
-            _error_or_none(forward_differences, f, point, h, exact),
-            _error_or_none(centred_differences, f, point, h, exact),
-        )
-        for h in steps
+        StepError(h, *(_error_or_none(rule, f, point, h, exact) for rule in rules)) for h in steps
     ]
 
 
@@ -83,8 +79,8 @@ def errors_against_step(
 class ErrorReasons:
     """What a curve of errors shows.
 
-    bends: large steps are wrong, for the function bends (or has a kink on the way). rounds: small
-    ones are wrong, for rounding is divided by them.
+    bends: large steps are wrong, as the function bends or has a kink. rounds: small steps are
+    wrong, as they divide the rounding error.
     """
 
     bends: bool

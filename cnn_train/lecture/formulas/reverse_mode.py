@@ -1,8 +1,8 @@
 """Reverse-mode automatic differentiation, or backpropagation: pull a slope back through the graph.
 
 First the forward pass computes and keeps every value: the tape. Then the tape is read backwards.
-The adjoint v̄ of a node is the slope of the output by that node: 1 for the output itself, and every
-node hands its own adjoint on to its operands:
+The adjoint v̄ of a node is the slope of the output by that node: 1 for the output itself. Every node
+passes its adjoint on to its operands:
 
     v = g(a, b)    ā += v̄ · ∂g/∂a    b̄ += v̄ · ∂g/∂b
 
@@ -19,7 +19,7 @@ from .graph import Graph
 
 @dataclass(frozen=True)
 class AdjointStep:
-    """What a node hands to one operand: ``contribution``, which makes its adjoint ``collected``.
+    """What a node adds to an operand's adjoint: ``contribution``; the sum so far is ``collected``.
 
     node, operand: positions in the graph. number: 0 or 1, which operand of the node it is.
     """

@@ -1,14 +1,14 @@
 """Symbolic differentiation: turn a formula into the formula of its slope, by rewriting alone.
 
-SymPy knows the rules d(uv) = u dv + v du and their like, and applies them to the formula instead
+SymPy knows rules such as d(uv) = u dv + v du, and applies them to the formula instead
 of to numbers. The result is exact and can be read; but the formula of a slope grows much faster
 than the formula itself (a product of n factors has a gradient of n · (n − 1) factors), and a
-program with loops has no formula. Evaluated with 40 digits it serves here as the truth.
+program with loops has no formula. Here its value with 40 digits is the reference for all errors.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 import sympy
@@ -17,11 +17,11 @@ from .graph import Graph
 
 DIGITS = 40
 MOST_DIGITS = 1000
-"""Where nearly equal numbers are subtracted on the way; what cancels further is 0 in a float."""
+"""Used where nearly equal numbers are subtracted; what is smaller is 0 in a float anyway."""
 
 LARGEST_EXACT_NUMBER, SMALLEST_EXACT_NUMBER = 1000, 1e-6
-"""Beyond, constants become floats of 40 digits: exact powers of large ones could fill the memory,
-and small ones would be fractions of hundreds of digits."""
+"""Other constants become floats of 40 digits: exact powers of larger ones could fill the memory,
+and smaller ones would be fractions of hundreds of digits."""
 
 
 class Relu(sympy.Function):  # type: ignore[misc]
@@ -117,11 +117,9 @@ def from_formula(formula: Any, graph: Graph) -> int:
         return graph.constant(float(formula))
     operands = [from_formula(part, graph) for part in formula.args]
     operation = FROM_SYMPY[formula.func]
-    return (
-        reduce(lambda a, b: graph.apply(operation, a, b), operands[1:], operands[0])
-        if operation in "+*"
-        else graph.apply(operation, *operands)
-    )
+    if operation in ("+", "*"):  # SymPy adds and multiplies any number of parts
+        return reduce(partial(graph.apply, operation), operands)
+    return graph.apply(operation, *operands)
 
 
 def render_formula(formula: Any) -> str:

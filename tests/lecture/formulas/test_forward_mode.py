@@ -23,7 +23,7 @@ def test_the_slides_trace_step_by_step() -> None:
 def test_there_is_one_pass_per_input_and_each_moves_one() -> None:
     graph = parse_expressions(["x*y*z", "x+y"])
     passes = forward_passes(graph, [1.0, 2.0, 3.0])
-    assert [one.direction for one in passes] == [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
+    assert [run.direction for run in passes] == [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
 
 
 def test_a_minus_sign_is_written_once() -> None:

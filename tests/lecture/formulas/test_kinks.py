@@ -21,10 +21,11 @@ from cnn_train.lecture.formulas.kinks import Kink, describe_kinks, kinks_at
 def test_a_kink_has_other_slopes_on_its_sides_than_the_chosen(
     text: str, point: list[float], kinks: list[tuple[str, float, float, float]]
 ) -> None:
-    found = kinks_at(parse_expressions([text]), point)
-    assert [one.name for one in found] == [name for name, *_ in kinks]
-    for one, (_, *slopes) in zip(found, kinks, strict=True):
-        assert [one.left, one.right, one.chosen] == pytest.approx(slopes, rel=1e-6)
+    for kink, (name, *slopes) in zip(
+        kinks_at(parse_expressions([text]), point), kinks, strict=True
+    ):
+        assert kink.name == name
+        assert [kink.left, kink.right, kink.chosen] == pytest.approx(slopes, rel=1e-6)
 
 
 @pytest.mark.parametrize(

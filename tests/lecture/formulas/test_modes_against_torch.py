@@ -43,7 +43,7 @@ def in_torch(graph: Graph) -> Callable[..., Tensor]:
             elif node.operation == "constant":
                 values.append(torch.tensor(node.constant, dtype=torch.float64))
             else:
-                operands = [values[one] for one in node.operands]
+                operands = [values[place] for place in node.operands]
                 values.append(TORCH[node.operation](*operands))
         return torch.stack([values[output] for output in graph.outputs])
 
@@ -55,10 +55,10 @@ def tensors(numbers: Sequence[float]) -> tuple[Tensor, ...]:
 
 
 def torch_gradient(graph: Graph, point: Sequence[float], output: int = 0) -> list[float]:
-    inputs = [one.requires_grad_() for one in tensors(point)]
+    inputs = [tensor.requires_grad_() for tensor in tensors(point)]
     value = in_torch(graph)(*inputs)[output]
     gradients = torch.autograd.grad(value, inputs, allow_unused=True)
-    return [0.0 if one is None else one.item() for one in gradients]
+    return [0.0 if slope is None else slope.item() for slope in gradients]
 
 
 def torch_slope(graph: Graph, point: Sequence[float], direction: Sequence[float]) -> float:
@@ -92,12 +92,8 @@ def scale_of(graph: Graph, point: Sequence[float]) -> float:
         tangents = push_forward(graph, point, [1.0, -1.0, 0.5]).tangents
     except DomainError:
         assume(False)
-    met = [
-        *values,
-        *tangents,
-        *(number for s in backward.steps for number in (s.slope, s.collected)),
-    ]
-    largest = max(map(abs, met))
+    adjoints = [number for step in backward.steps for number in (step.slope, step.collected)]
+    largest = max(map(abs, [*values, *tangents, *adjoints]))
     assume(largest < LARGEST)
     return max(1.0, largest)
 

@@ -26,12 +26,12 @@ def test_the_errors_at_1e_5_are_those_of_the_lecture() -> None:
 
 
 def test_the_error_against_h_is_a_u() -> None:
-    curve = {f"{one.h:.0e}": one for one in errors_against_step(f, AT, EXACT)}
+    curve = {f"{error.h:.0e}": error for error in errors_against_step(f, AT, EXACT)}
     assert list(curve) == [f"1e-{k:02}" for k in range(1, 16)]
     errors = [curve[h].centred for h in ("1e-01", "1e-03", "1e-05", "1e-12", "1e-15")]
-    left = [one for one in errors if one is not None]
-    assert left[0] > left[1] > left[2] < left[3] < left[4]
-    forward = [one.forward for one in curve.values() if one.forward is not None]
+    centred = [error for error in errors if error is not None]
+    assert centred[0] > centred[1] > centred[2] < centred[3] < centred[4]
+    forward = [error.forward for error in curve.values() if error.forward is not None]
     assert min(forward) == curve["1e-08"].forward < forward[0] and min(forward) < forward[-1]
 
 
