@@ -1,1 +1,1 @@
-"""One file of weights: a run's whole state, safe to read, and its exchange with other programs."""
+"""Checkpoint files: a run's whole state, safe to read, and weights from and for other programs."""

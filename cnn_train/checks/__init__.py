@@ -1,1 +1,1 @@
-"""Questions to a network before, beside and instead of a long run: is it sane, right and fast?"""
+"""Checks of a network that need no long run: sane start, right gradients, speed of a step."""

@@ -1,1 +1,1 @@
-"""From text to a frozen, validated experiment."""
+"""Turn YAML text into a frozen, validated experiment."""

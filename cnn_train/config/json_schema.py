@@ -16,8 +16,8 @@ class _EditorSchema(GenerateJsonSchema):
         """Require the tag in every variant but the default one.
 
         Without that, ``{lr: 0.1}`` would match each variant that knows ``lr``, and ``oneOf``
-        allows only one match. The requirement stands beside the reference in an ``allOf``, because
-        older dialects, which editors still speak, ignore what stands next to a ``$ref``.
+        allows only one match. An ``allOf`` joins it to the reference, because editors that read
+        older dialects ignore what stands next to a ``$ref``.
         """
         tag = schema["custom_error_context"]["tag"]
         choose = schema["discriminator"]
