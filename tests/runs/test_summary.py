@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from cnn_train.runs.directory import RunDirectory
-from cnn_train.runs.summary import RunSummary, summarize_run, summarize_runs
+from cnn_train.runs.summary import RunSummary, summarize_run
 
 RESOLVED = """\
 data: {name: shapes}
@@ -45,8 +45,3 @@ def test_a_run_in_its_first_epoch_has_no_result_yet(run: RunDirectory) -> None:
     summary = summarize_run(run)
     assert (summary.epochs_done, summary.best_epoch, summary.val_accuracy) == (0, None, None)
     assert summary.seconds == 0
-
-
-def test_a_folder_without_runs_has_no_summaries(tmp_path: Path) -> None:
-    assert summarize_runs(tmp_path) == []
-    assert summarize_runs(tmp_path / "absent") == []

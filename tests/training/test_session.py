@@ -12,7 +12,6 @@ from cnn_train.errors import CheckpointError, ConfigError, DataError
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import Device
 from cnn_train.training.building import build_session
-from cnn_train.training.loop import measure
 from cnn_train.training.resuming import resume_session
 from cnn_train.training.session import Session
 
@@ -154,29 +153,22 @@ def test_resuming_on_other_images_is_refused(
         resume_session(session, start().checkpoint())
 
 
-def no_images(images: ImageSet) -> ImageSet:
-    return images.select([])
-
-
-def one_class(images: ImageSet) -> ImageSet:
-    return replace(images.select([0, 3, 6]), class_names=("class 0",))
-
-
-def class_missing(images: ImageSet) -> ImageSet:
-    return images.select([i for i in range(len(images)) if images.labels_N[i] != 1])
-
-
-def label_too_high(images: ImageSet) -> ImageSet:
-    return replace(images, labels_N=images.labels_N + 1)
-
-
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (no_images, "the training split is empty"),
-        (one_class, "at least two classes; found 1"),
-        (class_missing, "no training images of class class 1"),
-        (label_too_high, "training labels run from 1 to 3, outside 0 to 2"),
+        (lambda images: images.select([]), "the training split is empty"),
+        (
+            lambda images: replace(images.select([0, 3, 6]), class_names=("class 0",)),
+            "at least two classes; found 1",
+        ),
+        (
+            lambda images: images.select((images.labels_N != 1).nonzero()[:, 0]),
+            "no training images of class class 1",
+        ),
+        (
+            lambda images: replace(images, labels_N=images.labels_N + 1),
+            "training labels run from 1 to 3, outside 0 to 2",
+        ),
     ],
 )
 def test_images_that_training_would_choke_on_are_named_before_the_first_step(
@@ -188,25 +180,8 @@ def test_images_that_training_would_choke_on_are_named_before_the_first_step(
 ) -> None:
     with pytest.raises(DataError, match=message):
         build_session(make_config(), spoil(make_images(30)), make_images(12), cpu)
-
-
-def test_an_empty_validation_split_is_refused(
-    make_images: Callable[..., ImageSet], make_config: Callable[..., ExperimentConfig], cpu: Device
-) -> None:
     with pytest.raises(DataError, match="the validation split is empty"):
-        build_session(make_config(), make_images(30), no_images(make_images(12)), cpu)
-
-
-def test_training_lowers_the_loss_on_its_own_images(start: Start) -> None:
-    session = start(augment={"flip": "none", "translate": 0})
-    session.model.eval()
-    before = measure(session.forward, session.loss_fn, session.batches.epoch(0))
-    for epoch in range(3):
-        session.progress.epoch = epoch
-        train_one_epoch(session)
-    session.model.eval()
-    after = measure(session.forward, session.loss_fn, session.batches.epoch(0))
-    assert after.loss < before.loss
+        build_session(make_config(), make_images(30), make_images(12).select([]), cpu)
 
 
 @pytest.mark.parametrize("name", ["translate", "cutout"])
