@@ -7,8 +7,6 @@ from pydantic import BaseModel
 
 from .scalars import render_value
 
-INDENT = "  "
-
 # A setting longer than this (a path, a list) moves only its own comment to the right.
 MAX_COMMENT_COLUMN = 44
 
@@ -58,7 +56,7 @@ def _lines(section: BaseModel, depth: int) -> Iterator[tuple[str, str]]:
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         meaning = " ".join((field.description or _first_sentence(section, name)).split())
-        key = f"{INDENT * depth}{name}:"
+        key = f"{'  ' * depth}{name}:"
         if isinstance(value, BaseModel) and type(value).model_fields:
             yield key, meaning
             yield from _lines(value, depth + 1)

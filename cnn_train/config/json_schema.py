@@ -6,8 +6,6 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-DIALECT = GenerateJsonSchema.schema_dialect
-
 
 class _EditorSchema(GenerateJsonSchema):
     """Pydantic's generator, except for sections that a tag chooses."""
@@ -35,4 +33,4 @@ class _EditorSchema(GenerateJsonSchema):
 def json_schema(experiment_type: type[BaseModel]) -> Any:
     """Return the JSON Schema document of an experiment's YAML."""
     schema = experiment_type.model_json_schema(schema_generator=_EditorSchema)
-    return {"$schema": DIALECT, **schema, "title": "cnn-train experiment"}
+    return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": "cnn-train experiment"}

@@ -37,12 +37,9 @@ def device_of(world: World, request: str) -> Device:
         raise UsageError(
             f"--device {request}: {world.size} processes cannot share it; use cuda, cpu or auto"
         )
-    if request == "auto":
-        device = resolve_device("auto")
-        if device.torch_device.type == "mps":
-            device = Device(torch.device("cpu"), "several processes cannot share the Apple GPU")
-    else:
-        device = resolve_device(request)
+    device = resolve_device(request)
+    if device.torch_device.type == "mps":  # chosen by auto
+        device = Device(torch.device("cpu"), "several processes cannot share the Apple GPU")
     if device.torch_device.type == "cpu":
         return device
     if world.local_rank >= torch.cuda.device_count():

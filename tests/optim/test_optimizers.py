@@ -90,7 +90,7 @@ def test_nesterov_without_momentum_is_refused_with_the_way_out():
         (
             AdamWConfig,
             "betas",
-            [[0.9], [0.9, 1.0], [1 - 1e-8, 0.9], [-0.1, 0.9], ["0.9", 0.99], 0.9],
+            [[0.9], [0.9, 1.0], [1 - 1e-8, 0.9], [-0.1, 0.9], ["0.9", 0.9], 0.9],
         ),
     ],
 )

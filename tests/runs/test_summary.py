@@ -21,13 +21,8 @@ def run(tmp_path: Path) -> RunDirectory:
 
 
 def test_a_run_is_summed_up_from_its_config_and_its_records(run: RunDirectory) -> None:
-    accuracies = (0.5, 0.75, 0.75, 0.6)
-    run.save_metrics(
-        [
-            {"epoch": epoch, "val_accuracy": accuracy, "seconds": 1.5}
-            for epoch, accuracy in enumerate(accuracies)
-        ]
-    )
+    accuracies = enumerate((0.5, 0.75, 0.75, 0.6))
+    run.save_metrics([{"epoch": e, "val_accuracy": a, "seconds": 1.5} for e, a in accuracies])
     assert summarize_run(run) == RunSummary(
         run_dir=str(run.path),
         model="vgg16",

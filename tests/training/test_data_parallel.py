@@ -81,11 +81,14 @@ def start(job: dict[str, Any]) -> Any:
     return build_session(config, job["train"], job["val"], device_of(ALONE, "cpu"))
 
 
-def train(job: dict[str, Any]) -> Any:
-    session = start(job)
+def finish(session: Any) -> Any:
     for _ in fit(session):
         pass
     return session
+
+
+def train(job: dict[str, Any]) -> Any:
+    return finish(start(job))
 
 
 def stop(job: dict[str, Any], run: RunDirectory, num_minibatches: int) -> None:
@@ -98,9 +101,7 @@ def stop(job: dict[str, Any], run: RunDirectory, num_minibatches: int) -> None:
 def resume(job: dict[str, Any], run: RunDirectory) -> Any:
     session = start(job)
     resume_session(session, load_checkpoint(run.last_checkpoint))
-    for _ in fit(session):
-        pass
-    return session
+    return finish(session)
 
 
 def assert_close(

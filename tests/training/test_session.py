@@ -90,7 +90,6 @@ def test_validation_does_not_depend_on_the_order_or_number_of_images(
 def test_averaged_weights_follow_every_update(start: Start) -> None:
     """EMA by hand: the first update's weights, then decay·average + (1 − decay)·weights."""
     session = start(ema_decay=0.75)
-    assert session.average is not None
     expected: list[torch.Tensor] = []
     for _ in session.train_rest_of_epoch():
         now = [value.double() for value in weights(session)]
@@ -104,7 +103,6 @@ def test_averaged_weights_follow_every_update(start: Start) -> None:
 def test_validation_measures_the_averaged_weights_where_there_are_any(start: Start) -> None:
     session = start(ema_decay=0.9, augment={"flip": "none", "translate": 0})
     train_one_epoch(session)
-    assert session.average is not None
     session.average.module.load_state_dict(start(seed=5).model.state_dict())
     assert session.validate().loss == start(seed=5).validate().loss
 
@@ -130,7 +128,6 @@ def test_a_checkpoint_of_any_session_can_be_read_back(start: Start, tmp_path: An
 
 def test_a_checkpoint_holds_plain_contiguous_tensors_without_wrappers(start: Start) -> None:
     state = start(model={"name": "resnet20"}, ema_decay=0.5).checkpoint()
-    assert state.averaged_model is not None
     assert list(state.averaged_model) == list(state.model)
     assert "fc.weight" in state.model
     assert all(value.is_contiguous() for value in state.model.values())
