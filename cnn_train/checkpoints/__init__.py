@@ -1,1 +1,1 @@
-"""Checkpoint files: a run's whole state, safe to read, and weights from and for other programs."""
+"""One file of weights: a run's whole state, safe to read, and its exchange with other programs."""

@@ -1,1 +1,1 @@
-"""Checks of a network that need no long run: sane start, right gradients, speed of a step."""
+"""Questions to a network before, beside and instead of a long run: is it sane, right and fast?"""

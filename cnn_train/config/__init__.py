@@ -1,1 +1,1 @@
-"""Turn YAML text into a frozen, validated experiment."""
+"""From text to a frozen, validated experiment."""

@@ -1,4 +1,4 @@
-"""Training steps without end, for commands that measure training and save nothing."""
+"""Training steps without end, for commands that only look at them, such as ``profile``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
