@@ -54,7 +54,7 @@ def train(
 
 
 def predict(model: TrainedModel, test_images: Images) -> list[Any]:
-    """Return the label of each image, as it was given to :func:`train`; images as there.
+    """Return the label of each image, of the kind given to :func:`train`; images as in train.
 
     A model from :func:`load_model` returns class names.
     """

@@ -42,7 +42,7 @@ def is_out_of_memory(problem: Exception) -> bool:
 
 
 def describe_shortage(problem: Exception) -> str | None:
-    """Say what the machine lacks or lost, and what to try; None where the fault is not its own."""
+    """Say what the machine lacks or lost, and what to try; None for any other error."""
     if is_out_of_memory(problem):
         return OUT_OF_MEMORY
     text = str(problem)
@@ -90,7 +90,7 @@ class DataError(CnnTrainError):
 
 
 class MissingSplitError(DataError):
-    """A dataset has no images for a split that it need not have."""
+    """A dataset has no images for an optional split."""
 
 
 class CheckpointError(CnnTrainError):
@@ -131,7 +131,7 @@ class InterruptedRun(CnnTrainError):  # noqa: N818  (an interruption is not an e
 
 @contextmanager
 def refusals_explained() -> Iterator[None]:
-    """Turn what torch refuses to compute of a network into ConfigError or UsageError."""
+    """Turn torch's refusals to compute a network into ConfigError or UsageError."""
     try:
         yield
     except ValueError as problem:

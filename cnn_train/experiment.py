@@ -1,4 +1,4 @@
-"""The whole experiment: one section per component, every default in its component's own file."""
+"""The whole experiment: one section per component; each component's file has its defaults."""
 
 from typing import TYPE_CHECKING
 
@@ -126,27 +126,29 @@ class ExperimentConfig(Config):
     )
 
     def warnings(self) -> list[str]:
-        """Name every setting that can have no effect, and every pair that works twice."""
-        found = []
+        """Name every setting without effect, and every pair of settings with the same effect."""
+        warnings = []
         schedule, regularization = self.schedule, self.regularization
         if schedule.warmup_epochs >= self.epochs:
-            found.append(
+            warnings.append(
                 f"schedule.warmup_epochs {schedule.warmup_epochs:g}: training lasts {self.epochs} "
                 "epochs, so the learning rate never leaves warm-up"
             )
         late = [epoch for epoch in schedule.change_epochs() if epoch >= self.epochs]
         if late:
-            found.append(
+            warnings.append(
                 f"schedule.{schedule.name}: a change at epoch {late[0]} of {self.epochs} "
                 "has no effect"
             )
         if getattr(regularization, "strength", None) == 0:
-            found.append(f"regularization.kind {regularization.kind}: strength 0 has no effect")
+            warnings.append(f"regularization.kind {regularization.kind}: strength 0 has no effect")
         if regularization.kind != "none" and self.optimizer.decay:
-            found.append(
+            warnings.append(
                 f"optimizer.{self.optimizer.decay} and regularization both shrink the weights; "
                 "set one of them to 0"
             )
         if self.optimizer.full_batch and self.ema_decay > 0.9:
-            found.append("ema_decay: full-batch descent makes one update per epoch; few to average")
-        return found
+            warnings.append(
+                "ema_decay: full-batch descent makes one update per epoch; few to average"
+            )
+        return warnings

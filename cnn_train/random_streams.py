@@ -1,4 +1,4 @@
-"""Named random streams: every draw is a function of the seed and of what it is for."""
+"""Named random streams: every draw depends on the seed and on its purpose only."""
 
 import hashlib
 import os
@@ -27,7 +27,7 @@ def make_generator(seed: int, *stream: str | int) -> torch.Generator:
 def seeded(seed: int, *stream: str | int) -> Iterator[None]:
     """Run the block with torch's global generators at the start of the named stream.
 
-    Weight initialisation draws from the global CPU generator; its state is put back afterwards.
+    Weight initialisation draws from the global CPU generator; its state is restored afterwards.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive_seed(seed, *stream))
@@ -52,7 +52,7 @@ def make_deterministic(device: torch.device) -> None:
 
 
 def generator_states() -> dict[str, Any]:
-    """Return the states of torch's global generators: what dropout will draw next."""
+    """Return the states of torch's global generators, from which dropout draws."""
     return {
         "cpu": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -61,7 +61,7 @@ def generator_states() -> dict[str, Any]:
 
 
 def restore_generator_states(states: dict[str, Any]) -> None:
-    """Continue the global generators where :func:`generator_states` saw them."""
+    """Set the global generators to states from :func:`generator_states`."""
     torch.set_rng_state(states["cpu"])
     if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(states["cuda"])
@@ -71,7 +71,7 @@ def restore_generator_states(states: dict[str, Any]) -> None:
 
 @contextmanager
 def same_dropout(seed: int) -> Iterator[None]:
-    """Let every block of this kind leave out the same units, and put the generators back."""
+    """Drop out the same units in every such block, and restore the generators afterwards."""
     states = generator_states()
     seed_global_generators(seed, "dropout", 0)
     try:

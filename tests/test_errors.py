@@ -21,7 +21,6 @@ def test_every_librarys_lack_of_memory_is_recognised(problem: Exception) -> None
 
 def test_a_lack_of_threads_is_named() -> None:
     message = describe_shortage(RuntimeError("can't start new thread"))
-    assert message is not None
     assert message.startswith("the system allows no more threads; allow more with ulimit -u")
 
 

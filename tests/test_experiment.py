@@ -1,10 +1,9 @@
-from collections.abc import Iterator
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from cnn_train.config.known_keys import section_types
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.losses import LOSSES
 from cnn_train.losses.regularization import REGULARIZATIONS
@@ -18,23 +17,13 @@ def make(**sections: Any) -> ExperimentConfig:
     return ExperimentConfig.model_validate(sections)
 
 
-def component_types(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield every config class that a field of this type can hold."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    elif get_origin(annotation) in (Annotated, Union, UnionType, tuple, list):
-        for part in get_args(annotation):
-            yield from component_types(part)
-
-
 def reachable_configs() -> list[type[BaseModel]]:
     """Return the experiment's class and every component's."""
-    found: list[type[BaseModel]] = [ExperimentConfig]
-    for config in found:
+    configs: list[type[BaseModel]] = [ExperimentConfig]
+    for config in configs:
         for field in config.model_fields.values():
-            for part in (field.annotation, *field.metadata):
-                found.extend(inner for inner in component_types(part) if inner not in found)
-    return found
+            configs += [c for c in section_types(field.annotation) if c not in configs]
+    return configs
 
 
 TABLES = {
@@ -158,13 +147,7 @@ def test_settings_that_have_an_effect_are_not_warned_of(sections: dict[str, Any]
         {"seed": 2**63},
         {"ema_decay": 1.0},
         {"precision": "float16"},
-        {"optimizer": {"lr": float("nan")}},
-        {"optimizer": {"lr": float("inf")}},
-        {"optimizer": {"lr": 0.0}},
-        {"optimizer": {"lr": "0.1"}},
-        {"optimizer": {"momentum": 1.0}},
         {"optimizer": {"momentun": 0.9}},
-        {"regularization": {"strength": -1e-4}},
         {"model": {"name": "vgg12"}},
         {"colour": "red"},
     ],

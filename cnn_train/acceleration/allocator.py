@@ -1,9 +1,9 @@
 """Keep the memory that a minibatch frees for the next one, instead of giving it back each time.
 
 By default glibc hands every large block back to the kernel when it is freed. A training step frees
-all its activations, so the next one meets nothing but fresh pages, each of which the kernel must
-first map and clear: about a third of the time of a CPU step. Where glibc is not the allocator
-(macOS, musl, a preloaded jemalloc or tcmalloc) there is nothing to do, and nothing is done.
+all its activations, so the next one gets only new pages, each of which the kernel must first map
+and clear: about a third of the time of a CPU step. With another allocator than glibc's (macOS,
+musl, a preloaded jemalloc or tcmalloc) nothing is done.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ M_MMAP_MAX = -4
 MIB = 2**20
 KEEP = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, -1), (M_TOP_PAD, 64 * MIB))
 
-# Where glibc's own thresholds, which grow with what is freed, end up in a training process.
+# The values that glibc's own, growing thresholds reach in a training process.
 GIVE_BACK = (
     (M_MMAP_MAX, 65536),
     (M_MMAP_THRESHOLD, 32 * MIB),
@@ -44,15 +44,15 @@ def kept_memory() -> Iterator[None]:
 
 
 def give_back_freed_memory() -> None:
-    """Free what is kept, and let glibc do as it does by itself from here on."""
+    """Free what is kept, and return to about glibc's own behaviour."""
     if _set(GIVE_BACK):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _set(settings: tuple[tuple[int, int], ...]) -> bool:
-    """Hand the settings to glibc and say whether it took them; elsewhere do nothing."""
+    """Pass the settings to glibc and say whether it accepted them; elsewhere do nothing."""
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    agreed = [mallopt(name, value) == 1 for name, value in settings]
-    return all(agreed)
+    accepted = [mallopt(name, value) == 1 for name, value in settings]
+    return all(accepted)

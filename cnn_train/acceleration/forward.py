@@ -1,4 +1,4 @@
-"""The network as a function from images to scores, computed as training does it fastest here."""
+"""The network as a function from images to scores, in the fastest way for training here."""
 
 from typing import cast
 
@@ -15,7 +15,7 @@ MOST_SHAPES = 64
 def training_forward(
     module: nn.Module, device: Device, precision: Precision, *, compiled: bool
 ) -> Forward:
-    """Wrap the network into ``images -> float32 scores`` as training computes them fastest here."""
+    """Wrap the network into ``images -> float32 scores``, in the fastest way for training here."""
     network = compile_network(module) if compiled else module
     forward = with_autocast(network, device, precision)
     if device.torch_device.type == "cpu" and precision.is_low and not compiled:
@@ -26,9 +26,9 @@ def training_forward(
 def compile_network(module: nn.Module) -> Forward:
     """Compile one kernel per shape of minibatch: what runs depends on the shape alone.
 
-    Left to itself, torch compiles for all shapes from the second one on, so that a resumed run
-    would go on in other kernels, with other roundings. And it gives up after eight shapes: images
-    that grow over the epochs have two of each size, with the smaller minibatch at an epoch's end.
+    By default, torch compiles a kernel for all shapes when it meets the second one, so a resumed
+    run would use other kernels, with other rounding. And it gives up after eight shapes, while
+    images that grow over the epochs have two shapes per size: the last minibatch is smaller.
     """
     torch._dynamo.config.recompile_limit = max(MOST_SHAPES, torch._dynamo.config.recompile_limit)
     return cast(Forward, torch.compile(module, dynamic=False))

@@ -1,4 +1,4 @@
-"""A run's whole state in one file that notices damage and never runs code.
+"""A run's whole state in one file; reading it detects damage and never runs code.
 
 Layout: a torch zip of plain dicts, numbers, strings and tensors, then a footer of 48 bytes:
 magic (8), format version (8, big endian), SHA-256 of everything before the digest (32).
@@ -29,13 +29,13 @@ TENSORS_ALLOWED = ConfigDict(arbitrary_types_allowed=True)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything needed to go on with a run bit for bit, or to use its model with no other file.
+    """Everything needed to resume a run bit for bit, or to use its model without another file.
 
     config: the resolved experiment as plain YAML types. epoch: completed epochs; position:
-    minibatches done in the epoch under way; step: updates so far. records: one dict per completed
-    epoch. partial_tally: sums over the minibatches of the epoch under way. config_changes: what was
-    changed on the way, each with step, key, before and after. imported_from: the file that the
-    weights were taken from; None: from a run of ours, which can go on.
+    minibatches done in the current epoch; step: updates so far. records: one dict per completed
+    epoch. partial_tally: sums over the minibatches of the current epoch. config_changes: settings
+    changed when resuming, each with step, key, before and after. imported_from: the file that the
+    weights came from; None: they came from a run of cnn-train, which can be resumed.
     """
 
     config: dict[str, Any]
@@ -65,7 +65,7 @@ class Checkpoint:
 
     @property
     def usable_weights(self) -> dict[str, Tensor]:
-        """The state dict that one would use: averaged, where there is an average."""
+        """The weights to use the model with: the averaged ones, where there are any."""
         return self.averaged_model or self.model
 
 
@@ -106,7 +106,7 @@ def parse_checkpoint(file: VerifiedFile, path: Path) -> Checkpoint:
     """Make the checkpoint of a verified file; raises CheckpointError, which names ``path``."""
     try:
         state = torch.load(io.BytesIO(file.content), map_location="cpu", weights_only=True)
-    except Exception as problem:  # torch's words advise to load the file unsafely: they stay unsaid
+    except Exception as problem:  # not shown: torch's message advises to load the file unsafely
         if is_out_of_memory(problem):
             raise
         raise CheckpointError(

@@ -1,4 +1,4 @@
-"""Share a model as a safetensors file: its weights, and what its numbers mean, in the open."""
+"""Export a model as a safetensors file: its weights, and metadata that describe the model."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from .checkpoint import Checkpoint
 
 
 class ModelDescription(BaseModel):
-    """What the metadata of an exported file say, each as JSON: all that a bare state dict lacks.
+    """The metadata of an exported file, each stored as JSON: what a bare state dict lacks.
 
     config: the resolved experiment. normalization: mean and std per channel, in units of 1 = 255.
     """
@@ -28,7 +28,7 @@ class ModelDescription(BaseModel):
     normalization: dict[str, tuple[float, ...]]
 
     def to_metadata(self) -> dict[str, str]:
-        """Return the texts to store; ``format`` tells other readers whose tensors these are."""
+        """Return the texts to store; ``format`` names torch as the source of the tensors."""
         texts = {name: json.dumps(value) for name, value in self.model_dump().items()}
         return {"format": "pt", "cnn_train": __version__, **texts}
 
@@ -49,7 +49,7 @@ class ModelDescription(BaseModel):
 
 
 def export_weights(checkpoint: Checkpoint, out: Path) -> None:
-    """Write the weights that one would use (averaged, where there are) as float32, atomically.
+    """Write the usable weights (averaged, where there are any) as float32, atomically.
 
     Integer tensors keep their type. Raises ResourceError where the disk is full or refuses.
     """
@@ -61,6 +61,6 @@ def export_weights(checkpoint: Checkpoint, out: Path) -> None:
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    """Return a copy in memory of its own, as the format demands, floating-point as float32."""
+    """Return a contiguous copy, as the format demands; floating-point numbers as float32."""
     dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
     return tensor.detach().to(dtype, copy=True).contiguous()

@@ -1,4 +1,4 @@
-"""Weight files of other programs: what they look like, and their tensors; no code is ever run."""
+"""Weight files of other programs: recognise them and read their tensors, without running code."""
 
 import io
 import json
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError, name_some
 
-# What training in several processes, torch.compile and Lightning put before every name.
+# Put before every name by training in several processes, by torch.compile and by Lightning.
 PREFIXES = ("module.", "_orig_mod.", "model.")
 
 # A counter of torch's AveragedModel beside the weights; nothing is computed from it.
@@ -32,8 +32,8 @@ OUR_FILES = "checkpoints are written by `cnn-train fit` as last.ckpt and best.ck
 class ForeignWeights:
     """A state dict of another program, or of ours in another form.
 
-    kind: what the file looks like, in words. tensors: by their names in the file, without what
-    wraps them all. is_ordered: they come in the order in which the network defines its layers.
+    kind: what the file looks like, in words. tensors: by their names in the file, without common
+    prefixes. is_ordered: they come in the order in which the network defines its layers.
     metadata: texts stored beside them.
     """
 
@@ -43,7 +43,7 @@ class ForeignWeights:
     metadata: dict[str, str]
 
 
-class NotWeights(Exception):  # noqa: N818  (says what a file is; not every caller calls it an error)
+class NotWeights(Exception):  # noqa: N818  (for some callers it is no error)
     """A file has no weights that may be read; the message says what it looks like."""
 
 
@@ -63,8 +63,8 @@ def advise(content: bytes, path: Path) -> str:
 def load_weights(content: bytes, path: Path, key: str | None = None) -> ForeignWeights:
     """Read the tensors of a foreign file's bytes; ``key`` names the part to take of several.
 
-    Raises CheckpointError where there is none, where ``key`` is unknown or needed, and where the
-    file holds program objects: those are never loaded.
+    Raises CheckpointError where there are no tensors, where ``key`` is unknown or needed, and where
+    the file holds program objects, which are never loaded.
     """
     try:
         weights = parse_weights(content, key)
@@ -76,7 +76,7 @@ def load_weights(content: bytes, path: Path, key: str | None = None) -> ForeignW
 
 
 def parse_weights(content: bytes, key: str | None = None) -> ForeignWeights:
-    """Read a state dict from a file's bytes; several to choose from give no tensors, but a kind.
+    """Read a state dict from a file's bytes; where it has several, return a kind but no tensors.
 
     Raises NotWeights, whose message says what the file looks like.
     """
@@ -112,7 +112,7 @@ def _choose(state: Mapping[Any, Any], key: str | None) -> ForeignWeights:
 
 
 def is_state_dict(value: object) -> bool:
-    """Tell whether ``value`` maps names that can be shown to tensors, and holds nothing else."""
+    """Tell whether ``value`` maps printable names to tensors, and holds nothing else."""
     return (
         isinstance(value, Mapping)
         and len(value) > 0
@@ -132,7 +132,7 @@ def unwrap(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def looks_like_safetensors(content: bytes) -> bool:
-    """Tell by the header: its length, and its first character."""
+    """Tell by the header's length and its first character."""
     return content[8:9] == b"{" and int.from_bytes(content[:8], "little") <= len(content) - 8
 
 
@@ -140,7 +140,7 @@ def _parse_safetensors(content: bytes) -> ForeignWeights:
     try:
         tensors = load_safetensors(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    except Exception:  # the library's errors are of many kinds, and its words are about its inside
+    except Exception:  # the library raises many kinds, with messages about its own code
         raise NotWeights("it looks like a safetensors file that is damaged or cut short") from None
     if not is_state_dict(tensors):
         raise NotWeights("it looks like a safetensors file without tensors that can be named")
@@ -149,12 +149,12 @@ def _parse_safetensors(content: bytes) -> ForeignWeights:
 
 
 def _parse_torch(content: bytes) -> Any:
-    """Load plain data alone; the settings that timm saves are a Namespace, which is harmless."""
+    """Load plain data only; the settings that timm saves are a Namespace, which is harmless."""
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals([Namespace]):
             warnings.simplefilter("ignore")  # torch's hints are about files that are refused here
             return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception:  # torch's own words advise to load the file unsafely: they stay unsaid
+    except Exception:  # not shown: torch's message advises to load the file unsafely
         raise NotWeights(_explain_refusal(content)) from None
 
 

@@ -21,7 +21,7 @@ from .matching import Match, NoMatch, match_tensors
 
 @dataclass(frozen=True)
 class Import:
-    """A checkpoint of imported weights, and how each of them was found in the file."""
+    """A checkpoint of imported weights, the kind of its file, and how tensors were matched."""
 
     checkpoint: Checkpoint
     kind: str
@@ -61,15 +61,16 @@ def import_weights(
 def _describe(
     weights: ForeignWeights, config: ExperimentConfig | None, path: Path
 ) -> tuple[ExperimentConfig, KnownImages]:
-    """Return the model's config and what is known of its images: the file's own, if it says so."""
+    """Return the model's config and what is known of its images, from the file if possible."""
     try:
         stored = ModelDescription.from_metadata(weights.metadata)
     except ValueError as problem:
         raise CheckpointError(f"{path}: its metadata are damaged: {problem}") from None
-    if stored is None and config is None:
-        raise UsageError(f"{path}: --config CONFIG is needed: the file does not say its network")
     if stored is None:
-        assert config is not None
+        if config is None:
+            raise UsageError(
+                f"{path}: --config CONFIG is needed: the file does not say its network"
+            )
         return config, config.data.known_images()
     try:
         own = validate_settings(stored.config, f"{path}: stored config", ExperimentConfig)
@@ -113,22 +114,18 @@ def fit_into(
 
 
 def _convert(theirs: Tensor, ours: Tensor, match: Match, path: Path) -> Tensor:
-    """Return their numbers in our type and plain memory order."""
+    """Return the file's numbers in our type, contiguous."""
     plain = theirs.layout == torch.strided and not (theirs.is_quantized or theirs.is_meta)
     if not plain or theirs.is_floating_point() != ours.is_floating_point():
+        where = "without numbers (meta)" if theirs.is_meta else f"of layout {theirs.layout}"
         raise CheckpointError(
-            f"{path}: {match.theirs} is {_describe_tensor(theirs)}; "
+            f"{path}: {match.theirs} is a tensor of {theirs.dtype} {where}; "
             f"{match.ours} needs plain numbers of {ours.dtype}"
         )
     converted = theirs.detach().to(ours.dtype, copy=True).contiguous()
     if not converted.isfinite().all():
         raise CheckpointError(f"{path}: {match.theirs} holds numbers that are not finite")
     return converted
-
-
-def _describe_tensor(tensor: Tensor) -> str:
-    where = "without numbers (meta)" if tensor.is_meta else f"of layout {tensor.layout}"
-    return f"a tensor of {tensor.dtype} {where}"
 
 
 def make_checkpoint(
@@ -139,7 +136,7 @@ def make_checkpoint(
     state: Mapping[str, Tensor],
     source: Path,
 ) -> Checkpoint:
-    """Make a checkpoint of weights that no run of ours has trained: it has no run to go on with."""
+    """Make a checkpoint of weights from another program: it belongs to no run and cannot resume."""
     located = config.model_copy(update={"data": config.data.located()})
     return Checkpoint(
         config=located.model_dump(mode="json"),

@@ -23,7 +23,7 @@ class CheckpointFile:
 
     @property
     def num_values(self) -> int:
-        """Numbers in the weights that one would use, running statistics included."""
+        """Count the numbers in the usable weights, running statistics included."""
         return sum(tensor.numel() for tensor in self.checkpoint.usable_weights.values())
 
     def to_json(self) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class CheckpointFile:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a file is a whole checkpoint; ``problem`` is one line that names it, None: it is."""
+    """Whether a file is an intact checkpoint; if not, ``problem`` says why in one line."""
 
     path: str
     ok: bool
@@ -77,7 +77,7 @@ def open_checkpoint(path: Path) -> CheckpointFile:
 
 
 def verify_checkpoints(paths: list[Path]) -> Iterator[Verdict]:
-    """Read every file whole, and every checkpoint in a run directory; one verdict each."""
+    """Read each file, or each checkpoint in a run directory; yield a verdict for every one."""
     for path in paths:
         inside = sorted(path.glob("*.ckpt")) if path.is_dir() else []
         for file in inside or [path]:

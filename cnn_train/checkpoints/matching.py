@@ -1,19 +1,20 @@
-"""Which tensor of a foreign state dict is which of ours: by name, by order, by shape; no guesses.
+"""Match the tensors of a foreign state dict with ours: by name, by order or by shape, no guesses.
 
-A *kind* is what a tensor is whatever its layer is called: its last name (weight, running_mean, …)
-and its shape.
+The *kind* of a tensor does not depend on its layer's name: it is the last part of the name
+(weight, running_mean, …) and the shape.
 """
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 
 from torch import Tensor
 
 from ..errors import name_some
 
-# How often batch norm was updated. It matters only where momentum is None, as in no network here,
-# and files of old releases of torch lack it.
+# Counts batch norm's updates. Only a momentum of None, which no network here has, would use it;
+# files of old releases of torch lack it.
 UPDATE_COUNTER = "num_batches_tracked"
 
 Kind = tuple[str, tuple[int, ...]]
@@ -39,9 +40,9 @@ def match_tensors(
     """Assign every tensor of a file to one of the model, in the model's order.
 
     Equal names come first. Where names are left over on both sides, the file's order decides, if
-    it has one (``is_ordered``) and if tensors of the same kinds, and of the same names where they
-    are common, follow one another on both sides; else kinds decide, if each is unique. Counters of
-    batch norm's updates may be missing. Raises NoMatch for anything else.
+    it has one (``is_ordered``) and if both sides have the same sequence of common names and of
+    kinds; else kinds decide, if each is unique. Counters of batch norm's updates may be missing.
+    Raises NoMatch for anything else.
     """
     theirs, ours = _without_counters(theirs), _without_counters(ours)
     common = [name for name in ours if name in theirs]
@@ -68,8 +69,7 @@ def _match_renamed(
     if is_ordered and _sequence(theirs, extra) == _sequence(ours, missing):
         return dict(zip(missing, extra, strict=True)), "order and shape"
     kinds_of_ours, kinds_of_theirs = (
-        Counter(_kind(name, tensor) for name, tensor in tensors.items())
-        for tensors in (missing, extra)
+        Counter(starmap(_kind, tensors.items())) for tensors in (missing, extra)
     )
     if kinds_of_ours != kinds_of_theirs:
         raise NoMatch(list_problems([], missing, extra))
@@ -94,17 +94,13 @@ def _kind(name: str, tensor: Tensor) -> Kind:
 
 
 def _without_counters(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name: tensor
-        for name, tensor in tensors.items()
-        if name.rpartition(".")[2] != UPDATE_COUNTER
-    }
+    return {name: t for name, t in tensors.items() if _kind(name, t)[0] != UPDATE_COUNTER}
 
 
 def compare_by_name(
     theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor]
 ) -> tuple[dict[str, str], dict[str, Tensor], dict[str, Tensor]]:
-    """Return what has another shape (name and both shapes in words), what is missing, and extra."""
+    """Return the tensors with another shape (as text), the missing ones and the extra ones."""
     wrong = {
         name: f"{name} {tuple(theirs[name].shape)} instead of {tuple(value.shape)}"
         for name, value in ours.items()
@@ -118,7 +114,7 @@ def compare_by_name(
 def list_problems(
     wrong: Sequence[str], missing: Mapping[str, Tensor], extra: Mapping[str, Tensor]
 ) -> str:
-    """Join what does not fit into one line: wrong shapes, missing tensors, tensors without use."""
+    """List in one line what does not fit: wrong shapes, missing tensors, extra tensors."""
     named = {
         "of a wrong shape": wrong,
         "missing": [f"{name} {tuple(tensor.shape)}" for name, tensor in missing.items()],

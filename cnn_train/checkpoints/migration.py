@@ -1,4 +1,4 @@
-"""Lift what an older release saved to the format of this one, one version at a time."""
+"""Convert checkpoints of older formats to the current one, one version at a time."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,10 +19,10 @@ def migrate(state: State, version: int) -> State:
 
 
 def _from_1_to_2(state: State) -> State:
-    """Before weights could be imported or settings changed, neither had happened."""
+    """Add the two fields of format 2: an older run had no import and no changed settings."""
     return {**state, "imported_from": None, "config_changes": []}
 
 
-# One line per format that was ever written: the function that lifts it one version up. A field
-# that is added to Checkpoint gets its value for older files here; a released line never changes.
+# For each older format, the function that converts it to the next one. A field that is added to
+# Checkpoint gets its value for older files here; a released function never changes.
 MIGRATIONS: dict[int, Callable[[State], State]] = {1: _from_1_to_2}

@@ -1,4 +1,4 @@
-"""Is the backward pass of a run's network right, with its loss and its regularisation?"""
+"""Check the gradients of a run's network, with its loss and its regularisation."""
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
@@ -48,7 +48,7 @@ def data_objective(session: Session, num_images: int | None = None) -> tuple[nn.
 
 
 def drowned_by_penalty(session: Session, layers: tuple[str, ...], num_images: int) -> list[str]:
-    """Name the tensors whose data gradient is so far below λ∇R that its faults would not show."""
+    """Name the tensors whose data gradient is so small beside λ∇R that an error would not show."""
     model, data = data_objective(session, num_images)
     parameters = select_layers(model, layers)
     sizes = []
@@ -64,10 +64,10 @@ def drowned_by_penalty(session: Session, layers: tuple[str, ...], num_images: in
 
 
 def suspects(checks: Sequence[TensorCheck]) -> tuple[str, str | None]:
-    """Name the layer of the last wrong tensor and the next that agrees: the fault lies in between.
+    """Name the last layer with a wrong tensor and the next right one: the error lies in between.
 
-    A wrong slope spoils every layer before the fault and none after it. None: nothing after the
-    wrong tensor agrees, so that it may lie in the loss too. Some tensor must be wrong.
+    A wrong slope spoils every layer before the error and none after it. None: no layer follows
+    that is right, so the loss may be wrong too. At least one tensor must be wrong.
     """
     last = max(index for index, check in enumerate(checks) if not check.passed)
     layer = layer_of(checks[last].name)
@@ -76,7 +76,7 @@ def suspects(checks: Sequence[TensorCheck]) -> tuple[str, str | None]:
 
 
 def layer_of(parameter: str) -> str:
-    """Return what ``--layer`` calls it: the name without its last part, if it has several."""
+    """Return the name that ``--layer`` takes: without the last part, if there are several."""
     return parameter.rpartition(".")[0] or parameter
 
 

@@ -1,8 +1,8 @@
-"""Where a computation has a corner: on which side of each of its kinks every value lies.
+"""Find the kinks of a computation, and on which side of each kink every value lies.
 
-ReLU, max-pooling, a margin and |w| are straight lines that meet in a corner. A difference across
-a corner says nothing about the slope on either side. Two computations whose patterns (active units,
-places of maxima, signs) are equal took the same straight pieces: no corner lies between them.
+ReLU, max-pooling, a margin and |w| are straight lines that meet in a kink. A difference across a
+kink says nothing about the slope on either side. Two computations with equal patterns (active
+units, places of maxima, signs) took the same straight pieces: no kink lies between them.
 
 Operations are watched below ``nn.Module`` (a torch dispatch mode), so that functions count too.
 """
@@ -32,15 +32,15 @@ class Places:
     places_Chw: Tensor
 
     def matches(self, other: "Places") -> bool:
-        """Whether the maxima lie where the other's do, or in a tie that rounding broke otherwise.
+        """Whether the maxima lie at the same places, or at places of equal value (up to rounding).
 
-        In a flat part of an image all values of a window are equal, in both computations: to take
-        one for another there changes nothing.
+        In a flat part of an image all values of a window are equal, in both computations: which
+        of them counts as the maximum changes nothing.
         """
         return self._reaches(other) and other._reaches(self)
 
     def _reaches(self, other: "Places") -> bool:
-        """Whether the other's places hold the same values here as the maxima."""
+        """Whether the values here at the other's places are as large as the maxima."""
         values = self.values_CHW.flatten(-2)
         own, others = (places.places_Chw.flatten(-2) for places in (self, other))
         gap = values.gather(-1, own) - values.gather(-1, others)

@@ -1,4 +1,4 @@
-"""Where the time of a piece of work goes, operator by operator, as torch's profiler sees it."""
+"""Measure the time of each operator with torch's profiler, and sort operators into groups."""
 
 import re
 from collections import Counter
@@ -9,7 +9,7 @@ import torch
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile
 
-# The first pattern that is found in an operator's name decides. "Other" is what none describes.
+# The first pattern that occurs in an operator's name decides; without one it belongs to "other".
 GROUPS = (
     ("convolution backward", r"conv\w*_backward|ConvolutionBackward"),
     ("convolution forward", r"conv"),

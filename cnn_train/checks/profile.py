@@ -1,7 +1,7 @@
 """Where the time of a training step goes: by phase, by kind of operation, by operator.
 
-The loop that runs is the session's own. Its parts are wrapped so that each marks the time when it
-is done, and a mark waits for the device; the speed is measured apart, without marks.
+The session's own loop runs. Each part is wrapped so that it notes the time when it ends, after
+waiting for the device; the speed is measured separately, without these waits.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,16 +35,17 @@ PHASES = {
 
 WARM_UP_STEPS = 3
 PROFILED_STEPS = 3
-"""The profiler keeps every event, hundreds per layer: a few steps say enough."""
+"""The profiler keeps hundreds of events per layer: a few steps are enough."""
 
 
 @dataclass(frozen=True)
 class StepProfile:
     """What one training step costs.
 
-    phase_seconds: medians over the steps, each phase waited for. group_seconds and operators: own
-    times per step under the profiler, which slows small operators down. step_seconds and
-    images_per_second: undisturbed. tflops: convolutions and matrix products per second, in 10¹².
+    phase_seconds: medians over the steps, waiting after each phase. group_seconds and operators:
+    own times per step under the profiler, which slows small operators down. step_seconds and
+    images_per_second: of whole steps, nothing measured inside. tflops: operations of convolutions
+    and matrix products per second, in 10¹².
     """
 
     device: str
@@ -150,7 +151,7 @@ class PhaseClock:
         return seconds
 
     def mark(self, phase: str) -> None:
-        """Say that ``phase`` has ended, as far as is known: a later mark replaces this one."""
+        """Note that ``phase`` ends now; a later mark of the same phase replaces this one."""
         self.ends[phase] = now(self.device)
 
     @contextmanager

@@ -1,7 +1,7 @@
-"""Is anything wrong before a long run begins? Four checks that cost seconds.
+"""Four checks before a long run, which take seconds.
 
-Each works on a copy of the network and leaves the random generators as it found them: the run
-computes the same bits with and without them.
+Each works on a copy of the network and restores the random generators: the run computes the same
+bits with and without them.
 Source: Stanford CS231n, "Neural Networks Part 3: Learning and Evaluation", sanity checks.
 
 Shape letters: B minibatch, C channels, H W pixels, K classes.
@@ -36,10 +36,10 @@ NUM_OVERFIT_IMAGES = 20
 MOST_OVERFIT_STEPS = 300
 OVERFIT_RATE = 3e-3
 OVERFIT_SHARE_OF_CHANCE = 0.2
-"""Learned by heart: all of them right, and the loss below this share of chance."""
+"""The images are learned by heart when all are right and the loss is below this share of chance."""
 
 MOST_PENALTY = 10
-"""Times chance that λR(W) may be."""
+"""How many times the loss of guessing λR(W) may be."""
 
 TOO_LARGE_LAMBDA = "regularization.strength (λ) is too large: λR(W) outweighs the data loss"
 
@@ -50,7 +50,7 @@ Outcome = Literal["passed", "failed", "skipped"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found; ``meaning`` is what a failure usually means."""
+    """The result of one check; ``meaning`` is what a failure usually means."""
 
     check: str
     outcome: Outcome
@@ -107,7 +107,7 @@ def measure_initial_loss(session: Session) -> InitialLoss:
 
 
 def chance_loss(session: Session) -> float:
-    """Return what guessing costs."""
+    """Return the loss of guessing, on average."""
     return session.config.loss.chance_loss(len(session.batches.images.class_names))
 
 
@@ -130,14 +130,13 @@ def check_gradients(session: Session) -> Finding:
         gradients = data_gradients(session, model, forward, batch)
         broken = [n for n, g in gradients.items() if g is not None and not g.isfinite().all()]
         silent = silent_among(gradients)
-        # only now that of λR(W), which reaches layers that the data do not
+        # λR(W) comes second, because it gives a gradient to layers that the data do not reach
         penalty = session.config.regularization.build(model)()
         if penalty.requires_grad:
             penalty.backward()  # type: ignore[no-untyped-call]
         norm = float(gradient_norm(list(model.parameters()), 0))
-        if (
-            silent and len(batch.labels_B) > 2
-        ):  # the images' gradients may cancel out: leave one out
+        # the gradients of all images may cancel out: try again without the first
+        if silent and len(batch.labels_B) > 2:
             fewer = Batch(batch.images_BCHW[1:], batch.labels_B[1:])
             still = silent_among(data_gradients(session, model, forward, fewer))
             silent = [name for name in silent if name in still]
@@ -169,7 +168,7 @@ def silent_among(gradients: dict[str, Tensor | None]) -> list[str]:
 
 
 def meaning_of_silence(silent: list[str]) -> str:
-    """Say what is likely: a bias that is zero by itself is no dead layer."""
+    """Say what a zero gradient probably means: of a bias alone, not that the layer is dead."""
     weights = [f"{name.removesuffix('bias')}weight" for name in silent]
     if all(name.endswith("bias") for name in silent) and not set(weights) & set(silent):
         return (
@@ -179,7 +178,7 @@ def meaning_of_silence(silent: list[str]) -> str:
 
 
 def check_regularization(session: Session) -> Finding:
-    """See whether λR(W) is above zero, grows with λ and does not outweigh the data loss."""
+    """Check that λR(W) is above zero, grows with λ and is not far larger than the data loss."""
     settings = session.config.regularization
     strength = getattr(settings, "strength", 0.0)
     meaning = "no weight is penalised, or λR(W) does not reach the loss"
@@ -197,7 +196,7 @@ def check_regularization(session: Session) -> Finding:
 
 
 def check_overfitting(session: Session) -> Finding:
-    """Train on a few images until known by heart, without λ and smoothing, which hinder that."""
+    """Train on a few images until all are right, without λ and smoothing, which hinder that."""
     batch, chance = few_images(session), chance_loss(session)
     num, learned, found = len(batch.labels_B), False, ""
     with untouched(session) as (model, forward):

@@ -1,12 +1,12 @@
-"""Is the backward pass right? Compare it with the slope of the loss itself, weight by weight.
+"""Check a backward pass: compare it with finite differences of the loss, weight by weight.
 
     ∇L · d ≈ (L(θ + h d) − L(θ − h d)) / 2h        error: h²/6 · L''' and, from rounding, ε L/h
 
-d is e_i, for some entries i of each tensor, and once a drawn direction through all its entries, as
-far along each: a fault in entries that were not chosen shows there. In float64 both errors are far
-below what a wrong sign, a factor of 2 or a forgotten term makes. Where the two points lie on
-different sides of a kink, the difference is no slope: the step is made smaller, and where that does
-not help the slope is reported but not judged.
+d is e_i, for some entries i of each tensor, and once a random direction ±1/√n through all n
+entries, which shows an error in entries that were not chosen. In float64 both numerical errors are
+far below the error of a wrong sign, a factor of 2 or a forgotten term. Where the two points lie on
+different sides of a kink, the difference is no slope: the step is made smaller, and if that does
+not help, the slope is reported but not judged.
 """
 
 import math
@@ -31,12 +31,12 @@ ROUNDING = 64 * torch.finfo(torch.float64).eps
 MOST_DIRECTIONS = 3
 
 IN_THE_LOSS = {"ReLU": "hinge margin", "|x|": "|W|"}
-"""What a kink of the loss is called, where it lies behind the network."""
+"""Names for kinks of the loss, which comes after the network."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """A loss in two steps, scores and total, to tell the network's kinks from the loss's."""
+    """A loss in two steps, scores and total, to separate the network's kinks from the loss's."""
 
     scores: Callable[[], Tensor]
     loss: Callable[[Tensor], Tensor]
@@ -47,7 +47,7 @@ class Slope:
     """One slope of the loss along one direction, by backpropagation and by differences.
 
     index: the entry along which, or None: the direction through all entries of the tensor.
-    kinks: what lies between the two points of the last, smallest step; then nothing is judged.
+    kinks: those between the two points of the last, smallest step; if any, it is not judged.
     """
 
     index: tuple[int, ...] | None
@@ -63,13 +63,13 @@ class Slope:
         return bool(self.kinks) or self.error <= TOLERANCE
 
     def to_json(self) -> dict[str, Any]:
-        """Return the slope's part of a JSON document; None is what JSON has no number for."""
+        """Return the slope's part of a JSON document; None stands for what is not finite."""
         return {key: _finite(value) for key, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
 class TensorCheck:
-    """The slopes looked at in one parameter tensor: along some entries, and through all of them."""
+    """The slopes of one parameter tensor: along some entries, and along a direction through all."""
 
     name: str
     shape: tuple[int, ...]
@@ -83,7 +83,7 @@ class TensorCheck:
 
     @property
     def judged(self) -> tuple[Slope, ...]:
-        """The slopes between whose points no kink lies."""
+        """The slopes without a kink between their two points."""
         return tuple(slope for slope in self.slopes if not slope.kinks)
 
     @property
@@ -98,14 +98,14 @@ class TensorCheck:
 
     def to_json(self) -> dict[str, Any]:
         """Return the tensor's part of the document that ``gradcheck --json`` prints."""
-        entries = [slope.to_json() for slope in self.entries]
-        direction = {k: v for k, v in self.direction.to_json().items() if k != "index"}
+        direction = self.direction.to_json()
+        del direction["index"]
         return {
             "name": self.name,
             "shape": self.shape,
             "passed": self.passed,
             "largest_error": _finite(self.worst.error) if self.worst else None,
-            "entries": entries,
+            "entries": [slope.to_json() for slope in self.entries],
             "direction": direction,
         }
 
@@ -117,7 +117,7 @@ def worst_of(slopes: Iterable[Slope]) -> Slope | None:
 
 
 def _finite(value: Any) -> Any:
-    """Return None for what JSON has no number for."""
+    """Return None for a number that is not finite, which JSON lacks."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -159,7 +159,7 @@ def choose_entries(
 def check_entry(
     objective: Objective, tensor: Tensor, gradient: Tensor, index: tuple[int, ...]
 ) -> Slope:
-    """Compare the slope along one entry."""
+    """Compare the slope along the entry ``index``."""
     unit = torch.zeros_like(tensor)
     unit[index] = 1.0
     return check_slope(objective, tensor, unit, float(gradient[index]), index)
@@ -168,7 +168,7 @@ def check_entry(
 def check_direction(
     objective: Objective, tensor: Tensor, gradient: Tensor, generator: torch.Generator
 ) -> Slope:
-    """Compare the slope along ±1/√n in all n entries; others are drawn if kinks lie on the way."""
+    """Compare the slope along a random ±1/√n in all n entries; if kinks intervene, draw another."""
     for _ in range(MOST_DIRECTIONS):
         signs = torch.randint(2, tensor.shape, generator=generator).to(tensor) * 2 - 1
         direction = signs / math.sqrt(tensor.numel())
@@ -199,8 +199,8 @@ def check_slope(
 def relative_error(backward: float, numeric: float, floor: float) -> float:
     """Return |a − n| / max(|a|, |n|, floor): 0 if equal, 1 for a lost gradient, 2 for a wrong sign.
 
-    ``floor`` keeps what rounding alone makes of a slope near 0 below the tolerance. Infinite where
-    a slope is not finite.
+    ``floor`` keeps the rounding error of a slope near 0 below the tolerance. Infinite where a
+    slope is not finite.
     """
     if not (math.isfinite(backward) and math.isfinite(numeric)):
         return math.inf
@@ -227,10 +227,10 @@ def difference(
 
 
 def watched_loss(objective: Objective) -> tuple[float, list[Pattern]]:
-    """Return the loss and the side of every kink on which it was computed."""
+    """Return the loss, and on which side of every kink it was computed."""
     with KinkWatch() as network:
         scores = objective.scores()
-    with KinkWatch() as behind:
+    with KinkWatch() as after_it:
         loss = objective.loss(scores)
-    renamed = [(IN_THE_LOSS.get(kind, kind), side) for kind, side in behind.patterns]
+    renamed = [(IN_THE_LOSS.get(kind, kind), side) for kind, side in after_it.patterns]
     return float(loss), network.patterns + renamed

@@ -10,7 +10,7 @@ MAX_SPELLED_CHARACTERS = 60
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where a key or value stands; sorts as a reader meets it: the file first, then overrides.
+    """Where a key or value stands. Places sort in reading order: the file first, then overrides.
 
     layer: 0 for the file, n for the n-th override. line, column: counted from 1.
     """

@@ -7,12 +7,10 @@ from pydantic import BaseModel
 
 from .scalars import render_value
 
-INDENT = "  "
-
-# A longer setting (a path, a list) pushes only its own comment to the right, not everyone's.
+# A setting longer than this (a path, a list) moves only its own comment to the right.
 MAX_COMMENT_COLUMN = 44
 
-# Letters: where less is left, a line is longer than the window rather than a word per line.
+# In letters: in a narrower window, lines are longer than the window.
 NARROWEST_COMMENT = 16
 
 # The fields that say which component a section configures.
@@ -27,7 +25,7 @@ def render_yaml(experiment: BaseModel) -> str:
 def explain(experiment: BaseModel, width: int | None = None) -> str:
     """Render every setting with its description as a comment, all comments in one column.
 
-    With a ``width``, a comment that would pass it goes on below; a setting is never broken.
+    With a ``width``, a longer comment continues in the next line; a setting is never broken.
     """
     lines = list(_lines(experiment, depth=0))
     widths = [len(setting) for setting, _ in lines]
@@ -41,7 +39,7 @@ def explain(experiment: BaseModel, width: int | None = None) -> str:
 
 
 def _comment(setting: str, meaning: str, column: int, width: int | None) -> list[str]:
-    """Write a setting's meaning right of it, and what does not fit there below, in ``column``."""
+    """Write a setting's meaning to its right, from ``column`` on, over several lines if needed."""
     if not meaning:
         return [setting]
     whole = f"{setting:<{column}}  # {meaning}"
@@ -58,7 +56,7 @@ def _lines(section: BaseModel, depth: int) -> Iterator[tuple[str, str]]:
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         meaning = " ".join((field.description or _first_sentence(section, name)).split())
-        key = f"{INDENT * depth}{name}:"
+        key = f"{'  ' * depth}{name}:"
         if isinstance(value, BaseModel) and type(value).model_fields:
             yield key, meaning
             yield from _lines(value, depth + 1)

@@ -15,7 +15,7 @@ from .spelling import nearest
 
 @dataclass
 class _Finding:
-    """What is wrong at one place, and the remedy or, without one, what was expected there."""
+    """What is wrong at one place, with the remedy or, if there is none, what was expected."""
 
     place: Place
     path_text: str
@@ -28,10 +28,8 @@ class _Finding:
         advice = self.remedy
         if advice is None and self.expected:
             advice = f"expected {' or '.join(self.expected)}"
-        text = f"{self.complaint}; {advice}" if advice else self.complaint
-        return (
-            f"{self.place}: {self.path_text}: {text}" if self.path_text else f"{self.place}: {text}"
-        )
+        where = f"{self.place}: {self.path_text}" if self.path_text else str(self.place)
+        return f"{where}: {self.complaint}" + (f"; {advice}" if advice else "")
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ def describe_errors(
     for details in errors.errors(include_url=False):
         spot = _find_spot(details, document.tree, experiment_type)
         if details["type"] == "too_short" and details["ctx"]["actual_length"] < len(spot.value):
-            continue  # only because wrong items were left out, each of which has its own finding
+            continue  # pydantic left out wrong items, each of which has its own finding
         finding = _describe(details, spot, document, experiment_type)
         if spot.path in findings:  # a field of several types has an error from each of them
             findings[spot.path].expected += finding.expected
@@ -63,7 +61,7 @@ def describe_errors(
 
 
 def _find_spot(details: ErrorDetails, tree: Any, experiment_type: type[BaseModel]) -> _Spot:
-    """Follow pydantic's location, which also names chosen classes, along the tree itself."""
+    """Follow pydantic's location, which also names chosen classes, through the tree."""
     spot = _Spot((), tree, None, [])
     sections: list[type[BaseModel]] = [experiment_type]
     for step in details["loc"]:

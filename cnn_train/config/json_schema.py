@@ -6,8 +6,6 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-DIALECT = GenerateJsonSchema.schema_dialect
-
 
 class _EditorSchema(GenerateJsonSchema):
     """Pydantic's generator, except for sections that a tag chooses."""
@@ -16,8 +14,8 @@ class _EditorSchema(GenerateJsonSchema):
         """Require the tag in every variant but the default one.
 
         Without that, ``{lr: 0.1}`` would match each variant that knows ``lr``, and ``oneOf``
-        allows only one match. The requirement stands beside the reference in an ``allOf``, because
-        older dialects, which editors still speak, ignore what stands next to a ``$ref``.
+        allows only one match. An ``allOf`` joins it to the reference, because editors that read
+        older dialects ignore what stands next to a ``$ref``.
         """
         tag = schema["custom_error_context"]["tag"]
         choose = schema["discriminator"]
@@ -35,4 +33,4 @@ class _EditorSchema(GenerateJsonSchema):
 def json_schema(experiment_type: type[BaseModel]) -> Any:
     """Return the JSON Schema document of an experiment's YAML."""
     schema = experiment_type.model_json_schema(schema_generator=_EditorSchema)
-    return {"$schema": DIALECT, **schema, "title": "cnn-train experiment"}
+    return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": "cnn-train experiment"}

@@ -13,8 +13,6 @@ from .overrides import apply_overrides
 from .source import name_source, read_text
 from .yaml_reader import parse_document
 
-__all__ = ["load_experiment", "read_text", "validate", "validate_settings"]
-
 ExperimentT = TypeVar("ExperimentT", bound=BaseModel)
 
 
@@ -27,7 +25,7 @@ def load_experiment(
 ) -> ExperimentT:
     """Read a config file, or standard input for ``-``, and validate it with its overrides.
 
-    A caller who keeps the config's text passes it, as :func:`read_text` returned it.
+    A caller that has read the text already passes it, as :func:`read_text` returned it.
     Raises ConfigError that lists every finding, one line each, in the order of the file.
     """
     if text is None:
@@ -39,9 +37,9 @@ def load_experiment(
 def validate_settings(
     settings: Mapping[str, Any], source: str, experiment_type: type[ExperimentT]
 ) -> ExperimentT:
-    """Validate settings that never were a text: Python arguments, or a checkpoint's config.
+    """Validate settings that are no YAML text: Python arguments, or a checkpoint's config.
 
-    Findings cite ``source`` and the setting, for there is no line to point to.
+    Findings name ``source`` and the setting, because there is no line number.
     """
     anywhere = Place(layer=1, line=1, column=1, source=source)
     return validate(Document(dict(settings), {}, {(): anywhere}), experiment_type)

@@ -1,4 +1,4 @@
-"""Apply ``--set section.key=VALUE`` to a config's tree; an override is cited as its own place."""
+"""Apply ``--set section.key=VALUE`` to a config's tree; errors cite the override itself."""
 
 from collections.abc import Sequence
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""Say what a wrong value is, what was expected instead and, where it is plain, what to write."""
+"""Say what is wrong with a value, what was expected and, where it is clear, what to write."""
 
 import math
 import re
@@ -12,7 +12,7 @@ from .spelling import nearest
 
 MAX_SHOWN_CHARACTERS = 60
 
-# What a field wants, by the first word of pydantic's error type (float_type, float_parsing, …).
+# What a field expects, by the first word of pydantic's error type (float_type, float_parsing, …).
 WANTED = {
     "float": "a number",
     "finite": "a number",
@@ -54,7 +54,7 @@ def expectation(details: ErrorDetails, value: Any, field: FieldInfo | None) -> t
 
 
 def remedy(details: ErrorDetails, value: Any) -> str | None:
-    """Return what to write instead, where the user's intention is plain."""
+    """Return what to write instead, where the user's intention is clear."""
     wanted = details["type"].partition("_")[0]
     if wanted == "literal":
         return _nearest_choice(details["ctx"]["expected"], value)

@@ -29,7 +29,7 @@ CORE_SCHEMA: tuple[tuple[str, Callable[[str], Scalar]], ...] = (
 )
 READERS = tuple((re.compile(pattern, re.ASCII), read) for pattern, read in CORE_SCHEMA)
 
-# Strings of this shape need no quotes, unless they read as something else.
+# Strings of this form need no quotes, unless YAML reads them as something else.
 PLAIN_WORD = re.compile(r"[A-Za-z0-9_./~][A-Za-z0-9_./+-]*", re.ASCII)
 YAML_1_1_WORDS = {"y", "n", "yes", "no", "on", "off"}
 

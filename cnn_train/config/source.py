@@ -1,4 +1,4 @@
-"""Read a config's text from a file or standard input, refusing early what cannot be one."""
+"""Read a config's text from a file or standard input; refuse early what cannot be a config."""
 
 import codecs
 import sys
@@ -34,7 +34,7 @@ def name_source(config: str | Path) -> str:
 
 
 def read_text(config: str | Path) -> str:
-    """Read a config file, a shipped config by its name, or standard input for ``-``, only once.
+    """Read a config file, a shipped config by its name, or standard input for ``-``.
 
     Raises ConfigError where there is no such file, it cannot be read, or it is not a small piece
     of UTF-8 text.

@@ -1,4 +1,4 @@
-"""Say in a student's words what PyYAML's parser stumbled over, and where to look for it."""
+"""Explain PyYAML's syntax errors in plain words, with the place to look at."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from yaml.reader import ReaderError
 class _Rule(NamedTuple):
     """What to say when PyYAML's message contains ``fragment``.
 
-    at_start: point to where the broken construct begins, not to where the parser gave up.
+    at_start: point to the start of the broken part, not to where the parser stopped.
     """
 
     fragment: str

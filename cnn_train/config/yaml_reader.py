@@ -1,4 +1,4 @@
-"""Turn YAML 1.2 text into plain values and remember where each of them stands.
+"""Turn YAML 1.2 text into plain values and record the place of each.
 
 PyYAML scans and parses; the tree is built here from its events, because PyYAML's own builder
 resolves scalars by YAML 1.1 and silently keeps the last of two equal keys.
@@ -124,7 +124,7 @@ class _TreeBuilder:
         return items
 
     def _check(self, event: Any, path: KeyPath) -> None:
-        """Refuse what a config does not need; the limits hold before anything grows."""
+        """Refuse what a config does not need, and too much of anything, as soon as it is met."""
         self.num_nodes += 1
         if len(path) > MAX_DEPTH:
             self._refuse(event.start_mark, f"nested deeper than {MAX_DEPTH} levels; flatten it")

@@ -22,7 +22,7 @@ class FeatureMoments:
         self.sums_KD = torch.zeros(num_classes, 1, dtype=torch.float64)
 
     def add(self, features_BD: Tensor, labels_B: Tensor) -> None:
-        """Take in the features of some images."""
+        """Add the features of some images."""
         features_BD = features_BD.double()
         if self.sums_KD.shape[1] != features_BD.shape[1]:
             self.sums_KD = self.sums_KD.new_zeros(len(self.counts_K), features_BD.shape[1])
@@ -52,9 +52,9 @@ def measure_spread(
     """Return the spread of every class in the features that the network's last layer reads."""
     moments = FeatureMoments(len(trained.class_names))
     _, head = head_layer(trained.model)
-    with reading_inputs(head) as seen:
+    with reading_inputs(head) as features:
         for start in range(0, len(images), batch_size):
             part = slice(start, start + batch_size)
             trained.scores(images.images_NCHW[part], batch_size=batch_size)
-            moments.add(seen.pop().flatten(1), images.labels_N[part])
+            moments.add(features.pop().flatten(1), images.labels_N[part])
     return moments.spread()

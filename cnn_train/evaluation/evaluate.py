@@ -30,12 +30,12 @@ from ..metrics.statistics import (
 SplitName = Literal["test", "val", "train"]
 
 FEWEST_CLASSES_FOR_TOP5 = 6
-"""With five classes or fewer every answer is among the best five."""
+"""With five classes or fewer every class is among the best five."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a model does on one split; an undefined value is None.
+    """How good a model is on one split; an undefined value is None.
 
     scores_NK and predicted_N follow the order of ``images``. loss: the training's data loss, mean
     per image. accuracy_interval: 95 % (Wilson). calibration: None where scores are no
@@ -75,10 +75,10 @@ class Evaluation:
 def load_split(
     trained: TrainedModel, split: SplitName, access: DataAccess, data_root: Path | None = None
 ) -> ImageSet:
-    """Load the split that belongs to ``trained``; ``data_root`` is where its images lie now.
+    """Load a split of the model's dataset; ``data_root`` is where its images lie now.
 
     Raises DataError where the images are missing, damaged or of other classes, UsageError for a
-    ``data_root`` that the dataset has no use for.
+    ``data_root`` that the dataset cannot use.
     """
     config = trained.config.data.moved_to(data_root)
     if split == "test":
@@ -99,7 +99,7 @@ def evaluate(
     tta: ViewsName = "none",
     progress: Progress = silent,
 ) -> Evaluation:
-    """Score every image once and measure the answers.
+    """Score every image once and measure the predictions.
 
     Raises DataError where the images do not fit the model, CheckpointError where its scores are
     not finite, ResourceError where a minibatch does not fit into the device's memory.
@@ -124,7 +124,7 @@ def _summarize(
     predicted_N = scores_NK.argmax(dim=1)
     num_correct = int((predicted_N == labels_N).sum())
     confusion_KK = count_confusion(labels_N, predicted_N, num_classes)
-    says_something = num_classes >= FEWEST_CLASSES_FOR_TOP5
+    has_top5 = num_classes >= FEWEST_CLASSES_FOR_TOP5
     has_probabilities = trained.config.loss.gives_probabilities
     return Evaluation(
         split=split,
@@ -134,7 +134,7 @@ def _summarize(
         predicted_N=predicted_N,
         accuracy=num_correct / len(images),
         accuracy_interval=accuracy_interval(num_correct, len(images)),
-        top5_accuracy=top_accuracy(scores_NK, labels_N, 5) if says_something else None,
+        top5_accuracy=top_accuracy(scores_NK, labels_N, 5) if has_top5 else None,
         loss=trained.config.loss.build()(scores_NK.double(), labels_N).item(),
         confusion_KK=confusion_KK,
         per_class=measure_classes(confusion_KK, trained.class_names),
@@ -148,7 +148,7 @@ def _calibrate(scores_NK: Tensor, labels_N: Tensor) -> Calibration:
 
 
 def _check_fit(trained: TrainedModel, images: ImageSet, split: str) -> None:
-    """Refuse images on which the model's answers would mean nothing."""
+    """Refuse images on which the model's predictions would mean nothing."""
     if len(images) == 0:
         raise DataError(f"the {split} split holds no images")
     if images.class_names != trained.class_names:

@@ -1,4 +1,4 @@
-"""An evaluation as files: figures to look at and a document to compute with.
+"""Save an evaluation as files: figures and a JSON document.
 
 Shape letters: N examples.
 """
@@ -20,7 +20,7 @@ from ..figures.style import Drawing
 from ..machine.atomic_file import save_json
 from ..metrics.statistics import true_class_margins
 from .evaluate import Evaluation
-from .slices import SliceReport, change_chunk
+from .slices import Slice, SliceReport, change_chunk
 
 MOST_MISTAKES = 24
 
@@ -61,8 +61,8 @@ def save_report(
 def save_slices(report: SliceReport, out: Path, *, checkpoint: Path, model_name: str) -> list[Path]:
     """Write curves, an example of every challenge and JSON; return the files written.
 
-    Where ``out`` is named like a picture, the curves alone are written, to there. Raises UsageError
-    where there are none, and where the directory cannot be made.
+    Where ``out`` is named like a picture, only the curves are written, to that file. Raises
+    UsageError where there are no curves, and where the directory cannot be made.
     """
     if is_figure_path(out) and not report.slices:
         raise UsageError(f"--out {out}: CIFAR-10.1 alone has no severities to draw; add --slices")
@@ -83,23 +83,19 @@ def save_slices(report: SliceReport, out: Path, *, checkpoint: Path, model_name:
 
 
 def list_examples(report: SliceReport) -> list[ExampleRow]:
-    """Return the first image at every severity of every challenge, as the model was shown it."""
+    """Return the first image at every severity of every challenge, as the model saw it."""
     images_NCHW = report.clean.images.images_NCHW
 
-    def changed(name: str, severity: int) -> Tensor:
-        return change_chunk(images_NCHW, 0, name, severity, report.seed)[1][0]
-
-    return [
-        ExampleRow(
-            s.group,
-            s.name,
-            s.severities,
-            tuple(changed(s.name, i) for i in s.severities),
-            s.accuracy,
+    def row(s: Slice) -> ExampleRow:
+        chunks = (
+            change_chunk(images_NCHW, 0, s.name, level, report.seed) for level in s.severities
         )
-        for s in report.slices
-        if s.name in CHALLENGES and CHALLENGES[s.name].group == s.group
-    ]  # CIFAR-10-C has a brightness and a contrast of its own
+        images = tuple(after_MCHW[0] for _, after_MCHW in chunks)
+        return ExampleRow(s.group, s.name, s.severities, images, s.accuracy)
+
+    # compared by group too: CIFAR-10-C has its own brightness and contrast
+    groups = {name: challenge.group for name, challenge in CHALLENGES.items()}
+    return [row(s) for s in report.slices if groups.get(s.name) == s.group]
 
 
 def _save(

@@ -1,6 +1,6 @@
 """Accuracy under each of the lecture's challenges, from severity 0 (the clean images) to 5.
 
-Shape letters: N examples, M of them, C channels, H W pixels.
+Shape letters: N examples, M examples of a chunk, C channels, H W pixels.
 """
 
 from collections.abc import Sequence
@@ -30,8 +30,8 @@ CHUNK = 500
 class Slice:
     """A model under one challenge; every tuple has an entry per severity.
 
-    strengths: None at severity 0, and for images that others changed. pixels_changed: share of
-    the pixels of which at least one channel differs from the clean image; None: not known.
+    strengths: None at severity 0, and for the files of CIFAR-10-C. pixels_changed: share of the
+    pixels of which at least one channel differs from the clean image; None: not known.
     """
 
     group: str
@@ -119,8 +119,9 @@ def evaluate_slices(
 ) -> SliceReport:
     """Measure the model on the clean images, under each challenge and on each harder test.
 
-    Severity 0 is the clean images' own result. Chance is drawn from ``seed`` and the challenge's
-    name only: a higher severity does more of the same to an image. Raises what ``evaluate`` does.
+    Severity 0 is the result on the clean images. Random changes depend on ``seed`` and the
+    challenge's name only: a higher severity makes the same change stronger. Raises what
+    ``evaluate`` does.
     """
     clean = evaluate(
         trained, images, split=split, batch_size=batch_size, tta=tta, progress=progress
@@ -143,24 +144,24 @@ def _measure_classes(
     trained: TrainedModel, clean: Evaluation, batch_size: int
 ) -> tuple[ClassSlice, ...]:
     spreads = measure_spread(trained, clean.images, batch_size=batch_size)
+    pairs = zip(clean.per_class, spreads, strict=True)
     return tuple(
-        ClassSlice(one.label, one.accuracy, spread)
-        for one, spread in zip(clean.per_class, spreads, strict=True)
+        ClassSlice(of_class.label, of_class.accuracy, spread) for of_class, spread in pairs
     )
 
 
 def count_chunks(images_NCHW: Tensor) -> int:
-    """Return into how many chunks of at most CHUNK images the changing of images is cut."""
+    """Return how many chunks of at most CHUNK images there are."""
     return -(-len(images_NCHW) // CHUNK)
 
 
 def change_chunk(
     images_NCHW: Tensor, chunk: int, name: str, severity: int, seed: int
 ) -> tuple[Tensor, Tensor]:
-    """Return a chunk of images and what a challenge makes of them, uint8 MCHW each.
+    """Return a chunk of images before and after a challenge, uint8 MCHW each.
 
-    A chunk takes every n-th image: in one of neighbours, sorted by class, a border cut from
-    another image would always come from the same class.
+    A chunk takes every n-th image. Images may be sorted by class: in a chunk of neighbours, a
+    border cut from another image would always come from the same class.
     """
     before_MCHW = images_NCHW[chunk :: count_chunks(images_NCHW)]
     generator = make_generator(seed, "challenge", name, chunk)
@@ -214,7 +215,7 @@ class _Run:
         return num_correct / len(images_NCHW), num_changed / num_pixels
 
     def measure_corruption(self, test: HarderTest, progress: Progress) -> Slice:
-        """Measure one file of CIFAR-10-C; severity 0 is the clean images' own result."""
+        """Measure one file of CIFAR-10-C; severity 0 is the result on the clean images."""
         measured = {0: self.clean.accuracy} | {
             severity: self.measure_images(test, severity, progress).accuracy
             for severity in self.severities

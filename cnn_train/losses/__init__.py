@@ -1,4 +1,4 @@
-"""Losses and λR(W): what training makes small. A new loss is a file here and a line below."""
+"""Losses and λR(W), which training minimises. Add a new loss as a file here and a line below."""
 
 from .cross_entropy import CrossEntropyConfig
 from .hinge import HingeConfig

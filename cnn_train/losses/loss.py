@@ -1,4 +1,4 @@
-"""What a loss is, and what every loss's settings can tell about it.
+"""The interface of losses and of their settings.
 
 Shape letters: B minibatch, K classes.
 """
@@ -15,7 +15,7 @@ Reduction = Literal["mean", "sum", "none"]
 
 
 class LossFn(Protocol):
-    """Says how unhappy we are with the scores of a minibatch: smaller is better."""
+    """Measures how bad the scores of a minibatch are: smaller is better."""
 
     def __call__(
         self, scores_BK: Tensor, labels_B: Tensor, reduction: Reduction = "mean"
@@ -51,10 +51,6 @@ def at_least_float32(tensor: Tensor) -> Tensor:
 
 def reduce(losses_B: Tensor, reduction: Reduction) -> Tensor:
     """Turn each example's loss into the minibatch's mean or sum, or leave it as it is."""
-    match reduction:
-        case "mean":
-            return losses_B.mean()
-        case "sum":
-            return losses_B.sum()
-        case "none":
-            return losses_B
+    if reduction == "none":
+        return losses_B
+    return losses_B.mean() if reduction == "mean" else losses_B.sum()

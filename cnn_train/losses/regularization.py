@@ -1,4 +1,4 @@
-"""λR(W): a price on large weights, added to the data loss.
+"""λR(W): a penalty on large weights, added to the data loss.
 
 R(W) is ΣW² (l2), Σ|W| (l1) or β·ΣW² + Σ|W| (elastic). There is no factor ½: λΣW² pulls a weight
 by 2λW, so under SGD a strength of λ equals ``weight_decay=2λ``.
@@ -35,10 +35,10 @@ def select_parameters(model: nn.Module, apply_to: ApplyTo) -> list[nn.Parameter]
 
 
 class _WeightPenalty(torch.autograd.Function):
-    """a·ΣW² + b·Σ|W| over many tensors, with its gradient 2aW + b·sign(W) written down.
+    """a·ΣW² + b·Σ|W| over many tensors, with the explicit gradient 2aW + b·sign(W).
 
-    Autograd would reach the same gradient through several kernels per tensor; here a few do it for
-    all tensors together. ``vector_norm`` would save the temporary squares, but on a CPU it adds
+    Autograd would compute it with several kernels per tensor; here a few kernels compute it for all
+    tensors together. ``vector_norm`` would save the temporary squares, but on a CPU it adds
     millions of float32 one by one, and its rounding shows; ``sum`` adds them pairwise.
     """
 
@@ -87,7 +87,7 @@ class RegularizationConfig(Config, ABC):
 
 
 class NoRegularizationConfig(RegularizationConfig):
-    """No price on weights: the data loss is all there is."""
+    """No penalty on weights: only the data loss."""
 
     kind: Literal["none"] = "none"
 

@@ -1,4 +1,4 @@
-"""The one writer of every file that matters: it is there whole, or as it was before."""
+"""Write files so that each is either complete or as it was before."""
 
 import errno
 import json
@@ -15,7 +15,7 @@ from ..errors import ResourceError
 
 TEMPORARY = ".tmp"
 
-# A full disk is often full for a moment: another program's file, a quota that is being raised.
+# A disk may be full for a moment only: another program's file, a quota that is being raised.
 RETRY_AFTER_SECONDS = (0.5, 1.5)
 
 
@@ -44,7 +44,7 @@ def save_json(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def give_second_name(path: Path, name: Path) -> None:
-    """Make ``name``, beside ``path``, the same file: at any moment it is the old or the new one.
+    """Make ``name``, beside ``path``, a second name of the same file, in one step.
 
     A file system without links gets a copy. Raises ResourceError as :func:`write_atomically` does.
     """
@@ -55,7 +55,7 @@ def give_second_name(path: Path, name: Path) -> None:
             temporary.replace(name)
             _sync_directory(name.parent)
         finally:
-            temporary.unlink(missing_ok=True)  # also where both were one file: rename does nothing
+            temporary.unlink(missing_ok=True)  # it stays if both are one file: rename does nothing
     except OSError:
         write_atomically(name, path.read_bytes())
 
@@ -85,7 +85,7 @@ def _write_once(path: Path, pieces: tuple[bytes | memoryview, ...]) -> None:
 
 
 def _require_space(directory: Path, num_bytes: int) -> None:
-    """Find out that a file cannot fit before a part of it is written."""
+    """Fail before a part of a file is written that cannot fit."""
     if shutil.disk_usage(directory).free < num_bytes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

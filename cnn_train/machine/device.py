@@ -1,4 +1,4 @@
-"""Where and in which precision to compute, each choice with its reason in words."""
+"""Choose the device and the precision, each with its reason in words."""
 
 import platform
 import warnings
@@ -73,24 +73,24 @@ def _best_device() -> Device:
 
 
 def _count_gpus() -> tuple[int, str]:
-    """Count the usable GPUs; where torch says why there is none, say it too, in parentheses."""
-    with warnings.catch_warnings(record=True) as said:
+    """Count the usable GPUs; if torch warns why there is none, return the reason in parentheses."""
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if found or not said:
-        return found, ""
-    reason = " ".join(str(said[0].message).split()).removeprefix("CUDA initialization: ")
+        num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if num_gpus or not caught:
+        return num_gpus, ""
+    reason = " ".join(str(caught[0].message).split()).removeprefix("CUDA initialization: ")
     return 0, f" ({reason.partition('. ')[0].partition(' (Triggered')[0]})"
 
 
 def _require_cuda(request: str, index: int) -> None:
-    found, trouble = _count_gpus()
-    if found == 0:
+    num_gpus, trouble = _count_gpus()
+    if num_gpus == 0:
         raise UsageError(
             f"--device {request}: no CUDA GPU is usable here{trouble}; use --device auto"
         )
-    if index >= found:
-        raise UsageError(f"--device {request}: this machine has GPUs 0 to {found - 1}")
+    if index >= num_gpus:
+        raise UsageError(f"--device {request}: this machine has GPUs 0 to {num_gpus - 1}")
 
 
 def resolve_precision(request: PrecisionName, device: Device) -> Precision:
@@ -125,14 +125,14 @@ def multiplies_bfloat16(device: torch.device) -> bool:
 def _cpu_bfloat16_unit() -> str | None:
     """Name the instruction set that multiplies bfloat16; without one, float32 is faster."""
     if hasattr(torch.cpu, "get_capabilities"):
-        found = torch.cpu.get_capabilities()
+        units = torch.cpu.get_capabilities()
     else:  # torch 2.10 has only the private predicates
-        found = {
+        units = {
             "amx_bf16": torch.cpu._is_amx_tile_supported(),
             "avx512_bf16": torch.cpu._is_avx512_bf16_supported(),
         }
     names = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
-    return next((name for key, name in names.items() if found.get(key)), None)
+    return next((name for key, name in names.items() if units.get(key)), None)
 
 
 def processor_name(device: Device) -> str:

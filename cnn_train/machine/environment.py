@@ -1,4 +1,4 @@
-"""The versions and the hardware that a result depends on."""
+"""Describe what a result depends on besides its config."""
 
 import platform
 

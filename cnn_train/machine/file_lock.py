@@ -1,4 +1,4 @@
-"""A lock that other processes of this machine see, and that ends with the process that has it."""
+"""A lock against other processes of this machine; it ends with the process that holds it."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -8,7 +8,7 @@ from filelock import FileLock, Timeout
 
 
 def acquire(path: Path, when_busy: Callable[[], object]) -> AbstractContextManager[object]:
-    """Take the lock, which the ``with`` block of the answer gives back.
+    """Take the lock; use the result in a ``with`` block, which releases it.
 
     Where another process has it, call ``when_busy``, which says so or raises, and wait. Raises
     OSError or NotImplementedError where there can be no lock.

@@ -1,4 +1,4 @@
-"""What to say when memory runs out: where, at which batch size, for how much more, what to try."""
+"""Explain a lack of memory: on which device, at which batch size, how much, what to try."""
 
 import re
 from collections.abc import Iterator
@@ -8,9 +8,8 @@ import torch
 
 from ..errors import ResourceError, is_out_of_memory
 
-ASKED = re.compile(
-    r"(?:ried|nable) to allocate ([\d.]+) (\w+)"
-)  # torch, on a GPU and on the CPU, and NumPy
+# In messages of torch, on a GPU and on the CPU, and of NumPy.
+ASKED = re.compile(r"(?:ried|nable) to allocate ([\d.]+) (\w+)")
 FREE = re.compile(r"total capacity of ([\d.]+ \w+) of which ([\d.]+ \w+) is free")
 
 
@@ -31,16 +30,16 @@ def memory_explained(
         raise ResourceError(_describe(str(problem), device, batch_size, option)) from problem
 
 
-def _describe(torchs_words: str, device: torch.device, batch_size: int, option: str | None) -> str:
+def _describe(message: str, device: torch.device, batch_size: int, option: str | None) -> str:
     facts = [f"out of memory on {device} with {batch_size:,} images per batch"]
-    if asked := ASKED.search(torchs_words):
+    if asked := ASKED.search(message):
         facts.append(f"{_spell_size(*asked.groups())} more were asked for")
-    if free := FREE.search(torchs_words):
+    if free := FREE.search(message):
         facts.append(f"{free[2]} of {free[1]} were free")
     smaller = f"{option}={batch_size // 2} or " if option and batch_size > 1 else ""
     return f"{', '.join(facts)}; try {smaller}a smaller model"
 
 
 def _spell_size(number: str, unit: str) -> str:
-    """Write a size as torch did for a GPU; for the CPU it counts single bytes."""
+    """Keep the size as torch writes it for a GPU; convert the bytes that it counts for the CPU."""
     return f"{int(number) / 2**20:,.0f} MiB" if unit == "bytes" else f"{number} {unit}"

@@ -1,8 +1,8 @@
-"""Several processes that train one network: who they are, and what they tell each other.
+"""Several processes that train one network: their ranks, and small messages between them.
 
-Small things go over gloo on the CPU or through the rendezvous store, so that asking never waits
-for a GPU; gradients are the only large thing, and DistributedDataParallel moves those. With one
-process everything here is the identity, and torch is not even imported.
+Small values go over gloo on the CPU or through the rendezvous store, so that they never wait for
+a GPU; only gradients are large, and DistributedDataParallel sends those. With one process
+everything here is the identity, and torch is not even imported.
 """
 
 import json
@@ -20,8 +20,8 @@ from ..errors import LostProcessError, UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-# A process that dies is noticed at once, by its closed connection. This is for one that falls
-# silent (a dead node or network); it must outlast the writing of a checkpoint to a slow disk.
+# A process that dies is noticed at once, by its closed connection. This limit is for one that stops
+# answering (a dead node or network); writing a checkpoint to a slow disk must take less.
 TIMEOUT = timedelta(minutes=5)
 
 POLL_SECONDS = 0.05
@@ -82,8 +82,8 @@ class World:
 
         reduced = torch.tensor(values, dtype=torch.float64)
         distributed.all_reduce(reduced, op=getattr(distributed.ReduceOp, operation))
-        found: list[float] = reduced.tolist()
-        return found
+        totals: list[float] = reduced.tolist()
+        return totals
 
     def share(self, tensors: "Iterable[Tensor]") -> None:
         """Overwrite the tensors of every process with the first one's."""
@@ -97,7 +97,7 @@ class World:
             tensor.copy_(dense)
 
     def tell(self, name: str, value: Any = None) -> Any:
-        """Return the first process's ``value`` (plain JSON) in every process; names serve once."""
+        """Return the first process's ``value`` (plain JSON) in all of them; use each name once."""
         if self.size == 1:
             return value
         if self.is_first:
@@ -127,14 +127,16 @@ class World:
             self.store.set(done, "1")
 
     def _wait_for(self, key: str) -> None:
-        """Poll, because a blocked store call could be neither interrupted nor warned."""
+        """Poll, because a blocking call to the store could be neither interrupted nor ended."""
         while not self.store.check([key]):
-            if self.store.check([FAILED]) and not self.store.check([key]):  # told, then failed
+            if self.store.check([FAILED]) and not self.store.check(
+                [key]
+            ):  # not set before the failure
                 raise LostProcessError("another process of this run has failed")
             time.sleep(POLL_SECONDS)
 
     def announce_failure(self) -> bool:
-        """End the others' waiting; say whether this process is the first to fail."""
+        """Let the waiting processes stop; return whether this process is the first to fail."""
         try:
             first: bool = self.store.add("failures", 1) == 1
             self.store.set(FAILED, "1")
@@ -143,7 +145,7 @@ class World:
         return first
 
     def leave(self) -> None:
-        """Close the connections to the other processes and end this one, done; alone, go on."""
+        """Close the connections to the other processes and exit with 0; alone, do nothing."""
         if self.size > 1:
             from torch import distributed
 
@@ -155,10 +157,10 @@ ALONE = World()
 
 
 def end_process(exit_code: int) -> NoReturn:
-    """End a process that has joined others, without the interpreter's own way of ending.
+    """End a process that has joined others, without the interpreter's usual shutdown.
 
-    That would wait for collectives that nobody answers any more, and now and then abort on a
-    thread of gloo's ("terminate called without an active exception").
+    That would wait for collectives that no process answers any more, and sometimes abort in a
+    thread of gloo ("terminate called without an active exception").
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -201,7 +203,7 @@ def _environment(name: str, default: int | None = None) -> int:
 
 
 def require_one_process(command: str) -> None:
-    """Refuse torchrun for a command that would do everything once per process; UsageError."""
+    """Refuse torchrun for a command that would run once per process; raises UsageError."""
     if _environment("WORLD_SIZE", default=1) > 1:
         raise UsageError(f"{command} is one process: run it without torchrun")
 

@@ -1,1 +1,1 @@
-"""What training and evaluation count, and what it says about a model."""
+"""What training and evaluation count, and statistics of it."""

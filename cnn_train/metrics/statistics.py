@@ -1,4 +1,4 @@
-"""What scores and labels say about a model: pure tensor statistics.
+"""Statistics of scores and labels: accuracy, confusion, calibration.
 
 Shape letters: N examples, K classes.
 """
@@ -29,7 +29,7 @@ def top_accuracy(scores_NK: Tensor, labels_N: Tensor, num_guesses: int) -> float
 def accuracy_interval(num_correct: int, num_examples: int) -> tuple[float, float]:
     """Return Wilson's score interval of an accuracy, at 95 %.
 
-    It stays inside [0, 1] and has a width even at 0 % and 100 %, where the usual ± vanishes.
+    It stays inside [0, 1] and has a width even at 0 % and 100 %, where the usual ± is zero.
     Source: E. B. Wilson, Journal of the American Statistical Association 22 (1927), 209–212.
     """
     assert 0 <= num_correct <= num_examples and num_examples > 0
@@ -57,7 +57,7 @@ def count_confusion(labels_N: Tensor, predicted_N: Tensor, num_classes: int) -> 
 
 @dataclass(frozen=True)
 class ClassStatistics:
-    """How well one class is recognised; None where nothing can be divided.
+    """How well one class is recognised; None where the divisor is zero.
 
     accuracy: share of its ``num_examples`` images that were recognised (recall).
     precision: share of its predictions that were right. f1: the two's harmonic mean.
@@ -73,7 +73,7 @@ class ClassStatistics:
 def measure_classes(
     confusion_KK: Tensor, class_names: tuple[str, ...]
 ) -> tuple[ClassStatistics, ...]:
-    """Read every class's statistics off the confusion matrix."""
+    """Return every class's statistics, from the confusion matrix."""
     hits = confusion_KK.diagonal().tolist()
     num_true = confusion_KK.sum(dim=1).tolist()
     num_predicted = confusion_KK.sum(dim=0).tolist()

@@ -1,4 +1,4 @@
-"""Counts and sums that add up: nothing is divided before the last line.
+"""Counts and sums of minibatches that can be added; means are computed only at the end.
 
 Shape letters: B minibatch, K classes.
 """

@@ -1,4 +1,4 @@
-"""The zoo: every architecture by the name that configs use, and its settings."""
+"""The model zoo: every architecture's settings by the name that configs use."""
 
 from .architecture import ArchitectureConfig
 from .densenet import DenseNetConfig

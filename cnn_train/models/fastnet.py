@@ -1,8 +1,8 @@
 """A small network that learns CIFAR-10 in minutes on a CPU.
 
-Its ideas are those of the speed records (Page's DAWNBench nets, Keller Jordan's airbench): few
-layers, pooling before normalisation so that the costly part works on a quarter of the pixels, a
-global maximum instead of an average, and scores scaled down by a constant.
+Its ideas come from speed records (Page's DAWNBench networks, Keller Jordan's airbench): few layers,
+pooling before normalisation so that the costly part works on a quarter of the pixels, a global
+maximum instead of an average, and scores scaled down by a constant.
 """
 
 import math
@@ -143,25 +143,21 @@ class FastNet(nn.Sequential):
         self.scale = Scale(score_scale)
         initialise(self, head=self.fc, head_std=0.1 / score_scale)
         if identity_init:
-            self._pass_inputs_on()
-        if not norm_scale:
-            self._freeze_norm_scales()
+            self._copy_inputs()
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight.requires_grad_(norm_scale)
 
     @property
     def image_layers(self) -> list[Whitening]:
         """The layers that are computed from training images before the first update."""
         return [module for module in self.modules() if isinstance(module, Whitening)]
 
-    def _pass_inputs_on(self) -> None:
+    def _copy_inputs(self) -> None:
         """Make the first filters of every learned convolution copy one input map each."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d) and not isinstance(module, Whitening):
                 nn.init.dirac_(module.weight.data[: module.in_channels])
-
-    def _freeze_norm_scales(self) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.weight.requires_grad_(False)
 
 
 class FastNetConfig(ArchitectureConfig):

@@ -48,7 +48,7 @@ def _convolution_backward_flops(
     *settings: object,
     **outputs: object,
 ) -> int:
-    """Count the gradients that were asked for: each costs as much as the forward pass.
+    """Count each gradient that is needed: one costs as much as the forward pass.
 
     The counter's own rule takes grouped convolutions for dense ones: MobileNetV2's backward pass
     would cost 21 times its forward pass.

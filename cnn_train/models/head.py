@@ -13,10 +13,9 @@ def head_tensors(model: nn.Module) -> frozenset[str]:
 
 
 def head_layer(model: nn.Module) -> tuple[str, nn.Module]:
-    """Find the layer that gives the scores, and its name: the last one with weights.
+    """Return the name of the layer that gives the scores, and the layer: the last one with weights.
 
-    Every network defines its layers in the order in which images pass them, or at least its head
-    last; the tests compare this with a forward pass through each one.
+    Every network of the zoo defines its head last; the tests check this by a forward pass.
     """
     layers = [
         (name, layer)
@@ -29,9 +28,9 @@ def head_layer(model: nn.Module) -> tuple[str, nn.Module]:
 @contextmanager
 def reading_inputs(layer: nn.Module) -> Iterator[list[Tensor]]:
     """Collect on the CPU what enters ``layer`` while the block runs."""
-    seen: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].cpu()))
+    inputs: list[Tensor] = []
+    hook = layer.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0].cpu()))
     try:
-        yield seen
+        yield inputs
     finally:
         hook.remove()

@@ -1,8 +1,8 @@
-"""Edges by hand, then a linear classifier: what was done before features were learned.
+"""Histograms of edge directions and a linear classifier, as used before features were learned.
 
 The recipe of Dalal and Triggs, "Histograms of Oriented Gradients for Human Detection", CVPR 2005:
 gradients, a histogram of their directions in each small cell, contrast normalised over blocks of
-2×2 overlapping cells. Nothing of it is learned; only the classifier on top is.
+2×2 overlapping cells. Only the classifier on top is learned.
 
 Shape letters: B minibatch, C channels, H W pixels or cells, D directions, F features, K classes.
 """
@@ -42,7 +42,7 @@ class Sobel(nn.Conv2d):
 class DirectionVotes(nn.Module):
     """Let each pixel vote for the direction of its edge, with the edge's strength: BDHW.
 
-    The channel with the steepest slope speaks for its pixel. A direction has no sign (0° to 180°),
+    The channel with the steepest slope decides for its pixel. A direction has no sign (0° to 180°),
     and a vote is shared by the two nearest directions in proportion to their closeness.
     """
 
@@ -70,8 +70,8 @@ class DirectionVotes(nn.Module):
 class BlockNormalisation(nn.Module):
     """Divide each cell's histogram by the length of the block around it, for up to four blocks.
 
-    What is left is where edges point, however strong the light: the features of every block have
-    a mean square of one, or less where they are cut off or nothing is to be seen.
+    So features tell where edges point, however strong the light is. Those of a block have a mean
+    square of one, or less where they are cut off or the block has no edge.
     """
 
     def forward(self, cells_BDHW: Tensor) -> Tensor:

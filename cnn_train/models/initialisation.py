@@ -1,4 +1,4 @@
-"""How every network of the zoo starts: He's normal initialisation, and scores close to zero.
+"""Draw a network's first weights: He's normal initialisation, and scores close to zero.
 
 Kaiming He et al., "Delving deep into rectifiers", 2015: weights of variance 2 / fan-in keep the
 size of activations constant through layers of ReLU.

@@ -1,4 +1,4 @@
-"""The linear classifier of the lecture: one template of weights per class, scores = W x + b."""
+"""The lecture's linear classifier: one weight template per class, scores = W x + b."""
 
 import math
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Fully connected layers on the flattened image: what a network without locality can do."""
+"""Fully connected layers on the flattened image, without any use of neighbouring pixels."""
 
 import math
 from typing import Annotated, Literal

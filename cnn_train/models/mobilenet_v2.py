@@ -1,4 +1,4 @@
-"""MobileNetV2 on small images: thin layers between, wide depthwise convolutions inside.
+"""MobileNetV2 on small images: narrow blocks with wide depthwise convolutions inside.
 
 Sandler et al., "MobileNetV2: inverted residuals and linear bottlenecks", 2018. The paper halves
 the map five times from 224 pixels; here the stem and the second group keep their resolution, so

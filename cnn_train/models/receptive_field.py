@@ -4,7 +4,7 @@ Method: each tensor that depends on the image carries three numbers per axis: th
 the jump (how many input pixels lie between neighbouring units) and the start of the first unit's
 field. A window of k units with stride s and padding p makes them ``field + (k - 1) · jump``,
 ``jump · s`` and ``start - p · jump``. Sums, concatenations and products see what any of their
-inputs sees. Everything else keeps the field, except what leaves fewer units: averaging or
+inputs sees. Every other operation keeps the field, unless it leaves fewer units: averaging or
 flattening a whole map sees all of it.
 
 Operations are watched below ``nn.Module`` (a torch dispatch mode), so that networks whose forward

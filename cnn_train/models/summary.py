@@ -62,7 +62,7 @@ def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> list[Layer
 
 
 def trace_layers(model: nn.Module, image_shape: tuple[int, int, int]) -> list[LayerRun]:
-    """Run one image of zeros through ``model`` and note what each layer took and gave, in order."""
+    """Run one image of zeros through ``model`` and note each layer's input and output, in order."""
     some_weight = next(model.parameters())
     images_BCHW = torch.zeros(1, *image_shape, device=some_weight.device, dtype=some_weight.dtype)
     tracker = ReceptiveFieldTracker(images_BCHW)
@@ -98,7 +98,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def count_macs(module: nn.Module, output: Tensor) -> int:
-    """Return how many products with a weight made ``output``; other layers have none."""
+    """Return the number of multiplications with a weight; layers without weights have none."""
     if isinstance(module, nn.Conv2d):
         return output.numel() * module.weight[0].numel()
     if isinstance(module, nn.Linear):

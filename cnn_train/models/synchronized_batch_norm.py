@@ -1,7 +1,7 @@
 """Batch norm over the whole minibatch, also where several processes hold parts of it.
 
 Works with gloo on CPUs and with nccl on GPUs. Two collectives per layer: the parts' counts, means
-and spreads on the way up, two sums per channel on the way down.
+and variances in the forward pass, two sums per channel in the backward pass.
 Shape letters: B part of a minibatch, C channels, H W pixels, R processes.
 """
 

@@ -20,7 +20,7 @@ NOT_ADAPTABLE = {
     **dict.fromkeys(("vit_", "swin_", "maxvit_"), "its attention is laid out for large images"),
     "inception_": "it shrinks images below 75×75 pixels to nothing",
 }
-# what a constructor needs besides weights and num_classes
+# arguments that a constructor needs besides weights and num_classes
 EXTRA_ARGUMENTS: dict[str, dict[str, Any]] = {
     "googlenet": {"aux_logits": False, "init_weights": True}
 }

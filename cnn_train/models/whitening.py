@@ -1,7 +1,7 @@
 """A first layer that is computed from the images instead of learned.
 
-Neighbouring pixels are nearly equal, so a network's first task is to tell their differences apart.
-The eigenvectors of small patches' covariance do that at once: scaled to unit variance, and each
+Neighbouring pixels are nearly equal, so a network must first learn to see their differences. The
+eigenvectors of the covariance of small patches do that at once: scaled to unit variance, and each
 with its negative, because the activation that follows passes only one side (Page, "How to train
 your ResNet", 2018; Jordan, "94% on CIFAR-10 in 3.29 seconds", 2024).
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 EPSILON = 5e-4
-"""Added to each variance (of images with unit variance): faint directions are not blown up."""
+"""Added to each variance (of images with unit variance), so that faint directions stay faint."""
 
 
 class Whitening(nn.Conv2d):

@@ -1,4 +1,4 @@
-"""Optimisers and schedules: how weights follow the gradient. A new optimiser is a line below."""
+"""Optimisers and schedules: how weights follow the gradient. Add a new optimiser below."""
 
 from .adamw import AdamWConfig
 from .muon import MuonConfig

@@ -1,4 +1,4 @@
-"""The exponential moving average of a network's weights: smoother, and often better, than its last.
+"""The exponential moving average of a network's weights, often better than the last weights.
 
 w̄ ← d·w̄ + (1 − d)·w after every update; the first update copies w (Polyak and Juditsky, 1992, for
 the idea). Nothing here waits for the device, which ``torch.optim.swa_utils`` does at every update.
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """The averaged twin of a network, with averaged batch statistics."""
+    """A copy of a network with averaged weights and averaged batch statistics."""
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.module = copy.deepcopy(model).requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Which learning rate each parameter of a network gets: one for all, or a factor for some."""
+"""The learning rate of each parameter: the same for all, or with a factor for some layers."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ Factor = Annotated[float, Field(gt=0, le=MOST_FACTOR)]
 
 
 def factor_of(name: str, factors: Mapping[str, float]) -> float:
-    """Return the factor of the parameter ``name``: that of the longest of its parts, else 1."""
+    """Return the factor given for the longest prefix of the parameter's ``name``, else 1."""
     parts = name.split(".")
     prefixes = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
     return next((factors[prefix] for prefix in prefixes if prefix in factors), 1.0)

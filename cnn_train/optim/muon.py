@@ -1,9 +1,9 @@
-"""Muon: momentum whose update is made orthogonal, so that every direction of a layer learns.
+"""Muon: momentum with an orthogonal update, so that every direction of a layer learns.
 
 The gradient of a weight matrix is dominated by a few directions. Muon replaces the update by the
 nearest matrix with equal singular values (Jordan et al., "Muon: an optimizer for hidden layers in
 neural networks", 2024). A filter bank O×C×H×W counts as the matrix O×(C·H·W), which torch's own
-Muon refuses. What has no such matrix (biases, norms) and the last layer follow SGD.
+Muon refuses. Biases, norms and the last layer follow SGD.
 """
 
 from collections.abc import Callable, Sequence
@@ -73,7 +73,7 @@ class Muon(Optimizer):
     def _nesterov(
         self, weights: Sequence[Tensor], momentum: float, weight_decay: float
     ) -> list[Tensor]:
-        """Return gradient + momentum · velocity, after the gradient has joined the velocity."""
+        """Add the gradient to the velocity; return gradient + momentum · velocity."""
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         if weight_decay:
             gradients = list(torch._foreach_add(gradients, list(weights), alpha=weight_decay))

@@ -1,8 +1,8 @@
 """What every optimiser's settings can do: build the optimiser.
 
 All but Muon are torch's own, in torch's default implementation. The fused one is a little faster,
-but it walks raw memory: a momentum in another memory format than its weight (loaded from a file)
-would be added to the wrong weights, silently.
+but it ignores memory formats: a momentum loaded from a file in another format than its weight would
+silently be added to the wrong weights.
 """
 
 from abc import ABC, abstractmethod
@@ -24,7 +24,7 @@ class UpdateRule:
     """What an update does to some parameters, as formulas in the order in which they apply.
 
     θ: a parameter tensor; g: its gradient, λR(θ) included; η: ``lr`` times the schedule's factor.
-    values: the other constants, by symbol. names: what is no constant, in words. Velocities and
+    values: the other constants, by symbol. names: explains the other symbols. Velocities and
     running means are 0 at first; t counts the updates from 1.
     """
 
@@ -54,7 +54,7 @@ class OptimizerConfig(Config, ABC):
 
     @property
     def decay(self) -> str | None:
-        """The name of the setting that shrinks weights in this optimiser, if it does."""
+        """Name the setting that shrinks weights, if it is in use."""
         return None
 
     @abstractmethod

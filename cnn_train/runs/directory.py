@@ -1,4 +1,4 @@
-"""Every path inside ``runs/<name>-<time>-<id>/``, and how runs are found again."""
+"""The paths inside ``runs/<name>-<time>-<id>/``, and the search for runs."""
 
 import errno
 import json
@@ -73,7 +73,7 @@ class RunDirectory:
 
     @property
     def divergence(self) -> Path:
-        """Where and on which images the run died, as JSON; there only if it did."""
+        """Where and on which images the run diverged, as JSON; exists only if it did."""
         return self.path / "diverged.json"
 
     @property
@@ -150,12 +150,12 @@ class RunDirectory:
                     holder.unlink(missing_ok=True)
 
     def save_metrics(self, records: Sequence[Mapping[str, float]]) -> None:
-        """Write the records of all completed epochs; rewriting whole leaves no torn line."""
+        """Write the records of all completed epochs, as a whole: no line is ever incomplete."""
         lines = "".join(json.dumps(dict(record), allow_nan=False) + "\n" for record in records)
         write_atomically(self.metrics, lines.encode())
 
     def load_metrics(self) -> list[dict[str, float]]:
-        """Read the records of completed epochs, up to a torn line; empty before the first."""
+        """Read the records of completed epochs, up to an incomplete line."""
         if not self.metrics.exists():
             return []
         records: list[dict[str, float]] = []
@@ -223,8 +223,8 @@ def list_runs(root: Path) -> list[RunDirectory]:
     if not root.is_dir():
         return []
     try:
-        found = [path for path in root.iterdir() if path.is_dir() and not path.is_symlink()]
+        folders = [path for path in root.iterdir() if path.is_dir() and not path.is_symlink()]
     except OSError as problem:
         raise ResourceError(f"{root}: cannot list runs ({problem.strerror})") from None
-    runs = [RunDirectory(path) for path in found if RunDirectory(path).resolved_config.exists()]
+    runs = [run for run in map(RunDirectory, folders) if run.resolved_config.exists()]
     return sorted(runs, key=lambda run: (run.resolved_config.stat().st_mtime_ns, run.path.name))

@@ -1,8 +1,8 @@
-"""The checkpoints of one run: which are kept, under which names, and which one to go on from.
+"""The checkpoints of one run: which are kept, under which names, and which one to resume from.
 
 ``step-00001234.ckpt`` is a state, named by its updates; ``last.ckpt`` and ``best.ckpt`` are second
-names of two of them (the same file, no copy). ``last.ckpt`` says where the run stands. The states
-before it are there for the day when it is damaged.
+names of two of them (the same file, no copy). A run resumes from ``last.ckpt``; the states before
+it are kept in case it is damaged.
 """
 
 import shutil
@@ -17,7 +17,7 @@ from .directory import RunDirectory
 
 @dataclass(frozen=True)
 class FoundCheckpoint:
-    """A checkpoint to go on from, where it lies, and the complaints about newer ones."""
+    """A checkpoint to resume from, its path, and the error messages of damaged newer ones."""
 
     checkpoint: Checkpoint
     path: Path
@@ -27,8 +27,8 @@ class FoundCheckpoint:
 def save_state(checkpoint: Checkpoint, run: RunDirectory, keep: int, *, is_best: bool) -> None:
     """Save ``checkpoint`` as the run's last (and best) one; keep the ``keep`` newest states.
 
-    Killed at any moment, the run goes on from this state or from the one before. Older states go
-    only when this one is safe. Raises ResourceError, which names the last good checkpoint.
+    Killed at any moment, the run resumes from this state or from the one before. Older states are
+    removed only when this one is saved. Raises ResourceError, which names the last good checkpoint.
     """
     path = run.state(checkpoint.step)
     try:
@@ -43,7 +43,7 @@ def save_state(checkpoint: Checkpoint, run: RunDirectory, keep: int, *, is_best:
         ) from None
     states = run.states
     past = [step for step in states if step <= checkpoint.step]
-    for step in set(states) - set(past[-keep:]):  # later ones are of a future that was given up
+    for step in set(states) - set(past[-keep:]):  # later ones: the run was set back
         states[step].unlink(missing_ok=True)
 
 
@@ -64,16 +64,16 @@ def load_newest(run: RunDirectory) -> FoundCheckpoint:
 
 
 def make_last(run: RunDirectory, path: Path) -> None:
-    """Let the run stand where ``path``, one of its checkpoints, was taken."""
+    """Set the run back to ``path``, one of its checkpoints."""
     if path.name != run.last_checkpoint.name:
         give_second_name(path, run.last_checkpoint)
 
 
 def require_room(run: RunDirectory, keep: int, *, is_fresh: bool) -> None:
-    """Refuse to begin what the disk cannot hold; ResourceError.
+    """Refuse a run whose checkpoints the disk cannot hold; raises ResourceError.
 
-    The last checkpoint is there, and its size is known; to that of a fresh run an optimizer adds up
-    to twice the weights. There will be ``keep`` of them, the best, and one being written.
+    The size is that of the last checkpoint; in a fresh run the optimizer will add up to twice the
+    weights. There will be ``keep`` checkpoints, the best one, and one being written.
     """
     needed = (3 if is_fresh else 1) * run.last_checkpoint.stat().st_size * (keep + 2)
     free = shutil.disk_usage(run.path).free

@@ -1,4 +1,4 @@
-"""A run in one line: what was trained, how far, how well."""
+"""Summarise a run in one line: its settings, its progress, its accuracy."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""From a config to a trained network: load, build, train, save, go on."""
+"""From a config to a trained network: load, build, train, save, resume."""

@@ -1,4 +1,4 @@
-"""The one place where a config becomes parts that work together."""
+"""Build the parts of a run from its config: the only place that connects them."""
 
 from dataclasses import replace
 

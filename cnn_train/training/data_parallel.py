@@ -1,6 +1,6 @@
 """One network trained by several processes: each takes its part of every minibatch.
 
-With one process nothing is wrapped, checked or drawn anew.
+With one process, nothing is wrapped, checked or reseeded.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ from ..machine.processes import World
 from ..models.synchronized_batch_norm import synchronize_batch_norm
 from ..random_streams import seed_global_generators
 
-# Running statistics are shared when they matter, to validate, rather than at every minibatch.
+# Running statistics are shared only before validation, not at every minibatch.
 _names = signature(DistributedDataParallel).parameters
 KEEP_BUFFERS: dict[str, Any] = {
     "forward_sync_buffers" if "forward_sync_buffers" in _names else "broadcast_buffers": False
@@ -37,12 +37,9 @@ def device_of(world: World, request: str) -> Device:
         raise UsageError(
             f"--device {request}: {world.size} processes cannot share it; use cuda, cpu or auto"
         )
-    if request == "auto":
-        device = resolve_device("auto")
-        if device.torch_device.type == "mps":
-            device = Device(torch.device("cpu"), "several processes cannot share the Apple GPU")
-    else:
-        device = resolve_device(request)
+    device = resolve_device(request)
+    if device.torch_device.type == "mps":  # chosen by auto
+        device = Device(torch.device("cpu"), "several processes cannot share the Apple GPU")
     if device.torch_device.type == "cpu":
         return device
     if world.local_rank >= torch.cuda.device_count():
@@ -56,7 +53,7 @@ def device_of(world: World, request: str) -> Device:
 
 
 def backend_of(device: Device) -> str:
-    """Name the library that carries the gradients."""
+    """Name the library that sends gradients between processes."""
     return "nccl" if device.torch_device.type == "cuda" else "gloo"
 
 
@@ -110,19 +107,12 @@ def check_same_images(train: ImageSet, val: ImageSet, world: World) -> None:
 def with_own_dropout(
     batches: Iterator[Batch], world: World, seed: int, epoch: int, first: int
 ) -> Iterator[Batch]:
-    """Give every process a dropout mask of its own, a function of (seed, epoch, position, rank).
+    """Give each of several processes its own dropout: by (seed, epoch, position, rank).
 
-    Alone, dropout draws from one stream per epoch, whose state a checkpoint holds; a checkpoint
-    holds no other process's state, so here every minibatch starts a stream.
+    A single process draws from one stream per epoch, and a checkpoint holds the stream's state. It
+    cannot hold the states of all processes, so with several each minibatch starts a new stream.
     """
-    if world.size == 1:
-        return batches
-    return _reseed(batches, world, seed, epoch, first)
-
-
-def _reseed(
-    batches: Iterator[Batch], world: World, seed: int, epoch: int, first: int
-) -> Iterator[Batch]:
     for position, batch in enumerate(batches, start=first):
-        seed_global_generators(seed, "dropout", epoch, position, world.rank)
+        if world.size > 1:
+            seed_global_generators(seed, "dropout", epoch, position, world.rank)
         yield batch

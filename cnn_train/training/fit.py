@@ -14,7 +14,7 @@ from .run_files import RunFiles
 from .session import Session
 from .update_guard import NotFiniteError
 
-# How many minibatches may pass before a loss that no update has shown is noticed; each look waits
+# Every so many minibatches the loss is checked, although no update has reported it; a check waits
 # for the device.
 DIVERGENCE_CHECK_EVERY = 20
 
@@ -23,11 +23,11 @@ Watch = Callable[[Iterable[Tally]], Iterable[Tally]]
 
 @dataclass(frozen=True)
 class Supervision:
-    """Where a run is written, who watches it, who may stop it, and who may have it saved.
+    """Where a run is written, and the functions that watch it, stop it or have it saved.
 
-    watch: wraps the minibatches' tallies, e.g. with a progress bar. should_stop: asked after each
-    minibatch, and between those of a validation. should_save: asked after each update, and told
-    whether the clock calls for a save. Without ``run`` nothing is written.
+    watch: wraps the minibatches' tallies, e.g. with a progress bar. should_stop: called after each
+    minibatch of training and of validation. should_save: called after each update; its argument
+    says whether a save is due. Without ``run`` nothing is written.
     """
 
     run: RunDirectory | None = None
@@ -42,7 +42,7 @@ UNSUPERVISED = Supervision()
 def fit(session: Session, supervision: Supervision = UNSUPERVISED) -> Iterator[EpochRecord]:
     """Train to the config's last epoch; yield each epoch's record once it is measured and saved.
 
-    Of several processes, all call this with the same run and get the same answers; the first alone
+    Of several processes, all call this with the same run and get the same records; only the first
     writes. Raises InterruptedRun when stopped, after saving, and DivergedError before anything that
     is not finite can be saved.
     """
@@ -59,7 +59,10 @@ def fit(session: Session, supervision: Supervision = UNSUPERVISED) -> Iterator[E
 
 
 def train_and_measure(session: Session, files: RunFiles, supervision: Supervision) -> EpochRecord:
-    """Train to the end of the epoch and measure the validation images."""
+    """Train to the end of the epoch, measure the validation images and return the means of both.
+
+    ``images_per_second`` counts the images trained on here: a resumed epoch has only the rest.
+    """
     started, already = time.perf_counter(), session.progress.partial.num_examples
     trained = train_one_epoch(session, files, supervision)
     train_seconds = time.perf_counter() - started
@@ -69,24 +72,6 @@ def train_and_measure(session: Session, files: RunFiles, supervision: Supervisio
     if not math.isfinite(validated.loss):
         raise files.diverged("validation loss")
     files.require_finite_weights()
-    seconds = time.perf_counter() - started
-    num_examples = trained.num_examples - already
-    return make_record(session, trained, validated, num_examples, train_seconds, seconds)
-
-
-def make_record(
-    session: Session,
-    trained: Tally,
-    validated: Tally,
-    num_examples: int,
-    train_seconds: float,
-    seconds: float,
-) -> EpochRecord:
-    """Turn the tallies of an epoch into means; ``seconds`` include validation.
-
-    ``num_examples`` were trained on in ``train_seconds``: fewer than the epoch's, if it was resumed
-    in the middle.
-    """
     return EpochRecord(
         epoch=session.progress.epoch,
         step=session.progress.step,
@@ -97,16 +82,16 @@ def make_record(
         train_accuracy=trained.accuracy,
         val_loss=validated.loss,
         val_accuracy=validated.accuracy,
-        seconds=seconds,
-        images_per_second=num_examples / train_seconds,
+        seconds=time.perf_counter() - started,
+        images_per_second=(trained.num_examples - already) / train_seconds,
     )
 
 
 def train_one_epoch(session: Session, files: RunFiles, supervision: Supervision) -> Tally:
     """Train to the end of the epoch and return its tally; ``session`` stays resumable throughout.
 
-    A stop in the middle of an accumulated update saves nothing: the checkpoint before it stands,
-    and the update starts again.
+    A stop in the middle of an accumulated update saves nothing: the last checkpoint stays, and a
+    resumed run starts that update again.
     """
     progress, plan = session.progress, session.batches.plan
     total, position = progress.partial, progress.position
@@ -115,8 +100,8 @@ def train_one_epoch(session: Session, files: RunFiles, supervision: Supervision)
         if plan[position - 1].completes_update:
             progress.complete_update(position, total)
         last = position == len(plan)
-        looks = position % DIVERGENCE_CHECK_EVERY == 0 or last
-        if looks and session.world.any(not total.is_finite()):
+        is_checked = position % DIVERGENCE_CHECK_EVERY == 0 or last
+        if is_checked and session.world.any(not total.is_finite()):
             raise files.diverged("training loss")
         if last:
             continue

@@ -1,4 +1,4 @@
-"""Which side an epoch's images have, for a network that can take images of several sizes."""
+"""The size of each epoch's images, for a network that can take images of several sizes."""
 
 from collections.abc import Callable
 

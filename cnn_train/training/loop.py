@@ -30,9 +30,9 @@ def train_epoch(
 ) -> Iterator[Tally]:
     """Train on ``batches`` from update ``step`` on; yield each minibatch's tally.
 
-    θ ← θ − η ∇(mean loss + λR(θ)). A minibatch with a share below 1 adds its part of the gradient,
-    and the last of its group makes the update: that is how full-batch descent fits in memory.
-    ``before_update`` gets the total when the gradient is complete: there it is clipped or refused.
+    θ ← θ − η ∇(mean loss + λR(θ)). A minibatch with a share below 1 adds its part to the gradient,
+    and the last one of the group makes the update: so full-batch descent fits in memory.
+    ``before_update`` gets the total loss once the gradient is complete, to clip or refuse it.
     """
     for batch in batches:
         scores_BK = forward(batch.images_BCHW)

@@ -1,4 +1,4 @@
-"""How far a run has come: what a checkpoint saves of it, besides weights, and brings back."""
+"""How far a run has come: its counters and records, which a checkpoint saves and restores."""
 
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
@@ -32,7 +32,7 @@ class EpochRecord:
 
 @dataclass
 class Progress:
-    """The counters of a run. They move on only with completed updates and completed epochs.
+    """The counters of a run. They change only with completed updates and completed epochs.
 
     epoch: completed epochs. position: minibatches done in the epoch under way, up to the last
     update. step: updates so far. partial: this process's tally of those minibatches. records: one
@@ -48,7 +48,7 @@ class Progress:
 
     @classmethod
     def restored(cls, checkpoint: Checkpoint, world: World) -> "Progress":
-        """Stand where ``checkpoint`` was taken; the first process takes over its partial tally."""
+        """Restore the counters of ``checkpoint``; the first process takes its partial tally."""
         partial = Tally(**checkpoint.partial_tally) if world.is_first else Tally.zero()
         return cls(
             checkpoint.epoch,

@@ -1,4 +1,4 @@
-"""Go on with a run: which one, from which checkpoint, with what changed on purpose."""
+"""Resume a run: find it and its checkpoint, check what has changed, restore its state."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,10 +14,10 @@ from ..runs.states import FoundCheckpoint, load_newest
 from .progress import Progress
 from .session import Session
 
-# Where the images lie may differ, because their fingerprint may not; when to save never matters.
+# These may differ: images are compared by fingerprint, not by path, and saving changes no result.
 FREE_KEYS = ("checkpoint", "data.root", "data.path")
 
-# A network cannot become another one on the way, nor can its optimizer's state.
+# These can never differ: saved weights and optimizer state fit no other network or optimizer.
 FIXED_KEYS = ("model", "optimizer.name", "data.name")
 
 LIMIT_KEY = "limit_batches"
@@ -50,9 +50,9 @@ def checked_changes(
     """
     trees = [config.model_dump(mode="json") for config in (before, after)]
     trees = [tree | {LIMIT_KEY: limit} for tree, limit in zip(trees, limits, strict=True)]
-    found = [change for change in differences(*trees) if not change.is_below(FREE_KEYS)]
-    fixed = [change for change in found if change.is_below(FIXED_KEYS)]
-    refused = [change for change in found if not change.is_below(allowed)]
+    changes = [change for change in differences(*trees) if not change.is_below(FREE_KEYS)]
+    fixed = [change for change in changes if change.is_below(FIXED_KEYS)]
+    refused = [change for change in changes if not change.is_below(allowed)]
     if fixed:
         raise ConfigError(
             "\n".join(map(str, fixed))
@@ -66,7 +66,7 @@ def checked_changes(
             + "\n".join(map(str, refused))
             + f"\nto go on with the new ones, add {keys}; for a new run, leave out --resume"
         )
-    return found
+    return changes
 
 
 def resume_session(
@@ -107,10 +107,10 @@ def require_same_images(session: Session, checkpoint: Checkpoint) -> None:
 
 
 def load_optimizer_state(session: Session, checkpoint: Checkpoint) -> None:
-    """Load momenta and counters, but keep the settings, which the config has and may have changed.
+    """Load momenta and counters, but keep the settings of the config, which may have changed.
 
-    torch's own loading would bring the old settings back. The rate at the last update, which is
-    set anew at every update, stays as it was.
+    torch's own loading would bring the old settings back. The rate of the last update is loaded
+    too: every update sets it anyway.
     """
     settings = [
         {name: value for name, value in group.items() if name not in ("params", "lr")}
@@ -122,7 +122,7 @@ def load_optimizer_state(session: Session, checkpoint: Checkpoint) -> None:
 
 
 def count_updates_anew(session: Session, changes: Sequence[Difference]) -> None:
-    """Place the run in its schedule as if all epochs had had the new number of updates."""
+    """Recount the updates so far as if every epoch had had the new number of minibatches."""
     if not any(change.is_below(["batch_size", "data", LIMIT_KEY]) for change in changes):
         return
     progress = session.progress

@@ -40,10 +40,10 @@ def train_job(
         lambda session: nullcontext(UNSUPERVISED)
     ),
 ) -> Iterator[tuple[Session, EpochRecord]]:
-    """Do a job from its settings to its last epoch; yield the session after each epoch.
+    """Train a job from its settings to its last epoch; yield the session after each epoch.
 
-    ``supervise`` is entered when everything is built, and left when the training ends: it says
-    where the run is written, who watches it, and who may stop it.
+    ``supervise`` is entered when everything is built, and left when the training ends; it gives
+    the Supervision.
     """
     session = load_session(job)
     with supervise(session) as supervision:

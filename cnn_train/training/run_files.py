@@ -1,4 +1,4 @@
-"""What a run writes while it trains: states, metrics, curves, and why it died."""
+"""What a run writes while it trains: states, metrics, curves, and why it diverged."""
 
 import time
 from typing import Any
@@ -13,12 +13,12 @@ from ..runs.states import require_room, save_state
 from .session import Session
 from .update_guard import NotFiniteError
 
-# Drawing the curves takes most of a second: less than a hundredth of the time between two.
+# Drawing the curves takes most of a second, less than 1 % of this.
 CURVES_EVERY_SECONDS = 120
 
 
 class RunFiles:
-    """Writes the files of one run: nothing without a run, nothing but in the first process.
+    """Writes the files of one run: nothing without a run, and only in the first process.
 
     Every method must be called by all processes.
     """
@@ -30,7 +30,7 @@ class RunFiles:
         self.clock = SaveClock(session.config.checkpoint)
 
     def begin(self) -> None:
-        """Make the run resumable from its first moment; drop what a killed or dead run has left."""
+        """Make the run resumable from the start; remove what a killed or diverged run has left."""
         if not self.run:
             return
         progress, checkpoint = self.session.progress, self.session.checkpoint()
@@ -80,10 +80,10 @@ class RunFiles:
         if session.world.any(not finite):
             raise self.diverged("state of the model")
 
-    def diverged(self, what: str, found: NotFiniteError | None = None) -> DivergedError:
-        """Describe where the run died, on the screen and in diverged.json, and what may help."""
+    def diverged(self, what: str, error: NotFiniteError | None = None) -> DivergedError:
+        """Say where the run diverged and what may help, in the error and in diverged.json."""
         session, progress = self.session, self.session.progress
-        updates_ago = found.updates_ago if found else 0
+        updates_ago = error.updates_ago if error else 0
         step, position = progress.step - updates_ago, progress.position - updates_ago
         rate = session.learning_rate()
         if self.written:
@@ -94,7 +94,7 @@ class RunFiles:
                 "step": step,
                 "position": position,
                 "learning_rate": rate,
-                "gradient_norm": str(found.gradient_norm) if found else None,
+                "gradient_norm": str(error.gradient_norm) if error else None,
                 "example_indices": indices,
                 "example_names": [session.batches.images.names[index] for index in indices],
                 "last_checkpoint": str(self.written.last_checkpoint),
@@ -114,7 +114,7 @@ class RunFiles:
         self.clock.saved()
 
     def _curves_are_due(self, run: RunDirectory) -> bool:
-        """Say whether training has ended, or gone on long enough without a picture."""
+        """Say whether training has ended, or the picture is older than CURVES_EVERY_SECONDS."""
         if self.session.progress.epoch == self.session.config.epochs:
             return True
         if run.learning_curves.exists():
@@ -141,11 +141,11 @@ class SaveClock:
         self._saved_at = time.monotonic()
 
     def saved(self) -> None:
-        """Count the seconds from now on."""
+        """Start counting the seconds again."""
         self._saved_at = time.monotonic()
 
     def is_due(self, step: int) -> bool:
-        """Say whether update ``step`` or the time since the last save calls for one."""
+        """Say whether a save is due after update ``step``, by steps or by seconds."""
         every_steps, every_seconds = self._config.every_steps, self._config.every_seconds
         if every_steps and step % every_steps == 0:
             return True

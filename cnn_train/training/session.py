@@ -1,4 +1,4 @@
-"""The one place where a config becomes parts that work together, fresh or resumed."""
+"""A run in memory: its parts, how far it has come, and the checkpoint of that state."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field

@@ -13,14 +13,14 @@ from .session import Session
 from .update_guard import NotFiniteError
 
 LARGE_PENALTY = 1000.0
-"""A new network's data loss is about log K, or K − 1 under hinge: a larger λR drowns it."""
+"""A new network's data loss is about log K, or K − 1 under hinge: far below such a λR."""
 
 
 @contextmanager
 def divergence_explained(session: Session) -> Iterator[None]:
     """Turn NotFiniteError into DivergedError, which names λ or η, whichever is too large.
 
-    λR of the weights on entry tells which: later on, too large a rate makes it large as well.
+    λR of the weights before the first step tells which: later, too large a rate enlarges it too.
     """
     penalty = session.penalty().item()
     try:

@@ -1,8 +1,7 @@
 """Notice a loss or a gradient that is not finite before it reaches a checkpoint.
 
-On the CPU, every update is looked at before it is made. A GPU is not waited for: its answer is read
-a few updates late, when it has long been computed, so the weights in memory may be lost by then;
-the files never are.
+On the CPU, every update is checked before it is made. A GPU is not waited for: its values are read
+a few updates late. By then the weights in memory may be spoilt; the saved files never are.
 """
 
 import math
@@ -12,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-# How many updates later a GPU's answer is read: long enough that reading it never waits.
+# How many updates later a GPU's values are read: late enough that reading them never waits.
 GPU_LAG = 4
 
 
@@ -25,7 +24,7 @@ class NotFiniteError(ArithmeticError):
 
 
 class UpdateGuard:
-    """Look at every update before it is made: shorten its gradient, refuse what is not finite."""
+    """Check every update before it is made: clip its gradient, refuse what is not finite."""
 
     def __init__(
         self,
@@ -37,8 +36,8 @@ class UpdateGuard:
     ) -> None:
         """``max_norm`` 0 never clips.
 
-        Not ``alone``, the loss is one process's part of it: the gradient, which all processes
-        share, is judged by itself, so that all of them stop at the same update.
+        With several processes (not ``alone``) each knows only its part of the loss. The gradient
+        is the same in all of them and is checked alone, so that all stop at the same update.
         """
         self._parameters = list(parameters)
         self._max_norm, self._alone = max_norm, alone
@@ -50,19 +49,17 @@ class UpdateGuard:
         norm = gradient_norm(self._parameters, self._max_norm)
         watched = loss.detach() if self._alone else norm
         self._pending.append(_start_copy(torch.stack([watched.float(), norm.float()])))
-        if len(self._pending) > self._lag:
-            self._judge()
-
-    def _judge(self) -> None:
+        if len(self._pending) <= self._lag:
+            return
         copy, arrival = self._pending.popleft()
         if arrival is not None:
             arrival.synchronize()
-        loss, norm = copy.tolist()
-        if not (math.isfinite(loss) and math.isfinite(norm)):
+        loss_value, norm_value = copy.tolist()
+        if not (math.isfinite(loss_value) and math.isfinite(norm_value)):
             updates_ago = len(self._pending)
             self._pending.clear()
-            what = "gradient" if math.isfinite(loss) or not self._alone else "training loss"
-            raise NotFiniteError(what, norm, updates_ago)
+            what = "gradient" if math.isfinite(loss_value) or not self._alone else "training loss"
+            raise NotFiniteError(what, norm_value, updates_ago)
 
 
 def _start_copy(values: Tensor) -> tuple[Tensor, "torch.cuda.Event | None"]:

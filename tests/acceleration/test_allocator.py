@@ -39,8 +39,7 @@ def use_memory(mode: str) -> tuple[int, int, int]:
     """Return page faults, and the resident MiB at the end of the block and after it."""
     command = [sys.executable, "-c", USE_MEMORY, mode]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    faults, inside_mib, afterwards_mib = map(int, output.split())
-    return faults, inside_mib, afterwards_mib
+    return tuple(map(int, output.split()))
 
 
 @only_glibc

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from cnn_train.training.fit import fit
 from cnn_train.training.session import Session
 
 MakeConfig = Callable[..., ExperimentConfig]
+ImportKnown = Callable[..., Import]
 
 MEANS = Normalization((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
 FOLDER = {"name": "folder", "root": "nowhere", "image_size": 8}
@@ -40,6 +42,13 @@ def save(path: Path, content: Any) -> Path:
     return path
 
 
+@pytest.fixture
+def import_known(make_config: MakeConfig) -> ImportKnown:
+    """Import a file with the config, classes and means of the foreign network."""
+    config = make_config(data=FOLDER)
+    return partial(import_weights, config=config, class_names=CLASSES, normalization=MEANS)
+
+
 def use(imported: Import, path: Path) -> TrainedModel:
     """Load the imported model as `predict` and `evaluate` do."""
     save_checkpoint(imported.checkpoint, path)
@@ -47,17 +56,15 @@ def use(imported: Import, path: Path) -> TrainedModel:
 
 
 def test_an_imported_network_gives_the_scores_of_the_foreign_one(
-    make_config: MakeConfig, make_images: Callable[..., ImageSet], tmp_path: Path
+    import_known: ImportKnown, make_images: Callable[..., ImageSet], tmp_path: Path
 ) -> None:
     foreign = make_foreign()
     path = save(tmp_path / "net.pth", {"net": foreign.state_dict(), "acc": 93.1, "epoch": 20})
-    imported = import_weights(
-        path, make_config(data=FOLDER), class_names=CLASSES, normalization=MEANS
-    )
+    imported = import_known(path)
     trained = use(imported, tmp_path / "model.ckpt")
     assert (trained.class_names, trained.image_shape) == (tuple(CLASSES), (3, 8, 8))
     assert imported.checkpoint.imported_from == "net.pth"
-    assert {one.by for one in imported.matches} == {"order and shape"}
+    assert {match.by for match in imported.matches} == {"order and shape"}
     images_NCHW = make_images(20).images_NCHW
     with torch.no_grad():
         expected_NK = foreign(MEANS(images_NCHW))
@@ -110,27 +117,22 @@ def test_what_was_exported_comes_back_bit_for_bit_without_a_config(
 
 
 def test_a_run_can_start_from_an_imported_checkpoint(
-    start: Callable[..., Session], make_config: MakeConfig, tmp_path: Path
+    start: Callable[..., Session], import_known: ImportKnown, tmp_path: Path
 ) -> None:
-    foreign = make_foreign()
-    path = save(tmp_path / "net.pth", foreign.state_dict())
-    imported = import_weights(
-        path, make_config(data=FOLDER), class_names=CLASSES, normalization=MEANS
-    )
-    save_checkpoint(imported.checkpoint, tmp_path / "model.ckpt")
+    path = save(tmp_path / "net.pth", make_foreign().state_dict())
+    save_checkpoint(import_known(path).checkpoint, tmp_path / "model.ckpt")
     session = start()
     report = start_from_weights(session.model, load_checkpoint(tmp_path / "model.ckpt"))
     assert len(report.kept) == 4
     assert next(fit(session)).val_accuracy >= 0
 
 
-def test_half_and_double_precision_become_float32(make_config: MakeConfig, tmp_path: Path) -> None:
+def test_half_and_double_precision_become_float32(
+    import_known: ImportKnown, tmp_path: Path
+) -> None:
     for dtype in (torch.float16, torch.bfloat16, torch.float64):
         state = {name: v.to(dtype) for name, v in make_foreign().state_dict().items()}
-        imported = import_weights(
-            save(tmp_path / "net.pth", state), make_config(data=FOLDER),
-            class_names=CLASSES, normalization=MEANS,
-        )  # fmt: skip
+        imported = import_known(save(tmp_path / "net.pth", state))
         for match in imported.matches:
             found = imported.checkpoint.model[match.ours]
             assert found.dtype == torch.float32
@@ -149,28 +151,30 @@ def test_half_and_double_precision_become_float32(make_config: MakeConfig, tmp_p
     ],
 )
 def test_tensors_that_cannot_be_weights_are_refused_by_name(
-    make_config: MakeConfig, tmp_path: Path, change: Callable[..., Any], expected: str
+    import_known: ImportKnown, tmp_path: Path, change: Callable[..., Any], expected: str
 ) -> None:
     state = make_foreign().state_dict()
     path = save(tmp_path / "net.pth", {**state, "3.bias": change(state["3.bias"])})
     with pytest.raises(CheckpointError, match=expected) as caught:
-        import_weights(path, make_config(data=FOLDER), class_names=CLASSES, normalization=MEANS)
+        import_known(path)
     assert str(caught.value).startswith(f"{path}: ")
 
 
-def test_what_is_known_from_nowhere_is_asked_for(make_config: MakeConfig, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"config": None}, "--config CONFIG is needed"),
+        ({"class_names": None}, "--classes is needed"),
+        ({"normalization": None}, "--mean and --std are needed"),
+        ({"normalization": Normalization((0.5,), (0.5,))}, "3 numbers each, one per channel"),
+    ],
+)
+def test_what_is_known_from_nowhere_is_asked_for(
+    import_known: ImportKnown, tmp_path: Path, given: dict[str, Any], expected: str
+) -> None:
     path = save(tmp_path / "net.pth", make_foreign().state_dict())
-    with pytest.raises(UsageError, match="--config CONFIG is needed"):
-        import_weights(path)
-    with pytest.raises(UsageError, match="--classes is needed"):
-        import_weights(path, make_config(data=FOLDER), normalization=MEANS)
-    with pytest.raises(UsageError, match="--mean and --std are needed"):
-        import_weights(path, make_config(data=FOLDER), class_names=CLASSES)
-    with pytest.raises(UsageError, match="3 numbers each, one per channel"):
-        import_weights(
-            path, make_config(data=FOLDER), class_names=CLASSES,
-            normalization=Normalization((0.5,), (0.5,)),
-        )  # fmt: skip
+    with pytest.raises(UsageError, match=expected):
+        import_known(path, **given)
 
 
 def test_the_classes_of_a_folder_that_is_here_need_not_be_named(
@@ -209,9 +213,9 @@ def test_damaged_metadata_of_an_exported_file_are_refused_in_one_line(
 
 
 def test_importing_leaves_the_global_generator_alone(
-    make_config: MakeConfig, tmp_path: Path
+    import_known: ImportKnown, tmp_path: Path
 ) -> None:
     path = save(tmp_path / "net.pth", make_foreign().state_dict())
     before = torch.get_rng_state()
-    import_weights(path, make_config(data=FOLDER), class_names=CLASSES, normalization=MEANS)
+    import_known(path)
     assert torch.equal(torch.get_rng_state(), before)

@@ -3,8 +3,7 @@ from collections.abc import Callable
 from itertools import islice
 
 import pytest
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cnn_train.checks.profile import PHASES, PhaseClock, profile_step, time_phases
 from cnn_train.data.image_set import ImageSet
@@ -25,37 +24,6 @@ def take_time() -> None:
 Start = Callable[..., Session]
 
 
-class SlowBackward(torch.autograd.Function):
-    """The identity, whose gradient takes a while."""
-
-    @staticmethod
-    def forward(context: object, x: Tensor) -> Tensor:
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(context: object, gradient: Tensor) -> Tensor:
-        take_time()
-        return gradient
-
-
-class SlowModule(nn.Module):
-    """Scores like the module inside; a chosen phase takes longer."""
-
-    def __init__(self, inside: Callable[[Tensor], Tensor], slow: str) -> None:
-        super().__init__()
-        self.inside = inside
-        self.slow = slow
-
-    def forward(self, images_BCHW: Tensor) -> Tensor:
-        if self.slow == "forward":
-            take_time()
-        scores_BK = self.inside(images_BCHW)
-        if self.slow == "backward":
-            slowed: Tensor = SlowBackward.apply(scores_BK)
-            return slowed
-        return scores_BK
-
-
 def slow_down(session: Session, phase: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make one phase of the session's steps the only one that takes time: a second."""
     monkeypatch.setattr("cnn_train.checks.profile.now", lambda device: sum(passed_seconds))
@@ -74,8 +42,17 @@ def slow_down(session: Session, phase: str, monkeypatch: pytest.MonkeyPatch) -> 
         session.optimizer.register_step_post_hook(lambda *_: take_time())
     elif phase == "metrics":
         monkeypatch.setattr("cnn_train.training.loop.Tally.of", slowly(session.progress.partial.of))
+    elif phase == "forward":
+        session.forward = slowly(session.forward)
     else:
-        session.forward = SlowModule(session.forward, phase)
+        forward = session.forward
+
+        def with_slow_gradient(images_BCHW: Tensor) -> Tensor:
+            scores_BK = forward(images_BCHW)
+            scores_BK.register_hook(lambda gradient: take_time())
+            return scores_BK
+
+        session.forward = with_slow_gradient
 
 
 @pytest.mark.parametrize("phase", PHASES)

@@ -1,4 +1,3 @@
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,8 +81,3 @@ def test_the_plain_form_has_no_comments(experiment_type: Any) -> None:
     text = render_yaml(experiment_type.model_validate({"data": {"name": "folder", "root": "a b"}}))
     assert text.startswith('data:\n  name: folder\n  root: "a b"\nmodel:\n  name: vgg16\n')
     assert "#" not in text
-
-
-def test_paths_are_written_as_text(experiment_type: Any) -> None:
-    experiment = experiment_type.model_validate({"data": {"name": "folder", "root": Path("a/b")}})
-    assert "  root: a/b\n" in render_yaml(experiment)

@@ -31,12 +31,8 @@ WRONG = {
     "optimizer: {Sgd: 1}": (
         "c.yaml:1:13: optimizer.Sgd: unknown key; known keys: name, lr, momentum, nesterov"
     ),
-    "model: {name: vgg-16}": (
-        "c.yaml:1:15: model.name: \"vgg-16\" is unknown; did you mean 'vgg16'? "
-        "choices: lenet, vgg11, vgg16"
-    ),
-    "model: {name: VGG16}": (
-        "c.yaml:1:15: model.name: \"VGG16\" is unknown; did you mean 'vgg16'? "
+    "model: {name: VGG-16}": (
+        "c.yaml:1:15: model.name: \"VGG-16\" is unknown; did you mean 'vgg16'? "
         "choices: lenet, vgg11, vgg16"
     ),
     "model: {name: 5}": "c.yaml:1:15: model.name: 5 is unknown; choices: lenet, vgg11, vgg16",
@@ -64,7 +60,6 @@ WRONG = {
     "data: {name: folder, root: 5}": 'c.yaml:1:28: data.root: 5 is a whole number; write "5"',
     "epochs: 0": "c.yaml:1:9: epochs: 0 is out of range; expected a number >= 1",
     "epochs: 30.0": "c.yaml:1:9: epochs: 30.0 is a decimal number; write 30",
-    "epochs: 5e+2": "c.yaml:1:9: epochs: 500.0 is a decimal number; write 500",
     "epochs: 1.5": "c.yaml:1:9: epochs: 1.5 is a decimal number; expected a whole number >= 1",
     "epochs: true": "c.yaml:1:9: epochs: true is a boolean; expected a whole number >= 1",
     "ema_decay: 1.5": (
@@ -84,9 +79,6 @@ WRONG = {
     "optimizer: {nesterov: 1}": (
         "c.yaml:1:23: optimizer.nesterov: 1 is a whole number; expected true or false"
     ),
-    "optimizer: {momentum: 1.5}": (
-        "c.yaml:1:23: optimizer.momentum: 1.5 is out of range; expected a number >= 0 and < 1"
-    ),
 }
 
 
@@ -102,15 +94,11 @@ def test_a_wrong_setting_earns_one_line_that_says_what_to_write(
     [
         ('"0.1"', '"0.1" is a string; write 0.1'),
         ("no", '"no" is a string; expected a number > 0'),
-        ("off", '"off" is a string; expected a number > 0'),
-        ("nan", '"nan" is a string; expected a number > 0'),
         ("1:30", '"1:30" is a string; YAML 1.2 has no base-60 numbers; write 90'),
         ("1_000", '"1_000" is a string; write 1000'),
         ("'1e-3'", '"1e-3" is a string; write 0.001'),
         (".nan", ".nan is not finite; expected a number > 0"),
-        (".inf", ".inf is not finite; expected a number > 0"),
         ("1e400", ".inf is not finite; expected a number > 0"),
-        ("-1", "-1 is out of range; expected a number > 0"),
         ("0", "0 is out of range; expected a number > 0"),
         ("", "the value is empty; expected a number > 0"),
         ("[0.1]", "[0.1] is a list; expected a number > 0"),

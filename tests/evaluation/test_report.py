@@ -81,39 +81,22 @@ def test_the_report_writes_its_figures_and_the_json_document(tmp_path, loss, pic
 
 def test_a_report_directory_that_is_a_file_is_a_usage_error(tmp_path):
     (tmp_path / "taken").write_text("")
+    evaluation = evaluation_of(SCORES, [0, 0, 0, 2])
     with pytest.raises(UsageError, match="cannot make this directory"):
-        save_report(
-            evaluation_of(SCORES, [0, 0, 0, 2]),
-            tmp_path / "taken",
-            checkpoint=Path("best.ckpt"),
-            model_name="lenet",
-        )
+        save_report(evaluation, tmp_path / "taken", checkpoint=Path("x.ckpt"), model_name="lenet")
 
 
 @pytest.fixture
 def sliced() -> SliceReport:
     """Slices of eight images: one challenge of ours and CIFAR-10-C's of the same name."""
     clean = evaluation_of([[1.0, 0.0, 0.0]] * 8, [0] * 8)
-    shared = {"severities": (0, 4), "accuracy": (1.0, 0.5), "num_examples": 8}
-    return SliceReport(
-        clean=clean,
-        seed=3,
-        severities=(0, 4),
-        slices=(
-            Slice(
-                "illumination", "contrast", strengths=(None, 0.75), pixels_changed=(0, 1), **shared
-            ),
-            Slice(
-                "CIFAR-10-C",
-                "contrast",
-                strengths=(None,) * 2,
-                pixels_changed=(None,) * 2,
-                **shared,
-            ),
-        ),
-        classes=(),
-        new_tests=(NewTest("CIFAR-10.1", "v6", 8, 0.5, (0.2, 0.8)),),
+    unknown = (None, None)
+    slices = (
+        Slice("illumination", "contrast", 8, (0, 4), (None, 0.75), (1.0, 0.5), (0, 1)),
+        Slice("CIFAR-10-C", "contrast", 8, (0, 4), unknown, (1.0, 0.5), unknown),
     )
+    new_tests = (NewTest("CIFAR-10.1", "v6", 8, 0.5, (0.2, 0.8)),)
+    return SliceReport(clean, 3, (0, 4), slices, classes=(), new_tests=new_tests)
 
 
 def test_examples_are_the_images_that_were_measured_under_our_own_challenges(sliced):

@@ -158,13 +158,8 @@ def test_corruptions_and_new_tests_are_measured_as_their_files_say(
     model = restore_trained_model(session.checkpoint(), cpu, "test")
     ours = TrainedModel(**(vars(model) | {"model": FirstPixelIsTheClass().eval(),
                            "normalization": UNCHANGED}))  # fmt: skip
-    report = evaluate_slices(
-        ours,
-        clean,
-        challenges=(),
-        harder_tests=find_harder_tests(tmp_path),
-        severities=(0, 1, 3, 5),
-    )
+    tests, levels_of = find_harder_tests(tmp_path), (0, 1, 3, 5)
+    report = evaluate_slices(ours, clean, challenges=(), harder_tests=tests, severities=levels_of)
     (fog,), (new,) = report.slices, report.new_tests
     assert (fog.group, fog.name, fog.num_examples) == ("CIFAR-10-C", "fog", 4)
     assert fog.accuracy == (0.5, 1.0, 0.5, 0.0)

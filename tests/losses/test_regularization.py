@@ -76,16 +76,6 @@ def test_it_stays_float32_under_autocast(config):
 
 
 @every_penalty
-def test_it_follows_the_weights_as_they_move(config):
-    model = small_net()
-    penalty = config.build(model)
-    before = penalty()
-    with torch.no_grad():
-        model[0].weight.mul_(2)
-    assert penalty() > before
-
-
-@every_penalty
 def test_frozen_weights_are_left_out(config):
     model = small_net()
     model[0].requires_grad_(False)
@@ -96,7 +86,6 @@ def test_a_weight_of_zero_is_not_pulled_by_l1():
     layer = nn.Linear(2, 1)
     nn.init.zeros_(layer.weight)
     L1Config(strength=1.0).build(layer)().backward()
-    assert layer.weight.grad is not None
     assert layer.weight.grad.tolist() == [[0.0, 0.0]]
 
 

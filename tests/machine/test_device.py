@@ -82,14 +82,14 @@ def test_a_gpu_that_is_not_there_is_refused_with_those_that_are() -> None:
         resolve_device("cuda:99")
 
 
-@pytest.mark.parametrize(
-    ("unit", "expected"), [("AMX", torch.bfloat16), ("AVX512-BF16", torch.bfloat16)]
-)
-def test_auto_precision_is_bfloat16_where_the_cpu_multiplies_it(
-    monkeypatch: pytest.MonkeyPatch, cpu: Device, unit: str, expected: torch.dtype
+@pytest.mark.parametrize(("unit", "name"), [("AMX", "bfloat16"), (None, "float32")])
+def test_auto_precision_is_bfloat16_where_the_cpu_multiplies_it_and_else_float32(
+    monkeypatch: pytest.MonkeyPatch, cpu: Device, unit: str | None, name: str
 ) -> None:
     monkeypatch.setattr(device_module, "_cpu_bfloat16_unit", lambda: unit)
-    assert resolve_precision("auto", cpu) == Precision(expected, f"the CPU has {unit}")
+    chosen = resolve_precision("auto", cpu)
+    assert chosen.name == name
+    assert chosen.reason == (f"the CPU has {unit}" if unit else "the CPU has no bfloat16 units")
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,6 @@ def test_the_cpus_bfloat16_unit_is_read_from_its_capabilities(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
     assert device_module._cpu_bfloat16_unit() == unit
-
-
-def test_auto_precision_is_float32_on_a_cpu_without_such_a_unit(
-    monkeypatch: pytest.MonkeyPatch, cpu: Device
-) -> None:
-    monkeypatch.setattr(device_module, "_cpu_bfloat16_unit", lambda: None)
-    assert resolve_precision("auto", cpu).name == "float32"
 
 
 @pytest.mark.parametrize(

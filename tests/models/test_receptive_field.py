@@ -1,5 +1,6 @@
 """The receptive fields against hand counts, the literature, and what gradients reach."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +15,17 @@ from cnn_train.models.torchvision_models import TorchvisionConfig
 
 def fields_px(model: nn.Module, image_shape: tuple[int, int, int]) -> dict[str, int]:
     return {layer.name: layer.receptive_field_px for layer in summarize(model, image_shape)}
+
+
+class Apply(nn.Module):
+    """A layer that computes any function."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
 
 
 def make_positive_and_linear(model: nn.Module) -> nn.Module:
@@ -101,53 +113,30 @@ def test_flattening_leaves_every_unit_what_it_saw_and_the_next_layer_sees_all() 
 
 
 def test_the_mean_over_a_map_sees_it_whole_however_it_is_written() -> None:
-    class MeanInForward(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv = nn.Conv2d(3, 4, 3, stride=2, padding=1)
-            self.fc = nn.Linear(4, 2)
-
-        def forward(self, images_BCHW: Tensor) -> Tensor:
-            scores_BK: Tensor = self.fc(self.conv(images_BCHW).mean(dim=(2, 3)))
-            return scores_BK
-
-    layers = nn.Sequential(
-        nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    )
-    expected = 3 + (16 - 1) * 2
-    assert fields_px(MeanInForward(), (3, 32, 32))["fc"] == expected
-    assert fields_px(layers, (3, 32, 32))["2"] == expected
+    conv = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+    function = nn.Sequential(conv, Apply(lambda x: x.mean(dim=(2, 3))), nn.Linear(4, 2))
+    layers = nn.Sequential(conv, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    for model in (function, layers):
+        assert fields_px(model, (3, 32, 32))["2"] == 3 + (16 - 1) * 2
 
 
 def test_dilation_widens_the_window_and_cropping_does_not() -> None:
-    class Crop(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv1 = nn.Conv2d(1, 1, 3, dilation=4)
-            self.conv2 = nn.Conv2d(1, 1, 3)
-
-        def forward(self, images_BCHW: Tensor) -> Tensor:
-            output_BCHW: Tensor = self.conv2(self.conv1(images_BCHW)[:, :, 2:-2, 2:-2])
-            return output_BCHW
-
-    assert fields_px(Crop(), (1, 32, 32)) == {"conv1": 9, "conv2": 11}
-    assert trace_layers(Crop(), (1, 32, 32))[1].field.start_px == (2, 2)
+    crop = Apply(lambda x: x[:, :, 2:-2, 2:-2])
+    model = nn.Sequential(nn.Conv2d(1, 1, 3, dilation=4), crop, nn.Conv2d(1, 1, 3))
+    assert fields_px(model, (1, 32, 32)) == {"0": 9, "1": 9, "2": 11}
+    assert trace_layers(model, (1, 32, 32))[2].field.start_px == (2, 2)
 
 
 def test_padding_starts_a_field_before_the_image_however_it_is_written() -> None:
-    class Pad(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.conv1 = nn.Conv2d(1, 1, 3, stride=2, padding=(1, 0))
-            self.conv2 = nn.Conv2d(1, 1, 3)
-
-        def forward(self, images_BCHW: Tensor) -> Tensor:
-            output_BCHW: Tensor = self.conv2(F.pad(self.conv1(images_BCHW), (3, 0, 1, 1)))
-            return output_BCHW
-
-    fields = [run.field for run in trace_layers(Pad(), (1, 32, 32))]
-    assert [field.start_px for field in fields] == [(-1, 0), (-1 - 2, 0 - 3 * 2)]
-    assert fields[1].size_px == (7, 7)
+    conv, pad = (
+        nn.Conv2d(1, 1, 3, stride=2, padding=(1, 0)),
+        Apply(lambda x: F.pad(x, (3, 0, 1, 1))),
+    )
+    model = nn.Sequential(conv, pad, nn.Conv2d(1, 1, 3))
+    fields = [run.field for run in trace_layers(model, (1, 32, 32))]
+    padded_px = (-1 - 2, 0 - 3 * 2)
+    assert [field.start_px for field in fields] == [(-1, 0), padded_px, padded_px]
+    assert fields[2].size_px == (7, 7)
 
 
 def test_a_linear_layer_on_channels_last_maps_acts_on_each_pixel_by_itself() -> None:

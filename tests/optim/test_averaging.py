@@ -45,15 +45,6 @@ def test_counters_are_copied_and_not_blended() -> None:
     assert average.module.state_dict()["1.num_batches_tracked"] == 3
 
 
-def test_the_first_update_copies_the_weights_bit_for_bit() -> None:
-    net = make_net()
-    average = WeightAverage(net, 0.999)
-    shake(net)
-    average.update(net)
-    for name, value in net.state_dict().items():
-        assert torch.equal(average.module.state_dict()[name], value)
-
-
 def test_the_average_has_no_gradient_and_leaves_the_network_alone() -> None:
     net = make_net()
     average = WeightAverage(net, 0.5)

@@ -75,10 +75,8 @@ def test_a_parameter_without_a_gradient_is_left_alone() -> None:
 
 
 def test_its_velocity_survives_saving_and_loading() -> None:
-    nets, optimizers = [], []
-    for _ in range(2):
-        nets.append(make_net())
-        optimizers.append(MuonConfig(lr=0.1).build(nets[-1]))
+    nets = [make_net(), make_net()]
+    optimizers = [MuonConfig(lr=0.1).build(net) for net in nets]
     gradient = torch.ones(8, 3, 3, 3)
 
     def step(i: int) -> None:

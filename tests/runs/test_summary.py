@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from cnn_train.runs.directory import RunDirectory
-from cnn_train.runs.summary import RunSummary, summarize_run, summarize_runs
+from cnn_train.runs.summary import RunSummary, summarize_run
 
 RESOLVED = """\
 data: {name: shapes}
@@ -21,13 +21,8 @@ def run(tmp_path: Path) -> RunDirectory:
 
 
 def test_a_run_is_summed_up_from_its_config_and_its_records(run: RunDirectory) -> None:
-    accuracies = (0.5, 0.75, 0.75, 0.6)
-    run.save_metrics(
-        [
-            {"epoch": epoch, "val_accuracy": accuracy, "seconds": 1.5}
-            for epoch, accuracy in enumerate(accuracies)
-        ]
-    )
+    accuracies = enumerate((0.5, 0.75, 0.75, 0.6))
+    run.save_metrics([{"epoch": e, "val_accuracy": a, "seconds": 1.5} for e, a in accuracies])
     assert summarize_run(run) == RunSummary(
         run_dir=str(run.path),
         model="vgg16",
@@ -45,8 +40,3 @@ def test_a_run_in_its_first_epoch_has_no_result_yet(run: RunDirectory) -> None:
     summary = summarize_run(run)
     assert (summary.epochs_done, summary.best_epoch, summary.val_accuracy) == (0, None, None)
     assert summary.seconds == 0
-
-
-def test_a_folder_without_runs_has_no_summaries(tmp_path: Path) -> None:
-    assert summarize_runs(tmp_path) == []
-    assert summarize_runs(tmp_path / "absent") == []

@@ -12,7 +12,7 @@ from cnn_train.checkpoints.checkpoint import load_checkpoint
 from cnn_train.data.batches import Batch
 from cnn_train.errors import CnnTrainError
 from cnn_train.experiment import ExperimentConfig
-from cnn_train.machine.processes import World, join
+from cnn_train.machine.processes import ALONE, World, join
 from cnn_train.metrics.tally import Tally
 from cnn_train.models.synchronized_batch_norm import SynchronizedBatchNorm2d
 from cnn_train.runs.directory import RunDirectory
@@ -75,9 +75,6 @@ def train_in_float64(job: dict[str, Any], world: World) -> dict[str, Any]:
     ):  # fmt: skip
         sums += tally
     return {"model": model.state_dict(), "tally": vars(sums.over(world))}
-
-
-ALONE = World()
 
 
 def widened(batches: Iterator[Batch]) -> Iterator[Batch]:

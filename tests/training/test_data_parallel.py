@@ -1,6 +1,7 @@
 """Two processes against one, at the same global minibatches. The two are started once for all."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,15 @@ from cnn_train.machine.processes import ALONE, World
 from cnn_train.models.synchronized_batch_norm import synchronize_batch_norm
 from cnn_train.runs.directory import RunDirectory
 from cnn_train.training.building import build_session
-from cnn_train.training.data_parallel import backend_of, check_parts, device_of, spread
+from cnn_train.training.data_parallel import (
+    backend_of,
+    check_parts,
+    device_of,
+    spread,
+    with_own_dropout,
+)
 from cnn_train.training.fit import Supervision, fit
+from cnn_train.training.loop import train_epoch
 from cnn_train.training.resuming import resume_session
 
 WORKER = Path(__file__).with_name("distributed_worker.py")
@@ -73,11 +81,14 @@ def start(job: dict[str, Any]) -> Any:
     return build_session(config, job["train"], job["val"], device_of(ALONE, "cpu"))
 
 
-def train(job: dict[str, Any]) -> Any:
-    session = start(job)
+def finish(session: Any) -> Any:
     for _ in fit(session):
         pass
     return session
+
+
+def train(job: dict[str, Any]) -> Any:
+    return finish(start(job))
 
 
 def stop(job: dict[str, Any], run: RunDirectory, num_minibatches: int) -> None:
@@ -90,9 +101,7 @@ def stop(job: dict[str, Any], run: RunDirectory, num_minibatches: int) -> None:
 def resume(job: dict[str, Any], run: RunDirectory) -> Any:
     session = start(job)
     resume_session(session, load_checkpoint(run.last_checkpoint))
-    for _ in fit(session):
-        pass
-    return session
+    return finish(session)
 
 
 def assert_close(
@@ -220,14 +229,10 @@ def test_batch_norm_per_process_learns_something_else_but_the_same_in_every_proc
 def test_in_float64_the_difference_is_a_matter_of_rounding(
     results: dict[str, list[Any]], name: str
 ) -> None:
-    from cnn_train.training.loop import train_epoch
-
     sections = WITH_BATCH_NORM if "synchronised" in name else {}
     session = start(job("", **sections))
     model = session.model.double()
-    batches = list(session.batches.epoch(0))
-    for batch in batches:
-        object.__setattr__(batch, "images_BCHW", batch.images_BCHW.double())
+    batches = [replace(b, images_BCHW=b.images_BCHW.double()) for b in session.batches.epoch(0)]
     for _ in train_epoch(model, session.loss_fn, session.penalty, session.optimizer,
                          session.schedule, batches, 0):  # fmt: skip
         pass
@@ -307,8 +312,6 @@ def test_a_resumed_run_of_as_many_processes_has_the_same_bits_with_dropout_too(
 
 
 def test_each_process_drops_out_its_own_units(results: dict[str, list[Any]]) -> None:
-    """With one mask for both, the run would differ from one process's in another way only."""
-    from cnn_train.training.data_parallel import with_own_dropout
 
     draws = []
     for rank in (0, 1):

@@ -26,7 +26,6 @@ def pretrained(start: Start) -> Checkpoint:
     for _ in fit(session):
         pass
     checkpoint = session.checkpoint()
-    assert checkpoint.averaged_model is not None
     assert not torch.equal(checkpoint.averaged_model[HEAD], checkpoint.model[HEAD])
     return checkpoint
 
@@ -57,7 +56,6 @@ def test_a_run_starts_from_the_weights_that_one_would_use(
     found = state_of(session)
     assert (report.dropped, report.new) == ((), ())
     assert set(report.kept) == set(found)
-    assert pretrained.averaged_model is not None
     for name, value in pretrained.averaged_model.items():
         assert torch.equal(found[name], value)
 
@@ -66,7 +64,6 @@ def test_the_average_follows_so_that_it_validates_as_well_as_the_checkpoint_did(
     start: Start, pretrained: Checkpoint
 ) -> None:
     session = start(model=MODEL, ema_decay=0.9)
-    assert session.average is not None
     start_from_weights(session.model, pretrained, average=session.average)
     for name, value in session.average.module.state_dict().items():
         assert torch.equal(value, session.model.state_dict()[name])
@@ -114,10 +111,8 @@ def test_a_new_head_is_as_it_was_drawn_and_everything_else_is_kept(
     assert report.dropped == report.new == (HEAD,)
     assert set(report.kept) == set(found) - {HEAD}
     assert torch.equal(found[HEAD], fresh[HEAD])
-    assert pretrained.averaged_model is not None
     for name in report.kept:
         assert torch.equal(found[name], pretrained.averaged_model[name])
-    assert session.average is not None
     assert torch.equal(session.average.module.state_dict()[HEAD], fresh[HEAD])
     assert next(fit(session)).step == 5  # 40 images in minibatches of 8
 
@@ -148,11 +143,6 @@ def test_missing_extra_and_wrong_tensors_are_all_listed_and_never_skipped(
     assert "not in the model: stage9.conv.weight (1, 2)" in message
     assert "use the config that the weights were trained with" in message
     assert "--new-head" not in message
-
-
-def test_another_architecture_is_refused(start: Start, pretrained: Checkpoint) -> None:
-    with pytest.raises(CheckpointError, match="use the config that the weights were trained with"):
-        start_from_weights(start(model={"name": "linear"}).model, pretrained, new_head=True)
 
 
 def test_a_head_for_other_classes_is_refused_though_its_shape_fits(

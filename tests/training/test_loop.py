@@ -36,13 +36,8 @@ def make_batches(num: int, batch_size: int, *, full_batch: bool = False) -> list
     images = torch.randn(num, 1, 2, 3, generator=generator, dtype=torch.float64)
     labels = torch.randint(3, (num,), generator=generator)
     return [
-        Batch(
-            images[piece.start : piece.stop],
-            labels[piece.start : piece.stop],
-            piece.share,
-            piece.completes_update,
-        )
-        for piece in plan_epoch(num, batch_size, full_batch=full_batch)
+        Batch(images[p.start : p.stop], labels[p.start : p.stop], p.share, p.completes_update)
+        for p in plan_epoch(num, batch_size, full_batch=full_batch)
     ]
 
 

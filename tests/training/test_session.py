@@ -12,7 +12,6 @@ from cnn_train.errors import CheckpointError, ConfigError, DataError
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import Device
 from cnn_train.training.building import build_session
-from cnn_train.training.loop import measure
 from cnn_train.training.resuming import resume_session
 from cnn_train.training.session import Session
 
@@ -91,7 +90,6 @@ def test_validation_does_not_depend_on_the_order_or_number_of_images(
 def test_averaged_weights_follow_every_update(start: Start) -> None:
     """EMA by hand: the first update's weights, then decay·average + (1 − decay)·weights."""
     session = start(ema_decay=0.75)
-    assert session.average is not None
     expected: list[torch.Tensor] = []
     for _ in session.train_rest_of_epoch():
         now = [value.double() for value in weights(session)]
@@ -105,7 +103,6 @@ def test_averaged_weights_follow_every_update(start: Start) -> None:
 def test_validation_measures_the_averaged_weights_where_there_are_any(start: Start) -> None:
     session = start(ema_decay=0.9, augment={"flip": "none", "translate": 0})
     train_one_epoch(session)
-    assert session.average is not None
     session.average.module.load_state_dict(start(seed=5).model.state_dict())
     assert session.validate().loss == start(seed=5).validate().loss
 
@@ -131,7 +128,6 @@ def test_a_checkpoint_of_any_session_can_be_read_back(start: Start, tmp_path: An
 
 def test_a_checkpoint_holds_plain_contiguous_tensors_without_wrappers(start: Start) -> None:
     state = start(model={"name": "resnet20"}, ema_decay=0.5).checkpoint()
-    assert state.averaged_model is not None
     assert list(state.averaged_model) == list(state.model)
     assert "fc.weight" in state.model
     assert all(value.is_contiguous() for value in state.model.values())
@@ -154,29 +150,22 @@ def test_resuming_on_other_images_is_refused(
         resume_session(session, start().checkpoint())
 
 
-def no_images(images: ImageSet) -> ImageSet:
-    return images.select([])
-
-
-def one_class(images: ImageSet) -> ImageSet:
-    return replace(images.select([0, 3, 6]), class_names=("class 0",))
-
-
-def class_missing(images: ImageSet) -> ImageSet:
-    return images.select([i for i in range(len(images)) if images.labels_N[i] != 1])
-
-
-def label_too_high(images: ImageSet) -> ImageSet:
-    return replace(images, labels_N=images.labels_N + 1)
-
-
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (no_images, "the training split is empty"),
-        (one_class, "at least two classes; found 1"),
-        (class_missing, "no training images of class class 1"),
-        (label_too_high, "training labels run from 1 to 3, outside 0 to 2"),
+        (lambda images: images.select([]), "the training split is empty"),
+        (
+            lambda images: replace(images.select([0, 3, 6]), class_names=("class 0",)),
+            "at least two classes; found 1",
+        ),
+        (
+            lambda images: images.select((images.labels_N != 1).nonzero()[:, 0]),
+            "no training images of class class 1",
+        ),
+        (
+            lambda images: replace(images, labels_N=images.labels_N + 1),
+            "training labels run from 1 to 3, outside 0 to 2",
+        ),
     ],
 )
 def test_images_that_training_would_choke_on_are_named_before_the_first_step(
@@ -188,25 +177,8 @@ def test_images_that_training_would_choke_on_are_named_before_the_first_step(
 ) -> None:
     with pytest.raises(DataError, match=message):
         build_session(make_config(), spoil(make_images(30)), make_images(12), cpu)
-
-
-def test_an_empty_validation_split_is_refused(
-    make_images: Callable[..., ImageSet], make_config: Callable[..., ExperimentConfig], cpu: Device
-) -> None:
     with pytest.raises(DataError, match="the validation split is empty"):
-        build_session(make_config(), make_images(30), no_images(make_images(12)), cpu)
-
-
-def test_training_lowers_the_loss_on_its_own_images(start: Start) -> None:
-    session = start(augment={"flip": "none", "translate": 0})
-    session.model.eval()
-    before = measure(session.forward, session.loss_fn, session.batches.epoch(0))
-    for epoch in range(3):
-        session.progress.epoch = epoch
-        train_one_epoch(session)
-    session.model.eval()
-    after = measure(session.forward, session.loss_fn, session.batches.epoch(0))
-    assert after.loss < before.loss
+        build_session(make_config(), make_images(30), make_images(12).select([]), cpu)
 
 
 @pytest.mark.parametrize("name", ["translate", "cutout"])

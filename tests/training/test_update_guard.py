@@ -43,7 +43,6 @@ def test_a_gradient_or_a_loss_that_is_not_finite_is_told_apart(
     with pytest.raises(NotFiniteError, match="training loss") as caught:
         guard(torch.tensor(value))
     assert (caught.value.gradient_norm, caught.value.updates_ago) == (5.0, 0)
-    assert parameters[0].grad is not None
     parameters[0].grad.fill_(value)
     with pytest.raises(NotFiniteError, match="the gradient"):
         guard(torch.tensor(1.0))
@@ -52,7 +51,6 @@ def test_a_gradient_or_a_loss_that_is_not_finite_is_told_apart(
 def test_of_several_processes_each_judges_what_they_share(parameters: list[Tensor]) -> None:
     guard = UpdateGuard(parameters, 0.0, CPU, alone=False)
     guard(torch.tensor(math.nan))
-    assert parameters[0].grad is not None
     parameters[0].grad.fill_(math.nan)
     with pytest.raises(NotFiniteError, match="the gradient"):
         guard(torch.tensor(1.0))
