@@ -26,7 +26,6 @@ from .bad_inputs import bad_input_rows
 from .campaign import Campaign
 from .children import fork_server
 from .cost import cost_rows
-from .cuts import cut_rows
 from .flips import flip_rows
 from .full_disk import full_disk_rows
 from .kills import kill_rows
@@ -41,7 +40,6 @@ PARTS: dict[str, Callable[[Campaign], Iterator[Row]]] = {
     "syscalls": system_call_rows,
     "power": power_rows,
     "flips": flip_rows,
-    "cuts": cut_rows,
     "inputs": bad_input_rows,
     "signals": signal_rows,
     "requeue": requeue_rows,
