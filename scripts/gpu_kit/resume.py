@@ -75,21 +75,17 @@ def rows(kit: Kit, _: str) -> Iterator[Row]:
     names = TOY_RECIPES if kit.toy else RECIPES  # at toy size they are all one
     recipes = {name: load(kit, name.split(",")[0], RECIPES[name]) for name in names}
     for name, recipe in recipes.items():
-        yield attempt("resume", f"{name}: the same run twice", twice, recipe)
-        yield attempt("resume", f"{name}: stopped, resumed", resumed, recipe)
+        yield attempt("resume", f"{name}: the same run twice", repeat, recipe)
+        yield attempt("resume", f"{name}: stopped, resumed", repeat, recipe, STOP_AFTER)
     row = f"cpu, {kit.device}, cpu: one epoch on each"
     yield attempt("resume", row, change_device, recipes["speedrun_gpu"], kit.device)
 
 
-def twice(name: str, recipe: Recipe) -> Row:
-    """Train twice."""
-    return same_bits(name, recipe.straight, recipe.train(recipe.kit.device))
-
-
-def resumed(name: str, recipe: Recipe) -> Row:
-    """Train straight, and stopped within an epoch and resumed from a file."""
-    stopped = recipe.train(recipe.kit.device, stop_after=STOP_AFTER)
-    return same_bits(name, recipe.straight, recipe.train(recipe.kit.device, stopped))
+def repeat(name: str, recipe: Recipe, stop_after: int | None = None) -> Row:
+    """Train straight, and once more: from the start, or stopped and resumed from a file."""
+    device = recipe.kit.device
+    stopped = recipe.train(device, stop_after=stop_after) if stop_after else None
+    return same_bits(name, recipe.straight, recipe.train(device, stopped))
 
 
 def load(kit: Kit, stem: str, more: tuple[str, ...]) -> Recipe:
