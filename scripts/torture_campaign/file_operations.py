@@ -135,7 +135,7 @@ GROWS = ("create", "write", "sync", "rename", "link")
 
 
 def fail_operations(
-    number: int, code: str, *, persistent: bool, below: str, pauses: tuple[float, ...] = ()
+    number: int, code: str, *, persistent: bool, below: str, pauses: tuple[float, ...]
 ) -> None:
     """Let the ``number``-th operation (from 1) below a directory fail, or all from it on.
 
@@ -155,6 +155,5 @@ def fail_operations(
             failure = getattr(errno, code)
             raise OSError(failure, os.strerror(failure), operation.path)
 
-    if pauses and hasattr(atomic_file, "RETRY_AFTER_SECONDS"):
-        atomic_file.RETRY_AFTER_SECONDS = pauses  # type: ignore[assignment]
+    atomic_file.RETRY_AFTER_SECONDS = pauses  # type: ignore[assignment]
     _in_force.enter_context(watched(hear))
