@@ -1,4 +1,4 @@
-"""What the benchmark found, as rows for the eye and for a program."""
+"""The figures of the benchmark, as rows for the eye and for a program."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

@@ -112,8 +112,8 @@ def same_bits(name: str, first: Checkpoint, second: Checkpoint) -> Row:
 def all_tensors(state: Checkpoint) -> dict[str, torch.Tensor]:
     """Return every tensor of a state that came from a file, by its place in it."""
     parts = {"model": state.model, "average": state.averaged_model, "optimizer": state.optimizer}
-    found = tree_flatten_with_path(parts)[0]
-    return {keystr(path): value for path, value in found if isinstance(value, torch.Tensor)}
+    leaves = tree_flatten_with_path(parts)[0]
+    return {keystr(path): value for path, value in leaves if isinstance(value, torch.Tensor)}
 
 
 def change_device(name: str, recipe: Recipe, device: str) -> Row:
@@ -122,9 +122,9 @@ def change_device(name: str, recipe: Recipe, device: str) -> Row:
     for place in ("cpu", device, "cpu"):
         state = recipe.train(place, state, epochs=1)
     assert state
-    found, expected = (ending.records[-1]["val_loss"] for ending in (state, alone))
+    changed, expected = (ending.records[-1]["val_loss"] for ending in (state, alone))
     return single(
-        "resume", name, "difference of the validation loss", abs(found - expected) / expected,
-        target=Target("goes on", math.isfinite(found) and state.step == alone.step),
-        note=f"{found:.4f}; on the CPU alone {expected:.4f}",
+        "resume", name, "difference of the validation loss", abs(changed - expected) / expected,
+        target=Target("goes on", math.isfinite(changed) and state.step == alone.step),
+        note=f"{changed:.4f}; on the CPU alone {expected:.4f}",
     )  # fmt: skip

@@ -63,8 +63,7 @@ def torture(
     report = Report(json_to, resolve_device("cpu"), f"seed {seed}")
     with tempfile.TemporaryDirectory(prefix="cnn-train-torture-") as scratch:
         place = Path(scratch).resolve()
-        (place / "children").mkdir()
-        with fork_server(place / "children") as server:
+        with fork_server(place) as server:
             campaign = Campaign(quick, seed, place, server, data_root)
             rows = report.run_parts(PARTS, parts, campaign, make_table)
     failures = [f"{row.name}: {failure}" for row in rows for failure in row.failures]

@@ -10,15 +10,12 @@ A simple model of a file system that promises only what POSIX and ``fsync`` prom
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, product
+from itertools import chain, combinations, product
 from pathlib import Path
 
 from .file_operations import Operation
 
 Directory = dict[str, bytes]
-MOST_PENDING = 5
-"""With more unsynced changes of names than this, only those up to a moment are tried, and all but
-one: 2^n states are too many."""
 
 
 @dataclass
@@ -100,7 +97,9 @@ class Disk:
 
     def after_crash(self) -> Iterator[Directory]:
         """Yield every state that a crash now may leave."""
-        for changes in _choices(self._pending):
+        for changes in chain.from_iterable(
+            combinations(self._pending, size) for size in range(len(self._pending) + 1)
+        ):
             names = _renamed(self._safe_names, changes)
             files = list({id(file): file for file in names.values()}.values())
             for contents in product(*(sorted(file.variants()) for file in files)):
@@ -114,18 +113,6 @@ def _renamed(names: dict[str, _File], changes: Sequence[_Renaming]) -> dict[str,
         names.pop(removed, None)
         names.update(added)
     return names
-
-
-def _choices(pending: Sequence[_Renaming]) -> Iterator[list[_Renaming]]:
-    """Yield the selections of unsynced changes that may have reached the disk."""
-    if len(pending) <= MOST_PENDING:
-        for size in range(len(pending) + 1):
-            for chosen in combinations(pending, size):
-                yield list(chosen)
-        return
-    for end in range(len(pending) + 1):
-        yield list(pending[:end])
-        yield [*pending[:end], *pending[end + 1 :]]
 
 
 def crash_states(directory: Path, operations: Sequence[Operation]) -> Iterator[Directory]:

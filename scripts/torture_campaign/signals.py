@@ -85,10 +85,9 @@ def stop_in_phase(campaign: Campaign, phase: str, signum: int) -> Stop:
     again = campaign.command(run.arguments).wait()
     exit_code = ended.exit_code == 128 + signum and not ended.has_traceback
     equal = again.exit_code == 0 and run.equals(campaign.undisturbed(_run_for(campaign, phase)))
-    failure = ""
-    if not (exit_code and equal and alone):
-        name = signal.Signals(signum).name
-        failure = f"{name} in {phase}: {ended.summary}; then {again.summary}"
+    name = signal.Signals(signum).name
+    summary = f"{name} in {phase}: {ended.summary}; then {again.summary}"
+    failure = "" if exit_code and equal and alone else summary
     seconds = ended.seconds - sent_at
     return Stop(seconds <= PATIENCE_SECONDS, exit_code, saved, alone, equal, seconds, failure)
 

@@ -40,7 +40,7 @@ class TinyRun:
 
     @property
     def config_path(self) -> Path:
-        """The file that holds the config, once the run has been started."""
+        """The file of the config; :attr:`arguments` writes it."""
         return self.directory / "tiny.yaml"
 
     @property

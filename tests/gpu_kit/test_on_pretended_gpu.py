@@ -29,7 +29,7 @@ def kit(make_kit: Callable[..., Kit], gpu: PretendedGpu, monkeypatch: pytest.Mon
 
 
 def missed(rows: Iterable[Row]) -> dict[str, str]:
-    return {row.name: row.note for row in rows if row.target and not row.target.kept}
+    return {row.name: row.note for row in rows if row.is_missed}
 
 
 def test_updates_there_agree_with_those_on_the_cpu(kit: Kit) -> None:

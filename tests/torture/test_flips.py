@@ -28,9 +28,9 @@ def test_a_loader_without_checksum_is_caught(
 
 
 def test_the_plain_loop_takes_other_values_for_its_own() -> None:
-    found = flip_plain(30)
-    assert sum(found.values()) == 30
-    assert found["different"] > 0
+    counts = flip_plain(30)
+    assert sum(counts.values()) == 30
+    assert counts["different"] > 0
 
 
 def test_a_run_whose_last_state_is_damaged_goes_on_bit_equal(campaign: Campaign) -> None:
