@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -36,52 +35,56 @@ def choose_parts(names: str, known: Collection[str], option: str = "--only") -> 
     return chosen
 
 
-def screen_beside(json_to: str | None) -> Console:
-    """Return where tables go: to stderr where stdout is for the JSON document."""
-    return stderr if json_to == "-" else stdout
+class Report:
+    """What a program of parts shows on the screen, and the same as a JSON document.
 
+    ``place``: the file of the document, ``-`` for stdout (tables then go to stderr), None: nowhere.
+    """
 
-def show_environment(device: Device, screen: Console, line: str) -> dict[str, str]:
-    """Show what computes here, and ``line`` about this run; return the facts."""
-    environment = describe_environment(device)
-    facts = ", ".join(f"{name} {value}" for name, value in environment.items())
-    screen.print(escape(f"{facts}\n{line}"), soft_wrap=True)
-    return environment
+    def __init__(self, place: str | None, device: Device, line: str) -> None:
+        """Show what computes here, and ``line`` about this run."""
+        self.place, self.screen = place, stderr if place == "-" else stdout
+        self.environment = describe_environment(device)
+        self.print(", ".join(f"{name} {value}" for name, value in self.environment.items()), line)
 
+    def print(self, *lines: str) -> None:
+        """Show lines of text as they are."""
+        for line in lines:
+            self.screen.print(escape(line), soft_wrap=True)
 
-def run_parts(
-    parts: Mapping[str, Callable[[S], Iterable[R]]],
-    chosen: Sequence[str],
-    settings: S,
-    screen: Console,
-    make_table: Callable[[str, Sequence[R]], Table],
-) -> list[R]:
-    """Run parts one after the other, show each one's table when it is done; return all rows."""
-    rows: list[R] = []
-    for part in chosen:
-        notice(f"{part} …")
-        started = time.perf_counter()
-        new = list(parts[part](settings))
-        rows += new
-        if new:
-            screen.print(make_table(f"{part} ({time.perf_counter() - started:.0f} s)", new))
-    return rows
+    def run_parts(
+        self,
+        parts: Mapping[str, Callable[[S], Iterable[R]]],
+        chosen: Sequence[str],
+        settings: S,
+        make_table: Callable[[str, Sequence[R]], Table],
+    ) -> list[R]:
+        """Run parts one after the other, show each one's table when it is done; return all rows."""
+        rows: list[R] = []
+        for part in chosen:
+            notice(f"{part} …")
+            started = time.perf_counter()
+            new = list(parts[part](settings))
+            rows += new
+            if new:
+                table = make_table(f"{part} ({time.perf_counter() - started:.0f} s)", new)
+                self.screen.print(table)
+        return rows
 
-
-def write_document(document: dict[str, Any], place: str | None) -> None:
-    """Write JSON to the file ``place``, to stdout for ``-``, nowhere for None."""
-    text = json.dumps(document, indent=2)
-    if place == "-":
-        print(text)
-    elif place:
-        Path(place).write_text(text + "\n", "utf-8")
+    def write(self, **facts: Any) -> None:
+        """Write the document: the environment, and these facts."""
+        text = json.dumps({"environment": self.environment} | facts, indent=2)
+        if self.place == "-":
+            print(text)
+        elif self.place:
+            Path(self.place).write_text(text + "\n", "utf-8")
 
 
 def search_path() -> str:
     """Return PYTHONPATH for child processes: this source tree, then what the caller's has."""
     here = Path(__file__).parent
-    found = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    places = [here.parent, here, *(Path(place).resolve() for place in found)]
+    callers = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    places = [here.parent, here, *(Path(place).resolve() for place in callers)]
     return os.pathsep.join(map(str, dict.fromkeys(places)))
 
 

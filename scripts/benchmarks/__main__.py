@@ -6,16 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from part_program import (
-    JsonPlace,
-    choose_parts,
-    run_parts,
-    run_program,
-    screen_beside,
-    show_environment,
-    write_document,
-)  # fmt: skip
-from rich.markup import escape
+from part_program import JsonPlace, Report, choose_parts, run_program
 
 from cnn_train.figures.saving import check_figure_path
 from cnn_train.machine.device import resolve_device
@@ -69,7 +60,7 @@ def bench(
     json_to: JsonPlace = None,
 ) -> None:
     """Measure how fast cnn-train is, beside a plain PyTorch loop in the same run."""
-    parts, screen = choose_parts(only, PARTS), screen_beside(json_to)
+    parts = choose_parts(only, PARTS)
     if plot:
         check_figure_path(plot)
     repeats = repeats or (QUICK_REPEATS if quick else REPEATS)
@@ -78,21 +69,12 @@ def bench(
         settings = Bench(
             resolve_device(device), quick, repeats, Path(scratch), data_root, config, beside, plot
         )
-        environment = show_environment(settings.device, screen, rounds)
-        rows = run_parts(PARTS, parts, settings, screen, make_table)
-    missed = [
-        f"missed: {row.part}, {row.name}" for row in rows if row.target and not row.target.kept
-    ]
-    for line in [*settings.remarks, *missed]:
-        screen.print(escape(line), soft_wrap=True)
-    document = {
-        "environment": environment,
-        "quick": quick,
-        "repeats": repeats,
-        "rows": [row.to_json() for row in rows],
-        "remarks": settings.remarks,
-    }
-    write_document(document, json_to)
+        report = Report(json_to, settings.device, rounds)
+        rows = report.run_parts(PARTS, parts, settings, make_table)
+    missed = [f"missed: {row.part}, {row.name}" for row in rows if row.is_missed]
+    report.print(*settings.remarks, *missed)
+    documents = [row.to_json() for row in rows]
+    report.write(quick=quick, repeats=repeats, rows=documents, remarks=settings.remarks)
 
 
 if __name__ == "__main__":

@@ -29,17 +29,13 @@ class Amounts:
     """
 
     sides: tuple[int, ...]
-    convolution: tuple[int, int, int]
-    copied_bytes: int
-    seconds: float
+    convolution: tuple[int, int, int] = (64, 128, 32)  # of the middle of a ResNet
+    copied_bytes: int = 2**28
+    seconds: float = 0.5
 
 
-MIDDLE_OF_RESNET = (64, 128, 32)
-AMOUNTS = {
-    "cpu": Amounts((512, 1024, 2048, 4096), MIDDLE_OF_RESNET, 2**28, 0.5),
-    "cuda": Amounts((2048, 4096, 8192), MIDDLE_OF_RESNET, 2**28, 0.5),
-}
-QUICK_AMOUNTS = Amounts((512, 1024), MIDDLE_OF_RESNET, 2**26, 0.05)
+AMOUNTS = {"cpu": Amounts((512, 1024, 2048, 4096)), "cuda": Amounts((2048, 4096, 8192))}
+QUICK_AMOUNTS = Amounts((512, 1024), copied_bytes=2**26, seconds=0.05)
 
 
 @dataclass(frozen=True)

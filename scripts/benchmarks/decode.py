@@ -44,17 +44,12 @@ def decode_rows(bench: Bench) -> Iterator[Row]:
         cores_used.append((_cpu_seconds() - cpu_before) / seconds)
         return seconds
 
-    def load_from_cache() -> float:
-        if not cache.exists():
-            load()
-        return load()
-
     samples = take_turns(
-        {"first": decode, "second": load_from_cache, "plain": partial(decode_plainly, files)},
+        {"first": decode, "second": load, "plain": partial(decode_plainly, files)},
         bench.repeats,
         warm_up=bench.data_root is None,
     )
-    speed = {who: [len(files) / one for one in seconds] for who, seconds in samples.items()}
+    speed = {who: [len(files) / s for s in seconds] for who, seconds in samples.items()}
     cores = Spread.of(cores_used)
     yield compare_speeds(
         PART, f"first start, {len(files):,} JPEG files", "images/s", speed["first"], speed["plain"],

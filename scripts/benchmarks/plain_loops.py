@@ -36,14 +36,12 @@ class StudentDataset(Dataset[tuple[Tensor, int]]):
         self.pixels_NHWC = images.images_NCHW.permute(0, 2, 3, 1).contiguous().numpy()
         self.labels = images.labels_N.tolist()
         normalization = Normalization.of(images.images_NCHW)
-        self.transform = transforms.Compose(
-            [
-                transforms.RandomCrop(images.image_shape[1:], padding=4),
-                transforms.RandomHorizontalFlip(),
-                transforms.ToTensor(),
-                transforms.Normalize(normalization.mean, normalization.std),
-            ]
-        )
+        self.transform = transforms.Compose([
+            transforms.RandomCrop(images.image_shape[1:], padding=4),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize(normalization.mean, normalization.std),
+        ])  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -1,4 +1,4 @@
-"""What the benchmark found, as rows for the eye and for a program."""
+"""The figures of the benchmark, as rows for the eye and for a program."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -45,6 +45,11 @@ class Row:
     of_ceiling: float | None = None
     target: Target | None = None
     note: str = ""
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether there is a target that the figure does not keep."""
+        return self.target is not None and not self.target.kept
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, None where something does not apply."""
@@ -108,16 +113,12 @@ def _used_columns(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
 
 def _cells(row: Row) -> tuple[str, ...]:
     return (
-        row.name,
-        row.unit,
-        _spread(row.ours),
-        _spread(row.plain),
-        _spread(row.ratio),
+        row.name, row.unit, _spread(row.ours), _spread(row.plain), _spread(row.ratio),
         "" if row.tflops is None else f"{row.tflops:.3f}",
         "" if row.of_ceiling is None else f"{100 * row.of_ceiling:.0f} %",
         f"{row.target.text} {'pass' if row.target.kept else 'MISS'}" if row.target else "",
         row.note,
-    )
+    )  # fmt: skip
 
 
 def _spread(spread: Spread | None) -> str:

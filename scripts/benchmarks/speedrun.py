@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from cnn_train.config.loading import load_experiment
@@ -20,7 +21,7 @@ from cnn_train.data.image_set import ImageSet
 from cnn_train.data.location import resolve_data_dir
 from cnn_train.data.shapes.dataset import ShapesConfig
 from cnn_train.data.splits import load_training_splits
-from cnn_train.errors import CnnTrainError
+from cnn_train.errors import UsageError
 from cnn_train.evaluation.evaluate import evaluate
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.inference.trained_model import restore_trained_model
@@ -34,7 +35,7 @@ from cnn_train.training.session import Session
 
 from .bench import Bench
 from .measuring import Spread, take_turns
-from .rows import Row, compare_seconds
+from .rows import Row
 
 PART = "speedrun"
 DEFAULT_CONFIG = Path(__file__).parents[2] / "configs" / "speedrun_cpu.yaml"
@@ -46,11 +47,6 @@ NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 def speedrun_rows(bench: Bench) -> Iterator[Row]:
     """Run the config, with the other command in turns, as often as there are repeats."""
     path = bench.config or DEFAULT_CONFIG
-    if not path.exists() and bench.config is None:
-        bench.remarks.append(
-            f"speedrun: left out, there is no configs/{path.name}; name a --config"
-        )
-        return
     config = _load_config(bench, path)
     access = DataAccess(resolve_data_dir(None), offline=True)
     ours = Speedrun(bench, config, load_training_splits(config.data.located(), access))
@@ -71,29 +67,27 @@ def speedrun_rows(bench: Bench) -> Iterator[Row]:
 
 def _time_row(bench: Bench, ours: "Speedrun", name: str, samples: dict[str, list[float]]) -> Row:
     """Compare the seconds with the other command's, if there is one."""
-    seconds = Spread.of(samples["ours"])
-    tflops = ours.flops / seconds.median / 1e12
-    work: dict[str, Any] = {
-        "tflops": tflops,
-        "of_ceiling": tflops / bench.ceiling.best(ours.precision),
-        "note": f"{ours.config.epochs} epochs of {len(ours.images[0]):,} images, {ours.precision}",
-    }
-    if "plain" in samples:
-        return compare_seconds(PART, name, samples["ours"], samples["plain"], **work)
-    return Row(PART, name, "s", seconds, **work)
+    seconds, plain = samples["ours"], samples.get("plain")
+    tflops = ours.flops / median(seconds) / 1e12
+    return Row(
+        PART, name, "s", Spread.of(seconds), Spread.of(plain) if plain else None,
+        Spread.of_ratios(plain, seconds) if plain else None,
+        tflops=tflops,
+        of_ceiling=tflops / bench.ceiling.best(ours.precision),
+        note=f"{ours.config.epochs} epochs of {len(ours.images[0]):,} images, {ours.precision}",
+    )  # fmt: skip
 
 
 def _load_config(bench: Bench, path: Path) -> ExperimentConfig:
     """Load the config with the caller's images, or with drawn ones where nothing may be needed."""
     config = load_experiment(path, (), ExperimentConfig)
+    changes: dict[str, Any] = {"epochs": 1} if bench.quick else {}
     if bench.data_root:
-        folder = FolderConfig(root=bench.data_root, val_fraction=config.data.val_fraction)
-        config = config.model_copy(update={"data": folder})
+        val_fraction = config.data.val_fraction
+        changes["data"] = FolderConfig(root=bench.data_root, val_fraction=val_fraction)
     elif bench.quick:
-        config = config.model_copy(update={"data": ShapesConfig(num_train=QUICK_NUM_IMAGES)})
-    if bench.quick:
-        config = config.model_copy(update={"epochs": 1})
-    return config
+        changes["data"] = ShapesConfig(num_train=QUICK_NUM_IMAGES)
+    return config.model_copy(update=changes)
 
 
 @dataclass
@@ -146,20 +140,14 @@ class OtherCommand:
     numbers: list[float] = field(default_factory=list)
 
     def seconds(self) -> float:
-        """Run it once. Raises CnnTrainError where it fails."""
+        """Run it once. Raises UsageError where it fails."""
         started = time.perf_counter()
         done = subprocess.run(self.command, shell=True, capture_output=True, text=True)
         seconds = time.perf_counter() - started
         if done.returncode:
             last = (done.stderr.strip() or "no message").splitlines()[-1]
-            raise OtherCommandError(f"--beside: exit code {done.returncode}: {last}")
+            raise UsageError(f"--beside: exit code {done.returncode}: {last}")
         lines = done.stdout.strip().splitlines()
         if lines and (found := NUMBER.findall(lines[-1])):
             self.numbers.append(float(found[-1]))
         return seconds
-
-
-class OtherCommandError(CnnTrainError):
-    """The command to compare with did not end well."""
-
-    exit_code = 2

@@ -1,4 +1,4 @@
-"""Rows of a single number; and what one failure inside a step costs: its own row, and no other."""
+"""Rows of a single number, and rows whose failure costs no other row of the step."""
 
 import traceback
 from collections.abc import Callable

@@ -7,7 +7,6 @@ travels as a wheel, in the version of constraints.txt.
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +15,7 @@ from part_program import run_program
 from rich.markup import escape
 
 from cnn_train.cli.console import stderr, stdout
-from cnn_train.errors import CnnTrainError, DataError, ResourceError, UsageError
+from cnn_train.errors import DataError, UsageError
 
 from .commands import last_line
 from .kit import REPOSITORY
@@ -28,16 +27,10 @@ PRESENT = {
 FOR_DEVELOPMENT = {
     "ruff", "mypy", "mypy_extensions", "types-pyyaml", "hatchling", "pathspec", "tomlkit",
 }  # fmt: skip
+SITE = "/tmp/cnn-train-site"
 GLIBC_MINORS = range(17, 36)
-LARGEST_MIB = 64.0
 BUDGETS = {"first": 400, "second": 400, "third": 570}
 """Seconds for each call: the first two fit into a quarter of an hour, with a machine's start."""
-
-
-class DownloadError(CnnTrainError):
-    """pip could not get the wheels."""
-
-    exit_code = 3
 
 
 def bundle(
@@ -67,21 +60,19 @@ def bundle(
         stderr.print(f"not in the bundle, so not raced with: {', '.join(missing)}")
     shutil.rmtree(out, ignore_errors=True)
     new.rename(out)
-    require_small(out)
+    for piece in sorted(out.iterdir()):
+        stderr.print(escape(f"{piece}: {weigh(piece):.1f} MiB"), soft_wrap=True)
     for call in BUDGETS:
         stdout.print(escape(f"\n# the {call} call\n{command(out, call, options)}"), soft_wrap=True)
 
 
 def command(out: Path, call: str, options: str) -> str:
     """Return the line that installs the wheels beside that machine's torch and starts a call."""
-    site = "/tmp/cnn-train-site"
-    install = (
-        f"python3 -m pip install -q --no-index --no-deps --no-compile --upgrade --target {site}"
+    return (
+        f"python3 -m pip install -q --no-index --no-deps --no-compile --upgrade --target {SITE} "
+        f"{out}/wheels/*.whl && PYTHONPATH={SITE}:scripts:. python3 -m gpu_kit --steps {call} "
+        f'--budget {BUDGETS[call]} {options} --out "${{OUT:-gpu-{call}}}"'
     )
-    start = f"PYTHONPATH={site}:scripts:. python3 -m gpu_kit --steps {call}"
-    start += f" --budget {BUDGETS[call]}"
-    place = f'--out "${{OUT:-gpu-{call}}}"'
-    return f"{install} {out}/wheels/*.whl && {start} {options} {place}"
 
 
 def pinned_versions() -> list[str]:
@@ -93,7 +84,7 @@ def pinned_versions() -> list[str]:
 
 
 def download_wheels(folder: Path, python: str) -> None:
-    """Let pip get one wheel of each library for Linux on x86-64; raises DownloadError."""
+    """Let pip get one wheel of each library for Linux on x86-64; raises DataError."""
     platforms = ["manylinux1", "manylinux2010", "manylinux2014"]
     platforms += [f"manylinux_2_{minor}" for minor in GLIBC_MINORS]
     asked = [word for name in platforms for word in ("--platform", f"{name}_x86_64")]
@@ -106,7 +97,7 @@ def download_wheels(folder: Path, python: str) -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
-        raise DownloadError(f"pip download: {last_line(done)}")
+        raise DataError(f"pip download: {last_line(done)}")
 
 
 def copy_peers(folder: Path | None, target: Path) -> list[str]:
@@ -120,26 +111,9 @@ def copy_peers(folder: Path | None, target: Path) -> list[str]:
     return missing
 
 
-def require_small(out: Path) -> None:
-    """Say what the bundle and the tree weigh; raises ResourceError where that is too much."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
-    names = [REPOSITORY / name for name in listed.stdout.split("\0") if name]
-    tree = weigh(names or REPOSITORY.rglob("*"))  # no checkout: all that lies there
-    parts = {part.name: weigh(part.rglob("*") if part.is_dir() else [part])
-             for part in sorted(out.iterdir())}  # fmt: skip
-    total = tree + sum(parts.values())
-    shown = ", ".join(f"{name} {size:.1f}" for name, size in {**parts, "the tree": tree}.items())
-    weight = f"{out}: {sum(parts.values()):.1f} MiB, with the tree {total:.1f} MiB ({shown})"
-    if total > LARGEST_MIB:
-        raise ResourceError(f"{weight}; {LARGEST_MIB:.0f} MiB may travel")
-    stderr.print(escape(weight), soft_wrap=True)
-
-
-def weigh(paths: Iterable[Path]) -> float:
-    """Return the size of files in MiB."""
-    return sum(path.stat().st_size for path in paths if path.is_file()) / 2**20
+def weigh(place: Path) -> float:
+    """Return the size of a file, or of all files in a folder, in MiB."""
+    return sum(path.stat().st_size for path in (place, *place.rglob("*")) if path.is_file()) / 2**20
 
 
 if __name__ == "__main__":

@@ -3,10 +3,15 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, TextIO
 
+from cnn_train.machine.device import resolve_device
+
 from .kit import Kit
+from .our_run import OurRun
+from .peers import PeerRun, find_script
+from .steps import STEPS
 
 
 def keep_stdout() -> TextIO:
@@ -22,31 +27,23 @@ def keep_stdout() -> TextIO:
 
 def do_step(kit: Kit, name: str) -> Iterator[dict[str, Any]]:
     """Do a step; yield its rows."""
-    from .steps import STEPS
-
     for row in STEPS[name].rows(kit):
         yield row.to_json()
 
 
 def race(kit: Kit, name: str) -> Iterator[dict[str, float]]:
-    """Run once for each seed that comes in by stdin; yield what each run reached."""
-    run = get_ready(kit, name)
+    """Run once for each seed that comes in by stdin; yield what each run reached.
+
+    name: the script of a peer, or a config of ours with changed settings after commas.
+    """
+    run: OurRun | PeerRun
+    if name.endswith(".py"):
+        device = resolve_device(kit.device).torch_device
+        run = PeerRun(find_script(kit.peers, name), device)
+    else:
+        run = OurRun(kit, *name.split(", "))
     for line in sys.stdin:
         yield run(json.loads(line))
-
-
-def get_ready(kit: Kit, name: str) -> Callable[[int], dict[str, float]]:
-    """Return what runs once per call: a peer for a script's name, else a config of ours."""
-    if not name.endswith(".py"):
-        from .our_run import OurRun
-
-        stem, *more = name.split(", ")
-        return OurRun(kit, stem, *more)
-    from cnn_train.machine.device import resolve_device
-
-    from .peers import PeerRun, find_script
-
-    return PeerRun(find_script(kit.peers, name), resolve_device(kit.device).torch_device)
 
 
 def main() -> None:

@@ -5,12 +5,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # some steps need no torch
-    from cnn_train.data.dataset import DataAccess
-    from cnn_train.data.image_set import ImageSet
-    from cnn_train.experiment import ExperimentConfig
+import torch
+
+from cnn_train.config.loading import load_experiment
+from cnn_train.data.dataset import DataAccess
+from cnn_train.data.image_set import ImageSet
+from cnn_train.data.splits import load_training_splits
+from cnn_train.experiment import ExperimentConfig
 
 REPOSITORY = Path(__file__).parents[2]
 TOY_SETTINGS = (
@@ -50,8 +52,9 @@ class Kit:
     def from_json(cls, text: str) -> "Kit":
         """Read what :meth:`to_json` wrote."""
         fields = json.loads(text)
-        paths = {name: fields[name] and Path(fields[name]) for name in PATHS}
-        return cls(**fields | paths)
+        for name in ("images", "peers", "out", "scratch"):
+            fields[name] = fields[name] and Path(fields[name])
+        return cls(**fields)
 
     def config_file(self, stem: str) -> Path:
         """Return the path of a config that ships."""
@@ -63,40 +66,28 @@ class Kit:
         settings = [f"data.{name}={json.dumps(value)}" for name, value in data.items()]
         return [*settings, *(TOY_SETTINGS if self.toy else ()), *more]
 
-    def config(self, stem: str, *more: str) -> "ExperimentConfig":
+    def config(self, stem: str, *more: str) -> ExperimentConfig:
         """Load a config that ships, with the kit's images and ``more`` settings."""
-        from cnn_train.config.loading import load_experiment
-        from cnn_train.experiment import ExperimentConfig
-
         return load_experiment(self.config_file(stem), self.overrides(*more), ExperimentConfig)
 
-    def access(self) -> "DataAccess":
+    def access(self) -> DataAccess:
         """Return where decoded images are kept for the steps that follow."""
-        from cnn_train.data.dataset import DataAccess
-
         return DataAccess(self.scratch / "data", offline=True)
 
-    def training_images(self, config: "ExperimentConfig") -> "tuple[ImageSet, ImageSet]":
+    def training_images(self, config: ExperimentConfig) -> tuple[ImageSet, ImageSet]:
         """Load the images to train on and those to validate with."""
-        from cnn_train.data.splits import load_training_splits
-
         return load_training_splits(config.data.located(), self.access())
 
-    def test_images(self, config: "ExperimentConfig", class_names: Sequence[str]) -> "ImageSet":
+    def test_images(self, config: ExperimentConfig, class_names: Sequence[str]) -> ImageSet:
         """Load the images that a finished model is evaluated on."""
         return config.data.located().load_test(self.access(), tuple(class_names))
 
 
-def join(first: "ImageSet", second: "ImageSet") -> "ImageSet":
+def join(first: ImageSet, second: ImageSet) -> ImageSet:
     """Return the images of both: those to train on and those to validate with, as one set."""
-    import torch
-
     return replace(
         first,
         images_NCHW=torch.cat([first.images_NCHW, second.images_NCHW]),
         labels_N=torch.cat([first.labels_N, second.labels_N]),
         names=first.names + second.names,
     )
-
-
-PATHS = ("images", "peers", "out", "scratch")

@@ -87,10 +87,10 @@ def load_script(path: Path) -> ModuleType:
 
 def find_script(folder: Path | None, name: str) -> Path:
     """Return where the script lies below ``folder``; UsageError where it does not."""
-    found = sorted(folder.rglob(name)) if folder else []
-    if not found:
+    places = sorted(folder.rglob(name)) if folder else []
+    if not places:
         raise UsageError(f"{name} is not among --peers")
-    return found[0]
+    return places[0]
 
 
 def lay_out_images(train: ImageSet, test: ImageSet, folder: Path) -> None:

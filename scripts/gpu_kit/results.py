@@ -1,4 +1,4 @@
-"""What the steps found: gpu.json for programs, gpu.md for people; both true at any moment."""
+"""The results of the steps: gpu.json for programs, gpu.md for people, always up to date."""
 
 import json
 import time
@@ -34,14 +34,14 @@ class StepResult:
 
     @property
     def went_wrong(self) -> bool:
-        """Whether the step did not end by itself, or found a target missed."""
+        """Whether the step did not end by itself, or missed a target."""
         missed = any(row["target"] and not row["target"]["kept"] for row in self.rows)
         return missed or self.state in ("failed", "ended")
 
 
 @dataclass
 class Results:
-    """Everything found so far, written to ``out`` at every change: a kill loses nothing."""
+    """All results so far, written to ``out`` at every change: a kill loses nothing."""
 
     out: Path
     settings: dict[str, Any]

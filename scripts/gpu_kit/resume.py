@@ -75,21 +75,17 @@ def rows(kit: Kit, _: str) -> Iterator[Row]:
     names = TOY_RECIPES if kit.toy else RECIPES  # at toy size they are all one
     recipes = {name: load(kit, name.split(",")[0], RECIPES[name]) for name in names}
     for name, recipe in recipes.items():
-        yield attempt("resume", f"{name}: the same run twice", twice, recipe)
-        yield attempt("resume", f"{name}: stopped, resumed", resumed, recipe)
+        yield attempt("resume", f"{name}: the same run twice", repeat, recipe)
+        yield attempt("resume", f"{name}: stopped, resumed", repeat, recipe, STOP_AFTER)
     row = f"cpu, {kit.device}, cpu: one epoch on each"
     yield attempt("resume", row, change_device, recipes["speedrun_gpu"], kit.device)
 
 
-def twice(name: str, recipe: Recipe) -> Row:
-    """Train twice."""
-    return same_bits(name, recipe.straight, recipe.train(recipe.kit.device))
-
-
-def resumed(name: str, recipe: Recipe) -> Row:
-    """Train straight, and stopped within an epoch and resumed from a file."""
-    stopped = recipe.train(recipe.kit.device, stop_after=STOP_AFTER)
-    return same_bits(name, recipe.straight, recipe.train(recipe.kit.device, stopped))
+def repeat(name: str, recipe: Recipe, stop_after: int | None = None) -> Row:
+    """Train straight, and once more: from the start, or stopped and resumed from a file."""
+    device = recipe.kit.device
+    stopped = recipe.train(device, stop_after=stop_after) if stop_after else None
+    return same_bits(name, recipe.straight, recipe.train(device, stopped))
 
 
 def load(kit: Kit, stem: str, more: tuple[str, ...]) -> Recipe:
@@ -116,8 +112,8 @@ def same_bits(name: str, first: Checkpoint, second: Checkpoint) -> Row:
 def all_tensors(state: Checkpoint) -> dict[str, torch.Tensor]:
     """Return every tensor of a state that came from a file, by its place in it."""
     parts = {"model": state.model, "average": state.averaged_model, "optimizer": state.optimizer}
-    found = tree_flatten_with_path(parts)[0]
-    return {keystr(path): value for path, value in found if isinstance(value, torch.Tensor)}
+    leaves = tree_flatten_with_path(parts)[0]
+    return {keystr(path): value for path, value in leaves if isinstance(value, torch.Tensor)}
 
 
 def change_device(name: str, recipe: Recipe, device: str) -> Row:
@@ -126,9 +122,9 @@ def change_device(name: str, recipe: Recipe, device: str) -> Row:
     for place in ("cpu", device, "cpu"):
         state = recipe.train(place, state, epochs=1)
     assert state
-    found, expected = (ending.records[-1]["val_loss"] for ending in (state, alone))
+    changed, expected = (ending.records[-1]["val_loss"] for ending in (state, alone))
     return single(
-        "resume", name, "difference of the validation loss", abs(found - expected) / expected,
-        target=Target("goes on", math.isfinite(found) and state.step == alone.step),
-        note=f"{found:.4f}; on the CPU alone {expected:.4f}",
+        "resume", name, "difference of the validation loss", abs(changed - expected) / expected,
+        target=Target("goes on", math.isfinite(changed) and state.step == alone.step),
+        note=f"{changed:.4f}; on the CPU alone {expected:.4f}",
     )  # fmt: skip

@@ -47,7 +47,7 @@ def rows(kit: Kit, stem: str) -> Iterator[Row]:
     )
     samples = measure(kit, config.batch_size, {
         "fit": fit,
-        "bare": BareSpeed(session, compiled=False),
+        "bare": bare_speed(session, compiled=False),
         "tutorial": student.images_per_second,
     })  # fmt: skip
     what = f"{session.precision.name}, minibatches of {config.batch_size}"
@@ -84,7 +84,7 @@ def compiled_row(
     session = start(config.model_copy(update={"compile": True}), images, device)
     samples = measure(kit, config.batch_size, {
         "fit": speed_of(session),
-        "bare": BareSpeed(session, compiled=True),
+        "bare": bare_speed(session, compiled=True),
     })  # fmt: skip
     return compare_speeds(part, name, "images/s", samples["fit"], samples["bare"])
 
@@ -103,27 +103,25 @@ def measure(kit: Kit, batch_size: int, speeds: dict[str, Speed]) -> dict[str, li
     return sample_speeds(speeds, batch_size, seconds, rounds, warm_up=False)
 
 
-class BareSpeed:
-    """The speed of the bare loop over a few minibatches, again and again."""
+def bare_speed(session: Session, *, compiled: bool) -> Speed:
+    """Return what measures the bare loop over a few minibatches, again and again."""
+    config, device = session.config, session.device.torch_device
+    model, forward = build_bare_network(session, compiled=compiled)
+    optimizer = config.optimizer.build(model)
+    if isinstance(config.regularization, L2Config):  # λΣW² for free, as its gradient 2λW
+        for group in optimizer.param_groups:
+            group["weight_decay"] = 2 * config.regularization.strength
+    loop = BareLoop(model, forward, optimizer)
+    plain = replace(session.batches, side_px=None)
+    batches = cycle(list(islice(plain.epoch(0), BARE_BATCHES)))
 
-    def __init__(self, session: Session, *, compiled: bool) -> None:
-        config = session.config
-        model, forward = build_bare_network(session, compiled=compiled)
-        optimizer = config.optimizer.build(model)
-        if isinstance(config.regularization, L2Config):  # λΣW² for free, as its gradient 2λW
-            for group in optimizer.param_groups:
-                group["weight_decay"] = 2 * config.regularization.strength
-        self.loop = BareLoop(model, forward, optimizer)
-        self.device = session.device.torch_device
-        plain = replace(session.batches, side_px=None)
-        self.batches = cycle(list(islice(plain.epoch(0), BARE_BATCHES)))
+    def images_per_second(num_steps: int) -> float:
+        chosen = list(islice(batches, num_steps))
+        started = now(device)
+        loop.train(chosen)
+        return sum(len(batch.labels_B) for batch in chosen) / (now(device) - started)
 
-    def __call__(self, num_steps: int) -> float:
-        """Train for some steps."""
-        chosen = list(islice(self.batches, num_steps))
-        started = now(self.device)
-        self.loop.train(chosen)
-        return sum(len(batch.labels_B) for batch in chosen) / (now(self.device) - started)
+    return images_per_second
 
 
 def busy_share(work: Callable[[], object], device: Device) -> float:

@@ -24,13 +24,10 @@ from .peers import find_script, lay_out_images
 
 RACES = {
     "94": (
-        "speedrun_gpu",
-        "airbench94_muon.py",
-        "cifar10_speedrun.py",
-        "speedrun_gpu, compile=true",
+        "speedrun_gpu", "airbench94_muon.py", "cifar10_speedrun.py", "speedrun_gpu, compile=true",
     ),
     "96": ("speedrun96_gpu", "airbench96_faster.py"),
-}
+}  # fmt: skip
 TOY_RACE = ("speedrun_gpu", "toy_peer.py")
 SHARE_OF_FIRST_RUN = 0.4
 """Of the time that is left: a side whose first run takes longer would leave none for the turns."""

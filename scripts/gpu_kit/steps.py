@@ -25,8 +25,8 @@ class Step:
     def rows(self, kit: Kit) -> Iterator[Row]:
         """Do the work; yield each result as soon as it is there."""
         module = importlib.import_module(f"{__package__}.{self.module}")
-        found: Iterator[Row] = module.rows(kit, self.name.partition(":")[2])
-        return found
+        rows: Iterator[Row] = module.rows(kit, self.name.partition(":")[2])
+        return rows
 
     @property
     def module(self) -> str:

@@ -40,7 +40,7 @@ def rows(kit: Kit, _: str) -> Iterator[Row]:
     verdicts = Verdicts()
     options = ["-m", "gpu", "-q", "-p", "no:cacheprovider", f"--basetemp={kit.scratch / 'pytest'}"]
     code = int(pytest.main([*options, *files], plugins=[verdicts]))
-    passed, failed, skipped = (len(found) for found in verdicts.reasons.values())
+    passed, failed, skipped = (len(names) for names in verdicts.reasons.values())
     for reason in verdicts.reasons["failed"]:
         name, _, why = reason.partition(": ")
         yield single("tests", name, "failed", 1, note=why)

@@ -8,16 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from part_program import (
-    JsonPlace,
-    choose_parts,
-    run_parts,
-    run_program,
-    screen_beside,
-    show_environment,
-    write_document,
-)  # fmt: skip
-from rich.markup import escape
+from part_program import JsonPlace, Report, choose_parts, run_program
 
 from cnn_train.errors import UsageError
 from cnn_train.machine.device import resolve_device
@@ -26,7 +17,6 @@ from .bad_inputs import bad_input_rows
 from .campaign import Campaign
 from .children import fork_server
 from .cost import cost_rows
-from .cuts import cut_rows
 from .flips import flip_rows
 from .full_disk import full_disk_rows
 from .kills import kill_rows
@@ -41,7 +31,6 @@ PARTS: dict[str, Callable[[Campaign], Iterator[Row]]] = {
     "syscalls": system_call_rows,
     "power": power_rows,
     "flips": flip_rows,
-    "cuts": cut_rows,
     "inputs": bad_input_rows,
     "signals": signal_rows,
     "requeue": requeue_rows,
@@ -69,27 +58,18 @@ def torture(
     parts = choose_parts(only, PARTS)
     if data_root and not data_root.is_dir():
         raise UsageError(f"--data-root {data_root}: no such directory")
-    screen = screen_beside(json_to)
     # A shell starts background jobs deaf to Ctrl-C, and the runs would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    environment = show_environment(resolve_device("cpu"), screen, f"seed {seed}")
+    report = Report(json_to, resolve_device("cpu"), f"seed {seed}")
     with tempfile.TemporaryDirectory(prefix="cnn-train-torture-") as scratch:
         place = Path(scratch).resolve()
-        (place / "children").mkdir()
-        with fork_server(place / "children") as server:
+        with fork_server(place) as server:
             campaign = Campaign(quick, seed, place, server, data_root)
-            rows = run_parts(PARTS, parts, campaign, screen, make_table)
+            rows = report.run_parts(PARTS, parts, campaign, make_table)
     failures = [f"{row.name}: {failure}" for row in rows for failure in row.failures]
-    for line in [*campaign.remarks, *failures]:
-        screen.print(escape(line), soft_wrap=True)
-    document = {
-        "environment": environment,
-        "quick": quick,
-        "seed": seed,
-        "rows": [asdict(row) for row in rows],
-        "remarks": campaign.remarks,
-    }
-    write_document(document, json_to)
+    report.print(*campaign.remarks, *failures)
+    documents = [asdict(row) for row in rows]
+    report.write(quick=quick, seed=seed, rows=documents, remarks=campaign.remarks)
     if not all(row.is_kept for row in rows):
         raise typer.Exit(1)
 

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from .children import Child, ForkServer
-from .commands import Disturbance
+from .commands import Disturbance, run_command
 from .tiny_run import CONFIG, TinyRun
 
-RUN_COMMAND = "torture_campaign.commands:run_command"
+
+def place_of(function: Callable[..., Any]) -> str:
+    """Return ``module:name``, by which the fork server finds a function."""
+    return f"{function.__module__}:{function.__name__}"
 
 
 def sleep_beside(child: Child, seconds: float) -> None:
@@ -55,17 +58,22 @@ class Campaign:
         path.mkdir(parents=True)
         return path
 
-    def command(self, arguments: Sequence[object], disturb: Disturbance | None = None) -> Child:
-        """Start ``cnn-train ARGUMENTS`` in a forked child; ``disturb``: what goes wrong in it."""
-        return self._start(arguments, [fault for fault in (self.sabotage, disturb) if fault])
-
-    def _start(self, arguments: Sequence[object], disturbances: list[Disturbance]) -> Child:
-        task = {"arguments": list(map(str, arguments)), "disturbances": disturbances}
-        return self.server.start(RUN_COMMAND, task)
+    def start(self, function: Callable[..., Any], **arguments: Any) -> Child:
+        """Start a function of a module in a forked child."""
+        return self.server.start(place_of(function), arguments)
 
     def call(self, function: Callable[..., Any], **arguments: Any) -> Any:
         """Return what a function of a module returns in a forked child, as JSON has it."""
-        return self.server.call(f"{function.__module__}:{function.__name__}", **arguments)
+        return self.server.call(place_of(function), **arguments)
+
+    def command(
+        self, arguments: Sequence[object], disturb: Callable[..., None] | None = None, **how: Any
+    ) -> Child:
+        """Start ``cnn-train ARGUMENTS`` in a forked child, which calls ``disturb(**how)`` first."""
+        faults = [self.sabotage] if self.sabotage else []
+        if disturb:
+            faults.append({"call": place_of(disturb), "arguments": how})
+        return self.start(run_command, arguments=list(map(str, arguments)), disturbances=faults)
 
     def tiny_run(self, name: str, config: str = CONFIG) -> TinyRun:
         """Return a tiny run in a directory of its own, not yet started."""
@@ -79,7 +87,7 @@ class Campaign:
     def undisturbed(self, run: TinyRun) -> TinyRun:
         """Return a run of the same config as ``run`` that ended without any fault."""
         if run.config not in self._undisturbed:
-            ended = self._start(run.arguments, []).wait()
+            ended = self.start(run_command, arguments=run.arguments).wait()
             if ended.exit_code:
                 raise RuntimeError(f"the undisturbed run failed: {ended.stderr}")
             self._undisturbed[run.config] = run

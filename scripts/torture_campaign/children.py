@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,23 +110,19 @@ class ForkServer:
         return reply
 
     def start(
-        self,
-        call: str,
-        arguments: dict[str, Any],
-        directory: Path | None = None,
+        self, call: str, arguments: dict[str, Any], directory: Path | None = None,
         answer: Path | None = None,
-    ) -> Child:
-        """Fork a child that calls ``call`` (``module:function``) with keyword ``arguments``."""
+    ) -> Child:  # fmt: skip
+        """Fork a child that calls ``call`` (``module:function``) with keyword ``arguments``.
+
+        ``directory``: where it works. ``answer``: a file for what the function returns, as JSON.
+        """
         self._num_started += 1
         output = self._scratch / f"child-{self._num_started}"
         output.mkdir()
-        pid = self.ask(
-            call=call,
-            arguments=arguments,
-            directory=str(directory or self._scratch),
-            output=str(output),
-            answer=str(answer) if answer else None,
-        )
+        places = {"directory": directory or self._scratch, "output": output, "answer": answer or ""}
+        task = {name: str(place) for name, place in places.items()}
+        pid = self.ask(call=call, arguments=arguments, **task)
         assert pid
         return Child(self, pid, output)
 
@@ -142,20 +138,15 @@ class ForkServer:
 @contextmanager
 def fork_server(scratch: Path) -> Iterator[ForkServer]:
     """Run a fork server while the block runs; children write their output below ``scratch``."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "torture_campaign.fork_server"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": search_path()},
-    )
-    assert process.stdin and process.stdout
-    try:
-        if process.stdout.readline() != b"ready\n":
-            raise RuntimeError("the fork server did not start")
-        yield ForkServer(process, scratch)
-    finally:
-        process.kill()
-        with suppress(BrokenPipeError):
-            process.stdin.close()
-        process.stdout.close()
-        process.wait()
+    ) as process:  # fmt: skip
+        assert process.stdout
+        try:
+            if process.stdout.readline() != b"ready\n":
+                raise RuntimeError("the fork server did not start")
+            yield ForkServer(process, scratch)
+        finally:
+            process.kill()

@@ -10,16 +10,12 @@ A simple model of a file system that promises only what POSIX and ``fsync`` prom
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, product
+from itertools import chain, combinations, product
 from pathlib import Path
-from typing import Any
 
 from .file_operations import Operation
 
 Directory = dict[str, bytes]
-MOST_PENDING = 5
-"""With more unsynced changes of names than this, only those up to a moment are tried, and all but
-one: 2^n states are too many."""
 
 
 @dataclass
@@ -39,12 +35,8 @@ class _File:
         return {self.safe, b"", half, half + bytes(len(whole) - len(half)), whole}
 
 
-@dataclass(frozen=True)
-class _Renaming:
-    """A change of names: all of it happens, or nothing."""
-
-    add: dict[str, _File]
-    remove: tuple[str, ...] = ()
+_Renaming = tuple[dict[str, _File], str]
+"""A change of names, which happens as a whole: the names that appear, and one that is removed."""
 
 
 class Disk:
@@ -52,39 +44,39 @@ class Disk:
 
     def __init__(self, directory: Path) -> None:
         self._root = directory
-        by_inode: dict[int, _File] = {}
-        for path in sorted(directory.iterdir()):
+        by_inode: dict[int, _File] = {}  # one file may have several names
+        self.names: dict[str, _File] = {}
+        for path in directory.iterdir():
             content = path.read_bytes()
-            inode = path.stat().st_ino
-            by_inode.setdefault(inode, _File(content, bytearray(content)))
-        self.names = {path.name: by_inode[path.stat().st_ino] for path in directory.iterdir()}
+            file = by_inode.setdefault(path.stat().st_ino, _File(content, bytearray(content)))
+            self.names[path.name] = file
         self._safe_names = dict(self.names)
         self._pending: list[_Renaming] = []
 
     def apply(self, operation: Operation) -> None:
-        """Make the operation; what lies elsewhere is none of this disk's business."""
+        """Make the operation; files in other directories are ignored."""
         name, target = (self._local(path) for path in (operation.path, operation.target))
         if operation.path and Path(operation.path) == self._root and operation.kind == "sync":
             self._safe_names, self._pending = dict(self.names), []
         elif name is None:
             return
         elif operation.kind == "create":
-            self._rename(_Renaming({name: _File()}))
+            self._rename({name: _File()})
         elif operation.kind == "rename" and target:
-            self._rename(_Renaming({target: self.names[name]}, (name,)))
+            self._rename({target: self.names[name]}, removed=name)
         elif operation.kind == "link" and target:
-            self._rename(_Renaming({target: self.names[name]}))
+            self._rename({target: self.names[name]})
         elif operation.kind == "unlink":
-            self._rename(_Renaming({}, (name,)))
+            self._rename({}, removed=name)
         else:
             self._change(self.names[name], operation)
 
     def _local(self, path: str) -> str | None:
         return Path(path).name if path and Path(path).parent == self._root else None
 
-    def _rename(self, change: _Renaming) -> None:
-        self._pending.append(change)
-        self.names = _renamed(self.names, [change])
+    def _rename(self, added: dict[str, _File], removed: str = "") -> None:
+        self._pending.append((added, removed))
+        self.names = _renamed(self.names, self._pending[-1:])
 
     @staticmethod
     def _change(file: _File, operation: Operation) -> None:
@@ -105,7 +97,9 @@ class Disk:
 
     def after_crash(self) -> Iterator[Directory]:
         """Yield every state that a crash now may leave."""
-        for changes in _choices(self._pending):
+        for changes in chain.from_iterable(
+            combinations(self._pending, size) for size in range(len(self._pending) + 1)
+        ):
             names = _renamed(self._safe_names, changes)
             files = list({id(file): file for file in names.values()}.values())
             for contents in product(*(sorted(file.variants()) for file in files)):
@@ -113,25 +107,12 @@ class Disk:
                 yield {name: chosen[id(file)] for name, file in names.items()}
 
 
-def _renamed(names: dict[str, Any], changes: Sequence[_Renaming]) -> dict[str, Any]:
+def _renamed(names: dict[str, _File], changes: Sequence[_Renaming]) -> dict[str, _File]:
     names = dict(names)
-    for change in changes:
-        for name in change.remove:
-            names.pop(name, None)
-        names.update(change.add)
+    for added, removed in changes:
+        names.pop(removed, None)
+        names.update(added)
     return names
-
-
-def _choices(pending: Sequence[_Renaming]) -> Iterator[list[_Renaming]]:
-    """Yield the selections of unsynced changes that may have reached the disk."""
-    if len(pending) <= MOST_PENDING:
-        for size in range(len(pending) + 1):
-            for chosen in combinations(pending, size):
-                yield list(chosen)
-        return
-    for end in range(len(pending) + 1):
-        yield list(pending[:end])
-        yield [*pending[:end], *pending[end + 1 :]]
 
 
 def crash_states(directory: Path, operations: Sequence[Operation]) -> Iterator[Directory]:

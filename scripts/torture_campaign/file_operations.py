@@ -36,7 +36,7 @@ Hear = Callable[[Operation], None]
 
 
 class _WatchedFile(io.FileIO):
-    """A file that tells of every write before it is made."""
+    """A file that reports every write before making it."""
 
     def __init__(self, file: Any, mode: str, watch: "_Watch") -> None:
         super().__init__(file, mode)
@@ -45,13 +45,13 @@ class _WatchedFile(io.FileIO):
         watch.paths[self.fileno()] = self._path
 
     def write(self, data: Any) -> int:
-        """Tell, then write."""
+        """Report the write, then make it."""
         self._watch.hear(Operation("write", self._path, "", self.tell(), bytes(data)))
         return super().write(data)
 
 
 class _Watch:
-    """Stands before the functions of ``os`` and ``io``; knows the paths of open files."""
+    """Takes the place of functions of ``os`` and ``io``; knows the paths of open files."""
 
     def __init__(self, hear: Hear) -> None:
         self.hear = hear
@@ -95,7 +95,7 @@ class _Watch:
         self.sync(descriptor)
 
     def of_two_names(self, kind: str, function: Callable[..., None]) -> Callable[..., None]:
-        """Return ``function``, which takes a path and a target, so that it is heard."""
+        """Return ``function``, which takes a path and a target, with a report before its work."""
 
         def heard(path: Any, target: Any, **more: Any) -> None:
             self.hear(Operation(kind, os.fspath(path), os.fspath(target)))
@@ -111,7 +111,7 @@ class _Watch:
 
 @contextmanager
 def watched(hear: Hear) -> Iterator[None]:
-    """Let ``hear`` know of each operation before it is made; what it raises happens instead."""
+    """Report each operation to ``hear`` before it is made; what that raises happens instead."""
     watch = _Watch(hear)
     rename = watch.of_two_names("rename", os.replace)
     replaced = [
@@ -131,11 +131,11 @@ _in_force = ExitStack()
 """Keeps what stays until the process ends."""
 
 GROWS = ("create", "write", "sync", "rename", "link")
-"""What needs room on the disk, and fails where there is none."""
+"""Operations that need room on the disk."""
 
 
 def fail_operations(
-    number: int, code: str, *, persistent: bool, below: str, pauses: tuple[float, ...] = ()
+    number: int, code: str, *, persistent: bool, below: str, pauses: tuple[float, ...]
 ) -> None:
     """Let the ``number``-th operation (from 1) below a directory fail, or all from it on.
 
@@ -155,6 +155,5 @@ def fail_operations(
             failure = getattr(errno, code)
             raise OSError(failure, os.strerror(failure), operation.path)
 
-    if pauses and hasattr(atomic_file, "RETRY_AFTER_SECONDS"):
-        atomic_file.RETRY_AFTER_SECONDS = pauses  # type: ignore[assignment]
+    atomic_file.RETRY_AFTER_SECONDS = pauses  # type: ignore[assignment]
     _in_force.enter_context(watched(hear))

@@ -41,8 +41,8 @@ def resolve(place: str) -> Callable[..., Any]:
     return function
 
 
-def serve(requests: BinaryIO, replies: BinaryIO) -> dict[str, Any] | None:
-    """Answer requests until there are none: None then; in a forked child, its task."""
+def serve(requests: BinaryIO, replies: BinaryIO) -> None:
+    """Answer requests until there are none; a forked child performs its task and ends."""
     for line in requests:
         request = json.loads(line)
         if "wait" in request:
@@ -50,11 +50,15 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> dict[str, Any] | None:
         else:
             pid = os.fork()
             if pid == 0:
-                return dict(request)
+                for file in (requests, replies):
+                    os.close(file.fileno())
+                code = perform(request)
+                for stream in filter(None, (sys.stdout, sys.stderr)):
+                    stream.flush()
+                os._exit(code)  # taking down a thousand modules would take longer than the task
             reply = {"exit_code": pid}
         replies.write(json.dumps(reply).encode() + b"\n")
         replies.flush()
-    return None
 
 
 def _wait(pid: int, seconds: float) -> int | None:
@@ -92,7 +96,7 @@ def perform(task: dict[str, Any]) -> int:
 
 
 def main() -> None:
-    """Import everything, say so, serve; in a child: perform the task and end."""
+    """Import everything, say so, serve."""
     for name in HEAVY:
         importlib.import_module(name)
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
@@ -101,14 +105,7 @@ def main() -> None:
     assert threading.active_count() == 1, "a process with threads must not fork"
     replies.write(b"ready\n")
     replies.flush()
-    task = serve(requests, replies)
-    if task:
-        for file in (requests, replies):
-            os.close(file.fileno())
-        code = perform(task)
-        for stream in filter(None, (sys.stdout, sys.stderr)):
-            stream.flush()
-        os._exit(code)  # taking down a thousand modules would take longer than the task
+    serve(requests, replies)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from .campaign import Campaign
 from .children import Ended
 from .commands import run_command
-from .file_operations import GROWS, Operation, watched
+from .file_operations import GROWS, Operation, fail_operations, watched
 from .rows import Row, count_row
 from .tiny_run import TinyRun
 
 PART = "disk"
 RESOURCE_EXIT_CODE = 6
-FAIL = "torture_campaign.file_operations:fail_operations"
 PAUSES = (0.01, 0.02)
 MESSAGE_SIZE = 10_000
 """Bytes that stderr may need: where it is a file, a limit of files' sizes is its limit too."""
@@ -37,7 +36,8 @@ class Disturbed:
 
 def full_disk_rows(campaign: Campaign) -> Iterator[Row]:
     """Fill the disk for a moment, fill it for good, let it fail; each at many moments."""
-    moments = spread_moments(count_operations(campaign), campaign.amount(20, 1))
+    num_operations = campaign.call(count_in_run, arguments=campaign.tiny_run("counted").arguments)
+    moments = spread_moments(num_operations, campaign.amount(20, 1))
 
     def row(name: str, runs: list[Disturbed], is_good: Callable[[Disturbed], bool]) -> Row:
         return count_row(PART, name, ["" if is_good(run) else run.ended.summary for run in runs])
@@ -57,14 +57,8 @@ def full_disk_rows(campaign: Campaign) -> Iterator[Row]:
         yield count_row(PART, name, [limit(campaign, size) for size in sizes])
 
 
-def count_operations(campaign: Campaign) -> int:
-    """Return how many operations the undisturbed run makes below its run root."""
-    counted: int = campaign.call(count_in_run, arguments=campaign.tiny_run("counted").arguments)
-    return counted
-
-
 def count_in_run(arguments: list[str]) -> int:
-    """Run the command line and count the operations that need room."""
+    """Run the command line; count the operations below its run root that need room."""
     root, seen = arguments[arguments.index("--run-root") + 1], 0
 
     def hear(operation: Operation) -> None:
@@ -86,11 +80,9 @@ def spread_moments(last: int, number: int) -> list[int]:
 def disturb(campaign: Campaign, number: int, code: str, *, persistent: bool) -> Disturbed:
     """Run with the ``number``-th operation failing; then the same command without."""
     run = campaign.tiny_run("disturbed")
-    fault = {
-        "number": number, "code": code, "persistent": persistent,
-        "below": str(run.root), "pauses": PAUSES,
-    }  # fmt: skip
-    ended = campaign.command(run.arguments, {"call": FAIL, "arguments": fault}).wait()
+    where = {"below": str(run.root), "pauses": PAUSES}
+    fault = {"number": number, "code": code, "persistent": persistent, **where}
+    ended = campaign.command(run.arguments, fail_operations, **fault).wait()
     return Disturbed(ended, goes_on(campaign, run))
 
 
@@ -106,8 +98,7 @@ def limit(campaign: Campaign, size: int) -> str:
     Returns why the run did not bear it, if so.
     """
     run = campaign.tiny_run("limited")
-    fault = {"call": "torture_campaign.full_disk:limit_files", "arguments": {"num_bytes": size}}
-    ended = campaign.command(run.arguments, fault).wait()
+    ended = campaign.command(run.arguments, limit_files, num_bytes=size).wait()
     is_said = size < MESSAGE_SIZE or errno.errorcode[errno.EFBIG] in ended.stderr
     disturbed = Disturbed(ended, goes_on(campaign, run))
     is_good = disturbed.is_refused_well and is_said and disturbed.goes_on

@@ -11,6 +11,7 @@ import torch
 from . import plain_loop
 from .campaign import Campaign
 from .children import Child
+from .commands import run_cold_command
 from .rows import Count, Row
 from .tiny_run import TinyRun, same
 
@@ -46,40 +47,29 @@ def kill_rows(campaign: Campaign) -> Iterator[Row]:
     )  # fmt: skip
     if campaign.quick:
         return
-    cold = kill_cold(campaign, 20)
+    cold = kill_ours(campaign, 20, cold=True)
     yield Row(
         PART, "the same in cold processes", Count.of_outcomes(cold.went_on),
         note=f"runs bit-equal: {Count.of_outcomes(cold.equal)}", failures=tuple(cold.failures),
     )  # fmt: skip
 
 
-def kill_ours(campaign: Campaign, number: int) -> Kills:
-    """Kill tiny runs ``number`` times in all."""
+def kill_ours(campaign: Campaign, number: int, *, cold: bool = False) -> Kills:
+    """Kill tiny runs ``number`` times in all; cold processes import everything, as a user's do."""
 
     def start(run: TinyRun) -> Child:
+        if cold:
+            return campaign.start(run_cold_command, arguments=run.arguments)
         return campaign.command(run.arguments)
 
     return _kill_runs(campaign, number, lambda: campaign.tiny_run("killed"), start, TinyRun.equals)
-
-
-def kill_cold(campaign: Campaign, number: int) -> Kills:
-    """Kill runs whose processes start from nothing, as a user's do."""
-
-    def start(run: TinyRun) -> Child:
-        return campaign.server.start(
-            "torture_campaign.commands:run_cold_command", {"arguments": run.arguments}
-        )
-
-    return _kill_runs(campaign, number, lambda: campaign.tiny_run("cold"), start, TinyRun.equals)
 
 
 def kill_plain(campaign: Campaign, number: int) -> Kills:
     """Do the same to the student's loop; a run that cannot go on is given up."""
 
     def start(directory: Path) -> Child:
-        return campaign.server.start(
-            "torture_campaign.plain_loop:train", {"directory": str(directory)}
-        )
+        return campaign.start(plain_loop.train, directory=str(directory))
 
     def equal(one: Path, other: Path) -> bool:
         return same(torch.load(one / plain_loop.FILE), torch.load(other / plain_loop.FILE))

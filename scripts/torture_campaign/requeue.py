@@ -16,12 +16,10 @@ LONG_CONFIG = CONFIG.replace("epochs: 4", "epochs: 12")
 def requeue_rows(campaign: Campaign) -> Iterator[Row]:
     """Preempt runs ten times each, then let them end."""
     times, config = (2, CONFIG) if campaign.quick else (NUM_PREEMPTIONS, LONG_CONFIG)
-    codes: list[int] = []
-    failures = []
-    for number in range(campaign.amount(8, 1)):
-        new_codes, failure = preempt(campaign, number, times, config)
-        codes += new_codes
-        failures.append(failure)
+    numbers = range(campaign.amount(8, 1))
+    outcomes = [preempt(campaign, number, times, config) for number in numbers]
+    codes = [code for exit_codes, _ in outcomes for code in exit_codes]
+    failures = [failure for _, failure in outcomes]
     note = f"{codes.count(128 + signal.SIGTERM)} ended by SIGTERM with 143, "
     note += f"{codes.count(128 + signal.SIGKILL)} had to be killed"
     yield count_row(PART, f"preempted {times} times and requeued: bit-equal", failures, note=note)

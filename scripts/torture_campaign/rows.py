@@ -59,12 +59,10 @@ class Row:
         return isinstance(self.ours, Measure) or self.ours.is_whole
 
 
-def count_row(
-    part: str, name: str, failures: Sequence[str], plain: Count | None = None, note: str = ""
-) -> Row:
+def count_row(part: str, name: str, failures: Sequence[str], note: str = "") -> Row:
     """Make the row of some attempts; each gave why it failed, an empty text if it did not."""
     count = Count.of_outcomes([not failure for failure in failures])
-    return Row(part, name, count, plain, note, tuple(filter(None, failures)))
+    return Row(part, name, count, None, note, tuple(filter(None, failures)))
 
 
 def make_table(title: str, rows: Sequence[Row]) -> Table:

@@ -4,10 +4,11 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from PIL import Image
+from benchmarks.sample_images import write_jpegs
 
 from .campaign import Campaign
 from .children import Child, HungError, wait_until
+from .phases import linger_at
 from .rows import Count, Row
 from .tiny_run import CONFIG, TinyRun
 
@@ -83,11 +84,10 @@ def stop_in_phase(campaign: Campaign, phase: str, signum: int) -> Stop:
     alone, saved = not child.leaves_orphans(), _has_saved(run, phase)
     again = campaign.command(run.arguments).wait()
     exit_code = ended.exit_code == 128 + signum and not ended.has_traceback
-    equal = again.exit_code == 0 and run.equals(_reference_for(campaign, phase))
-    failure = ""
-    if not (exit_code and equal and alone):
-        name = signal.Signals(signum).name
-        failure = f"{name} in {phase}: {ended.summary}; then {again.summary}"
+    equal = again.exit_code == 0 and run.equals(campaign.undisturbed(_run_for(campaign, phase)))
+    name = signal.Signals(signum).name
+    summary = f"{name} in {phase}: {ended.summary}; then {again.summary}"
+    failure = "" if exit_code and equal and alone else summary
     seconds = ended.seconds - sent_at
     return Stop(seconds <= PATIENCE_SECONDS, exit_code, saved, alone, equal, seconds, failure)
 
@@ -97,9 +97,8 @@ def start_lingering(
 ) -> Child:
     """Start the run and wait until it is held in the phase."""
     reached = run.directory / "reached"
-    arguments = {"phase": phase, "nth": NTH[phase], "file": str(reached), "seconds": seconds}
-    disturb = {"call": "torture_campaign.phases:linger_at", "arguments": arguments}
-    child = campaign.command(run.arguments, disturb)
+    where = {"phase": phase, "nth": NTH[phase], "file": str(reached)}
+    child = campaign.command(run.arguments, linger_at, seconds=seconds, **where)
     wait_until(reached.exists, f"a run in {phase}")
     return child
 
@@ -147,16 +146,5 @@ def _run_for(campaign: Campaign, phase: str) -> TinyRun:
         return campaign.tiny_run("stopped")
     root = campaign.scratch / "pictures"
     if not root.exists():
-        for number in range(80):
-            path = root / "train" / f"class-{number % 4}" / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            noise = bytes((number * 7 + i * i) % 256 for i in range(16 * 16 * 3))
-            Image.frombytes("RGB", (16, 16), noise).save(path)
+        write_jpegs(root / "train", 80)
     return campaign.tiny_run("stopped", FOLDER_CONFIG.replace("ROOT", str(root)))
-
-
-def _reference_for(campaign: Campaign, phase: str) -> TinyRun:
-    """Return the undisturbed run on the same images."""
-    if phase != "data decoding":
-        return campaign.reference
-    return campaign.undisturbed(_run_for(campaign, phase))

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 from cnn_train.checkpoints.checkpoint import load_checkpoint, save_checkpoint
-from cnn_train.machine.atomic_file import remove_leftovers
 from cnn_train.runs.directory import RunDirectory
 from cnn_train.runs.states import load_newest, save_state
 
@@ -27,17 +26,15 @@ KEEP = 2
 
 @dataclass(frozen=True)
 class Save:
-    """A way to save, prepared so far that only the saving remains, and to judge what came of it.
+    """A way to save, and to judge what came of it.
 
-    save: saves the new state where the old one is. prepare: puts the old one there. loads: which of
-    the two a reader finds afterwards, ``old`` or ``new``; ``neither`` if none. tidy: what the
-    next start does before anything else.
+    prepare: puts the old state there. save: saves the new one over it. loads: which of the two a
+    reader gets afterwards, ``old`` or ``new``; ``neither`` if none.
     """
 
     prepare: Callable[[], object]
     save: Callable[[], None]
     loads: Callable[[], str]
-    tidy: Callable[[], None] = lambda: None
 
 
 def checkpoint_save(
@@ -50,7 +47,6 @@ def checkpoint_save(
         prepare=lambda: shutil.copyfile(old, path),
         save=lambda: save(states["new"], path),
         loads=lambda: _name(lambda: load_checkpoint(path), states, same_state),
-        tidy=lambda: remove_leftovers(directory),
     )
 
 
@@ -70,7 +66,6 @@ def run_save(directory: Path, old: Path, new: Path, save: Callable[..., None] = 
         prepare=prepare,
         save=lambda: save(states["new"], run, KEEP, is_best=True),
         loads=lambda: _name(lambda: load_newest(run).checkpoint, states, same_state),
-        tidy=lambda: remove_leftovers(directory),
     )
 
 
@@ -87,11 +82,7 @@ def plain_save(
     )
 
 
-KINDS: dict[str, Callable[..., Save]] = {
-    "checkpoint": checkpoint_save,
-    "run": run_save,
-    "plain": plain_save,
-}
+KINDS = {"checkpoint": checkpoint_save, "run": run_save, "plain": plain_save}
 
 
 def make_save(kind: str, directory: Path, states: tuple[str, str], replaced_by: str = "") -> Save:
@@ -101,13 +92,10 @@ def make_save(kind: str, directory: Path, states: tuple[str, str], replaced_by: 
     return KINDS[kind](directory, old, new, **more)
 
 
-def _name(
-    load: Callable[[], Any], states: dict[str, Any], equal: Callable[[Any, Any], bool]
-) -> str:
-    """Say which of the states ``load`` finds."""
+def _name(load: Callable[[], Any], states: dict[str, Any], equal: Callable[..., bool]) -> str:
+    """Say which of the states ``load`` returns."""
     try:
-        found = load()
+        loaded = load()
     except Exception:
         return "neither"
-    names = [name for name, state in states.items() if equal(found, state)]
-    return names[0] if names else "neither"
+    return next((name for name, state in states.items() if equal(loaded, state)), "neither")

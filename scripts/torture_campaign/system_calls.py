@@ -7,10 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from cnn_train.machine.atomic_file import remove_leftovers
+
 from .campaign import Campaign
 from .file_operations import watched
 from .rows import Count, Row
-from .states import Save, make_save
+from .states import make_save
 from .tracing import TracingNotPermittedError, run_to_stop
 
 PART = "syscalls"
@@ -81,18 +83,16 @@ def crash_at_each(
                 run, traced = run_to_operation, False
                 crashed = run(save.save, number)
             loads.append(save.loads())
-            dirty, clean = _tidy(save, directory)
-            littered, tidied = littered + dirty, tidied + clean
+            littered += _has_leftovers(directory)
+            remove_leftovers(directory)  # as the next start does
+            tidied += not _has_leftovers(directory)
             if not crashed:
                 return {"loads": loads, "littered": littered, "tidied": tidied, "traced": traced}
             number += stride if traced else 1
 
 
-def _tidy(save: Save, directory: Path) -> tuple[bool, bool]:
-    """Do what the next start does; say whether there were leftovers before, and none after."""
-    hidden = [path for path in directory.iterdir() if path.name.startswith(".")]
-    save.tidy()
-    return bool(hidden), not any(path.name.startswith(".") for path in directory.iterdir())
+def _has_leftovers(directory: Path) -> bool:
+    return any(path.name.startswith(".") for path in directory.iterdir())
 
 
 def run_to_operation(function: Any, number: int) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_flatten
 
 from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from cnn_train.runs.directory import LATEST, RunDirectory
@@ -39,7 +40,7 @@ class TinyRun:
 
     @property
     def config_path(self) -> Path:
-        """The file that holds the config, once the run has been started."""
+        """The file of the config; :attr:`arguments` writes it."""
         return self.directory / "tiny.yaml"
 
     @property
@@ -69,41 +70,31 @@ class TinyRun:
 
     def equals(self, other: "TinyRun") -> bool:
         """Say whether both stand in the same state, bit for bit, best checkpoint included."""
+        ours, theirs = self.run, other.run
         pairs = [
-            (load_checkpoint(one.run.last_checkpoint), load_checkpoint(one.run.best_checkpoint))
-            for one in (self, other)
+            (ours.last_checkpoint, theirs.last_checkpoint),
+            (ours.best_checkpoint, theirs.best_checkpoint),
         ]
-        return all(same_state(*pair) for pair in zip(*pairs, strict=True))
+        return all(same_state(*map(load_checkpoint, pair)) for pair in pairs)
 
 
 def same_state(one: Checkpoint, other: Checkpoint) -> bool:
     """Compare all that decides how a run goes on and what came of it; clocks are left out."""
-    return same(_timeless(one), _timeless(other))
+    return same(_without_clocks(one), _without_clocks(other))
 
 
-def _timeless(checkpoint: Checkpoint) -> dict[str, Any]:
-    state = dict(vars(checkpoint))
-    state["records"] = [
-        {name: value for name, value in record.items() if name not in CLOCKS}
-        for record in checkpoint.records
-    ]
-    return state
+def _without_clocks(checkpoint: Checkpoint) -> dict[str, Any]:
+    records = [{k: v for k, v in r.items() if k not in CLOCKS} for r in checkpoint.records]
+    return vars(checkpoint) | {"records": records}
 
 
 def same(one: Any, other: Any) -> bool:
     """Compare nested containers whose leaves may be tensors, bit for bit."""
+    (leaves, structure), (others, other_structure) = tree_flatten(one), tree_flatten(other)
+    return structure == other_structure and all(map(_same_leaf, leaves, others))
+
+
+def _same_leaf(one: Any, other: Any) -> bool:
     if isinstance(one, torch.Tensor):
         return isinstance(other, torch.Tensor) and torch.equal(one, other)
-    if isinstance(one, dict):
-        return (
-            isinstance(other, dict)
-            and one.keys() == other.keys()
-            and all(same(one[key], other[key]) for key in one)
-        )
-    if isinstance(one, list | tuple):
-        return (
-            isinstance(other, list | tuple)
-            and len(one) == len(other)
-            and all(map(same, one, other))
-        )
     return type(one) is type(other) and bool(one == other)

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 from benchmarks.bench import Bench
-from benchmarks.speedrun import VIEWS, OtherCommand, OtherCommandError, Speedrun, speedrun_rows
+from benchmarks.speedrun import VIEWS, OtherCommand, Speedrun
 
 from cnn_train.data.image_set import ImageSet
+from cnn_train.errors import UsageError
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import Device
 from cnn_train.training.session import Session
@@ -29,7 +30,7 @@ def test_another_command_may_say_nothing() -> None:
 
 
 def test_another_command_that_fails_is_an_error_of_one_line() -> None:
-    with pytest.raises(OtherCommandError, match=r"^--beside: exit code 3: no such data$"):
+    with pytest.raises(UsageError, match=r"^--beside: exit code 3: no such data$"):
         OtherCommand("echo trying >&2; echo no such data >&2; exit 3").seconds()
 
 
@@ -68,11 +69,3 @@ def test_a_speedrun_reports_accuracy_with_every_view_and_a_seed_of_its_own(
     assert list(run.accuracies) == list(VIEWS)
     assert all(len(values) == 2 for values in run.accuracies.values())
     assert run.flops == 2 * 16 * 2 * 8 * (2 * 192 + 3 * 3)  # epochs, images, the network's work
-
-
-def test_without_its_config_the_part_is_left_out_with_a_remark(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr("benchmarks.speedrun.DEFAULT_CONFIG", tmp_path / "absent.yaml")
-    assert list(speedrun_rows(bench)) == []
-    assert "absent.yaml" in bench.remarks[0]

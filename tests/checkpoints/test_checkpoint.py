@@ -131,6 +131,10 @@ def test_truncations_at_300_lengths_and_at_each_of_the_footer_are_noticed(path: 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=2000), is_sealed=st.booleans())
 @example(content=b"", is_sealed=False)
+@example(content=b"", is_sealed=True)
+@example(content=bytes(4096), is_sealed=False)
+@example(content=b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4096, is_sealed=False)
+@example(content=b"<!DOCTYPE html><html><body>Log in</body></html>", is_sealed=False)
 @example(content=b"model: {name: vgg16}\n", is_sealed=False)
 @example(content=MAGIC, is_sealed=False)
 @example(content=b"\x80\x02.", is_sealed=True)
@@ -159,6 +163,12 @@ def test_a_mutated_file_that_is_sealed_again_is_used_or_refused_as_a_users_error
     path.write_bytes(with_footer(bytes(mutated), version=1))
     with suppress(CnnTrainError):  # and nothing but these
         assert load_trained_model(path, "cpu").class_names
+
+
+@pytest.mark.parametrize("more", [bytes(100), VERSION_1.read_bytes()[:-1]], ids=["zeros", "again"])
+def test_a_checkpoint_with_bytes_after_its_end_is_refused(path: Path, more: bytes) -> None:
+    path.write_bytes(path.read_bytes() + more)
+    assert "not a cnn-train checkpoint" in refusal(path)
 
 
 def test_a_missing_file_and_a_directory_are_named(tmp_path: Path) -> None:
@@ -227,8 +237,9 @@ def test_missing_unknown_and_wrong_fields_in_a_well_sealed_file_are_refused(
     assert "not those of a cnn-train checkpoint" in refusal(path)
 
 
-def test_a_list_in_a_well_sealed_file_is_refused(path: Path) -> None:
-    path.write_bytes(with_footer(torch_zip([1, 2])))
+@pytest.mark.parametrize("other", [[1, 2], torch.zeros(2), {"net": {}, "acc": 1.0, "epoch": 3}])
+def test_other_data_in_a_well_sealed_file_is_refused(path: Path, other: Any) -> None:
+    path.write_bytes(with_footer(torch_zip(other)))
     assert "not those of a cnn-train checkpoint" in refusal(path)
 
 

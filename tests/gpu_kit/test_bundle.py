@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from gpu_kit import bundle as bundling
-from gpu_kit.bundle import DownloadError, bundle, pinned_versions
+from gpu_kit.bundle import bundle, pinned_versions
 
-from cnn_train.errors import ResourceError
+from cnn_train.errors import DataError
 
 
 @pytest.fixture
@@ -54,20 +54,11 @@ def test_a_bundle_holds_wheels_images_and_peers_and_says_how_to_start(
         assert {f"{out}/wheels/*.whl", f"{out}/images.tar", f"{out}/peers"} <= set(words)
 
 
-@pytest.mark.usefixtures("wheels_nearby")
-def test_a_bundle_that_is_too_heavy_to_travel_is_refused_with_its_parts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bundling, "LARGEST_MIB", 0.5)
-    with pytest.raises(ResourceError, match=r"wheels 0\.0, the tree \d+\.\d\); 0 MiB may travel"):
-        bundle(tmp_path / "bundle", None, None)
-
-
 def test_a_wheel_that_cannot_be_had_is_named(
     tmp_path: Path, wheels_nearby: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bundling, "pinned_versions", lambda: ["tiny==2.0"])
-    with pytest.raises(DownloadError, match=r"No matching distribution found for tiny==2\.0"):
+    with pytest.raises(DataError, match=r"No matching distribution found for tiny==2\.0"):
         bundle(tmp_path / "bundle", None, None)
 
 

@@ -10,7 +10,7 @@ from benchmarks.train import speed_of
 from gpu_kit import agreement, resume
 from gpu_kit.kit import Kit
 from gpu_kit.our_run import OurRun
-from gpu_kit.speed import BareSpeed, start
+from gpu_kit.speed import bare_speed, start
 from pretended_gpu import GPU, PretendedGpu
 
 from cnn_train.machine.device import Device, resolve_device
@@ -29,7 +29,7 @@ def kit(make_kit: Callable[..., Kit], gpu: PretendedGpu, monkeypatch: pytest.Mon
 
 
 def missed(rows: Iterable[Row]) -> dict[str, str]:
-    return {row.name: row.note for row in rows if row.target and not row.target.kept}
+    return {row.name: row.note for row in rows if row.is_missed}
 
 
 def test_updates_there_agree_with_those_on_the_cpu(kit: Kit) -> None:
@@ -53,6 +53,6 @@ def test_both_loops_run_there(kit: Kit) -> None:
     images = kit.training_images(config)
     session = start(config, images, Device(GPU, "pretended"))
     assert speed_of(session)(2) > 0
-    assert BareSpeed(session, compiled=False)(2) > 0
+    assert bare_speed(session, compiled=False)(2) > 0
     model = build_plain_model(config, images[0])
     assert StudentLoop(model, images[0], 16, GPU).images_per_second(2) > 0

@@ -149,15 +149,15 @@ def race(
     return run
 
 
-def missed(found: list[Row]) -> dict[str, str]:
-    return {row.name: row.note for row in found if row.target and not row.target.kept}
+def missed(outcome: list[Row]) -> dict[str, str]:
+    return {row.name: row.note for row in outcome if row.is_missed}
 
 
 def test_all_sides_take_turns_and_a_missing_one_is_named(race: Callable[..., list[Row]]) -> None:
-    found = race()
-    assert missed(found) == {"cifar10_speedrun.py": "cifar10_speedrun.py is not among --peers"}
-    assert found[-1].name == "speedrun_gpu, beside airbench94_muon.py"
-    assert found[-1].ratio == Spread.of([len("airbench94_muon.py") / len("speedrun_gpu")] * 2)
+    outcome = race()
+    assert missed(outcome) == {"cifar10_speedrun.py": "cifar10_speedrun.py is not among --peers"}
+    assert outcome[-1].name == "speedrun_gpu, beside airbench94_muon.py"
+    assert outcome[-1].ratio == Spread.of([len("airbench94_muon.py") / len("speedrun_gpu")] * 2)
 
 
 def test_a_side_that_ends_between_turns_is_compared_by_the_rounds_it_finished(
@@ -165,9 +165,9 @@ def test_a_side_that_ends_between_turns_is_compared_by_the_rounds_it_finished(
 ) -> None:
     (tmp_path / "cifar10_speedrun.py").touch()
     monkeypatch.setattr(PretendedRacer, "fails_at", {"cifar10_speedrun.py": 2})
-    found = race(seeds=3)
-    assert missed(found) == {"cifar10_speedrun.py": "cifar10_speedrun.py ended"}
-    (comparison,) = (row for row in found if row.ratio)
+    outcome = race(seeds=3)
+    assert missed(outcome) == {"cifar10_speedrun.py": "cifar10_speedrun.py ended"}
+    (comparison,) = (row for row in outcome if row.ratio)
     assert comparison.ours.n == 3
 
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -115,19 +114,5 @@ def stumble_over_configs() -> None:
     starting.load_experiment = lambda *_, **__: {}["epochs"]
 
 
-def stumble_over_checkpoints() -> None:
-    from cnn_train.inference import trained_model
-
-    trained_model.load_checkpoint = lambda path: {}["model"]
-
-
 def sleep_first() -> None:
     time.sleep(60)
-
-
-def trust_pickles() -> None:
-    torch.load = partial(_load_anything, torch.load)
-
-
-def _load_anything(load: Any, file: Any, **options: Any) -> Any:
-    return load(file, **options | {"weights_only": False})

@@ -21,15 +21,15 @@ def until_the_second_epoch(child: Child, seconds: float) -> None:
 
 
 def test_killed_runs_go_on_bit_equal(campaign: Campaign) -> None:
-    found = kill_ours(replace(campaign, let_run=until_the_second_epoch), 1)
-    assert found.went_on == [True] and found.equal == [True]
+    kills = kill_ours(replace(campaign, let_run=until_the_second_epoch), 1)
+    assert kills.went_on == [True] and kills.equal == [True]
 
 
 def test_a_killed_run_that_goes_on_differently_is_caught(sabotaged: Sabotaged) -> None:
     campaign = replace(sabotaged("forget_momentum"), let_run=until_the_second_epoch)
-    found = kill_ours(campaign, 1)
-    assert found.went_on == [True] and found.equal == [False]
-    assert len(found.failures) == 1
+    kills = kill_ours(campaign, 1)
+    assert kills.went_on == [True] and kills.equal == [False]
+    assert len(kills.failures) == 1
 
 
 def test_a_run_that_dies_of_a_signal_and_leaves_a_process_is_caught(sabotaged: Sabotaged) -> None:
@@ -60,12 +60,12 @@ def test_moments_are_spread_from_the_first_to_the_last() -> None:
 
 
 def test_a_full_disk_is_named_and_the_run_goes_on_afterwards(campaign: Campaign) -> None:
-    found = disturb(campaign, 60, "ENOSPC", persistent=True)
-    assert found.is_refused_well and found.goes_on
-    assert "disk full" in found.ended.stderr and "last good" in found.ended.stderr
+    disturbed = disturb(campaign, 60, "ENOSPC", persistent=True)
+    assert disturbed.is_refused_well and disturbed.goes_on
+    assert "disk full" in disturbed.ended.stderr and "last good" in disturbed.ended.stderr
 
 
 def test_a_failing_disk_that_ends_in_a_traceback_is_caught(sabotaged: Sabotaged) -> None:
     campaign = sabotaged("raise_errors_as_they_come")
-    found = disturb(campaign, 30, "EIO", persistent=True)
-    assert found.ended.has_traceback and not found.is_refused_well
+    disturbed = disturb(campaign, 30, "EIO", persistent=True)
+    assert disturbed.ended.has_traceback and not disturbed.is_refused_well

@@ -1,37 +1,15 @@
 """The campaign as a program, and each of its parts in fewer attempts than ``--quick`` makes."""
 
 import json
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import typer
-from part_program import choose_parts, run_program
 from torture_campaign import bad_inputs, cost, signals
 from torture_campaign.__main__ import PARTS, torture
 from torture_campaign.campaign import Campaign
 from torture_campaign.rows import Count, Measure, Row
-
-from cnn_train.errors import UsageError
-
-
-def test_parts_are_chosen_by_name_in_the_order_given() -> None:
-    assert choose_parts("flips, kills", PARTS) == ["flips", "kills"]
-    for wrong in ("floods", "", "kills,floods"):
-        with pytest.raises(UsageError, match="choose from kills, syscalls"):
-            choose_parts(wrong, PARTS)
-
-
-def test_an_unknown_part_is_one_line_and_exit_code_two(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["torture", "--only", "floods"])
-    with pytest.raises(SystemExit, match="2"):
-        run_program(torture)
-    stderr = capsys.readouterr().err
-    assert stderr.startswith("error: --only floods: choose from")
-    assert stderr.count("\n") == 1
 
 
 def test_the_program_counts_in_a_document_and_ends_well_only_if_everything_survived(

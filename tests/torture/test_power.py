@@ -11,10 +11,10 @@ Broken = Callable[[str], str]
 def test_power_loss_leaves_old_or_new_and_what_was_saved_stays(
     campaign: Campaign, kind: str
 ) -> None:
-    found = lose_power(campaign, kind)
-    assert found["neither"] == 0 < found["num_states"]
-    assert found["durable"] == found["num_after"] > 0
-    assert "sync" in found["operations"] and "rename" in found["operations"]
+    counts = lose_power(campaign, kind)
+    assert counts["neither"] == 0 < counts["num_states"]
+    assert counts["durable"] == counts["num_after"] > 0
+    assert "sync" in counts["operations"] and "rename" in counts["operations"]
 
 
 @pytest.mark.parametrize("save", ["save_in_place", "save_without_sync"])
@@ -25,9 +25,9 @@ def test_content_that_was_not_synced_is_caught(
 
 
 def test_a_name_that_was_not_synced_is_caught(campaign: Campaign, broken: Broken) -> None:
-    found = lose_power(campaign, "checkpoint", broken("save_without_directory_sync"))
-    assert found["neither"] == 0
-    assert found["durable"] < found["num_after"]
+    counts = lose_power(campaign, "checkpoint", broken("save_without_directory_sync"))
+    assert counts["neither"] == 0
+    assert counts["durable"] < counts["num_after"]
 
 
 def test_a_save_that_cannot_be_watched_is_not_judged(campaign: Campaign) -> None:
