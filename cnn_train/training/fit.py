@@ -127,10 +127,11 @@ def saved_and_interrupted(files: RunFiles, *, complete: bool = True) -> Interrup
     if complete:
         files.save_within_epoch()
         files.session.world.meet("the checkpoint is saved")
-    return interrupted(files)
+        return interrupted(files)
+    return interrupted(files, saved="the update under way starts again, all before it is saved")
 
 
-def interrupted(files: RunFiles) -> InterruptedRun:
+def interrupted(files: RunFiles, saved: str = "all saved") -> InterruptedRun:
     """Say where the run stands and how to go on."""
     if files.run is None:
         return InterruptedRun("stopped; nothing was saved")
@@ -138,5 +139,5 @@ def interrupted(files: RunFiles) -> InterruptedRun:
     progress = files.session.progress
     return InterruptedRun(
         f"stopped in epoch {progress.epoch + 1} after {progress.position} minibatches; "
-        f"all saved. Go on with: cnn-train fit --resume {files.run.path}"
+        f"{saved}. Go on with: cnn-train fit --resume {files.run.path}"
     )

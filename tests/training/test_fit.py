@@ -223,6 +223,14 @@ def test_the_clock_calls_for_a_save_after_steps_or_seconds(
     assert dues == [False, True, True]
 
 
+def test_a_stop_in_the_middle_of_an_update_says_that_it_starts_again(
+    start: Start, run: RunDirectory
+) -> None:
+    words = "after 0 minibatches; the update under way starts again, all before it is saved"
+    with pytest.raises(InterruptedRun, match=words):
+        finish(start(optimizer={"name": "gd"}), run, should_stop=StopAfter(2))
+
+
 def test_a_request_to_stop_after_the_last_minibatch_is_heard_before_the_validation(
     start: Start, run: RunDirectory
 ) -> None:
