@@ -19,12 +19,14 @@ class Column:
     """A column of a table; numbers stand on the right and are never broken.
 
     style: of its cells, as Rich names it. max_width: where its words are folded at the latest.
+    is_chart: its lines are drawings made of letters and spaces, which are never broken either.
     """
 
     name: str
     is_number: bool = True
     style: str = ""
     max_width: int | None = None
+    is_chart: bool = False
 
 
 @dataclass(frozen=True)

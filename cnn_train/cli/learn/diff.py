@@ -10,7 +10,7 @@ import typer
 from ...lecture.formulas.graph import Graph
 from ...lecture.formulas.kinks import CHOICE, Kink, describe_kinks
 from ...lecture.formulas.numerical import StepError
-from ...page import Block, Page, digits, numbers, short, texts
+from ...page import Block, Column, Page, digits, numbers, short, texts
 from ..options import JsonOption
 from ..present import PictureOption, check_picture, present
 from .page import (
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SCALE = f"{'1e-16':<20}{'1e-8':<23}1"
 """The heading of the chart: where the errors are that it marks."""
+
+CHART = Column(SCALE, is_number=False, is_chart=True)
 
 SMALLEST_STEP = 1e-300
 
@@ -201,7 +203,7 @@ def _lose_digits(methods: "Sequence[Method]") -> str:
 def _curve_block(curve: Sequence[StepError]) -> Block:
     """List the errors by step, each with its place in a chart of letters."""
     return Block(
-        columns=(*numbers("h", "forward", "centred"), *texts(SCALE)),
+        columns=(*numbers("h", "forward", "centred"), CHART),
         rows=tuple(
             (f"{one.h:.0e}", short(one.forward), short(one.centred), _marks(one)) for one in curve
         ),

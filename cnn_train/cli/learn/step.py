@@ -98,7 +98,11 @@ def _passes_blocks(taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> Ite
         )
     )
     sizes = numbers("RMS", "zeros", "RMS of\ndL/dout", "‖θ‖", "‖g‖", "‖Δθ‖/‖θ‖")
-    yield Block(columns=(*texts("layer", "output"), *sizes), rows=tuple(map(_layer_row, layers)))
+    yield Block(
+        columns=(*texts("layer", "output"), *sizes),
+        rows=tuple(map(_layer_row, layers)),
+        first_to_go=("output", "zeros"),
+    )
     if taken.num_pieces > 1:
         line = f"Every row is of all {taken.batch_size:,} images."
         if any("BatchNorm" in layer.kind for layer in taken.layers):
@@ -131,7 +135,7 @@ def _update_blocks(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Itera
         values = (one.before, one.gradient, one.descent, one.after, one.after - one.before)
         rows.append((one.parameter, place, *(f"{value + 0.0:.4g}" for value in values)))
     columns = (*texts("parameter", "entry"), *numbers("θ", "g", f"−η {g}", "θ after", "Δθ"))
-    yield Block(columns=columns, rows=tuple(rows))
+    yield Block(columns=columns, rows=tuple(rows), first_to_go=("θ after", "entry"))
     others = taken.num_numbers - taken.num_plain
     line = (
         f"{others:,} of {taken.num_numbers:,} numbers moved otherwise than by −η {g}: "
