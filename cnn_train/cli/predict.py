@@ -10,9 +10,9 @@ from ..errors import DataError
 from ..page import Page
 from .console import error, notice, progress
 from .display.prediction import describe_predictions
+from .loading import open_model
 from .options import DeviceOption, JsonOption, RunRootOption
 from .present import check_picture, present
-from .trained_model import open_model
 
 if TYPE_CHECKING:
     from ..figures.style import Drawing

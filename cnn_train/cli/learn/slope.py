@@ -12,9 +12,9 @@ from ...lecture.formulas.kinks import Kink, describe_kinks, kinks_at
 from ...lecture.formulas.numerical import beside
 from ...lecture.formulas.reverse_mode import reverse_jacobian
 from ...page import Block, Page, digits, numbers, texts
+from ..loading import build_untrained_session
 from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 from ..present import PictureOption, check_picture, present
-from ..untrained_session import build_untrained_session
 from .page import AtOption, ExprOption, check_step, function_name, read_one_function, write_point
 
 if TYPE_CHECKING:

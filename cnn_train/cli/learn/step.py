@@ -9,6 +9,7 @@ import typer
 
 from ...page import Block, Page, count_images, numbers, texts
 from ..console import progress, warn
+from ..loading import build_untrained_session
 from ..options import (
     ConfigOption,
     DataDirOption,
@@ -18,7 +19,6 @@ from ..options import (
     SetOption,
 )
 from ..present import PictureOption, check_picture, present
-from ..untrained_session import build_untrained_session
 
 if TYPE_CHECKING:
     from ...figures.style import Drawing
