@@ -1,4 +1,4 @@
-"""The one way out of a command: its page on the screen or as JSON, its picture in a file."""
+"""Show a command's page: on the screen or as JSON, and its picture in a file."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace

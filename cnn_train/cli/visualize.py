@@ -62,7 +62,7 @@ class MethodCommand(TyperCommand):
 
     def __init__(self, name: str, *, params: Iterable[Any], **settings: Any) -> None:
         reads = COMMANDS[name][0] | ALWAYS
-        super().__init__(name, params=[one for one in params if one.name in reads], **settings)
+        super().__init__(name, params=[p for p in params if p.name in reads], **settings)
 
 
 class MethodGroup(TyperGroup):

@@ -51,7 +51,7 @@ def step(
         f"{session.config.model.name}, {session.config.loss.name}: the first step, "
         f"on {_images(session, taken)}, in {session.precision.name}"
     )
-    layers = [one for one in taken.layers if every_layer or one.weight_norm is not None]
+    layers = [layer for layer in taken.layers if every_layer or layer.weight_norm is not None]
     if taken.diverges:
         warn(f"no times: after this step, {taken.diverges}")
     page = Page(
@@ -130,10 +130,11 @@ def _update_blocks(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Itera
     yield Block(lines=tuple(_rule_lines(taken, optimizer)))
     g = _followed(taken)
     rows = []
-    for one in taken.entries:
-        place = f"[{','.join(map(str, one.index))}]"
-        values = (one.before, one.gradient, one.descent, one.after, one.after - one.before)
-        rows.append((one.parameter, place, *(f"{value + 0.0:.4g}" for value in values)))
+    for entry in taken.entries:
+        place = f"[{','.join(map(str, entry.index))}]"
+        change = entry.after - entry.before
+        values = (entry.before, entry.gradient, entry.descent, entry.after, change)
+        rows.append((entry.parameter, place, *(f"{value + 0.0:.4g}" for value in values)))
     columns = (*texts("parameter", "entry"), *numbers("θ", "g", f"−η {g}", "θ after", "Δθ"))
     yield Block(columns=columns, rows=tuple(rows), first_to_go=("θ after", "entry"))
     others = taken.num_numbers - taken.num_plain
@@ -200,10 +201,10 @@ def _draw(title: str, taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> 
 
     in_pieces = taken.num_pieces > 1
     return draw_training_step(
-        [one.name for one in layers],
-        [one.output_rms for one in layers],
-        [one.output_gradient_rms for one in layers],
-        [one.update_ratio for one in layers],
+        [layer.name for layer in layers],
+        [layer.output_rms for layer in layers],
+        [layer.output_gradient_rms for layer in layers],
+        [layer.update_ratio for layer in layers],
         taken.phase_seconds,
         title,
         usual_ratio=USUAL_RATIO,

@@ -221,11 +221,6 @@ def test_slope_refuses_what_makes_no_sense(
     assert outcome.exit_code == 2 and message in outcome.stderr
 
 
-def test_the_pages_are_listed_by_the_group(cnn_train: Run) -> None:
-    help_text = cnn_train("learn", "--help").stdout
-    assert all(f" {page} " in help_text for page in (*FORMULA_PAGES, "params", "loss"))
-
-
 def test_slope_claims_no_steepest_direction_at_a_kink(cnn_train: Run) -> None:
     ended = cnn_train("learn", "slope", "--expr", "relu(x)+y", "--at", "0,1")
     assert ended.exit_code == 0
