@@ -34,9 +34,9 @@ class Block:
     """A part of a page: its heading in bold, lines of words, a table, and notes on it in grey.
 
     A table whose columns have no names has no header. row_styles: the styles, as Rich names them,
-    of the rows that stand out, by number. first_to_go: names of the columns that are left out of
-    a narrow window, the least important first. picture_CHW: an RGB image (uint8), which a terminal with
-    colours shows beside the table.
+    of the rows that stand out, by number. first_to_go: names of the columns that are left out of a
+    narrow window, the least important first. picture_CHW: an RGB image (uint8), which a terminal
+    with colours shows beside the table.
     """
 
     heading: str = ""
@@ -51,7 +51,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Page:
-    """``blocks`` for the terminal, ``document`` for JSON; ``draw`` makes the picture if asked for."""
+    """``blocks`` for the terminal, ``document`` for JSON; ``draw`` makes the picture."""
 
     blocks: tuple[Block, ...]
     document: dict[str, Any]
