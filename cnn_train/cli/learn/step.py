@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...page import Block, Page, count_images, numbers, texts
+from ...page import Block, Page, count_images, numbers, percent, texts, times
 from ..console import progress, warn
 from ..loading import build_untrained_session
 from ..options import (
@@ -118,11 +118,10 @@ def _passes_blocks(taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> Ite
 
 
 def _layer_row(layer: "LayerSizes") -> tuple[str, ...]:
-    shape = "×".join(map(str, layer.output_shape))
     norms = (layer.weight_norm, layer.gradient_norm, layer.update_ratio)
-    gradient = layer.output_gradient_rms
-    zeros = f"{100 * layer.zeros:.0f} %"
-    return (layer.name, shape, _size(layer.output_rms), zeros, *map(_size, (gradient, *norms)))
+    sizes = map(_size, (layer.output_gradient_rms, *norms))
+    zeros = percent(layer.zeros, 0)
+    return (layer.name, times(layer.output_shape), _size(layer.output_rms), zeros, *sizes)
 
 
 def _update_blocks(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Iterator[Block]:
