@@ -1,4 +1,4 @@
-"""What a command found: words and tables for the terminal, a document for JSON, a picture."""
+"""What a command shows: text and tables in the terminal, a JSON document, a picture."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,12 +19,14 @@ class Column:
     """A column of a table; numbers stand on the right and are never broken.
 
     style: of its cells, as Rich names it. max_width: where its words are folded at the latest.
+    is_chart: its lines are drawings made of letters and spaces, which are never broken either.
     """
 
     name: str
     is_number: bool = True
     style: str = ""
     max_width: int | None = None
+    is_chart: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class Block:
     """A part of a page: its heading in bold, lines of words, a table, and notes on it in grey.
 
     A table whose columns have no names has no header. row_styles: the styles, as Rich names them,
-    of the rows that stand out, by number. first_to_go: names of the columns that a narrow window
-    does without, from the least missed on. picture_CHW: an RGB image (uint8), which a terminal with
-    colours shows beside the table.
+    of the rows that stand out, by number. first_to_go: names of the columns that are left out of a
+    narrow window, the least important first. picture_CHW: an RGB image (uint8), which a terminal
+    with colours shows beside the table.
     """
 
     heading: str = ""
@@ -49,7 +51,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Page:
-    """``blocks`` for the terminal, ``document`` for JSON, ``draw`` for a picture that is wanted."""
+    """``blocks`` for the terminal, ``document`` for JSON; ``draw`` makes the picture."""
 
     blocks: tuple[Block, ...]
     document: dict[str, Any]
@@ -95,7 +97,7 @@ def aligned(values: Sequence[float]) -> list[str]:
 
 
 def signed(value: float, digits: int = 3) -> str:
-    """Return a number with so many significant digits and a proper minus sign."""
+    """Return a number with ``digits`` significant digits and a proper minus sign."""
     return f"{value:.{digits}g}".replace("-", MINUS)
 
 

@@ -43,7 +43,7 @@ def verify(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Read checkpoints whole and check them; exit 4 where one is damaged or none at all."""
+    """Read checkpoints to the end and check them; exit 4 where a file is damaged or is none."""
     from ..checkpoints.inspection import verify_checkpoints
 
     verdicts = list(verify_checkpoints(files))

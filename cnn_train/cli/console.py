@@ -1,4 +1,4 @@
-"""Everything that Rich draws: results go to stdout, all talk goes to stderr."""
+"""The two consoles: results go to stdout, messages and progress go to stderr."""
 
 import json
 import os

@@ -8,7 +8,7 @@ import typer
 
 from ..errors import DataError, UsageError
 from .console import error, print_json, progress, say
-from .data_access import make_data_access
+from .loading import make_data_access
 from .options import DataDirOption, JsonOption, OfflineOption, SetOption, Split
 from .present import check_picture
 

@@ -7,9 +7,9 @@ import typer
 
 from ..errors import UsageError
 from .console import notice, progress
-from .data_access import make_data_access
 from .display.evaluation import evaluation_page
 from .display.slices import slices_page
+from .loading import make_data_access, open_model
 from .options import (
     CheckpointArgument,
     DataDirOption,
@@ -21,7 +21,6 @@ from .options import (
     VerifyDataOption,
 )
 from .present import present
-from .trained_model import open_model
 
 if TYPE_CHECKING:
     from ..data.image_set import ImageSet

@@ -8,9 +8,9 @@ import typer
 from ..errors import CheckFailedError, name_some
 from ..page import Block, Page, numbers, texts, times
 from .console import notice, progress, warn
+from .loading import build_untrained_session
 from .options import ConfigOption, DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 from .present import present
-from .untrained_session import build_untrained_session
 
 if TYPE_CHECKING:
     from ..checks.slopes import Slope, TensorCheck
@@ -57,7 +57,7 @@ def gradcheck(
         "tolerance": TOLERANCE,
         "passed": all(check.passed for check in checks),
         "drowned_by_penalty": drowned,
-        "tensors": [one.to_json() for one in checks],
+        "tensors": [check.to_json() for check in checks],
     }
     what = f"{model}, {loss}, regularisation {session.config.regularization.kind}"
     present(Page((_list_tensors(what, checks),), document), as_json=as_json)
@@ -140,12 +140,12 @@ def _judge(checks: "Sequence[TensorCheck]", samples: int) -> None:
 
 
 def _blame(checks: "Sequence[TensorCheck]") -> str:
-    """Name the wrong tensors, the worst slope (of an entry, if one is wrong) and the place."""
+    """Name the wrong tensors, the worst of their slopes (entries come first), and the place."""
     from ..checks.gradcheck import suspects
 
     wrong = [check for check in checks if not check.passed]
     slopes = [(check, slope) for check in wrong for slope in check.slopes if not slope.passed]
-    worst, slope = max(slopes, key=lambda one: (one[1].index is not None, one[1].error))
+    worst, slope = max(slopes, key=lambda pair: (pair[1].index is not None, pair[1].error))
     where = f"{worst.name}{_place(slope)} has slope {slope.numeric:.6g}"
     if slope.index is None:
         where = f"along a drawn direction {worst.name} has slope {slope.numeric:.6g}"

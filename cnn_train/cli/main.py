@@ -1,4 +1,4 @@
-"""The ``cnn-train`` command: its sub-commands, and the one place where errors become exit codes."""
+"""The ``cnn-train`` command: its sub-commands; the only place where errors become exit codes."""
 
 import errno
 import sys
@@ -39,13 +39,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train, evaluate and use small-image convolutional networks from YAML configs.",
 )
-app.command()(fit)
-app.command()(evaluate)
-app.command()(predict)
-app.command()(inspect)
-app.command()(runs)
-app.command()(profile)
-app.command()(gradcheck)
+for command in (fit, evaluate, predict, inspect, runs, profile, gradcheck):
+    app.command()(command)
 app.command(context_settings=WITH_OLDER_FLAGS)(playground)
 app.add_typer(visualize.app, name="visualize")
 app.add_typer(models.app, name="models")

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 IMAGE_CHANNELS = 3
 NUM_CLASSES, IMAGE_SIZE_PX = 10, 32  # CIFAR-10's, for which the literature counts parameters
 
-FIRST_TO_GO = ("input", "sees", "kernel", "kind", "output")
-"""Columns of the layer table that a narrow window does without, from the least missed on."""
-
 app = typer.Typer(
     invoke_without_command=True, help="List the architectures, or show one layer by layer."
 )
@@ -33,10 +30,10 @@ def list_architectures(context: typer.Context, as_json: JsonOption = False) -> N
     if context.invoked_subcommand is not None:
         return
     image_shape = (IMAGE_CHANNELS, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
-    summaries = _summarize_zoo(image_shape)
+    summaries = _summarize_every_architecture(image_shape)
     architectures = [asdict(summary) for summary in summaries]
     document = _setting(NUM_CLASSES, image_shape) | {"architectures": architectures}
-    table = _zoo_table(summaries, _describe(NUM_CLASSES, image_shape))
+    table = _architecture_table(summaries, _describe(NUM_CLASSES, image_shape))
     present(Page((table,), document), as_json=as_json)
 
 
@@ -58,9 +55,8 @@ def show(
     with torch.device("meta"):  # shapes only: no memory, no time
         model = architecture.build(num_classes, image_shape)
     layers = summarize(model, image_shape)
-    parameters, macs = (
-        sum(getattr(one, name) for one in layers) for name in ("parameters", "macs")
-    )
+    parameters = sum(layer.parameters for layer in layers)
+    macs = sum(layer.macs for layer in layers)
     document: dict[str, Any] = {"model": architecture.model_dump(mode="json")}
     document |= _setting(num_classes, image_shape) | {"parameters": parameters, "macs": macs}
     document["layers"] = [asdict(layer) for layer in layers]
@@ -68,7 +64,7 @@ def show(
     present(Page((table,), document), as_json=as_json)
 
 
-def _summarize_zoo(image_shape: tuple[int, int, int]) -> list["ArchitectureSummary"]:
+def _summarize_every_architecture(image_shape: tuple[int, int, int]) -> list["ArchitectureSummary"]:
     from ..models import ARCHITECTURES
     from ..models.summary import summarize_architecture
 
@@ -95,7 +91,7 @@ def _load_architecture(name: str, overrides: Sequence[str]) -> "ArchitectureConf
     return load_experiment(name, overrides, ExperimentConfig, text=text).model
 
 
-def _zoo_table(summaries: Sequence["ArchitectureSummary"], caption: str) -> Block:
+def _architecture_table(summaries: Sequence["ArchitectureSummary"], caption: str) -> Block:
     rows: list[tuple[str, ...]] = []
     above = None
     for summary in summaries:
@@ -130,7 +126,7 @@ def _layer_table(
         columns=(*texts("layer", "kind"), *numbers(*names)),
         rows=(*rows, ("total", "", "", "", "", f"{parameters:,}", f"{macs:,}", "")),
         row_styles={len(rows): "bold"},
-        first_to_go=FIRST_TO_GO,
+        first_to_go=("input", "sees", "kernel", "kind", "output"),
         notes=(
             f"{caption}. kernel: side×side, stride after /, padding after +. sees: side of the "
             "square of pixels that can reach one output unit; beyond the image it is padding.",

@@ -10,9 +10,9 @@ from ..errors import DataError
 from ..page import Page
 from .console import error, notice, progress
 from .display.prediction import describe_predictions
+from .loading import open_model
 from .options import DeviceOption, JsonOption, RunRootOption
 from .present import check_picture, present
-from .trained_model import open_model
 
 if TYPE_CHECKING:
     from ..figures.style import Drawing
@@ -48,8 +48,8 @@ def predict(
     predictions, errors = predict_files(trained, images, top_k=top_k, progress=progress)
     document = {
         "checkpoint": str(path),
-        "predictions": [one.to_json() for one in predictions],
-        "errors": [{"path": one.path, "message": one.message} for one in errors],
+        "predictions": [prediction.to_json() for prediction in predictions],
+        "errors": [{"path": failure.path, "message": failure.message} for failure in errors],
     }
     for failure in errors:
         error(failure.message)
@@ -69,12 +69,14 @@ def _draw(predictions: "list[Prediction]", model_name: str) -> "Drawing":
         notice(f"drawing the first {len(drawn)} of {len(predictions):,} images")
     panels = [
         PredictionPanel(
-            image_CHW=one.image_CHW,
-            name=one.path,
-            labels=tuple(c.label for c in one.top),
-            values=tuple(c.score if c.probability is None else c.probability for c in one.top),
+            image_CHW=prediction.image_CHW,
+            name=prediction.path,
+            labels=tuple(c.label for c in prediction.top),
+            values=tuple(
+                c.score if c.probability is None else c.probability for c in prediction.top
+            ),
         )
-        for one in drawn
+        for prediction in drawn
     ]
     probabilities = drawn[0].top[0].probability is not None
     return draw_predictions(

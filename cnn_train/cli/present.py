@@ -1,6 +1,6 @@
-"""The one way out of a command: its page on the screen or as JSON, its picture in a file."""
+"""Show a command's page: on the screen or as JSON, and its picture in a file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from ..page import FULL_BLOCK, Block, Column, Page
+from ..page import FULL_BLOCK, Block, Page
 from .console import notice, print_json, stdout, visible
 from .display.picture import can_show_pictures, render_picture
 
@@ -50,13 +50,11 @@ def show(blocks: Iterable[Block]) -> None:
             stdout.print()
         _print_words((block.heading,) if block.heading else (), "bold")
         _print_words(block.lines, "")
-        block = _fit(block) if block.rows else block
-        table = render_table(block)
+        block = _fit(block)
         if block.picture_CHW is not None and can_show_pictures():
-            stdout.print(_beside(render_picture(block.picture_CHW), table))
+            stdout.print(_beside(render_picture(block.picture_CHW), render_table(block)))
         elif block.rows:
-            width = max(stdout.width, stdout.measure(table).minimum)
-            stdout.print(table, width=width, crop=False)
+            stdout.print(render_table(block), crop=False)
         _print_words(block.notes, "dim")
 
 
@@ -73,19 +71,24 @@ def _print_words(lines: Iterable[str], style: str) -> None:
 
 
 def render_table(block: Block) -> Table:
-    """Make the block's table, without lines: words fold, numbers are never broken."""
-    has_names = any(column.name for column in block.columns)
+    """Make the block's table, without lines; wider than the window where a word would break."""
+    widths = _widths(block)
     table = Table(
-        box=None, padding=(0, GAP, 0, 0), header_style="bold", pad_edge=False, show_header=has_names
+        box=None,
+        padding=(0, GAP, 0, 0),
+        header_style="bold",
+        pad_edge=False,
+        show_header=any(column.name for column in block.columns),
+        width=_total(widths),
     )
-    for column in block.columns:
+    for column, width in zip(block.columns, widths, strict=True):
         table.add_column(
             column.name,
             style=column.style,
             justify="right" if column.is_number else "left",
-            no_wrap=column.is_number,
+            no_wrap=column.is_number or column.is_chart,
             overflow="fold",
-            max_width=column.max_width,
+            width=width,
         )
     for number, row in enumerate(block.rows):
         table.add_row(*map(_cell, row), style=block.row_styles.get(number, ""))
@@ -99,11 +102,10 @@ def _cell(text: str) -> Text:
 
 def _fit(block: Block) -> Block:
     """Leave out columns, in the order given, until no word is broken; a note names them."""
-    cells = zip(*block.rows, strict=True)
-    widths = [_narrowest(one, texts) for one, texts in zip(block.columns, cells, strict=True)]
-    kept, missing = list(range(len(widths))), []
+    narrowest = [narrow for narrow, _ in _width_ranges(block)]
+    kept, missing = list(range(len(narrowest))), []
     for name in block.first_to_go:
-        if sum(widths[i] + GAP for i in kept) - GAP <= stdout.width:
+        if _total([narrowest[i] for i in kept]) <= stdout.width:
             break
         kept = [i for i in kept if block.columns[i].name != name]
         missing += [name] if name else []  # a bar is not missed: its number stays
@@ -116,12 +118,30 @@ def _fit(block: Block) -> Block:
     )
 
 
-def _narrowest(column: Column, texts: Iterable[str]) -> int:
-    """Return the width below which a cell would be cut or a word broken."""
-    pieces = [
-        piece
-        for text in (column.name, *texts)
-        for piece in (text.splitlines() if column.is_number else text.split())
-    ]
-    widest = max(map(cell_len, pieces), default=0)
-    return min(widest, column.max_width or widest)
+def _widths(block: Block) -> list[int]:
+    """Return the columns' widths: what is widest is folded first, but no word is broken."""
+    ranges = _width_ranges(block)
+    widths = [wide for _, wide in ranges]
+    while _total(widths) > stdout.width:
+        foldable = [i for i, (narrow, _) in enumerate(ranges) if widths[i] > narrow]
+        if not foldable:
+            break
+        widths[max(foldable, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + GAP * (len(widths) - 1)
+
+
+def _width_ranges(block: Block) -> list[tuple[int, int]]:
+    """Return for each column its longest word (or number), and its longest line."""
+    ranges = []
+    for i, column in enumerate(block.columns):
+        texts = (column.name, *(row[i] for row in block.rows))
+        lines = [line for text in texts for line in visible(text).split("\n")]
+        words = lines if column.is_number or column.is_chart else " ".join(lines).split()
+        narrow, wide = (max(map(cell_len, pieces), default=0) for pieces in (words, lines))
+        limit = column.max_width or wide
+        ranges.append((min(narrow, limit), min(wide, limit)))
+    return ranges

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..page import Block, Page, numbers, texts
+from .loading import build_untrained_session
 from .options import ConfigOption, DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 from .present import present
-from .untrained_session import build_untrained_session
 
 if TYPE_CHECKING:
     from ..checks.profile import StepProfile
@@ -72,12 +72,12 @@ def _list_shares(heading: str, seconds: Mapping[str, float], meanings: Mapping[s
 
 
 def _list_operators(measured: "StepProfile") -> Block:
-    total = sum(one.seconds for one in measured.operators)
+    total = sum(operator.seconds for operator in measured.operators)
     return Block(
         columns=(*texts("operator"), *numbers("ms", "%", "calls"), *texts("operations")),
         rows=tuple(
-            (one.name, *_share(one.seconds, total), str(one.calls), one.group)
-            for one in measured.operators[:NUM_OPERATORS]
+            (operator.name, *_share(operator.seconds, total), str(operator.calls), operator.group)
+            for operator in measured.operators[:NUM_OPERATORS]
         ),
     )
 

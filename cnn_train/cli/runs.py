@@ -34,7 +34,7 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
         rows=tuple(map(_row, summaries)),
         first_to_go=("time", "data", "loss", "at", "model", "best val"),
     )
-    present(Page((table,), {"runs": [asdict(one) for one in summaries]}), as_json=as_json)
+    present(Page((table,), {"runs": [asdict(summary) for summary in summaries]}), as_json=as_json)
 
 
 def _name_width(window: int) -> int:

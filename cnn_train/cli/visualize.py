@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from ..errors import UsageError
 from .console import notice, progress
-from .data_access import make_data_access
+from .loading import make_data_access, open_model
 from .options import (
     CheckpointArgument,
     DataDirOption,
@@ -21,7 +21,6 @@ from .options import (
     OfflineOption,
 )
 from .present import PictureOption, check_picture, present
-from .trained_model import open_model
 
 ALWAYS = frozenset({"checkpoint", "data_dir", "offline", "device", "as_json", "out"})
 SPLIT = frozenset({"split", "num_images", "data_root"})
@@ -63,7 +62,7 @@ class MethodCommand(TyperCommand):
 
     def __init__(self, name: str, *, params: Iterable[Any], **settings: Any) -> None:
         reads = COMMANDS[name][0] | ALWAYS
-        super().__init__(name, params=[one for one in params if one.name in reads], **settings)
+        super().__init__(name, params=[p for p in params if p.name in reads], **settings)
 
 
 class MethodGroup(TyperGroup):

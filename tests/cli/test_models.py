@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -120,8 +118,3 @@ def test_a_wrong_setting_is_reported_as_in_configs() -> None:
 
 def test_images_that_are_too_small_are_a_config_error() -> None:
     assert isinstance(run("show", "vgg16", "--image-size", "16").exception, ConfigError)
-
-
-def test_importing_the_command_imports_no_torch() -> None:
-    code = "import sys, cnn_train.cli.models; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

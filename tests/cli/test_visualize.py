@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 import torch
 from torchvision.transforms.functional import to_pil_image
-from typer.main import get_command
 
 from cnn_train.checkpoints.checkpoint import save_checkpoint
-from cnn_train.cli.visualize import COMMANDS, app
 from cnn_train.data.catalogue import DATASETS
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.splits import load_training_splits
@@ -46,10 +44,6 @@ def vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
     session = build_session(config, train, val, resolve_device("cpu"))
     save_checkpoint(session.checkpoint(), path)
     return path
-
-
-def test_the_command_line_knows_exactly_the_methods_that_there_are() -> None:
-    assert set(COMMANDS) == set(METHODS)
 
 
 @EVERY_METHOD
@@ -189,33 +183,6 @@ def test_a_mistake_is_one_line_and_its_exit_code(
     assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
     assert "Traceback" not in result.stderr
     assert result.stdout == ""
-
-
-OPTIONS = {
-    "--layer": {"filters", "maps", "top-patches", "guided", "deconv", "cam"},
-    "--channel": {"filters", "maps", "top-patches", "guided", "deconv"},
-    "--num-channels": {"filters", "maps", "top-patches", "guided", "deconv"},
-    "--image": set(METHODS) - {"filters", "embedding", "loss-surface"},
-    "--split": set(METHODS) - {"filters"},
-    "--num-images": set(METHODS) - {"filters"},
-    "--data-root": set(METHODS) - {"filters"},
-    "--class": {"saliency", "cam", "occlusion"},
-    "--window": {"occlusion"},
-    "--projection": {"embedding"},
-    "--signals-only": {"guided", "deconv"},
-    "--reach": {"loss-surface"},
-    "--num-points": {"loss-surface"},
-    "--seed": {"loss-surface"},
-}
-EVERYWHERE = {"--data-dir", "--offline", "--device", "--json", "--out"}
-
-
-@EVERY_METHOD
-def test_a_method_has_the_options_that_it_reads_and_no_others(method: str) -> None:
-    group: Any = get_command(app)
-    options = {name for one in group.commands[method].params for name in one.opts}
-    read = {name for name, methods in OPTIONS.items() if method in methods}
-    assert options - {"checkpoint"} == read | EVERYWHERE
 
 
 @pytest.mark.parametrize("words", ["-m cam", "-mcam", "--method cam", "--method=cam"])

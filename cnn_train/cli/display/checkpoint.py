@@ -15,30 +15,30 @@ if TYPE_CHECKING:
 
 
 def checkpoint_page(file: "CheckpointFile", config: "ExperimentConfig") -> Page:
-    """Make one fact per line; epochs count from 1, accuracy is in percent."""
-    one = file.checkpoint
-    weights = "averaged weights" if one.averaged_model else "weights"
+    """List the facts, one per line; accuracy is in percent."""
+    checkpoint, accuracy = file.checkpoint, file.checkpoint.val_accuracy
+    weights = "averaged weights" if checkpoint.averaged_model else "weights"
     facts = {
         "file": f"format {file.format_version}, {file.num_bytes / 1e6:.2f} MB, whole",
         "SHA-256": file.digest,
         "model": f"{config.model.name}, {file.num_values:,} numbers in its {weights}",
-        "classes": f"{len(one.class_names)}: {name_some(one.class_names)}",
-        "images": f"{times(one.image_shape)} (C×H×W), {_normalization(one)}",
+        "classes": f"{len(checkpoint.class_names)}: {name_some(checkpoint.class_names)}",
+        "images": f"{times(checkpoint.image_shape)} (C×H×W), {_normalization(checkpoint)}",
         "trained": _describe_training(config),
-        "progress": _describe_progress(one, config.epochs),
-        "validation": "—" if one.val_accuracy is None else percent(one.val_accuracy, 2),
-        **_describe_data(one),
-        "environment": _join(one.environment),
+        "progress": _describe_progress(checkpoint, config.epochs),
+        "validation": "—" if accuracy is None else percent(accuracy, 2),
+        **_describe_data(checkpoint),
+        "environment": _join(checkpoint.environment),
     }
-    if one.config_changes:
-        facts["changed"] = ", ".join(map(_describe_change, one.config_changes))
+    if checkpoint.config_changes:
+        facts["changed"] = ", ".join(map(_describe_change, checkpoint.config_changes))
     return Page((list_facts(facts.items(), str(file.path)),), file.to_json())
 
 
-def _normalization(one: "Checkpoint") -> str:
+def _normalization(checkpoint: "Checkpoint") -> str:
     return ", ".join(
         f"{name} {' '.join(f'{value:.4f}' for value in values)}"
-        for name, values in one.normalization.items()
+        for name, values in checkpoint.normalization.items()
     )
 
 
@@ -49,16 +49,16 @@ def _describe_training(config: "ExperimentConfig") -> str:
     )
 
 
-def _describe_progress(one: "Checkpoint", epochs: int) -> str:
-    if one.imported_from is not None:
-        return f"imported from {one.imported_from}: no run to go on with"
-    under_way = f" and {one.position} minibatches" if one.position else ""
-    return f"{one.epoch} of {epochs} epochs{under_way}, step {one.step}"
+def _describe_progress(checkpoint: "Checkpoint", epochs: int) -> str:
+    if checkpoint.imported_from is not None:
+        return f"imported from {checkpoint.imported_from}: no run to go on with"
+    under_way = f" and {checkpoint.position} minibatches" if checkpoint.position else ""
+    return f"{checkpoint.epoch} of {epochs} epochs{under_way}, step {checkpoint.step}"
 
 
-def _describe_data(one: "Checkpoint") -> dict[str, str]:
-    """Give each split's fingerprint a line: it fills one."""
-    digests = {f"{split} data": digest for split, digest in one.data_fingerprints.items()}
+def _describe_data(checkpoint: "Checkpoint") -> dict[str, str]:
+    """Give each split's fingerprint a line of its own: it is long."""
+    digests = {f"{split} data": digest for split, digest in checkpoint.data_fingerprints.items()}
     return digests or {"data": "—"}
 
 
@@ -75,7 +75,9 @@ def mapping_page(imported: "Import", file: Path, out: Path) -> Page:
     checkpoint = imported.checkpoint
     table = Block(
         columns=texts("in the file", "in the model", "shape", "matched by"),
-        rows=tuple((one.theirs, one.ours, times(one.shape), one.by) for one in imported.matches),
+        rows=tuple(
+            (match.theirs, match.ours, times(match.shape), match.by) for match in imported.matches
+        ),
     )
     document = {
         "path": str(file),

@@ -63,14 +63,14 @@ def _list_classes(evaluation: "Evaluation") -> Block:
         columns=(*texts("class"), *numbers(*names), Column("", is_number=False, style="cyan")),
         rows=tuple(
             (
-                one.label,
-                f"{one.num_examples:,}",
-                percent(one.precision),
-                percent(one.f1),
-                percent(one.accuracy),
-                bar(one.accuracy or 0, BAR_WIDTH),
+                scores.label,
+                f"{scores.num_examples:,}",
+                percent(scores.precision),
+                percent(scores.f1),
+                percent(scores.accuracy),
+                bar(scores.accuracy or 0, BAR_WIDTH),
             )
-            for one in evaluation.per_class
+            for scores in evaluation.per_class
         ),
         first_to_go=("", "F1", "precision", "images"),
     )

@@ -52,12 +52,12 @@ def _facts(image_CHW: "Tensor", inputs_CHW: "Tensor | None" = None) -> Iterator[
     yield "values", f"{height} · {width} · {channels} = {image_CHW.numel():,}"
     yield "type", "uint8: whole numbers in [0, 255]"
     yield "range", f"{int(image_CHW.min())} to {int(image_CHW.max())}"
-    for one in measure_channels(image_CHW):
-        yield f"  {one.name}", _range(one, decimals=0)
+    for channel in measure_channels(image_CHW):
+        yield f"  {channel.name}", _range(channel, decimals=0)
     if inputs_CHW is not None:
         yield "inputs", "float32: (p / 255 − mean) / deviation of the training images"
-        for one in measure_channels(inputs_CHW):
-            yield f"  {one.name}", _range(one, decimals=2)
+        for channel in measure_channels(inputs_CHW):
+            yield f"  {channel.name}", _range(channel, decimals=2)
 
 
 def _range(facts: "ChannelFacts", decimals: int) -> str:

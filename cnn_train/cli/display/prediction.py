@@ -29,7 +29,7 @@ def _block(prediction: "Prediction") -> Block:
         lines=(*prediction.notices, describe(prediction)),
         picture_CHW=prediction.image_CHW,
         columns=COLUMNS,
-        rows=tuple(_row(one, top[0].score) for one in top),
+        rows=tuple(_row(entry, top[0].score) for entry in top),
     )
 
 
@@ -42,9 +42,9 @@ def describe(prediction: "Prediction") -> str:
     return f"{best.label}, {prediction.margin:.2f} ahead of{rival}"
 
 
-def _row(one: "ClassScore", best_score: float) -> tuple[str, str, str]:
+def _row(entry: "ClassScore", best_score: float) -> tuple[str, str, str]:
     """Draw a bar from 0 to the probability, or to the score as a part of the best one."""
-    if one.probability is not None:
-        return one.label, percent(one.probability), bar(one.probability, BAR_WIDTH)
-    share = one.score / best_score if best_score > 0 else 0.0
-    return one.label, f"{one.score:.2f}", bar(share, BAR_WIDTH)
+    if entry.probability is not None:
+        return entry.label, percent(entry.probability), bar(entry.probability, BAR_WIDTH)
+    share = entry.score / best_score if best_score > 0 else 0.0
+    return entry.label, f"{entry.score:.2f}", bar(share, BAR_WIDTH)

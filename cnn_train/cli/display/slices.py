@@ -34,13 +34,15 @@ def _list_slices(report: "SliceReport") -> Block:
     rows: list[tuple[str, ...]] = []
     group_rows = {}
     severities, changed_name = map(str, report.severities), "changed" if report.classes else ""
-    for group, slices in groupby(report.slices, key=lambda one: one.group):
+    for group, slices in groupby(report.slices, key=lambda result: result.group):
         group_rows[len(rows)] = "cyan"
         rows.append((group, *("" for _ in report.severities), ""))
-        for one in slices:
-            accuracies = [f"{100 * accuracy:.1f}" for accuracy in one.accuracy]
-            changed = one.pixels_changed[-1]
-            rows.append((f"  {one.name}", *accuracies, "" if changed is None else percent(changed)))
+        for result in slices:
+            accuracies = [f"{100 * accuracy:.1f}" for accuracy in result.accuracy]
+            changed = result.pixels_changed[-1]
+            rows.append(
+                (f"  {result.name}", *accuracies, "" if changed is None else percent(changed))
+            )
     worst = report.severities[-1]
     words = f"changed: share of the pixels, at severity {worst}"
     return Block(
@@ -54,8 +56,8 @@ def _list_slices(report: "SliceReport") -> Block:
 
 def _list_classes(report: "SliceReport") -> Block:
     """Make a row per class, the hardest first."""
-    classes = sorted(report.classes, key=lambda one: (one.accuracy is None, one.accuracy))
-    known = [one.accuracy for one in classes if one.accuracy is not None]
+    classes = sorted(report.classes, key=lambda scores: (scores.accuracy is None, scores.accuracy))
+    known = [scores.accuracy for scores in classes if scores.accuracy is not None]
     gap = 100 * (max(known) - min(known))
     return Block(
         heading="intraclass variation",
@@ -66,12 +68,12 @@ def _list_classes(report: "SliceReport") -> Block:
         ),
         rows=tuple(
             (
-                one.label,
-                percent(one.accuracy),
-                "–" if one.spread is None else f"{one.spread:.2f}",
-                bar(one.accuracy or 0, BAR_WIDTH),
+                scores.label,
+                percent(scores.accuracy),
+                "–" if scores.spread is None else f"{scores.spread:.2f}",
+                bar(scores.accuracy or 0, BAR_WIDTH),
             )
-            for one in classes
+            for scores in classes
         ),
         first_to_go=("",),
         notes=(

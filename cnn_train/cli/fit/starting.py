@@ -23,7 +23,7 @@ from ...training.fit import Supervision
 from ...training.run import Job, load_images, load_session, train_job
 from ...training.session import Session
 from ..console import notice, warn
-from ..data_access import make_data_access
+from ..loading import make_data_access
 from .sanity_display import show_sanity
 from .training_display import show_dry_run, show_epoch, supervised
 

@@ -205,7 +205,7 @@ def live_bar() -> Progress:
 
 
 def watch(session: "Session", bar: Progress, tallies: "Iterable[Tally]") -> "Iterator[Tally]":
-    """Pass the tallies on; now and then (a look waits for the device) show one."""
+    """Pass the tallies on; show one now and then: to read it, the device must be waited for."""
     progress, total = session.progress, len(session.batches.plan)
     title = f"epoch {progress.epoch + 1}/{session.config.epochs}"
     task = bar.add_task(title, total=total, completed=progress.position, state="")
@@ -223,7 +223,7 @@ def watch(session: "Session", bar: Progress, tallies: "Iterable[Tally]") -> "Ite
 def show_epoch(session: "Session", record: "EpochRecord") -> None:
     """Print the epoch's row, on a terminal as one of a table; time left by the last epochs."""
     epochs = session.config.epochs
-    recent = [one["seconds"] for one in session.progress.records[-3:]]
+    recent = [record["seconds"] for record in session.progress.records[-3:]]
     left = clock((epochs - record.epoch - 1) * sum(recent) / len(recent))
     done = f"{record.epoch + 1}/{epochs}"
     if stderr.is_terminal:

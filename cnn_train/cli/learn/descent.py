@@ -7,6 +7,7 @@ import typer
 
 from ...page import Block, Page, numbers, texts
 from ..console import notice
+from ..loading import build_untrained_session
 from ..options import (
     ConfigOption,
     DataDirOption,
@@ -16,7 +17,6 @@ from ..options import (
     SetOption,
 )
 from ..present import PictureOption, check_picture, present
-from ..untrained_session import build_untrained_session
 
 if TYPE_CHECKING:
     from ...figures.style import Drawing

@@ -10,7 +10,7 @@ import typer
 from ...lecture.formulas.graph import Graph
 from ...lecture.formulas.kinks import CHOICE, Kink, describe_kinks
 from ...lecture.formulas.numerical import StepError
-from ...page import Block, Page, digits, numbers, short, texts
+from ...page import Block, Column, Page, digits, numbers, short, texts
 from ..options import JsonOption
 from ..present import PictureOption, check_picture, present
 from .page import (
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SCALE = f"{'1e-16':<20}{'1e-8':<23}1"
 """The heading of the chart: where the errors are that it marks."""
+
+CHART = Column(SCALE, is_number=False, is_chart=True)
 
 SMALLEST_STEP = 1e-300
 
@@ -68,23 +70,25 @@ def diff(
 
 
 def _methods_block(result: "Differentiation") -> Block:
-    names = [one.name.replace(", ", "\n").replace(" mode", "\nmode") for one in result.methods]
+    names = [
+        method.name.replace(", ", "\n").replace(" mode", "\nmode") for method in result.methods
+    ]
 
     def row(label: str, write: Callable[["Method"], str]) -> tuple[str, ...]:
-        return (label, *("—" if one.problem else write(one) for one in result.methods))
+        return (label, *("—" if method.problem else write(method) for method in result.methods))
 
     slopes = [
-        row(f"∂f/∂{name}", lambda one, i=i: digits((one.gradient or ())[i]))  # type: ignore[misc]
+        row(f"∂f/∂{name}", lambda method, i=i: digits((method.gradient or ())[i]))  # type: ignore[misc]
         for i, name in enumerate(result.input_names)
     ]
     return Block(
         columns=(*texts(""), *numbers(*names)),
         rows=(
-            row("f", lambda one: digits(one.value or 0.0)),
+            row("f", lambda method: digits(method.value or 0.0)),
             *slopes,
-            row("error", lambda one: short(one.error)),
-            row("operations", lambda one: str(one.operations)),
-            row("time", lambda one: f"{1e6 * (one.seconds or 0.0):.1f} µs"),
+            row("error", lambda method: short(method.error)),
+            row("operations", lambda method: str(method.operations)),
+            row("time", lambda method: f"{1e6 * (method.seconds or 0.0):.1f} µs"),
         ),
     )
 
@@ -101,7 +105,11 @@ def _notes(result: "Differentiation") -> tuple[str, ...]:
             for name, x in zip(result.input_names, result.point, strict=True)
             if x + result.h == x
         ),
-        *(f"{one.name}: no answer here. {one.problem}" for one in result.methods if one.problem),
+        *(
+            f"{method.name}: no answer here. {method.problem}"
+            for method in result.methods
+            if method.problem
+        ),
     )
 
 
@@ -109,13 +117,13 @@ def _kinks_blocks(kinks: Sequence[Kink]) -> tuple[Block, ...]:
     if not kinks:
         return ()
     lines = []
-    if any(one.is_straight for one in kinks):
+    if any(kink.is_straight for kink in kinks):
         lines.append(
             "Formulas and automatic differentiation choose a slope for each kink "
             f"({CHOICE}) and add up what they chose: where kinks make a straight line, that is "
             "wrong."
         )
-    if not all(one.is_straight for one in kinks):
+    if not all(kink.is_straight for kink in kinks):
         lines.append(
             "Where both sides differ there is no derivative, so no method is wrong: formulas and "
             f"automatic differentiation choose a value ({CHOICE}), forward differences see the "
@@ -168,8 +176,8 @@ def _reason_at_kinks(curve: Sequence[StepError]) -> str:
     def stays(errors: Iterable[float | None]) -> bool:
         return min((e for e in errors if e is not None), default=0) > MUCH_LOST
 
-    forward_stays = stays(one.forward for one in curve)
-    centred_stays = stays(one.centred for one in curve)
+    forward_stays = stays(errors.forward for errors in curve)
+    centred_stays = stays(errors.centred for errors in curve)
     if forward_stays and centred_stays:
         return (
             "No h, however small, brings the differences and the formula's choice together: this "
@@ -190,7 +198,7 @@ def _reason_at_kinks(curve: Sequence[StepError]) -> str:
 
 def _lose_digits(methods: "Sequence[Method]") -> str:
     """Name the methods that lose digits though they make no error but rounding: ``x loses``."""
-    errors = {one.name: one.error for one in methods if one.error is not None}
+    errors = {method.name: method.error for method in methods if method.error is not None}
     large = [name for name, error in errors.items() if error > MUCH_LOST]
     losers = [name for name in large if not name.startswith("numerical")]
     if losers and len(large) == len(errors):
@@ -201,9 +209,10 @@ def _lose_digits(methods: "Sequence[Method]") -> str:
 def _curve_block(curve: Sequence[StepError]) -> Block:
     """List the errors by step, each with its place in a chart of letters."""
     return Block(
-        columns=(*numbers("h", "forward", "centred"), *texts(SCALE)),
+        columns=(*numbers("h", "forward", "centred"), CHART),
         rows=tuple(
-            (f"{one.h:.0e}", short(one.forward), short(one.centred), _marks(one)) for one in curve
+            (f"{errors.h:.0e}", short(errors.forward), short(errors.centred), _marks(errors))
+            for errors in curve
         ),
     )
 
@@ -224,9 +233,9 @@ def _draw(result: "Differentiation", graph: Graph) -> "Drawing":
 
     where = write_point(result.input_names, result.point)
     return draw_difference_errors(
-        [one.h for one in result.curve],
-        [one.forward for one in result.curve],
-        [one.centred for one in result.curve],
+        [errors.h for errors in result.curve],
+        [errors.forward for errors in result.curve],
+        [errors.centred for errors in result.curve],
         f"Numerical slopes of {function_name(graph)} = {result.expression} at {where}",
         _picture_notes(result),
     )
@@ -240,7 +249,7 @@ def _picture_notes(result: "Differentiation") -> "ErrorNotes":
         bent, straight = "a kink: the slope is a choice", "kinks make a line: the choice is wrong"
         return ErrorNotes(
             measure=f"distance from the formula's choice, relative{absolute}",
-            middle=straight if all(one.is_straight for one in result.kinks) else bent,
+            middle=straight if all(kink.is_straight for kink in result.kinks) else bent,
         )
     return ErrorNotes(
         measure=f"largest error of a slope, relative{absolute}",

@@ -52,15 +52,15 @@ def forward_mode(
             "point": dict(zip(graph.input_names, point, strict=True)),
             "passes": [
                 {
-                    "direction": list(one.direction),
-                    "operations": one.operations,
-                    "steps": [asdict(step) for step in trace_forward(graph, one)],
+                    "direction": list(one_pass.direction),
+                    "operations": one_pass.operations,
+                    "steps": [asdict(step) for step in trace_forward(graph, one_pass)],
                 }
-                for one in passes
+                for one_pass in passes
             ],
             "jacobian": forward_jacobian(graph, point),
             "kinks": [[asdict(kink) for kink in output] for output in kinks],
-            "costs": [asdict(one) for one in costs],
+            "costs": [asdict(cost) for cost in costs],
         },
         draw=lambda: draw_graph(graph, texts, _notes(graph, passes), has_kink=any(kinks)),
     )
@@ -69,7 +69,7 @@ def forward_mode(
 
 def _pass_blocks(graph: Graph, passes: Sequence[ForwardPass], i: int) -> tuple[Block, Block]:
     """Show a pass step by step, then the slopes that it found."""
-    name, one = graph.input_names[i], passes[i]
+    name, one_pass = graph.input_names[i], passes[i]
     trace = Block(
         f"Pass {i + 1} of {len(passes)}: along {name}",
         columns=(
@@ -86,11 +86,11 @@ def _pass_blocks(graph: Graph, passes: Sequence[ForwardPass], i: int) -> tuple[B
                 f"{dotted(step.node)} = {step.rule}",
                 digits(step.tangent),
             )
-            for step in trace_forward(graph, one)
+            for step in trace_forward(graph, one_pass)
         ),
     )
     slopes = [
-        f"→ ∂{output_name(graph, k)}/∂{name} = {digits(one.tangents[output])}"
+        f"→ ∂{output_name(graph, k)}/∂{name} = {digits(one_pass.tangents[output])}"
         for k, output in enumerate(graph.outputs)
     ]
     return trace, Block("\n".join(slopes))
@@ -102,8 +102,8 @@ def _notes(graph: Graph, passes: Sequence[ForwardPass]) -> dict[int, tuple[str, 
     for i, value in enumerate(passes[0].values):
         name = dotted(graph.label(i))
         slopes = (
-            f"along {along}: {name} = {one.tangents[i]:.4g}"
-            for along, one in zip(graph.input_names, passes, strict=True)
+            f"along {along}: {name} = {one_pass.tangents[i]:.4g}"
+            for along, one_pass in zip(graph.input_names, passes, strict=True)
         )
         notes[i] = (f"= {digits(value)}", *slopes)
     return notes

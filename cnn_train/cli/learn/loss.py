@@ -12,7 +12,7 @@ import typer
 from ...errors import UsageError
 from ...page import Page
 from ..console import notice
-from ..data_access import make_data_access
+from ..loading import make_data_access
 from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 from ..present import PictureOption, check_picture, present
 

@@ -96,7 +96,7 @@ def draw_loss(worked: WorkedLoss, settings: HingeConfig | CrossEntropyConfig) ->
         )
     else:
         columns = ("score s_j", "p_j (mark: where it ought to be)")
-    rows = [_draw_row(worked, settings, i, one) for i, one in enumerate(shown, 1)]
+    rows = [_draw_row(worked, settings, i, example) for i, example in enumerate(shown, 1)]
     few = f" (the first {len(shown)} are drawn)" if len(shown) < len(worked.examples) else ""
     number = len(worked.examples)
     title = f"{settings.name}: L = {_number(worked.mean)}, the mean of {number:,}{few}"
@@ -118,6 +118,6 @@ def _draw_row(
         return LossRow(
             title, example.label, example.scores, example.terms, example.gradient, limit=limit
         )
-    p = tuple(one or 0.0 for one in example.columns["p_j"])
-    targets = tuple(one - slope for one, slope in zip(p, example.gradient, strict=True))
+    p = tuple(share or 0.0 for share in example.columns["p_j"])
+    targets = tuple(share - slope for share, slope in zip(p, example.gradient, strict=True))
     return LossRow(title, example.label, example.scores, p, example.gradient, targets=targets)

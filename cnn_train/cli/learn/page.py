@@ -111,8 +111,8 @@ def costs_blocks(costs: Sequence[ModeCosts], counted: str) -> tuple[Block, Block
         "\noperations",
     )
     rows = []
-    for one in costs:
-        name, num_inputs, num_outputs, *work = astuple(one)
+    for cost in costs:
+        name, num_inputs, num_outputs, *work = astuple(cost)
         rows.append((name, f"{num_inputs} → {num_outputs}", *map(str, work)))
     note = f"operations: one per value computed, one per {counted} added up."
     return Block(columns=(*texts("function"), *counts), rows=tuple(rows)), Block(lines=(note,))

@@ -24,9 +24,9 @@ def params(
     size = f"{image_size:,}×{image_size:,}×{channels}"
     columns = (*texts("layer"), *numbers("inputs per unit", "weights", "biases", "float32"))
     rows = []
-    for one in layers:
-        counts = map(_count, (one.inputs_per_unit, one.weights, one.biases))
-        rows.append((one.kind, *counts, _memory(one.bytes)))
+    for layer in layers:
+        counts = map(_count, (layer.inputs_per_unit, layer.weights, layer.biases))
+        rows.append((layer.kind, *counts, _memory(layer.bytes)))
     explanation = (
         f"fully connected: every unit sees every pixel. locally connected: {patch}×{patch} "
         f"pixels per unit, each with weights of its own. convolution: {filters} filters of "
@@ -45,7 +45,8 @@ def params(
             "patch": patch,
             "filters": filters,
             "layers": [
-                asdict(one) | {"parameters": one.parameters, "bytes": one.bytes} for one in layers
+                asdict(layer) | {"parameters": layer.parameters, "bytes": layer.bytes}
+                for layer in layers
             ],
         },
     )

@@ -55,17 +55,17 @@ def reverse_mode(
                 {"node": graph.label(i), "step": graph.step(i), "value": values[i]}
                 for i in graph.steps
             ],
-            "passes": [_describe_pass(graph, one) for one in passes],
-            "jacobian": [list(one.gradient) for one in passes],
+            "passes": [_describe_pass(graph, one_pass) for one_pass in passes],
+            "jacobian": [list(one_pass.gradient) for one_pass in passes],
             "kinks": [[asdict(kink) for kink in output] for output in kinks],
-            "costs": [asdict(one) for one in costs],
+            "costs": [asdict(cost) for cost in costs],
         },
         draw=lambda: draw_graph(graph, texts, _notes(graph, values, passes), has_kink=any(kinks)),
     )
     present(page, as_json=as_json, out=out)
 
 
-def _describe_pass(graph: Graph, one: ReversePass) -> dict[str, Any]:
+def _describe_pass(graph: Graph, one_pass: ReversePass) -> dict[str, Any]:
     steps = [
         {
             "node": graph.label(step.node),
@@ -75,12 +75,12 @@ def _describe_pass(graph: Graph, one: ReversePass) -> dict[str, Any]:
             "contribution": step.contribution,
             "collected": step.collected,
         }
-        for step in one.steps
+        for step in one_pass.steps
     ]
-    adjoints = {graph.label(position): adjoint for position, adjoint in one.adjoints.items()}
+    adjoints = {graph.label(position): adjoint for position, adjoint in one_pass.adjoints.items()}
     return {
-        "output": graph.label(one.output),
-        "operations": one.operations,
+        "output": graph.label(one_pass.output),
+        "operations": one_pass.operations,
         "steps": steps,
         "adjoints": adjoints,
     }
@@ -96,26 +96,27 @@ def _tape_block(graph: Graph, values: Sequence[float]) -> Block:
 
 def _pass_blocks(graph: Graph, passes: Sequence[ReversePass], i: int) -> tuple[Block, Block]:
     """Show a pass step by step, then the slopes that it found."""
-    one = passes[i]
-    rows = []
-    for step in one.steps:
+    one_pass, rows = passes[i], []
+    start = barred(graph.label(one_pass.output))
+    for step in one_pass.steps:
         operand = graph.label(step.operand)
         rule = f"{barred(operand)} += {chain_rule(graph, step)}"
         found = map(digits, (step.slope, step.contribution, step.collected))
         rows.append((graph.label(step.node), operand, rule, *found))
     trace = Block(
-        f"Backward pass {i + 1} of {len(passes)}: begin with {barred(graph.label(one.output))} = 1",
+        f"Backward pass {i + 1} of {len(passes)}: begin with {start} = 1",
         columns=(*texts("from", "to", "hands on"), *numbers("slope", "contribution", "collected")),
         rows=tuple(rows),
     )
-    return trace, Block("\n".join(_gradient_lines(graph, one, output_name(graph, i))))
+    return trace, Block("\n".join(_gradient_lines(graph, one_pass, output_name(graph, i))))
 
 
-def _gradient_lines(graph: Graph, one: ReversePass, output: str) -> list[str]:
+def _gradient_lines(graph: Graph, one_pass: ReversePass, output: str) -> list[str]:
     """Write each slope, and of which paths it is the sum."""
     lines = []
-    for position, (name, slope) in enumerate(zip(graph.input_names, one.gradient, strict=True)):
-        paths = paths_into(one, position)
+    slopes = zip(graph.input_names, one_pass.gradient, strict=True)
+    for position, (name, slope) in enumerate(slopes):
+        paths = paths_into(one_pass, position)
         total = " + ".join(map(digits, paths)).replace("+ -", "- ")
         several = f" = {total}   ({len(paths)} paths)" if len(paths) > 1 else ""
         lines.append(f"→ ∂{output}/∂{name} = {digits(slope)}{several}")
@@ -128,7 +129,8 @@ def _notes(
     """Return what is drawn at every node: its value, and its adjoint from each output."""
     notes = {}
     for i, value in enumerate(values):
-        name, adjoints = barred(graph.label(i)), [one.adjoints.get(i, 0.0) for one in passes]
+        name = barred(graph.label(i))
+        adjoints = [one_pass.adjoints.get(i, 0.0) for one_pass in passes]
         lines = [f"f{k}: {name} = {adjoint:.4g}" for k, adjoint in enumerate(adjoints, 1)]
         if len(passes) == 1:
             lines = [f"{name} = {digits(adjoints[0])}"]

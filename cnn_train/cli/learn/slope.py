@@ -12,9 +12,9 @@ from ...lecture.formulas.kinks import Kink, describe_kinks, kinks_at
 from ...lecture.formulas.numerical import beside
 from ...lecture.formulas.reverse_mode import reverse_jacobian
 from ...page import Block, Page, digits, numbers, texts
+from ..loading import build_untrained_session
 from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 from ..present import PictureOption, check_picture, present
-from ..untrained_session import build_untrained_session
 from .page import AtOption, ExprOption, check_step, function_name, read_one_function, write_point
 
 if TYPE_CHECKING:
@@ -125,11 +125,11 @@ def _along_loss(session: "Session", **sampling: Any) -> tuple[str, "Slopes", tup
 def _slopes_block(slopes: "Slopes") -> Block:
     rows, ends = [], []
     names = {0.0: "along ∇f", 180.0: "along -∇f"}
-    for i, one in enumerate(slopes.directions):
-        angle = round(one.angle_degrees, 3)
-        name = "random" if one.is_random else names.get(angle, "turned away from ∇f")
-        rows.append((name, f"{one.angle_degrees:.2f}°", digits(one.numeric), digits(one.dot)))
-        if not one.is_random and angle in names:
+    for i, d in enumerate(slopes.directions):
+        angle = round(d.angle_degrees, 3)
+        name = "random" if d.is_random else names.get(angle, "turned away from ∇f")
+        rows.append((name, f"{d.angle_degrees:.2f}°", digits(d.numeric), digits(d.dot)))
+        if not d.is_random and angle in names:
             ends.append(i)
     columns = (*texts("direction d"), *numbers("angle to ∇f", "measured slope", "∇f·d"))
     return Block(columns=columns, rows=tuple(rows), row_styles=dict.fromkeys(ends, "bold"))
@@ -161,9 +161,9 @@ def _draw(what: str, slopes: "Slopes", *, has_kink: bool) -> "Drawing":
 
     def points(*, is_random: bool) -> list[tuple[float, float]]:
         return [
-            (one.angle_degrees, one.numeric)
-            for one in slopes.directions
-            if one.is_random == is_random
+            (direction.angle_degrees, direction.numeric)
+            for direction in slopes.directions
+            if direction.is_random == is_random
         ]
 
     turned, random = points(is_random=False), points(is_random=True)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...page import Block, Page, count_images, numbers, texts
+from ...page import Block, Page, count_images, numbers, percent, texts, times
 from ..console import progress, warn
+from ..loading import build_untrained_session
 from ..options import (
     ConfigOption,
     DataDirOption,
@@ -18,7 +19,6 @@ from ..options import (
     SetOption,
 )
 from ..present import PictureOption, check_picture, present
-from ..untrained_session import build_untrained_session
 
 if TYPE_CHECKING:
     from ...figures.style import Drawing
@@ -51,7 +51,7 @@ def step(
         f"{session.config.model.name}, {session.config.loss.name}: the first step, "
         f"on {_images(session, taken)}, in {session.precision.name}"
     )
-    layers = [one for one in taken.layers if every_layer or one.weight_norm is not None]
+    layers = [layer for layer in taken.layers if every_layer or layer.weight_norm is not None]
     if taken.diverges:
         warn(f"no times: after this step, {taken.diverges}")
     page = Page(
@@ -98,7 +98,11 @@ def _passes_blocks(taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> Ite
         )
     )
     sizes = numbers("RMS", "zeros", "RMS of\ndL/dout", "‖θ‖", "‖g‖", "‖Δθ‖/‖θ‖")
-    yield Block(columns=(*texts("layer", "output"), *sizes), rows=tuple(map(_layer_row, layers)))
+    yield Block(
+        columns=(*texts("layer", "output"), *sizes),
+        rows=tuple(map(_layer_row, layers)),
+        first_to_go=("output", "zeros"),
+    )
     if taken.num_pieces > 1:
         line = f"Every row is of all {taken.batch_size:,} images."
         if any("BatchNorm" in layer.kind for layer in taken.layers):
@@ -114,11 +118,10 @@ def _passes_blocks(taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> Ite
 
 
 def _layer_row(layer: "LayerSizes") -> tuple[str, ...]:
-    shape = "×".join(map(str, layer.output_shape))
     norms = (layer.weight_norm, layer.gradient_norm, layer.update_ratio)
-    gradient = layer.output_gradient_rms
-    zeros = f"{100 * layer.zeros:.0f} %"
-    return (layer.name, shape, _size(layer.output_rms), zeros, *map(_size, (gradient, *norms)))
+    sizes = map(_size, (layer.output_gradient_rms, *norms))
+    zeros = percent(layer.zeros, 0)
+    return (layer.name, times(layer.output_shape), _size(layer.output_rms), zeros, *sizes)
 
 
 def _update_blocks(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Iterator[Block]:
@@ -126,12 +129,13 @@ def _update_blocks(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Itera
     yield Block(lines=tuple(_rule_lines(taken, optimizer)))
     g = _followed(taken)
     rows = []
-    for one in taken.entries:
-        place = f"[{','.join(map(str, one.index))}]"
-        values = (one.before, one.gradient, one.descent, one.after, one.after - one.before)
-        rows.append((one.parameter, place, *(f"{value + 0.0:.4g}" for value in values)))
+    for entry in taken.entries:
+        place = f"[{','.join(map(str, entry.index))}]"
+        change = entry.after - entry.before
+        values = (entry.before, entry.gradient, entry.descent, entry.after, change)
+        rows.append((entry.parameter, place, *(f"{value + 0.0:.4g}" for value in values)))
     columns = (*texts("parameter", "entry"), *numbers("θ", "g", f"−η {g}", "θ after", "Δθ"))
-    yield Block(columns=columns, rows=tuple(rows))
+    yield Block(columns=columns, rows=tuple(rows), first_to_go=("θ after", "entry"))
     others = taken.num_numbers - taken.num_plain
     line = (
         f"{others:,} of {taken.num_numbers:,} numbers moved otherwise than by −η {g}: "
@@ -196,10 +200,10 @@ def _draw(title: str, taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> 
 
     in_pieces = taken.num_pieces > 1
     return draw_training_step(
-        [one.name for one in layers],
-        [one.output_rms for one in layers],
-        [one.output_gradient_rms for one in layers],
-        [one.update_ratio for one in layers],
+        [layer.name for layer in layers],
+        [layer.output_rms for layer in layers],
+        [layer.output_gradient_rms for layer in layers],
+        [layer.update_ratio for layer in layers],
         taken.phase_seconds,
         title,
         usual_ratio=USUAL_RATIO,

@@ -47,7 +47,7 @@ def joined_processes() -> Iterator[World]:
 
 
 def _end(world: World, message: str, exit_code: int) -> NoReturn:
-    """Say ``message``, unless another process has said one, and exit."""
+    """Print ``message``, unless another process has printed its own, and exit."""
     _ignore_signals()
     if world.announce_failure():
         error(message)

@@ -1,4 +1,4 @@
-"""The three standard streams, made safe to use: closed, full, gone, or of a smaller alphabet."""
+"""Make the standard streams safe where they are closed, full, disconnected or not UTF-8."""
 
 import errno
 import io
@@ -8,11 +8,11 @@ from typing import NoReturn
 
 
 def prepare_streams() -> None:
-    """Let nothing that stdout or stderr is connected to end a run that could go on.
+    """Keep trouble with stdout or stderr from ending a run that could go on.
 
-    A closed descriptor is taken by the null device, so that no file of ours gets its number and
-    with it what libraries print. Letters that the stream's encoding lacks are written as escapes.
-    What stderr cannot take (a full disk, a terminal that hung up) is dropped: it is only talk.
+    The null device replaces a closed descriptor: otherwise the next file that we open would get
+    its number, and what libraries print. Characters that the encoding lacks are escaped.
+    What cannot be written to stderr (full disk, closed terminal) is dropped: it is only messages.
     """
     for descriptor in range(3):
         try:
@@ -30,10 +30,10 @@ def prepare_streams() -> None:
 
 
 class ForgivingStream(io.TextIOWrapper):
-    """A stream whose loss hurts nobody; only a reader that is gone (``| head``) is an error."""
+    """A stream that ignores write errors, except a reader that has ended (``| head``)."""
 
     def write(self, text: str) -> int:
-        """Write ``text``, or drop it."""
+        """Write ``text``; drop it where that fails."""
         try:
             return super().write(text)
         except OSError as problem:
@@ -41,7 +41,7 @@ class ForgivingStream(io.TextIOWrapper):
             return len(text)
 
     def flush(self) -> None:
-        """Flush, or leave it."""
+        """Flush; ignore a failure."""
         try:
             super().flush()
         except OSError as problem:

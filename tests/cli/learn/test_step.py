@@ -37,16 +37,18 @@ def test_json_holds_the_losses_and_obeys_the_rule(cnn_train: Run, tiny_config: P
         assert entry["descent"] == -document["lr"] * entry["gradient"]
 
 
-def test_the_page_fits_in_80_columns(
-    cnn_train: Run, tiny_config: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("width", [60, 80])
+def test_the_page_fits_in_a_narrow_window(
+    cnn_train: Run, tiny_config: Path, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     from cnn_train.cli import console
 
-    monkeypatch.setattr(console.stdout, "width", 80)
+    monkeypatch.setattr(console.stdout, "width", width)
     for options in (PLAIN, ("--set", "model.name=resnet20")):
         text = cnn_train("learn", "step", "-c", tiny_config, *options).stdout
-        assert max(map(len, text.splitlines())) <= 80
+        assert max(map(len, text.splitlines())) <= width
         assert "…" not in text
+    assert {"stage3.2.conv2", "conv1.weight", "fc.bias", "No"} <= {*text.split()}
 
 
 def diverging(setting: str) -> tuple[str, ...]:

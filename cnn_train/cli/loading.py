@@ -1,0 +1,51 @@
+"""What commands load first: access to datasets, a trained model, or an untrained session."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..data.location import resolve_data_dir
+from .console import notice, progress, warn
+
+if TYPE_CHECKING:
+    from ..data.dataset import DataAccess
+    from ..inference.trained_model import TrainedModel
+    from ..training.session import Session
+
+
+def make_data_access(
+    data_dir: Path | None, offline: bool = False, *, verify: bool = False
+) -> "DataAccess":
+    """Let datasets report on the terminal; ``data_dir`` None means the default folder."""
+    from ..data.dataset import DataAccess
+
+    return DataAccess(resolve_data_dir(data_dir), offline, verify, progress, notice)
+
+
+def open_model(path: Path, device: str, precision: str | None = None) -> "TrainedModel":
+    """Load a checkpoint's model; say where and in which precision (None: its own) it runs."""
+    from ..inference.trained_model import load_trained_model
+
+    trained = load_trained_model(path, device)
+    where, exactness = trained.device, precision or trained.precision.name
+    notice(f"{path} on {where.torch_device} ({where.reason}), {exactness}")
+    return trained
+
+
+def build_untrained_session(
+    config: Path, overrides: list[str] | None, device: str, data_dir: Path | None, offline: bool
+) -> "Session":
+    """Build what ``fit`` would train, and warn as it does; nothing is written."""
+    from ..config.loading import load_experiment
+    from ..experiment import ExperimentConfig
+    from ..training.run import Job, load_images, load_session
+
+    def load_settings() -> ExperimentConfig:
+        experiment = load_experiment(config, overrides or (), ExperimentConfig)
+        for warning in experiment.warnings():
+            warn(warning)
+        return experiment
+
+    access = make_data_access(data_dir, offline)
+    return load_session(
+        Job(load_settings, lambda data: load_images(data.located(), access), device)
+    )

@@ -1,0 +1,89 @@
+"""The command line as users know it: every command with its arguments and options.
+
+An entry that goes away breaks somebody's script. The thirteen older flags of ``playground`` and
+``visualize CHECKPOINT --method cam``, which no help shows, have tests beside those commands.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from typer.main import get_command
+
+from cnn_train.cli.main import app
+
+READING = "--data-dir --offline"
+SESSION = f"-c --config --set --device {READING} --json"
+FORMULA = "--expr --at --json --out"
+SHEET = f"-c --config --set --split --per-class --out {READING}"
+METHOD = f"CHECKPOINT {READING} --device --json --out"
+SPLIT = "--split --num-images --data-root"
+UNITS = "--layer --channel --num-channels"
+
+COMMAND_LINE = {
+    "": "--version --install-completion --show-completion",
+    "checkpoint": "",
+    "checkpoint export-weights": "CHECKPOINT --out --force",
+    "checkpoint import": "FILE -c --config --set --out --classes --mean --std --key --force --json",
+    "checkpoint show": "CHECKPOINT --json",
+    "checkpoint verify": "FILE|RUN... --json",
+    "config": "",
+    "config check": "FILE... --set",
+    "config schema": "",
+    "config show": "CONFIG --set",
+    "data": "",
+    "data export": SHEET,
+    "data get": f"{READING} --json",
+    "data show": SHEET,
+    "data verify": "-c --config --set --data-dir --json",
+    "evaluate": f"CHECKPOINT --split --data-root {READING} --verify-data --tta --batch-size "
+    "--slices --severities --seed --corruptions --device --json --out",
+    "fit": f"{SESSION} --resume --allow-config-change --weights --new-head --seed --name "
+    "--run-root --data-root --verify-data --limit-batches --deterministic --dry-run --sanity",
+    "gradcheck": f"{SESSION} --layer --samples --images",
+    "inspect": "IMAGE --pixels --checkpoint --size --json --out",
+    "learn": "",
+    "learn batch-size": f"{SESSION} --images --seconds --draws --out",
+    "learn descent": f"{SESSION} --images --seconds --out",
+    "learn diff": f"{FORMULA} --h",
+    "learn forward-mode": FORMULA,
+    "learn graph": FORMULA,
+    "learn loss": f"hinge|cross_entropy --scores --label --checkpoint --images --split --data-root "
+    f"{READING} --device --set --json --out",
+    "learn params": "--image-size --channels --units --patch --filters --json",
+    "learn reverse-mode": FORMULA,
+    "learn slope": f"{FORMULA} --h --directions --seed {SESSION}",
+    "learn step": f"{SESSION} --entries --every-layer --out",
+    "models": "--json",
+    "models show": "NAME --set --num-classes --image-size --json",
+    "playground": "--dataset --set --port --no-browser --headless --epochs --json --out",
+    "predict": "IMAGE... --checkpoint --run-root --top-k --device --json --out",
+    "profile": f"{SESSION} --batches",
+    "runs": "--run-root --json",
+    "visualize": "",
+    "visualize cam": f"{METHOD} {SPLIT} --image --class --layer",
+    "visualize deconv": f"{METHOD} {SPLIT} {UNITS} --image --signals-only",
+    "visualize embedding": f"{METHOD} {SPLIT} --projection",
+    "visualize filters": f"{METHOD} {UNITS}",
+    "visualize guided": f"{METHOD} {SPLIT} {UNITS} --image --signals-only",
+    "visualize loss-surface": f"{METHOD} {SPLIT} --reach --num-points --seed",
+    "visualize maps": f"{METHOD} {SPLIT} {UNITS} --image",
+    "visualize occlusion": f"{METHOD} {SPLIT} --image --class --window",
+    "visualize saliency": f"{METHOD} {SPLIT} --image --class",
+    "visualize top-patches": f"{METHOD} {SPLIT} {UNITS} --image",
+}
+
+
+def offered(command: Any, path: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Yield each command's path, and its options and arguments."""
+    names: set[str] = set()
+    for one in command.params:
+        is_option = one.param_type_name == "option"
+        names |= {*one.opts, *one.secondary_opts} if is_option else {one.metavar}
+    yield path, names
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from offered(inner, f"{path} {name}".strip())
+
+
+def test_the_command_line_offers_exactly_what_is_written_here() -> None:
+    expected = {path: set(names.split()) for path, names in COMMAND_LINE.items()}
+    assert dict(offered(get_command(app))) == expected
