@@ -70,11 +70,13 @@ def _compare(bench: Bench, name: str, epochs: int, images: tuple[ImageSet, Image
 def _fit(session: Session, run_root: Path) -> float:
     """Train as the command does, in a run directory of its own; return the seconds it took."""
     run = RunDirectory.create(run_root, "overhead")
-    with _screen_into_nothing():
+    with (
+        _screen_into_nothing(),
+        training_display.supervised(session, run, as_json=False) as supervision,
+    ):
         started = now(session.device.torch_device)
-        with training_display.supervised(session, run, as_json=False) as supervision:
-            for record in fit(session, supervision):
-                training_display.show_epoch(session, record)
+        for record in fit(session, supervision):
+            training_display.show_epoch(session, record)
         return now(session.device.torch_device) - started
 
 
