@@ -59,9 +59,9 @@ class Progress:
             list(checkpoint.config_changes),
         )
 
-    def saved(self, world: World) -> dict[str, Any]:
-        """Return these counters as a checkpoint's fields, the tally over all processes."""
-        partial = self.partial.over(world)
+    def saved(self, partial: Tally | None = None) -> dict[str, Any]:
+        """Return these counters as a checkpoint's fields; ``partial`` replaces the own tally."""
+        partial = partial or self.partial
         return {
             "epoch": self.epoch,
             "position": self.position,

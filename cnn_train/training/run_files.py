@@ -8,6 +8,7 @@ from ..experiment import CheckpointConfig
 from ..figures.learning_curves import draw_learning_curves
 from ..figures.saving import save_figure
 from ..machine.atomic_file import remove_leftovers, save_json
+from ..metrics.tally import Tally
 from ..runs.directory import RunDirectory
 from ..runs.states import require_room, save_state
 from .session import Session
@@ -31,16 +32,14 @@ class RunFiles:
 
     def begin(self) -> None:
         """Make the run resumable from the start; remove what a killed or diverged run has left."""
-        if not self.run:
-            return
-        progress, checkpoint = self.session.progress, self.session.checkpoint()
         if not self.written:
             return
-        run, keep = self.written, self.session.config.checkpoint.keep
+        run, progress = self.written, self.session.progress
         remove_leftovers(run.path)
         run.divergence.unlink(missing_ok=True)
         if not run.last_checkpoint.exists():
-            save_state(checkpoint, run, keep, is_best=False)
+            self._save(is_best=False)
+        keep = self.session.config.checkpoint.keep
         require_room(run, keep, is_fresh=progress.step == 0)
         run.save_metrics(progress.records)
 
@@ -49,7 +48,7 @@ class RunFiles:
         if not self.run:
             return
         self.require_finite_weights()
-        self._save(is_best=False)
+        self._save(self.session.progress.partial.over(self.session.world), is_best=False)
 
     def save_epoch(self) -> None:
         """Save the state at an epoch's end where it is due or the best; metrics and curves."""
@@ -107,10 +106,11 @@ class RunFiles:
             f"{rate:g}; the checkpoints before it are untouched{written}. {advise(session)}"
         )
 
-    def _save(self, *, is_best: bool) -> None:
-        checkpoint, keep = self.session.checkpoint(), self.session.config.checkpoint.keep
+    def _save(self, partial: Tally | None = None, *, is_best: bool) -> None:
+        """Save in the first process; between epochs there is no ``partial`` tally to gather."""
         if self.written:
-            save_state(checkpoint, self.written, keep, is_best=is_best)
+            keep = self.session.config.checkpoint.keep
+            save_state(self.session.checkpoint(partial), self.written, keep, is_best=is_best)
         self.clock.saved()
 
     def _curves_are_due(self, run: RunDirectory) -> bool:

@@ -96,8 +96,11 @@ class Session:
             tally += measure(forward, self.loss_fn, islice(own, 1))
         return tally.over(self.world)
 
-    def checkpoint(self) -> Checkpoint:
-        """Take the state at the last completed update; of several processes, all must call it."""
+    def checkpoint(self, partial: Tally | None = None) -> Checkpoint:
+        """Take the state at the last completed update.
+
+        ``partial``: the tally of the epoch under way over all processes; None: this one's own.
+        """
         return Checkpoint(
             config=self.config.model_dump(mode="json"),
             class_names=list(self.batches.images.class_names),
@@ -110,7 +113,7 @@ class Session:
             averaged_model=contiguous_state(self.average.module) if self.average else None,
             optimizer=self.optimizer.state_dict(),
             generators=generator_states(),
-            **self.progress.saved(self.world),
+            **self.progress.saved(partial),
             limit_batches=self.limit_batches,
             precision=self.precision.name,
             environment=describe_environment(self.device, self.world),
