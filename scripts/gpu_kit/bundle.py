@@ -29,7 +29,7 @@ FOR_DEVELOPMENT = {
 }  # fmt: skip
 SITE = "/tmp/cnn-train-site"
 GLIBC_MINORS = range(17, 36)
-BUDGETS = {"first": 400, "second": 400, "third": 570}
+BUDGETS = {"first": 400, "second": 560, "third": 570}
 """Seconds for each call: the first two fit into a quarter of an hour, with a machine's start."""
 
 

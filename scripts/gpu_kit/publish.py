@@ -19,7 +19,8 @@ HEADER_LINE = re.compile(r"^# GPU: .*$", re.MULTILINE)
 def publish_figures(files: Sequence[Path], repository: Path) -> list[Path]:
     """Fill the page, and the ``# GPU:`` line of each config that was measured; return their paths.
 
-    Of a step that several files hold, the last one counts. Raises UsageError for a toy run.
+    Of a step that several files hold, the last one with results counts. Raises UsageError for a
+    toy run.
     """
     documents = [json.loads(file.read_text("utf-8")) for file in files]
     for file, document in zip(files, documents, strict=True):
@@ -29,8 +30,15 @@ def publish_figures(files: Sequence[Path], repository: Path) -> list[Path]:
         step["name"]: step | document["settings"]
         for document in documents
         for step in document["steps"]
+        if step["rows"]
     }
-    pages = [render_page(document) for document in documents]
+    for document in documents:
+        document["steps"] = [
+            step
+            for step in document["steps"]
+            if step | document["settings"] == latest.get(step["name"])
+        ]
+    pages = [render_page(document) for document in documents if document["steps"]]
     written = [fill_page(repository / PAGE, pages)]
     for path in sorted((repository / "configs").glob("*.yaml")):
         figures = describe(path.stem, latest)

@@ -1,6 +1,7 @@
 """Measured figures find their places; nothing else in the files moves."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from benchmarks.measuring import Spread
 from benchmarks.rows import Row
-from gpu_kit.publish import PAGE, publish_figures
+from gpu_kit.publish import BEGIN, END, PAGE, publish_figures
 from gpu_kit.steps import STEPS
 
 from cnn_train.errors import UsageError
@@ -37,7 +38,7 @@ def copy(tmp_path: Path) -> Path:
 
 def test_figures_reach_the_page_and_the_headers_of_their_configs(copy: Path) -> None:
     speed = {"resnet18: fit beside a bare loop": 12345.6}
-    first = write(copy / "1.json", step("environment"), step("speed:resnet18", **speed))
+    first = write(copy / "1.json", step("environment", memory=1.0), step("speed:resnet18", **speed))
     schedule = {
         "resnet18: fit": 300.0, "resnet18: test accuracy, --tta none": 94.0,
         "resnet18: test accuracy, --tta flip_translate": 94.5,
@@ -51,17 +52,27 @@ def test_figures_reach_the_page_and_the_headers_of_their_configs(copy: Path) -> 
         "# GPU:      12,346 images/s, all epochs in 300 s, test 94.0 %, with views 94.5 % "
         "(n = 1, Another; Some GPU)\n"
     )
-    config = before[written[1]].replace(
-        "# GPU:      not measured yet; scripts/gpu measures it\n", header
-    )
+    config = re.sub(r"# GPU: .*\n", header, before[written[1]])
     page = written[0].read_text()
     assert written[1].read_text() == config != before[written[1]]
-    assert "| resnet18: fit beside a bare loop |" in page and "Not measured yet" not in page
-    assert page.count("#### schedule:resnet18\n") == 1
-    assert page.startswith(before[written[0]].partition("Not measured yet")[0])
-    assert page.endswith(before[written[0]].rpartition("Not measured yet.\n\n")[2])
+    head, _, old = before[written[0]].partition(BEGIN)
+    new = page.removeprefix(head).removesuffix(END + old.partition(END)[2])
+    headings = re.findall("^#### (.*)", new, re.MULTILINE)
+    assert headings == ["environment", "speed:resnet18", "schedule:resnet18"]
+    assert "| resnet18: fit beside a bare loop |" in new
     for path in before.keys() - set(written):
         assert path.read_text() == before[path]
+
+
+def test_of_a_step_the_last_results_count_and_a_skipped_one_has_none(copy: Path) -> None:
+    files = [
+        write(copy / "1.json", step("resume", first=1.0), step("messages", kept=2.0)),
+        write(copy / "2.json", step("resume", second=3.0), step("messages")),
+        write(copy / "3.json", step("messages")),
+    ]
+    page = publish_figures(files, copy)[0].read_text().partition(BEGIN)[2]
+    assert page.count("### Figures from a GPU") == 2
+    assert re.findall(r"^\| (first|second|kept) ", page, re.MULTILINE) == ["kept", "second"]
 
 
 def test_accuracies_on_drawn_images_stay_out_of_the_headers(copy: Path) -> None:
