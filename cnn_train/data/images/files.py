@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ...errors import DataError, ResourceError
 from .costly_files import refuse_if_costly
-from .foreign_files import describe_foreign_file
+from .foreign_files import READS_AVIF, describe_foreign_file
 from .modes import DecodedImage, Pixels, convert_to_rgb
 from .quiet_pillow import quiet_pillow
 
@@ -30,8 +30,8 @@ SUFFIXES = {
     "WEBP": (".webp",),
     "TIFF": (".tif", ".tiff"),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    **({"AVIF": (".avif", ".avifs")} if READS_AVIF else {}),
 }
-IMAGE_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 MAX_PIXELS = 178_956_970  # twice Pillow's warning limit; as RGB half a gigabyte
 MAX_ASPECT = 4
 MIN_SIDE_PX = 8
