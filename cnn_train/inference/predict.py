@@ -5,7 +5,7 @@ Shape letters: B images of one batch, C channels, H W pixels, K classes.
 
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,9 @@ class Prediction:
             "index": best.index,
             "score": best.score,
             "probability": best.probability,
-            "top": [{"label": c.label, "index": c.index, "score": c.score} for c in self.top],
+            "margin": self.margin,
+            "top": [asdict(choice) for choice in self.top],
+            "notices": list(self.notices),
         }
 
 
