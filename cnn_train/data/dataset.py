@@ -1,7 +1,7 @@
 """The base of every dataset's settings: they load its splits as image sets."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from pydantic import Field
 from ..config.base import Config
 from ..errors import UsageError
 from .image_set import ImageSet
+from .images.files import Reading
 from .normalization import Normalization
 
 Advance = Callable[[int], object]
@@ -87,6 +88,18 @@ class DatasetConfig(Config, ABC):
         raise UsageError(
             f"--data-root {place}: the dataset {self.name} has no files to look for; leave it out"
         )
+
+    def reading(self, size_px: int) -> Reading:
+        """Return how image files become such images, ``size_px`` × ``size_px``."""
+        return Reading(size_px)
+
+    def as_read(self, train: ImageSet) -> Self:
+        """Return these settings with what the training files decided, for all other files."""
+        return self
+
+    def doubts(self, train: ImageSet) -> Iterator[str]:
+        """Yield what the settings may lose of the training files unasked."""
+        yield from ()
 
     @abstractmethod
     def known_images(self) -> KnownImages:

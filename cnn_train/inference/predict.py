@@ -15,6 +15,7 @@ from torch import Tensor
 from ..data.batches import evaluation_batch_size
 from ..data.dataset import Progress, silent
 from ..data.images.decoding import DecodedBatch, decode_batches
+from ..data.images.modes import notice_bits
 from ..data.images.paths import UnusableImage, find_images
 from ..errors import DataError, ResourceError, in_one_line
 from ..machine.memory_shortage import memory_explained
@@ -75,14 +76,14 @@ def predict_files(
     file never stops the others. Raises DataError where the model does not take square RGB images,
     ResourceError where a minibatch does not fit into the device's memory.
     """
-    side_px = trained.file_side_px()
+    reading = trained.reading()
     named = find_images(paths)
     predictions, errors = [], list(named.errors)
     # On a CPU the network uses every core: reading files at the same time would slow it down.
     num_ahead = 0 if trained.device.torch_device.type == "cpu" else 1
     tolerated = (DataError, ResourceError)
     batches = decode_batches(
-        named.files, side_px, batch_size, num_ahead=num_ahead, tolerated=tolerated
+        named.files, reading, batch_size, num_ahead=num_ahead, tolerated=tolerated
     )
     description = f"Predicting {len(named.files):,} images"
     with closing(batches), progress(description, len(named.files)) as advance:
@@ -106,7 +107,9 @@ def _predict_batch(
         scores_BK = trained.scores(images_BCHW, batch_size=size)
     finite_B = scores_BK.isfinite().all(dim=1).tolist()
     tops, margins = _rank(trained, scores_BK, top_k)
-    rows = zip(batch.paths, tops, margins, images_BCHW, batch.notices, strict=True)
+    both = zip(batch.notices, batch.grey_bits, strict=True)
+    notices = [(*own, *notice_bits(bits)) for own, bits in both]
+    rows = zip(batch.paths, tops, margins, images_BCHW, notices, strict=True)
     predictions = [Prediction(*row) for row, finite in zip(rows, finite_B, strict=True) if finite]
     errors = [
         UnusableImage(

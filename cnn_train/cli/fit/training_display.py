@@ -38,6 +38,9 @@ def show_plan(session: "Session", run: "RunDirectory | None") -> None:
         stderr.print(f"{name:>10}  {fact}", markup=False, soft_wrap=True)
     for doubt in doubts(session):
         warn(doubt)
+    if session.progress.step == 0:
+        for loss in session.config.data.doubts(session.batches.images):
+            notice(loss)
 
 
 def doubts(session: "Session") -> Iterator[str]:
@@ -75,6 +78,7 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
         "data": f"{config.data.name}: {num_train:,} training and {num_val:,} validation images, "
         f"{len(session.batches.images.class_names)} classes, "
         f"{' × '.join(map(str, session.batches.images.image_shape))}",
+        **describe_files(session),
         "model": f"{config.model.name}: {num_parameters:,} parameters",
         "loss": f"{config.loss.name}, regularisation {shrinks}",
         "optimizer": f"{config.optimizer.name}, lr {config.optimizer.lr:g}, "
@@ -91,6 +95,15 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
             f"{session.progress.step:,} updates"
         )
     return facts
+
+
+def describe_files(session: "Session") -> dict[str, str]:
+    """Say what sizes the image files have and to which they are brought; nothing if to none."""
+    files, (_, height, width) = session.batches.images.files, session.batches.images.image_shape
+    size = f"{width}×{height}"
+    return (
+        {"files": f"{files.sizes} → {size} (image_size)"} if files and files.sizes != size else {}
+    )
 
 
 def describe_processes(session: "Session") -> str:

@@ -8,8 +8,9 @@ Shape letters: H W pixels, C channels (RGB).
 import errno
 import stat
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Literal, TypeVar
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -37,6 +38,24 @@ MAX_ASPECT = 4
 MIN_SIDE_PX = 8
 PNG_BIT_DEPTH_OFFSET = 24  # signature 8, IHDR's length and type 8, width 4, height 4
 EXIF_ORIENTATION = 0x0112
+PADDING = (128, 128, 128)  # mid-grey: about zero for a network
+FEW_LEVELS = 64  # 16-bit colours whose high bytes stay below have values of less than 14 bits
+
+Fit = Literal["crop", "pad", "squash"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files become the square pixels of a network: alike in training and in use.
+
+    size_px: the side. fit: what becomes of other shapes, see :func:`fit_square`. grey_bits: what
+    wide grey values fill; None: what each file's own values need.
+    """
+
+    size_px: int
+    fit: Fit = "crop"
+    grey_bits: int | None = None
+
 
 # How to set upright an image of EXIF orientation 1–8 (EXIF 2.32, 4.6.4 A): pixels are H × W × C.
 UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
@@ -51,16 +70,17 @@ UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
 }
 
 
-def load_image(path: Path) -> DecodedImage:
+def load_image(path: Path, grey_bits: int | None = None) -> DecodedImage:
     """Read the first frame of an image file, recognised by its content, as upright 8-bit RGB.
 
-    Safe in several threads. Raises DataError (path, what is wrong, what to do) for whatever is no
-    readable image, ResourceError where the machine lacks memory or file handles.
+    Safe in several threads. ``grey_bits``: as in :class:`Reading`. Raises DataError (path, what is
+    wrong, what to do) for whatever is no readable image, ResourceError where the machine lacks
+    memory or file handles.
     """
     with _open_file(path) as file, quiet_pillow:
         try:
             image = _open_image(file)
-            return _decode(image, path.suffix.lower())
+            return _decode(image, path.suffix.lower(), grey_bits)
         except DataError as problem:
             raise DataError(f"{path}: {problem}") from problem
         except MemoryError as problem:
@@ -76,21 +96,40 @@ def stored_mode(path: Path) -> tuple[str, int]:
         return image.mode, len(image.getbands())
 
 
-def resize_and_crop(pixels_HWC: Pixels, size_px: int) -> Pixels:
-    """Scale the central square to ``size_px`` × ``size_px`` (bicubic, antialiased).
+def fit_square(pixels_HWC: Pixels, size_px: int, fit: Fit = "crop") -> Pixels:
+    """Scale to ``size_px`` × ``size_px`` (bicubic, antialiased); that size comes back untouched.
 
-    That is "resize the shorter side, then crop the centre" in one step, so that a 1 × 5000 image
-    never becomes 32 × 160,000. An image that already has the size comes back untouched.
+    crop: the central square, that is "resize the shorter side, then crop the centre" in one step,
+    so that a 1 × 5000 image never becomes 32 × 160,000. pad: all of it, with grey bars beside it.
+    squash: all of it, each side by itself.
     """
     height, width = pixels_HWC.shape[:2]
     if (height, width) == (size_px, size_px):
         return pixels_HWC
+    image, bicubic = Image.fromarray(pixels_HWC), Image.Resampling.BICUBIC
+    if fit == "pad":
+        longer = max(height, width)
+        inner = [max(1, round(side * size_px / longer)) for side in (width, height)]
+        canvas = Image.new("RGB", (size_px, size_px), PADDING)
+        left, top = [(size_px - side) // 2 for side in inner]
+        canvas.paste(image.resize((inner[0], inner[1]), bicubic), (left, top))
+        return np.array(canvas)
     side = min(height, width)
-    left, top = (width - side) / 2, (height - side) / 2
-    scaled = Image.fromarray(pixels_HWC).resize(
-        (size_px, size_px), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)
-    )
-    return np.array(scaled)
+    seen_width, seen_height = (side, side) if fit == "crop" else (width, height)
+    left, top = (width - seen_width) / 2, (height - seen_height) / 2
+    box = (left, top, left + seen_width, top + seen_height)
+    return np.array(image.resize((size_px, size_px), bicubic, box=box))
+
+
+def notice_shape(pixels_HWC: Pixels, fit: Fit) -> tuple[str, ...]:
+    """Say of an image what its shape costs when it is made square."""
+    height, width = pixels_HWC.shape[:2]
+    size = f"{width} × {height} pixels"
+    if fit == "crop" and max(height, width) > MAX_ASPECT * min(height, width):
+        return (f"{size}: only the central square is seen",)
+    if min(height, width) < MIN_SIDE_PX:
+        return (f"{size}: hardly an image",)
+    return ()
 
 
 def _open_file(path: Path) -> BinaryIO:
@@ -145,20 +184,21 @@ def _open_header(file: BinaryIO) -> Image.Image:
     return image
 
 
-def _decode(image: Image.Image, suffix: str) -> DecodedImage:
+def _decode(image: Image.Image, suffix: str, grey_bits: int | None) -> DecodedImage:
     format_name = "JPEG" if image.format == "MPO" else str(image.format)  # MPO: JPEG with extras
     has_more_frames = image.format != "MPO" and _is_animated(image)
+    is_deep = image.mode in ("RGB", "RGBA") and ";16" in str(getattr(image, "tile", [])[:1])
     _attempt(lambda: _load_first_frame(image), format_name)
-    decoded = _attempt(lambda: convert_to_rgb(image), format_name)
+    decoded = _attempt(lambda: convert_to_rgb(image, grey_bits), format_name)
     orientation = _orientation(image)
     pixels_HWC = np.ascontiguousarray(UPRIGHT.get(orientation, UPRIGHT[1])(decoded.pixels_HWC))
     notices = (
         *_notice_suffix(format_name, suffix),
         *(("only the first of several frames is used",) if has_more_frames else ()),
         *decoded.notices,
-        *_notice_shape(*pixels_HWC.shape[:2]),
+        *(_notice_levels(int(pixels_HWC.max())) if is_deep else ()),
     )
-    return DecodedImage(pixels_HWC, notices)
+    return replace(decoded, pixels_HWC=pixels_HWC, notices=notices)
 
 
 def _load_first_frame(image: Image.Image) -> None:
@@ -219,10 +259,8 @@ def _notice_suffix(format_name: str, suffix: str) -> tuple[str, ...]:
     return (f"is a {format_name} file, although its name ends in {suffix or 'nothing'}",)
 
 
-def _notice_shape(height: int, width: int) -> tuple[str, ...]:
-    size = f"{width} × {height} pixels"
-    if max(height, width) > MAX_ASPECT * min(height, width):
-        return (f"{size}: only the central square is seen",)
-    if min(height, width) < MIN_SIDE_PX:
-        return (f"{size}: hardly an image",)
-    return ()
+def _notice_levels(most: int) -> tuple[str, ...]:
+    """Say where 16-bit colours, of which Pillow keeps the high bytes, fill the low ones."""
+    if most >= FEW_LEVELS:
+        return ()
+    return (f"16-bit colours up to {256 * most + 255:,}: nearly black; scale them and save 8 bits",)
