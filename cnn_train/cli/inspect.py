@@ -34,7 +34,7 @@ def inspect(
     out: PictureOption = None,
 ) -> None:
     """Show an image as numbers: its shape and range, and what a network sees of it."""
-    from ..data.images.files import Reading
+    from ..data.images.square import Reading
     from ..lecture.pixels import inspect_image
 
     if checkpoint is not None and size is not None:

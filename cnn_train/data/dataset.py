@@ -1,7 +1,7 @@
 """The base of every dataset's settings: they load its splits as image sets."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from pydantic import Field
 from ..config.base import Config
 from ..errors import UsageError
 from .image_set import ImageSet
-from .images.files import Reading
+from .images.square import Reading
 from .normalization import Normalization
 
 Advance = Callable[[int], object]
@@ -96,10 +96,6 @@ class DatasetConfig(Config, ABC):
     def as_read(self, train: ImageSet) -> Self:
         """Return these settings with what the training files decided, for all other files."""
         return self
-
-    def doubts(self, train: ImageSet) -> Iterator[str]:
-        """Yield what the settings may lose of the training files unasked."""
-        yield from ()
 
     @abstractmethod
     def known_images(self) -> KnownImages:

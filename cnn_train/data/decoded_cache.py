@@ -18,7 +18,7 @@ from ..machine.atomic_file import write_atomically
 from ..machine.file_lock import acquire
 from .dataset import DataAccess
 from .image_set import ImageSet
-from .images.facts import FileFacts
+from .images.square import FileFacts
 
 HASH_BYTES = 64
 LABEL_BYTES = 8

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, name_some
-from .images.facts import FileFacts
+from .images.square import FileFacts
 
 
 @dataclass(frozen=True)

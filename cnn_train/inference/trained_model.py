@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..checkpoints.checkpoint import Checkpoint, load_checkpoint
 from ..checkpoints.inspection import checkpoint_config
 from ..data.batches import evaluation_batch_size
-from ..data.images.files import Reading
+from ..data.images.square import Reading
 from ..data.normalization import Normalization
 from ..errors import CheckpointError, ConfigError, DataError
 from ..experiment import ExperimentConfig

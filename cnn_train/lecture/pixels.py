@@ -23,8 +23,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.images.files import Reading, fit_square, load_image, notice_shape, stored_mode
+from ..data.images.files import load_image, stored_mode
 from ..data.images.modes import notice_bits
+from ..data.images.square import Reading, fit_square, notice_shape
 from ..data.normalization import Normalization
 
 CHANNEL_NAMES = ("red", "green", "blue")

@@ -15,7 +15,8 @@ from torch import Tensor
 from ..data.batches import evaluation_batch_size
 from ..data.dataset import Progress, silent
 from ..data.image_set import ImageSet
-from ..data.images.files import Reading, fit_square, load_image
+from ..data.images.files import load_image
+from ..data.images.square import Reading, fit_square
 from ..errors import CheckpointError, DataError, UsageError, name_some
 from ..inference.trained_model import TrainedModel
 from ..models.summary import LayerRun, trace_layers

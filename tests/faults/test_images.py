@@ -24,7 +24,8 @@ from torture_campaign.bad_images import (
 from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.cli.main import main
 from cnn_train.data.image_set import ImageSet
-from cnn_train.data.images.files import fit_square, load_image
+from cnn_train.data.images.files import load_image
+from cnn_train.data.images.square import fit_square
 from cnn_train.errors import DataError
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import resolve_device

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from cnn_train.data.images.files import Reading
+from cnn_train.data.images.square import Reading
 from cnn_train.data.normalization import Normalization
 from cnn_train.errors import DataError
 from cnn_train.experiment import ExperimentConfig

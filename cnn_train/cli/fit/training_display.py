@@ -38,8 +38,9 @@ def show_plan(session: "Session", run: "RunDirectory | None") -> None:
         stderr.print(f"{name:>10}  {fact}", markup=False, soft_wrap=True)
     for doubt in doubts(session):
         warn(doubt)
-    if session.progress.step == 0:
-        for loss in session.config.data.doubts(session.batches.images):
+    files, size_px = session.batches.images.files, session.batches.images.image_shape[1]
+    if files and session.progress.step == 0:
+        for loss in files.doubts(session.config.data.reading(size_px)):
             notice(loss)
 
 

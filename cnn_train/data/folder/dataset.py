@@ -4,7 +4,7 @@ Shape letters: N examples, K classes.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
@@ -14,8 +14,8 @@ from typing import Literal, Self
 import numpy as np
 import PIL
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
 
 from ...errors import MAX_NAMED, DataError, ResourceError, in_one_line, name_some
 from ...machine.cores import count_workers
@@ -23,13 +23,11 @@ from ..dataset import DataAccess, DatasetConfig, KnownImages
 from ..decoded_cache import Origin, load_or_decode
 from ..image_set import ImageSet
 from ..images.decoding import FILES_PER_TASK, DecodedBatch, decode_batches
-from ..images.facts import FileFacts
-from ..images.files import Fit, Reading
+from ..images.square import LARGEST_SIZE_PX, FileFacts, Fit, Reading
 from ..location import expand_home
 from .listing import SplitListing, list_split
 
 DECODER_VERSION = 2  # raise it when the same file comes to mean other pixels
-LARGEST_SIZE_PX = 512
 
 
 class FolderConfig(DatasetConfig):
@@ -72,11 +70,6 @@ class FolderConfig(DatasetConfig):
         """Return these settings with the bits that the training files' values fill."""
         bits = self.grey_bits or (train.files and train.files.grey_bits)
         return self.model_copy(update={"grey_bits": bits})
-
-    def doubts(self, train: ImageSet) -> Iterator[str]:
-        """Yield what scaling and cropping lose of the training files."""
-        if train.files:
-            yield from train.files.doubts(self.image_size, self.fit, LARGEST_SIZE_PX)
 
     def known_images(self) -> KnownImages:
         """Return the images' size, and the classes where the folder is on this machine.
@@ -133,66 +126,76 @@ def load_split(root: Path, split: str, reading: Reading, access: DataAccess) -> 
 
 
 def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAccess) -> ImageSet:
-    """Decode every file of the split, wide grey values all in one range.
-
-    All files are tried; then DataError names those that failed, and a notice what is unusual
-    about others. Raises ResourceError where the images do not fit into memory.
-    """
-    images_NCHW = _allocate(len(listing.names), reading.size_px)
-    description = f"Decoding the {split} images"
-    decoded = _decode_into(images_NCHW, listing.paths, reading, description, access)
-    failures = [error.message for error in decoded.errors]
-    if failures:
-        raise DataError(
-            f"{len(failures)} of {len(listing.names)} files are not usable images; "
-            f"replace or remove them:\n{_list_some(failures)}"
-        )
-    found = [bits for bits in decoded.grey_bits if bits]
-    bits = max(found, default=None)
-    others = [i for i, own in enumerate(decoded.grey_bits) if own not in (None, bits)]
-    if others:
-        images_MCHW = _allocate(len(others), reading.size_px)
-        paths = [listing.paths[i] for i in others]
-        again = replace(reading, grey_bits=bits)
-        _decode_into(images_MCHW, paths, again, f"Decoding {len(paths)} of them again", access)
-        images_NCHW[others] = images_MCHW
-    if bits and min(found) < 16 and not reading.grey_bits:
-        kept = f"; {len(others):,} of {len(found):,} would do with less" if others else ""
-        access.notice(
-            f"{split}: 16-bit files hold values up to {2**bits - 1:,} at most, taken as {bits}-bit "
-            f"grey{kept}; data.grey_bits sets it"
-        )
-    remarks = zip(decoded.paths, decoded.notices, strict=True)
-    notices = [f"{path}: {remark}" for path, own in remarks for remark in own]
+    """Decode every file of the split, and say what is unusual about some."""
+    decoded = _decode_all(listing.paths, reading, f"Decoding the {split} images", access)
+    grey_bits = _use_one_range(decoded, split, reading, access)
+    notices = [
+        f"{path}: {remark}"
+        for path, remarks in zip(decoded.paths, decoded.notices, strict=True)
+        for remark in remarks
+    ]
     if notices:
         access.notice(f"about some images:\n{_list_some(notices)}")
-    facts = FileFacts.of(decoded.sizes_px, bits)
-    labels_N = torch.tensor(listing.labels)
-    return ImageSet(images_NCHW, labels_N, listing.class_names, listing.names, facts)
+    return ImageSet(
+        torch.from_numpy(decoded.pixels_BCHW),
+        torch.tensor(listing.labels),
+        listing.class_names,
+        listing.names,
+        FileFacts.of(decoded.sizes_px, grey_bits),
+    )
 
 
-def _decode_into(
-    images_NCHW: Tensor,
-    paths: Sequence[Path],
-    reading: Reading,
-    description: str,
-    access: DataAccess,
+def _use_one_range(
+    decoded: DecodedBatch, split: str, reading: Reading, access: DataAccess
+) -> int | None:
+    """Let wide grey values of all files fill as many bits as some need; return how many.
+
+    A range of each file's own would make dark scans as bright as others.
+    """
+    found = [bits for bits in decoded.grey_bits if bits]
+    most = max(found, default=None)
+    if most is None or reading.grey_bits:
+        return most
+    others = [i for i, bits in enumerate(decoded.grey_bits) if bits not in (None, most)]
+    if others:
+        paths, again = [Path(decoded.paths[i]) for i in others], replace(reading, grey_bits=most)
+        once_more = _decode_all(paths, again, f"Decoding {len(paths)} of them again", access)
+        decoded.pixels_BCHW[others] = once_more.pixels_BCHW
+    if others or most < 16:
+        lesser = f"; {len(others):,} of {len(found):,} would do with less" if others else ""
+        access.notice(
+            f"{split}: 16-bit files hold values up to {2**most - 1:,} at most, taken as {most}-bit "
+            f"grey{lesser}; data.grey_bits sets it"
+        )
+    return most
+
+
+def _decode_all(
+    paths: Sequence[Path], reading: Reading, description: str, access: DataAccess
 ) -> DecodedBatch:
-    """Fill ``images_NCHW``; return all else that is known of the files."""
-    done = DecodedBatch([], images_NCHW.numpy(), [], [], [], [])
+    """Decode all files; DataError names those that failed, after all were tried.
+
+    Raises ResourceError where the images do not fit into memory.
+    """
+    whole = DecodedBatch(_allocate(len(paths), reading.size_px))
     batches = decode_batches(paths, reading, FILES_PER_TASK, num_ahead=2 * count_workers())
     with closing(batches), access.progress(description, len(paths)) as advance:
         for batch in batches:
-            start = len(done.paths)
-            done.pixels_BCHW[start : start + len(batch.paths)] = batch.pixels_BCHW
-            done.extend(batch)
+            start, stop = len(whole.paths), len(whole.paths) + len(batch.paths)
+            whole.pixels_BCHW[start:stop] = batch.pixels_BCHW
+            whole.extend(batch)
             advance(len(batch.paths) + len(batch.errors))
-    return done
+    if whole.errors:
+        raise DataError(
+            f"{len(whole.errors)} of {len(paths)} files are not usable images; replace or remove "
+            f"them:\n{_list_some([error.message for error in whole.errors])}"
+        )
+    return whole
 
 
-def _allocate(num_images: int, size_px: int) -> Tensor:
+def _allocate(num_images: int, size_px: int) -> NDArray[np.uint8]:
     try:
-        return torch.from_numpy(np.empty((num_images, 3, size_px, size_px), dtype=np.uint8))
+        return np.empty((num_images, 3, size_px, size_px), dtype=np.uint8)
     except MemoryError as problem:
         gigabytes = num_images * 3 * size_px**2 / 1e9
         raise ResourceError(

@@ -8,9 +8,9 @@ Shape letters: H W pixels, C channels (RGB).
 import errno
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -34,28 +34,10 @@ SUFFIXES = {
     **({"AVIF": (".avif", ".avifs")} if READS_AVIF else {}),
 }
 MAX_PIXELS = 178_956_970  # twice Pillow's warning limit; as RGB half a gigabyte
-MAX_ASPECT = 4
-MIN_SIDE_PX = 8
 PNG_BIT_DEPTH_OFFSET = 24  # signature 8, IHDR's length and type 8, width 4, height 4
 EXIF_ORIENTATION = 0x0112
-PADDING = (128, 128, 128)  # mid-grey: about zero for a network
-FEW_LEVELS = 64  # 16-bit colours whose high bytes stay below have values of less than 14 bits
-
-Fit = Literal["crop", "pad", "squash"]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How files become the square pixels of a network: alike in training and in use.
-
-    size_px: the side. fit: what becomes of other shapes, see :func:`fit_square`. grey_bits: what
-    wide grey values fill; None: what each file's own values need.
-    """
-
-    size_px: int
-    fit: Fit = "crop"
-    grey_bits: int | None = None
-
+FEW_LEVELS = 64  # Pillow keeps the high bytes of 16-bit colours: values of 14 bits stay below
+NEARLY_BLACK = "16-bit colours of small values become nearly black; scale them and save 8 bits"
 
 # How to set upright an image of EXIF orientation 1–8 (EXIF 2.32, 4.6.4 A): pixels are H × W × C.
 UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
@@ -73,7 +55,7 @@ UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
 def load_image(path: Path, grey_bits: int | None = None) -> DecodedImage:
     """Read the first frame of an image file, recognised by its content, as upright 8-bit RGB.
 
-    Safe in several threads. ``grey_bits``: as in :class:`Reading`. Raises DataError (path, what is
+    Safe in several threads. ``grey_bits``: as in ``Reading``. Raises DataError (path, what is
     wrong, what to do) for whatever is no readable image, ResourceError where the machine lacks
     memory or file handles.
     """
@@ -94,42 +76,6 @@ def stored_mode(path: Path) -> tuple[str, int]:
     with _open_file(path) as file, quiet_pillow:
         image = _open_header(file)
         return image.mode, len(image.getbands())
-
-
-def fit_square(pixels_HWC: Pixels, size_px: int, fit: Fit = "crop") -> Pixels:
-    """Scale to ``size_px`` × ``size_px`` (bicubic, antialiased); that size comes back untouched.
-
-    crop: the central square, that is "resize the shorter side, then crop the centre" in one step,
-    so that a 1 × 5000 image never becomes 32 × 160,000. pad: all of it, with grey bars beside it.
-    squash: all of it, each side by itself.
-    """
-    height, width = pixels_HWC.shape[:2]
-    if (height, width) == (size_px, size_px):
-        return pixels_HWC
-    image, bicubic = Image.fromarray(pixels_HWC), Image.Resampling.BICUBIC
-    if fit == "pad":
-        longer = max(height, width)
-        inner = [max(1, round(side * size_px / longer)) for side in (width, height)]
-        canvas = Image.new("RGB", (size_px, size_px), PADDING)
-        left, top = [(size_px - side) // 2 for side in inner]
-        canvas.paste(image.resize((inner[0], inner[1]), bicubic), (left, top))
-        return np.array(canvas)
-    side = min(height, width)
-    seen_width, seen_height = (side, side) if fit == "crop" else (width, height)
-    left, top = (width - seen_width) / 2, (height - seen_height) / 2
-    box = (left, top, left + seen_width, top + seen_height)
-    return np.array(image.resize((size_px, size_px), bicubic, box=box))
-
-
-def notice_shape(pixels_HWC: Pixels, fit: Fit) -> tuple[str, ...]:
-    """Say of an image what its shape costs when it is made square."""
-    height, width = pixels_HWC.shape[:2]
-    size = f"{width} × {height} pixels"
-    if fit == "crop" and max(height, width) > MAX_ASPECT * min(height, width):
-        return (f"{size}: only the central square is seen",)
-    if min(height, width) < MIN_SIDE_PX:
-        return (f"{size}: hardly an image",)
-    return ()
 
 
 def _open_file(path: Path) -> BinaryIO:
@@ -196,7 +142,7 @@ def _decode(image: Image.Image, suffix: str, grey_bits: int | None) -> DecodedIm
         *_notice_suffix(format_name, suffix),
         *(("only the first of several frames is used",) if has_more_frames else ()),
         *decoded.notices,
-        *(_notice_levels(int(pixels_HWC.max())) if is_deep else ()),
+        *((NEARLY_BLACK,) if is_deep and pixels_HWC.max() < FEW_LEVELS else ()),
     )
     return replace(decoded, pixels_HWC=pixels_HWC, notices=notices)
 
@@ -257,10 +203,3 @@ def _notice_suffix(format_name: str, suffix: str) -> tuple[str, ...]:
     if suffix in SUFFIXES[format_name]:
         return ()
     return (f"is a {format_name} file, although its name ends in {suffix or 'nothing'}",)
-
-
-def _notice_levels(most: int) -> tuple[str, ...]:
-    """Say where 16-bit colours, of which Pillow keeps the high bytes, fill the low ones."""
-    if most >= FEW_LEVELS:
-        return ()
-    return (f"16-bit colours up to {256 * most + 255:,}: nearly black; scale them and save 8 bits",)

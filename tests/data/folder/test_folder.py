@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.folder import dataset as folder
 from cnn_train.data.folder.dataset import FolderConfig, load_split
-from cnn_train.data.images.files import fit_square, load_image
+from cnn_train.data.images.files import load_image
+from cnn_train.data.images.square import fit_square
 from cnn_train.data.splits import load_training_splits
 from cnn_train.errors import DataError, MissingSplitError, ResourceError
 

@@ -19,7 +19,8 @@ from torture_campaign.children import wait_until
 
 from cnn_train.data.images import decoding, processes
 from cnn_train.data.images.decoding import decode_batches
-from cnn_train.data.images.files import Reading, fit_square, load_image
+from cnn_train.data.images.files import load_image
+from cnn_train.data.images.square import Reading, fit_square
 from cnn_train.errors import DataError, ResourceError
 
 SIZE_PX = 8
@@ -278,7 +279,7 @@ import os, signal
 from multiprocessing import active_children
 from pathlib import Path
 from cnn_train.data.images import decoding
-from cnn_train.data.images.files import Reading
+from cnn_train.data.images.square import Reading
 decoding.LEAST_FILES_FOR_PROCESSES = 1
 decoding.count_workers = lambda: 2
 files = sorted(Path(__file__).parent.glob('*.png')) * 20

@@ -19,8 +19,9 @@ from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 from torture_campaign.bad_images import encode
 
 from cnn_train.data.images import files as image_files
-from cnn_train.data.images.files import SUFFIXES, fit_square, load_image, notice_shape
+from cnn_train.data.images.files import SUFFIXES, load_image
 from cnn_train.data.images.modes import convert_to_rgb, notice_bits
+from cnn_train.data.images.square import fit_square, notice_shape
 from cnn_train.errors import DataError, ResourceError
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -173,7 +174,7 @@ def test_16_bit_colours_of_small_values_are_said_to_be_nearly_black(load):
     rows = [row.tobytes() for row in (COLOUR.astype(np.uint16) * 16).astype(">u2")]
     decoded = load(make_png(20, 24, 16, 2, rows))
     assert decoded.notices == (
-        "16-bit colours up to 4,095: nearly black; scale them and save 8 bits",
+        "16-bit colours of small values become nearly black; scale them and save 8 bits",
     )
     assert load(TWINS["16-bit RGB PNG"][0]).notices == load(TWINS["RGB PNG"][0]).notices == ()
 
@@ -537,52 +538,6 @@ def test_threads_decode_alike_and_leave_the_warning_filters_as_they_were(tmp_pat
         together = [image.pixels_HWC for image in threads.map(load_image, paths * 4)]
     assert warnings.filters == filters
     assert all(map(np.array_equal, alone * 4, together))
-
-
-def test_an_image_of_the_right_size_passes_untouched():
-    assert np.array_equal(fit_square(COLOUR[:20], 20), COLOUR[:20])
-
-
-def test_resizing_equals_pillows_own_crop_and_resize():
-    image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (60, 90, 3), dtype=np.uint8))
-    expected = image.resize((30, 20), Image.Resampling.BICUBIC).crop((5, 0, 25, 20))
-    assert np.array_equal(fit_square(np.asarray(image), 20), np.asarray(expected))
-
-
-def test_shrinking_averages_instead_of_skipping_pixels():
-    stripes = np.zeros((320, 320, 3), dtype=np.uint8)
-    stripes[:, ::2] = 255
-    small = fit_square(stripes, 32)
-    assert np.abs(small.astype(int) - 127.5).max() < 4  # a fair share of both, but for the edges
-
-
-def test_the_crop_is_central():
-    wide = np.zeros((10, 30, 3), dtype=np.uint8)
-    wide[:, 10:20] = 200
-    assert (fit_square(wide, 10)[:, 1:-1] == 200).all()
-
-
-def test_padding_keeps_all_between_grey_bars_and_squashing_all_without():
-    wide = np.zeros((10, 20, 3), dtype=np.uint8)
-    wide[:, 15:] = 240  # what lies at the side, the crop loses
-    padded = fit_square(wide, 10, "pad")
-    assert (padded[:2] == 128).all() and (padded[7:] == 128).all()
-    bars = np.asarray(Image.fromarray(wide).resize((10, 5), Image.Resampling.BICUBIC))
-    assert np.array_equal(padded[2:7], bars)
-    assert np.array_equal(fit_square(wide.swapaxes(0, 1), 10, "pad"), padded.swapaxes(0, 1))
-    squashed = Image.fromarray(wide).resize((10, 10), Image.Resampling.BICUBIC)
-    assert np.array_equal(fit_square(wide, 10, "squash"), np.asarray(squashed))
-    assert fit_square(wide, 10, "crop").max() == 0
-    assert np.array_equal(fit_square(wide[:, :10], 10, "pad"), wide[:, :10])
-
-
-def test_an_extreme_shape_can_be_padded_and_is_never_said_to_be_cropped():
-    line = np.full((1, 5000, 3), 9, dtype=np.uint8)
-    assert [row[0] for row in fit_square(line, 8, "pad")[:, 0].tolist()] == [128] * 3 + [9] + [
-        128
-    ] * 4
-    assert notice_shape(line, "pad") == ("5000 × 1 pixels: hardly an image",)
-    assert notice_shape(np.zeros((10, 100, 3), dtype=np.uint8), "squash") == ()
 
 
 @pytest.mark.skipif("AVIF" not in SUFFIXES, reason="this Pillow is built without AVIF")
