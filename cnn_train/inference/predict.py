@@ -15,7 +15,6 @@ from torch import Tensor
 from ..data.batches import evaluation_batch_size
 from ..data.dataset import Progress, silent
 from ..data.images.decoding import DecodedBatch, decode_batches
-from ..data.images.modes import notice_bits
 from ..data.images.paths import UnusableImage, find_images
 from ..errors import DataError, ResourceError, in_one_line
 from ..machine.memory_shortage import memory_explained
@@ -107,9 +106,7 @@ def _predict_batch(
         scores_BK = trained.scores(images_BCHW, batch_size=size)
     finite_B = scores_BK.isfinite().all(dim=1).tolist()
     tops, margins = _rank(trained, scores_BK, top_k)
-    both = zip(batch.notices, batch.grey_bits, strict=True)
-    notices = [(*own, *notice_bits(bits)) for own, bits in both]
-    rows = zip(batch.paths, tops, margins, images_BCHW, notices, strict=True)
+    rows = zip(batch.paths, tops, margins, images_BCHW, batch.notices, strict=True)
     predictions = [Prediction(*row) for row, finite in zip(rows, finite_B, strict=True) if finite]
     errors = [
         UnusableImage(

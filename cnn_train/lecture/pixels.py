@@ -24,7 +24,6 @@ import torch
 from torch import Tensor
 
 from ..data.images.files import load_image, stored_mode
-from ..data.images.modes import notice_bits
 from ..data.images.square import Reading, fit_square, notice_shape
 from ..data.normalization import Normalization
 
@@ -113,7 +112,7 @@ def inspect_image(
         image_CHW=_to_channels_first(decoded.pixels_HWC),
         seen_CHW=seen_CHW,
         inputs_CHW=normalization(seen_CHW[None])[0] if normalization else None,
-        notices=(*decoded.notices, *shape, *notice_bits(decoded.grey_bits)),
+        notices=(*decoded.notices, *shape),
     )
 
 

@@ -70,6 +70,7 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
     num_parameters = sum(parameter.numel() for parameter in session.model.parameters())
     num_train, num_val = len(session.batches.images), len(session.val_images)
     updates = session.updates_per_epoch
+    files, (_, height, width) = session.batches.images.files, session.batches.images.image_shape
     regularization = config.regularization
     strength = getattr(regularization, "strength", None)
     shrinks = regularization.kind + (f" {strength:g}" if strength is not None else "")
@@ -79,7 +80,7 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
         "data": f"{config.data.name}: {num_train:,} training and {num_val:,} validation images, "
         f"{len(session.batches.images.class_names)} classes, "
         f"{' × '.join(map(str, session.batches.images.image_shape))}",
-        **describe_files(session),
+        **({"files": f"{files.sizes} → {width}×{height} (image_size)"} if files else {}),
         "model": f"{config.model.name}: {num_parameters:,} parameters",
         "loss": f"{config.loss.name}, regularisation {shrinks}",
         "optimizer": f"{config.optimizer.name}, lr {config.optimizer.lr:g}, "
@@ -96,15 +97,6 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
             f"{session.progress.step:,} updates"
         )
     return facts
-
-
-def describe_files(session: "Session") -> dict[str, str]:
-    """Say what sizes the image files have and to which they are brought; nothing if to none."""
-    files, (_, height, width) = session.batches.images.files, session.batches.images.image_shape
-    size = f"{width}×{height}"
-    return (
-        {"files": f"{files.sizes} → {size} (image_size)"} if files and files.sizes != size else {}
-    )
 
 
 def describe_processes(session: "Session") -> str:

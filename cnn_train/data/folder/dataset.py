@@ -4,7 +4,6 @@ Shape letters: N examples, K classes.
 """
 
 import os
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
@@ -14,15 +13,16 @@ from typing import Literal, Self
 import numpy as np
 import PIL
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
+from torch import Tensor
 
 from ...errors import MAX_NAMED, DataError, ResourceError, in_one_line, name_some
 from ...machine.cores import count_workers
 from ..dataset import DataAccess, DatasetConfig, KnownImages
 from ..decoded_cache import Origin, load_or_decode
 from ..image_set import ImageSet
-from ..images.decoding import FILES_PER_TASK, DecodedBatch, decode_batches
+from ..images.decoding import FILES_PER_TASK, decode_batches
+from ..images.modes import TAKEN_AS
 from ..images.square import LARGEST_SIZE_PX, FileFacts, Fit, Reading
 from ..location import expand_home
 from .listing import SplitListing, list_split
@@ -126,76 +126,50 @@ def load_split(root: Path, split: str, reading: Reading, access: DataAccess) -> 
 
 
 def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAccess) -> ImageSet:
-    """Decode every file of the split, and say what is unusual about some."""
-    decoded = _decode_all(listing.paths, reading, f"Decoding the {split} images", access)
-    grey_bits = _use_one_range(decoded, split, reading, access)
-    notices = [
-        f"{path}: {remark}"
-        for path, remarks in zip(decoded.paths, decoded.notices, strict=True)
-        for remark in remarks
-    ]
+    """Decode every file of the split, wide grey values all in one range.
+
+    All files are tried; then DataError names those that failed, and a notice what is unusual
+    about others. Raises ResourceError where the images do not fit into memory.
+    """
+    images_NCHW = _allocate(len(listing.names), reading.size_px)
+    failures, notices, grey_bits = [], [], set()
+    sizes_px: list[tuple[int, int]] = []
+    batches = decode_batches(listing.paths, reading, FILES_PER_TASK, num_ahead=2 * count_workers())
+    description = f"Decoding the {split} images"
+    with closing(batches), access.progress(description, len(listing.names)) as advance:
+        for batch in batches:
+            start = len(sizes_px)
+            sizes_px += batch.sizes_px
+            images_NCHW[start : len(sizes_px)] = torch.from_numpy(batch.pixels_BCHW)
+            grey_bits |= {bits for bits in batch.grey_bits if bits}
+            failures += [error.message for error in batch.errors]
+            for path, remarks in zip(batch.paths, batch.notices, strict=True):
+                own = [remark for remark in remarks if not remark.startswith(TAKEN_AS)]
+                notices += [f"{path}: {remark}" for remark in own]
+            advance(len(batch.paths) + len(batch.errors))
+    if failures:
+        raise DataError(
+            f"{len(failures)} of {len(listing.names)} files are not usable images; "
+            f"replace or remove them:\n{_list_some(failures)}"
+        )
+    most = max(grey_bits, default=None)
+    if most and min(grey_bits) < 16 and reading.grey_bits is None:
+        access.notice(
+            f"{split}: 16-bit files with values up to {2**most - 1:,} at most are taken as "
+            f"{most}-bit grey; data.grey_bits sets it"
+        )
+    if len(grey_bits) > 1:  # a range of each file's own would make dark scans as bright as others
+        del images_NCHW
+        return _decode(listing, split, replace(reading, grey_bits=most), access)
     if notices:
         access.notice(f"about some images:\n{_list_some(notices)}")
-    return ImageSet(
-        torch.from_numpy(decoded.pixels_BCHW),
-        torch.tensor(listing.labels),
-        listing.class_names,
-        listing.names,
-        FileFacts.of(decoded.sizes_px, grey_bits),
-    )
+    facts, labels_N = FileFacts.of(sizes_px, most), torch.tensor(listing.labels)
+    return ImageSet(images_NCHW, labels_N, listing.class_names, listing.names, facts)
 
 
-def _use_one_range(
-    decoded: DecodedBatch, split: str, reading: Reading, access: DataAccess
-) -> int | None:
-    """Let wide grey values of all files fill as many bits as some need; return how many.
-
-    A range of each file's own would make dark scans as bright as others.
-    """
-    found = [bits for bits in decoded.grey_bits if bits]
-    most = max(found, default=None)
-    if most is None or reading.grey_bits:
-        return most
-    others = [i for i, bits in enumerate(decoded.grey_bits) if bits not in (None, most)]
-    if others:
-        paths, again = [Path(decoded.paths[i]) for i in others], replace(reading, grey_bits=most)
-        once_more = _decode_all(paths, again, f"Decoding {len(paths)} of them again", access)
-        decoded.pixels_BCHW[others] = once_more.pixels_BCHW
-    if others or most < 16:
-        lesser = f"; {len(others):,} of {len(found):,} would do with less" if others else ""
-        access.notice(
-            f"{split}: 16-bit files hold values up to {2**most - 1:,} at most, taken as {most}-bit "
-            f"grey{lesser}; data.grey_bits sets it"
-        )
-    return most
-
-
-def _decode_all(
-    paths: Sequence[Path], reading: Reading, description: str, access: DataAccess
-) -> DecodedBatch:
-    """Decode all files; DataError names those that failed, after all were tried.
-
-    Raises ResourceError where the images do not fit into memory.
-    """
-    whole = DecodedBatch(_allocate(len(paths), reading.size_px))
-    batches = decode_batches(paths, reading, FILES_PER_TASK, num_ahead=2 * count_workers())
-    with closing(batches), access.progress(description, len(paths)) as advance:
-        for batch in batches:
-            start, stop = len(whole.paths), len(whole.paths) + len(batch.paths)
-            whole.pixels_BCHW[start:stop] = batch.pixels_BCHW
-            whole.extend(batch)
-            advance(len(batch.paths) + len(batch.errors))
-    if whole.errors:
-        raise DataError(
-            f"{len(whole.errors)} of {len(paths)} files are not usable images; replace or remove "
-            f"them:\n{_list_some([error.message for error in whole.errors])}"
-        )
-    return whole
-
-
-def _allocate(num_images: int, size_px: int) -> NDArray[np.uint8]:
+def _allocate(num_images: int, size_px: int) -> Tensor:
     try:
-        return np.empty((num_images, 3, size_px, size_px), dtype=np.uint8)
+        return torch.from_numpy(np.empty((num_images, 3, size_px, size_px), dtype=np.uint8))
     except MemoryError as problem:
         gigabytes = num_images * 3 * size_px**2 / 1e9
         raise ResourceError(

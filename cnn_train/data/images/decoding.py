@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,17 +39,12 @@ class DecodedBatch:
     file, upright. grey_bits: of each, as in ``DecodedImage``.
     """
 
+    paths: list[str]
     pixels_BCHW: NDArray[np.uint8]
-    paths: list[str] = field(default_factory=list)
-    notices: list[tuple[str, ...]] = field(default_factory=list)
-    sizes_px: list[tuple[int, int]] = field(default_factory=list)
-    grey_bits: list[int | None] = field(default_factory=list)
-    errors: list[UnusableImage] = field(default_factory=list)
-
-    def extend(self, other: "DecodedBatch") -> None:
-        """Append all that is known of other files but their pixels."""
-        for name in ("paths", "notices", "sizes_px", "grey_bits", "errors"):
-            getattr(self, name).extend(getattr(other, name))
+    notices: list[tuple[str, ...]]
+    sizes_px: list[tuple[int, int]]
+    grey_bits: list[int | None]
+    errors: list[UnusableImage]
 
 
 def decode_batches(
@@ -80,7 +75,8 @@ def decode_batches(
 def decode(files: Sequence[Path], reading: Reading, tolerated: tuple[Problem, ...]) -> DecodedBatch:
     """Decode some files in this thread."""
     size_px, fit = reading.size_px, reading.fit
-    batch = DecodedBatch(np.empty((len(files), 3, size_px, size_px), dtype=np.uint8))
+    pixels_BCHW = np.empty((len(files), 3, size_px, size_px), dtype=np.uint8)
+    batch = DecodedBatch([], pixels_BCHW, [], [], [], [])
     with quiet_pillow:
         for file in files:
             try:
@@ -90,12 +86,12 @@ def decode(files: Sequence[Path], reading: Reading, tolerated: tuple[Problem, ..
                 continue
             height, width = image.pixels_HWC.shape[:2]
             pixels_HWC = fit_square(image.pixels_HWC, size_px, fit)
-            batch.pixels_BCHW[len(batch.paths)] = pixels_HWC.transpose(2, 0, 1)
+            pixels_BCHW[len(batch.paths)] = pixels_HWC.transpose(2, 0, 1)
             batch.paths.append(str(file))
             batch.notices.append((*image.notices, *notice_shape(image.pixels_HWC, fit)))
             batch.sizes_px.append((width, height))
             batch.grey_bits.append(image.grey_bits)
-    return replace(batch, pixels_BCHW=batch.pixels_BCHW[: len(batch.paths)])
+    return replace(batch, pixels_BCHW=pixels_BCHW[: len(batch.paths)])
 
 
 @contextmanager
@@ -139,7 +135,11 @@ def _join(tasks: list[Future[DecodedBatch]]) -> DecodedBatch:
             f"what decodes images has been silent for {SILENT_SECONDS:g} seconds; see whether the "
             "disk that holds the images answers, and start again"
         ) from problem
-    joined = DecodedBatch(np.concatenate([part.pixels_BCHW for part in parts]))
-    for part in parts:
-        joined.extend(part)
-    return joined
+    return DecodedBatch(
+        paths=[path for part in parts for path in part.paths],
+        pixels_BCHW=np.concatenate([part.pixels_BCHW for part in parts]),
+        notices=[notices for part in parts for notices in part.notices],
+        sizes_px=[size for part in parts for size in part.sizes_px],
+        grey_bits=[bits for part in parts for bits in part.grey_bits],
+        errors=[error for part in parts for error in part.errors],
+    )

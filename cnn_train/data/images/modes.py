@@ -21,6 +21,7 @@ Pixels = NDArray[np.uint8]
 BACKGROUND = "white"
 LARGEST_8_BIT = 255
 LARGEST_16_BIT = 65_535
+TAKEN_AS = "its 16-bit values are taken as"
 GREY_BITS = (8, 10, 12, 14, 16)  # what cameras, microscopes and scanners store in 16 bits
 TIFF_BITS_PER_SAMPLE, TIFF_PHOTOMETRIC, TIFF_WHITE_IS_ZERO = 258, 262, 0
 
@@ -105,19 +106,14 @@ def _convert_wide_grey(image: Image.Image, grey_bits: int | None) -> DecodedImag
     if tags.get(TIFF_PHOTOMETRIC) == TIFF_WHITE_IS_ZERO:
         grey_HW = LARGEST_8_BIT - grey_HW
     notices = [f"values up to {most:,} are cut at {largest:,}"] if most > largest else []
+    if bits < 16 and not stated and not grey_bits:
+        notices.append(f"{TAKEN_AS} {bits}-bit grey")
     transparent = image.info.get("transparency")
     if transparent is not None:
         grey_HW[values_HW == transparent] = LARGEST_8_BIT
         notices.append(f"transparent pixels are laid on {BACKGROUND}")
     pixels_HWC = np.repeat(grey_HW[:, :, np.newaxis], 3, axis=2)
     return DecodedImage(pixels_HWC, tuple(notices), None if stated else bits)
-
-
-def notice_bits(grey_bits: int | None) -> tuple[str, ...]:
-    """Say of one file what its wide grey values were taken to fill, unless it is all 16 bits."""
-    if grey_bits in (None, 16):
-        return ()
-    return (f"values up to {2**grey_bits - 1:,} are taken as {grey_bits}-bit grey",)
 
 
 def _refuse_float(image: Image.Image) -> DecodedImage:

@@ -48,18 +48,18 @@ def fit_square(pixels_HWC: Pixels, size_px: int, fit: Fit = "crop") -> Pixels:
     if (height, width) == (size_px, size_px):
         return pixels_HWC
     image, bicubic = Image.fromarray(pixels_HWC), Image.Resampling.BICUBIC
-    if fit == "pad":
-        longer = max(height, width)
-        inner = [max(1, round(side * size_px / longer)) for side in (width, height)]
-        canvas = Image.new("RGB", (size_px, size_px), PADDING)
-        left, top = [(size_px - side) // 2 for side in inner]
-        canvas.paste(image.resize((inner[0], inner[1]), bicubic), (left, top))
-        return np.array(canvas)
-    side = min(height, width)
-    seen_width, seen_height = (side, side) if fit == "crop" else (width, height)
-    left, top = (width - seen_width) / 2, (height - seen_height) / 2
-    box = (left, top, left + seen_width, top + seen_height)
-    return np.array(image.resize((size_px, size_px), bicubic, box=box))
+    short, long = sorted((width, height))
+    if fit == "crop":
+        left, top = (width - short) / 2, (height - short) / 2
+        box = (left, top, left + short, top + short)
+        return np.array(image.resize((size_px, size_px), bicubic, box=box))
+    if fit == "squash":
+        return np.array(image.resize((size_px, size_px), bicubic))
+    inner_width, inner_height = (max(1, round(n * size_px / long)) for n in (width, height))
+    canvas = Image.new("RGB", (size_px, size_px), PADDING)
+    place = ((size_px - inner_width) // 2, (size_px - inner_height) // 2)
+    canvas.paste(image.resize((inner_width, inner_height), bicubic), place)
+    return np.array(canvas)
 
 
 def notice_shape(pixels_HWC: Pixels, fit: Fit) -> tuple[str, ...]:

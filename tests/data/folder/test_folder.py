@@ -355,8 +355,8 @@ def test_one_range_holds_for_all_16_bit_files_of_all_splits_and_is_said_once(
     dark, light = [scaled(100, 12), scaled(200, 12)], [scaled(2000, 12), scaled(4000, 12)]
     assert columns(train) == [dark, light] * 2
     assert notices == [
-        "train: 16-bit files hold values up to 4,095 at most, taken as 12-bit grey; "
-        "2 of 4 would do with less; data.grey_bits sets it"
+        "train: 16-bit files with values up to 4,095 at most are taken as 12-bit grey; "
+        "data.grey_bits sets it"
     ]
     known = scans.as_read(train)
     assert (scans.grey_bits, known.grey_bits) == (None, 12)
