@@ -5,7 +5,7 @@ from typing import Any
 
 State = dict[str, Any]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 def migrate(state: State, version: int) -> State:
@@ -23,6 +23,14 @@ def _from_1_to_2(state: State) -> State:
     return {**state, "imported_from": None, "config_changes": []}
 
 
+def _from_2_to_3(state: State) -> State:
+    """Write down what 16-bit files of a folder were read as before format 3: all of 16 bits."""
+    data = state["config"].get("data", {})
+    if data.get("name") != "folder":
+        return state
+    return {**state, "config": {**state["config"], "data": {**data, "grey_bits": 16}}}
+
+
 # For each older format, the function that converts it to the next one. A field that is added to
 # Checkpoint gets its value for older files here; a released function never changes.
-MIGRATIONS: dict[int, Callable[[State], State]] = {1: _from_1_to_2}
+MIGRATIONS: dict[int, Callable[[State], State]] = {1: _from_1_to_2, 2: _from_2_to_3}

@@ -130,5 +130,5 @@ def _load(dataset: "DatasetConfig", split: Split, access: "DataAccess") -> "Imag
 
     train, val = load_training_splits(dataset, access)
     if split == "test":
-        return dataset.load_test(access, train.class_names)
+        return dataset.as_read(train).load_test(access, train.class_names)
     return train if split == "train" else val

@@ -34,13 +34,14 @@ def inspect(
     out: PictureOption = None,
 ) -> None:
     """Show an image as numbers: its shape and range, and what a network sees of it."""
+    from ..data.images.square import Reading
     from ..lecture.pixels import inspect_image
 
     if checkpoint is not None and size is not None:
         raise UsageError("--size: a checkpoint has a size of its own; leave one of them out")
     check_picture(out)
     if checkpoint is None:
-        inspection = inspect_image(image, size_px=size or 32)
+        inspection = inspect_image(image, Reading(size or 32))
     else:
         inspection = _inspect_for(checkpoint, image)
     page = Page(
@@ -60,7 +61,7 @@ def _inspect_for(checkpoint: Path, image: Path) -> "Inspection":
     from ..runs.directory import find_checkpoint
 
     trained = load_trained_model(find_checkpoint(checkpoint), "cpu")
-    return inspect_image(image, size_px=trained.file_side_px(), normalization=trained.normalization)
+    return inspect_image(image, trained.reading(), normalization=trained.normalization)
 
 
 def _draw(inspection: "Inspection") -> "Drawing":

@@ -185,7 +185,7 @@ def visualize(
     path = find_checkpoint(checkpoint)
     trained = open_model(path, device, None if method.scores_as_evaluate else "float32")
     if images:
-        subjects = Subjects.load(images, trained.image_shape)
+        subjects = Subjects.load(images, trained.reading())
     elif method.num_images == 0:
         subjects = Subjects.none(trained.image_shape)
     else:

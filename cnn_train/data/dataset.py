@@ -12,6 +12,7 @@ from pydantic import Field
 from ..config.base import Config
 from ..errors import UsageError
 from .image_set import ImageSet
+from .images.square import Reading
 from .normalization import Normalization
 
 Advance = Callable[[int], object]
@@ -87,6 +88,14 @@ class DatasetConfig(Config, ABC):
         raise UsageError(
             f"--data-root {place}: the dataset {self.name} has no files to look for; leave it out"
         )
+
+    def reading(self, size_px: int) -> Reading:
+        """Return how image files become such images, ``size_px`` × ``size_px``."""
+        return Reading(size_px)
+
+    def as_read(self, train: ImageSet) -> Self:
+        """Return these settings with what the training files decided, for all other files."""
+        return self
 
     @abstractmethod
     def known_images(self) -> KnownImages:

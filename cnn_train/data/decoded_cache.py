@@ -7,7 +7,7 @@ The hash is checked on every load: a flipped bit makes the caller decode again.
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from ..machine.atomic_file import write_atomically
 from ..machine.file_lock import acquire
 from .dataset import DataAccess
 from .image_set import ImageSet
+from .images.square import FileFacts
 
 HASH_BYTES = 64
 LABEL_BYTES = 8
@@ -28,10 +29,12 @@ class Origin:
     """What a set was decoded from, and by what.
 
     files: changes with the files' sizes and times. decoder: the version of the decoding code.
+    grey_bits: what wide grey values were said to fill; None: it was found out.
     """
 
     files: str
     decoder: str = ""
+    grey_bits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,12 @@ class Decoded:
 
     origin: Origin
     images: ImageSet
+
+    def serves(self, wanted: Origin) -> bool:
+        """Tell whether decoding the wanted origin would give these very pixels."""
+        found = self.images.files and self.images.files.grey_bits
+        same_bits = wanted.grey_bits == self.origin.grey_bits or found in (None, wanted.grey_bits)
+        return same_bits and wanted == replace(self.origin, grey_bits=wanted.grey_bits)
 
 
 def load_or_decode(
@@ -51,17 +60,18 @@ def load_or_decode(
     case, and raises DataError where an image is not what it was when it was cached.
     """
     cached = None if access.verify else load_decoded(path)
-    if cached is not None and cached.origin == origin:
+    if cached is not None and cached.serves(origin):
         return cached.images
     with _only_one_process(path, access):
         cached = load_decoded(path)  # the other process may have decoded it
-        if cached is not None and cached.origin == origin and not access.verify:
+        if cached is not None and cached.serves(origin) and not access.verify:
             return cached.images
         if cached is None and path.exists():
             access.notice(f"{path}: is damaged or cannot be read; decoding the images again")
         # Hashes instead of the cached set: both at once might not fit into memory.
-        comparable = cached is not None and cached.origin.decoder == origin.decoder
-        digests = _digest_images(cached.images) if cached is not None and comparable else {}
+        digests = {}
+        if cached is not None and cached.serves(replace(origin, files=cached.origin.files)):
+            digests = _digest_images(cached.images)
         del cached
         images = decode()
         _compare(images, digests, path, access)
@@ -77,6 +87,8 @@ def save_decoded(path: Path, images: ImageSet, origin: Origin) -> None:
     header = {
         "files": origin.files,
         "decoder": origin.decoder,
+        "grey_bits": origin.grey_bits,
+        "facts": images.files and asdict(images.files),
         "shape": images.images_NCHW.shape,
         "class_names": images.class_names,
         "names": images.names,
@@ -105,7 +117,9 @@ def load_decoded(path: Path) -> Decoded | None:
         return None
     header_end = content.index(b"\n", HASH_BYTES) + 1
     header = json.loads(content[HASH_BYTES:header_end])
-    origin = Origin(header.get("files", ""), header.get("decoder", ""))  # none in older files
+    origin = Origin(  # none in older files
+        header.get("files", ""), header.get("decoder", ""), header.get("grey_bits")
+    )
     shape = header["shape"]
     pixels_start = header_end + LABEL_BYTES * shape[0]
     labels = content[header_end:pixels_start]  # a copy: int64 wants an aligned address
@@ -114,6 +128,7 @@ def load_decoded(path: Path) -> Decoded | None:
         labels_N=torch.frombuffer(labels, dtype=torch.int64),
         class_names=tuple(header["class_names"]),
         names=tuple(header["names"]),
+        files=FileFacts(**header["facts"]) if header.get("facts") else None,
     )
     return Decoded(origin, images)
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import DataError, name_some
+from .images.square import FileFacts
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,15 @@ class ImageSet:
     """Images and labels of one split.
 
     images_NCHW: uint8 in [0, 255], RGB. labels_N: int64 in [0, len(class_names)).
-    names: what to call each example on screen (a file's path, or ``test/00017``).
+    names: what to call each example on screen (a file's path, or ``test/00017``). files: of the
+    split's image files, all of them; None: there were none.
     """
 
     images_NCHW: Tensor
     labels_N: Tensor
     class_names: tuple[str, ...]
     names: tuple[str, ...]
+    files: FileFacts | None = None
 
     def __post_init__(self) -> None:
         assert self.images_NCHW.dtype == torch.uint8 and self.images_NCHW.ndim == 4
@@ -48,6 +51,7 @@ class ImageSet:
             self.labels_N[index_M],
             self.class_names,
             tuple(self.names[i] for i in index_M.tolist()),
+            self.files,
         )
 
     def relabel(self, class_names: tuple[str, ...], source: str) -> "ImageSet":

@@ -33,7 +33,7 @@ def load_training_splits(config: DatasetConfig, access: DataAccess) -> tuple[Ima
     Raises DataError where the images cannot be split.
     """
     images = config.load_train(access)
-    own_val = config.load_val(access, images.class_names)
+    own_val = config.as_read(images).load_val(access, images.class_names)
     if own_val is not None:
         access.notice("validation images are the dataset's own; data.val_fraction is not used")
         return images, own_val

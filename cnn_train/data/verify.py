@@ -25,6 +25,7 @@ def verify_dataset(config: DatasetConfig, access: DataAccess) -> list[SplitRepor
     except DataError as error:
         unchecked = "not checked: the training split, which names the classes, cannot be read"
         return [SplitReport("train", 0, str(error)), SplitReport("test", 0, unchecked)]
+    config = config.as_read(train)
     reports = (
         SplitReport("train", len(train), None),
         _report("val", lambda: config.load_val(access, train.class_names)),

@@ -5,7 +5,7 @@ Shape letters: B images of one batch, C channels, H W pixels, K classes.
 
 from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,9 @@ class Prediction:
             "index": best.index,
             "score": best.score,
             "probability": best.probability,
-            "top": [{"label": c.label, "index": c.index, "score": c.score} for c in self.top],
+            "margin": self.margin,
+            "top": [asdict(choice) for choice in self.top],
+            "notices": list(self.notices),
         }
 
 
@@ -73,14 +75,14 @@ def predict_files(
     file never stops the others. Raises DataError where the model does not take square RGB images,
     ResourceError where a minibatch does not fit into the device's memory.
     """
-    side_px = trained.file_side_px()
+    reading = trained.reading()
     named = find_images(paths)
     predictions, errors = [], list(named.errors)
     # On a CPU the network uses every core: reading files at the same time would slow it down.
     num_ahead = 0 if trained.device.torch_device.type == "cpu" else 1
     tolerated = (DataError, ResourceError)
     batches = decode_batches(
-        named.files, side_px, batch_size, num_ahead=num_ahead, tolerated=tolerated
+        named.files, reading, batch_size, num_ahead=num_ahead, tolerated=tolerated
     )
     description = f"Predicting {len(named.files):,} images"
     with closing(batches), progress(description, len(named.files)) as advance:

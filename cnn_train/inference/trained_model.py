@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..checkpoints.checkpoint import Checkpoint, load_checkpoint
 from ..checkpoints.inspection import checkpoint_config
 from ..data.batches import evaluation_batch_size
+from ..data.images.square import Reading
 from ..data.normalization import Normalization
 from ..errors import CheckpointError, ConfigError, DataError
 from ..experiment import ExperimentConfig
@@ -38,8 +39,8 @@ class TrainedModel:
     labels: tuple[Any, ...] = ()
     """The caller's own labels, which the Python API returns; empty: the class names."""
 
-    def file_side_px(self) -> int:
-        """Return the side of the square RGB images that files are brought to for this model.
+    def reading(self) -> Reading:
+        """Return how files become the square RGB images of this model: as when it was trained.
 
         Raises DataError where it takes no such images.
         """
@@ -49,7 +50,7 @@ class TrainedModel:
                 f"the model takes images of {width}×{height} pixels and {channels} channels; "
                 "files are read as square RGB images"
             )
-        return height
+        return self.config.data.reading(height)
 
     @torch.no_grad()
     def scores(

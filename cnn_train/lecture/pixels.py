@@ -6,7 +6,7 @@ per pixel: how much red, green and blue light. A picture of 800 × 600 pixels is
     600 rows · 800 columns · 3 channels = 1,440,000 numbers
 
 The "semantic gap" is the way from these numbers to the word "cat". A network for small images does
-not get all of them: the central square of the picture is scaled down (bicubic, antialiased) to
+not get all of them: usually its central square is scaled down (bicubic, antialiased) to
 32 × 32 · 3 = 3,072 numbers, and each number p becomes
 
     (p / 255 − mean) / deviation
@@ -23,10 +23,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.images.files import load_image, resize_and_crop, stored_mode
+from ..data.images.files import load_image, stored_mode
+from ..data.images.square import Reading, fit_square, notice_shape
 from ..data.normalization import Normalization
 
 CHANNEL_NAMES = ("red", "green", "blue")
+USUAL = Reading(size_px=32)
 
 STORED = {
     "1": "black or white, 1 bit", "L": "grey, 8 bits", "P": "numbers of a palette's colours",
@@ -93,14 +95,15 @@ class Inspection:
 
 
 def inspect_image(
-    path: Path, *, size_px: int = 32, normalization: Normalization | None = None
+    path: Path, reading: Reading = USUAL, *, normalization: Normalization | None = None
 ) -> Inspection:
-    """Read an image file and scale it to a network's ``size_px``, exactly as ``predict`` does.
+    """Read an image file and scale it for a network, exactly as ``predict`` does.
 
     Raises DataError if the file is no readable image.
     """
-    decoded = load_image(path)
-    seen_CHW = _to_channels_first(resize_and_crop(decoded.pixels_HWC, size_px))
+    decoded = load_image(path, reading.grey_bits)
+    seen_CHW = _to_channels_first(fit_square(decoded.pixels_HWC, reading.size_px, reading.fit))
+    shape = notice_shape(decoded.pixels_HWC, reading.fit)
     mode, num_channels = stored_mode(path)
     return Inspection(
         path=str(path),
@@ -109,7 +112,7 @@ def inspect_image(
         image_CHW=_to_channels_first(decoded.pixels_HWC),
         seen_CHW=seen_CHW,
         inputs_CHW=normalization(seen_CHW[None])[0] if normalization else None,
-        notices=decoded.notices,
+        notices=(*decoded.notices, *shape),
     )
 
 

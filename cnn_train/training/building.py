@@ -34,6 +34,7 @@ def build_session(
     Raises DataError where the images do not fit, UsageError where the device cannot do it.
     """
     check_images(train, val)
+    config = config.model_copy(update={"data": config.data.as_read(train)})
     check_augmentation(config.augment, train.image_shape)
     precision = resolve_precision(config.precision, device)
     plan = plan_epoch(

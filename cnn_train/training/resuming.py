@@ -14,8 +14,9 @@ from ..runs.states import FoundCheckpoint, load_newest
 from .progress import Progress
 from .session import Session
 
-# These may differ: images are compared by fingerprint, not by path, and saving changes no result.
-FREE_KEYS = ("checkpoint", "data.root", "data.path")
+# These may differ: images are compared by fingerprint, not by path or by what was found out of
+# them, and saving changes no result.
+FREE_KEYS = ("checkpoint", "data.root", "data.path", "data.grey_bits")
 
 # These can never differ: saved weights and optimizer state fit no other network or optimizer.
 FIXED_KEYS = ("model", "optimizer.name", "data.name")

@@ -15,7 +15,8 @@ from torch import Tensor
 from ..data.batches import evaluation_batch_size
 from ..data.dataset import Progress, silent
 from ..data.image_set import ImageSet
-from ..data.images.files import load_image, resize_and_crop
+from ..data.images.files import load_image
+from ..data.images.square import Reading, fit_square
 from ..errors import CheckpointError, DataError, UsageError, name_some
 from ..inference.trained_model import TrainedModel
 from ..models.summary import LayerRun, trace_layers
@@ -51,15 +52,10 @@ class Subjects:
         return cls(torch.empty(0, *image_shape, dtype=torch.uint8), (), ())
 
     @classmethod
-    def load(cls, paths: Sequence[Path], image_shape: tuple[int, int, int]) -> Self:
+    def load(cls, paths: Sequence[Path], reading: Reading) -> Self:
         """Read image files as the network sees them; DataError names the first bad one."""
-        channels, height, width = image_shape
-        if channels != 3 or height != width:
-            raise DataError(
-                f"the model takes images of {width}×{height} pixels and {channels} channels; "
-                "files are read as square RGB images"
-            )
-        pixels = [resize_and_crop(load_image(path).pixels_HWC, height) for path in paths]
+        size_px, fit, bits = reading.size_px, reading.fit, reading.grey_bits
+        pixels = [fit_square(load_image(path, bits).pixels_HWC, size_px, fit) for path in paths]
         images_NCHW = torch.stack([torch.from_numpy(p).permute(2, 0, 1) for p in pixels])
         return cls(images_NCHW, tuple(path.name for path in paths), (NO_LABEL,) * len(paths))
 

@@ -130,4 +130,11 @@ def test_migration_leaves_the_old_fields_as_they_were() -> None:
     before = dict(stored)
     migrated = migrate(stored, 1)
     assert stored == before  # the very same objects: nothing was changed in place
-    assert all(migrated[name] is value for name, value in before.items())
+    assert all(migrated[name] is value for name, value in before.items() if name != "config")
+    data = before["config"]["data"]
+    assert migrated["config"] == before["config"] | {"data": data | {"grey_bits": 16}}
+
+
+def test_only_folders_of_older_formats_had_taken_all_16_bits() -> None:
+    for config in ({}, {"data": {"name": "cifar10"}}, {"data": {"name": "shapes"}}):
+        assert migrate({"config": config}, 2) == {"config": config}

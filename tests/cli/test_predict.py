@@ -40,9 +40,14 @@ def test_json_is_one_document_with_the_documented_keys(run, checkpoint, photos):
         "photos/[bold]red.png", "photos/teal.jpg"
     ]  # fmt: skip
     for one in document["predictions"]:
-        assert set(one) == {"path", "label", "index", "score", "probability", "top"}
+        assert set(one) == {
+            "path", "label", "index", "score", "probability", "margin", "top", "notices"
+        }  # fmt: skip
         assert (one["probability"] is None) == is_hinge(checkpoint)
-        assert [set(entry) for entry in one["top"]] == [{"label", "index", "score"}] * 3
+        assert [set(entry) for entry in one["top"]] == [
+            {"label", "index", "score", "probability"}
+        ] * 3
+        assert one["top"][0]["probability"] == one["probability"]
         assert one["top"][0]["index"] == one["index"]
     assert document["errors"] == []
 
@@ -86,6 +91,23 @@ def test_bad_files_are_one_line_each_and_exit_3_after_the_others(run, checkpoint
         "*.bmp", "photos/text.jpg", "missing.png"
     ]  # fmt: skip
     assert all(set(one) == {"path", "message"} for one in document["errors"])
+
+
+def test_a_folders_files_are_recognised_by_content_as_fit_does(run, checkpoint, photos):
+    (photos / "teal.jpg").rename(photos / "teal")
+    (photos / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    (photos / "b.jxl").write_bytes(b"\xff\x0a" + bytes(40))
+    (photos / "Thumbs.db").write_bytes(b"\0")
+    outcome = run("photos", "--checkpoint", checkpoint, "--json")
+    assert outcome.exit_code == 3
+    assert [one["path"] for one in outcome.document["predictions"]] == [
+        "photos/[bold]red.png", "photos/teal"
+    ]  # fmt: skip
+    messages = [one["message"] for one in outcome.document["errors"]]
+    assert [message.partition(";")[0] for message in messages] == [
+        "photos/a.heic: is a HEIC image, which Pillow cannot read",
+        "photos/b.jxl: is a JPEG XL image, which Pillow cannot read",
+    ]
 
 
 def test_out_draws_a_picture_of_what_the_network_saw(run, checkpoint, photos, tmp_path):

@@ -24,7 +24,8 @@ from torture_campaign.bad_images import (
 from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.cli.main import main
 from cnn_train.data.image_set import ImageSet
-from cnn_train.data.images.files import load_image, resize_and_crop
+from cnn_train.data.images.files import load_image
+from cnn_train.data.images.square import fit_square
 from cnn_train.errors import DataError
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import resolve_device
@@ -166,5 +167,5 @@ def test_no_bytes_whatever_give_anything_but_pixels_or_one_line(content: bytes):
             refusal = str(problem)
         else:
             refusal = f"{path}: "
-            assert resize_and_crop(pixels_HWC, 8).shape == (8, 8, 3)
+            assert fit_square(pixels_HWC, 8).shape == (8, 8, 3)
     assert refusal.startswith(f"{path}: ") and "\n" not in refusal

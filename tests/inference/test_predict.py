@@ -62,7 +62,9 @@ def photos(tmp_path) -> Path:
 def loaded(monkeypatch) -> list[Path]:
     """The files that have been read so far."""
     files, read = [], decoding.load_image
-    monkeypatch.setattr(decoding, "load_image", lambda path: (files.append(path), read(path))[1])
+    monkeypatch.setattr(
+        decoding, "load_image", lambda path, bits: (files.append(path), read(path))[1]
+    )
     return files
 
 
@@ -88,9 +90,21 @@ def test_hinge_scores_have_no_probability(photos):
 def test_the_json_entry_has_exactly_the_documented_keys(photos):
     predictions, _ = predict_files(make_trained(), [photos / "b.png"], top_k=2)
     entry = predictions[0].to_json()
-    assert set(entry) == {"path", "label", "index", "score", "probability", "top"}
+    assert set(entry) == {
+        "path", "label", "index", "score", "probability", "margin", "top", "notices"
+    }  # fmt: skip
     assert (entry["label"], entry["index"]) == ("red", 0)
-    assert [set(one) for one in entry["top"]] == [{"label", "index", "score"}] * 2
+    total = sum(map(math.exp, (1.0, 0.0, 0.2)))  # red, green, blue
+    assert entry["top"] == [
+        {"label": "red", "index": 0, "score": 1.0, "probability": pytest.approx(math.e / total)},
+        {
+            "label": "blue",
+            "index": 2,
+            "score": pytest.approx(0.2),
+            "probability": pytest.approx(math.exp(0.2) / total),
+        },
+    ]
+    assert (entry["margin"], entry["notices"]) == (pytest.approx(0.8), [])
 
 
 @pytest.mark.parametrize(("top_k", "num_shown"), [(1, 1), (2, 2), (3, 3), (50, 3)])
@@ -132,7 +146,7 @@ def test_a_gpu_computes_while_the_next_files_are_read(photos, monkeypatch, gpu):
     second_was_read = threading.Event()
     read = decoding.load_image
 
-    def load(path):
+    def load(path, grey_bits):
         if path.name == "b.png":
             second_was_read.set()
         return read(path)
@@ -208,7 +222,7 @@ def test_what_had_to_be_decided_to_read_a_file_is_told(photos):
 
 @pytest.mark.parametrize("shape", [(1, 16, 16), (3, 16, 20)])
 def test_a_model_that_takes_no_square_rgb_images_is_an_error(photos, shape):
-    with pytest.raises(DataError, match="square RGB"):
+    with pytest.raises(DataError, match=f"{shape[2]}×16 pixels and {shape[0]} .* square RGB"):
         predict_files(make_trained(shape=shape), [photos])
 
 

@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from cnn_train.data.images.square import Reading
 from cnn_train.data.normalization import Normalization
 from cnn_train.errors import DataError
 from cnn_train.experiment import ExperimentConfig
@@ -41,7 +42,7 @@ def test_an_800_by_600_file_has_the_lectures_number_of_values(photo: Path) -> No
 def test_the_numbers_are_the_files_own(tmp_path: Path) -> None:
     rows = [[[0, 1, 2], [3, 4, 5]], [[6, 7, 8], [250, 254, 255]]]
     Image.fromarray(np.array(rows, dtype=np.uint8)).save(tmp_path / "tiny.png")
-    document = inspect_image(tmp_path / "tiny.png", size_px=2).to_json(with_pixels=True)
+    document = inspect_image(tmp_path / "tiny.png", Reading(2)).to_json(with_pixels=True)
     assert document["network"]["pixels"] == {
         "red": [[0, 3], [6, 250]],
         "green": [[1, 4], [7, 254]],
@@ -72,9 +73,7 @@ def test_it_shows_exactly_what_predict_gives_to_the_network(photo: Path, size_px
     inputs = []
     trained.model.register_forward_pre_hook(lambda _, args: inputs.append(args[0][0]))
     (prediction,), _ = predict_files(trained, [photo])
-    inspection = inspect_image(
-        photo, size_px=trained.file_side_px(), normalization=trained.normalization
-    )
+    inspection = inspect_image(photo, trained.reading(), normalization=trained.normalization)
     assert torch.equal(inspection.seen_CHW, prediction.image_CHW)
     assert inspection.inputs_CHW is not None
     assert torch.equal(inspection.inputs_CHW, inputs[0])

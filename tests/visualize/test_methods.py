@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_train.errors import CheckpointError, DataError, UsageError
+from cnn_train.errors import CheckpointError, UsageError
 from cnn_train.figures.gallery import Section
 from cnn_train.models import ARCHITECTURES
 from cnn_train.models.fastnet import FastNet
@@ -231,11 +231,6 @@ def test_weights_that_are_not_finite_are_refused(make_request: MakeRequest) -> N
     nn.init.constant_(model.fc.bias, torch.nan)
     with pytest.raises(CheckpointError, match=r"not finite \(NaN\)"):
         make_request(model)
-
-
-def test_files_need_a_model_of_square_colour_images() -> None:
-    with pytest.raises(DataError, match="4×8 pixels and 1 channels"):
-        Subjects.load([], (1, 8, 4))
 
 
 def test_numbers_of_a_column_have_equally_many_decimals() -> None:

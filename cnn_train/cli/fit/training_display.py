@@ -38,6 +38,10 @@ def show_plan(session: "Session", run: "RunDirectory | None") -> None:
         stderr.print(f"{name:>10}  {fact}", markup=False, soft_wrap=True)
     for doubt in doubts(session):
         warn(doubt)
+    files, size_px = session.batches.images.files, session.batches.images.image_shape[1]
+    if files and session.progress.step == 0:
+        for loss in files.doubts(session.config.data.reading(size_px)):
+            notice(loss)
 
 
 def doubts(session: "Session") -> Iterator[str]:
@@ -66,6 +70,7 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
     num_parameters = sum(parameter.numel() for parameter in session.model.parameters())
     num_train, num_val = len(session.batches.images), len(session.val_images)
     updates = session.updates_per_epoch
+    files, (_, height, width) = session.batches.images.files, session.batches.images.image_shape
     regularization = config.regularization
     strength = getattr(regularization, "strength", None)
     shrinks = regularization.kind + (f" {strength:g}" if strength is not None else "")
@@ -75,6 +80,7 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
         "data": f"{config.data.name}: {num_train:,} training and {num_val:,} validation images, "
         f"{len(session.batches.images.class_names)} classes, "
         f"{' × '.join(map(str, session.batches.images.image_shape))}",
+        **({"files": f"{files.sizes} → {width}×{height} (image_size)"} if files else {}),
         "model": f"{config.model.name}: {num_parameters:,} parameters",
         "loss": f"{config.loss.name}, regularisation {shrinks}",
         "optimizer": f"{config.optimizer.name}, lr {config.optimizer.lr:g}, "

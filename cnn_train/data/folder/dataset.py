@@ -5,6 +5,7 @@ Shape letters: N examples, K classes.
 
 import os
 from contextlib import closing
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, Self
@@ -21,10 +22,12 @@ from ..dataset import DataAccess, DatasetConfig, KnownImages
 from ..decoded_cache import Origin, load_or_decode
 from ..image_set import ImageSet
 from ..images.decoding import FILES_PER_TASK, decode_batches
+from ..images.modes import TAKEN_AS
+from ..images.square import LARGEST_SIZE_PX, FileFacts, Fit, Reading
 from ..location import expand_home
 from .listing import SplitListing, list_split
 
-DECODER_VERSION = 1  # raise it when the same file comes to mean other pixels
+DECODER_VERSION = 2  # raise it when the same file comes to mean other pixels
 
 
 class FolderConfig(DatasetConfig):
@@ -41,13 +44,32 @@ class FolderConfig(DatasetConfig):
     image_size: int = Field(
         default=32,
         ge=4,
-        le=512,
-        description="side in pixels to which each image is scaled and centre-cropped",
+        le=LARGEST_SIZE_PX,
+        description="side in pixels of the square that each image is scaled to",
+    )
+    fit: Fit = Field(
+        default="crop",
+        description="how an image becomes square: crop (its central square), pad (all of it, with "
+        "grey bars) or squash (all of it, distorted)",
+    )
+    grey_bits: Literal[8, 10, 12, 14, 16] | None = Field(
+        default=None,
+        description="bits that the values of 16-bit grey files fill; null: the fewest of 8, 10, "
+        "12, 14 and 16 that hold those of all training images",
     )
 
     def located(self) -> Self:
         """Return these settings with an absolute ``root``."""
         return self.model_copy(update={"root": expand_home(self.root, "data.root").absolute()})
+
+    def reading(self, size_px: int) -> Reading:
+        """Return how image files become such images, ``size_px`` × ``size_px``."""
+        return Reading(size_px, self.fit, self.grey_bits)
+
+    def as_read(self, train: ImageSet) -> Self:
+        """Return these settings with the bits that the training files' values fill."""
+        bits = self.grey_bits or (train.files and train.files.grey_bits)
+        return self.model_copy(update={"grey_bits": bits})
 
     def known_images(self) -> KnownImages:
         """Return the images' size, and the classes where the folder is on this machine.
@@ -61,7 +83,8 @@ class FolderConfig(DatasetConfig):
 
     def load_train(self, access: DataAccess) -> ImageSet:
         """Load ``root/train``; the test images are neither needed nor looked at."""
-        return load_split(expand_home(self.root, "data.root"), "train", self.image_size, access)
+        root = expand_home(self.root, "data.root")
+        return load_split(root, "train", self.reading(self.image_size), access)
 
     def load_val(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet | None:
         """Load ``root/val``; None where there is none."""
@@ -78,7 +101,7 @@ class FolderConfig(DatasetConfig):
     ) -> ImageSet:
         """Load a split, number its labels by ``class_names``, and say which classes are absent."""
         root = expand_home(self.root, "data.root")
-        images = load_split(root, split, self.image_size, access)
+        images = load_split(root, split, self.reading(self.image_size), access)
         absent = [name for name in class_names if name not in images.class_names]
         images = images.relabel(class_names, split)
         if absent:
@@ -86,7 +109,7 @@ class FolderConfig(DatasetConfig):
         return images
 
 
-def load_split(root: Path, split: str, size_px: int, access: DataAccess) -> ImageSet:
+def load_split(root: Path, split: str, reading: Reading, access: DataAccess) -> ImageSet:
     """Load one split, decoded now or at an earlier start.
 
     The decoded pixels are kept in the data directory and hold for files of the same names, sizes
@@ -96,38 +119,52 @@ def load_split(root: Path, split: str, size_px: int, access: DataAccess) -> Imag
     listing = list_split(root, split)
     if listing.ignored:
         access.notice(f"{root}: ignored {name_some(listing.ignored)}")
-    cache = _cache_path(root, split, size_px, access.data_dir)
-    origin = Origin(listing.stamp, f"folder {DECODER_VERSION}, Pillow {PIL.__version__}")
-    return load_or_decode(cache, origin, lambda: _decode(listing, split, size_px, access), access)
+    cache = _cache_path(root, split, reading, access.data_dir)
+    decoder = f"folder {DECODER_VERSION}, Pillow {PIL.__version__}"
+    origin = Origin(listing.stamp, decoder, reading.grey_bits)
+    return load_or_decode(cache, origin, lambda: _decode(listing, split, reading, access), access)
 
 
-def _decode(listing: SplitListing, split: str, size_px: int, access: DataAccess) -> ImageSet:
-    """Decode every file of the split.
+def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAccess) -> ImageSet:
+    """Decode every file of the split, wide grey values all in one range.
 
     All files are tried; then DataError names those that failed, and a notice what is unusual
     about others. Raises ResourceError where the images do not fit into memory.
     """
-    images_NCHW = _allocate(len(listing.names), size_px)
-    num_decoded, failures, notices = 0, [], []
-    batches = decode_batches(listing.paths, size_px, FILES_PER_TASK, num_ahead=2 * count_workers())
+    images_NCHW = _allocate(len(listing.names), reading.size_px)
+    failures, notices, grey_bits = [], [], set()
+    sizes_px: list[tuple[int, int]] = []
+    batches = decode_batches(listing.paths, reading, FILES_PER_TASK, num_ahead=2 * count_workers())
     description = f"Decoding the {split} images"
     with closing(batches), access.progress(description, len(listing.names)) as advance:
         for batch in batches:
-            stop = num_decoded + len(batch.paths)
-            images_NCHW[num_decoded:stop] = torch.from_numpy(batch.pixels_BCHW)
-            num_decoded = stop
+            start = len(sizes_px)
+            sizes_px += batch.sizes_px
+            images_NCHW[start : len(sizes_px)] = torch.from_numpy(batch.pixels_BCHW)
+            grey_bits |= {bits for bits in batch.grey_bits if bits}
             failures += [error.message for error in batch.errors]
             for path, remarks in zip(batch.paths, batch.notices, strict=True):
-                notices += [f"{path}: {remark}" for remark in remarks]
+                own = [remark for remark in remarks if not remark.startswith(TAKEN_AS)]
+                notices += [f"{path}: {remark}" for remark in own]
             advance(len(batch.paths) + len(batch.errors))
     if failures:
         raise DataError(
             f"{len(failures)} of {len(listing.names)} files are not usable images; "
             f"replace or remove them:\n{_list_some(failures)}"
         )
+    most = max(grey_bits, default=None)
+    if most and min(grey_bits) < 16 and reading.grey_bits is None:
+        access.notice(
+            f"{split}: 16-bit files with values up to {2**most - 1:,} at most are taken as "
+            f"{most}-bit grey; data.grey_bits sets it"
+        )
+    if len(grey_bits) > 1:  # a range of each file's own would make dark scans as bright as others
+        del images_NCHW
+        return _decode(listing, split, replace(reading, grey_bits=most), access)
     if notices:
         access.notice(f"about some images:\n{_list_some(notices)}")
-    return ImageSet(images_NCHW, torch.tensor(listing.labels), listing.class_names, listing.names)
+    facts, labels_N = FileFacts.of(sizes_px, most), torch.tensor(listing.labels)
+    return ImageSet(images_NCHW, labels_N, listing.class_names, listing.names, facts)
 
 
 def _allocate(num_images: int, size_px: int) -> Tensor:
@@ -148,7 +185,8 @@ def _list_some(remarks: list[str]) -> str:
     return "\n".join([*lines, f"  and {others} others"] if others > 0 else lines)
 
 
-def _cache_path(root: Path, split: str, size_px: int, data_dir: Path) -> Path:
-    """Name one cache file per split and size, so that a changed data set replaces its old one."""
+def _cache_path(root: Path, split: str, reading: Reading, data_dir: Path) -> Path:
+    """Name one cache file per split, size and fit: a changed data set replaces its old one."""
     key = sha256(os.fsencode(root.resolve() / split)).hexdigest()[:16]
-    return data_dir / "folder-cache" / f"{split}-{size_px}px-{key}.bin"
+    fit = "" if reading.fit == "crop" else f"-{reading.fit}"
+    return data_dir / "folder-cache" / f"{split}-{reading.size_px}px{fit}-{key}.bin"

@@ -9,8 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ...errors import DataError, MissingSplitError, name_some
-
-SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+from ..images.paths import is_system_file
 
 
 @dataclass(frozen=True)
@@ -110,13 +109,9 @@ def _scan(root: Path, folder: Path) -> tuple[list[os.DirEntry[str]], list[str]]:
     ignored = [
         Path(entry.path).relative_to(root).as_posix()
         for entry in entries
-        if _is_system_file(entry.name)
+        if is_system_file(entry.name)
     ]
-    return [entry for entry in entries if not _is_system_file(entry.name)], ignored
-
-
-def _is_system_file(name: str) -> bool:
-    return name.startswith(".") or name.lower() in SYSTEM_FILES
+    return [entry for entry in entries if not is_system_file(entry.name)], ignored
 
 
 def _describe_version(name: str, entry: os.DirEntry[str]) -> bytes:

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from ...errors import CnnTrainError, DataError, ResourceError, in_one_line
 from ...machine.cores import count_workers
-from .files import load_image, resize_and_crop
+from .files import load_image
 from .paths import UnusableImage
 from .processes import SILENT_SECONDS, Submit, worker_processes
 from .quiet_pillow import quiet_pillow
+from .square import Reading, fit_square, notice_shape
 
 FILES_PER_TASK = 32
 SMALL_FILE_BYTES = 8_192
@@ -34,24 +35,27 @@ Problem = type[CnnTrainError]
 class DecodedBatch:
     """The usable images among some files, in order, and why the other files are not usable.
 
-    pixels_BCHW: uint8. notices: those of each image.
+    pixels_BCHW: uint8. notices: those of each image. sizes_px: each one's (width, height) as a
+    file, upright. grey_bits: of each, as in ``DecodedImage``.
     """
 
     paths: list[str]
     pixels_BCHW: NDArray[np.uint8]
     notices: list[tuple[str, ...]]
+    sizes_px: list[tuple[int, int]]
+    grey_bits: list[int | None]
     errors: list[UnusableImage]
 
 
 def decode_batches(
     files: Sequence[Path],
-    size_px: int,
+    reading: Reading,
     batch_size: int,
     *,
     num_ahead: int,
     tolerated: tuple[Problem, ...] = (DataError,),
 ) -> Generator[DecodedBatch]:
-    """Yield the files batch by batch, each image ``size_px`` × ``size_px``; close it when done.
+    """Yield the files batch by batch, each image as ``reading`` has it; close it when done.
 
     While the caller works on a batch, ``num_ahead`` are decoded. A file whose problem is
     ``tolerated`` becomes an error of its batch; any other problem is raised. Raises ResourceError
@@ -61,28 +65,32 @@ def decode_batches(
     with _decoders(files) as (submit, files_per_task):
         for batch in _cut(files, batch_size):
             tasks = _cut(batch, files_per_task)
-            loading.append([submit(decode, task, size_px, tolerated) for task in tasks])
+            loading.append([submit(decode, task, reading, tolerated) for task in tasks])
             if len(loading) > num_ahead:
                 yield _join(loading.popleft())
         while loading:
             yield _join(loading.popleft())
 
 
-def decode(files: Sequence[Path], size_px: int, tolerated: tuple[Problem, ...]) -> DecodedBatch:
+def decode(files: Sequence[Path], reading: Reading, tolerated: tuple[Problem, ...]) -> DecodedBatch:
     """Decode some files in this thread."""
+    size_px, fit = reading.size_px, reading.fit
     pixels_BCHW = np.empty((len(files), 3, size_px, size_px), dtype=np.uint8)
-    batch = DecodedBatch([], pixels_BCHW, [], [])
+    batch = DecodedBatch([], pixels_BCHW, [], [], [], [])
     with quiet_pillow:
         for file in files:
             try:
-                image = load_image(file)
+                image = load_image(file, reading.grey_bits)
             except tolerated as problem:
                 batch.errors.append(UnusableImage(str(file), in_one_line(problem)))
                 continue
-            pixels_HWC = resize_and_crop(image.pixels_HWC, size_px)
+            height, width = image.pixels_HWC.shape[:2]
+            pixels_HWC = fit_square(image.pixels_HWC, size_px, fit)
             pixels_BCHW[len(batch.paths)] = pixels_HWC.transpose(2, 0, 1)
             batch.paths.append(str(file))
-            batch.notices.append(image.notices)
+            batch.notices.append((*image.notices, *notice_shape(image.pixels_HWC, fit)))
+            batch.sizes_px.append((width, height))
+            batch.grey_bits.append(image.grey_bits)
     return replace(batch, pixels_BCHW=pixels_BCHW[: len(batch.paths)])
 
 
@@ -131,5 +139,7 @@ def _join(tasks: list[Future[DecodedBatch]]) -> DecodedBatch:
         paths=[path for part in parts for path in part.paths],
         pixels_BCHW=np.concatenate([part.pixels_BCHW for part in parts]),
         notices=[notices for part in parts for notices in part.notices],
+        sizes_px=[size for part in parts for size in part.sizes_px],
+        grey_bits=[bits for part in parts for bits in part.grey_bits],
         errors=[error for part in parts for error in part.errors],
     )

@@ -8,6 +8,7 @@ Shape letters: H W pixels, C channels (RGB).
 import errno
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -16,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ...errors import DataError, ResourceError
 from .costly_files import refuse_if_costly
-from .foreign_files import describe_foreign_file
+from .foreign_files import READS_AVIF, describe_foreign_file
 from .modes import DecodedImage, Pixels, convert_to_rgb
 from .quiet_pillow import quiet_pillow
 
@@ -30,13 +31,13 @@ SUFFIXES = {
     "WEBP": (".webp",),
     "TIFF": (".tif", ".tiff"),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    **({"AVIF": (".avif", ".avifs")} if READS_AVIF else {}),
 }
-IMAGE_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 MAX_PIXELS = 178_956_970  # twice Pillow's warning limit; as RGB half a gigabyte
-MAX_ASPECT = 4
-MIN_SIDE_PX = 8
 PNG_BIT_DEPTH_OFFSET = 24  # signature 8, IHDR's length and type 8, width 4, height 4
 EXIF_ORIENTATION = 0x0112
+FEW_LEVELS = 64  # Pillow keeps the high bytes of 16-bit colours: values of 14 bits stay below
+NEARLY_BLACK = "16-bit colours of small values become nearly black; scale them and save 8 bits"
 
 # How to set upright an image of EXIF orientation 1–8 (EXIF 2.32, 4.6.4 A): pixels are H × W × C.
 UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
@@ -51,16 +52,17 @@ UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
 }
 
 
-def load_image(path: Path) -> DecodedImage:
+def load_image(path: Path, grey_bits: int | None = None) -> DecodedImage:
     """Read the first frame of an image file, recognised by its content, as upright 8-bit RGB.
 
-    Safe in several threads. Raises DataError (path, what is wrong, what to do) for whatever is no
-    readable image, ResourceError where the machine lacks memory or file handles.
+    Safe in several threads. ``grey_bits``: as in ``Reading``. Raises DataError (path, what is
+    wrong, what to do) for whatever is no readable image, ResourceError where the machine lacks
+    memory or file handles.
     """
     with _open_file(path) as file, quiet_pillow:
         try:
             image = _open_image(file)
-            return _decode(image, path.suffix.lower())
+            return _decode(image, path.suffix.lower(), grey_bits)
         except DataError as problem:
             raise DataError(f"{path}: {problem}") from problem
         except MemoryError as problem:
@@ -74,23 +76,6 @@ def stored_mode(path: Path) -> tuple[str, int]:
     with _open_file(path) as file, quiet_pillow:
         image = _open_header(file)
         return image.mode, len(image.getbands())
-
-
-def resize_and_crop(pixels_HWC: Pixels, size_px: int) -> Pixels:
-    """Scale the central square to ``size_px`` × ``size_px`` (bicubic, antialiased).
-
-    That is "resize the shorter side, then crop the centre" in one step, so that a 1 × 5000 image
-    never becomes 32 × 160,000. An image that already has the size comes back untouched.
-    """
-    height, width = pixels_HWC.shape[:2]
-    if (height, width) == (size_px, size_px):
-        return pixels_HWC
-    side = min(height, width)
-    left, top = (width - side) / 2, (height - side) / 2
-    scaled = Image.fromarray(pixels_HWC).resize(
-        (size_px, size_px), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side)
-    )
-    return np.array(scaled)
 
 
 def _open_file(path: Path) -> BinaryIO:
@@ -145,20 +130,21 @@ def _open_header(file: BinaryIO) -> Image.Image:
     return image
 
 
-def _decode(image: Image.Image, suffix: str) -> DecodedImage:
+def _decode(image: Image.Image, suffix: str, grey_bits: int | None) -> DecodedImage:
     format_name = "JPEG" if image.format == "MPO" else str(image.format)  # MPO: JPEG with extras
     has_more_frames = image.format != "MPO" and _is_animated(image)
+    is_deep = image.mode in ("RGB", "RGBA") and ";16" in str(getattr(image, "tile", [])[:1])
     _attempt(lambda: _load_first_frame(image), format_name)
-    decoded = _attempt(lambda: convert_to_rgb(image), format_name)
+    decoded = _attempt(lambda: convert_to_rgb(image, grey_bits), format_name)
     orientation = _orientation(image)
     pixels_HWC = np.ascontiguousarray(UPRIGHT.get(orientation, UPRIGHT[1])(decoded.pixels_HWC))
     notices = (
         *_notice_suffix(format_name, suffix),
         *(("only the first of several frames is used",) if has_more_frames else ()),
         *decoded.notices,
-        *_notice_shape(*pixels_HWC.shape[:2]),
+        *((NEARLY_BLACK,) if is_deep and pixels_HWC.max() < FEW_LEVELS else ()),
     )
-    return DecodedImage(pixels_HWC, notices)
+    return replace(decoded, pixels_HWC=pixels_HWC, notices=notices)
 
 
 def _load_first_frame(image: Image.Image) -> None:
@@ -217,12 +203,3 @@ def _notice_suffix(format_name: str, suffix: str) -> tuple[str, ...]:
     if suffix in SUFFIXES[format_name]:
         return ()
     return (f"is a {format_name} file, although its name ends in {suffix or 'nothing'}",)
-
-
-def _notice_shape(height: int, width: int) -> tuple[str, ...]:
-    size = f"{width} × {height} pixels"
-    if max(height, width) > MAX_ASPECT * min(height, width):
-        return (f"{size}: only the central square is seen",)
-    if min(height, width) < MIN_SIDE_PX:
-        return (f"{size}: hardly an image",)
-    return ()

@@ -1,6 +1,10 @@
 """Say what a file is that is no image of a supported kind, from its first bytes."""
 
-SUPPORTED = "JPEG, PNG, GIF, BMP, WebP, TIFF, PPM"
+from PIL import features
+
+READS_AVIF = features.check("avif")  # Pillow can be built without
+SUPPORTED = "JPEG, PNG, GIF, BMP, WebP, TIFF, PPM" + (", AVIF" if READS_AVIF else "")
+UNREAD = "which Pillow cannot read"
 
 # Where a signature stands in the file, the signature, and what it is called.
 SIGNATURES = (
@@ -18,10 +22,12 @@ SIGNATURES = (
     (0, b"\x00\x00\x01\x00", "an icon"),
     (0, b"\x00\x00\x00\x0cjP", "a JPEG 2000 image"),
     (0, b"\xff\x4f\xff\x51", "a JPEG 2000 image"),
-    (0, b"\xff\x0a", "a JPEG XL image"),
-    (4, b"ftypavif", "an AVIF image"),
-    (4, b"ftyphei", "a HEIC image"),
-    (4, b"ftypmif1", "a HEIC image"),
+    (0, b"\xff\x0a", f"a JPEG XL image, {UNREAD}"),
+    (0, b"\x00\x00\x00\x0cJXL ", f"a JPEG XL image, {UNREAD}"),
+    (4, b"ftypavi", "a damaged or truncated AVIF file" if READS_AVIF else "an AVIF image"),
+    (4, b"ftyphe", f"a HEIC image, {UNREAD}"),
+    (4, b"ftypmif1", f"a HEIC image, {UNREAD}"),
+    (4, b"ftypmsf1", f"a HEIC image, {UNREAD}"),
     (4, b"ftyp", "a video"),
 )
 

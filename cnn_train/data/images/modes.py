@@ -21,6 +21,8 @@ Pixels = NDArray[np.uint8]
 BACKGROUND = "white"
 LARGEST_8_BIT = 255
 LARGEST_16_BIT = 65_535
+TAKEN_AS = "its 16-bit values are taken as"
+GREY_BITS = (8, 10, 12, 14, 16)  # what cameras, microscopes and scanners store in 16 bits
 TIFF_BITS_PER_SAMPLE, TIFF_PHOTOMETRIC, TIFF_WHITE_IS_ZERO = 258, 262, 0
 
 
@@ -29,18 +31,22 @@ class DecodedImage:
     """An upright 8-bit RGB image, and what had to be decided on the way to it.
 
     pixels_HWC: uint8 in [0, 255]. notices: one short phrase each, without the file's name.
+    grey_bits: how many bits wide grey values were taken to fill; None: the file says, or has none.
     """
 
     pixels_HWC: Pixels
     notices: tuple[str, ...] = ()
+    grey_bits: int | None = None
 
 
-def convert_to_rgb(image: Image.Image) -> DecodedImage:
+def convert_to_rgb(image: Image.Image, grey_bits: int | None = None) -> DecodedImage:
     """Convert a loaded image to 8-bit RGB, transparency composited on white.
 
-    Colour profiles are not applied. Raises DataError (without the file's name) for a mode whose
-    values have no agreed meaning.
+    Colour profiles are not applied. ``grey_bits``: see :func:`_convert_wide_grey`. Raises DataError
+    (without the file's name) for a mode whose values have no agreed meaning.
     """
+    if image.mode in WIDE_GREY:
+        return _convert_wide_grey(image, grey_bits)
     convert = CONVERSIONS.get(image.mode)
     if convert is None:
         raise DataError(f"pixels of mode {image.mode} are not supported; save it as 8-bit RGB")
@@ -79,38 +85,35 @@ def _convert_cmyk(image: Image.Image) -> DecodedImage:
     )
 
 
-def _convert_16_bit(image: Image.Image) -> DecodedImage:
-    """Scale 16-bit (or 12-bit TIFF) grey to 8 bits; one grey value may be transparent."""
-    values_HW = np.array(image)
-    tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
-    largest = 2 ** int(tags.get(TIFF_BITS_PER_SAMPLE, (16,))[0]) - 1
-    grey_HW = _scale_grey(values_HW, largest)
-    if tags.get(TIFF_PHOTOMETRIC) == TIFF_WHITE_IS_ZERO:
-        grey_HW = LARGEST_8_BIT - grey_HW
-    transparent = image.info.get("transparency")
-    if transparent is None:
-        return _grey_to_rgb(grey_HW)
-    grey_HW[values_HW == transparent] = LARGEST_8_BIT
-    return _grey_to_rgb(grey_HW, f"transparent pixels are laid on {BACKGROUND}")
+def _convert_wide_grey(image: Image.Image, grey_bits: int | None) -> DecodedImage:
+    """Scale grey of 16 or 32 bits to 8; one grey value may be transparent.
 
-
-def _convert_32_bit(image: Image.Image) -> DecodedImage:
-    """Scale 32-bit integers that hold 16-bit or 8-bit grey; refuse any other range.
-
-    PNG and PPM files say that they hold 16 bits; in a TIFF only the values tell.
+    A PGM or a 12-bit TIFF says how large its values can be. In other files they may fill only some
+    of the bits: ``grey_bits`` of them, or else the fewest of GREY_BITS that hold them all.
     """
     values_HW = np.array(image)
     least, most = int(values_HW.min()), int(values_HW.max())
-    if image.format in ("PNG", "PPM"):
-        return _grey_to_rgb(_scale_grey(values_HW, LARGEST_16_BIT))
     if least < 0 or most > LARGEST_16_BIT:
         raise DataError(
             f"32-bit pixels from {least} to {most} have no known scale; save it with 8 or 16 bits"
         )
-    num_bits, largest = (8, LARGEST_8_BIT) if most <= LARGEST_8_BIT else (16, LARGEST_16_BIT)
-    return _grey_to_rgb(
-        _scale_grey(values_HW, largest), f"32-bit pixels are read as {num_bits}-bit grey"
-    )
+    tags: Mapping[int, Any] = getattr(image, "tag_v2", {})
+    is_12_bit = tuple(tags.get(TIFF_BITS_PER_SAMPLE, ())) == (12,)
+    stated = 16 if image.format == "PPM" else 12 if is_12_bit else None
+    bits = stated or grey_bits or next(number for number in GREY_BITS if most < 2**number)
+    largest = 2**bits - 1
+    grey_HW = _scale_grey(values_HW.clip(max=largest), largest)
+    if tags.get(TIFF_PHOTOMETRIC) == TIFF_WHITE_IS_ZERO:
+        grey_HW = LARGEST_8_BIT - grey_HW
+    notices = [f"values up to {most:,} are cut at {largest:,}"] if most > largest else []
+    if bits < 16 and not stated and not grey_bits:
+        notices.append(f"{TAKEN_AS} {bits}-bit grey")
+    transparent = image.info.get("transparency")
+    if transparent is not None:
+        grey_HW[values_HW == transparent] = LARGEST_8_BIT
+        notices.append(f"transparent pixels are laid on {BACKGROUND}")
+    pixels_HWC = np.repeat(grey_HW[:, :, np.newaxis], 3, axis=2)
+    return DecodedImage(pixels_HWC, tuple(notices), None if stated else bits)
 
 
 def _refuse_float(image: Image.Image) -> DecodedImage:
@@ -125,15 +128,10 @@ def _scale_grey(values_HW: NDArray[Any], largest: int) -> Pixels:
     return ((wide_HW * LARGEST_8_BIT + largest // 2) // largest).astype(np.uint8)
 
 
-def _grey_to_rgb(grey_HW: Pixels, *notices: str) -> DecodedImage:
-    return DecodedImage(np.repeat(grey_HW[:, :, np.newaxis], 3, axis=2), notices)
-
-
+WIDE_GREY = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 CONVERSIONS: dict[str, Callable[[Image.Image], DecodedImage]] = {
     **dict.fromkeys(("1", "L", "P", "RGB", "RGBX", "YCbCr", "LAB"), _convert_colours),
     **dict.fromkeys(("LA", "La", "PA", "RGBA", "RGBa"), _composite),
     "CMYK": _convert_cmyk,
-    **dict.fromkeys(("I;16", "I;16L", "I;16B", "I;16N"), _convert_16_bit),
-    "I": _convert_32_bit,
     "F": _refuse_float,
 }

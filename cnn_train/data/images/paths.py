@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import in_one_line
-from .files import IMAGE_SUFFIXES
+
+SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,10 @@ class FoundImages:
 
 
 def find_images(paths: Iterable[str | Path]) -> FoundImages:
-    """Expand files, folders (recursively, sorted, by image suffix) and glob patterns.
+    """Expand files, folders (recursively, sorted) and glob patterns.
 
-    A file that is named outright is kept whatever its suffix, even if it is missing: reading it
-    says what is wrong. A file that is named twice counts once. Hidden files are found only
-    when they are named.
+    Names say nothing of what a file holds: reading it says what is wrong. A file that is named
+    twice counts once. Hidden and system files are found only when they are named.
     """
     files: list[Path] = []
     errors: list[UnusableImage] = []
@@ -63,17 +63,18 @@ def _expand_pattern(pattern: str) -> tuple[list[Path], str | None]:
 
 
 def _list_folder(folder: Path) -> tuple[list[Path], str | None]:
-    """List a folder's images at any depth; name the first part of it that cannot be read."""
+    """List a folder's files at any depth; name the first part of it that cannot be read."""
     unreadable: list[OSError] = []
     files: list[Path] = []
     for parent, subfolders, names in os.walk(folder, onerror=unreadable.append):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        files += [Path(parent, name) for name in names if _names_an_image(name)]
+        subfolders[:] = [name for name in subfolders if not is_system_file(name)]
+        files += [Path(parent, name) for name in names if not is_system_file(name)]
     files.sort()
     if unreadable:
         return files, f"cannot read {unreadable[0].filename} ({unreadable[0].strerror})"
     return files, None if files else "the folder holds no image; name another"
 
 
-def _names_an_image(name: str) -> bool:
-    return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
+def is_system_file(name: str) -> bool:
+    """Recognise by its name what systems leave in folders: never one of the user's images."""
+    return name.startswith(".") or name.lower() in SYSTEM_FILES

@@ -7,15 +7,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from rich.console import Console
 from torture_campaign.children import Child
 
 from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from cnn_train.cli.fit import training_display
 from cnn_train.config.loading import load_experiment
+from cnn_train.data.dataset import DataAccess
+from cnn_train.evaluation.evaluate import load_split
 from cnn_train.experiment import ExperimentConfig
+from cnn_train.inference.predict import predict_files
+from cnn_train.inference.trained_model import load_trained_model
+from cnn_train.lecture.pixels import inspect_image
+from cnn_train.visualize.request import Subjects
 
 Run = Callable[..., Any]
 
@@ -281,3 +289,57 @@ def test_ctrl_c_from_outside_saves_and_resuming_completes_the_run_exactly(
     assert resumed["epochs"] == 40
     expected = load_checkpoint(Path(straight["last_checkpoint"]))
     assert same_weights(load_checkpoint(Path(resumed["last_checkpoint"])), expected)
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    """Write a config for wide 16-bit files that hold 12 bits, and the files."""
+    for split, number in (("train", 4), ("test", 2)):
+        for name, value in (("dark", 300), ("light", 3000)):
+            for i in range(number):
+                path = tmp_path / "scans" / split / name / f"{i}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.full((40, 100), value + i, dtype=np.uint16)).save(path)
+    config = tmp_path / "scans.yaml"
+    config.write_text(
+        "data: {name: folder, root: scans, image_size: 8, fit: pad}\n"
+        "model: {name: linear}\nepochs: 1\nbatch_size: 3\nprecision: float32\n"
+    )
+    return config
+
+
+def test_files_are_read_in_use_as_in_training_without_being_told(
+    cnn_train: Run, scans: Path, tmp_path: Path
+) -> None:
+    common = ("--data-dir", "data", "--device", "cpu")
+    fitted = cnn_train("fit", "--config", scans, *common)
+    assert fitted.exit_code == 0
+    range_said = "16-bit files with values up to 4,095 at most are taken as 12-bit grey"
+    assert fitted.stderr.count(range_said) == fitted.stderr.count("12-bit") == 1
+    trained = load_trained_model(tmp_path / "runs" / "latest" / "best.ckpt", "cpu")
+    levels = [round(value * 255 / 4095) for value in (300, 301, 3000, 3001)]
+    seen = [np.full((8, 8), 128) for _ in levels]
+    for level, image in zip(levels, seen, strict=True):
+        image[2:5] = level  # 100 × 40 px become 8 × 3
+    test = load_split(trained, "test", DataAccess(tmp_path / "data"))
+    predictions, _ = predict_files(trained, ["scans/test"])
+    by_hand = [inspect_image(Path(one.path), trained.reading()).seen_CHW for one in predictions]
+    subjects = Subjects.load([Path(one.path) for one in predictions], trained.reading())
+    for images in (test.images_NCHW, [p.image_CHW for p in predictions], by_hand,
+                   subjects.images_NCHW):  # fmt: skip
+        assert np.array_equal(np.stack([image[1].numpy() for image in images]), seen)
+    resumed = cnn_train("fit", "--config", scans, "--resume", "auto", *common)
+    assert (resumed.exit_code, "nothing to do" in resumed.stderr) == (0, True), resumed.stderr
+
+
+def test_the_start_says_what_the_networks_size_and_the_crop_lose(
+    cnn_train: Run, scans: Path
+) -> None:
+    arguments = ("fit", "--config", scans, "--data-dir", "data", "--device", "cpu", "--dry-run")
+    plain = cnn_train(*arguments, "--set", "data.fit=crop").stderr
+    assert "     files  100×40 → 8×8 (image_size)\n" in plain
+    assert "--set data.image_size=16 shows it more" in plain  # 40 px are 5 times 8
+    assert "8 of 8 files are 4:3 or longer, and crop cuts off 60 % of these" in plain
+    kept = cnn_train(*arguments, "--set", "data.image_size=16").stderr
+    assert "100×40 → 16×16" in kept
+    assert "data.image_size=32" not in kept and "4:3" not in kept

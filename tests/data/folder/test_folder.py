@@ -15,7 +15,9 @@ from pydantic import ValidationError
 from cnn_train.data.dataset import DataAccess
 from cnn_train.data.folder import dataset as folder
 from cnn_train.data.folder.dataset import FolderConfig, load_split
-from cnn_train.data.images.files import load_image, resize_and_crop
+from cnn_train.data.images.files import load_image
+from cnn_train.data.images.square import fit_square
+from cnn_train.data.splits import load_training_splits
 from cnn_train.errors import DataError, MissingSplitError, ResourceError
 
 LEVELS = {"cat": 40, "dog": 200}
@@ -72,7 +74,7 @@ def test_each_row_is_what_predict_sees_of_its_file(root, config, access):
         Image.fromarray(pixels).save(root / "train" / "cat" / f"{i}.png")
     images = config.load_train(access)
     for name, row in zip(images.names, images.images_NCHW, strict=True):
-        seen = resize_and_crop(load_image(root / name).pixels_HWC, 8)
+        seen = fit_square(load_image(root / name).pixels_HWC, 8)
         assert torch.equal(row.permute(1, 2, 0), torch.from_numpy(seen))
 
 
@@ -135,7 +137,7 @@ def test_a_split_without_class_folders_is_refused(config, access, split, least):
     shutil.rmtree(config.root / split, ignore_errors=True)
     (config.root / split).mkdir()
     with pytest.raises(DataError, match=f"0 class folders, but {split} needs at least {least};"):
-        load_split(config.root, split, 8, access)
+        load_split(config.root, split, config.reading(8), access)
 
 
 def test_empty_classes_are_named(config, access):
@@ -241,7 +243,12 @@ def test_another_size_or_decoder_is_decoded_again(config, access, monkeypatch):
     larger = config.model_copy(update={"image_size": 16})
     assert larger.load_train(access).image_shape == (3, 16, 16)
     assert config.load_train(access).image_shape == (3, 8, 8)
-    monkeypatch.setattr(folder, "DECODER_VERSION", 2)
+    save_image(config.root / "train" / "cat" / "0.png", size=(20, 10))
+    padded = config.model_copy(update={"fit": "pad"}).load_train(access)
+    assert (padded.images_NCHW[0, :, 0] == 128).all()
+    assert (config.load_train(access).images_NCHW[0, :, 0] != 128).any()
+    assert len(cache_files(access)) == 3
+    monkeypatch.setattr(folder, "DECODER_VERSION", -1)
     monkeypatch.setattr(folder, "decode_batches", None)
     with pytest.raises(TypeError):
         config.load_train(access)
@@ -314,3 +321,65 @@ def test_a_missing_test_split_is_told_apart_from_a_damaged_one(access, tmp_path)
     config = FolderConfig(root=tmp_path / "root")
     with pytest.raises(MissingSplitError, match="has no folder 'test'"):
         config.load_test(access, ("a", "b"))
+
+
+def save_grey_16(path, *values):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.uint16([np.repeat(values, 4)] * 8)).save(path)  # 8 × 8: it is not scaled
+
+
+def scaled(value, bits):
+    """Scale by hand: in floating point, clipped."""
+    return min(round(value * 255 / (2**bits - 1)), 255)
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """16-bit files that hold 12 bits: one is dark, and one of the test files is too bright."""
+    for split, brightest in (("train", 4000), ("val", 3000), ("test", 9000)):
+        for name in LEVELS:
+            save_grey_16(tmp_path / "scans" / split / name / "dark.png", 100, 200)
+            save_grey_16(tmp_path / "scans" / split / name / "light.tif", 2000, brightest)
+    return FolderConfig(root=tmp_path / "scans", image_size=8)
+
+
+def columns(images):
+    """Return the first row of every image's two columns."""
+    return images.images_NCHW[:, 0, 0, [0, -1]].tolist()
+
+
+def test_one_range_holds_for_all_16_bit_files_of_all_splits_and_is_said_once(
+    scans, access, notices
+):
+    train = scans.load_train(access)
+    dark, light = [scaled(100, 12), scaled(200, 12)], [scaled(2000, 12), scaled(4000, 12)]
+    assert columns(train) == [dark, light] * 2
+    assert notices == [
+        "train: 16-bit files with values up to 4,095 at most are taken as 12-bit grey; "
+        "data.grey_bits sets it"
+    ]
+    known = scans.as_read(train)
+    assert (scans.grey_bits, known.grey_bits) == (None, 12)
+    _, val = load_training_splits(scans, access)
+    assert columns(val) == [dark, [scaled(2000, 12), scaled(3000, 12)]] * 2
+    del notices[:]
+    assert columns(known.load_test(access, ("cat", "dog"))) == [dark, [light[0], 255]] * 2
+    assert [line.split(": ")[-1] for line in notices[0].splitlines()[1:]] == [
+        "values up to 9,000 are cut at 4,095"
+    ] * 2
+
+
+def test_a_known_range_is_served_from_what_was_decoded_where_it_was_found(
+    scans, access, monkeypatch
+):
+    first = scans.load_train(access)
+    other = scans.model_copy(update={"grey_bits": 16}).load_train(access)
+    assert not torch.equal(first.images_NCHW, other.images_NCHW)
+    again = scans.load_train(access)
+    assert again.fingerprint() == first.fingerprint() and again.files == first.files
+    monkeypatch.setattr(folder, "decode_batches", None)
+    assert scans.as_read(first).load_train(access).fingerprint() == first.fingerprint()
+
+
+def test_files_of_8_bits_leave_the_range_open(config, access):
+    assert config.as_read(config.load_train(access)) == config

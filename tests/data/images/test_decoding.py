@@ -19,7 +19,8 @@ from torture_campaign.children import wait_until
 
 from cnn_train.data.images import decoding, processes
 from cnn_train.data.images.decoding import decode_batches
-from cnn_train.data.images.files import load_image, resize_and_crop
+from cnn_train.data.images.files import load_image
+from cnn_train.data.images.square import Reading, fit_square
 from cnn_train.errors import DataError, ResourceError
 
 SIZE_PX = 8
@@ -51,7 +52,9 @@ def decode(
 ):
     """Decode everything; ``act`` whenever a batch has come."""
     batches = []
-    with closing(decode_batches(files, size_px, batch_size, num_ahead=1, **options)) as decoded:
+    with closing(
+        decode_batches(files, Reading(size_px), batch_size, num_ahead=1, **options)
+    ) as decoded:
         for batch in decoded:
             batches.append(batch)
             act()
@@ -78,7 +81,7 @@ def test_each_image_is_what_it_is_alone_in_the_files_order(paths):
     names, pixels, *_ = described(batches)
     assert names == list(map(str, paths))
     for path, pixels_CHW in zip(paths, pixels, strict=True):
-        alone_HWC = resize_and_crop(load_image(path).pixels_HWC, SIZE_PX)
+        alone_HWC = fit_square(load_image(path).pixels_HWC, SIZE_PX)
         assert np.array_equal(np.moveaxis(pixels_CHW, 0, -1), alone_HWC)
 
 
@@ -113,7 +116,7 @@ def test_a_problem_that_is_not_tolerated_ends_the_decoding(
 def test_what_the_machine_lacks_is_an_error_of_the_file_only_where_that_is_tolerated(
     paths, monkeypatch
 ):
-    def lack(path):
+    def lack(path, grey_bits):
         raise ResourceError(f"{path}: too many open files")
 
     monkeypatch.setattr(decoding, "load_image", lack)
@@ -180,7 +183,7 @@ def test_an_interruption_leaves_neither_process_nor_thread(
 def test_threads_finish_one_photograph_each_after_an_interruption(tmp_path, monkeypatch):
     begun = []
 
-    def load(path):
+    def load(path, grey_bits):
         begun.append(path)
         time.sleep(0.02)
         raise DataError("no image")
@@ -201,9 +204,9 @@ def test_threads_finish_one_photograph_each_after_an_interruption(tmp_path, monk
 def test_as_many_batches_as_asked_for_are_read_ahead(paths, monkeypatch, num_ahead):
     loaded = []
     monkeypatch.setattr(
-        decoding, "load_image", lambda path: (loaded.append(path), load_image(path))[1]
+        decoding, "load_image", lambda path, bits: (loaded.append(path), load_image(path))[1]
     )
-    batches = decode_batches(paths, SIZE_PX, 10, num_ahead=num_ahead)
+    batches = decode_batches(paths, Reading(SIZE_PX), 10, num_ahead=num_ahead)
     for number in (1, 2):
         next(batches)
         expected = 10 * (number + num_ahead)
@@ -216,7 +219,7 @@ def test_as_many_batches_as_asked_for_are_read_ahead(paths, monkeypatch, num_ahe
 def test_small_files_are_read_by_one_thread_and_photographs_on_all_cores(tmp_path, monkeypatch):
     readers = set()
 
-    def load(path):
+    def load(path, grey_bits):
         readers.add(threading.get_ident())
         time.sleep(0.02)
         raise DataError("no image")
@@ -276,10 +279,11 @@ import os, signal
 from multiprocessing import active_children
 from pathlib import Path
 from cnn_train.data.images import decoding
+from cnn_train.data.images.square import Reading
 decoding.LEAST_FILES_FOR_PROCESSES = 1
 decoding.count_workers = lambda: 2
 files = sorted(Path(__file__).parent.glob('*.png')) * 20
-for batch in decoding.decode_batches(files, 8, 40, num_ahead=1):
+for batch in decoding.decode_batches(files, Reading(8), 40, num_ahead=1):
     if {is_killed}:
         print(*[worker.pid for worker in active_children()], flush=True)
         os.kill(os.getpid(), signal.SIGKILL)

@@ -23,8 +23,13 @@ def found(*paths):
     return [file.as_posix() for file in find_images(paths).files]
 
 
-def test_a_folder_gives_its_images_sorted_at_any_depth(tree):
-    assert found(".") == ["a/x.webp", "b/1.JPG", "b/2.png", "odd[1].png"]
+def test_a_folder_gives_its_files_whatever_their_names_sorted_at_any_depth(tree):
+    for name in ("a/Thumbs.db", "__MACOSX/1.png"):  # what a dataset's folder ignores too
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).touch()
+    assert found(".") == [
+        "a/notes.txt", "a/x.webp", "b/1.JPG", "b/2.png", "odd[1].png", "plain.dat"
+    ]  # fmt: skip
 
 
 def test_named_files_keep_their_order_whatever_they_are(tree):
@@ -34,7 +39,7 @@ def test_named_files_keep_their_order_whatever_they_are(tree):
 def test_patterns_are_expanded_and_sorted(tree):
     assert found("b/*") == ["b/1.JPG", "b/2.png"]
     assert found("**/*.png") == ["b/2.png", "odd[1].png"]
-    assert found("[ab]") == ["a/x.webp", "b/1.JPG", "b/2.png"]
+    assert found("[ab]") == ["a/notes.txt", "a/x.webp", "b/1.JPG", "b/2.png"]
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_a_file(tree):
