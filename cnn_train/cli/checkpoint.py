@@ -163,8 +163,10 @@ def _parse_normalization(mean: str | None, std: str | None) -> "Normalization | 
 
 def _parse_numbers(option: str, text: str) -> tuple[float, ...]:
     """Read numbers in [0, 1]; bytes as 0 to 255 are a mistake that would spoil every prediction."""
+    from ..config.scalars import split_numbers
+
     try:
-        numbers = tuple(float(part) for part in text.split(","))
+        numbers = tuple(float(part) for part in split_numbers(option, text))
     except ValueError:
         numbers = ()
     if not numbers or not all(0 <= number <= 1 for number in numbers):

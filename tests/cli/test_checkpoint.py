@@ -161,6 +161,7 @@ def test_classes_can_be_named_and_must_be_as_many_as_the_scores(
         (("--mean", "0.5"), "--mean and --std: give both or neither"),
         (("--mean", "125,123,114", "--std", "1,1,1"), "--mean 125,123,114: numbers from 0 to 1"),
         (("--mean", "a", "--std", "1"), "--mean a: numbers from 0 to 1"),
+        (("--mean", "0,5 0,5", "--std", "1"), "--mean '0,5 0,5': 0,5 may be one number or two"),
         (("--mean", "nan", "--std", "1"), "--mean nan: numbers from 0 to 1"),
         (("--mean", "0.5", "--std", "0"), "--std 0: deviations are above 0"),
         (("--mean", "0.5", "--std", "0.5"), "--mean and --std: 3 numbers each"),

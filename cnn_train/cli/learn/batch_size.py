@@ -15,6 +15,7 @@ from ..options import (
     JsonOption,
     OfflineOption,
     SetOption,
+    number,
 )
 from ..present import PictureOption, check_picture, present
 
@@ -31,7 +32,10 @@ def batch_size(
         typer.Option("--images", min=64, help="Training images; minibatches hold half at most."),
     ] = 1024,
     seconds: Annotated[
-        float, typer.Option("--seconds", min=0, help="Seconds of training with each size.")
+        float,
+        typer.Option(
+            "--seconds", parser=number(least=0), help="Seconds of training with each size."
+        ),
     ] = 4,
     draws: Annotated[
         int, typer.Option("--draws", min=1, help="Minibatches of each size, for the mean.")

@@ -15,6 +15,7 @@ from ..options import (
     JsonOption,
     OfflineOption,
     SetOption,
+    number,
 )
 from ..present import PictureOption, check_picture, present
 
@@ -27,7 +28,9 @@ def descent(
     config: ConfigOption,
     overrides: SetOption = None,
     images: Annotated[int, typer.Option("--images", min=2, help="Training images to use.")] = 1024,
-    seconds: Annotated[float, typer.Option("--seconds", min=0, help="Of training each way.")] = 5,
+    seconds: Annotated[
+        float, typer.Option("--seconds", parser=number(least=0), help="Of training each way.")
+    ] = 5,
     device: DeviceOption = "auto",
     data_dir: DataDirOption = None,
     offline: OfflineOption = False,

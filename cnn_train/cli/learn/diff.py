@@ -11,7 +11,7 @@ from ...lecture.formulas.graph import Graph
 from ...lecture.formulas.kinks import CHOICE, Kink, describe_kinks
 from ...lecture.formulas.numerical import StepError
 from ...page import Block, Column, Page, digits, numbers, short, texts
-from ..options import JsonOption
+from ..options import JsonOption, number
 from ..present import PictureOption, check_picture, present
 from .page import (
     AtOption,
@@ -42,7 +42,9 @@ MUCH_LOST = 1e-6
 def diff(
     expression: ExprOption = None,
     at: AtOption = None,
-    h: Annotated[float, typer.Option("--h", help="Step of the numerical slopes.")] = 1e-5,
+    h: Annotated[
+        float, typer.Option("--h", parser=number(), help="Step of the numerical slopes.")
+    ] = 1e-5,
     as_json: JsonOption = False,
     out: PictureOption = None,
 ) -> None:

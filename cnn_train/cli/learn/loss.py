@@ -157,7 +157,9 @@ def _read_scores(scores: Sequence[str], labels: Sequence[int]) -> Scored:
 
 
 def _read_row(text: str) -> list[float]:
-    words = text.replace(",", " ").split()
+    from ...config.scalars import split_numbers
+
+    words = split_numbers("--scores", text)
     try:
         row = [float(word.replace("−", "-")) for word in words]
     except ValueError:

@@ -26,7 +26,9 @@ ExprsOption = Annotated[
 AtOption = Annotated[
     str | None,
     typer.Option(
-        "--at", metavar="NUMBERS", help="The point: 2,3 in the order of names, or x=2,y=3."
+        "--at",
+        metavar="NUMBERS",
+        help="The point: 2,3 in the natural order of names (w, w0, x2, x10), or x=2,y=3.",
     ),
 ]
 

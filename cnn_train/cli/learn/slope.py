@@ -13,7 +13,7 @@ from ...lecture.formulas.numerical import beside
 from ...lecture.formulas.reverse_mode import reverse_jacobian
 from ...page import Block, Page, digits, numbers, texts
 from ..loading import build_untrained_session
-from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
+from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption, number
 from ..present import PictureOption, check_picture, present
 from .page import AtOption, ExprOption, check_step, function_name, read_one_function, write_point
 
@@ -37,7 +37,9 @@ def slope(
         int, typer.Option("--directions", min=0, help="Random ones, besides fixed angles.")
     ] = 8,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the random directions.")] = 0,
-    h: Annotated[float, typer.Option("--h", help="Step of the measured slopes.")] = 1e-5,
+    h: Annotated[
+        float, typer.Option("--h", parser=number(), help="Step of the measured slopes.")
+    ] = 1e-5,
     device: DeviceOption = "auto",
     data_dir: DataDirOption = None,
     offline: OfflineOption = False,
