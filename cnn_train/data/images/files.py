@@ -8,6 +8,7 @@ Shape letters: H W pixels, C channels (RGB).
 import errno
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -67,6 +68,23 @@ def load_image(path: Path) -> DecodedImage:
             raise ResourceError(
                 f"{path}: not enough memory to decode it; make the image smaller"
             ) from problem
+
+
+def is_opened(image: object) -> bool:
+    """Tell whether it is an image that Pillow has opened or made."""
+    return isinstance(image, Image.Image)
+
+
+def read_opened(image: Image.Image, size_px: int | None = None) -> Pixels:
+    """Return the pixels HWC of Pillow's image (at the frame where it stands) as of its file.
+
+    With ``size_px``, resized and cropped. Raises DataError as :func:`load_image` does.
+    """
+    format_name = str(image.format or "image")
+    with quiet_pillow:
+        _attempt(image.load, format_name)
+        pixels_HWC = _convert_upright(image, format_name).pixels_HWC
+    return resize_and_crop(pixels_HWC, size_px) if size_px else pixels_HWC
 
 
 def stored_mode(path: Path) -> tuple[str, int]:
@@ -149,16 +167,20 @@ def _decode(image: Image.Image, suffix: str) -> DecodedImage:
     format_name = "JPEG" if image.format == "MPO" else str(image.format)  # MPO: JPEG with extras
     has_more_frames = image.format != "MPO" and _is_animated(image)
     _attempt(lambda: _load_first_frame(image), format_name)
-    decoded = _attempt(lambda: convert_to_rgb(image), format_name)
-    orientation = _orientation(image)
-    pixels_HWC = np.ascontiguousarray(UPRIGHT.get(orientation, UPRIGHT[1])(decoded.pixels_HWC))
+    upright = _convert_upright(image, format_name)
     notices = (
         *_notice_suffix(format_name, suffix),
         *(("only the first of several frames is used",) if has_more_frames else ()),
-        *decoded.notices,
-        *_notice_shape(*pixels_HWC.shape[:2]),
+        *upright.notices,
+        *_notice_shape(*upright.pixels_HWC.shape[:2]),
     )
-    return DecodedImage(pixels_HWC, notices)
+    return replace(upright, notices=notices)
+
+
+def _convert_upright(image: Image.Image, format_name: str) -> DecodedImage:
+    decoded = _attempt(lambda: convert_to_rgb(image), format_name)
+    upright = UPRIGHT.get(_orientation(image), UPRIGHT[1])
+    return replace(decoded, pixels_HWC=np.ascontiguousarray(upright(decoded.pixels_HWC)))
 
 
 def _load_first_frame(image: Image.Image) -> None:
