@@ -15,16 +15,14 @@ import torch
 from torch import Tensor
 
 from .config.loading import validate_settings
-from .data.batches import evaluation_batch_size
 from .data.dataset import DatasetConfig
 from .data.image_set import ImageSet
 from .data.images.files import is_opened, read_opened
 from .data.splits import stratified_split
-from .errors import CheckpointError, ConfigError, DataError, UsageError, in_one_line
+from .errors import ConfigError, DataError, UsageError, in_one_line
 from .experiment import ExperimentConfig
 from .inference.predict import predict_files
 from .inference.trained_model import TrainedModel, load_trained_model, restore_trained_model
-from .machine.memory_shortage import memory_explained
 from .runs.directory import find_checkpoint
 from .training.run import Job, train_job
 
@@ -66,30 +64,23 @@ def predict(model: TrainedModel, test_images: Images | str | Path) -> list[Any]:
 
     test_images: as in train, of the model's size; or image files, or Pillow's images, one or
     several, which are brought to that size as ``cnn-train predict`` does it. A model from
-    :func:`load_model` returns class names. Raises DataError where an image has no answer,
-    ResourceError where memory is too small.
+    :func:`load_model` returns class names. Raises DataError where an image has no answer.
     """
     if not isinstance(model, TrainedModel):
-        raise UsageError(
-            f"predict: the model is a {type(model).__name__}; give what train or load_model returns"
-        )
+        raise UsageError(f"predict: {type(model).__name__} is no model; use train or load_model")
     is_one = isinstance(test_images, str | Path) or is_opened(test_images)
     images: Any = [test_images] if is_one else test_images
-    labels, side_px = model.labels or model.class_names, None
-    if isinstance(images, list | tuple) and images:
-        if all(isinstance(image, str | Path) for image in images):
-            return [labels[index] for index in classify_files(model, images)]
-        if any(map(is_opened, images)):
-            side_px = model.file_side_px()
-    images_NCHW = as_NCHW(images, side_px)
+    labels = model.labels or model.class_names
+    is_list = isinstance(images, list | tuple) and images
+    if is_list and all(isinstance(image, str | Path) for image in images):
+        return [labels[index] for index in classify_files(model, images)]
+    images_NCHW = as_NCHW(images, model)
     if tuple(images_NCHW.shape[1:]) != model.image_shape:
         raise DataError(
             f"images are {tuple(images_NCHW.shape[1:])} (C, H, W); "
             f"the model was trained on {model.image_shape}"
         )
-    size = min(len(images_NCHW), evaluation_batch_size(model.image_shape))
-    with memory_explained(model.device.torch_device, size):
-        scores_NK = model.scores(images_NCHW, batch_size=size)
+    scores_NK = model.scores(images_NCHW)
     if not scores_NK.isfinite().all():
         raise DataError("the model returned NaN scores; choose another checkpoint")
     return [labels[index] for index in scores_NK.argmax(1).tolist()]
@@ -98,33 +89,30 @@ def predict(model: TrainedModel, test_images: Images | str | Path) -> list[Any]:
 def classify_files(model: TrainedModel, paths: Sequence[str | Path]) -> list[int]:
     """Return the class of each image file, in order; raises DataError for the first bad one."""
     names = [str(Path(path)) for path in paths]
-    files = list(dict.fromkeys(names))
-    predictions, errors = predict_files(model, files, top_k=1)
+    predictions, errors = predict_files(model, names, top_k=1)
     if errors:
         raise DataError(errors[0].message)
     found = {prediction.path: prediction.top[0].index for prediction in predictions}
-    if list(found) != files:
-        name = next(name for name in files if name not in found)
-        raise DataError(f"{in_one_line(name)}: stands for other paths; name each image file itself")
+    for name in names:
+        if name not in found:  # a folder, a pattern
+            raise DataError(f"{in_one_line(name)}: stands for others; name each image file itself")
     return [found[name] for name in names]
 
 
 def load_model(path: str | Path, *, device: str = "auto") -> TrainedModel:
     """Load a checkpoint, or the best one of a run directory; raises CheckpointError."""
-    try:
-        where = Path(path)
-    except TypeError:
-        name = in_one_line(repr(path))
-        raise CheckpointError(f"{name}: is no path; name a checkpoint or run directory") from None
-    return load_trained_model(find_checkpoint(where), str(device))
+    return load_trained_model(find_checkpoint(Path(str(path))), str(device))
 
 
-def as_NCHW(images: Images, side_px: int | None = None) -> Tensor:  # noqa: N802  (shape letters)
+def as_NCHW(  # noqa: N802  (shape letters)
+    images: Images, model: TrainedModel | None = None
+) -> Tensor:
     """Return uint8 images as a contiguous NCHW tensor; raises DataError for anything else.
 
-    side_px: what the squares in the middle of Pillow's images are scaled to; None: not at all.
+    Pillow's images are brought to the size of ``model``, where it is given.
     """
     if isinstance(images, list | tuple):
+        side_px = model.file_side_px() if model and any(map(is_opened, images)) else None
         images = [read_opened(one, side_px) if is_opened(one) else one for one in images]
     try:
         array = np.asarray(images.cpu() if isinstance(images, Tensor) else images)
@@ -132,14 +120,10 @@ def as_NCHW(images: Images, side_px: int | None = None) -> Tensor:  # noqa: N802
         reason = in_one_line(problem)
         raise DataError(f"images must be one array of shape NHWC or NCHW ({reason})") from None
     these = f"{array.dtype} of shape {array.shape}"
-    if array.size == 0:
-        raise DataError(f"images must be one or more, with pixels; their shape is {array.shape}")
-    if array.dtype != np.uint8:
-        raise DataError(f"images must be uint8, from 0 to 255; these are {these}")
-    if array.ndim != 4:
+    if array.dtype != np.uint8 or array.ndim != 4 or not array.size:
         raise DataError(
-            f"images must have the shape NHWC or NCHW; these are {these}; "
-            "write images[None] for a single one, images[:, None] for grey ones"
+            "images must be uint8, from 0 to 255, of shape NHWC or NCHW (images[None] makes one of "
+            f"a single image); these are {these}"
         )
     if array.shape[1] not in (1, 3):
         array = array.transpose(0, 3, 1, 2)
@@ -173,8 +157,8 @@ def as_indices(labels: Sequence[Any]) -> tuple[tuple[Any, ...], Tensor]:
 def make_config(settings: dict[str, Any]) -> ExperimentConfig:
     """Validate the settings; of ``data`` only those of the split mean anything here."""
     data = settings.get("data")
-    given = data if isinstance(data, Mapping) else {}
-    unused = [key for key in given if key not in ("val_fraction", "split_seed")]
+    unused = list(data) if isinstance(data, Mapping) else []
+    unused = [key for key in unused if key not in ("val_fraction", "split_seed")]
     if unused:
         raise ConfigError(
             f"train: data.{unused[0]}: the images are given; only data.val_fraction and "

@@ -3,7 +3,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ import cnn_train
 from cnn_train.api import as_indices, as_NCHW, load_model, predict, train
 from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.data.image_set import ImageSet
-from cnn_train.errors import CheckpointError, ConfigError, DataError, ResourceError, UsageError
+from cnn_train.errors import CheckpointError, ConfigError, DataError, UsageError
 from cnn_train.inference.trained_model import TrainedModel
 from cnn_train.training.progress import Progress
 from cnn_train.training.session import Session
@@ -273,10 +272,9 @@ def test_a_checkpoint_file_or_its_run_gives_a_model_that_predicts(
     [
         (".", "no checkpoint in it"),
         ("nowhere", "no such checkpoint"),
-        (None, "None: is no path"),
-        (3, "3: is no path"),
-        (b"runs", "b'runs': is no path"),
-        (["runs"], r"\['runs'\]: is no path"),
+        (None, "None: no such checkpoint"),
+        (3, "3: no such checkpoint"),
+        (["runs"], r"\['runs'\]: no such checkpoint"),
     ],
 )
 def test_what_is_no_checkpoint_is_refused(
@@ -300,13 +298,13 @@ def any_model() -> TrainedModel:
         (["0.png", "text.png"], "text.png: is a text file"),
         (".", r"text.png: is a text file"),
         (["*.png", "0.png"], "text.png: is a text file"),
-        (["[0-3].png"], r"\[0-3\].png: stands for other paths; name each image file itself"),
-        (["~/0.png"], "~/0.png: stands for other paths"),
+        (["[0-3].png"], r"\[0-3\].png: stands for others; name each image file itself"),
+        (["~/0.png"], "~/0.png: stands for others"),
         (["0.png", np.zeros((8, 8, 3), dtype=np.uint8)], "images must be one array"),
         (Image.new("F", (8, 8)), "floating-point pixels have no agreed range"),
-        (np.zeros((8, 8, 3), dtype=np.uint8), r"write images\[None\] for a single one"),
+        (np.zeros((8, 8, 3), dtype=np.uint8), r"images\[None\] makes one of a single image"),
         (None, "images must be uint8"),
-        ([], "images must be one or more"),
+        ([], r"these are float64 of shape \(0,\)"),
         (b"0.png", "images must be uint8"),
     ],
     ids=lambda given: given if isinstance(given, str) else type(given).__name__,
@@ -333,13 +331,8 @@ def test_what_is_no_model_or_gives_no_number_is_refused(
 ) -> None:
     model = train(images, labels, **TINY | {"epochs": 1})
     for wrong in (None, "best.ckpt", model.model):
-        with pytest.raises(UsageError, match="give what train or load_model returns"):
+        with pytest.raises(UsageError, match="is no model; use train or load_model"):
             predict(wrong, images)  # type: ignore[arg-type]
-    too_large = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainedModel, "scores", Mock(side_effect=RuntimeError(too_large)))
-        with pytest.raises(ResourceError, match="out of memory"):
-            predict(model, images)
     with torch.no_grad():
         next(model.model.parameters()).fill_(torch.nan)
     with pytest.raises(DataError, match="the model returned NaN scores"):

@@ -163,12 +163,9 @@ def _parse_normalization(mean: str | None, std: str | None) -> "Normalization | 
 
 def _parse_numbers(option: str, text: str) -> tuple[float, ...]:
     """Read numbers in [0, 1]; bytes as 0 to 255 are a mistake that would spoil every prediction."""
-    from ..config.scalars import split_numbers
+    from ..config.scalars import read_number, split_numbers
 
-    try:
-        numbers = tuple(float(part) for part in split_numbers(option, text))
-    except ValueError:
-        numbers = ()
+    numbers = tuple(read_number(option, text, word) for word in split_numbers(option, text))
     if not numbers or not all(0 <= number <= 1 for number in numbers):
         raise UsageError(f"{option} {text}: numbers from 0 to 1 separated by commas, as 0.49,0.48")
     return numbers

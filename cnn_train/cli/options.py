@@ -64,6 +64,9 @@ VerifyDataOption = Annotated[
 RunRootOption = Annotated[
     Path, typer.Option("--run-root", help="The folder that holds the run directories.")
 ]
+SecondsOption = Annotated[
+    float, typer.Option("--seconds", parser=number(least=0), help="Of training, for each curve.")
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print exactly one JSON document on stdout.")
 ]

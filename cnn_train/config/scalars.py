@@ -60,6 +60,20 @@ def split_numbers(option: str, text: str) -> list[str]:
     return [part for part in re.split(r"[,\s]+", text) if part]
 
 
+def read_number(option: str, text: str, word: str) -> float:
+    """Read one number of an option's ``text``; raises UsageError where it is none, or not finite.
+
+    A minus may be written as on a slide.
+    """
+    try:
+        number = float(word.replace("−", "-"))
+    except ValueError:
+        raise UsageError(f"{option} {text!r}: {word!r} is not a number") from None
+    if not math.isfinite(number):
+        raise UsageError(f"{option} {text!r}: {word!r} is not finite")
+    return number
+
+
 def render_value(value: Any) -> str:
     """Write a value as one line of YAML that reads back as an equal value, paths as strings."""
     if isinstance(value, Mapping):

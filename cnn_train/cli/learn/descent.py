@@ -14,8 +14,8 @@ from ..options import (
     DeviceOption,
     JsonOption,
     OfflineOption,
+    SecondsOption,
     SetOption,
-    number,
 )
 from ..present import PictureOption, check_picture, present
 
@@ -28,9 +28,7 @@ def descent(
     config: ConfigOption,
     overrides: SetOption = None,
     images: Annotated[int, typer.Option("--images", min=2, help="Training images to use.")] = 1024,
-    seconds: Annotated[
-        float, typer.Option("--seconds", parser=number(least=0), help="Of training each way.")
-    ] = 5,
+    seconds: SecondsOption = 5,
     device: DeviceOption = "auto",
     data_dir: DataDirOption = None,
     offline: OfflineOption = False,

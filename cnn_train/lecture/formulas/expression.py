@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NoReturn
 
-from ...config.scalars import COMMA_NUMBER, DECIMAL_POINT, split_numbers
+from ...config.scalars import COMMA_NUMBER, DECIMAL_POINT, read_number, split_numbers
 from ...errors import UsageError
 from .elementary import FUNCTIONS
 from .graph import Graph
@@ -84,20 +84,10 @@ def parse_point(text: str, names: Sequence[str]) -> list[float]:
             raise UsageError(f"--at {text!r}: {following} has no name; {DECIMAL_POINT}")
     pairs = [entry.split("=", 1) if "=" in entry else [name, entry]
              for name, entry in zip(names, entries, strict=True)]  # fmt: skip
-    point = {name: _read_number(digits, text) for name, digits in pairs}
+    point = {name: read_number("--at", text, digits) for name, digits in pairs}
     if set(point) != set(names):
         raise UsageError(f"--at {text!r}: give each of {wanted} one number")
     return [point[name] for name in names]
-
-
-def _read_number(digits: str, text: str) -> float:
-    try:
-        number = float(digits.translate(SLIDE_SIGNS))
-    except ValueError:
-        raise UsageError(f"--at {text!r}: {digits!r} is not a number") from None
-    if not math.isfinite(number):
-        raise UsageError(f"--at {text!r}: {digits!r} is not finite")
-    return number
 
 
 class _Formula:
