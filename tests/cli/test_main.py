@@ -43,6 +43,7 @@ from cnn_train.cli.main import app, main
 imports_pydantic = "pydantic" in sys.modules
 import typer.main
 root = typer.main.get_command(app)
+typer.main.get_command = lambda app: root  # else it is built anew for each help
 commands = [[]]
 for name, command in root.commands.items():
     commands.append([name])
