@@ -4,8 +4,9 @@ Shape letters: N images, C channels, H W pixels.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,16 @@ from torch import Tensor
 from .config.loading import validate_settings
 from .data.dataset import DatasetConfig
 from .data.image_set import ImageSet
+from .data.images.files import is_opened, read_opened
 from .data.splits import stratified_split
-from .errors import ConfigError, DataError
+from .errors import ConfigError, DataError, UsageError, in_one_line
 from .experiment import ExperimentConfig
+from .inference.predict import predict_files
 from .inference.trained_model import TrainedModel, load_trained_model, restore_trained_model
+from .runs.directory import find_checkpoint
 from .training.run import Job, train_job
 
-Images = Tensor | np.ndarray[Any, Any]
+Images = Tensor | np.ndarray[Any, Any] | Sequence[Any]
 
 
 def train(
@@ -30,10 +34,11 @@ def train(
 ) -> TrainedModel:
     """Train a classifier and return it as it was after its best epoch, ready for :func:`predict`.
 
-    images: uint8 in [0, 255], NHWC or NCHW, with 1 or 3 channels. labels: N class names or
-    numbers, of any kind that sorts. ``settings`` are the sections of a config file, for example
-    ``model={"name": "lenet"}, epochs=5``. A stratified tenth of the images is held out to choose
-    the best epoch. Raises DataError for images or labels that do not fit, ConfigError for settings.
+    images: uint8 in [0, 255], NHWC or NCHW, with 1 or 3 channels: an array in any layout, a tensor,
+    or a list of arrays or of Pillow's images. labels: N class names or numbers, of any kind that
+    sorts. ``settings`` are the sections of a config file, for example ``model={"name": "lenet"},
+    epochs=5``. A stratified tenth of the images is held out to choose the best epoch. Raises
+    DataError for images or labels that do not fit, ConfigError for settings.
     """
     config = make_config(settings)
     images_NCHW = as_NCHW(images)
@@ -43,9 +48,10 @@ def train(
     job = Job(
         load_settings=lambda: config,
         load_images=lambda data: hold_out(images_NCHW, classes, labels_N, data),
-        device=device,
+        device=str(device),
     )
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):  # a run seeds them all
+    gpus = range(torch.cuda.device_count())  # a run seeds them all
+    with torch.random.fork_rng(gpus), torch.inference_mode(False), torch.enable_grad():
         for session, record in train_job(job):
             if record.epoch == session.progress.best["epoch"]:
                 checkpoint, where = session.checkpoint(), session.device
@@ -53,41 +59,78 @@ def train(
     return replace(best, labels=classes)
 
 
-def predict(model: TrainedModel, test_images: Images) -> list[Any]:
-    """Return the label of each image, of the kind given to :func:`train`; images as in train.
+def predict(model: TrainedModel, test_images: Images | str | Path) -> list[Any]:
+    """Return the label of each image, of the kind given to :func:`train`.
 
-    A model from :func:`load_model` returns class names.
+    test_images: as in train, of the model's size; or image files, or Pillow's images, one or
+    several, which are brought to that size as ``cnn-train predict`` does it. A model from
+    :func:`load_model` returns class names. Raises DataError where an image has no answer.
     """
-    images_NCHW = as_NCHW(test_images)
+    if not isinstance(model, TrainedModel):
+        raise UsageError(f"predict: {type(model).__name__} is no model; use train or load_model")
+    is_one = isinstance(test_images, str | Path) or is_opened(test_images)
+    images: Any = [test_images] if is_one else test_images
+    labels = model.labels or model.class_names
+    is_list = isinstance(images, list | tuple) and images
+    if is_list and all(isinstance(image, str | Path) for image in images):
+        return [labels[index] for index in classify_files(model, images)]
+    images_NCHW = as_NCHW(images, model)
     if tuple(images_NCHW.shape[1:]) != model.image_shape:
         raise DataError(
             f"images are {tuple(images_NCHW.shape[1:])} (C, H, W); "
             f"the model was trained on {model.image_shape}"
         )
-    labels = model.labels or model.class_names
-    return [labels[index] for index in model.scores(images_NCHW).argmax(1).tolist()]
+    scores_NK = model.scores(images_NCHW)
+    if not scores_NK.isfinite().all():
+        raise DataError("the model returned NaN scores; choose another checkpoint")
+    return [labels[index] for index in scores_NK.argmax(1).tolist()]
+
+
+def classify_files(model: TrainedModel, paths: Sequence[str | Path]) -> list[int]:
+    """Return the class of each image file, in order; raises DataError for the first bad one."""
+    names = [str(Path(path)) for path in paths]
+    predictions, errors = predict_files(model, names, top_k=1)
+    if errors:
+        raise DataError(errors[0].message)
+    found = {prediction.path: prediction.top[0].index for prediction in predictions}
+    for name in names:
+        if name not in found:  # a folder, a pattern
+            raise DataError(f"{in_one_line(name)}: stands for others; name each image file itself")
+    return [found[name] for name in names]
 
 
 def load_model(path: str | Path, *, device: str = "auto") -> TrainedModel:
-    """Load the model of a checkpoint file for :func:`predict`; raises CheckpointError."""
-    return load_trained_model(Path(path), device)
+    """Load a checkpoint, or the best one of a run directory; raises CheckpointError."""
+    return load_trained_model(find_checkpoint(Path(str(path))), str(device))
 
 
-def as_NCHW(images: Images) -> Tensor:  # noqa: N802  (shape letters)
-    """Return uint8 images as a contiguous NCHW tensor; raises DataError for anything else."""
-    tensor = torch.as_tensor(images).cpu()
-    if tensor.ndim == 4 and len(tensor) == 0:
-        raise DataError(f"images must be one or more; their shape is {tuple(tensor.shape)}")
-    if tensor.dtype != torch.uint8 or tensor.ndim != 4:
+def as_NCHW(  # noqa: N802  (shape letters)
+    images: Images, model: TrainedModel | None = None
+) -> Tensor:
+    """Return uint8 images as a contiguous NCHW tensor; raises DataError for anything else.
+
+    Pillow's images become such as ``model`` takes, where it is given.
+    """
+    if isinstance(images, list | tuple):
+        reading = model.reading() if model and any(map(is_opened, images)) else None
+        images = [read_opened(one, reading) if is_opened(one) else one for one in images]
+    try:
+        array = np.asarray(images.cpu() if isinstance(images, Tensor) else images)
+    except (TypeError, ValueError, RuntimeError) as problem:
+        reason = in_one_line(problem)
+        raise DataError(f"images must be one array of shape NHWC or NCHW ({reason})") from None
+    these = f"{array.dtype} of shape {array.shape}"
+    if array.dtype != np.uint8 or array.ndim != 4 or not array.size:
         raise DataError(
-            f"images must be uint8 of shape NHWC or NCHW; "
-            f"these are {tensor.dtype} of shape {tuple(tensor.shape)}"
+            "images must be uint8, from 0 to 255, of shape NHWC or NCHW (images[None] makes one of "
+            f"a single image); these are {these}"
         )
-    if tensor.shape[1] in (1, 3):
-        return tensor.contiguous()
-    if tensor.shape[3] in (1, 3):
-        return tensor.permute(0, 3, 1, 2).contiguous()
-    raise DataError(f"images must have 1 or 3 channels; their shape is {tuple(tensor.shape)}")
+    if array.shape[1] not in (1, 3):
+        array = array.transpose(0, 3, 1, 2)
+    if array.shape[1] not in (1, 3):
+        raise DataError(f"images must have 1 or 3 channels; these are {these}")
+    # torch reads neither backwards nor what must not be written to
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
 def as_indices(labels: Sequence[Any]) -> tuple[tuple[Any, ...], Tensor]:
@@ -95,12 +138,17 @@ def as_indices(labels: Sequence[Any]) -> tuple[tuple[Any, ...], Tensor]:
 
     Raises DataError for labels that are not one per image, or do not sort.
     """
-    values = labels.tolist() if isinstance(labels, Tensor | np.ndarray) else list(labels)
-    values = [value.item() if isinstance(value, Tensor | np.generic) else value for value in values]
     try:
+        if isinstance(labels, str | bytes | Mapping | Set):
+            raise TypeError(f"a {type(labels).__name__} is no list of them")
+        values = labels.tolist() if isinstance(labels, Tensor | np.ndarray) else list(labels)
+        values = [v.item() if isinstance(v, Tensor | np.generic) else v for v in values]
         classes = sorted(set(values))
-    except TypeError as problem:
-        raise DataError(f"labels must be N names or N numbers, one per image ({problem})") from None
+        if not all(first < second for first, second in pairwise(classes)):
+            raise TypeError("NaN, or sets, have no order")
+    except (TypeError, ValueError, RuntimeError) as problem:
+        reason = in_one_line(problem)
+        raise DataError(f"labels must be N names or N numbers, one per image ({reason})") from None
     position = {value: index for index, value in enumerate(classes)}
     labels_N = torch.tensor([position[value] for value in values], dtype=torch.int64)
     return tuple(classes), labels_N
@@ -108,7 +156,9 @@ def as_indices(labels: Sequence[Any]) -> tuple[tuple[Any, ...], Tensor]:
 
 def make_config(settings: dict[str, Any]) -> ExperimentConfig:
     """Validate the settings; of ``data`` only those of the split mean anything here."""
-    unused = sorted(set(settings.get("data", {})) - {"val_fraction", "split_seed"})
+    data = settings.get("data")
+    unused = list(data) if isinstance(data, Mapping) else []
+    unused = [key for key in unused if key not in ("val_fraction", "split_seed")]
     if unused:
         raise ConfigError(
             f"train: data.{unused[0]}: the images are given; only data.val_fraction and "

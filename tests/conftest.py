@@ -1,5 +1,6 @@
 """Shared fixtures; tests never use the network, an accelerator or data from outside the tree."""
 
+import functools
 import ipaddress
 import os
 import signal
@@ -51,6 +52,16 @@ def only_loopback() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect_to_loopback)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def commands_built_once() -> Iterator[None]:
+    """Keep the tree of commands, which Typer builds for each call: that takes ten times a call."""
+    import typer.main
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", functools.cache(typer.main.get_command))
         yield
 
 

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import cnn_train
 from cnn_train.api import as_indices, as_NCHW, load_model, predict, train
 from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.data.image_set import ImageSet
-from cnn_train.errors import ConfigError, DataError
+from cnn_train.errors import CheckpointError, ConfigError, DataError, UsageError
 from cnn_train.inference.trained_model import TrainedModel
 from cnn_train.training.progress import Progress
 from cnn_train.training.session import Session
@@ -71,6 +72,56 @@ def test_every_layout_of_the_same_images_gives_the_same_model(
     )
 
 
+def read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    copy = array.copy()
+    copy.setflags(write=False)
+    return copy
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda array: array[:, ::-1],
+        lambda array: array[::-1, :, ::-2],
+        lambda array: array[..., ::-1],
+        lambda array: array.transpose(0, 2, 1, 3),
+        np.asfortranarray,
+        read_only,
+        list,
+        lambda array: tuple(map(torch.from_numpy, array)),
+        lambda array: list(map(Image.fromarray, array)),
+    ],
+    ids=["reversed", "strided", "BGR", "turned", "Fortran", "read-only", "list", "tensors", "PIL"],
+)
+def test_an_array_in_any_memory_layout_means_its_pixels(view: Callable[..., Any]) -> None:
+    array = np.random.default_rng(0).integers(0, 256, (4, 8, 6, 3), dtype=np.uint8)
+    seen = np.array([np.asarray(image) for image in view(array)])  # NHWC, one by one
+    expected = np.empty((len(seen), 3, *seen.shape[1:3]), dtype=np.uint8)
+    for n, h, w, c in np.ndindex(*seen.shape):
+        expected[n, c, h, w] = seen[n, h, w, c]
+    images_NCHW = as_NCHW(view(array))
+    assert images_NCHW.is_contiguous()
+    assert np.array_equal(images_NCHW.numpy(), expected)
+
+
+def test_a_view_trains_and_predicts_like_its_copy(images: torch.Tensor, labels: list[str]) -> None:
+    array, settings = images.permute(0, 2, 3, 1).numpy(), TINY | {"epochs": 1}
+    view, copy = array[:, ::-1], array[:, ::-1].copy()
+    model = train(view, labels, **settings)
+    assert same_weights(model, train(copy, labels, **settings))
+    assert predict(model, view) == predict(model, copy)
+
+
+def test_training_does_not_depend_on_whether_the_caller_records_gradients(
+    images: torch.Tensor, labels: list[str]
+) -> None:
+    expected = train(images, labels, **TINY)
+    for mode in (torch.no_grad(), torch.inference_mode()):
+        with mode:
+            model = train(images.clone(), labels, **TINY)
+        assert same_weights(model, expected)
+
+
 @pytest.mark.parametrize(
     "form", [list, np.array, torch.tensor, tuple], ids=["list", "array", "tensor", "tuple"]
 )
@@ -108,6 +159,19 @@ def test_data_settings_that_mean_nothing_here_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match="the images are given; only data"):
         train(images, labels, data={"name": "shapes"})
+    for wrong in (None, "shapes", 3, ["shapes"]):
+        with pytest.raises(ConfigError, match=r"train: data: .*; write {name: "):
+            train(images, labels, data=wrong)
+
+
+@pytest.mark.parametrize("device", [None, 0, "gpu"])
+def test_a_device_that_is_none_is_refused_and_torchs_own_is_taken(
+    images: torch.Tensor, labels: list[str], device: Any
+) -> None:
+    with pytest.raises(UsageError, match=f"--device {device}: unknown"):
+        train(images, labels, **TINY | {"device": device})
+    model = train(images, labels, **TINY | {"epochs": 1, "device": torch.device("cpu")})
+    assert model.device.torch_device == torch.device("cpu")
 
 
 def test_settings_without_effect_warn(images: torch.Tensor, labels: list[str]) -> None:
@@ -124,8 +188,20 @@ def test_settings_without_effect_warn(images: torch.Tensor, labels: list[str]) -
         torch.zeros(4, 2, 8, 8, dtype=torch.uint8),
         np.zeros((4, 8, 8, 4), dtype=np.uint8),
         np.zeros((4, 8, 8, 3), dtype=np.int64),
+        np.zeros((4, 8, 8, 3), dtype=">u2"),
+        np.zeros((4, 8, 8, 3), dtype=bool),
+        np.zeros((4, 0, 8, 3), dtype=np.uint8),
+        torch.zeros(4, 3, 8, 8, dtype=torch.uint8, device="meta"),
+        torch.zeros(4, 3, 8, 8, dtype=torch.uint8).to_sparse(),
+        torch.zeros(4, 3, 8, 8, requires_grad=True),
+        [np.zeros((8, 8, 3), dtype=np.uint8), np.zeros((4, 8, 3), dtype=np.uint8)],
+        [[[[0, 1, 2]]]],
+        [],
+        None,
+        {},
+        iter(()),
     ],
-    ids=["float", "no batch", "no images", "two channels", "RGBA", "int64"],
+    ids=lambda wrong: f"{type(wrong).__name__} {getattr(wrong, 'dtype', '')}",
 )
 def test_images_of_another_kind_are_refused_with_their_shape(wrong: Any) -> None:
     with pytest.raises(DataError, match=r"images must .*\("):
@@ -144,11 +220,29 @@ def test_labels_of_a_single_class_or_of_a_lone_example_are_refused(images: torch
         train(images, [0] * 59 + [1], **TINY)
 
 
-def test_labels_that_cannot_be_sorted_are_refused(images: torch.Tensor) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["a", 1] * 30,
+        np.zeros((60, 1), dtype=int),
+        [0.0, float("nan")] * 30,
+        [frozenset("a"), frozenset("b")] * 30,
+        [torch.tensor([0, 1])] * 60,
+        torch.zeros(60, device="meta"),
+        "ab" * 30,
+        b"ab" * 30,
+        dict.fromkeys(range(60)),
+        set(range(60)),
+        None,
+        3,
+    ],
+    ids=lambda wrong: type(wrong).__name__,
+)
+def test_labels_that_are_no_list_of_sortable_values_are_refused(
+    images: torch.Tensor, wrong: Any
+) -> None:
     with pytest.raises(DataError, match="labels must be N names or N numbers"):
-        train(images, ["a", 1] * 30, **TINY)
-    with pytest.raises(DataError, match="labels must be N names or N numbers"):
-        train(images, np.zeros((60, 1), dtype=int), **TINY)
+        train(images, wrong, **TINY)
 
 
 def test_an_unknown_setting_is_refused_by_name(images: torch.Tensor, labels: list[str]) -> None:
@@ -164,12 +258,85 @@ def test_images_of_another_shape_than_the_models_are_refused(
         predict(model, images[:, :, :4, :4])
 
 
-def test_a_checkpoint_file_gives_a_model_that_predicts(
+def test_a_checkpoint_file_or_its_run_gives_a_model_that_predicts(
     start: Callable[..., Session], images: torch.Tensor, tmp_path: Path
 ) -> None:
     save_checkpoint(start().checkpoint(), tmp_path / "best.ckpt")
     model = load_model(str(tmp_path / "best.ckpt"), device="cpu")
     assert set(predict(model, images)) <= {"class 0", "class 1", "class 2"}
+    assert same_weights(load_model(tmp_path, device="cpu"), model)
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (".", "no checkpoint in it"),
+        ("nowhere", "no such checkpoint"),
+        (None, "None: no such checkpoint"),
+        (3, "3: no such checkpoint"),
+        (["runs"], r"\['runs'\]: no such checkpoint"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(
+    path: Any, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match=message):
+        load_model(path)
+
+
+@pytest.fixture(scope="module")
+def any_model() -> TrainedModel:
+    array = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
+    return train(array, [i % 3 for i in range(60)], **TINY | {"epochs": 1})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("no.png", "no.png: no such file"),
+        (["0.png", "text.png"], "text.png: is a text file"),
+        (".", r"text.png: is a text file"),
+        (["*.png", "0.png"], "text.png: is a text file"),
+        (["[0-3].png"], r"\[0-3\].png: stands for others; name each image file itself"),
+        (["~/0.png"], "~/0.png: stands for others"),
+        (["0.png", np.zeros((8, 8, 3), dtype=np.uint8)], "images must be one array"),
+        (Image.new("F", (8, 8)), "floating-point pixels have no agreed range"),
+        (np.zeros((8, 8, 3), dtype=np.uint8), r"images\[None\] makes one of a single image"),
+        (None, "images must be uint8"),
+        ([], r"these are float64 of shape \(0,\)"),
+        (b"0.png", "images must be uint8"),
+    ],
+    ids=lambda given: given if isinstance(given, str) else type(given).__name__,
+)
+def test_images_that_have_no_answer_are_refused_in_one_line(
+    any_model: TrainedModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    wrong: Any,
+    message: str,
+) -> None:
+    for i in range(4):
+        Image.new("RGB", (20, 10)).save(tmp_path / f"{i}.png")
+    (tmp_path / "text.png").write_text("no picture")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(DataError, match=message) as caught:
+        predict(any_model, wrong)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_what_is_no_model_or_gives_no_number_is_refused(
+    images: torch.Tensor, labels: list[str]
+) -> None:
+    model = train(images, labels, **TINY | {"epochs": 1})
+    for wrong in (None, "best.ckpt", model.model):
+        with pytest.raises(UsageError, match="is no model; use train or load_model"):
+            predict(wrong, images)  # type: ignore[arg-type]
+    with torch.no_grad():
+        next(model.model.parameters()).fill_(torch.nan)
+    with pytest.raises(DataError, match="the model returned NaN scores"):
+        predict(model, images)
 
 
 def test_the_package_offers_its_functions_without_importing_torch() -> None:

@@ -163,10 +163,9 @@ def _parse_normalization(mean: str | None, std: str | None) -> "Normalization | 
 
 def _parse_numbers(option: str, text: str) -> tuple[float, ...]:
     """Read numbers in [0, 1]; bytes as 0 to 255 are a mistake that would spoil every prediction."""
-    try:
-        numbers = tuple(float(part) for part in text.split(","))
-    except ValueError:
-        numbers = ()
+    from ..config.scalars import read_number, split_numbers
+
+    numbers = tuple(read_number(option, text, word) for word in split_numbers(option, text))
     if not numbers or not all(0 <= number <= 1 for number in numbers):
         raise UsageError(f"{option} {text}: numbers from 0 to 1 separated by commas, as 0.49,0.48")
     return numbers

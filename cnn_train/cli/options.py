@@ -1,9 +1,26 @@
-"""Options that several commands share, each defined once."""
+"""Options that several commands share, each defined once, and how an option's number is read."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+
+def number(least: float | None = None) -> Callable[[object], float]:
+    """Return what reads an option's number; it names a decimal comma, which Typer does not."""
+
+    def read(given: object) -> float:
+        text = str(given)
+        if "," in text:
+            raise typer.BadParameter(f"{text}: decimals take a point: {text.replace(',', '.')}")
+        value = float(text)
+        if least is not None and not value >= least:  # nan is not
+            raise typer.BadParameter(f"{text}: take {least:g} or more")
+        return value
+
+    return read
+
 
 Split = Literal["train", "val", "test"]
 
@@ -46,6 +63,9 @@ VerifyDataOption = Annotated[
 ]
 RunRootOption = Annotated[
     Path, typer.Option("--run-root", help="The folder that holds the run directories.")
+]
+SecondsOption = Annotated[
+    float, typer.Option("--seconds", parser=number(least=0), help="Of training, for each curve.")
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print exactly one JSON document on stdout.")

@@ -19,6 +19,7 @@ from .options import (
     DeviceOption,
     JsonOption,
     OfflineOption,
+    number,
 )
 from .present import PictureOption, check_picture, present
 
@@ -143,7 +144,9 @@ def visualize(
     ] = False,
     reach: Annotated[
         float | None,
-        typer.Option("--reach", help="How far, in lengths of each filter. Default: 1."),
+        typer.Option(
+            "--reach", parser=number(), help="How far, in lengths of each filter. Default: 1."
+        ),
     ] = None,
     num_points: Annotated[
         int | None, typer.Option("--num-points", min=3, help="Points per side, odd. Default: 21.")

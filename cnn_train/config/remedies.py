@@ -7,7 +7,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from .scalars import render_value, resolve_scalar
+from .scalars import COMMA_NUMBER, render_value, resolve_scalar
 from .spelling import nearest
 
 MAX_SHOWN_CHARACTERS = 60
@@ -30,6 +30,7 @@ RANGE_ERRORS = ("greater_than", "greater_than_equal", "less_than", "less_than_eq
 RANGE_SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 YAML_1_1_BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
+THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+", re.ASCII)
 BASE_60 = re.compile(r"[0-9]{1,9}(:[0-5]?[0-9]){1,5}", re.ASCII)
 
 
@@ -129,6 +130,8 @@ def _as_number(value: Any, *, whole: bool) -> str | None:
         for digits in value.split(":"):
             number = number * 60 + int(digits)
         return f"YAML 1.2 has no base-60 numbers; write {number}"
+    if isinstance(value, str) and (THOUSANDS if whole else COMMA_NUMBER).fullmatch(value):
+        value = value.replace(",", "" if whole else ".")
     number = resolve_scalar(value.replace("_", "")) if isinstance(value, str) else value
     if isinstance(number, float) and whole and number.is_integer():
         number = int(number)

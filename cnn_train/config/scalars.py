@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from ..errors import UsageError
+
 Scalar = None | bool | int | float | str
 
 # A run of more than 100 digits stays a string: no setting needs it, and Python refuses to print
@@ -29,6 +31,10 @@ CORE_SCHEMA: tuple[tuple[str, Callable[[str], Scalar]], ...] = (
 )
 READERS = tuple((re.compile(pattern, re.ASCII), read) for pattern, read in CORE_SCHEMA)
 
+COMMA_NUMBER = re.compile(r"(?<![0-9.])[-+]?[0-9]+,[0-9]+([eE][-+]?[0-9]+)?", re.ASCII)
+"""``1,5``: a decimal number in many countries, and two numbers of a list."""
+DECIMAL_POINT = "decimals take a point, as 1.5"
+
 # Strings of this form need no quotes, unless YAML reads them as something else.
 PLAIN_WORD = re.compile(r"[A-Za-z0-9_./~][A-Za-z0-9_./+-]*", re.ASCII)
 YAML_1_1_WORDS = {"y", "n", "yes", "no", "on", "off"}
@@ -40,6 +46,32 @@ def resolve_scalar(text: str) -> Scalar:
         if pattern.fullmatch(text):
             return read(text)
     return text
+
+
+def split_numbers(option: str, text: str) -> list[str]:
+    """Split an option's list of numbers, ``1,2``, ``1, 2`` or ``1 2``, at its commas and spaces.
+
+    Raises UsageError for ``1,5 2,5``, which may be four numbers or two.
+    """
+    number = COMMA_NUMBER.search(text)
+    if number and re.search(r"[\s;]", text.strip()):
+        reason = f"{number[0]} may be one number or two; {DECIMAL_POINT}"
+        raise UsageError(f"{option} {text!r}: {reason}")
+    return [part for part in re.split(r"[,\s]+", text) if part]
+
+
+def read_number(option: str, text: str, word: str) -> float:
+    """Read one number of an option's ``text``; raises UsageError where it is none, or not finite.
+
+    A minus may be written as on a slide.
+    """
+    try:
+        number = float(word.replace("−", "-"))
+    except ValueError:
+        raise UsageError(f"{option} {text!r}: {word!r} is not a number") from None
+    if not math.isfinite(number):
+        raise UsageError(f"{option} {text!r}: {word!r} is not finite")
+    return number
 
 
 def render_value(value: Any) -> str:

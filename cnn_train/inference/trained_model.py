@@ -19,12 +19,13 @@ from ..data.normalization import Normalization
 from ..errors import CheckpointError, ConfigError, DataError
 from ..experiment import ExperimentConfig
 from ..machine.device import Device, Precision, resolve_device, resolve_precision, with_autocast
+from ..models.summary import evaluating
 from .views import ViewsName, scores_over_views
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A network in eval mode with all that is needed to turn images into scores."""
+    """A network with all that is needed to turn images into scores."""
 
     model: nn.Module
     class_names: tuple[str, ...]
@@ -62,14 +63,14 @@ class TrainedModel:
         advance: Callable[[int], object] = lambda amount: None,
     ) -> Tensor:
         """Return scores NK (float32, on the CPU) of uint8 images; ``advance`` counts those done."""
-        assert not self.model.training
         forward = with_autocast(self.model, self.device, self.precision)
         pieces = []
         size = batch_size or evaluation_batch_size(self.image_shape)
-        for images_BCHW in torch.split(images_NCHW, size):
-            inputs_BCHW = self.normalization(images_BCHW.to(self.device.torch_device))
-            pieces.append(scores_over_views(forward, inputs_BCHW, tta))
-            advance(len(images_BCHW))
+        with evaluating(self.model):  # a caller may have gone on training it
+            for images_BCHW in torch.split(images_NCHW, size):
+                inputs_BCHW = self.normalization(images_BCHW.to(self.device.torch_device))
+                pieces.append(scores_over_views(forward, inputs_BCHW, tta))
+                advance(len(images_BCHW))
         return torch.cat(pieces).cpu()
 
 

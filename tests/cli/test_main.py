@@ -43,6 +43,7 @@ from cnn_train.cli.main import app, main
 imports_pydantic = "pydantic" in sys.modules
 import typer.main
 root = typer.main.get_command(app)
+typer.main.get_command = lambda app: root  # else it is built anew for each help
 commands = [[]]
 for name, command in root.commands.items():
     commands.append([name])
@@ -103,6 +104,25 @@ def test_an_unknown_command_or_option_is_exit_code_2(cnn_train: Run, arguments: 
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Error" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["learn", "diff", "--h", "0,01"], "'--h': 0,01: decimals take a point: 0.01"),
+        (["learn", "slope", "--h", "0,01"], "'--h': 0,01: decimals take a point: 0.01"),
+        (["learn", "descent", "--seconds", "0,5"], "'--seconds': 0,5: decimals take a point: 0.5"),
+        (["learn", "batch-size", "--seconds", "-1"], "'--seconds': -1: take 0 or more"),
+        (["learn", "batch-size", "--seconds", "nan"], "'--seconds': nan: take 0 or more"),
+        (["visualize", "loss-surface", "x", "--reach", "0,5"], "'--reach': 0,5: decimals take a"),
+    ],
+)
+def test_a_decimal_comma_is_named_in_every_option_that_takes_a_number(
+    cnn_train: Run, arguments: list[str], message: str
+) -> None:
+    result = cnn_train(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in result.stderr
 
 
 def test_exit_codes_are_those_that_are_documented() -> None:

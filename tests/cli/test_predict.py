@@ -2,11 +2,13 @@ import io
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from rich.console import Console
 
+from cnn_train import load_model, predict
 from cnn_train.cli import present as presenting
 from cnn_train.cli.display import picture as picture_display
 from cnn_train.page import Block, bar, texts
@@ -50,6 +52,25 @@ def test_json_is_one_document_with_the_documented_keys(run, checkpoint, photos):
         assert one["top"][0]["probability"] == one["probability"]
         assert one["top"][0]["index"] == one["index"]
     assert document["errors"] == []
+
+
+def test_pythons_predict_gives_the_same_labels(run, checkpoint, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (12, 20, 31, 3), dtype=np.uint8)
+    names = [f"{i}.png" for i in range(12)]
+    for name, pixels_HWC in zip(names, noise, strict=True):
+        image = Image.fromarray(pixels_HWC)
+        image.getexif()[0x0112] = 6  # stored lying on its side
+        image.save(tmp_path / name, exif=image.getexif())
+    document = run(*names, "--checkpoint", checkpoint, "--json").document
+    expected = [one["label"] for one in document["predictions"]]
+    assert len(set(expected)) > 1
+    model = load_model(checkpoint.parent, device="cpu")
+    assert predict(model, names) == expected
+    assert predict(model, [Path(name) for name in names]) == expected
+    assert predict(model, [Image.open(name) for name in names]) == expected
+    assert predict(model, [names[3], names[3], names[0]]) == [*[expected[3]] * 2, expected[0]]
+    assert predict(model, Path(names[2])) == predict(model, names[2]) == [expected[2]]
+    assert predict(model, Image.open(names[2])) == [expected[2]]
 
 
 def test_the_screen_shows_path_class_and_bars_with_markup_taken_literally(run, checkpoint, photos):

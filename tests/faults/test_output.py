@@ -101,9 +101,20 @@ def test_the_c_locale_takes_and_prints_every_path(run_shell: Run, trained: Path)
     assert "größe" in ended.stderr
 
 
+TABLE_AND_HELP = """
+import sys
+from cnn_train.cli.main import main
+for sys.argv in (["cnn-train", "runs"], ["cnn-train", "fit", "--help"]):
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code
+"""
+
+
 @pytest.mark.parametrize("columns", ["0", "20", "-5", "many", "9" * 5000])
 def test_any_width_shows_the_words_of_a_table(run_shell: Run, trained: Path, columns: str) -> None:
-    ended = run_shell("$CNN_TRAIN runs; $CNN_TRAIN fit --help", trained, COLUMNS=columns)
+    ended = run_shell(f"{sys.executable} -c '{TABLE_AND_HELP}'", trained, COLUMNS=columns)
     assert (ended.exit_code, ended.stderr) == (0, "")
     assert "Usage" in ended.stdout
     assert "tiny" in ended.stdout

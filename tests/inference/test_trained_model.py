@@ -80,6 +80,23 @@ def test_scoring_is_done_in_eval_mode_without_gradients_and_hears_of_its_progres
         assert torch.equal(value, before[name])
 
 
+def test_a_network_that_was_put_in_train_mode_is_scored_in_eval_mode_and_put_back(
+    trained: TrainedModel, pictures: torch.Tensor
+) -> None:
+    before = {name: value.clone() for name, value in trained.model.state_dict().items()}
+    inputs = trained.normalization(pictures)
+    with torch.no_grad():
+        expected = torch.cat([trained.model(one) for one in inputs.split(1)])
+    trained.model.train()
+    next(module for module in trained.model.modules() if not list(module.children())).eval()
+    modes = [module.training for module in trained.model.modules()]
+    assert set(modes) == {True, False}
+    torch.testing.assert_close(trained.scores(pictures), expected, rtol=0, atol=LARGEST_DIFFERENCE)
+    assert [module.training for module in trained.model.modules()] == modes
+    for name, value in trained.model.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
 def test_a_checkpoint_file_needs_nothing_but_itself(
     session: Session, trained: TrainedModel, pictures: torch.Tensor, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from ..options import (
     DeviceOption,
     JsonOption,
     OfflineOption,
+    SecondsOption,
     SetOption,
 )
 from ..present import PictureOption, check_picture, present
@@ -30,9 +31,7 @@ def batch_size(
         int,
         typer.Option("--images", min=64, help="Training images; minibatches hold half at most."),
     ] = 1024,
-    seconds: Annotated[
-        float, typer.Option("--seconds", min=0, help="Seconds of training with each size.")
-    ] = 4,
+    seconds: SecondsOption = 4,
     draws: Annotated[
         int, typer.Option("--draws", min=1, help="Minibatches of each size, for the mean.")
     ] = 8,

@@ -14,6 +14,7 @@ from ..options import (
     DeviceOption,
     JsonOption,
     OfflineOption,
+    SecondsOption,
     SetOption,
 )
 from ..present import PictureOption, check_picture, present
@@ -27,7 +28,7 @@ def descent(
     config: ConfigOption,
     overrides: SetOption = None,
     images: Annotated[int, typer.Option("--images", min=2, help="Training images to use.")] = 1024,
-    seconds: Annotated[float, typer.Option("--seconds", min=0, help="Of training each way.")] = 5,
+    seconds: SecondsOption = 5,
     device: DeviceOption = "auto",
     data_dir: DataDirOption = None,
     offline: OfflineOption = False,

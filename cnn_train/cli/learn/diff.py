@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from math import log10
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from ...lecture.formulas.graph import Graph
 from ...lecture.formulas.kinks import CHOICE, Kink, describe_kinks
@@ -16,6 +14,7 @@ from ..present import PictureOption, check_picture, present
 from .page import (
     AtOption,
     ExprOption,
+    StepOption,
     check_step,
     function_block,
     function_name,
@@ -42,7 +41,7 @@ MUCH_LOST = 1e-6
 def diff(
     expression: ExprOption = None,
     at: AtOption = None,
-    h: Annotated[float, typer.Option("--h", help="Step of the numerical slopes.")] = 1e-5,
+    h: StepOption = 1e-5,
     as_json: JsonOption = False,
     out: PictureOption = None,
 ) -> None:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -157,14 +156,9 @@ def _read_scores(scores: Sequence[str], labels: Sequence[int]) -> Scored:
 
 
 def _read_row(text: str) -> list[float]:
-    words = text.replace(",", " ").split()
-    try:
-        row = [float(word.replace("−", "-")) for word in words]
-    except ValueError:
-        raise UsageError(f"--scores {text!r}: not all of these are numbers") from None
-    for word, score in zip(words, row, strict=True):
-        if not isfinite(score):
-            raise UsageError(f"--scores {text!r}: {word} is no finite number")
+    from ...config.scalars import read_number, split_numbers
+
+    row = [read_number("--scores", text, word) for word in split_numbers("--scores", text)]
     if len(row) < 2 or not all(abs(score) <= LARGEST_SCORE for score in row):
         raise UsageError(
             f"--scores {text!r}: give two or more numbers, one per class, none beyond "

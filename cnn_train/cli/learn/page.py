@@ -12,6 +12,7 @@ from ...lecture.formulas.graph import Graph
 from ...lecture.formulas.kinks import CHOICE, Kink, describe_kinks
 from ...lecture.formulas.mode_costs import ModeCosts
 from ...page import Block, numbers, texts
+from ..options import number
 
 SLIDE_TEXT, SLIDE_POINT = "x1*x2+sin(x1)", "2,3"
 EXPR_HELP = "A formula in + - * / ** sin cos tan exp log sqrt tanh relu max. Default: the slide's."
@@ -26,8 +27,13 @@ ExprsOption = Annotated[
 AtOption = Annotated[
     str | None,
     typer.Option(
-        "--at", metavar="NUMBERS", help="The point: 2,3 in the order of names, or x=2,y=3."
+        "--at",
+        metavar="NUMBERS",
+        help="The point: 2,3 in the natural order of names (w, w0, x2, x10), or x=2,y=3.",
     ),
+]
+StepOption = Annotated[
+    float, typer.Option("--h", parser=number(), help="Step h of the measured slopes.")
 ]
 
 

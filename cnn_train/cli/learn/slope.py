@@ -15,7 +15,15 @@ from ...page import Block, Page, digits, numbers, texts
 from ..loading import build_untrained_session
 from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 from ..present import PictureOption, check_picture, present
-from .page import AtOption, ExprOption, check_step, function_name, read_one_function, write_point
+from .page import (
+    AtOption,
+    ExprOption,
+    StepOption,
+    check_step,
+    function_name,
+    read_one_function,
+    write_point,
+)
 
 if TYPE_CHECKING:
     from ...figures.style import Drawing
@@ -37,7 +45,7 @@ def slope(
         int, typer.Option("--directions", min=0, help="Random ones, besides fixed angles.")
     ] = 8,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the random directions.")] = 0,
-    h: Annotated[float, typer.Option("--h", help="Step of the measured slopes.")] = 1e-5,
+    h: StepOption = 1e-5,
     device: DeviceOption = "auto",
     data_dir: DataDirOption = None,
     offline: OfflineOption = False,

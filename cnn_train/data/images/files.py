@@ -20,6 +20,7 @@ from .costly_files import refuse_if_costly
 from .foreign_files import READS_AVIF, describe_foreign_file
 from .modes import DecodedImage, Pixels, convert_to_rgb
 from .quiet_pillow import quiet_pillow
+from .square import Reading, fit_square
 
 T = TypeVar("T")
 
@@ -69,6 +70,24 @@ def load_image(path: Path, grey_bits: int | None = None) -> DecodedImage:
             raise ResourceError(
                 f"{path}: not enough memory to decode it; make the image smaller"
             ) from problem
+
+
+def is_opened(image: object) -> bool:
+    """Tell whether it is an image that Pillow has opened or made."""
+    return isinstance(image, Image.Image)
+
+
+def read_opened(image: Image.Image, reading: Reading | None = None) -> Pixels:
+    """Return the pixels HWC of Pillow's image (at the frame where it stands) as of its file.
+
+    With ``reading``, made square. Raises DataError as :func:`load_image` does.
+    """
+    format_name = str(image.format or "image")
+    with quiet_pillow:
+        _attempt(image.load, format_name)
+        bits = reading.grey_bits if reading else None
+        pixels_HWC = _convert_upright(image, format_name, bits).pixels_HWC
+    return fit_square(pixels_HWC, reading.size_px, reading.fit) if reading else pixels_HWC
 
 
 def stored_mode(path: Path) -> tuple[str, int]:
@@ -135,16 +154,20 @@ def _decode(image: Image.Image, suffix: str, grey_bits: int | None) -> DecodedIm
     has_more_frames = image.format != "MPO" and _is_animated(image)
     is_deep = image.mode in ("RGB", "RGBA") and ";16" in str(getattr(image, "tile", [])[:1])
     _attempt(lambda: _load_first_frame(image), format_name)
-    decoded = _attempt(lambda: convert_to_rgb(image, grey_bits), format_name)
-    orientation = _orientation(image)
-    pixels_HWC = np.ascontiguousarray(UPRIGHT.get(orientation, UPRIGHT[1])(decoded.pixels_HWC))
+    upright = _convert_upright(image, format_name, grey_bits)
     notices = (
         *_notice_suffix(format_name, suffix),
         *(("only the first of several frames is used",) if has_more_frames else ()),
-        *decoded.notices,
-        *((NEARLY_BLACK,) if is_deep and pixels_HWC.max() < FEW_LEVELS else ()),
+        *upright.notices,
+        *((NEARLY_BLACK,) if is_deep and upright.pixels_HWC.max() < FEW_LEVELS else ()),
     )
-    return replace(decoded, pixels_HWC=pixels_HWC, notices=notices)
+    return replace(upright, notices=notices)
+
+
+def _convert_upright(image: Image.Image, format_name: str, grey_bits: int | None) -> DecodedImage:
+    decoded = _attempt(lambda: convert_to_rgb(image, grey_bits), format_name)
+    upright = UPRIGHT.get(_orientation(image), UPRIGHT[1])
+    return replace(decoded, pixels_HWC=np.ascontiguousarray(upright(decoded.pixels_HWC)))
 
 
 def _load_first_frame(image: Image.Image) -> None:

@@ -67,7 +67,7 @@ def _list_folder(folder: Path) -> tuple[list[Path], str | None]:
     unreadable: list[OSError] = []
     files: list[Path] = []
     for parent, subfolders, names in os.walk(folder, onerror=unreadable.append):
-        subfolders[:] = [name for name in subfolders if not is_system_file(name)]
+        subfolders[:] = sorted(name for name in subfolders if not is_system_file(name))
         files += [Path(parent, name) for name in names if not is_system_file(name)]
     files.sort()
     if unreadable:

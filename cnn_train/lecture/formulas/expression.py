@@ -15,8 +15,10 @@ import ast
 import math
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NoReturn
 
+from ...config.scalars import COMMA_NUMBER, DECIMAL_POINT, read_number, split_numbers
 from ...errors import UsageError
 from .elementary import FUNCTIONS
 from .graph import Graph
@@ -42,6 +44,8 @@ MISSING = {
 def parse_expressions(texts: Sequence[str]) -> Graph:
     """Return one graph whose outputs are the expressions, inputs in the natural order of names.
 
+    The order is the same in every process, and whatever the texts' own order.
+
     Raises UsageError with the column of what cannot be read.
     """
     graph = Graph()
@@ -55,38 +59,35 @@ def parse_expressions(texts: Sequence[str]) -> Graph:
     return graph
 
 
-def natural_order(name: str) -> list[tuple[str, int]]:
-    """Order x2 before x10."""
-    return [(word, int(digits or 0)) for word, digits in re.findall(r"(\D+)(\d*)", name)]
+def natural_order(name: str) -> tuple[list[tuple[str, int]], str]:
+    """Order w before w0, and x2 before x10; only a name itself has an equal place."""
+    words = [(word, int(digits or 0)) for word, digits in re.findall(r"(\D+)(\d*)", name)]
+    return words, name
 
 
 def parse_point(text: str, names: Sequence[str]) -> list[float]:
-    """Read ``2,3`` (in the inputs' order) or ``x1=2,x2=3``.
+    """Read ``2,3`` (in the inputs' order) or ``x1=2,x2=3``; after a name, all have names.
 
     Raises UsageError unless every input gets exactly one finite number.
     """
-    entries = [entry for entry in re.split(r"[,\s]+", text.strip()) if entry]
+    entries = split_numbers("--at", text)
     wanted = ", ".join(names)
     if len(entries) != len(names):
         given = f"{len(entries)} number{'s' * (len(entries) != 1)}"
         inputs = f"{len(names)} input{'s' * (len(names) != 1)}"
-        raise UsageError(f"--at {text!r}: {given} for {inputs} ({wanted})")
+        advice = (
+            f"; {DECIMAL_POINT}" if len(entries) > len(names) and COMMA_NUMBER.search(text) else ""
+        )
+        raise UsageError(f"--at {text!r}: {given} for {inputs} ({wanted}){advice}")
+    for entry, following in pairwise(entries):
+        if "=" in entry and "=" not in following:
+            raise UsageError(f"--at {text!r}: {following} has no name; {DECIMAL_POINT}")
     pairs = [entry.split("=", 1) if "=" in entry else [name, entry]
              for name, entry in zip(names, entries, strict=True)]  # fmt: skip
-    point = {name: _read_number(digits, text) for name, digits in pairs}
+    point = {name: read_number("--at", text, digits) for name, digits in pairs}
     if set(point) != set(names):
         raise UsageError(f"--at {text!r}: give each of {wanted} one number")
     return [point[name] for name in names]
-
-
-def _read_number(digits: str, text: str) -> float:
-    try:
-        number = float(digits.translate(SLIDE_SIGNS))
-    except ValueError:
-        raise UsageError(f"--at {text!r}: {digits!r} is not a number") from None
-    if not math.isfinite(number):
-        raise UsageError(f"--at {text!r}: {digits!r} is not finite")
-    return number
 
 
 class _Formula:
@@ -171,7 +172,9 @@ class _Formula:
                     self._refuse(f"{word} is too large for a float", place)
                 return graph.constant(float(word))
             case ast.Tuple(elts=[first_part, *_]):
-                self._refuse("unexpected ','", self.text.index(",", first_part.end_col_offset))
+                place = self.text.index(",", first_part.end_col_offset)
+                advice = f"; {DECIMAL_POINT}" if isinstance(first_part, ast.Constant) else ""
+                self._refuse(f"unexpected ','{advice}", place)
         raise AssertionError(f"no shape has a {type(node).__name__}")
 
     def _check_call(self, name: str, num_operands: int, place: int) -> None:

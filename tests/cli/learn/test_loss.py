@@ -115,9 +115,10 @@ def test_a_checkpoints_own_settings_of_the_loss_are_used(cnn_train: Run, tiny_co
     [
         (("--scores", "1 2"), "1 --scores and 0 --label; give one label each"),
         (("--label", 0), "0 --scores and 1 --label"),
-        (("--scores", "1 x", "--label", 0), "not all of these are numbers"),
+        (("--scores", "1 x", "--label", 0), "--scores '1 x': 'x' is not a number"),
+        (("--scores", "1,5 2,5", "--label", 0), "1,5 may be one number or two; decimals take a p"),
         (("--scores", "1", "--label", 0), "give two or more numbers"),
-        (("--scores", "1 nan", "--label", 0), "nan is no finite number"),
+        (("--scores", "1 nan", "--label", 0), "'nan' is not finite"),
         (("--scores", "1 1e301", "--label", 0), "give two or more numbers"),
         (("--scores", "1 2", "--label", 2), "--label 2: 2 scores have labels 0 to 1"),
         (("--scores", "1 2", "--label", -1), "--label -1: 2 scores have labels 0 to 1"),

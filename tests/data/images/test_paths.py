@@ -69,6 +69,35 @@ def test_a_folder_that_cannot_be_read_is_an_error(tree, monkeypatch):
     assert error.message == "b: cannot read b (Permission denied)"
 
 
+class BackwardScan(list):
+    """The entries of a folder from z to a, as ``os.scandir`` may give them."""
+
+    def __init__(self, folder):
+        if str(folder) != ".":
+            raise PermissionError(13, "Permission denied", folder)
+        super().__init__(sorted(SCANDIR(folder), key=lambda entry: entry.name))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def __next__(self):
+        if not self:
+            raise StopIteration
+        return self.pop()
+
+
+SCANDIR = os.scandir
+
+
+def test_the_folder_that_is_named_as_unreadable_does_not_depend_on_the_disk(tree, monkeypatch):
+    monkeypatch.setattr(os, "scandir", BackwardScan)
+    (error,) = find_images(["."]).errors
+    assert error.message == ".: cannot read ./a (Permission denied)"
+
+
 def test_an_impossible_name_is_left_to_the_reader(tree):
     assert found("x" * 5000) == ["x" * 5000]
 

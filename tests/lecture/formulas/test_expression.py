@@ -1,4 +1,8 @@
+import json
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -48,6 +52,35 @@ def test_inputs_are_in_the_natural_order_of_their_names_over_all_expressions() -
     assert graph.input_names == ["b", "x1", "x2", "x10"]
 
 
+ORDERS = {
+    "w*x + w0": ["w", "w0", "x"],
+    "x - 2*x0": ["x", "x0"],
+    "b*a00 + a0*a + a1": ["a", "a0", "a00", "a1", "b"],
+    "x٣ + x3 + x2": ["x2", "x3", "x٣"],
+}
+"""Formulas with names that differ in nothing but their zeros or in the script of a digit."""
+
+PROGRAM = """
+import json, sys
+from cnn_train.lecture.formulas.expression import parse_expressions
+from cnn_train.lecture.formulas.symbolic import differentiate
+graphs = [parse_expressions([text]) for text in json.loads(sys.argv[1])]
+print(json.dumps([[g.input_names, g.nodes, differentiate(g).texts] for g in graphs], default=vars))
+"""
+
+
+def test_the_order_of_the_inputs_is_the_same_in_every_process() -> None:
+    command = [sys.executable, "-c", PROGRAM, json.dumps(list(ORDERS))]
+    processes = [
+        subprocess.Popen(command, env=os.environ | {"PYTHONHASHSEED": seed}, stdout=subprocess.PIPE)
+        for seed in "0123"
+    ]
+    first, *others = [json.loads(process.communicate()[0]) for process in processes]
+    assert [names for names, _, _ in first] == list(ORDERS.values())
+    assert first[0][2] == ["x", "1", "w"]  # the slopes of w·x + w0 by w, w0 and x
+    assert others == [first] * 3
+
+
 def test_any_name_may_be_a_variable_and_none_is_looked_up() -> None:
     graph = parse_expressions(["__import__*lambda+θ1+e", "µ*μ*if*None"])
     assert graph.input_names == ["None", "__import__", "e", "if", "lambda", "µ", "θ1", "μ"]
@@ -66,6 +99,7 @@ def test_any_name_may_be_a_variable_and_none_is_looked_up() -> None:
         ("sin(x", r"column 4: this parenthesis is never closed"),
         ("x)", r"column 2: unexpected '\)'"),
         ("x,y", "column 2: unexpected ','"),
+        ("0,5*x", r"column 2: unexpected ','; decimals take a point, as 1.5: 0\^,5\*x$"),
         ("x^2", r"column 2: '\^' has no meaning here; a power is written \*\*"),
         ("2*x²", r"column 3: 'x²' has no meaning here; a power is written \*\*"),
         ("x ; y", "column 3: ';' has no meaning here"),
@@ -125,7 +159,7 @@ def test_a_text_may_be_long_but_not_longer() -> None:
         parse_expressions([longest + "+x"])
 
 
-@pytest.mark.parametrize("text", ["2,3", "2 3", " 2 , 3 ", "x=2,y=3", "y=3 x=2", "2,y=3"])
+@pytest.mark.parametrize("text", ["2,3", "2 3", " 2 , 3 ", "2.0,3 ", "x=2,y=3", "y=3 x=2", "2,y=3"])
 def test_a_point_is_read_in_order_or_by_name(text: str) -> None:
     assert parse_point(text, ["x", "y"]) == [2.0, 3.0]
 
@@ -145,6 +179,12 @@ def test_a_point_may_be_negative_and_have_exponents() -> None:
         ("inf,2", "'inf' is not finite"),
         ("x=1,z=2", "give each of x, y one number"),
         ("x=1,x=2", "give each of x, y one number"),
+        ("1,5 2,5", "1,5 may be one number or two; decimals take a point, as 1.5"),
+        ("1,5; 2", "1,5 may be one number or two; decimals take a point, as 1.5"),
+        ("-0,5, 2", "-0,5 may be one number or two; decimals take a point, as 1.5"),
+        ("x=1,5 y=2", "1,5 may be one number or two; decimals take a point, as 1.5"),
+        ("1,5,2", "3 numbers for 2 inputs .*; decimals take a point"),
+        ("x=1,5", "5 has no name; decimals take a point"),
     ],
 )
 def test_a_bad_point_is_one_line(text: str, message: str) -> None:
