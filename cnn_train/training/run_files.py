@@ -31,10 +31,13 @@ class RunFiles:
         self.clock = SaveClock(session.config.checkpoint)
 
     def begin(self) -> None:
-        """Make the run resumable from the start; remove what a killed or diverged run has left."""
-        if not self.written:
-            return
+        """Make the run resumable from the start; remove what a killed or diverged run has left.
+
+        Where nothing is left to train, nothing is written.
+        """
         run, progress = self.written, self.session.progress
+        if not run or progress.epoch >= self.session.config.epochs:
+            return
         remove_leftovers(run.path)
         run.divergence.unlink(missing_ok=True)
         if not run.last_checkpoint.exists():

@@ -201,5 +201,7 @@ def create_run(session: Session, request: FitRequest, origin: dict[str, str]) ->
 
 
 def record_settings(session: Session, run: RunDirectory) -> None:
-    """Write down every setting that is in force."""
-    write_atomically(run.resolved_config, render_yaml(session.config).encode())
+    """Write down every setting that is in force, where the file says anything else."""
+    text, file = render_yaml(session.config).encode(), run.resolved_config
+    if not (file.exists() and file.read_bytes() == text):
+        write_atomically(file, text)
