@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..errors import CheckpointError, LockedError, ResourceError, UsageError
-from ..machine.atomic_file import write_atomically
+from ..machine.atomic_file import write_anew
 from ..machine.file_lock import acquire
 
 LATEST = "latest"
@@ -159,7 +159,7 @@ class RunDirectory:
     def save_metrics(self, records: Sequence[Mapping[str, float]]) -> None:
         """Write the records of all completed epochs, as a whole: no line is ever incomplete."""
         lines = "".join(json.dumps(dict(record), allow_nan=False) + "\n" for record in records)
-        write_atomically(self.metrics, lines.encode())
+        write_anew(self.metrics, lines.encode())
 
     def load_metrics(self) -> list[dict[str, float]]:
         """Read the records of completed epochs, up to an incomplete line."""

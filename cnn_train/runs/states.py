@@ -111,12 +111,11 @@ def look_back(run: RunDirectory, state: FoundCheckpoint, by: BestBy, *, anew: bo
 
 def go_back(run: RunDirectory, way: WayBack) -> None:
     """Set the run back to a state; one killed meanwhile goes on from it, and comes here again."""
-    if way.state.path.name != run.last_checkpoint.name:
-        give_second_name(way.state.path, run.last_checkpoint)
-    if way.best is None:
-        run.best_checkpoint.unlink(missing_ok=True)
-    elif way.best.name != run.best_checkpoint.name:
+    give_second_name(way.state.path, run.last_checkpoint)
+    if way.best:
         give_second_name(way.best, run.best_checkpoint)
+    else:
+        run.best_checkpoint.unlink(missing_ok=True)
     for path in (*way.later, *([run.learning_curves] if way.epochs else [])):
         path.unlink(missing_ok=True)
 

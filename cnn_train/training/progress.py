@@ -93,9 +93,9 @@ class Progress:
         self.epoch, self.position, self.partial = self.epoch + 1, 0, Tally.zero()
         return record
 
-    def set_best(self, epoch: int | None) -> None:
-        """Make another epoch the best so far; None changes nothing."""
-        if self.records and epoch is not None:
+    def set_best(self, epoch: int) -> None:
+        """Make another epoch the best so far, where there is any."""
+        if self.records:
             self.records[-1] = self.records[-1] | {"best_epoch": epoch}
 
     @property

@@ -59,10 +59,10 @@ def go_on_from(state: FoundCheckpoint, run: RunDirectory, request: FitRequest) -
     finished = is_finished(state, run, after.epochs)
     if finished:
         for change in changes:
-            warn(f"no epoch is left to train: not changed: {change}")
-        after, (limit, _), changes = before, limits, []
+            warn(f"no epoch is left to train, so nothing is recorded of {change}")
+        after = after.model_copy(update={"best_by": before.best_by})
     way: WayBack | None = None
-    if request.world.is_first and not finished:
+    if request.world.is_first:
         way = look_back(run, state, after.best_by, anew=after.best_by != before.best_by)
     best_epoch = request.world.tell("best epoch", way.best_epoch if way else None)
 
@@ -72,15 +72,16 @@ def go_on_from(state: FoundCheckpoint, run: RunDirectory, request: FitRequest) -
         except CheckpointError as problem:
             raise CheckpointError(f"{state.path}: {problem}") from None
         session.progress.set_best(best_epoch)
-        say_what_is_different(state.checkpoint, session, changes)
+        say_what_is_different(state.checkpoint, session, [] if finished else changes)
         if way:
             say_what_is_given_up(way, run)
 
     @contextmanager
     def supervise(session: Session) -> Iterator[Supervision]:
         if way:
-            run.mark_latest()
             go_back(run, way)
+        if way and not finished:
+            run.mark_latest()
             record_settings(session, run)
         with supervised(session, run, request.as_json) as started:
             yield started

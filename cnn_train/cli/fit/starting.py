@@ -14,7 +14,7 @@ from ...config.source import read_text
 from ...data.dataset import DatasetConfig
 from ...errors import UsageError
 from ...experiment import ExperimentConfig
-from ...machine.atomic_file import save_json, write_atomically
+from ...machine.atomic_file import save_json, write_anew, write_atomically
 from ...machine.environment import describe_environment
 from ...machine.processes import World
 from ...runs.directory import RunDirectory, find_checkpoint
@@ -201,7 +201,5 @@ def create_run(session: Session, request: FitRequest, origin: dict[str, str]) ->
 
 
 def record_settings(session: Session, run: RunDirectory) -> None:
-    """Write down every setting that is in force, where the file says anything else."""
-    text, file = render_yaml(session.config).encode(), run.resolved_config
-    if not (file.exists() and file.read_bytes() == text):
-        write_atomically(file, text)
+    """Write down every setting that is in force."""
+    write_anew(run.resolved_config, render_yaml(session.config).encode())
