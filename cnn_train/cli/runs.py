@@ -19,9 +19,6 @@ RESULTS_WIDTH, FEWEST_RESULTS_WIDTH = 40, 24
 COMMON_PATH = 37
 """Letters of a run's path with its time; kept on one line before settings are shown."""
 
-DATA_WIDTH = 24
-"""Letters of a folder of images before it is folded."""
-
 SETTINGS = ("loss", "seed", "batch", "model", "lr", "data")
 """The first to go from a narrow window, but those in which all runs agree go before."""
 
@@ -34,7 +31,8 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
     if not summaries and not as_json:
         notice(f"no runs below {run_root}; train one with: cnn-train fit --config CONFIG")
         return
-    folders = [f"{Path(each.data_root).parent}/" for each in summaries if each.data_root]
+    roots = [summary.data_root for summary in summaries if summary.data_root]
+    folders = [root[: root.rfind("/") + 1] for root in roots]
     start = commonprefix(folders).rfind("/") + 1  # noqa: RUF071  (cut at a whole name)
     rows = [_row(summary, start) for summary in summaries]
     alike = [name for name in SETTINGS if len({row[name] for row in rows}) == 1]
@@ -43,7 +41,7 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
         columns=(
             Column("run", is_number=False, max_width=_path_width(stdout.width)),
             *texts("started"),
-            Column("data", is_number=False, max_width=DATA_WIDTH),
+            Column("data", is_number=False, max_width=24),
             *texts("model", "loss"),
             *numbers("lr", "batch", "seed", "epochs", "best val", "val loss", "at", "time"),
         ),

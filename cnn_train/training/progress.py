@@ -95,7 +95,7 @@ class Progress:
 
     def set_best(self, epoch: int) -> None:
         """Make another epoch the best so far, where there is any."""
-        if self.records:
+        if self.records and not (self.best and self.best["epoch"] == epoch):
             self.records[-1] = self.records[-1] | {"best_epoch": epoch}
 
     @property
