@@ -53,7 +53,7 @@ def train(
     gpus = range(torch.cuda.device_count())  # a run seeds them all
     with torch.random.fork_rng(gpus), torch.inference_mode(False), torch.enable_grad():
         for session, record in train_job(job):
-            if record.epoch == session.progress.best["epoch"]:
+            if record.epoch == record.best_epoch:
                 checkpoint, where = session.checkpoint(), session.device
                 best = restore_trained_model(checkpoint, where, "the trained model")
     return replace(best, labels=classes)

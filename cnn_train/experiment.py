@@ -15,6 +15,7 @@ from .losses.cross_entropy import CrossEntropyConfig
 from .losses.loss import LossConfig
 from .losses.regularization import REGULARIZATIONS, L2Config, RegularizationConfig
 from .machine.device import PrecisionName
+from .metrics.best import BestBy
 from .models import ARCHITECTURES
 from .models.architecture import ArchitectureConfig
 from .models.resnet import CifarResNetConfig
@@ -119,6 +120,12 @@ class ExperimentConfig(Config):
         default=False,
         description="let torch.compile fuse the network's operations: for long runs on a GPU; "
         "on a CPU it needs a C++ compiler and is slower",
+    )
+
+    best_by: BestBy = Field(
+        default="accuracy",
+        description="what the best epoch has most (of the loss: least) of on the validation "
+        "images: accuracy, loss, balanced_accuracy or macro_f1; of equals, the least loss",
     )
 
     checkpoint: CheckpointConfig = Field(

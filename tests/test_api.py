@@ -15,7 +15,6 @@ from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import CheckpointError, ConfigError, DataError, UsageError
 from cnn_train.inference.trained_model import TrainedModel
-from cnn_train.training.progress import Progress
 from cnn_train.training.session import Session
 
 TINY: dict[str, Any] = {
@@ -150,7 +149,7 @@ def test_the_callers_random_numbers_go_on_as_if_nothing_had_been_trained(
 def test_the_model_is_that_of_the_best_epoch(
     images: torch.Tensor, labels: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Progress, "best", property(lambda progress: progress.records[0]))
+    monkeypatch.setattr("cnn_train.training.progress.merit", lambda record, by: -record["epoch"])
     assert train(images, labels, **TINY | {"epochs": 3}).epoch == 1
 
 

@@ -1,6 +1,7 @@
 """``cnn-train runs``: what was trained here, and how well."""
 
 from dataclasses import asdict
+from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,13 @@ if TYPE_CHECKING:
     from ..runs.summary import RunSummary
 
 RESULTS_WIDTH, FEWEST_RESULTS_WIDTH = 40, 24
-"""Columns kept free of a long name: for model, epochs and accuracy; for the last two alone."""
+"""Columns kept free of a long path: for settings, epochs and accuracy; for the last two alone."""
 
-COMMON_NAME = 32
-"""Letters of a run's name with its time; kept on one line before the model is shown."""
+COMMON_PATH = 37
+"""Letters of a run's path with its time; kept on one line before settings are shown."""
+
+SETTINGS = ("loss", "seed", "batch", "model", "lr", "data")
+"""The first to go from a narrow window, but those in which all runs agree go before."""
 
 
 def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) -> None:
@@ -27,30 +31,49 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
     if not summaries and not as_json:
         notice(f"no runs below {run_root}; train one with: cnn-train fit --config CONFIG")
         return
-    name = Column("run", is_number=False, max_width=_name_width(stdout.width))
-    results = numbers("epochs", "best val", "at", "time")
+    roots = [summary.data_root for summary in summaries if summary.data_root]
+    folders = [root[: root.rfind("/") + 1] for root in roots]
+    start = commonprefix(folders).rfind("/") + 1  # noqa: RUF071  (cut at a whole name)
+    rows = [_row(summary, start) for summary in summaries]
+    alike = [name for name in SETTINGS if len({row[name] for row in rows}) == 1]
+    others = [name for name in SETTINGS if name not in alike]
     table = Block(
-        columns=(name, *texts("data", "model", "loss"), *results),
-        rows=tuple(map(_row, summaries)),
-        first_to_go=("time", "data", "loss", "at", "model", "best val"),
+        columns=(
+            Column("run", is_number=False, max_width=_path_width(stdout.width)),
+            *texts("started"),
+            Column("data", is_number=False, max_width=24),
+            *texts("model", "loss"),
+            *numbers("lr", "batch", "seed", "epochs", "best val", "val loss", "at", "time"),
+        ),
+        rows=tuple(tuple(row.values()) for row in rows),
+        first_to_go=("started", "time", *alike, "val loss", *others, "at", "best val"),
     )
     present(Page((table,), {"runs": [asdict(summary) for summary in summaries]}), as_json=as_json)
 
 
-def _name_width(window: int) -> int:
-    return max(window - RESULTS_WIDTH, min(COMMON_NAME, window - FEWEST_RESULTS_WIDTH), 8)
+def _path_width(window: int) -> int:
+    return max(window - RESULTS_WIDTH, min(COMMON_PATH, window - FEWEST_RESULTS_WIDTH), 8)
 
 
-def _row(summary: "RunSummary") -> tuple[str, ...]:
-    """Format for the screen: percent, epochs from 1, minutes and seconds."""
-    accuracy, best_epoch = summary.val_accuracy, summary.best_epoch
-    return (
-        Path(summary.run_dir).name,
-        summary.data,
-        summary.model,
-        summary.loss,
-        f"{'diverged ' if summary.diverged else ''}{summary.epochs_done}/{summary.epochs}",
-        "—" if accuracy is None else percent(accuracy, 2),
-        "—" if best_epoch is None else str(best_epoch + 1),
-        clock(summary.seconds),
-    )
+def _row(summary: "RunSummary", start: int) -> dict[str, str]:
+    """Format for the screen: percent, epochs from 1, minutes and seconds; in the columns' order.
+
+    The path is what ``evaluate`` and ``fit --resume`` take. start: first letter shown of a root.
+    """
+    accuracy, loss, best_epoch = summary.val_accuracy, summary.val_loss, summary.best_epoch
+    diverged = "diverged " if summary.diverged else ""
+    return {
+        "run": summary.run_dir,
+        "started": (summary.started or "—").replace("T", " "),
+        "data": summary.data_root[start:] if summary.data_root else summary.data,
+        "model": summary.model,
+        "loss": summary.loss,
+        "lr": f"{summary.lr:g}",
+        "batch": str(summary.batch_size),
+        "seed": str(summary.seed),
+        "epochs": f"{diverged}{summary.epochs_done}/{summary.epochs}",
+        "best val": "—" if accuracy is None else percent(accuracy, 2),
+        "val loss": "—" if loss is None else f"{loss:.4g}",
+        "at": "—" if best_epoch is None else str(best_epoch + 1),
+        "time": clock(summary.seconds),
+    }

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..metrics.best import best_record
 from .style import (
     BLUE,
     GREEN,
@@ -20,7 +21,7 @@ from .style import (
 
 
 def draw_learning_curves(records: Sequence[Mapping[str, float]], title: str) -> Figure:
-    """Draw one run's epoch records; the best validation epoch is marked.
+    """Draw one run's epoch records; the best epoch, if any, is marked.
 
     A record holds epoch (from 0), train_loss, train_penalty, val_loss, train_accuracy,
     val_accuracy (fractions) and lr. On screen epochs count from 1 and accuracies are in percent.
@@ -30,13 +31,14 @@ def draw_learning_curves(records: Sequence[Mapping[str, float]], title: str) -> 
     grid = figure.add_gridspec(2, 2, height_ratios=(4, 1))
     loss, accuracy = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
     rate = figure.add_subplot(grid[1, :])
-    best = max(records, key=lambda record: record["val_accuracy"])
+    best = best_record(records)
     _draw_loss(loss, records)
     _draw_accuracy(accuracy, records, best)
     _plot(rate, records, "lr", color=GREEN, label="learning rate")
     style_axes(rate, x="epoch", y="learning rate")
     for axes in (loss, accuracy, rate):
-        axes.axvline(best["epoch"] + 1, color=GREY, linestyle=":", linewidth=1.2)
+        if best:
+            axes.axvline(best["epoch"] + 1, color=GREY, linestyle=":", linewidth=1.2)
         style_epochs(axes, round(records[-1]["epoch"]) + 1)
     rate.set_ylim(bottom=0)
     return figure
@@ -54,13 +56,14 @@ def _draw_loss(axes: Axes, records: Sequence[Mapping[str, float]]) -> None:
 
 
 def _draw_accuracy(
-    axes: Axes, records: Sequence[Mapping[str, float]], best: Mapping[str, float]
+    axes: Axes, records: Sequence[Mapping[str, float]], best: Mapping[str, float] | None
 ) -> None:
     _plot(axes, records, "train_accuracy", color=BLUE, label="training data", factor=100)
     _plot(axes, records, "val_accuracy", color=ORANGE, label="validation data", factor=100)
-    epoch, percent = best["epoch"] + 1, 100 * best["val_accuracy"]
-    label = f"best: {percent:.2f} % in epoch {epoch:.0f}"
-    axes.plot([epoch], [percent], "*", color=ORANGE, mec=INK, markersize=12, label=label)
+    if best:
+        epoch, percent = best["epoch"] + 1, 100 * best["val_accuracy"]
+        label = f"best: {percent:.2f} % in epoch {epoch:.0f}"
+        axes.plot([epoch], [percent], "*", color=ORANGE, mec=INK, markersize=12, label=label)
     style_axes(axes, title="Accuracy", x="epoch", y="accuracy (%)")
     add_legend(axes, loc="lower right")
 

@@ -118,7 +118,7 @@ def _take_step(session: Session, num_entries: int, advance: Callable[[int], None
         batch_size=tally.num_examples,
         num_pieces=len(session.batches.plan),
         lr=session.optimizer.param_groups[0]["lr"],
-        lr_factor=session.schedule(session.progress.step),
+        lr_factor=session.schedule(session.progress.schedule_step),
         loss=tally.loss,
         penalty=tally.penalty,
         total=tally.loss + tally.penalty,

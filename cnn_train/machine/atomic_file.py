@@ -38,16 +38,24 @@ def write_atomically(path: Path, *pieces: bytes | memoryview) -> None:
             time.sleep(seconds)
 
 
+def write_anew(path: Path, content: bytes) -> None:
+    """Write ``content`` as :func:`write_atomically` does, unless the file holds just that."""
+    if not (path.exists() and path.read_bytes() == content):
+        write_atomically(path, content)
+
+
 def save_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write ``document``, indented, as :func:`write_atomically` does."""
     write_atomically(path, (json.dumps(document, indent=2, allow_nan=False) + "\n").encode())
 
 
 def give_second_name(path: Path, name: Path) -> None:
-    """Make ``name``, beside ``path``, a second name of the same file, in one step.
+    """Make ``name``, beside ``path``, a second name of the same file, in one step, unless it is.
 
     A file system without links gets a copy. Raises ResourceError as :func:`write_atomically` does.
     """
+    if name.exists() and name.samefile(path):
+        return
     temporary = name.with_name(f".{name.name}-{secrets.token_hex(4)}{TEMPORARY}")
     try:
         try:
@@ -55,7 +63,7 @@ def give_second_name(path: Path, name: Path) -> None:
             temporary.replace(name)
             _sync_directory(name.parent)
         finally:
-            temporary.unlink(missing_ok=True)  # it stays if both are one file: rename does nothing
+            temporary.unlink(missing_ok=True)
     except OSError:
         write_atomically(name, path.read_bytes())
 

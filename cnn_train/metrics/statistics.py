@@ -55,6 +55,29 @@ def count_confusion(labels_N: Tensor, predicted_N: Tensor, num_classes: int) -> 
     return torch.bincount(pair_N, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
+def count_by_class(labels_N: Tensor, predicted_N: Tensor, num_classes: int) -> Tensor:
+    """Count each class's hits, true examples and predictions: int64, 3×K.
+
+    They are on the device, which need not be waited for (``torch.bincount`` would wait for a GPU).
+    """
+    classes_K = torch.arange(num_classes, device=labels_N.device)
+    true_NK, predicted_NK = labels_N[:, None] == classes_K, predicted_N[:, None] == classes_K
+    return torch.stack([each.sum(0) for each in (true_NK & predicted_NK, true_NK, predicted_NK)])
+
+
+def balanced_accuracy(counts_3K: Tensor) -> float:
+    """Return the mean recall of the classes that have examples."""
+    hits_K, true_K, _ = counts_3K.cpu().double().unbind()
+    return float((hits_K / true_K)[true_K > 0].mean())
+
+
+def macro_f1(counts_3K: Tensor) -> float:
+    """Return the mean F1 of the classes that have examples or predictions."""
+    hits_K, true_K, predicted_K = counts_3K.cpu().double().unbind()
+    seen_K = true_K + predicted_K
+    return float((2 * hits_K / seen_K)[seen_K > 0].mean())
+
+
 @dataclass(frozen=True)
 class ClassStatistics:
     """How well one class is recognised; None where the divisor is zero.

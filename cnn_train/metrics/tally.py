@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 
 from ..machine.processes import World
+from .statistics import count_by_class
+
+UNCOUNTED_3K = torch.zeros(3, 0, dtype=torch.int64)
 
 
 @dataclass(frozen=True)
@@ -18,34 +21,46 @@ class Tally:
 
     ``loss_sum`` and ``penalty_sum`` are the mean data loss and the regularisation of each
     minibatch times its size, so that sums over uneven minibatches give exact means.
+    ``counts_3K`` are those of :func:`count_by_class`; K is 0 where they were not asked for.
     """
 
     loss_sum: Tensor
     penalty_sum: Tensor
     num_correct: Tensor
     num_examples: int
+    counts_3K: Tensor = UNCOUNTED_3K
 
     @classmethod
-    def zero(cls) -> "Tally":
-        """Return the tally of no examples."""
-        return cls(torch.zeros(()), torch.zeros(()), torch.zeros((), dtype=torch.int64), 0)
+    def zero(cls, num_classes: int = 0) -> "Tally":
+        """Return the tally of no examples, counted by ``num_classes``."""
+        nothing, none_3K = torch.zeros(()), torch.zeros(3, num_classes, dtype=torch.int64)
+        return cls(nothing, nothing, torch.zeros((), dtype=torch.int64), 0, none_3K)
 
     @classmethod
-    def of(cls, loss: Tensor, penalty: Tensor, scores_BK: Tensor, labels_B: Tensor) -> "Tally":
+    def of(
+        cls,
+        loss: Tensor,
+        penalty: Tensor,
+        scores_BK: Tensor,
+        labels_B: Tensor,
+        num_classes: int = 0,
+    ) -> "Tally":
         """Count one minibatch from its mean loss, its regularisation and its scores."""
-        size = len(labels_B)
-        correct = (scores_BK.detach().argmax(1) == labels_B).sum()
-        return cls(loss.detach() * size, penalty.detach() * size, correct, size)
+        size, best_B = len(labels_B), scores_BK.detach().argmax(1)
+        correct = (best_B == labels_B).sum()
+        counts = count_by_class(labels_B, best_B, num_classes) if num_classes else UNCOUNTED_3K
+        return cls(loss.detach() * size, penalty.detach() * size, correct, size, counts)
 
     def __add__(self, other: "Tally") -> "Tally":
-        if self.num_examples == 0:  # nothing to bring to the other's device, which would wait
-            return other
+        if 0 in (self.num_examples, other.num_examples):  # nothing to bring to a device: no waiting
+            return self if other.num_examples == 0 else other
         device = other.loss_sum.device
         return Tally(
             self.loss_sum.to(device) + other.loss_sum,
             self.penalty_sum.to(device) + other.penalty_sum,
             self.num_correct.to(device) + other.num_correct,
             self.num_examples + other.num_examples,
+            self.counts_3K.to(device) + other.counts_3K.to(device),
         )
 
     def over(self, world: World) -> "Tally":
@@ -53,9 +68,12 @@ class Tally:
         if world.size == 1:
             return self
         counted = (self.loss_sum, self.penalty_sum, self.num_correct, self.num_examples)
-        loss, penalty, correct, size = world.sum([float(value) for value in counted])
+        by_class = self.counts_3K.flatten().tolist()
+        sums = world.sum([*(float(value) for value in counted), *by_class])
+        loss, penalty, (correct, size, *by_class) = *sums[:2], map(int, sums[2:])
+        counts_3K = torch.tensor(by_class, dtype=torch.int64).reshape(self.counts_3K.shape)
         return Tally(
-            torch.tensor(loss), torch.tensor(penalty), torch.tensor(int(correct)), int(size)
+            torch.tensor(loss), torch.tensor(penalty), torch.tensor(correct), size, counts_3K
         )
 
     def is_finite(self) -> bool:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..errors import CheckpointError, LockedError, ResourceError, UsageError
-from ..machine.atomic_file import write_atomically
+from ..machine.atomic_file import write_anew
 from ..machine.file_lock import acquire
 
 LATEST = "latest"
 STATE_NAME = re.compile(r"step-(\d{8,})\.ckpt")
+START = re.compile(r".*-(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-[0-9a-f]{4}")
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,12 @@ class RunDirectory:
     """The files of one run."""
 
     path: Path
+
+    @property
+    def started(self) -> str | None:
+        """When the run was made, as its name says: local time, ISO 8601; None once renamed."""
+        match = START.fullmatch(self.path.name)
+        return "{}-{}-{}T{}:{}:{}".format(*match.groups()) if match else None
 
     @property
     def given_config(self) -> Path:
@@ -68,7 +75,7 @@ class RunDirectory:
 
     @property
     def best_checkpoint(self) -> Path:
-        """The state with the highest validation accuracy."""
+        """The state at the end of the best epoch."""
         return self.path / "best.ckpt"
 
     @property
@@ -152,7 +159,7 @@ class RunDirectory:
     def save_metrics(self, records: Sequence[Mapping[str, float]]) -> None:
         """Write the records of all completed epochs, as a whole: no line is ever incomplete."""
         lines = "".join(json.dumps(dict(record), allow_nan=False) + "\n" for record in records)
-        write_atomically(self.metrics, lines.encode())
+        write_anew(self.metrics, lines.encode())
 
     def load_metrics(self) -> list[dict[str, float]]:
         """Read the records of completed epochs, up to an incomplete line."""
@@ -182,7 +189,7 @@ def find_run(path: Path) -> RunDirectory:
 def find_checkpoint(path: Path) -> Path:
     """Return ``path`` itself, or the best checkpoint of a run directory.
 
-    Raises CheckpointError for a run that has completed no epoch: its weights are random.
+    Raises CheckpointError for a run without one, such as before its first epoch is complete.
     """
     if not path.is_dir():
         return path
@@ -191,8 +198,8 @@ def find_checkpoint(path: Path) -> Path:
         return run.best_checkpoint
     if run.last_checkpoint.exists():
         raise CheckpointError(
-            f"{path}: this run has completed no epoch yet; wait for it, or go on with: "
-            f"cnn-train fit --resume {path}"
+            f"{path}: no best checkpoint in it until an epoch is complete; wait for it, or go on "
+            f"with: cnn-train fit --resume {path}"
         )
     raise CheckpointError(f"{path}: no checkpoint in it; `cnn-train runs` lists runs")
 

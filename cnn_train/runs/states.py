@@ -6,12 +6,14 @@ it are kept in case it is damaged.
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from ..checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ..errors import CheckpointError, ResourceError
 from ..machine.atomic_file import give_second_name
+from ..metrics.best import NO_EPOCH, BestBy, best_record, merit
 from .directory import RunDirectory
 
 
@@ -27,15 +29,16 @@ class FoundCheckpoint:
 def save_state(checkpoint: Checkpoint, run: RunDirectory, keep: int, *, is_best: bool) -> None:
     """Save ``checkpoint`` as the run's last (and best) one; keep the ``keep`` newest states.
 
-    Killed at any moment, the run resumes from this state or from the one before. Older states are
+    Killed at any moment, the run resumes from this state or from the one before: the best one is
+    the last to get its name, because :func:`look_back` can find it again. Older states are
     removed only when this one is saved. Raises ResourceError, which names the last good checkpoint.
     """
     path = run.state(checkpoint.step)
     try:
         save_checkpoint(checkpoint, path)
+        give_second_name(path, run.last_checkpoint)
         if is_best:
             give_second_name(path, run.best_checkpoint)
-        give_second_name(path, run.last_checkpoint)
     except ResourceError as problem:
         last = run.last_checkpoint
         raise ResourceError(
@@ -63,10 +66,58 @@ def load_newest(run: RunDirectory) -> FoundCheckpoint:
     raise CheckpointError("\n".join(complaints))
 
 
-def make_last(run: RunDirectory, path: Path) -> None:
-    """Set the run back to ``path``, one of its checkpoints."""
-    if path.name != run.last_checkpoint.name:
-        give_second_name(path, run.last_checkpoint)
+@dataclass(frozen=True)
+class WayBack:
+    """What going on from ``state`` gives up of its run, and which checkpoint is the best then.
+
+    later: the states after it. epochs: the completed epochs after it, counted from 0. best: of the
+    best epoch that a checkpoint is left of; where none is, None, and best_epoch is NO_EPOCH.
+    """
+
+    state: FoundCheckpoint
+    later: tuple[Path, ...]
+    epochs: range
+    best_epoch: int = NO_EPOCH
+    best: Path | None = None
+
+
+def look_back(run: RunDirectory, state: FoundCheckpoint, by: BestBy, *, anew: bool) -> WayBack:
+    """Find out what going on from ``state`` means for the run's files, and change none of them.
+
+    What was the best stays the best where it can, unless it is chosen ``anew``, by another metric.
+    """
+
+    @cache
+    def last_record(path: Path) -> dict[str, float]:
+        """Return the record of the epoch at whose end a checkpoint was taken; {} for others."""
+        try:
+            checkpoint = state.checkpoint if path == state.path else load_checkpoint(path)
+        except CheckpointError:
+            return {}
+        return {} if checkpoint.position or not checkpoint.records else checkpoint.records[-1]
+
+    records, step = state.checkpoint.records, state.checkpoint.step
+    later = tuple(path for number, path in run.states.items() if number > step)
+    way = WayBack(state, later, range(len(records), len(run.load_metrics())))
+    named = None if anew else best_record(records)
+    ranked = sorted(records, key=lambda record: merit(record, by), reverse=True)
+    for record in [named, *ranked] if named else ranked:
+        for path in (state.path, run.best_checkpoint, run.state(int(record["step"]))):
+            # Its seconds tell an epoch from another try of it; which one is the best may change.
+            if {**last_record(path), "best_epoch": 0} == {**record, "best_epoch": 0}:
+                return replace(way, best_epoch=int(record["epoch"]), best=path)
+    return way
+
+
+def go_back(run: RunDirectory, way: WayBack) -> None:
+    """Set the run back to a state; one killed meanwhile goes on from it, and comes here again."""
+    give_second_name(way.state.path, run.last_checkpoint)
+    if way.best:
+        give_second_name(way.best, run.best_checkpoint)
+    else:
+        run.best_checkpoint.unlink(missing_ok=True)
+    for path in (*way.later, *([run.learning_curves] if way.epochs else [])):
+        path.unlink(missing_ok=True)
 
 
 def require_room(run: RunDirectory, keep: int, *, is_fresh: bool) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..acceleration.allocator import kept_memory
 from ..errors import InterruptedRun, refusals_explained
+from ..metrics.statistics import balanced_accuracy, macro_f1
 from ..metrics.tally import Tally
 from ..runs.directory import RunDirectory
 from .progress import EpochRecord
@@ -51,7 +52,7 @@ def fit(session: Session, supervision: Supervision = UNSUPERVISED) -> Iterator[E
     with kept_memory():
         while session.progress.epoch < session.config.epochs:
             record = train_and_measure(session, files, supervision)
-            session.progress.complete_epoch(record)
+            record = session.progress.complete_epoch(record, session.config.best_by)
             files.save_epoch()
             yield record
             if supervision.should_stop() and session.progress.epoch < session.config.epochs:
@@ -84,6 +85,9 @@ def train_and_measure(session: Session, files: RunFiles, supervision: Supervisio
         val_accuracy=validated.accuracy,
         seconds=time.perf_counter() - started,
         images_per_second=(trained.num_examples - already) / train_seconds,
+        val_balanced_accuracy=balanced_accuracy(validated.counts_3K),
+        val_macro_f1=macro_f1(validated.counts_3K),
+        best_epoch=session.progress.epoch,
     )
 
 

@@ -28,7 +28,7 @@ def train_epoch(
     step: int,
     before_update: Callable[[Tensor], None] = lambda loss: None,
 ) -> Iterator[Tally]:
-    """Train on ``batches`` from update ``step`` on; yield each minibatch's tally.
+    """Train on ``batches`` from ``step`` of the schedule on; yield each minibatch's tally.
 
     θ ← θ − η ∇(mean loss + λR(θ)). A minibatch with a share below 1 adds its part to the gradient,
     and the last one of the group makes the update: so full-batch descent fits in memory.
@@ -56,11 +56,14 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
 
 
 @torch.no_grad()
-def measure(forward: Forward, loss_fn: LossFn, batches: Iterable[Batch]) -> Tally:
+def measure(
+    forward: Forward, loss_fn: LossFn, batches: Iterable[Batch], num_classes: int = 0
+) -> Tally:
     """Return the tally of ``batches`` without training; the caller has set eval mode."""
     total = Tally.zero()
     for batch in batches:
         scores_BK = forward(batch.images_BCHW)
         loss = loss_fn(scores_BK, batch.labels_B)
-        total += Tally.of(loss, torch.zeros_like(loss), scores_BK, batch.labels_B)
+        no_penalty = torch.zeros_like(loss)
+        total += Tally.of(loss, no_penalty, scores_BK, batch.labels_B, num_classes)
     return total

@@ -37,6 +37,20 @@ def find_state(run: RunDirectory, path: Path) -> FoundCheckpoint:
     return FoundCheckpoint(load_checkpoint(path), path)
 
 
+def is_finished(state: FoundCheckpoint, run: RunDirectory, epochs: int) -> bool:
+    """Say whether nothing is left to train; raises ConfigError where ``epochs`` are too few."""
+    checkpoint = state.checkpoint
+    if epochs > checkpoint.epoch:
+        return False
+    done = max(checkpoint.epoch + (checkpoint.position > 0), len(run.load_metrics()))
+    if done > epochs:
+        raise ConfigError(
+            f"epochs: {epochs} asked for, {done} done or begun; raise it by --set epochs=N "
+            "--allow-config-change epochs, or go on from an earlier checkpoint"
+        )
+    return True
+
+
 def checked_changes(
     before: ExperimentConfig,
     after: ExperimentConfig,
@@ -92,10 +106,9 @@ def resume_session(
     load_optimizer_state(session, checkpoint)
     restore_generator_states(checkpoint.generators)
     session.progress = Progress.restored(checkpoint, session.world)
-    if changes:
-        count_updates_anew(session, changes)
-        step = session.progress.step
-        session.progress.config_changes += [{"step": step, **asdict(change)} for change in changes]
+    place_on_schedule(session, changes)
+    step = session.progress.step
+    session.progress.config_changes += [{"step": step, **asdict(change)} for change in changes]
 
 
 def require_same_images(session: Session, checkpoint: Checkpoint) -> None:
@@ -122,15 +135,18 @@ def load_optimizer_state(session: Session, checkpoint: Checkpoint) -> None:
         group.update(chosen)
 
 
-def count_updates_anew(session: Session, changes: Sequence[Difference]) -> None:
-    """Recount the updates so far as if every epoch had had the new number of minibatches."""
-    if not any(change.is_below(["batch_size", "data", LIMIT_KEY]) for change in changes):
-        return
-    progress = session.progress
-    if progress.position:
+def place_on_schedule(session: Session, changes: Sequence[Difference]) -> None:
+    """Set the schedule to where it stands if every epoch had the minibatches of now.
+
+    Raises CheckpointError where they change in the middle of an epoch.
+    """
+    progress, plan = session.progress, session.batches.plan
+    are_others = any(change.is_below(["batch_size", "data", LIMIT_KEY]) for change in changes)
+    if are_others and progress.position:
         raise CheckpointError(
             "cannot resume: minibatches cannot change in the middle of an epoch, and this state "
             f"was taken after {progress.position} of them; finish the epoch first, or go on from "
             "best.ckpt"
         )
-    progress.step = progress.epoch * session.updates_per_epoch
+    under_way = sum(piece.completes_update for piece in plan[: progress.position])
+    progress.schedule_step = progress.epoch * session.updates_per_epoch + under_way

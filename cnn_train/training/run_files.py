@@ -34,13 +34,13 @@ class RunFiles:
         """Make the run resumable from the start; remove what a killed or diverged run has left."""
         if not self.written:
             return
-        run, progress = self.written, self.session.progress
+        run, progress, config = self.written, self.session.progress, self.session.config
         remove_leftovers(run.path)
-        run.divergence.unlink(missing_ok=True)
-        if not run.last_checkpoint.exists():
-            self._save(is_best=False)
-        keep = self.session.config.checkpoint.keep
-        require_room(run, keep, is_fresh=progress.step == 0)
+        if progress.epoch < config.epochs:
+            run.divergence.unlink(missing_ok=True)
+            if not run.last_checkpoint.exists():
+                self._save(is_best=False)
+            require_room(run, config.checkpoint.keep, is_fresh=progress.step == 0)
         run.save_metrics(progress.records)
 
     def save_within_epoch(self) -> None:

@@ -50,7 +50,7 @@ class Session:
 
     def learning_rate(self) -> float:
         """Return ``optimizer.lr`` as the schedule had it at the last update, without factors."""
-        return self.config.optimizer.lr * self.schedule(max(self.progress.step - 1, 0))
+        return self.config.optimizer.lr * self.schedule(max(self.progress.schedule_step - 1, 0))
 
     @property
     def updates_per_epoch(self) -> int:
@@ -72,7 +72,7 @@ class Session:
             self.optimizer,
             self.schedule,
             with_own_dropout(batches, self.world, self.config.seed, epoch, position),
-            self.progress.step,
+            self.progress.schedule_step,
             self.before_update,
         )
 
@@ -89,11 +89,12 @@ class Session:
         batch_size = evaluation_batch_size(self.val_images.image_shape)
         batches = evaluation_batches(self.val_images, self.batches.normalization, batch_size)
         own = islice(batches, self.world.rank, None, self.world.size)
-        tally = Tally.zero()
+        num_classes = len(self.val_images.class_names)
+        tally = Tally.zero(num_classes)
         for _ in range(0, len(self.val_images), batch_size * self.world.size):
             if should_stop():
                 return None
-            tally += measure(forward, self.loss_fn, islice(own, 1))
+            tally += measure(forward, self.loss_fn, islice(own, 1), num_classes)
         return tally.over(self.world)
 
     def checkpoint(self, partial: Tally | None = None) -> Checkpoint:

@@ -42,5 +42,5 @@ def endless_steps(session: Session) -> Iterator[Tally]:
     with kept_memory():
         for epoch in count():
             yield from replace(
-                session, progress=Progress(epoch, step=session.progress.step)
+                session, progress=Progress(epoch, schedule_step=session.progress.schedule_step)
             ).train_rest_of_epoch()

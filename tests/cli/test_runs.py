@@ -1,4 +1,5 @@
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,29 @@ from cnn_train.runs.directory import RunDirectory
 Run = Callable[..., Any]
 
 
+def resolved(**sections: object) -> str:
+    settings = {
+        "data": "{name: shapes}",
+        "model": "{name: vgg16}",
+        "loss": "{name: hinge}",
+        "optimizer": "{name: sgd, lr: 0.05}",
+        "batch_size": 128,
+        "epochs": 9,
+        "seed": 0,
+    }
+    return "".join(f"{name}: {value}\n" for name, value in (settings | sections).items())
+
+
 @pytest.fixture
 def two_runs(tmp_path: Path) -> list[RunDirectory]:
     """Make a finished run and one that has only begun."""
     runs = []
     for name, loss, accuracies in (("[bold]a", "hinge", (0.25, 0.5)), ("b", "cross_entropy", ())):
         run = RunDirectory.create(tmp_path / "runs", name)
-        text = (
-            f"data: {{name: shapes}}\nmodel: {{name: vgg16}}\nloss: {{name: {loss}}}\nepochs: 9\n"
-        )
-        run.resolved_config.write_text(text)
+        run.resolved_config.write_text(resolved(loss=f"{{name: {loss}}}"))
         records = [
-            {"epoch": epoch, "val_accuracy": accuracy, "seconds": 40}
-            for epoch, accuracy in enumerate(accuracies)
+            {"epoch": e, "val_accuracy": a, "val_loss": 2 - a, "seconds": 40, "best_epoch": e}
+            for e, a in enumerate(accuracies)
         ]
         run.save_metrics(records)
         runs.append(run)
@@ -36,20 +47,56 @@ def test_runs_are_listed_with_their_results_oldest_first(
     result = cnn_train("runs")
     assert result.exit_code == 0
     heading, first, second = result.stdout.splitlines()
-    assert heading.split()[:4] == ["run", "data", "model", "loss"]
+    assert heading.split("  ")[0] == "run"
+    started = [run.path.name.split("-")[-3:-1] for run in two_runs]
+    (day, time), (other_day, other_time) = (
+        (f"{day[:4]}-{day[4:6]}-{day[6:]}", f"{time[:2]}:{time[2:4]}:{time[4:]}")
+        for day, time in started
+    )
     assert first.split() == [
-        two_runs[0].path.name, "shapes", "vgg16", "hinge", "2/9", "50.00", "%", "2", "1:20",
+        f"runs/{two_runs[0].path.name}", day, time, "shapes", "vgg16", "hinge",
+        "0.05", "128", "0", "2/9", "50.00", "%", "1.5", "2", "1:20",
     ]  # fmt: skip
     assert second.split() == [
-        two_runs[1].path.name, "shapes", "vgg16", "cross_entropy", "0/9", "—", "—", "0:00",
+        f"runs/{two_runs[1].path.name}", other_day, other_time, "shapes", "vgg16", "cross_entropy",
+        "0.05", "128", "0", "0/9", "—", "—", "—", "0:00",
     ]  # fmt: skip
+
+
+def test_what_is_listed_is_what_other_commands_take(cnn_train: Run, tiny_config: Path) -> None:
+    cnn_train("fit", "--config", tiny_config, "--run-root", "deep/er", "--set", "epochs=1")
+    listed = cnn_train("runs", "--run-root", "deep/er").stdout.splitlines()[1].split()[0]
+    assert cnn_train("evaluate", listed).exit_code == 0
+    assert cnn_train("fit", "--resume", listed).exit_code == 0
 
 
 def test_runs_are_one_json_document(cnn_train: Run, two_runs: list[RunDirectory]) -> None:
     runs = cnn_train("runs", "--json").document["runs"]
     assert [run["val_accuracy"] for run in runs] == [0.5, None]
     assert [run["best_epoch"] for run in runs] == [1, None]
-    assert runs[0]["loss"] == "hinge"
+    assert [run["val_loss"] for run in runs] == [1.5, None]
+    expected = {"loss": "hinge", "lr": 0.05, "batch_size": 128, "seed": 0, "best_by": "accuracy"}
+    assert {key: runs[0][key] for key in expected} == expected
+    day = time.strftime("%Y-%m-%dT")
+    assert all(run["started"].startswith(day) for run in runs)
+
+
+def test_what_tells_runs_apart_stays_in_80_columns(
+    cnn_train: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for version, seed, rate in ((1, 0, 0.05), (2, 1, 0.05), (2, 2, 0.1)):
+        run = RunDirectory.create(tmp_path / "runs", "resnet20_twice")
+        root = f"{{name: folder, root: /home/me/photographs/v{version}/images}}"
+        optimizer = f"{{name: sgd, lr: {rate}}}"
+        run.resolved_config.write_text(resolved(data=root, optimizer=optimizer, seed=seed))
+    monkeypatch.setattr(console.stdout, "width", 80)
+    heading, *rows = cnn_train("runs").stdout.splitlines()[:4]
+    assert heading.split()[:4] == ["run", "data", "lr", "epochs"]
+    assert sorted(row.split()[1] for row in rows) == ["v1/images", "v2/images", "v2/images"]
+    roots = [run["data_root"] for run in cnn_train("runs", "--json").document["runs"]]
+    assert sorted(roots)[0] == "/home/me/photographs/v1/images"
+    monkeypatch.setattr(console.stdout, "width", 100)
+    assert cnn_train("runs").stdout.split()[:4] == ["run", "data", "lr", "seed"]
 
 
 @pytest.mark.usefixtures("two_runs")
@@ -73,13 +120,17 @@ def test_a_run_that_diverged_is_told_from_one_that_was_stopped(
     assert [run["diverged"] for run in runs] == [False, True]
 
 
+ALIKE = "started, time, seed, batch, model, lr, data"
+
+
 @pytest.mark.parametrize(
     ("width", "left_out"),
     [
-        (36, "time, data, loss, at, model"),
-        (50, "time, data, loss, at, model"),
-        (60, "time, data, loss"),
-        (80, "time"),
+        (36, f"{ALIKE}, val loss, loss"),
+        (50, f"{ALIKE}, val loss, loss"),
+        (60, f"{ALIKE}, val loss, loss"),
+        (80, ALIKE),
+        (120, "started"),
         (200, ""),
     ],
 )
@@ -93,7 +144,7 @@ def test_in_a_narrow_window_results_stay_and_what_is_left_out_is_named(
     monkeypatch.setattr(console.stdout, "width", width)
     page = cnn_train("runs").stdout
     assert max(map(len, page.splitlines())) <= width and "…" not in page
-    first = next(line for line in page.splitlines() if line.startswith("[bold]a-"))
+    first = next(line for line in page.splitlines() if line.startswith("runs/[bold]a"))
     assert "50.00 %" in first and "2/9" in first
     note = re.search("No room in this window for (.*?); --json", " ".join(page.split()))
     assert (note.group(1) if note else "") == left_out
@@ -106,4 +157,4 @@ def test_a_long_name_of_a_run_is_folded_whole_beside_its_results(
     long.resolved_config.write_text(two_runs[0].resolved_config.read_text())
     monkeypatch.setattr(console.stdout, "width", 80)
     _, *rows = cnn_train("runs").stdout.splitlines()
-    assert long.path.name in "".join(row[:40].strip() for row in rows)
+    assert f"runs/{long.path.name}" in "".join(row[:40].strip() for row in rows)

@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 
 from cnn_train.metrics.statistics import (
     accuracy_interval,
+    balanced_accuracy,
+    count_by_class,
     count_confusion,
+    macro_f1,
     measure_calibration,
     measure_classes,
     rank_classes,
@@ -137,3 +140,24 @@ def test_calibration_error_equals_a_plain_loop(sharpness):
     calibration = measure_calibration(confidence_N, correct_N)
     assert calibration.expected_error == pytest.approx(error, abs=1e-12)
     assert [b.num_examples for b in calibration.bins] == [len(rows) for rows in members]
+
+
+# Rows true, columns predicted. Class d has no example, class e neither example nor prediction.
+CONFUSION = [[3, 1, 0, 0, 0], [2, 4, 0, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]]
+
+
+def test_balanced_accuracy_and_macro_f1_are_those_worked_out_by_hand():
+    pairs = [
+        pair
+        for true, row in enumerate(CONFUSION)
+        for predicted, count in enumerate(row)
+        for pair in [(true, predicted)] * count
+    ]
+    labels_N, predicted_N = torch.tensor(pairs).unbind(1)
+    counts_3K = count_by_class(labels_N, predicted_N, 5)
+    assert counts_3K.tolist() == [[3, 4, 1, 0, 0], [4, 6, 2, 0, 0], [5, 5, 1, 1, 0]]
+    assert balanced_accuracy(counts_3K) == pytest.approx((3 / 4 + 4 / 6 + 1 / 2) / 3)
+    # F1 from precision and recall: 2pr / (p + r); class d's precision is 0.
+    a, b, c = ((3 / 5, 3 / 4), (4 / 5, 4 / 6), (1, 1 / 2))
+    f1s = [2 * p * r / (p + r) for p, r in (a, b, c)] + [0]
+    assert macro_f1(counts_3K) == pytest.approx(sum(f1s) / 4)

@@ -24,6 +24,21 @@ def test_means_over_uneven_minibatches_equal_those_over_the_whole_set(sizes: lis
     assert total.penalty == 0.25
 
 
+def test_counts_by_class_add_up_over_minibatches_and_with_nothing() -> None:
+    scores_NK, labels_N = random_scores(10)
+    total, no_loss = Tally.zero(4) + Tally.zero(), torch.tensor(0.0)
+    assert total.counts_3K.tolist() == [[0] * 4] * 3
+    for scores_BK, labels_B in zip(
+        scores_NK.split([4, 5, 1]), labels_N.split([4, 5, 1]), strict=True
+    ):
+        total += Tally.of(no_loss, no_loss, scores_BK, labels_B, num_classes=4) + Tally.zero()
+    best = scores_NK.argmax(1).tolist()
+    hits = [guess for guess, label in zip(best, labels_N.tolist(), strict=True) if guess == label]
+    expected = [[values.count(k) for k in range(4)] for values in (hits, labels_N.tolist(), best)]
+    assert total.counts_3K.tolist() == expected
+    assert total.num_correct == sum(expected[0])
+
+
 def test_accuracy_counts_the_examples_whose_highest_score_is_the_labels() -> None:
     scores_BK = torch.tensor([[1.0, 2], [3, 0], [0, 1], [5, 6]])
     tally = Tally.of(torch.tensor(0.0), torch.tensor(0.0), scores_BK, torch.tensor([1, 0, 0, 0]))

@@ -113,7 +113,7 @@ def test_the_checkpoint_of_a_run_is_its_best_and_never_untrained_weights(tmp_pat
     with pytest.raises(CheckpointError, match="no checkpoint in it"):
         find_checkpoint(run.path)
     run.last_checkpoint.touch()  # written before the first update
-    with pytest.raises(CheckpointError, match="completed no epoch yet"):
+    with pytest.raises(CheckpointError, match="until an epoch is complete"):
         find_checkpoint(run.path)
     run.best_checkpoint.touch()
     assert find_checkpoint(run.path) == run.best_checkpoint

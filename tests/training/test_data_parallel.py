@@ -198,7 +198,8 @@ def test_two_processes_learn_what_one_learns_without_batch_norm(
     if session.average:
         assert_close(first["averaged_model"], session.checkpoint().averaged_model)
     for ours, theirs in zip(first["records"], session.progress.records, strict=True):
-        for key in ("train_loss", "train_penalty", "train_accuracy", "val_loss", "val_accuracy"):
+        keys = ["train_loss", "train_penalty", "train_accuracy", "val_loss", "val_accuracy"]
+        for key in [*keys, "val_balanced_accuracy", "val_macro_f1", "best_epoch"]:
             assert ours[key] == pytest.approx(theirs[key], rel=1e-5), key
 
 
@@ -256,6 +257,7 @@ def test_validation_counts_every_image_once_and_equally(results: dict[str, list[
     for found in results["validation"]:
         assert found["num_examples"] == alone.num_examples == 40_011
         assert int(found["num_correct"]) == int(alone.num_correct)
+        assert torch.equal(found["counts_3K"], alone.counts_3K)
         assert float(found["loss_sum"]) == pytest.approx(float(alone.loss_sum), rel=1e-6)
 
 

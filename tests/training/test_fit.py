@@ -3,9 +3,9 @@ import itertools
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -13,11 +13,12 @@ import torch
 import cnn_train.runs.states as run_checkpoints
 from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cnn_train.errors import ConfigError, DivergedError, InterruptedRun
+from cnn_train.metrics.best import BestBy
 from cnn_train.runs.directory import RunDirectory
-from cnn_train.runs.states import load_newest
+from cnn_train.runs.states import go_back, load_newest, look_back
 from cnn_train.training.building import build_session
 from cnn_train.training.fit import Supervision, fit
-from cnn_train.training.progress import Progress
+from cnn_train.training.progress import EpochRecord, Progress
 from cnn_train.training.resuming import resume_session
 from cnn_train.training.session import Session
 
@@ -53,8 +54,9 @@ def finish(session: Session, run: RunDirectory | None = None, **options: Any) ->
 def resume(start: Start, run: RunDirectory, **sections: Any) -> Session:
     """Resume as a new process would, whose generators know nothing of the old one's."""
     torch.manual_seed(987654321)
-    session = start(**sections)
-    resume_session(session, load_newest(run).checkpoint)
+    session, state = start(**sections), load_newest(run)
+    resume_session(session, state.checkpoint)
+    go_back(run, look_back(run, state, session.config.best_by, anew=False))
     return session
 
 
@@ -135,7 +137,7 @@ def test_a_stopped_and_resumed_run_equals_the_uninterrupted_one_bit_for_bit(
 def test_a_run_killed_at_any_write_resumes_to_the_same_last_and_best(
     start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_writes: int
 ) -> None:
-    """Up to nine writes: at the start a state and its name, then a state, best, last per epoch."""
+    """Up to nine writes: at the start a state and its name, then a state, last, best per epoch."""
     straight, killed = (RunDirectory.create(tmp_path, name) for name in ("straight", "killed"))
     finish(start(), straight)
     writes = itertools.count(1)
@@ -302,20 +304,49 @@ def test_a_record_has_the_counts_and_the_rate_of_its_epoch(start: Start) -> None
     assert all(0 <= record.val_accuracy <= 1 for record in (first, second))
 
 
-def test_the_best_checkpoint_is_of_the_epoch_with_the_highest_validation_accuracy(
-    start: Start, run: RunDirectory
+@pytest.mark.parametrize("by", get_args(BestBy))
+def test_the_best_checkpoint_is_of_the_epoch_that_the_metric_chooses(
+    start: Start, run: RunDirectory, by: BestBy
 ) -> None:
-    finish(start(epochs=5), run)
-    accuracies = [record["val_accuracy"] for record in run.load_metrics()]
-    best = load_checkpoint(run.best_checkpoint)
-    assert best.val_accuracy == max(accuracies)
-    assert best.epoch == accuracies.index(max(accuracies)) + 1
+    finish(start(epochs=5, best_by=by), run)
+    sign = -1 if by == "loss" else 1
+    records = run.load_metrics()
+    places = [(sign * record[f"val_{by}"], -record["val_loss"]) for record in records]
+    expected = places.index(max(places))
+    assert load_checkpoint(run.best_checkpoint).epoch == expected + 1
+    assert records[-1]["best_epoch"] == expected
     assert load_checkpoint(run.last_checkpoint).epoch == 5
 
 
-def test_the_best_of_equal_epochs_is_the_earliest() -> None:
-    records = [{"epoch": e, "val_accuracy": a} for e, a in enumerate((0.1, 0.3, 0.3, 0.2))]
-    assert Progress(records=records).best["epoch"] == 1
+# Accuracy, loss, balanced accuracy, macro F1 of five epochs; each metric prefers another one.
+EPOCHS = [(0.6, 0.9, 0.5, 0.5), (0.8, 0.8, 0.4, 0.4), (0.8, 0.7, 0.5, 0.5), (0.8, 0.7, 0.9, 0.6),
+          (0.7, 0.5, 0.8, 0.7)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("by", "best_after_each"),
+    [
+        ("accuracy", [0, 1, 2, 2, 2]),  # of three equals the lower loss, then the earlier one
+        ("loss", [0, 1, 2, 2, 4]),
+        ("balanced_accuracy", [0, 0, 2, 3, 3]),
+        ("macro_f1", [0, 0, 2, 3, 4]),
+    ],
+)
+def test_the_best_epoch_is_chosen_by_a_metric_and_of_equals_by_the_lower_loss(
+    by: BestBy, best_after_each: list[int]
+) -> None:
+    progress = Progress()
+    for epoch, (accuracy, loss, balanced, f1) in enumerate(EPOCHS):
+        measured = {
+            "val_accuracy": accuracy,
+            "val_loss": loss,
+            "val_balanced_accuracy": balanced,
+            "val_macro_f1": f1,
+        }
+        others = {field.name: 0 for field in fields(EpochRecord)}
+        record = EpochRecord(**others | measured | {"epoch": epoch, "best_epoch": epoch})
+        assert progress.complete_epoch(record, by).best_epoch == best_after_each[epoch]
+        assert progress.best is progress.records[best_after_each[epoch]]
 
 
 def test_without_a_run_directory_nothing_is_written(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isclose
 from pathlib import Path
 
 from torch import are_deterministic_algorithms_enabled
@@ -13,13 +14,19 @@ from ...config.explain import render_yaml
 from ...config.loading import validate
 from ...config.overrides import apply_overrides
 from ...config.yaml_reader import parse_document
-from ...errors import CheckpointError, UsageError
+from ...errors import CheckpointError, UsageError, name_some
 from ...experiment import ExperimentConfig
 from ...machine.environment import describe_environment
 from ...runs.directory import LATEST, RunDirectory, find_run
-from ...runs.states import FoundCheckpoint, make_last
+from ...runs.states import FoundCheckpoint, WayBack, go_back, look_back
 from ...training.fit import Supervision
-from ...training.resuming import checked_changes, find_state, newest_run, resume_session
+from ...training.resuming import (
+    checked_changes,
+    find_state,
+    is_finished,
+    newest_run,
+    resume_session,
+)
 from ...training.run import load_session, train_job
 from ...training.session import Session
 from ..console import notice, warn
@@ -49,21 +56,33 @@ def go_on_from(state: FoundCheckpoint, run: RunDirectory, request: FitRequest) -
     after, limit = asked_settings(request, before, state.checkpoint)
     limits = (state.checkpoint.limit_batches, limit)
     changes = checked_changes(before, after, limits, request.allow_config_change or ())
+    finished = is_finished(state, run, after.epochs)
+    if finished:
+        for change in changes:
+            warn(f"no epoch is left to train, so nothing is recorded of {change}")
+        after = after.model_copy(update={"best_by": before.best_by})
+    way: WayBack | None = None
+    if request.world.is_first:
+        way = look_back(run, state, after.best_by, anew=after.best_by != before.best_by)
+    best_epoch = request.world.tell("best epoch", way.best_epoch if way else None)
 
     def fill_in(session: Session) -> None:
         try:
             resume_session(session, state.checkpoint, changes)
         except CheckpointError as problem:
             raise CheckpointError(f"{state.path}: {problem}") from None
-        say_what_is_different(state.checkpoint, session, changes)
+        session.progress.set_best(best_epoch)
+        say_what_is_different(state.checkpoint, session, [] if finished else changes)
+        if way:
+            say_what_is_given_up(way, run)
 
     @contextmanager
     def supervise(session: Session) -> Iterator[Supervision]:
-        if request.world.is_first:
+        if way:
+            go_back(run, way)
+        if way and not finished:
             run.mark_latest()
-            make_last(run, state.path)
-            if changes:
-                record_settings(session, run)
+            record_settings(session, run)
         with supervised(session, run, request.as_json) as started:
             yield started
 
@@ -107,12 +126,33 @@ def asked_settings(
     return validate(apply_overrides(document, request.changes), ExperimentConfig), limit
 
 
+def say_what_is_given_up(way: WayBack, run: RunDirectory) -> None:
+    """Name what of the run will be deleted, and where its best epoch will be another one."""
+    first, last, best = way.epochs.start + 1, way.epochs.stop, run.best_checkpoint
+    epochs = [f"epoch {first}" if first == last else f"epochs {first} to {last}"]
+    gone = [*(epochs if way.epochs else []), *(path.name for path in way.later)]
+    if gone:
+        warn(f"going back to {way.state.path.name}; will be deleted: {name_some(gone)}")
+    if way.best is None and best.exists():
+        warn(f"{best.name} will be deleted; the next epoch will be the best")
+    if way.best and not (best.exists() and best.samefile(way.best)):
+        which = f"epoch {way.best_epoch + 1} ({way.best.name})"
+        warn(f"{best.name} becomes {which}, the best that a checkpoint is left of")
+
+
 def say_what_is_different(
     checkpoint: Checkpoint, session: Session, changes: list[Difference]
 ) -> None:
     """Name what was changed on purpose; warn where another machine may give other bits."""
     for change in changes:
         notice(f"changed on the way: {change}")
+    if changes and session.progress.step:
+        group = checkpoint.optimizer["param_groups"][0]
+        last = checkpoint.config["optimizer"]["lr"] * group["lr"] / group["initial_lr"]
+        if not isclose(session.learning_rate(), last, rel_tol=0.1):  # the old schedule went on
+            factor = session.schedule(session.progress.schedule_step)
+            following = session.config.optimizer.lr * factor
+            notice(f"learning rate: {last:.3g} at the last update, {following:.3g} at the next")
     environment = describe_environment(session.device, session.world)
     now = environment | {"precision": session.precision.name}
     before = {"processes": "1"} | checkpoint.environment | {"precision": checkpoint.precision}

@@ -14,7 +14,7 @@ from ...config.source import read_text
 from ...data.dataset import DatasetConfig
 from ...errors import UsageError
 from ...experiment import ExperimentConfig
-from ...machine.atomic_file import save_json, write_atomically
+from ...machine.atomic_file import save_json, write_anew, write_atomically
 from ...machine.environment import describe_environment
 from ...machine.processes import World
 from ...runs.directory import RunDirectory, find_checkpoint
@@ -202,4 +202,4 @@ def create_run(session: Session, request: FitRequest, origin: dict[str, str]) ->
 
 def record_settings(session: Session, run: RunDirectory) -> None:
     """Write down every setting that is in force."""
-    write_atomically(run.resolved_config, render_yaml(session.config).encode())
+    write_anew(run.resolved_config, render_yaml(session.config).encode())

@@ -166,22 +166,28 @@ def describe_result(session: "Session", run: "RunDirectory") -> dict[str, Any]:
     """Return what ``fit --json`` prints of a run that has ended."""
     progress = session.progress
     best = progress.best
+    assert best, "an epoch is complete"
     return {
         "run_dir": str(run.path),
         "best_checkpoint": str(run.best_checkpoint),
         "last_checkpoint": str(run.last_checkpoint),
         "epochs": progress.epoch,
+        "best_by": session.config.best_by,
         "best_epoch": int(best["epoch"]),
         "val_accuracy": best["val_accuracy"],
         "val_loss": best["val_loss"],
+        "val_balanced_accuracy": best.get("val_balanced_accuracy"),
+        "val_macro_f1": best.get("val_macro_f1"),
         "train_accuracy": best["train_accuracy"],
         "seconds": sum(record["seconds"] for record in progress.records),
     }
 
 
 def _show_result(result: dict[str, Any]) -> None:
+    by, value = result["best_by"], result[f"val_{result['best_by']}"]
+    shown = number(value) if by == "loss" else f"{100 * value:.2f} %"
     stderr.print(
-        f"best validation accuracy {100 * result['val_accuracy']:.2f} % "
+        f"best validation {by.replace('_', ' ')} {shown} "
         f"at epoch {result['best_epoch'] + 1}, {clock(result['seconds'])} of training\n"
         f"next: cnn-train evaluate {shlex.quote(result['best_checkpoint'])}",
         style="bold" if stderr.is_terminal else None,

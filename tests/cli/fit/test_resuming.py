@@ -1,6 +1,7 @@
 """``cnn-train fit --resume``: which run, from which checkpoint, with which settings."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def test_minibatches_change_at_an_epochs_end_but_not_in_its_middle(
     assert "in the middle of an epoch" in errors(refused)
     stopped(4, "--name", "later")  # two minibatches, the validation, the epoch's end
     resumed = cnn_train("fit", "--resume", "runs/latest", *change, "--json")
-    assert last(resumed).step == 2 * 5  # updates are counted as if all epochs had been so
+    assert [record["step"] for record in last(resumed).records] == [3, 3 + 5]
 
 
 def test_other_images_are_refused(cnn_train: Run, tiny_config: Path, stopped: Run) -> None:
@@ -245,22 +246,145 @@ def test_every_other_epoch_is_saved_and_every_best(cnn_train: Run, tiny_config: 
     settings = ["--set", "checkpoint={every_epochs: 4, keep: 9}", "--set", "epochs=6"]
     outcome = cnn_train("fit", "--config", tiny_config, *settings, "--json")
     records = last(outcome).records
-    accuracies = [record["val_accuracy"] for record in records]
-    bests = {i + 1 for i in range(6) if accuracies[i] > max(accuracies[:i], default=-1)}
+    places = [(record["val_accuracy"], -record["val_loss"]) for record in records]
+    bests = {i + 1 for i in range(6) if places[i] > max(places[:i], default=(-1, 0))}
     states = {int(path.stem[5:]) for path in Path("runs/latest").glob("step-*")}
     assert states == {0, *(3 * epoch for epoch in bests | {4, 6})}
 
 
-def test_resuming_from_an_older_state_gives_up_the_newer_ones(
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.resolve().iterdir()}
+
+
+LEARNS = ["--set", "data.num_train=200", "--set", "epochs=4"]
+
+
+def test_set_back_to_an_older_state_everything_names_the_same_best_epoch(
+    cnn_train: Run, tiny_config: Path
+) -> None:
+    straight = cnn_train("fit", "--config", tiny_config, *LEARNS, "--set", "checkpoint.keep=9",
+                         "--json")  # fmt: skip
+    run = Path("runs/latest").resolve()
+    best = straight.document["best_epoch"]
+    assert best > 0, "the best epoch is to be among those that are given up"
+    state = sorted(run.glob("step-*"))[1]  # at the end of the first epoch
+    back = ("fit", "--resume", state, "--set", "optimizer.lr=1e-9", "--allow-config-change",
+            "optimizer.lr", "--json")  # fmt: skip
+    before = contents(run)
+    dry = cnn_train(*back, "--dry-run")
+    assert contents(run) == before
+    resumed = cnn_train(*back)
+    for outcome in (dry, resumed):
+        assert (
+            f"going back to {state.name}; will be deleted: epochs 2 to 4, step-" in outcome.stderr
+        )
+        assert f"best.ckpt becomes epoch 1 ({state.name})" in outcome.stderr
+    assert resumed.stderr.index("will be deleted") < resumed.stderr.index("epoch 2/4")
+    # At such a rate all epochs are equals, up to the loss's last digits.
+    measured = cnn_train("evaluate", run, "--split", "val", "--json").document
+    (summary,) = cnn_train("runs", "--json").document["runs"]
+    shown = cnn_train("checkpoint", "show", run, "--json").document
+    last_line = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    assert (
+        measured["accuracy"]
+        == resumed.document["val_accuracy"]
+        != straight.document["val_accuracy"]
+    )
+    assert measured["accuracy"] == summary["val_accuracy"] == shown["val_accuracy"]
+    assert {resumed.document["best_epoch"], summary["best_epoch"], shown["epochs_done"] - 1} == {
+        last_line["best_epoch"]
+    }
+    assert last(resumed).config_changes[0]["step"] == last(resumed).step // 4
+    assert "lr: 1.0e-09" in (run / "resolved.yaml").read_text()
+
+
+def test_set_back_before_a_change_the_settings_in_force_are_written_down_again(
     cnn_train: Run, tiny_config: Path
 ) -> None:
     cnn_train("fit", "--config", tiny_config, "--set", "checkpoint.keep=9")
-    change = ["--set", "optimizer.lr=0.2", "--allow-config-change", "optimizer.lr"]
-    resumed = cnn_train("fit", "--resume", "runs/latest/step-00000003.ckpt", *change, "--json")
-    assert resumed.exit_code == 0
-    assert last(resumed).config_changes[0]["step"] == 3
-    newest = sorted(Path("runs/latest").glob("step-*"))[-1]
-    assert same_weights(load_checkpoint(newest), last(resumed))
+    change = ["--set", "optimizer.lr=0.5", "--allow-config-change", "optimizer.lr"]
+    cnn_train("fit", "--resume", "runs/latest/step-00000003.ckpt", *change)
+    assert "lr: 0.5\n" in Path("runs/latest/resolved.yaml").read_text()
+    assert cnn_train("fit", "--resume", "runs/latest/step-00000000.ckpt").exit_code == 0
+    assert "lr: 0.01\n" in Path("runs/latest/resolved.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "change", ["optimizer.lr=0.5", "best_by=loss", "seed=7", "data.val_fraction=0.3"]
+)
+def test_where_nothing_is_left_to_train_nothing_is_written(
+    cnn_train: Run, tiny_config: Path, change: str
+) -> None:
+    first = cnn_train("fit", "--config", tiny_config, "--json")
+    cnn_train("fit", "--config", tiny_config, "--name", "newer")
+    run, links = Path(first.document["run_dir"]), Path("runs/latest").resolve()
+    before = contents(run)
+    key = change.partition("=")[0]
+    again = cnn_train(
+        "fit", "--resume", run, "--set", change, "--allow-config-change", key, "--json"
+    )
+    assert again.exit_code == 0
+    assert f"nothing is recorded of {key}: " in again.stderr and "nothing to do" in again.stderr
+    assert "changed on the way" not in again.stderr
+    assert contents(run) == before and Path("runs/latest").resolve() == links
+    found, expected = (each.document["best_epoch"] for each in (again, first))
+    assert found == expected
+
+
+@pytest.mark.parametrize(("name", "epochs"), [("last.ckpt", 2), ("step-00000008.ckpt", 2)])
+def test_fewer_epochs_than_are_done_or_begun_are_refused(
+    cnn_train: Run, tiny_config: Path, name: str, epochs: int
+) -> None:
+    settings = ["--set", "epochs=3", "--set", "checkpoint={every_steps: 2, keep: 9}"]
+    run = Path(cnn_train("fit", "--config", tiny_config, *settings, "--json").document["run_dir"])
+    before = contents(run)
+    fewer = ["--set", f"epochs={epochs}", "--allow-config-change", "epochs"]
+    refused = cnn_train("fit", "--resume", run / name, *fewer)
+    assert refused.exit_code == 2
+    assert f"error: epochs: {epochs} asked for, 3 done or begun" in errors(refused)
+    assert contents(run) == before
+
+
+def test_with_other_minibatches_updates_are_counted_on_and_the_rate_is_announced(
+    cnn_train: Run, tiny_config: Path
+) -> None:
+    """54 images: 3 minibatches of 20, then 6 of 9. Cosine: η/2 · (1 + cos(π · share done))."""
+    settings = ["--set", "checkpoint.keep=2", "--set", "epochs=3"]
+    cnn_train("fit", "--config", tiny_config, *settings)
+    change = ["--set", "batch_size=9", "--set", "epochs=6", "--allow-config-change", "epochs",
+              "--allow-config-change", "batch_size"]  # fmt: skip
+    resumed = cnn_train("fit", "--resume", "runs/latest", *change, "--json")
+    checkpoint = last(resumed)
+    assert [record["step"] for record in checkpoint.records] == [3, 6, 9, 15, 21, 27]
+    shares = [2 / 9, 5 / 9, 8 / 9, 23 / 36, 29 / 36, 35 / 36]
+    rates = [0.01 * (1 + math.cos(math.pi * share)) / 2 for share in shares]
+    assert [record["lr"] for record in checkpoint.records] == pytest.approx(rates)
+    assert sorted(path.name for path in Path("runs/latest").glob("step-*")) == [
+        "step-00000021.ckpt", "step-00000027.ckpt",
+    ]  # fmt: skip
+    next_rate = 0.01 / 2  # half of all epochs are done
+    assert f"learning rate: {rates[2]:.3g} at the last update, {next_rate:.3g} at the next" in (
+        resumed.stderr
+    )
+    assert [change["step"] for change in checkpoint.config_changes] == [9, 9]
+
+
+def test_a_rate_that_goes_on_as_it_was_is_not_announced(cnn_train: Run, stopped: Run) -> None:
+    stopped(2)
+    seed = ["--set", "seed=7", "--allow-config-change", "seed"]
+    assert "learning rate: " not in cnn_train("fit", "--resume", "runs/latest", *seed).stderr
+
+
+def test_every_recorded_change_is_shown_of_a_checkpoint(cnn_train: Run, stopped: Run) -> None:
+    stopped(2)
+    change = ["--set", "optimizer.lr=0.5", "--set", "compile=false", "--set", "best_by=macro_f1"]
+    allowed = ["--allow-config-change", "optimizer", "--allow-config-change", "best_by"]
+    cnn_train("fit", "--resume", "runs/latest", *change, *allowed)
+    for name in ("last.ckpt", "best.ckpt"):
+        page = " ".join(cnn_train("checkpoint", "show", f"runs/latest/{name}").stdout.split())
+        for shown in ("optimizer.lr from 0.01 to 0.5 at step 2",
+                      "best_by from accuracy to macro_f1 at step 2"):  # fmt: skip
+            assert shown in page
 
 
 def test_resuming_in_another_environment_warns_that_bits_may_differ(
