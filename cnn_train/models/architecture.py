@@ -7,6 +7,7 @@ from torch import nn
 
 from ..config.base import Config
 from ..errors import ConfigError
+from .pointwise import avoid_strided_pointwise
 
 MOST_MAPS = 65_536
 """More than any published network has in a layer; sizes far beyond overflow torch's counts."""
@@ -25,9 +26,18 @@ class ArchitectureConfig(Config, ABC):
         """Return every setting but the name: the network's keyword arguments."""
         return self.model_dump(exclude={"name"})
 
-    @abstractmethod
     def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-        """Build the network for images of ``image_shape`` (C, H, W); it maps BCHW to scores BK."""
+        """Build the network for images of ``image_shape`` (C, H, W); it maps BCHW to scores BK.
+
+        Raises ConfigError where the network cannot take such images.
+        """
+        model = self.make(num_classes, image_shape)
+        avoid_strided_pointwise(model)
+        return model
+
+    @abstractmethod
+    def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+        """Make the bare network; ``build`` then avoids what the CPU library computes wrong."""
 
 
 def require_side(name: str, image_shape: tuple[int, int, int], at_least_px: int) -> None:

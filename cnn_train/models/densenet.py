@@ -91,7 +91,7 @@ class DenseNetConfig(ArchitectureConfig):
         default=0.0, ge=0, lt=1, description="share of each layer's new maps silenced in training"
     )
 
-    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> DenseNet:
-        """Build the network for images of ``image_shape`` (C, H, W), at least 8×8 pixels."""
+    def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> DenseNet:
+        """Make the network for images of ``image_shape`` (C, H, W), at least 8×8 pixels."""
         require_side(self.name, image_shape, at_least_px=8)
         return DenseNet(num_classes, image_shape, **self.settings)

@@ -215,8 +215,8 @@ class FastNetConfig(ArchitectureConfig):
             )
         return self
 
-    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> FastNet:
-        """Build the network for images of ``image_shape`` (C, H, W), if its poolings fit them."""
+    def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> FastNet:
+        """Make the network for images of ``image_shape`` (C, H, W), if its poolings fit them."""
         halves = self.stem in ("strided", "space_to_depth")
         shrink = math.prod(self.pools) * (PIXEL_BLOCK if halves else 1)
         if self.stem == "whitening":

@@ -124,6 +124,6 @@ class HogLinearConfig(ArchitectureConfig):
     cell_px: int = Field(default=4, ge=1, description="side of the square cells, in px")
     directions: int = Field(default=9, ge=2, description="edge directions told apart in a cell")
 
-    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> HogLinear:
-        """Build the classifier for images of ``image_shape`` (C, H, W)."""
+    def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> HogLinear:
+        """Make the classifier for images of ``image_shape`` (C, H, W)."""
         return HogLinear(num_classes, image_shape, **self.settings)

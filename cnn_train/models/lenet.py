@@ -62,7 +62,7 @@ class LeNetConfig(ArchitectureConfig):
         default="max", description="max, or the paper's average, of each 2×2 block"
     )
 
-    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> LeNet:
-        """Build the network for images of ``image_shape`` (C, H, W), at least 16×16 pixels."""
+    def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> LeNet:
+        """Make the network for images of ``image_shape`` (C, H, W), at least 16×16 pixels."""
         require_side(self.name, image_shape, at_least_px=16)
         return LeNet(num_classes, image_shape, **self.settings)

@@ -24,6 +24,6 @@ class LinearConfig(ArchitectureConfig):
 
     name: Literal["linear"] = "linear"
 
-    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> LinearClassifier:
-        """Build the classifier for images of ``image_shape`` (C, H, W)."""
+    def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> LinearClassifier:
+        """Make the classifier for images of ``image_shape`` (C, H, W)."""
         return LinearClassifier(num_classes, image_shape)

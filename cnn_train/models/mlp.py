@@ -44,6 +44,6 @@ class MLPConfig(ArchitectureConfig):
         default=0.0, ge=0, lt=1, description="share of hidden units silenced in training"
     )
 
-    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> MLP:
-        """Build the network for images of ``image_shape`` (C, H, W)."""
+    def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> MLP:
+        """Make the network for images of ``image_shape`` (C, H, W)."""
         return MLP(num_classes, image_shape, **self.settings)

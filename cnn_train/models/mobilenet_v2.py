@@ -108,7 +108,7 @@ class MobileNetV2Config(ArchitectureConfig):
         default=0.0, ge=0, lt=1, description="share of the last features silenced in training"
     )
 
-    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> MobileNetV2:
-        """Build the network for images of ``image_shape`` (C, H, W), at least 8×8 pixels."""
+    def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> MobileNetV2:
+        """Make the network for images of ``image_shape`` (C, H, W), at least 8×8 pixels."""
         require_side(self.name, image_shape, at_least_px=8)
         return MobileNetV2(num_classes, image_shape, **self.settings)

@@ -153,8 +153,8 @@ class ResNetConfig(ArchitectureConfig):
     )
     zero_init_residual: ZeroInit = False
 
-    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> ResNet:
-        """Build the network for images of ``image_shape`` (C, H, W), at least 8×8 pixels."""
+    def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> ResNet:
+        """Make the network for images of ``image_shape`` (C, H, W), at least 8×8 pixels."""
         require_side(self.name, image_shape, at_least_px=8)
         return ResNet(
             num_classes,
@@ -181,8 +181,8 @@ class CifarResNetConfig(ArchitectureConfig):
     )
     zero_init_residual: ZeroInit = False
 
-    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> ResNet:
-        """Build the network for images of ``image_shape`` (C, H, W), at least 4×4 pixels."""
+    def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> ResNet:
+        """Make the network for images of ``image_shape`` (C, H, W), at least 4×4 pixels."""
         require_side(self.name, image_shape, at_least_px=4)
         blocks = (int(self.name.removeprefix("resnet")) - 2) // 6
         return ResNet(num_classes, image_shape, blocks_per_stage=(blocks,) * 3, **self.settings)

@@ -53,15 +53,15 @@ class TorchvisionConfig(ArchitectureConfig):
                 )
         return architecture
 
-    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-        """Build the network; ConfigError where it cannot take such images."""
-        model = self._make(num_classes)
+    def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+        """Make the network; ConfigError where it cannot take such images."""
+        model = self._construct(num_classes)
         adapt_stem(model, channels=image_shape[0])
         forbid_inplace(model)
         self._require_fit(model, image_shape)
         return model
 
-    def _make(self, num_classes: int) -> nn.Module:
+    def _construct(self, num_classes: int) -> nn.Module:
         from torchvision.models import get_model
 
         arguments = {"num_classes": num_classes, **EXTRA_ARGUMENTS.get(self.architecture, {})}

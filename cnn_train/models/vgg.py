@@ -77,8 +77,8 @@ class VGGConfig(ArchitectureConfig):
         default=0.0, ge=0, lt=1, description="share of the last features silenced in training"
     )
 
-    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> VGG:
-        """Build the network for images of ``image_shape`` (C, H, W), at least 32×32 pixels."""
+    def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> VGG:
+        """Make the network for images of ``image_shape`` (C, H, W), at least 32×32 pixels."""
         require_side(self.name, image_shape, at_least_px=32)
         blocks = CONVOLUTIONS_PER_BLOCK[self.name]
         return VGG(num_classes, image_shape, convolutions_per_block=blocks, **self.settings)

@@ -102,7 +102,7 @@ class WideResNetConfig(ArchitectureConfig):
             raise ValueError(f"depth must be 6 n + 4 (10, 16, 22, 28, 40, …); nearest: {nearest}")
         return self
 
-    def build(self, num_classes: int, image_shape: tuple[int, int, int]) -> WideResNet:
-        """Build the network for images of ``image_shape`` (C, H, W), at least 4×4 pixels."""
+    def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> WideResNet:
+        """Make the network for images of ``image_shape`` (C, H, W), at least 4×4 pixels."""
         require_side(self.name, image_shape, at_least_px=4)
         return WideResNet(num_classes, image_shape, **self.settings)
