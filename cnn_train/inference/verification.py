@@ -4,6 +4,7 @@ Shape letters: N images, C channels, H W pixels, K classes.
 """
 
 import csv
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,7 @@ def verify_scores(trained: TrainedModel, path: Path) -> dict[str, float]:
         parts = _read(path)
         theirs_NK = torch.from_numpy(np.asarray(parts["scores"], dtype=np.float64))
         images_NCHW = _load_images(parts, trained, path.parent)
-    except (OSError, ValueError, LookupError, TypeError, BadZipFile) as problem:
+    except (OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile) as problem:
         raise DataError(
             f"{path}: no file of scores ({in_one_line(problem)}); it needs scores, and images or "
             "paths, as .npz, .json or .csv"
@@ -61,7 +62,7 @@ def verify_scores(trained: TrainedModel, path: Path) -> dict[str, float]:
 
 def _read(path: Path) -> dict[str, Any]:
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             return dict(arrays)
     text = path.read_text("utf-8")
     if path.suffix == ".json":
