@@ -9,6 +9,7 @@ from .data.augment import AugmentConfig
 from .data.catalogue import DATASETS
 from .data.cifar10.dataset import CIFAR10Config
 from .data.dataset import DatasetConfig
+from .data.normalization import NormalizationName
 from .data.progressive_size import ProgressiveSizeConfig
 from .losses import LOSSES
 from .losses.cross_entropy import CrossEntropyConfig
@@ -83,6 +84,11 @@ class ExperimentConfig(Config):
     )
     augment: AugmentConfig = Field(
         default=AugmentConfig(), description="random changes of each training image"
+    )
+    normalization: NormalizationName = Field(
+        default="auto",
+        description="mean and deviation of the input: images measures the training images, "
+        "imagenet is for weights of torchvision; auto: those of --weights, else images",
     )
     progressive_size: ProgressiveSizeConfig = Field(
         default=ProgressiveSizeConfig(), description="smaller images in the first epochs"

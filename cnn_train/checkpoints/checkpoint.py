@@ -152,11 +152,20 @@ def read_content(path: Path) -> bytes:
         raise CheckpointError(f"{path}: cannot read ({problem.strerror})") from None
 
 
+def is_checkpoint(content: bytes) -> bool:
+    """Tell by the footer whether a file's bytes are a checkpoint of ours, perhaps a damaged one."""
+    return len(content) > FOOTER_SIZE and content[-FOOTER_SIZE:].startswith(MAGIC)
+
+
 def read_verified(path: Path) -> VerifiedFile:
-    """Read a checkpoint file and check magic, digest and version; raises CheckpointError."""
-    content = read_content(path)
+    """Read a checkpoint file and check it as :func:`verify_content` does."""
+    return verify_content(read_content(path), path)
+
+
+def verify_content(content: bytes, path: Path) -> VerifiedFile:
+    """Check magic, digest and version of a checkpoint file's bytes; raises CheckpointError."""
     footer = content[-FOOTER_SIZE:]
-    if len(content) <= FOOTER_SIZE or not footer.startswith(MAGIC):
+    if not is_checkpoint(content):
         raise CheckpointError(
             f"{path}: not a cnn-train checkpoint, or cut short; {advise(content, path)}"
         )

@@ -22,6 +22,10 @@ PREFIXES = ("module.", "_orig_mod.", "model.")
 # A counter of torch's AveragedModel beside the weights; nothing is computed from it.
 COUNTERS = {"n_averaged"}
 
+# What NumPy's numbers beside the weights (an epoch, an accuracy) are made of in a pickle.
+NUMPY_PARTS = ["dtype", "ndarray", "core.multiarray.scalar", "_core.multiarray.scalar"]
+NUMPY_PARTS += ["core.multiarray._reconstruct", "_core.multiarray._reconstruct"]
+
 # Fields that only a checkpoint of ours has together.
 OUR_FIELDS = {"class_names", "normalization", "data_fingerprints"}
 
@@ -34,13 +38,29 @@ class ForeignWeights:
 
     kind: what the file looks like, in words. tensors: by their names in the file, without common
     prefixes. is_ordered: they come in the order in which the network defines its layers.
-    metadata: texts stored beside them.
+    metadata: texts stored beside them. left_out: tensors that belong to no network.
     """
 
     kind: str
     tensors: dict[str, Tensor]
     is_ordered: bool
     metadata: dict[str, str]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether `export-weights` wrote the file, which then describes its network itself."""
+        return "cnn_train" in self.metadata
+
+
+class _Ignored:
+    """Stands for an object of NumPy, of which nothing is needed; none of NumPy's code runs."""
+
+    def __init__(self, *parts: object) -> None:
+        """Take whatever the object was made of."""
+
+    def __setstate__(self, state: object) -> None:
+        """Forget it."""
 
 
 class NotWeights(Exception):  # noqa: N818  (for some callers it is no error)
@@ -53,11 +73,12 @@ def advise(content: bytes, path: Path) -> str:
         weights = parse_weights(content)
     except NotWeights as answer:
         return str(answer)
-    return (
-        f"it looks like {weights.kind}; take its weights with: "
-        f"cnn-train checkpoint import {shlex.quote(str(path))} --config CONFIG"
-        + ("" if weights.tensors else " --key NAME")
-    )
+    key = "" if weights.tensors else " --key NAME"
+    return f"it looks like {weights.kind}; take its weights with: {_import_command(path)}{key}"
+
+
+def _import_command(path: Path) -> str:
+    return f"cnn-train checkpoint import {shlex.quote(str(path))} --config CONFIG"
 
 
 def load_weights(content: bytes, path: Path, key: str | None = None) -> ForeignWeights:
@@ -71,7 +92,9 @@ def load_weights(content: bytes, path: Path, key: str | None = None) -> ForeignW
     except NotWeights as answer:
         raise CheckpointError(f"{path}: holds no weights to import; {answer}") from None
     if not weights.tensors:
-        raise CheckpointError(f"{path}: holds {weights.kind}; choose one with --key NAME")
+        raise CheckpointError(
+            f"{path}: holds {weights.kind}; choose one with: {_import_command(path)} --key NAME"
+        )
     return weights
 
 
@@ -108,7 +131,12 @@ def _choose(state: Mapping[Any, Any], key: str | None) -> ForeignWeights:
         return ForeignWeights(f"several state dicts: {name_some(list(parts))}", {}, True, {})
     name = key or next(iter(parts))
     kind = f"a {program} training checkpoint with a state dict under {name!r}"
-    return ForeignWeights(kind, unwrap(parts[name]), True, {})
+    tensors, others = parts[name], ()
+    if program == "Lightning":  # the module holds the network beside losses and metrics
+        network = {key: value for key, value in tensors.items() if key.startswith("model.")}
+        others = tuple(key for key in tensors if network and key not in network)
+        tensors = network or tensors
+    return ForeignWeights(kind, unwrap(tensors), True, {}, others)
 
 
 def is_state_dict(value: object) -> bool:
@@ -150,8 +178,9 @@ def _parse_safetensors(content: bytes) -> ForeignWeights:
 
 def _parse_torch(content: bytes) -> Any:
     """Load plain data only; the settings that timm saves are a Namespace, which is harmless."""
+    harmless: list[Any] = [Namespace, *((_Ignored, f"numpy.{name}") for name in NUMPY_PARTS)]
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals([Namespace]):
+        with warnings.catch_warnings(), torch.serialization.safe_globals(harmless):
             warnings.simplefilter("ignore")  # torch's hints are about files that are refused here
             return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception:  # not shown: torch's message advises to load the file unsafely
@@ -162,6 +191,8 @@ def _explain_refusal(content: bytes) -> str:
     """Say why torch refuses a file: it holds objects, is cut short, or is no torch file at all."""
     if not content:
         return f"it is empty; {OUR_FILES}"
+    if program := _name_other_program(content):
+        return f"it looks like {program}; save the network's state_dict() with torch.save instead"
     if not content.startswith((b"PK\x03\x04", b"\x80")):
         return OUR_FILES
     try:
@@ -174,3 +205,13 @@ def _explain_refusal(content: bytes) -> str:
             "never loaded; save model.state_dict() alone where the file was made"
         )
     return f"it looks like a torch file that is damaged, or is none; {OUR_FILES}"
+
+
+def _name_other_program(content: bytes) -> str | None:
+    """Recognise files whose weights torch cannot read, or not without running their program."""
+    if content.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "an HDF5 file, as Keras writes it"
+    # its first field is ir_version, the second one the producer's name, domain or graph
+    if content[:1] == b"\x08" and content[2:3] in (b"\x12", b"\x22", b"\x3a"):
+        return "an ONNX file"
+    return "a TorchScript file" if b"/constants.pkl" in content else None

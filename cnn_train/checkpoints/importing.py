@@ -5,27 +5,39 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..config.differences import differences
 from ..config.loading import validate_settings
 from ..data.dataset import KnownImages
+from ..data.image_set import ImageSet
 from ..data.normalization import Normalization
-from ..errors import CheckpointError, ConfigError, UsageError
+from ..errors import CheckpointError, ConfigError, UsageError, name_some
 from ..experiment import ExperimentConfig
 from ..version import __version__
 from .checkpoint import Checkpoint, read_content
 from .exporting import ModelDescription
+from .fitting import Blueprint
 from .foreign import ForeignWeights, load_weights
-from .matching import Match, NoMatch, match_tensors
+from .matching import Match
+
+UNSAID = "strides, pooling, activations, the order of concatenated maps, how images were prepared"
+"""What decides a network's scores and stands in no state dict."""
 
 
 @dataclass(frozen=True)
 class Import:
-    """A checkpoint of imported weights, the kind of its file, and how tensors were matched."""
+    """A checkpoint of imported weights, and how it came about.
+
+    weights: the file, ``is_ours`` where it says itself what is UNSAID in others.
+    normalization_from: who says the mean and the deviation.
+    """
 
     checkpoint: Checkpoint
-    kind: str
+    weights: ForeignWeights
     matches: tuple[Match, ...]
+    normalization: Normalization
+    normalization_from: str
 
 
 def import_weights(
@@ -44,24 +56,46 @@ def import_weights(
     fit one to one, are no plain numbers or are not finite.
     """
     weights = load_weights(read_content(path), path, key)
-    config, images = _describe(weights, config, path)
+    config, images, source = _describe(weights, config, path)
     images = replace(
         images,
         class_names=tuple(class_names) if class_names else images.class_names,
         normalization=normalization or images.normalization,
     )
     names, means = require_known(images, config.data.name)
-    with torch.random.fork_rng(devices=[]):  # every number drawn here is replaced below
-        model = config.model.build(len(names), images.image_shape)
-    state, matches = fit_into(model, weights, path)
+    blueprint = Blueprint(config.model, len(names), images.image_shape)
+    state, matches = blueprint.fill(weights, path)
     checkpoint = make_checkpoint(config, images.image_shape, names, means, state, path)
-    return Import(checkpoint, weights.kind, tuple(matches))
+    source = "--mean and --std" if normalization else source
+    return Import(checkpoint, weights, tuple(matches), means, source)
+
+
+def start_from_file(
+    weights: ForeignWeights, path: Path, config: ExperimentConfig, images: ImageSet
+) -> Checkpoint:
+    """Return a file's weights as a checkpoint for a run of ``config`` on ``images`` to start from.
+
+    The file may have any number of classes. What it does not say is empty in the checkpoint:
+    ``class_names`` and ``normalization``. Raises as :func:`import_weights` does.
+    """
+    known = KnownImages(images.image_shape)
+    if weights.is_ours:
+        config, known, _ = _describe(weights, None, path)
+    names = known.class_names or ()
+    blueprint = Blueprint(config.model, len(names or images.class_names), known.image_shape)
+    if not names and (found := blueprint.find_fitting(weights)):
+        blueprint = replace(blueprint, num_classes=found.num_classes)
+    state, _ = blueprint.fill(weights, path)
+    return make_checkpoint(config, known.image_shape, names, known.normalization, state, path)
 
 
 def _describe(
     weights: ForeignWeights, config: ExperimentConfig | None, path: Path
-) -> tuple[ExperimentConfig, KnownImages]:
-    """Return the model's config and what is known of its images, from the file if possible."""
+) -> tuple[ExperimentConfig, KnownImages, str]:
+    """Return the model's config, what is known of its images, and who says that.
+
+    Raises CheckpointError where the file says that its network is not that of ``config``.
+    """
     try:
         stored = ModelDescription.from_metadata(weights.metadata)
     except ValueError as problem:
@@ -71,13 +105,19 @@ def _describe(
             raise UsageError(
                 f"{path}: --config CONFIG is needed: the file does not say its network"
             )
-        return config, config.data.known_images()
+        return config, config.data.known_images(), f"usual for {config.data.name}"
     try:
         own = validate_settings(stored.config, f"{path}: stored config", ExperimentConfig)
         means = Normalization(stored.normalization["mean"], stored.normalization["std"])
     except (ConfigError, KeyError) as problem:
         raise CheckpointError(f"{path}: its metadata are of no use: {problem}") from None
-    return config or own, KnownImages(stored.image_shape, stored.class_names, means)
+    config = config or own
+    if changes := differences(*({"model": c.model.model_dump()} for c in (own, config))):
+        raise CheckpointError(
+            f"{path}: was exported from another network: {name_some(list(map(str, changes)))}; "
+            "leave out --config, or give that network's"
+        )
+    return config, KnownImages(stored.image_shape, stored.class_names, means), "stored in the file"
 
 
 def require_known(images: KnownImages, dataset: str) -> tuple[tuple[str, ...], Normalization]:
@@ -98,41 +138,11 @@ def require_known(images: KnownImages, dataset: str) -> tuple[tuple[str, ...], N
     return images.class_names, images.normalization
 
 
-def fit_into(
-    model: nn.Module, weights: ForeignWeights, path: Path
-) -> tuple[dict[str, Tensor], list[Match]]:
-    """Return the model's state dict with the file's numbers, and the matches; CheckpointError."""
-    ours = model.state_dict()
-    try:
-        matches = match_tensors(weights.tensors, ours, is_ordered=weights.is_ordered)
-    except NoMatch as problem:
-        raise CheckpointError(f"{path}: does not fit the config's model: {problem}") from None
-    state = {name: value.contiguous() for name, value in ours.items()}
-    for match in matches:
-        state[match.ours] = _convert(weights.tensors[match.theirs], ours[match.ours], match, path)
-    return state, matches
-
-
-def _convert(theirs: Tensor, ours: Tensor, match: Match, path: Path) -> Tensor:
-    """Return the file's numbers in our type, contiguous."""
-    plain = theirs.layout == torch.strided and not (theirs.is_quantized or theirs.is_meta)
-    if not plain or theirs.is_floating_point() != ours.is_floating_point():
-        where = "without numbers (meta)" if theirs.is_meta else f"of layout {theirs.layout}"
-        raise CheckpointError(
-            f"{path}: {match.theirs} is a tensor of {theirs.dtype} {where}; "
-            f"{match.ours} needs plain numbers of {ours.dtype}"
-        )
-    converted = theirs.detach().to(ours.dtype, copy=True).contiguous()
-    if not converted.isfinite().all():
-        raise CheckpointError(f"{path}: {match.theirs} holds numbers that are not finite")
-    return converted
-
-
 def make_checkpoint(
     config: ExperimentConfig,
     image_shape: tuple[int, int, int],
     class_names: Sequence[str],
-    normalization: Normalization,
+    normalization: Normalization | None,
     state: Mapping[str, Tensor],
     source: Path,
 ) -> Checkpoint:
@@ -142,7 +152,7 @@ def make_checkpoint(
         config=located.model_dump(mode="json"),
         class_names=list(class_names),
         image_shape=list(image_shape),
-        normalization={"mean": list(normalization.mean), "std": list(normalization.std)},
+        normalization=normalization.as_lists() if normalization else {},
         data_fingerprints={},
         model=dict(state),
         averaged_model=None,

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import CheckpointError, UsageError
-from .console import error, notice, print_json, say
+from ..errors import CheckpointError, UsageError, name_some
+from .console import error, notice, print_json, say, warn
 from .display.checkpoint import checkpoint_page, mapping_page
 from .options import CheckpointArgument, JsonOption, SetOption
 from .present import present
@@ -103,12 +103,22 @@ def import_weights(
     key: Annotated[
         str | None, typer.Option("--key", help="Which state dict to take, where there are several.")
     ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            "--verify", metavar="SCORES", help="A .npz, .json or .csv of the program's own scores."
+        ),
+    ] = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Turn weights of another program into a checkpoint; shows which tensor became which."""
     from ..checkpoints.checkpoint import save_checkpoint
+    from ..checkpoints.importing import UNSAID
     from ..checkpoints.importing import import_weights as read
+    from ..inference.trained_model import restore_trained_model
+    from ..inference.verification import verify_scores
+    from ..machine.device import resolve_device
 
     _require_free(out, force)
     imported = read(
@@ -118,9 +128,25 @@ def import_weights(
         normalization=_parse_normalization(mean, std),
         key=key,
     )
+    agreement = None
+    if scores:
+        trained = restore_trained_model(imported.checkpoint, resolve_device("cpu"), str(file))
+        agreement = verify_scores(trained, scores)
     save_checkpoint(imported.checkpoint, out)
-    present(mapping_page(imported, file, out), as_json=as_json)
-    notice(f"{file} looks like {imported.kind}")
+    present(mapping_page(imported, agreement, file, out), as_json=as_json)
+    notice(f"{file} looks like {imported.weights.kind}")
+    if imported.weights.left_out:
+        notice(f"left out: {name_some(imported.weights.left_out)}")
+    notice(f"images are normalised by {imported.normalization}, {imported.normalization_from}")
+    if agreement:
+        notice(
+            "{0}: the same scores for {num_images} images, up to {largest_difference:.2g} where "
+            "the largest is {largest_score:.3g}".format(scores, **agreement)
+        )
+    elif not imported.weights.is_ours:
+        warn(
+            f"a state dict does not say {UNSAID}: these are the config's; --verify compares scores"
+        )
     notice(f"wrote {out}; use it with: cnn-train evaluate {out}")
 
 

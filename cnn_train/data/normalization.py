@@ -3,7 +3,9 @@
 Shape letters: N examples, B minibatch, C channels, H W pixels.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -35,6 +37,20 @@ class Normalization:
             deviations.append(max(variance.sqrt().item(), 1 / 255))  # a constant channel: one level
         return cls(tuple(means), tuple(deviations))
 
+    @classmethod
+    def from_lists(cls, lists: Mapping[str, Sequence[float]]) -> "Normalization":
+        """Read what :meth:`as_lists` made, as checkpoints hold it."""
+        return cls(tuple(lists["mean"]), tuple(lists["std"]))
+
+    def as_lists(self) -> dict[str, list[float]]:
+        """Return plain lists by name."""
+        return {"mean": list(self.mean), "std": list(self.std)}
+
+    def __str__(self) -> str:
+        """Write both as users read them."""
+        lists = self.as_lists().items()
+        return ", ".join(f"{name} {' '.join(f'{x:.4f}' for x in values)}" for name, values in lists)
+
     @property
     def mean_level(self) -> tuple[int, ...]:
         """The mean colour as bytes: what an erased pixel is filled with."""
@@ -48,3 +64,9 @@ class Normalization:
         )
         images = images_BCHW.to(torch.float32, memory_format=torch.channels_last)
         return images.sub_(mean_C[:, None, None]).div_(std_C[:, None, None])
+
+
+NormalizationName = Literal["auto", "images", "imagenet"]
+
+# What torchvision's and timm's ImageNet weights expect, as torchvision documents it.
+IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

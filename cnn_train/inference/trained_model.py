@@ -101,9 +101,7 @@ def restore_trained_model(checkpoint: Checkpoint, device: Device, source: str) -
         model.eval(),
         tuple(checkpoint.class_names),
         (channels, height, width),
-        Normalization(
-            tuple(checkpoint.normalization["mean"]), tuple(checkpoint.normalization["std"])
-        ),
+        Normalization.from_lists(checkpoint.normalization),
         config,
         device,
         resolve_precision(precision, device),

@@ -1,8 +1,9 @@
-"""Any torchvision classification network, with its first layers adapted to small images.
+"""Any torchvision classification network, by default with first layers for small images.
 
 Networks for 224×224 photographs begin by shrinking the image four times. Here the first
 convolution, where it strides, becomes a 3×3 convolution of stride 1, and a pooling right behind
-it is left out. Weights are torchvision's random ones, never downloaded.
+it is left out (``stem: original`` keeps both). Weights are torchvision's random ones, never
+downloaded.
 """
 
 from contextlib import nullcontext
@@ -34,6 +35,11 @@ class TorchvisionConfig(ArchitectureConfig):
         default="efficientnet_b0",
         description="torchvision's name of the network, such as resnext50_32x4d or convnext_tiny",
     )
+    stem: Literal["small", "original"] = Field(
+        default="small",
+        description="first layers: small keeps the resolution of small images, original shrinks "
+        "them as published, which torchvision's own weights need",
+    )
 
     @field_validator("architecture")
     @classmethod
@@ -56,7 +62,7 @@ class TorchvisionConfig(ArchitectureConfig):
     def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
         """Make the network; ConfigError where it cannot take such images."""
         model = self._construct(num_classes)
-        adapt_stem(model, channels=image_shape[0])
+        adapt_stem(model, channels=image_shape[0], stem=self.stem)
         forbid_inplace(model)
         self._require_fit(model, image_shape)
         return model
@@ -85,15 +91,22 @@ class TorchvisionConfig(ArchitectureConfig):
         model.train()
 
 
-def adapt_stem(model: nn.Module, channels: int) -> None:
-    """Make the first convolution 3×3 with stride 1, and remove a pooling right behind it."""
+def adapt_stem(model: nn.Module, channels: int, stem: str = "small") -> None:
+    """Let the first convolution take ``channels``.
+
+    A small stem is 3×3 with stride 1 where it would stride, without a pooling right behind it.
+    """
     convolutions = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Conv2d)]
-    name, stem = convolutions[0]
-    if stem.stride != (1, 1):
-        _replace(model, name, _small_stem(stem, channels, kernel_size=3))
+    name, first = convolutions[0]
+    changes = stem == "small" and first.stride != (1, 1)
+    shape = ((3, 3), (1, 1), 1) if changes else (first.kernel_size, first.stride, first.padding)
+    if changes or first.in_channels != channels:  # drawn He-normal (fan-out)
+        bias = first.bias is not None
+        made = nn.Conv2d(channels, first.out_channels, *shape, bias=bias)  # type: ignore[misc]
+        nn.init.kaiming_normal_(made.weight, mode="fan_out", nonlinearity="relu")
+        _replace(model, name, made)
+    if changes:
         _remove_pooling_between(model, name, convolutions[1][0])
-    elif stem.in_channels != channels:
-        _replace(model, name, _small_stem(stem, channels, kernel_size=stem.kernel_size[0]))
 
 
 def forbid_inplace(model: nn.Module) -> None:
@@ -101,14 +114,6 @@ def forbid_inplace(model: nn.Module) -> None:
     for module in model.modules():
         if getattr(module, "inplace", False):
             module.inplace = False  # type: ignore[assignment]
-
-
-def _small_stem(stem: nn.Conv2d, channels: int, *, kernel_size: int) -> nn.Conv2d:
-    """Make a stride-1 convolution with the outputs of ``stem``, He-normal (fan-out)."""
-    has_bias, padding = stem.bias is not None, kernel_size // 2
-    small = nn.Conv2d(channels, stem.out_channels, kernel_size, padding=padding, bias=has_bias)
-    nn.init.kaiming_normal_(small.weight, mode="fan_out", nonlinearity="relu")
-    return small
 
 
 def _remove_pooling_between(model: nn.Module, first: str, second: str) -> None:

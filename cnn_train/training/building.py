@@ -9,7 +9,8 @@ from ..acceleration.forward import training_forward
 from ..data.batches import TrainingBatches, evaluation_batch_size, plan_epoch
 from ..data.checks import check_augmentation, check_images
 from ..data.image_set import ImageSet
-from ..data.normalization import Normalization
+from ..data.normalization import IMAGENET, Normalization
+from ..errors import ConfigError
 from ..experiment import ExperimentConfig
 from ..machine.device import Device, resolve_precision
 from ..machine.processes import ALONE, World
@@ -44,7 +45,9 @@ def build_session(
     with seeded(config.seed, "weights"):
         model = config.model.build(len(train.class_names), train.image_shape)
     model.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    normalization = Normalization.of(train.images_NCHW)
+    if (imagenet := config.normalization == "imagenet") and train.image_shape[0] != 3:
+        raise ConfigError("normalization: imagenet is for colour images, and these have no colours")
+    normalization = IMAGENET if imagenet else Normalization.of(train.images_NCHW)
     fit_image_layers(model, train, normalization)
     check_parts(plan, model, world, sync_batch_norm=config.sync_batch_norm)
     optimizer = config.optimizer.build(model)

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ..checkpoints.checkpoint import Checkpoint
+from ..checkpoints.inspection import checkpoint_config
 from ..checkpoints.matching import compare_by_name, list_problems
+from ..config.differences import differences
 from ..errors import CheckpointError, name_some
 from ..models.head import head_tensors
 from ..optim.averaging import WeightAverage
+from .session import Session
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,35 @@ def _require_fit(theirs: dict[str, Tensor], ours: dict[str, Tensor], model: nn.M
         raise CheckpointError(f"these weights do not fit the config's model: {problems}; {advice}")
 
 
+def keep_normalization(session: Session, checkpoint: Checkpoint) -> str:
+    """Normalise as the weights were trained, unless the config says otherwise; say which it is."""
+    whose = f"as normalization: {session.config.normalization} says"
+    if session.config.normalization == "auto" and checkpoint.normalization:
+        session.normalize_as(checkpoint)
+        whose = "as the weights were trained (normalization: images measures the new images)"
+    elif session.config.normalization == "auto":
+        whose = "measured, as the file names none (normalization: imagenet is torchvision's)"
+    return f"images are normalised by {session.batches.normalization}, {whose}"
+
+
+def changed_settings(session: Session, checkpoint: Checkpoint, source: str) -> list[str]:
+    """List what makes the run's network or images others than those the weights were trained with.
+
+    A network whose tensors fit can still compute something else, with other activations or strides.
+    """
+    config, shape = session.config, list(session.batches.images.image_shape)
+    trained = checkpoint_config(checkpoint, source)
+    before = {"model": trained.model.model_dump(), "image_shape": checkpoint.image_shape}
+    now = {"model": config.model.model_dump(), "image_shape": shape}
+    return list(map(str, differences(before, now)))
+
+
 def _require_same_classes(theirs: Sequence[str], ours: Sequence[str]) -> None:
+    if not theirs:
+        raise CheckpointError(
+            "this file does not name its classes: --new-head leaves the last layer fresh and keeps "
+            "all others; to keep it, import the file first: cnn-train checkpoint import --classes"
+        )
     if list(theirs) != list(ours):
         raise CheckpointError(
             f"these weights tell apart {name_some(theirs)}, in this order; the images are of "

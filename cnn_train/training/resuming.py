@@ -19,7 +19,7 @@ from .session import Session
 FREE_KEYS = ("checkpoint", "data.root", "data.path", "data.grey_bits")
 
 # These can never differ: saved weights and optimizer state fit no other network or optimizer.
-FIXED_KEYS = ("model", "optimizer.name", "data.name")
+FIXED_KEYS = ("model", "normalization", "optimizer.name", "data.name")
 
 LIMIT_KEY = "limit_batches"
 
@@ -99,6 +99,7 @@ def resume_session(
         )
     if not any(change.is_below(["data"]) for change in changes):
         require_same_images(session, checkpoint)
+    session.normalize_as(checkpoint)
     session.model.load_state_dict(checkpoint.model)
     if session.average:
         session.average.module.load_state_dict(checkpoint.averaged_model or checkpoint.model)

@@ -1,7 +1,7 @@
 """A run in memory: its parts, how far it has come, and the checkpoint of that state."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import torch
@@ -10,6 +10,7 @@ from torch import nn
 from ..checkpoints.checkpoint import Checkpoint
 from ..data.batches import TrainingBatches, evaluation_batch_size, evaluation_batches
 from ..data.image_set import ImageSet
+from ..data.normalization import Normalization
 from ..experiment import ExperimentConfig
 from ..losses.loss import LossFn
 from ..losses.regularization import Penalty
@@ -56,6 +57,11 @@ class Session:
     def updates_per_epoch(self) -> int:
         """Updates in one epoch: its minibatches, or one for full-batch descent."""
         return sum(piece.completes_update for piece in self.batches.plan)
+
+    def normalize_as(self, checkpoint: Checkpoint) -> None:
+        """Prepare images as those that the checkpoint's weights were trained on."""
+        normalization = Normalization.from_lists(checkpoint.normalization)
+        self.batches = replace(self.batches, normalization=normalization)
 
     def train_rest_of_epoch(self) -> Iterator[Tally]:
         """Train from the current position to the epoch's end; yield each minibatch's tally."""
@@ -106,9 +112,7 @@ class Session:
             config=self.config.model_dump(mode="json"),
             class_names=list(self.batches.images.class_names),
             image_shape=list(self.batches.images.image_shape),
-            normalization={
-                name: list(values) for name, values in asdict(self.batches.normalization).items()
-            },
+            normalization=self.batches.normalization.as_lists(),
             data_fingerprints=self.data_fingerprints,
             model=contiguous_state(self.model),
             averaged_model=contiguous_state(self.average.module) if self.average else None,

@@ -1,10 +1,12 @@
 import io
+import warnings
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
@@ -62,6 +64,11 @@ FILES = {
              "callbacks": {}, "optimizer_states": [], "hyper_parameters": {"lr": 0.1}}
         ),
         "a Lightning training checkpoint with a state dict under 'state_dict'",
+    ),
+    "numbers of NumPy": (
+        torch_file({"state_dict": WEIGHTS, "acc": np.float64(93.1), "e": np.int64(3),
+                    "history": np.arange(3.0)}),
+        "a PyTorch training checkpoint with a state dict under 'state_dict'",
     ),
     "averaged": (
         torch_file({"n_averaged": torch.tensor(7), **prefixed("module.")}),
@@ -121,11 +128,53 @@ def test_a_prefix_that_only_some_names_have_is_part_of_those_names(write: Write)
     assert list(found.tensors) == names
 
 
+def test_of_a_lightning_module_the_network_is_taken_and_its_losses_are_named(write: Write) -> None:
+    state = {**prefixed("model."), "criterion.weight": torch.ones(2)}
+    lightning = {"pytorch-lightning_version": "2.5.0", "state_dict": state}
+    found = load_weights(write(torch_file(lightning)))
+    assert (set(found.tensors), found.left_out) == (set(WEIGHTS), ("criterion.weight",))
+
+
+def test_no_code_of_numpy_runs_for_what_lies_beside_the_weights(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = torch_file({"net": WEIGHTS, "acc": np.float64(93.1)})
+    monkeypatch.setattr(np, "dtype", None)
+    assert set(load_weights(write(content)).tensors) == set(WEIGHTS)
+
+
+def torchscript() -> bytes:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch deprecates it, users have such files
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "program"),
+    [
+        (torchscript(), "a TorchScript file"),
+        # ModelProto: ir_version 8, producer_name "pytorch" (onnx.proto: fields 1 and 2)
+        (b"\x08\x08\x12\x07pytorch\x1a\x052.5.0", "an ONNX file"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file"),
+    ],
+)
+def test_files_of_other_kinds_are_called_what_they_are(
+    write: Write, content: bytes, program: str
+) -> None:
+    for load in (load_weights, load_checkpoint):
+        message = refusal(write(content), load)
+        assert f"it looks like {program}" in message
+        assert "save the network's state_dict() with torch.save" in message
+
+
 def test_one_of_several_state_dicts_is_taken_only_by_name(write: Write) -> None:
     averaged = {name: tensor + 1 for name, tensor in WEIGHTS.items()}
     path = write(torch_file({"state_dict": WEIGHTS, "state_dict_ema": averaged}))
     message = refusal(path)
-    assert "several state dicts: state_dict, state_dict_ema; choose one with --key" in message
+    assert "several state dicts: state_dict, state_dict_ema; choose one with: " in message
+    assert message.endswith(f"cnn-train checkpoint import '{path}' --config CONFIG --key NAME")
     assert refusal(path, load_checkpoint).endswith(" --config CONFIG --key NAME")
     found = load_weights(path, "state_dict_ema").tensors
     assert torch.equal(found["conv.bias"], averaged["conv.bias"])

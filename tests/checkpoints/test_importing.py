@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,15 +9,18 @@ import pytest
 import torch
 from safetensors.torch import save as to_safetensors
 from torch import nn
+from torchvision.models import get_model
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from cnn_train.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from cnn_train.checkpoints.exporting import export_weights
+from cnn_train.checkpoints.fitting import Blueprint
+from cnn_train.checkpoints.foreign import ForeignWeights
 from cnn_train.checkpoints.importing import Import, import_weights
 from cnn_train.data.cifar10.dataset import PUBLISHED_NORMALIZATION
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
-from cnn_train.errors import CheckpointError, UsageError
+from cnn_train.errors import CheckpointError, CnnTrainError, UsageError
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.inference.trained_model import TrainedModel, load_trained_model
 from cnn_train.training.fine_tuning import start_from_weights
@@ -93,6 +97,120 @@ def test_torchvisions_resnet18_for_small_images_gives_the_same_scores_here(
     assert trained.class_names[:2] == ("airplane", "automobile")
     assert trained.normalization == PUBLISHED_NORMALIZATION
     torch.testing.assert_close(trained.scores(images_NCHW), expected_NK, rtol=1e-4, atol=1e-4)
+
+
+def foreign_network(architecture: str, num_classes: int = 10) -> nn.Module:
+    """Make torchvision's own network as it may come out of training."""
+    torch.manual_seed(0)
+    network: nn.Module = get_model(architecture, num_classes=num_classes)
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            nn.init.normal_(part.running_mean, std=0.3)
+            nn.init.uniform_(part.running_var, 0.5, 1.5)
+    return network.eval()
+
+
+def with_model(**model: str) -> ExperimentConfig:
+    return ExperimentConfig.model_validate({"model": model, "precision": "float32"})
+
+
+def settings_advised(message: str) -> dict[str, str]:
+    """Read the model's settings out of ``--set 'model={…}'``."""
+    (text,) = re.findall(r"--set '(model=\{[^}]*\})'(?! --weights)", message)
+    return dict(pair.split(": ") for pair in text[len("model={") : -1].split(", "))
+
+
+TORCHVISION = {"name": "torchvision"}
+
+# A file, and settings that do not say all that it needs.
+UNCLEAR = [
+    ("resnet18.pth", {"name": "resnet18"}),
+    ("resnet18.safetensors", TORCHVISION | {"architecture": "resnet18"}),
+    ("mobilenet_v2.pth", {"name": "mobilenet_v2"}),
+    ("mobilenet_v2.safetensors", TORCHVISION | {"architecture": "mobilenet_v2"}),
+    ("squeezenet1_1.pth", TORCHVISION | {"architecture": "squeezenet1_1"}),
+]
+
+
+@pytest.mark.parametrize(("file", "settings"), UNCLEAR)
+def test_torchvisions_own_file_is_refused_with_settings_that_give_its_scores(
+    tmp_path: Path, make_images: Callable[..., ImageSet], file: str, settings: dict[str, str]
+) -> None:
+    path = tmp_path / file
+    foreign = foreign_network(path.stem)
+    if path.suffix == ".pth":
+        save(path, foreign.state_dict())
+    else:
+        path.write_bytes(to_safetensors(foreign.state_dict()))
+    with pytest.raises(CnnTrainError) as refused:
+        import_weights(path, with_model(**settings))
+    # exit code 4 where the file does not fit, 2 where the settings have to choose
+    assert refused.value.exit_code == (4 if path.stem == "resnet18" else 2)
+    advised = settings_advised(str(refused.value))
+    trained = use(import_weights(path, with_model(**advised)), tmp_path / "model.ckpt")
+    images_NCHW = make_images(2, shape=(3, 32, 32)).images_NCHW
+    with torch.no_grad():
+        expected_NK = foreign(PUBLISHED_NORMALIZATION(images_NCHW))
+    torch.testing.assert_close(trained.scores(images_NCHW), expected_NK, rtol=1e-4, atol=1e-4)
+
+
+def test_a_stem_that_the_user_chose_is_not_questioned(tmp_path: Path) -> None:
+    path = save(tmp_path / "net.pth", foreign_network("mobilenet_v2").state_dict())
+    config = with_model(**TORCHVISION, architecture="mobilenet_v2", stem="small")
+    assert {match.by for match in import_weights(path, config).matches} == {"name"}
+
+
+def test_a_network_whose_stem_shrinks_nothing_has_only_one_reading() -> None:
+    """It is refused for its tensors without numbers, which are looked at last."""
+    with torch.device("meta"):
+        state = get_model("vgg11_bn", num_classes=10).state_dict()
+    weights = ForeignWeights("a state dict", state, True, {})
+    for settings, expected in (
+        (TORCHVISION | {"architecture": "vgg11_bn"}, "without numbers"),
+        ({"name": "vgg11"}, r"add --set 'model=\{.* architecture: vgg11_bn, stem: original\}'"),
+    ):
+        blueprint = Blueprint(with_model(**settings).model, 10, (3, 32, 32))
+        with pytest.raises(CheckpointError, match=expected):
+            blueprint.fill(weights, Path("vgg.pth"))
+
+
+def test_a_file_of_1000_classes_is_refused_with_the_command_that_fine_tunes_it(
+    tmp_path: Path,
+) -> None:
+    path = save(tmp_path / "my net.pth", foreign_network("squeezenet1_1", 1000).state_dict())
+    model = {"name": "torchvision", "architecture": "squeezenet1_1", "stem": "original"}
+    with pytest.raises(CheckpointError, match="tells apart 1000 classes, not 10; add ") as refused:
+        import_weights(path, with_model(**model))
+    assert str(refused.value).endswith(
+        f"cnn-train fit --config CONFIG --weights '{path}' --new-head"
+    )
+
+
+def test_safetensors_with_torchvisions_names_fill_the_zoos_resnet(
+    tmp_path: Path, make_images: Callable[..., ImageSet]
+) -> None:
+    """The file is sorted by name; only names and shapes tell which layer a tensor belongs to."""
+    foreign = foreign_network("resnet50")
+    foreign.conv1, foreign.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(to_safetensors(foreign.state_dict()))
+    trained = use(import_weights(path, with_model(name="resnet50")), tmp_path / "model.ckpt")
+    images_NCHW = make_images(2, shape=(3, 32, 32)).images_NCHW
+    with torch.no_grad():
+        expected_NK = foreign(PUBLISHED_NORMALIZATION(images_NCHW))
+    torch.testing.assert_close(trained.scores(images_NCHW), expected_NK, rtol=1e-4, atol=1e-4)
+
+
+def test_an_exported_file_is_not_put_into_another_network_of_the_same_shapes(
+    start: Callable[..., Session], tmp_path: Path
+) -> None:
+    model = {"name": "fastnet", "widths": [4, 6], "extra_convolutions": [0, 0], "pools": [2, 1]}
+    session = start(model=model | {"activation": "gelu"})
+    export_weights(session.checkpoint(), tmp_path / "net.safetensors")
+    other = session.config.model_copy(update={"model": start(model=model).config.model})
+    with pytest.raises(CheckpointError, match=r"another network: model\.activation: gelu before"):
+        import_weights(tmp_path / "net.safetensors", other)
+    import_weights(tmp_path / "net.safetensors", session.config)
 
 
 def test_what_was_exported_comes_back_bit_for_bit_without_a_config(

@@ -17,8 +17,8 @@ OURS: Shapes = {
 }
 
 
-def match(theirs: Shapes, *, is_ordered: bool = True) -> list[Match]:
-    made = [{name: torch.empty(shape) for name, shape in one.items()} for one in (theirs, OURS)]
+def match(theirs: Shapes, ours: Shapes = OURS, *, is_ordered: bool = True) -> list[Match]:
+    made = [{name: torch.empty(shape) for name, shape in one.items()} for one in (theirs, ours)]
     return match_tensors(made[0], made[1], is_ordered=is_ordered)
 
 
@@ -113,6 +113,60 @@ def test_wrong_shapes_missing_and_extra_tensors_are_all_listed() -> None:
 def test_counters_of_batch_norms_updates_may_be_missing_or_many(change: Shapes) -> None:
     theirs = {name: shape for name, shape in OURS.items() if "num_batches" not in name}
     assert len(match(theirs | change)) == len(OURS) - 1
+
+
+HIDDEN = {"fc.weight": (8, 192), "fc.bias": (8,), "head.weight": (3, 8), "head.bias": (3,)}
+
+
+@pytest.mark.parametrize(("is_ordered", "how"), [(True, "order and shape"), (False, "shape")])
+def test_one_name_for_two_layers_is_matched_by_what_only_one_of_them_can_be(
+    is_ordered: bool, how: str
+) -> None:
+    """Their fc is the hidden layer, ours the last one: the name says nothing, the shapes all."""
+    ours = {name.replace("fc", "1").replace("head", "fc"): s for name, s in HIDDEN.items()}
+    found = match(HIDDEN, ours, is_ordered=is_ordered)
+    assert pairs(found) == {
+        "1.weight": "fc.weight", "1.bias": "fc.bias", "fc.weight": "head.weight",
+        "fc.bias": "head.bias",
+    }  # fmt: skip
+    assert {one.by for one in found} == {how}
+
+
+BLOCKS: Shapes = {
+    **{f"stage1.{i}.conv{j}.weight": (8, 8, 3, 3) for i in (0, 1) for j in (1, 2)},
+    **{f"stage1.{i}.bn{j}.weight": (8,) for i in (0, 1) for j in (1, 2)},
+    "stage2.0.conv1.weight": (16, 8, 3, 3),
+    "stage2.0.shortcut.0.weight": (16, 8, 1, 1),
+    "stage2.0.shortcut.1.weight": (16,),
+    "stage2.0.bn1.weight": (16,),
+}
+
+
+def test_where_the_order_is_lost_the_words_of_a_name_tell_the_layer() -> None:
+    """Two tensors that can only be one show that layer is stage, and downsample is shortcut."""
+    theirs = {
+        name.replace("stage", "layer").replace("shortcut", "downsample"): shape
+        for name, shape in BLOCKS.items()
+    }
+    found = match(dict(sorted(theirs.items())), BLOCKS, is_ordered=False)
+    expected = zip(BLOCKS, theirs, strict=True)
+    assert pairs(found) == dict(expected)
+
+
+def test_words_that_no_shape_ties_to_ours_are_not_guessed() -> None:
+    renamed = {name.replace("conv1", "a").replace("conv2", "b"): s for name, s in BLOCKS.items()}
+    with pytest.raises(NoMatch, match=r"ambiguous: .* several of weight \(8, 8, 3, 3\);"):
+        match(renamed, BLOCKS, is_ordered=False)
+
+
+@pytest.mark.parametrize("is_ordered", [True, False])
+def test_numbers_that_are_all_shifted_by_one_are_not_taken_for_equal_names(
+    is_ordered: bool,
+) -> None:
+    """conv3 alone is left over, and would fit conv0, but then every layer is in a wrong place."""
+    ours, theirs = ({f"conv{i + j}.weight": (8, 8, 3, 3) for i in range(3)} for j in (0, 1))
+    with pytest.raises(NoMatch, match="ambiguous"):
+        match(theirs, ours, is_ordered=is_ordered)
 
 
 def test_nothing_at_all_does_not_match() -> None:

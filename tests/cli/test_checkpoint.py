@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -130,6 +131,50 @@ def test_import_shows_the_mapping_and_its_checkpoint_evaluates(
     assert "no run to go on with" in cnn_train("checkpoint", "show", "model.ckpt").stdout
 
 
+def write_scores(foreign: Path, *, deviation: float) -> None:
+    """Compute scores of drawn images as the other program would, and write them beside it."""
+    state = torch.load(foreign)["net"]
+    images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+    inputs = ((images / 255 - 0.5) / deviation).transpose(0, 3, 1, 2).reshape(5, -1)
+    weight, bias = (value.double().numpy() for value in state.values())
+    np.savez("scores.npz", images=images, scores=inputs @ weight.T + bias)
+
+
+def test_scores_of_the_other_program_prove_an_import_or_end_it(
+    cnn_train: Run, tiny_config: Path, foreign: Path
+) -> None:
+    arguments = ("checkpoint", "import", foreign, "--config", tiny_config, *COLOURS)
+    verified = (*arguments, "--verify", "scores.npz")
+    missing = cnn_train(*verified)
+    assert (missing.exit_code, Path("model.ckpt").exists()) == (3, False)
+    write_scores(foreign, deviation=0.2)
+    other = cnn_train(*verified)
+    assert (other.exit_code, Path("model.ckpt").exists()) == (4, False)
+    assert "error: scores.npz: the imported network gives other scores" in other.stderr
+    write_scores(foreign, deviation=0.25)
+    same = cnn_train(*verified, "--json")
+    assert same.exit_code == 0
+    assert same.document["verified"]["num_images"] == same.document["verified"]["same_class"] == 5
+    assert "the same scores for 5 images" in same.stderr
+    assert "does not say" not in same.stderr
+
+
+def test_import_says_what_it_had_to_assume(
+    cnn_train: Run, tiny_config: Path, foreign: Path, checkpoint: Path
+) -> None:
+    shown = cnn_train("checkpoint", "import", foreign, "--config", tiny_config, *COLOURS)
+    for expected in (
+        "mean 0.5000 0.5000 0.5000, std 0.2500 0.2500 0.2500, --mean and --std\n",
+        "warning: a state dict does not say strides, pooling, activations, the order of",
+        "--verify",
+    ):
+        assert expected in shown.stderr
+    cnn_train("checkpoint", "export-weights", checkpoint, "--out", "x.safetensors")
+    ours = cnn_train("checkpoint", "import", "x.safetensors", "--force")
+    assert "stored in the file" in ours.stderr
+    assert "does not say" not in ours.stderr
+
+
 def test_loading_a_foreign_file_gives_a_command_that_works(
     cnn_train: Run, tiny_config: Path, foreign: Path
 ) -> None:
@@ -147,7 +192,7 @@ def test_classes_can_be_named_and_must_be_as_many_as_the_scores(
     arguments = ("checkpoint", "import", foreign, "--config", tiny_config, *COLOURS, "--classes")
     ended = cnn_train(*arguments, "cat,dog")
     assert ended.exit_code == 4
-    assert "1.weight (10, 768)" in ended.stderr
+    assert "it tells apart 10 classes, not 2; add " in ended.stderr
     assert not Path("model.ckpt").exists()
     assert cnn_train(*arguments, "a,b,c,d,e,f,g,h,i, j").exit_code == 0
     assert load_checkpoint(Path("model.ckpt")).class_names == list("abcdefghij")

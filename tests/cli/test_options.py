@@ -23,7 +23,8 @@ COMMAND_LINE = {
     "": "--version --install-completion --show-completion",
     "checkpoint": "",
     "checkpoint export-weights": "CHECKPOINT --out --force",
-    "checkpoint import": "FILE -c --config --set --out --classes --mean --std --key --force --json",
+    "checkpoint import": "FILE -c --config --set --out --classes --mean --std --key --verify "
+    "--force --json",
     "checkpoint show": "CHECKPOINT --json",
     "checkpoint verify": "FILE|RUN... --json",
     "config": "",

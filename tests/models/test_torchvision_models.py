@@ -2,6 +2,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 from torch import nn
+from torchvision.models import get_model
 
 from cnn_train.errors import ConfigError
 from cnn_train.models.torchvision_models import TorchvisionConfig
@@ -27,6 +28,25 @@ def test_the_adapted_resnet18_is_the_zoos_own() -> None:
     model = TorchvisionConfig(architecture="resnet18").build(10, (3, 32, 32))
     assert isinstance(model.maxpool, nn.Identity)
     assert sum(parameter.numel() for parameter in model.parameters()) == 11_173_962
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "mobilenet_v2", "densenet121"])
+def test_the_original_stem_is_torchvisions_own(architecture: str) -> None:
+    torch.manual_seed(0)
+    theirs = get_model(architecture, num_classes=10).eval()
+    ours = TorchvisionConfig(architecture=architecture, stem="original").build(10, (3, 64, 64))
+    ours.load_state_dict(theirs.state_dict())
+    images_BCHW = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(ours.eval()(images_BCHW), theirs(images_BCHW))
+
+
+def test_the_original_stem_takes_grey_images_too() -> None:
+    with torch.device("meta"):
+        model = TorchvisionConfig(architecture="resnet18", stem="original").build(7, (1, 64, 64))
+    stem = model.conv1
+    assert (stem.in_channels, stem.kernel_size, stem.stride) == (1, (7, 7), (2, 2))
+    assert isinstance(model.maxpool, nn.MaxPool2d)
 
 
 def test_a_stem_that_fits_already_is_left_alone() -> None:

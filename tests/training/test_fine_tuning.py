@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -6,11 +7,13 @@ import torch
 
 from cnn_train.checkpoints.checkpoint import Checkpoint
 from cnn_train.data.image_set import ImageSet
-from cnn_train.errors import CheckpointError
+from cnn_train.errors import CheckpointError, ConfigError
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import Device
 from cnn_train.training.building import build_session
-from cnn_train.training.fine_tuning import start_from_weights
+from cnn_train.training.fine_tuning import changed_settings, keep_normalization, start_from_weights
 from cnn_train.training.fit import fit
+from cnn_train.training.resuming import checked_changes, resume_session
 from cnn_train.training.session import Session
 
 Start = Callable[..., Session]
@@ -154,3 +157,104 @@ def test_a_head_for_other_classes_is_refused_though_its_shape_fits(
         with pytest.raises(CheckpointError, match=r"in this order; .* --new-head leaves"):
             start_from_weights(model, pretrained, class_names=other)
         start_from_weights(model, pretrained, class_names=other, new_head=True)
+
+
+@pytest.fixture
+def darker(make_images: Callable[..., ImageSet]) -> Callable[..., ImageSet]:
+    """Make images of half the brightness: their mean and deviation are others."""
+
+    def make(num_examples: int = 32, seed: int = 0) -> ImageSet:
+        images = make_images(num_examples, seed=seed)
+        return replace(images, images_NCHW=images.images_NCHW // 2)
+
+    return make
+
+
+@pytest.mark.parametrize("normalization", ["auto", "images", "imagenet"])
+def test_weights_are_fed_as_they_were_trained_unless_the_config_says_otherwise(
+    pretrained: Checkpoint,
+    make_config: Callable[..., object],
+    make_images: Callable[..., ImageSet],
+    darker: Callable[..., ImageSet],
+    cpu: Device,
+    normalization: str,
+) -> None:
+    """Before training, validation loss and accuracy are those of plain torch on the same images."""
+    val = make_images(12, seed=1)
+    config = make_config(model=MODEL, normalization=normalization)
+    session = build_session(config, darker(), val, cpu)
+    start_from_weights(session.model, pretrained)
+    said = keep_normalization(session, pretrained)
+
+    darker_pixels_C3 = darker().images_NCHW.double().div(255).transpose(0, 1).flatten(1)
+    mean_C, std_C = {
+        "auto": tuple(torch.tensor(x).double() for x in pretrained.normalization.values()),
+        "images": (darker_pixels_C3.mean(1), darker_pixels_C3.std(1, correction=0)),
+        "imagenet": torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).double(),
+    }[normalization]
+    inputs_BCHW = (val.images_NCHW / 255 - mean_C[:, None, None]) / std_C[:, None, None]
+    network = config.model.build(3, (3, 8, 8)).eval().double()
+    network.load_state_dict(pretrained.usable_weights)
+    with torch.no_grad():
+        scores_BK = network(inputs_BCHW)
+    measured = session.validate()
+    expected = torch.nn.functional.cross_entropy(scores_BK, val.labels_N).item()
+    assert measured.loss == pytest.approx(expected, abs=1e-5)
+    assert measured.accuracy == (scores_BK.argmax(1) == val.labels_N).double().mean().item()
+    assert f"mean {mean_C[0]:.4f} {mean_C[1]:.4f}" in said
+    assert session.checkpoint().normalization["std"] == pytest.approx(std_C.tolist(), abs=1e-6)
+
+
+def test_a_resumed_run_goes_on_with_the_normalization_that_it_kept(
+    start: Start, pretrained: Checkpoint, make_config: Callable[..., object],
+    make_images: Callable[..., ImageSet], darker: Callable[..., ImageSet], cpu: Device,
+) -> None:  # fmt: skip
+    sessions = []
+    for _ in range(2):
+        images = darker(), make_images(12, seed=1)
+        sessions.append(build_session(make_config(model=MODEL, epochs=2), *images, cpu))
+    first, resumed = sessions
+    start_from_weights(first.model, pretrained)
+    keep_normalization(first, pretrained)
+    epochs = fit(first)
+    next(epochs)
+    resume_session(resumed, deepcopy(first.checkpoint()))
+    next(epochs)
+    next(fit(resumed))
+    assert resumed.checkpoint().normalization == pretrained.normalization
+    for name, value in first.model.state_dict().items():
+        assert torch.equal(resumed.model.state_dict()[name], value)
+
+
+def test_the_normalization_of_a_run_cannot_change_on_the_way(
+    make_config: Callable[..., ExperimentConfig],
+) -> None:
+    configs = make_config(), make_config(normalization="imagenet")
+    with pytest.raises(ConfigError, match="normalization: auto before, imagenet now"):
+        checked_changes(*configs, (None, None), ["normalization"])
+
+
+def test_imagenets_normalization_of_grey_images_is_refused(
+    make_config: Callable[..., object], make_images: Callable[..., ImageSet], cpu: Device
+) -> None:
+    grey = make_images(32, shape=(1, 8, 8))
+    with pytest.raises(ConfigError, match="imagenet is for colour images"):
+        build_session(make_config(normalization="imagenet"), grey, grey, cpu)
+
+
+def test_settings_that_change_what_equal_weights_compute_are_named(
+    start: Start, pretrained: Checkpoint
+) -> None:
+    assert changed_settings(start(model=MODEL), pretrained, "x.ckpt") == []
+    other = start(model=MODEL | {"activation": "gelu"})
+    (change,) = changed_settings(other, pretrained, "x.ckpt")
+    assert change == "model.activation: relu before, gelu now"
+
+
+def test_a_file_that_does_not_name_its_classes_keeps_no_head(
+    start: Start, pretrained: Checkpoint
+) -> None:
+    model, unnamed = start(model=MODEL).model, replace(pretrained, class_names=[])
+    with pytest.raises(CheckpointError, match=r"does not name its classes: --new-head leaves"):
+        start_from_weights(model, unnamed, class_names=["a", "b", "c"])
+    start_from_weights(model, unnamed, class_names=["a", "b", "c"], new_head=True)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def checkpoint_page(file: "CheckpointFile", config: "ExperimentConfig") -> Page:
     """List the facts, one per line; accuracy is in percent."""
+    from ...data.normalization import Normalization
+
     checkpoint, accuracy = file.checkpoint, file.checkpoint.val_accuracy
     weights = "averaged weights" if checkpoint.averaged_model else "weights"
     facts = {
@@ -23,7 +25,8 @@ def checkpoint_page(file: "CheckpointFile", config: "ExperimentConfig") -> Page:
         "SHA-256": file.digest,
         "model": f"{config.model.name}, {file.num_values:,} numbers in its {weights}",
         "classes": f"{len(checkpoint.class_names)}: {name_some(checkpoint.class_names)}",
-        "images": f"{times(checkpoint.image_shape)} (C×H×W), {_normalization(checkpoint)}",
+        "images": f"{times(checkpoint.image_shape)} (C×H×W), "
+        f"{Normalization.from_lists(checkpoint.normalization)}",
         "trained": _describe_training(config),
         "progress": _describe_progress(checkpoint, config.epochs),
         "validation": "—" if accuracy is None else percent(accuracy, 2),
@@ -33,13 +36,6 @@ def checkpoint_page(file: "CheckpointFile", config: "ExperimentConfig") -> Page:
     if checkpoint.config_changes:
         facts["changed"] = ", ".join(map(_describe_change, checkpoint.config_changes))
     return Page((list_facts(facts.items(), str(file.path)),), file.to_json())
-
-
-def _normalization(checkpoint: "Checkpoint") -> str:
-    return ", ".join(
-        f"{name} {' '.join(f'{value:.4f}' for value in values)}"
-        for name, values in checkpoint.normalization.items()
-    )
 
 
 def _describe_training(config: "ExperimentConfig") -> str:
@@ -70,7 +66,9 @@ def _join(facts: dict[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 
-def mapping_page(imported: "Import", file: Path, out: Path) -> Page:
+def mapping_page(
+    imported: "Import", agreement: dict[str, float] | None, file: Path, out: Path
+) -> Page:
     """Make a row per tensor: its name in the file and in the model, and its shape."""
     checkpoint = imported.checkpoint
     table = Block(
@@ -81,11 +79,14 @@ def mapping_page(imported: "Import", file: Path, out: Path) -> Page:
     )
     document = {
         "path": str(file),
-        "looks_like": imported.kind,
+        "looks_like": imported.weights.kind,
+        "left_out": list(imported.weights.left_out),
         "out": str(out),
         "class_names": checkpoint.class_names,
         "image_shape": checkpoint.image_shape,
         "normalization": checkpoint.normalization,
+        "normalization_from": imported.normalization_from,
+        "verified": agreement,
         "mapping": [asdict(match) | {"shape": list(match.shape)} for match in imported.matches],
     }
     return Page((table,), document)

@@ -42,7 +42,9 @@ def fit(
     weights: Annotated[
         Path | None,
         typer.Option(
-            "--weights", metavar="RUN|CKPT", help="Start from the weights of this model, not anew."
+            "--weights",
+            metavar="RUN|FILE",
+            help="Start from the weights of this model, not anew; or of another program's file.",
         ),
     ] = None,
     new_head: Annotated[

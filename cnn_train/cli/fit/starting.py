@@ -4,10 +4,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ...checkpoints.checkpoint import Checkpoint, parse_checkpoint, read_verified
+from ...checkpoints.checkpoint import (
+    Checkpoint,
+    is_checkpoint,
+    parse_checkpoint,
+    read_content,
+    verify_content,
+)
+from ...checkpoints.foreign import ForeignWeights, load_weights
+from ...checkpoints.importing import start_from_file
 from ...config.explain import render_yaml
 from ...config.loading import load_experiment
 from ...config.source import read_text
@@ -18,7 +27,7 @@ from ...machine.atomic_file import save_json, write_anew, write_atomically
 from ...machine.environment import describe_environment
 from ...machine.processes import World
 from ...runs.directory import RunDirectory, find_checkpoint
-from ...training.fine_tuning import start_from_weights
+from ...training.fine_tuning import changed_settings, keep_normalization, start_from_weights
 from ...training.fit import Supervision
 from ...training.run import Job, load_images, load_session, train_job
 from ...training.session import Session
@@ -137,32 +146,44 @@ def start(request: FitRequest) -> None:
 
 @dataclass(frozen=True)
 class Weights:
-    """The model whose weights a new run starts from."""
+    """The model whose weights a new run starts from: ours, or a file of another program."""
 
     path: Path
-    checkpoint: Checkpoint
+    source: Checkpoint | ForeignWeights
     origin: dict[str, str]
 
     @classmethod
     def read(cls, path: Path) -> "Weights":
-        """Read a checkpoint once, for its contents and its hash."""
-        file = read_verified(path)
-        origin = {"weights_from": str(path.resolve()), "weights_sha256": file.digest}
-        return cls(path, parse_checkpoint(file, path), origin)
+        """Read a file once, for its contents and its hash."""
+        content = read_content(path)
+        source: Checkpoint | ForeignWeights
+        if is_checkpoint(content):
+            file = verify_content(content, path)
+            source, digest = parse_checkpoint(file, path), file.digest
+        else:
+            source, digest = load_weights(content, path), sha256(content).hexdigest()
+        return cls(path, source, {"weights_from": str(path.resolve()), "weights_sha256": digest})
 
     def fill_in(self, session: Session, *, new_head: bool) -> None:
         """Put the weights into the fresh network, and say which tensors fit."""
+        checkpoint, images = self.source, session.batches.images
+        if isinstance(checkpoint, ForeignWeights):
+            notice(f"{self.path} looks like {checkpoint.kind}")
+            checkpoint = start_from_file(checkpoint, self.path, session.config, images)
         filled = start_from_weights(
             session.model,
-            self.checkpoint,
+            checkpoint,
             new_head=new_head,
             average=session.average,
-            class_names=session.batches.images.class_names,
+            class_names=images.class_names,
         )
         notice(f"weights from {self.path}: {len(filled.kept)} tensors kept")
         for what, names in (("dropped", filled.dropped), ("drawn anew", filled.new)):
             if names:
                 notice(f"{what}: {', '.join(names)}")
+        for change in changed_settings(session, checkpoint, str(self.path)):
+            warn(f"the weights were trained with another network or image size: {change}")
+        notice(keep_normalization(session, checkpoint))
 
 
 def no_weights(session: Session) -> None:

@@ -1,5 +1,6 @@
 """``cnn-train fit --resume``: which run, from which checkpoint, with which settings."""
 
+import hashlib
 import json
 import math
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from torchvision.models import get_model
 
 from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from cnn_train.cli.process.stop_signal import SignalsHeard
@@ -413,6 +415,50 @@ def test_weights_of_another_checkpoint_start_a_new_run(cnn_train: Run, tiny_conf
     environment = json.loads(Path("runs/latest/environment.json").read_text())
     assert environment["weights_from"].endswith("best.ckpt")
     assert len(environment["weights_sha256"]) == 64
+
+
+def test_a_foreign_file_of_1000_classes_is_fine_tuned_without_naming_them(
+    cnn_train: Run, tiny_config: Path, tmp_path: Path
+) -> None:
+    """Torchvision's own file: its stem where that is asked for, a new head, ImageNet's mean."""
+    torch.manual_seed(0)
+    foreign = get_model("squeezenet1_1", num_classes=1000)
+    torch.save(foreign.state_dict(), "squeezenet.pth")
+    settings = ["--set", "normalization=imagenet", "--set", "optimizer.lr=1e-9",
+                "--set", "data.image_size=32", "--set", "epochs=1"]  # fmt: skip
+    model = ["--set", "model={name: torchvision, architecture: squeezenet1_1, stem: original}"]
+    begin = ["fit", "--config", tiny_config, "--weights", "squeezenet.pth", *settings]
+    for arguments, expected in (
+        ([*begin, *model], "(1000,) instead of (10,); --new-head leaves this last layer fresh"),
+        ([*begin, "--new-head"], "squeezenet.pth: does not fit the config's model"),
+    ):
+        refused = cnn_train(*arguments)
+        assert refused.exit_code == 4
+        assert expected in refused.stderr
+    tuned = cnn_train(*begin, *model, "--new-head")
+    assert tuned.exit_code == 0
+    assert "drawn anew: classifier.1.weight, classifier.1.bias" in tuned.stderr
+    assert "normalised by mean 0.4850 0.4560 0.4060, std 0.2290 0.2240 0.2250" in tuned.stderr
+    trained = load_checkpoint(Path("runs/latest/last.ckpt"))
+    torch.testing.assert_close(
+        trained.model["features.0.weight"], foreign.features[0].weight.detach()
+    )
+    assert trained.model["classifier.1.weight"].shape == (10, 512, 1, 1)
+    digest = hashlib.sha256(Path("squeezenet.pth").read_bytes()).hexdigest()
+    environment = json.loads(Path("runs/latest/environment.json").read_text())
+    assert environment["weights_sha256"] == digest
+
+
+def test_an_exported_file_starts_a_run_with_its_classes_and_its_normalization(
+    cnn_train: Run, tiny_config: Path
+) -> None:
+    cnn_train("fit", "--config", tiny_config, "--set", "data.seed=1")
+    cnn_train("checkpoint", "export-weights", "runs/latest", "--out", "x.safetensors")
+    before = load_checkpoint(Path("runs/latest/best.ckpt"))
+    started = cnn_train("fit", "--config", tiny_config, "--weights", "x.safetensors")
+    assert started.exit_code == 0
+    assert "2 tensors kept" in started.stderr
+    assert load_checkpoint(Path("runs/latest/last.ckpt")).normalization == before.normalization
 
 
 def test_a_new_head_is_drawn_where_asked_and_only_there(

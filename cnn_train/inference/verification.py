@@ -1,0 +1,86 @@
+"""Prove an import: compare a model's scores with those that another program computed.
+
+Shape letters: N images, C channels, H W pixels, K classes.
+"""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data.images.decoding import decode_batches
+from ..errors import CheckpointError, DataError, in_one_line
+from ..machine.device import resolve_precision
+from .trained_model import TrainedModel
+
+TOLERANCE = 1e-3
+"""Largest difference, as a share of the largest score: far above rounding, far below a change."""
+
+
+def verify_scores(trained: TrainedModel, path: Path) -> dict[str, float]:
+    """Compare in float32 with a file of ``scores`` and of ``images`` (uint8) or ``paths``.
+
+    A .npz or .json file holds both by name; a .csv file has a path and its scores in each row.
+    Paths start at the file's folder. Returns how far the scores differ. Raises DataError where the
+    file or an image is of no use, CheckpointError where the scores are others.
+    """
+    try:
+        parts = _read(path)
+        theirs_NK = torch.from_numpy(np.asarray(parts["scores"], dtype=np.float64))
+        images_NCHW = _load_images(parts, trained, path.parent)
+    except (OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile) as problem:
+        raise DataError(
+            f"{path}: no file of scores ({in_one_line(problem)}); it needs scores, and images or "
+            "paths, as .npz, .json or .csv"
+        ) from None
+    expected = (len(images_NCHW), len(trained.class_names))
+    if not expected[0] or theirs_NK.shape != expected or not theirs_NK.isfinite().all():
+        raise DataError(f"{path}: scores are not {expected[0]} × {expected[1]} finite numbers")
+    exact = replace(trained, precision=resolve_precision("float32", trained.device))
+    ours_NK = exact.scores(images_NCHW).double()
+    found = {
+        "num_images": len(ours_NK),
+        "largest_difference": (ours_NK - theirs_NK).abs().max().item(),
+        "largest_score": theirs_NK.abs().max().item(),
+        "same_class": int((ours_NK.argmax(1) == theirs_NK.argmax(1)).sum()),
+    }
+    if not found["largest_difference"] <= TOLERANCE * found["largest_score"]:
+        raise CheckpointError(
+            f"{path}: the imported network gives other scores (before softmax): they differ by up "
+            "to {largest_difference:.3g}, where the largest is {largest_score:.3g}, and the best "
+            "class is the same for {same_class} of {num_images} images".format(**found)
+        )
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if path.suffix == ".npz":
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+            return dict(arrays)
+    text = path.read_text("utf-8")
+    if path.suffix == ".json":
+        return dict(json.loads(text))
+    rows = [row for row in csv.reader(text.splitlines()) if row]
+    return {"paths": [row[0] for row in rows], "scores": [row[1:] for row in rows]}
+
+
+def _load_images(parts: dict[str, Any], trained: TrainedModel, folder: Path) -> Tensor:
+    """Return images NCHW: given as NHWC or NCHW of the network's size, or read as predict does."""
+    if "images" not in parts:
+        files = [folder / str(name) for name in np.asarray(parts["paths"]).tolist()]
+        batches = list(decode_batches(files, trained.file_side_px(), len(files), num_ahead=0))
+        if errors := [error.message for batch in batches for error in batch.errors]:
+            raise DataError(errors[0])
+        return torch.from_numpy(batches[0].pixels_BCHW)
+    images = torch.from_numpy(np.asarray(parts["images"]))
+    bytes_NCHW = images if images.shape[1:] == trained.image_shape else images.movedim(-1, 1)
+    if bytes_NCHW.shape[1:] != trained.image_shape or not (images == images.byte()).all():
+        raise ValueError(f"images are not numbers 0 to 255 of shape {trained.image_shape}")
+    return bytes_NCHW.byte().contiguous()
