@@ -75,7 +75,7 @@ def _load_images(parts: dict[str, Any], trained: TrainedModel, folder: Path) -> 
     """Return images NCHW: given as NHWC or NCHW of the network's size, or read as predict does."""
     if "images" not in parts:
         files = [folder / str(name) for name in np.asarray(parts["paths"]).tolist()]
-        batches = list(decode_batches(files, trained.file_side_px(), len(files), num_ahead=0))
+        batches = list(decode_batches(files, trained.reading(), len(files), num_ahead=0))
         if errors := [error.message for batch in batches for error in batch.errors]:
             raise DataError(errors[0])
         return torch.from_numpy(batches[0].pixels_BCHW)
