@@ -1,6 +1,6 @@
 """Turn a state dict of another program into a checkpoint that our commands can use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -107,7 +107,9 @@ def fit_into(
         matches = match_tensors(weights.tensors, ours, is_ordered=weights.is_ordered)
     except NoMatch as problem:
         raise CheckpointError(f"{path}: does not fit the config's model: {problem}") from None
-    state = {name: value.contiguous() for name, value in ours.items()}
+    state: dict[str, Tensor] = model.state_dict()  # with the versions of its layers
+    for name, value in ours.items():
+        state[name] = value.contiguous()
     for match in matches:
         state[match.ours] = _convert(weights.tensors[match.theirs], ours[match.ours], match, path)
     return state, matches
@@ -133,7 +135,7 @@ def make_checkpoint(
     image_shape: tuple[int, int, int],
     class_names: Sequence[str],
     normalization: Normalization,
-    state: Mapping[str, Tensor],
+    state: dict[str, Tensor],
     source: Path,
 ) -> Checkpoint:
     """Make a checkpoint of weights from another program: it belongs to no run and cannot resume."""
@@ -144,7 +146,7 @@ def make_checkpoint(
         image_shape=list(image_shape),
         normalization={"mean": list(normalization.mean), "std": list(normalization.std)},
         data_fingerprints={},
-        model=dict(state),
+        model=state,
         averaged_model=None,
         optimizer={},
         generators={},
