@@ -9,13 +9,14 @@ opens with plain ``torch.load``.
 import hashlib
 import io
 import struct
+from collections import OrderedDict
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import torch
 from pydantic import ConfigDict, TypeAdapter
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import CheckpointError, is_out_of_memory
 from ..machine.atomic_file import write_atomically
@@ -67,6 +68,20 @@ class Checkpoint:
     def usable_weights(self) -> dict[str, Tensor]:
         """The weights to use the model with: the averaged ones, where there are any."""
         return self.averaged_model or self.model
+
+
+def load_state(model: nn.Module, state: dict[str, Tensor]) -> None:
+    """Fill ``model`` with every tensor of ``state``; RuntimeError where they do not fit.
+
+    A state without the versions of its layers, as older releases saved it, is of those that
+    ``model`` has.
+    """
+    versioned = OrderedDict(state)
+    versioned._metadata = getattr(state, "_metadata", model.state_dict()._metadata)  # type: ignore[attr-defined]
+    try:
+        model.load_state_dict(versioned)
+    except (AttributeError, TypeError, ValueError) as problem:  # of a layer that reads a version
+        raise RuntimeError(f"a layer refuses the stored version: {problem}") from None
 
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:

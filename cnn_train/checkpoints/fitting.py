@@ -66,7 +66,9 @@ class Blueprint:
             self._require_one_reading(weights, path)
         ours = self.outline().state_dict()
         # A file may lack the counters of updates: they are 0, as in a fresh network.
-        state = {name: torch.zeros(value.shape, dtype=value.dtype) for name, value in ours.items()}
+        state: dict[str, Tensor] = self.outline().state_dict()  # with the versions of its layers
+        for name, value in ours.items():
+            state[name] = torch.zeros(value.shape, dtype=value.dtype)
         for match in matches:
             theirs = weights.tensors[match.theirs]
             state[match.ours] = _convert(theirs, ours[match.ours], match, path)

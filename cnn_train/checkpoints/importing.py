@@ -1,6 +1,6 @@
 """Turn a state dict of another program into a checkpoint that our commands can use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -143,7 +143,7 @@ def make_checkpoint(
     image_shape: tuple[int, int, int],
     class_names: Sequence[str],
     normalization: Normalization | None,
-    state: Mapping[str, Tensor],
+    state: dict[str, Tensor],
     source: Path,
 ) -> Checkpoint:
     """Make a checkpoint of weights from another program: it belongs to no run and cannot resume."""
@@ -154,7 +154,7 @@ def make_checkpoint(
         image_shape=list(image_shape),
         normalization=normalization.as_lists() if normalization else {},
         data_fingerprints={},
-        model=dict(state),
+        model=state,
         averaged_model=None,
         optimizer={},
         generators={},

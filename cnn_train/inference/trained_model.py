@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checkpoints.checkpoint import Checkpoint, load_checkpoint
+from ..checkpoints.checkpoint import Checkpoint, load_checkpoint, load_state
 from ..checkpoints.inspection import checkpoint_config
 from ..data.batches import evaluation_batch_size
 from ..data.images.square import Reading
@@ -88,7 +88,7 @@ def restore_trained_model(checkpoint: Checkpoint, device: Device, source: str) -
     channels, height, width = checkpoint.image_shape
     try:
         model = config.model.build(len(checkpoint.class_names), (channels, height, width))
-        model.load_state_dict(checkpoint.usable_weights)
+        load_state(model, checkpoint.usable_weights)
     except ConfigError as problem:
         raise CheckpointError(f"{source}: {problem}") from None
     except RuntimeError as problem:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from ..checkpoints.checkpoint import Checkpoint
+from ..checkpoints.checkpoint import Checkpoint, load_state
 from ..checkpoints.inspection import checkpoint_config
 from ..checkpoints.matching import compare_by_name, list_problems
 from ..config.differences import differences
@@ -44,7 +44,7 @@ def start_from_weights(
     _require_fit(kept, {name: ours[name] for name in ours if name not in head}, model)
     if class_names is not None and not new_head:
         _require_same_classes(checkpoint.class_names, class_names)
-    model.load_state_dict({**ours, **kept})
+    load_state(model, {**ours, **kept})
     if average:
         average.module.load_state_dict(model.state_dict())
     return StartingWeights(

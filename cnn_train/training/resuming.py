@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ..checkpoints.checkpoint import Checkpoint, load_checkpoint
+from ..checkpoints.checkpoint import Checkpoint, load_checkpoint, load_state
 from ..config.differences import Difference, differences
 from ..errors import CheckpointError, ConfigError
 from ..experiment import ExperimentConfig
@@ -100,9 +100,9 @@ def resume_session(
     if not any(change.is_below(["data"]) for change in changes):
         require_same_images(session, checkpoint)
     session.normalize_as(checkpoint)
-    session.model.load_state_dict(checkpoint.model)
+    load_state(session.model, checkpoint.model)
     if session.average:
-        session.average.module.load_state_dict(checkpoint.averaged_model or checkpoint.model)
+        load_state(session.average.module, checkpoint.averaged_model or checkpoint.model)
         session.average.started = checkpoint.step > 0
     load_optimizer_state(session, checkpoint)
     restore_generator_states(checkpoint.generators)

@@ -126,5 +126,11 @@ class Session:
 
 
 def contiguous_state(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the state dict in plain memory order, on the CPU: what every reader can load."""
-    return {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+    """Return the state dict in plain memory order, on the CPU: what every reader can load.
+
+    It keeps the versions of the layers (``_metadata``), which MNASNet asks for when it is loaded.
+    """
+    state: dict[str, torch.Tensor] = model.state_dict()
+    for name, value in state.items():
+        state[name] = value.cpu().contiguous()
+    return state
