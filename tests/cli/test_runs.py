@@ -120,6 +120,24 @@ def test_a_run_that_diverged_is_told_from_one_that_was_stopped(
     assert [run["diverged"] for run in runs] == [False, True]
 
 
+@pytest.mark.parametrize(
+    ("roots", "shown"),
+    [
+        (["/home/me/flowers"], ["flowers"]),
+        (["flowers"], ["flowers"]),
+        (["/a/v1/images", "/a/v2/images"], ["v1/images", "v2/images"]),
+        (["/a/cats", "/b/dogs", "/a/cats"], ["a/cats", "b/dogs", "a/cats"]),
+    ],
+)
+def test_folders_of_images_are_told_apart_by_the_ends_of_their_paths(
+    cnn_train: Run, tmp_path: Path, roots: list[str], shown: list[str]
+) -> None:
+    for number, root in enumerate(roots):
+        run = RunDirectory.create(tmp_path / "runs", f"run{number}")
+        run.resolved_config.write_text(resolved(data=f"{{name: folder, root: {root}}}"))
+    assert [row.split()[3] for row in cnn_train("runs").stdout.splitlines()[1:]] == shown
+
+
 ALIKE = "started, time, seed, batch, model, lr, data"
 
 

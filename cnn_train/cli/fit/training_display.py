@@ -187,7 +187,7 @@ def _show_result(result: dict[str, Any]) -> None:
     by, value = result["best_by"], result[f"val_{result['best_by']}"]
     shown = number(value) if by == "loss" else f"{100 * value:.2f} %"
     stderr.print(
-        f"best validation {by.replace('_', ' ')} {shown} "
+        f"best validation {by.replace('_', ' ').replace('f1', 'F1')} {shown} "
         f"at epoch {result['best_epoch'] + 1}, {clock(result['seconds'])} of training\n"
         f"next: cnn-train evaluate {shlex.quote(result['best_checkpoint'])}",
         style="bold" if stderr.is_terminal else None,

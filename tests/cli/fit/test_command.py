@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -73,6 +74,26 @@ def test_fit_prints_one_json_document_and_leaves_a_complete_run(
     assert (run / "config.yaml").read_bytes() == tiny_config.read_bytes()
     assert (run / "learning_curves.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((run / "environment.json").read_text())["precision"] == "float32"
+
+
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        ("loss", r"best validation loss \d+\.\d{4} at epoch"),
+        ("balanced_accuracy", r"best validation balanced accuracy \d+\.\d\d % at epoch"),
+        ("macro_f1", r"best validation macro F1 \d+\.\d\d % at epoch"),
+    ],
+)
+def test_the_metric_that_chose_the_best_epoch_is_said_and_in_the_document(
+    cnn_train: Run, tiny_config: Path, by: str, said: str
+) -> None:
+    result = cnn_train("fit", "--config", tiny_config, "--set", f"best_by={by}", "--json")
+    assert re.search(said, result.stderr)
+    document, key = result.document, f"val_{by}"
+    best = load_checkpoint(Path(document["best_checkpoint"]))
+    assert (document["best_by"], document["best_epoch"]) == (by, best.epoch - 1)
+    assert document[key] == best.records[-1][key]
 
 
 @pytest.mark.usefixtures("no_pictures")
