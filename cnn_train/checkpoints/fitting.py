@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from ..errors import CheckpointError, ConfigError, UsageError
+from ..errors import CheckpointError, ConfigError, UsageError, name_some
 from ..models.architecture import ArchitectureConfig
 from ..models.head import head_layer
 from ..models.torchvision_models import TorchvisionConfig
@@ -60,7 +60,9 @@ class Blueprint:
             matches = self.match(weights)
         except NoMatch as problem:
             found = self.find_fitting(weights)
-            advice = self._advise(found, path) if found else problem
+            advice = self._advise(found, path) if found else str(problem)
+            if weights.left_out:
+                advice += f"; left out: {name_some(weights.left_out)}"
             raise CheckpointError(f"{path}: does not fit the config's model: {advice}") from None
         if not weights.is_ours:
             self._require_one_reading(weights, path)

@@ -201,6 +201,16 @@ def test_safetensors_with_torchvisions_names_fill_the_zoos_resnet(
     torch.testing.assert_close(trained.scores(images_NCHW), expected_NK, rtol=1e-4, atol=1e-4)
 
 
+def test_a_part_of_the_network_beside_the_lightning_model_is_missed_and_named(
+    import_known: ImportKnown, tmp_path: Path
+) -> None:
+    state = {f"model.{name}": value for name, value in make_foreign().state_dict().items()}
+    state["head.bias"] = state.pop("model.3.bias")
+    path = save(tmp_path / "x.ckpt", {"pytorch-lightning_version": "2.5.0", "state_dict": state})
+    with pytest.raises(CheckpointError, match=r"missing: .*; left out: head\.bias$"):
+        import_known(path)
+
+
 def test_an_exported_file_is_not_put_into_another_network_of_the_same_shapes(
     start: Callable[..., Session], tmp_path: Path
 ) -> None:

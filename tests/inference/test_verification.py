@@ -1,6 +1,7 @@
 import csv
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,12 @@ from torch import Tensor, nn
 
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import CheckpointError, DataError
+from cnn_train.experiment import ExperimentConfig
 from cnn_train.inference.trained_model import TrainedModel, restore_trained_model
 from cnn_train.inference.verification import verify_scores
 from cnn_train.machine.device import Device
+from cnn_train.models.densenet import DenseLayer
+from cnn_train.training.building import build_session
 from cnn_train.training.session import Session
 
 
@@ -71,6 +75,62 @@ def test_scores_of_the_same_network_agree_and_those_of_another_do_not(
     with pytest.raises(CheckpointError, match="gives other scores") as refused:
         verify_scores(trained, write(tmp_path, suffix, images_NCHW, scores_NK))
     assert "of 6 images" in str(refused.value)
+
+
+def concatenate_new_maps_first(network: nn.Module) -> None:
+    """As another well-known DenseNet does it."""
+    for layer in network.modules():
+        if isinstance(layer, DenseLayer):
+            layer.register_forward_hook(
+                lambda layer, inputs, maps: torch.cat(
+                    maps.split([inputs[0].shape[1], maps.shape[1] - inputs[0].shape[1]], 1)[::-1], 1
+                )
+            )
+
+
+def keep_pooling(network: nn.Module) -> None:
+    network.maxpool = nn.MaxPool2d(3, 2, padding=1)
+
+
+def stride_once_more(network: nn.Module) -> None:
+    network.conv1[0].stride = (2, 2)
+
+
+SHUFFLENET = {"name": "torchvision", "architecture": "shufflenet_v2_x0_5", "stem": "small"}
+
+
+@pytest.mark.parametrize(
+    ("model", "change"),
+    [
+        ({"name": "densenet121", "growth": 4}, concatenate_new_maps_first),
+        (SHUFFLENET, keep_pooling),
+        (SHUFFLENET, stride_once_more),
+    ],
+)
+def test_what_stands_in_no_state_dict_is_told_apart_by_scores(
+    make_config: Callable[..., ExperimentConfig],
+    make_images: Callable[..., ImageSet],
+    cpu: Device,
+    tmp_path: Path,
+    model: dict[str, object],
+    change: Callable[[nn.Module], None],
+) -> None:
+    """The other network has every name and shape of ours, and loads without a complaint."""
+    images = make_images(6, shape=(3, 32, 32))
+    session = build_session(make_config(model=model), images, images, cpu)
+    session.model(session.batches.normalization(images.images_NCHW))  # batch norm's statistics
+    trained = restore_trained_model(session.checkpoint(), cpu, "test")
+    foreign = deepcopy(trained.model)
+    for changes in (lambda network: None, change):
+        changes(foreign)
+        with torch.no_grad():
+            scores_NK = foreign(trained.normalization(images.images_NCHW)).numpy()
+        path = write(tmp_path, "npz", images.images_NCHW, scores_NK)
+        if changes is change:
+            with pytest.raises(CheckpointError, match="gives other scores"):
+                verify_scores(trained, path)
+        else:
+            verify_scores(trained, path)
 
 
 @pytest.mark.parametrize(
