@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..config.loading import validate_settings
+from ..data.content import UNKNOWN_IMAGES
 from ..data.dataset import KnownImages
 from ..data.normalization import Normalization
 from ..errors import CheckpointError, ConfigError, UsageError
@@ -157,5 +158,6 @@ def make_checkpoint(
         precision="float32",
         environment={"cnn_train": __version__, "torch": str(torch.__version__)},
         config_changes=[],
+        training_images=torch.tensor([UNKNOWN_IMAGES]),
         imported_from=source.name,
     )

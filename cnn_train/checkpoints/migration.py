@@ -3,9 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
+from ..data.content import UNKNOWN_IMAGES
+
 State = dict[str, Any]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 def migrate(state: State, version: int) -> State:
@@ -23,6 +27,12 @@ def _from_1_to_2(state: State) -> State:
     return {**state, "imported_from": None, "config_changes": []}
 
 
+def _from_2_to_3(state: State) -> State:
+    """Keep the split by position; which images the weights were trained on is not known."""
+    config = {**state["config"], "data": {"split": "position", **state["config"]["data"]}}
+    return {**state, "config": config, "training_images": torch.tensor([UNKNOWN_IMAGES])}
+
+
 # For each older format, the function that converts it to the next one. A field that is added to
 # Checkpoint gets its value for older files here; a released function never changes.
-MIGRATIONS: dict[int, Callable[[State], State]] = {1: _from_1_to_2}
+MIGRATIONS: dict[int, Callable[[State], State]] = {1: _from_1_to_2, 2: _from_2_to_3}

@@ -80,6 +80,7 @@ def save_decoded(path: Path, images: ImageSet, origin: Origin) -> None:
         "shape": images.images_NCHW.shape,
         "class_names": images.class_names,
         "names": images.names,
+        "hashes": images.hashes_N.tolist(),
     }
     parts = (
         json.dumps(header).encode() + b"\n",
@@ -105,7 +106,8 @@ def load_decoded(path: Path) -> Decoded | None:
         return None
     header_end = content.index(b"\n", HASH_BYTES) + 1
     header = json.loads(content[HASH_BYTES:header_end])
-    origin = Origin(header.get("files", ""), header.get("decoder", ""))  # none in older files
+    hashes = header.get("hashes")  # not in older files: without origin, they are decoded again
+    origin = Origin(header.get("files", "") if hashes else "", header.get("decoder", ""))
     shape = header["shape"]
     pixels_start = header_end + LABEL_BYTES * shape[0]
     labels = content[header_end:pixels_start]  # a copy: int64 wants an aligned address
@@ -114,6 +116,7 @@ def load_decoded(path: Path) -> Decoded | None:
         labels_N=torch.frombuffer(labels, dtype=torch.int64),
         class_names=tuple(header["class_names"]),
         names=tuple(header["names"]),
+        known_hashes_N=torch.tensor(hashes) if hashes else None,
     )
     return Decoded(origin, images)
 

@@ -4,7 +4,7 @@ Shape letters: N images, B minibatch, C channels, H W pixels, K classes.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..checkpoints.checkpoint import Checkpoint, load_checkpoint
 from ..checkpoints.inspection import checkpoint_config
 from ..data.batches import evaluation_batch_size
+from ..data.content import UNKNOWN_IMAGES
 from ..data.normalization import Normalization
 from ..errors import CheckpointError, ConfigError, DataError
 from ..experiment import ExperimentConfig
@@ -37,6 +38,7 @@ class TrainedModel:
     val_accuracy: float | None
     labels: tuple[Any, ...] = ()
     """The caller's own labels, which the Python API returns; empty: the class names."""
+    training_images: Tensor = field(default_factory=lambda: torch.tensor([UNKNOWN_IMAGES]))
 
     def file_side_px(self) -> int:
         """Return the side of the square RGB images that files are brought to for this model.
@@ -108,4 +110,5 @@ def restore_trained_model(checkpoint: Checkpoint, device: Device, source: str) -
         checkpoint.data_fingerprints,
         checkpoint.epoch,
         checkpoint.val_accuracy,
+        training_images=checkpoint.training_images,
     )

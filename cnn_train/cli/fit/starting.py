@@ -7,6 +7,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ...checkpoints.checkpoint import Checkpoint, parse_checkpoint, read_verified
 from ...config.explain import render_yaml
 from ...config.loading import load_experiment
@@ -159,6 +161,7 @@ class Weights:
             average=session.average,
             class_names=session.batches.images.class_names,
         )
+        session.seen = torch.unique(torch.cat((session.seen, self.checkpoint.training_images)))
         notice(f"weights from {self.path}: {len(filled.kept)} tensors kept")
         for what, names in (("dropped", filled.dropped), ("drawn anew", filled.new)):
             if names:

@@ -109,6 +109,7 @@ def _decode(listing: SplitListing, split: str, size_px: int, access: DataAccess)
     """
     images_NCHW = _allocate(len(listing.names), size_px)
     num_decoded, failures, notices = 0, [], []
+    hashes: list[int] = []
     batches = decode_batches(listing.paths, size_px, FILES_PER_TASK, num_ahead=2 * count_workers())
     description = f"Decoding the {split} images"
     with closing(batches), access.progress(description, len(listing.names)) as advance:
@@ -116,6 +117,7 @@ def _decode(listing: SplitListing, split: str, size_px: int, access: DataAccess)
             stop = num_decoded + len(batch.paths)
             images_NCHW[num_decoded:stop] = torch.from_numpy(batch.pixels_BCHW)
             num_decoded = stop
+            hashes += batch.hashes
             failures += [error.message for error in batch.errors]
             for path, remarks in zip(batch.paths, batch.notices, strict=True):
                 notices += [f"{path}: {remark}" for remark in remarks]
@@ -127,7 +129,8 @@ def _decode(listing: SplitListing, split: str, size_px: int, access: DataAccess)
         )
     if notices:
         access.notice(f"about some images:\n{_list_some(notices)}")
-    return ImageSet(images_NCHW, torch.tensor(listing.labels), listing.class_names, listing.names)
+    labels_N, hashes_N = torch.tensor(listing.labels), torch.tensor(hashes)
+    return ImageSet(images_NCHW, labels_N, listing.class_names, listing.names, hashes_N)
 
 
 def _allocate(num_images: int, size_px: int) -> Tensor:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ...errors import CnnTrainError, DataError, ResourceError, in_one_line
 from ...machine.cores import count_workers
+from ..content import hash_pixels
 from .files import load_image, resize_and_crop
 from .paths import UnusableImage
 from .processes import SILENT_SECONDS, Submit, worker_processes
@@ -34,11 +35,12 @@ Problem = type[CnnTrainError]
 class DecodedBatch:
     """The usable images among some files, in order, and why the other files are not usable.
 
-    pixels_BCHW: uint8. notices: those of each image.
+    pixels_BCHW: uint8. hashes: of each image's pixels before it was scaled. notices: those of each.
     """
 
     paths: list[str]
     pixels_BCHW: NDArray[np.uint8]
+    hashes: list[int]
     notices: list[tuple[str, ...]]
     errors: list[UnusableImage]
 
@@ -71,7 +73,7 @@ def decode_batches(
 def decode(files: Sequence[Path], size_px: int, tolerated: tuple[Problem, ...]) -> DecodedBatch:
     """Decode some files in this thread."""
     pixels_BCHW = np.empty((len(files), 3, size_px, size_px), dtype=np.uint8)
-    batch = DecodedBatch([], pixels_BCHW, [], [])
+    batch = DecodedBatch([], pixels_BCHW, [], [], [])
     with quiet_pillow:
         for file in files:
             try:
@@ -82,6 +84,7 @@ def decode(files: Sequence[Path], size_px: int, tolerated: tuple[Problem, ...]) 
             pixels_HWC = resize_and_crop(image.pixels_HWC, size_px)
             pixels_BCHW[len(batch.paths)] = pixels_HWC.transpose(2, 0, 1)
             batch.paths.append(str(file))
+            batch.hashes.append(hash_pixels(image.pixels_HWC))
             batch.notices.append(image.notices)
     return replace(batch, pixels_BCHW=pixels_BCHW[: len(batch.paths)])
 
@@ -130,6 +133,7 @@ def _join(tasks: list[Future[DecodedBatch]]) -> DecodedBatch:
     return DecodedBatch(
         paths=[path for part in parts for path in part.paths],
         pixels_BCHW=np.concatenate([part.pixels_BCHW for part in parts]),
+        hashes=[one for part in parts for one in part.hashes],
         notices=[notices for part in parts for notices in part.notices],
         errors=[error for part in parts for error in part.errors],
     )
