@@ -38,7 +38,9 @@ class TrainedModel:
     val_accuracy: float | None
     labels: tuple[Any, ...] = ()
     """The caller's own labels, which the Python API returns; empty: the class names."""
-    training_images: Tensor = field(default_factory=lambda: torch.tensor([UNKNOWN_IMAGES]))
+    training_images: Tensor = field(
+        default_factory=lambda: torch.tensor([UNKNOWN_IMAGES]), compare=False
+    )
 
     def file_side_px(self) -> int:
         """Return the side of the square RGB images that files are brought to for this model.

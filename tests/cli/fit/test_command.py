@@ -21,7 +21,7 @@ Run = Callable[..., Any]
 
 FIT_KEYS = (
     "run_dir", "best_checkpoint", "last_checkpoint", "epochs", "best_epoch", "val_accuracy",
-    "val_loss", "train_accuracy", "seconds",
+    "val_loss", "train_accuracy", "seconds", "duplicates", "num_val_trained_on",
 )  # fmt: skip
 RUN_FILES = {
     ".lock", "config.yaml", "resolved.yaml", "environment.json", "metrics.jsonl", "last.ckpt",
