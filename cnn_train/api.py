@@ -15,10 +15,9 @@ import torch
 from torch import Tensor
 
 from .config.loading import validate_settings
-from .data.dataset import DatasetConfig
 from .data.image_set import ImageSet
 from .data.images.files import is_opened, read_opened
-from .data.splits import stratified_split
+from .data.splits import hold_out
 from .errors import ConfigError, DataError, UsageError, in_one_line
 from .experiment import ExperimentConfig
 from .inference.predict import predict_files
@@ -37,8 +36,8 @@ def train(
     images: uint8 in [0, 255], NHWC or NCHW, with 1 or 3 channels: an array in any layout, a tensor,
     or a list of arrays or of Pillow's images. labels: N class names or numbers, of any kind that
     sorts. ``settings`` are the sections of a config file, for example ``model={"name": "lenet"},
-    epochs=5``. A stratified tenth of the images is held out to choose the best epoch. Raises
-    DataError for images or labels that do not fit, ConfigError for settings.
+    epochs=5``. About a tenth of each class is held out to choose the best epoch. Raises DataError
+    for images or labels that do not fit, ConfigError for settings.
     """
     config = make_config(settings)
     images_NCHW = as_NCHW(images)
@@ -47,7 +46,7 @@ def train(
         raise DataError(f"{len(images_NCHW)} images but {len(labels_N)} labels")
     job = Job(
         load_settings=lambda: config,
-        load_images=lambda data: hold_out(images_NCHW, classes, labels_N, data),
+        load_images=lambda data: hold_out(images_of(images_NCHW, classes, labels_N), data),
         device=str(device),
     )
     gpus = range(torch.cuda.device_count())  # a run seeds them all
@@ -158,11 +157,11 @@ def make_config(settings: dict[str, Any]) -> ExperimentConfig:
     """Validate the settings; of ``data`` only those of the split mean anything here."""
     data = settings.get("data")
     unused = list(data) if isinstance(data, Mapping) else []
-    unused = [key for key in unused if key not in ("val_fraction", "split_seed")]
+    unused = [key for key in unused if key not in ("val_fraction", "split_seed", "split")]
     if unused:
         raise ConfigError(
-            f"train: data.{unused[0]}: the images are given; only data.val_fraction and "
-            "data.split_seed apply"
+            f"train: data.{unused[0]}: the images are given; only data.val_fraction, "
+            "data.split_seed and data.split apply"
         )
     config = validate_settings(settings, "train", ExperimentConfig)
     for warning in config.warnings():
@@ -170,15 +169,7 @@ def make_config(settings: dict[str, Any]) -> ExperimentConfig:
     return config
 
 
-def hold_out(
-    images_NCHW: Tensor, classes: Sequence[Any], labels_N: Tensor, data: DatasetConfig
-) -> tuple[ImageSet, ImageSet]:
-    """Split the images into those to train on and those to choose the best epoch by."""
-    class_names = tuple(str(value) for value in classes)
+def images_of(images_NCHW: Tensor, classes: Sequence[Any], labels_N: Tensor) -> ImageSet:
+    """Name the classes and the images."""
     names = tuple(f"image {i}" for i in range(len(labels_N)))
-    images = ImageSet(images_NCHW, labels_N, class_names, names)
-    try:
-        train_N, val_N = stratified_split(labels_N, data.val_fraction, data.split_seed)
-    except ValueError as problem:
-        raise DataError(f"cannot hold out validation images: {problem}") from None
-    return images.select(train_N), images.select(val_N)
+    return ImageSet(images_NCHW, labels_N, tuple(map(str, classes)), names)

@@ -14,10 +14,10 @@ def in_one_line(text: object) -> str:
     return "\\n".join(str(text).splitlines())
 
 
-def name_some(names: Sequence[str]) -> str:
-    """Join up to ten names for a message, and count the others."""
-    others = len(names) - MAX_NAMED
-    named = in_one_line(", ".join(names[:MAX_NAMED]))
+def name_some(names: Sequence[str], most: int = MAX_NAMED) -> str:
+    """Join up to ten names for a message, or another number of them, and count the others."""
+    others = len(names) - most
+    named = in_one_line(", ".join(names[:most]))
     return named + (f" and {others} others" if others > 0 else "")
 
 

@@ -35,7 +35,9 @@ class Checkpoint:
     config: the resolved experiment as plain YAML types. epoch: completed epochs; position:
     minibatches done in the current epoch; step: updates so far. records: one dict per completed
     epoch. partial_tally: sums over the minibatches of the current epoch. config_changes: settings
-    changed when resuming, each with step, key, before and after. imported_from: the file that the
+    changed when resuming, each with step, key, before and after. training_images: the hash of each
+    image that the weights were trained on, in earlier runs too.
+    imported_from: the file that the
     weights came from; None: they came from a run of cnn-train, which can be resumed.
     """
 
@@ -57,6 +59,7 @@ class Checkpoint:
     precision: str
     environment: dict[str, str]
     config_changes: list[dict[str, Any]]
+    training_images: Tensor
     imported_from: str | None = None
 
     @property
@@ -145,7 +148,12 @@ def _require_types(state: dict[str, Any]) -> None:
     for name, expected in types.items():
         TypeAdapter(expected, config=TENSORS_ALLOWED).validate_python(state[name], strict=True)
     shape, means = state["image_shape"], state["normalization"]
-    if len(shape) != 3 or min(shape) < 1 or not state["class_names"]:
+    if (
+        state["training_images"].dtype != torch.int64
+        or len(shape) != 3
+        or min(shape) < 1
+        or not state["class_names"]
+    ):
         raise ValueError
     if not all("val_accuracy" in record for record in state["records"]):
         raise ValueError

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..config.differences import differences
 from ..config.loading import validate_settings
+from ..data.content import UNKNOWN_IMAGES
 from ..data.dataset import KnownImages
 from ..data.image_set import ImageSet
 from ..data.normalization import Normalization
@@ -167,5 +168,6 @@ def make_checkpoint(
         precision="float32",
         environment={"cnn_train": __version__, "torch": str(torch.__version__)},
         config_changes=[],
+        training_images=torch.tensor([UNKNOWN_IMAGES]),
         imported_from=source.name,
     )

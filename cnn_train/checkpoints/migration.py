@@ -3,6 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
+from ..data.content import UNKNOWN_IMAGES
+
 State = dict[str, Any]
 
 FORMAT_VERSION = 3
@@ -24,11 +28,12 @@ def _from_1_to_2(state: State) -> State:
 
 
 def _from_2_to_3(state: State) -> State:
-    """Write down what 16-bit files of a folder were read as before format 3: all of 16 bits."""
-    data = state["config"].get("data", {})
-    if data.get("name") != "folder":
-        return state
-    return {**state, "config": {**state["config"], "data": {**data, "grey_bits": 16}}}
+    """Keep the split by position, and all 16 bits of grey files; who was trained on is unknown."""
+    data = {"split": "position", **state["config"]["data"]}
+    if data.get("name") == "folder":
+        data["grey_bits"] = 16
+    config = {**state["config"], "data": data}
+    return {**state, "config": config, "training_images": torch.tensor([UNKNOWN_IMAGES])}
 
 
 # For each older format, the function that converts it to the next one. A field that is added to

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import DataError, UsageError
-from .console import error, print_json, progress, say
+from .console import error, print_json, progress, say, warn
 from .loading import make_data_access
 from .options import DataDirOption, JsonOption, OfflineOption, SetOption, Split
 from .present import check_picture
@@ -45,22 +45,35 @@ def get(
 def verify(
     config: ConfigOption = None,
     overrides: SetOption = None,
+    near: Annotated[
+        int | None,
+        typer.Option(
+            "--near",
+            metavar="BITS",
+            min=0,
+            max=32,
+            help="Find similar images too: their dHashes differ in at most so many of 64 bits.",
+        ),
+    ] = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read every image and hash again, past the caches; exit 3 where something is wrong."""
+    """Read every image again, past the caches, name those that are there twice; exit 3: damage."""
     from ..data.verify import verify_dataset
 
     dataset = _dataset(config, overrides)
-    reports = verify_dataset(dataset, make_data_access(data_dir))
+    reports, twins = verify_dataset(dataset, make_data_access(data_dir), near)
     damaged = [report for report in reports if report.problem]
     if as_json:
-        print_json({"ok": not damaged, "splits": [asdict(report) for report in reports]})
+        document = {"ok": not damaged, "splits": [asdict(report) for report in reports]}
+        print_json(document | {"duplicates": [asdict(some) for some in twins]})
     for report in reports:
         if report.problem:
             error(f"{report.split}: {report.problem}")
         elif not as_json:
             say(f"{report.split}: {report.num_images} images, ok")
+    for some in twins:
+        warn(str(some))
     if damaged:
         raise typer.Exit(DataError.exit_code)
 

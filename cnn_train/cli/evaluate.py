@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..errors import UsageError
-from .console import notice, progress
+from .console import notice, progress, warn
 from .display.evaluation import evaluation_page
 from .display.slices import slices_page
 from .loading import make_data_access, open_model
@@ -72,6 +72,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a model: accuracy with its interval, every class, calibration, mistakes."""
+    from ..data.twins import describe_seen
     from ..evaluation.evaluate import evaluate as measure
     from ..evaluation.evaluate import load_split
     from ..runs.directory import find_checkpoint
@@ -81,6 +82,9 @@ def evaluate(
     trained = open_model(path, device)
     access = make_data_access(data_dir, offline, verify=verify_data)
     images = load_split(trained, split, access, data_root)
+    if split != "train":
+        for doubt in describe_seen(images, trained.training_images, split):
+            warn(doubt)
     scoring: dict[str, Any] = {"split": split, "batch_size": batch_size, "tta": tta}
     scoring["progress"] = progress
     if wanted is not None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from pydantic import Field
 
@@ -65,10 +65,15 @@ class DatasetConfig(Config, ABC):
         default=0.1,
         gt=0,
         lt=1,
-        description="share of the training images held out for validation, stratified by class",
+        description="share of the training images held out for validation, of each class about",
     )
     split_seed: int = Field(
         default=0, ge=0, description="seed of the validation split; the same for every run seed"
+    )
+    split: Literal["content", "position"] = Field(
+        default="content",
+        description="what decides who is held out: an image's pixels, so that no other image "
+        "matters, or its position among all, exact in number (as in older runs)",
     )
 
     def located(self) -> Self:

@@ -92,6 +92,7 @@ def save_decoded(path: Path, images: ImageSet, origin: Origin) -> None:
         "shape": images.images_NCHW.shape,
         "class_names": images.class_names,
         "names": images.names,
+        "hashes": images.hashes_N.tolist(),
     }
     parts = (
         json.dumps(header).encode() + b"\n",
@@ -117,9 +118,9 @@ def load_decoded(path: Path) -> Decoded | None:
         return None
     header_end = content.index(b"\n", HASH_BYTES) + 1
     header = json.loads(content[HASH_BYTES:header_end])
-    origin = Origin(  # none in older files
-        header.get("files", ""), header.get("decoder", ""), header.get("grey_bits")
-    )
+    hashes = header.get("hashes")  # not in older files: without origin, they are decoded again
+    files = header.get("files", "") if hashes else ""
+    origin = Origin(files, header.get("decoder", ""), header.get("grey_bits"))
     shape = header["shape"]
     pixels_start = header_end + LABEL_BYTES * shape[0]
     labels = content[header_end:pixels_start]  # a copy: int64 wants an aligned address
@@ -128,6 +129,7 @@ def load_decoded(path: Path) -> Decoded | None:
         labels_N=torch.frombuffer(labels, dtype=torch.int64),
         class_names=tuple(header["class_names"]),
         names=tuple(header["names"]),
+        known_hashes_N=torch.tensor(hashes) if hashes else None,
         files=FileFacts(**header["facts"]) if header.get("facts") else None,
     )
     return Decoded(origin, images)

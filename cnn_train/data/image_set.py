@@ -6,11 +6,13 @@ Shape letters: N examples, C channels, H W pixels.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from ..errors import DataError, name_some
+from .content import hash_pixels
 from .images.square import FileFacts
 
 
@@ -19,14 +21,16 @@ class ImageSet:
     """Images and labels of one split.
 
     images_NCHW: uint8 in [0, 255], RGB. labels_N: int64 in [0, len(class_names)).
-    names: what to call each example on screen (a file's path, or ``test/00017``). files: of the
-    split's image files, all of them; None: there were none.
+    names: what to call each example on screen (a file's path, or ``test/00017``).
+    known_hashes_N: int64, where the pixels here are not those to recognise an image by.
+    files: of the split's image files, all of them; None: there were none.
     """
 
     images_NCHW: Tensor
     labels_N: Tensor
     class_names: tuple[str, ...]
     names: tuple[str, ...]
+    known_hashes_N: Tensor | None = None
     files: FileFacts | None = None
 
     def __post_init__(self) -> None:
@@ -43,6 +47,18 @@ class ImageSet:
         channels, height, width = self.images_NCHW.shape[1:]
         return channels, height, width
 
+    @cached_property
+    def hashes_N(self) -> Tensor:  # noqa: N802  (shape letters)
+        """What each image is recognised by (int64, on the CPU): equal images share it."""
+        if self.known_hashes_N is not None:
+            return self.known_hashes_N
+        images_NHWC = self.images_NCHW.cpu().permute(0, 2, 3, 1).numpy()
+        return torch.tensor([hash_pixels(image) for image in images_NHWC], dtype=torch.int64)
+
+    def named_in(self, hashes_U: Tensor) -> list[str]:
+        """Name the images whose hashes are among these."""
+        return [self.names[i] for i in torch.isin(self.hashes_N, hashes_U).nonzero()[:, 0]]
+
     def select(self, indices: Sequence[int] | Tensor) -> "ImageSet":
         """Return the examples at ``indices``, in that order."""
         index_M = torch.as_tensor(indices, dtype=torch.int64)
@@ -51,6 +67,7 @@ class ImageSet:
             self.labels_N[index_M],
             self.class_names,
             tuple(self.names[i] for i in index_M.tolist()),
+            self.hashes_N[index_M],
             self.files,
         )
 

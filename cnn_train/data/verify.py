@@ -1,11 +1,10 @@
 """Check a dataset on disk: read every split afresh, past every cache."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..errors import DataError, MissingSplitError
 from .dataset import DataAccess, DatasetConfig
-from .image_set import ImageSet
+from .twins import Twins, find_twins
 
 
 @dataclass(frozen=True)
@@ -17,28 +16,30 @@ class SplitReport:
     problem: str | None
 
 
-def verify_dataset(config: DatasetConfig, access: DataAccess) -> list[SplitReport]:
-    """Read train and, where there are any, val and test again; nothing is downloaded."""
+def verify_dataset(
+    config: DatasetConfig, access: DataAccess, near_bits: int | None = None
+) -> tuple[list[SplitReport], list[Twins]]:
+    """Read train and, where there are any, val and test again; find what appears in them twice.
+
+    Nothing is downloaded. ``near_bits`` as in find_twins.
+    """
     access = replace(access, verify=True, offline=True)
     try:
         train = config.load_train(access)
     except DataError as error:
         unchecked = "not checked: the training split, which names the classes, cannot be read"
-        return [SplitReport("train", 0, str(error)), SplitReport("test", 0, unchecked)]
+        return [SplitReport("train", 0, str(error)), SplitReport("test", 0, unchecked)], []
     config = config.as_read(train)
-    reports = (
-        SplitReport("train", len(train), None),
-        _report("val", lambda: config.load_val(access, train.class_names)),
-        _report("test", lambda: config.load_test(access, train.class_names)),
-    )
-    return [report for report in reports if report is not None]
-
-
-def _report(split: str, load: Callable[[], ImageSet | None]) -> SplitReport | None:
-    try:
-        images = load()
-    except MissingSplitError:
-        return None
-    except DataError as error:
-        return SplitReport(split, 0, str(error))
-    return None if images is None else SplitReport(split, len(images), None)
+    loaded, reports = {"train": train}, [SplitReport("train", len(train), None)]
+    for split, load in (("val", config.load_val), ("test", config.load_test)):
+        try:
+            images = load(access, train.class_names)
+        except MissingSplitError:
+            continue
+        except DataError as error:
+            reports.append(SplitReport(split, 0, str(error)))
+            continue
+        if images is not None:
+            loaded[split] = images
+            reports.append(SplitReport(split, len(images), None))
+    return reports, list(find_twins(loaded, near_bits))

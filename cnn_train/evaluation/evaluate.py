@@ -39,7 +39,7 @@ class Evaluation:
 
     scores_NK and predicted_N follow the order of ``images``. loss: the training's data loss, mean
     per image. accuracy_interval: 95 % (Wilson). calibration: None where scores are no
-    probabilities.
+    probabilities. num_trained_on: how many of the images the model is known to be trained on.
     """
 
     split: str
@@ -54,6 +54,7 @@ class Evaluation:
     confusion_KK: Tensor
     per_class: tuple[ClassStatistics, ...]
     calibration: Calibration | None
+    num_trained_on: int
 
     def to_json(self, checkpoint: Path) -> dict[str, Any]:
         """Return the document that ``evaluate --json`` prints."""
@@ -62,6 +63,7 @@ class Evaluation:
             "split": self.split,
             "tta": self.tta,
             "num_examples": len(self.images),
+            "num_trained_on": self.num_trained_on,
             "accuracy": self.accuracy,
             "accuracy_interval": list(self.accuracy_interval),
             "top5_accuracy": self.top5_accuracy,
@@ -139,6 +141,7 @@ def _summarize(
         confusion_KK=confusion_KK,
         per_class=measure_classes(confusion_KK, trained.class_names),
         calibration=_calibrate(scores_NK, labels_N) if has_probabilities else None,
+        num_trained_on=len(images.named_in(trained.training_images)),
     )
 
 

@@ -81,6 +81,7 @@ class SliceReport:
             "split": self.clean.split,
             "tta": self.clean.tta,
             "num_examples": len(self.clean.images),
+            "num_trained_on": self.clean.num_trained_on,
             "seed": self.seed,
             "accuracy": self.clean.accuracy,
             "accuracy_interval": list(self.clean.accuracy_interval),

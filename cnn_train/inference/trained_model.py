@@ -4,7 +4,7 @@ Shape letters: N images, B minibatch, C channels, H W pixels, K classes.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..checkpoints.checkpoint import Checkpoint, load_checkpoint, load_state
 from ..checkpoints.inspection import checkpoint_config
 from ..data.batches import evaluation_batch_size
+from ..data.content import UNKNOWN_IMAGES
 from ..data.images.square import Reading
 from ..data.normalization import Normalization
 from ..errors import CheckpointError, ConfigError, DataError
@@ -39,6 +40,9 @@ class TrainedModel:
     val_accuracy: float | None
     labels: tuple[Any, ...] = ()
     """The caller's own labels, which the Python API returns; empty: the class names."""
+    training_images: Tensor = field(
+        default_factory=lambda: torch.tensor([UNKNOWN_IMAGES]), compare=False
+    )
 
     def reading(self) -> Reading:
         """Return how files become the square RGB images of this model: as when it was trained.
@@ -108,4 +112,5 @@ def restore_trained_model(checkpoint: Checkpoint, device: Device, source: str) -
         checkpoint.data_fingerprints,
         checkpoint.epoch,
         checkpoint.val_accuracy,
+        training_images=checkpoint.training_images,
     )

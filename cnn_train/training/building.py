@@ -66,6 +66,7 @@ def build_session(
             world=world,
         ),
         val_images=on_device(val, device),
+        seen=torch.unique(train.hashes_N),
         data_fingerprints={"train": train.fingerprint(), "val": val.fingerprint()},
         limit_batches=limit_batches,
         model=model,

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
+
 from ..checkpoints.checkpoint import Checkpoint, load_checkpoint, load_state
 from ..config.differences import Difference, differences
 from ..errors import CheckpointError, ConfigError
@@ -106,6 +108,7 @@ def resume_session(
         session.average.started = checkpoint.step > 0
     load_optimizer_state(session, checkpoint)
     restore_generator_states(checkpoint.generators)
+    session.seen = torch.unique(torch.cat((session.seen, checkpoint.training_images)))
     session.progress = Progress.restored(checkpoint, session.world)
     place_on_schedule(session, changes)
     step = session.progress.step

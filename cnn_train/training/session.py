@@ -29,13 +29,14 @@ from .update_guard import UpdateGuard
 
 @dataclass
 class Session:
-    """A run's parts, and how far it has come."""
+    """A run's parts, and how far it has come. seen: hashes of all images ever trained on."""
 
     config: ExperimentConfig
     device: Device
     precision: Precision
     batches: TrainingBatches
     val_images: ImageSet
+    seen: torch.Tensor
     data_fingerprints: dict[str, str]
     limit_batches: int | None
     model: nn.Module
@@ -119,6 +120,7 @@ class Session:
             optimizer=self.optimizer.state_dict(),
             generators=generator_states(),
             **self.progress.saved(partial),
+            training_images=self.seen,
             limit_batches=self.limit_batches,
             precision=self.precision.name,
             environment=describe_environment(self.device, self.world),

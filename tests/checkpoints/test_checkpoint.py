@@ -55,6 +55,7 @@ def checkpoint() -> Checkpoint:
         precision="float32",
         environment={"torch": "2.10"},
         config_changes=[{"step": 4, "key": "optimizer.lr", "before": 0.1, "after": 0.05}],
+        training_images=torch.tensor([-(2**63), 7]),
     )
 
 

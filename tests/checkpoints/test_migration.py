@@ -1,7 +1,8 @@
 """Real files of older releases, made by those releases, still mean what they meant.
 
-version_1.ckpt was saved by the last commit before format 2, in the middle of the second of three
-epochs, and version_1.json holds what the very same code then went on to measure:
+version_1.ckpt and version_2.ckpt were saved by the last commits before formats 2 and 3, in the
+middle of the second of three epochs, and version_1.json holds what the first of them then went on
+to measure (the second measured the same):
 ``fit(session, run, should_stop=…)`` of the config below stopped after 8 updates, then
 ``resume_session`` and ``fit`` again, on one thread.
 """
@@ -32,6 +33,9 @@ from cnn_train.training.resuming import resume_session
 
 FILES = Path(__file__).parents[1] / "checkpoints"
 VERSION_1 = FILES / "version_1.ckpt"
+every_version = pytest.mark.parametrize(
+    "path", sorted(FILES.glob("version_*.ckpt")), ids=lambda path: path.stem
+)
 
 
 @pytest.fixture
@@ -70,9 +74,10 @@ def without_times(records: list[dict[str, float]]) -> list[dict[str, float]]:
     return [{key: one[key] for key in one if key not in timed} for one in records]
 
 
+@every_version
 @pytest.mark.usefixtures("images")
-def test_a_version_1_checkpoint_evaluates() -> None:
-    trained = load_trained_model(VERSION_1, "cpu")
+def test_an_old_checkpoint_evaluates(path: Path) -> None:
+    trained = load_trained_model(path, "cpu")
     notices: list[str] = []
     access = DataAccess(Path("data"), offline=True, notice=notices.append)
     measured = evaluate(trained, load_split(trained, "val", access), split="val")
@@ -83,26 +88,28 @@ def test_a_version_1_checkpoint_evaluates() -> None:
     assert measured.loss == pytest.approx(1.0515496, abs=1e-5)
 
 
+@every_version
 @pytest.mark.usefixtures("images")
-def test_a_version_1_run_goes_on_with_the_losses_of_the_release_that_wrote_it(
-    go_on: Callable[[Checkpoint], list[dict[str, float]]],
+def test_an_old_run_goes_on_with_the_losses_of_the_release_that_wrote_it(
+    go_on: Callable[[Checkpoint], list[dict[str, float]]], path: Path
 ) -> None:
     """To the last bit with the processor and torch of the numbers; others round otherwise."""
     golden = json.loads((FILES / "version_1.json").read_text("utf-8"))
     same_torch = torch.__version__.startswith(golden["torch"])
     same = same_torch and torch.backends.cpu.get_cpu_capability() == golden["cpu_capability"]
-    records = go_on(load_checkpoint(VERSION_1))
+    records = go_on(load_checkpoint(path))
     assert len(records) == len(golden["epochs"]) == 2
     for found, expected in zip(records, golden["epochs"], strict=True):
         for name, value in expected.items():
             assert found[name] == (value if same else pytest.approx(value, rel=1e-4))
 
 
+@every_version
 @pytest.mark.usefixtures("images")
 def test_saving_an_old_checkpoint_anew_changes_no_bit_of_the_run(
-    go_on: Callable[[Checkpoint], list[dict[str, float]]], tmp_path: Path
+    go_on: Callable[[Checkpoint], list[dict[str, float]]], tmp_path: Path, path: Path
 ) -> None:
-    old = load_checkpoint(VERSION_1)
+    old = load_checkpoint(path)
     save_checkpoint(old, tmp_path / "new.ckpt")
     new = load_checkpoint(tmp_path / "new.ckpt")
     assert without_times(go_on(new)) == without_times(go_on(old))
@@ -130,11 +137,14 @@ def test_migration_leaves_the_old_fields_as_they_were() -> None:
     before = dict(stored)
     migrated = migrate(stored, 1)
     assert stored == before  # the very same objects: nothing was changed in place
-    assert all(migrated[name] is value for name, value in before.items() if name != "config")
-    data = before["config"]["data"]
-    assert migrated["config"] == before["config"] | {"data": data | {"grey_bits": 16}}
+    config = before.pop("config")
+    assert all(migrated[name] is value for name, value in before.items())
+    # the split that every run had before there was a choice
+    data = {**config["data"], "split": "position", "grey_bits": 16}
+    assert migrated["config"] == {**config, "data": data}
 
 
 def test_only_folders_of_older_formats_had_taken_all_16_bits() -> None:
-    for config in ({}, {"data": {"name": "cifar10"}}, {"data": {"name": "shapes"}}):
-        assert migrate({"config": config}, 2) == {"config": config}
+    for name in ("cifar10", "shapes"):
+        migrated = migrate({"config": {"data": {"name": name}}}, 2)
+        assert migrated["config"] == {"data": {"name": name, "split": "position"}}

@@ -56,7 +56,7 @@ def test_show_prints_one_document_and_takes_a_run_for_its_best(
 ) -> None:
     document = cnn_train("checkpoint", "show", checkpoint.parent, "--json").document
     assert document == cnn_train("checkpoint", "show", checkpoint, "--json").document
-    assert document["format_version"] == 2
+    assert document["format_version"] == 3
     assert document["config"]["model"]["name"] == "linear"
     assert document["val_accuracy"] is None
 

@@ -35,7 +35,7 @@ COMMAND_LINE = {
     "data export": SHEET,
     "data get": f"{READING} --json",
     "data show": SHEET,
-    "data verify": "-c --config --set --data-dir --json",
+    "data verify": "-c --config --set --near --data-dir --json",
     "evaluate": f"CHECKPOINT --split --data-root {READING} --verify-data --tta --batch-size "
     "--slices --severities --seed --corruptions --device --json --out",
     "fit": f"{SESSION} --resume --allow-config-change --weights --new-head --seed --name "

@@ -1,8 +1,10 @@
 """The cache of decoded images: equal after a round trip, and never trusted when damaged."""
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ def test_an_image_set_survives_the_round_trip(path, images):
     assert found.origin == Origin("source 1", "decoder 2")
     assert torch.equal(loaded.images_NCHW, images.images_NCHW)
     assert torch.equal(loaded.labels_N, images.labels_N)
+    assert torch.equal(loaded.known_hashes_N, images.hashes_N)
     assert (loaded.class_names, loaded.names) == (images.class_names, images.names)
     assert loaded.fingerprint() == images.fingerprint()
 
@@ -99,6 +102,18 @@ def test_a_set_of_the_same_origin_is_not_decoded_again(reader, images):
 def test_a_set_of_another_origin_is_decoded_once_and_kept(reader, origin):
     reader.load(*origin)
     reader.load(*origin)
+    assert (reader.num_decoded, reader.notices) == (1, [])
+
+
+def test_a_file_without_hashes_as_older_releases_wrote_it_is_decoded_again(reader):
+    content = reader.path.read_bytes()[64:]
+    end = content.index(b"\n")
+    header = json.loads(content[:end])
+    del header["hashes"]
+    older = json.dumps(header).encode() + content[end:]
+    reader.path.write_bytes(sha256(older).hexdigest().encode() + older)
+    reader.load()
+    reader.load()
     assert (reader.num_decoded, reader.notices) == (1, [])
 
 

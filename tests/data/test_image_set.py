@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -82,3 +83,14 @@ def test_parts_that_do_not_fit_together_are_our_own_bug(
 ) -> None:
     with pytest.raises(AssertionError):
         replace(images, **wrong)  # type: ignore[arg-type]
+
+
+def test_an_image_is_recognised_by_the_hash_of_its_size_and_its_pixels_row_by_row(
+    images: ImageSet,
+) -> None:
+    raw = images.images_NCHW[2].permute(1, 2, 0).contiguous().numpy()
+    digest = hashlib.blake2b(b"(2, 5, 3)" + raw.tobytes(), digest_size=8).digest()
+    assert images.hashes_N[2].item() == int.from_bytes(digest, "little", signed=True)
+    turned = replace(images, images_NCHW=images.images_NCHW.reshape(4, 3, 5, 2))
+    assert len({*images.hashes_N.tolist(), *turned.hashes_N.tolist()}) == 8
+    assert images.select([2, 0]).hashes_N.tolist() == images.hashes_N[[2, 0]].tolist()

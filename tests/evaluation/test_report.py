@@ -29,6 +29,7 @@ class FixedScores:
     image_shape: tuple[int, int, int] = (3, 8, 8)
     device: Device = field(init=False)
     config: SimpleNamespace = field(init=False)
+    training_images: Tensor = field(default_factory=lambda: torch.tensor([0]))
 
     def __post_init__(self):
         self.device = Device(torch.device("cpu"), "as requested")

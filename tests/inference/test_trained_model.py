@@ -105,6 +105,7 @@ def test_a_checkpoint_file_needs_nothing_but_itself(
     loaded = load_trained_model(path, "cpu")
     assert torch.equal(loaded.scores(pictures), trained.scores(pictures))
     assert replace(loaded, model=trained.model, device=trained.device) == trained
+    assert torch.equal(loaded.training_images, session.batches.images.hashes_N.unique())
     assert loaded.class_names == ("class 0", "class 1", "class 2")
     assert loaded.image_shape == (3, 8, 8)
 

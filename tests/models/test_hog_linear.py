@@ -127,7 +127,13 @@ def test_nothing_but_the_classifier_learns_or_is_saved() -> None:
 def test_edges_beat_chance_and_pixels_by_far_and_lose_to_a_small_cnn(tmp_path: Path) -> None:
     """On 2,250 small drawn shapes, by the best accuracy on the 250 held out."""
     recipe: dict[str, Any] = {
-        "data": {"name": "shapes", "num_train": 2500, "num_test": 20, "image_size": 16},
+        "data": {
+            "name": "shapes",
+            "num_train": 2500,
+            "num_test": 20,
+            "image_size": 16,
+            "split": "position",
+        },
         "schedule": {"name": "triangular"},
         "augment": {"flip": "none", "translate": 0},
         "batch_size": 50,

@@ -118,7 +118,11 @@ def asked_settings(
 ) -> tuple[ExperimentConfig, int | None]:
     """Return the settings and ``--limit-batches`` to go on with: by default the run's own."""
     if request.config is not None:
-        return request.load_settings(), request.limit_batches
+        after = request.load_settings()
+        if "split" not in after.data.model_fields_set:  # an older run keeps its own
+            data = after.data.model_copy(update={"split": before.data.split})
+            after = after.model_copy(update={"data": data})
+        return after, request.limit_batches
     limit = request.limit_batches or checkpoint.limit_batches
     if not request.changes:
         return before, limit

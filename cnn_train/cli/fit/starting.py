@@ -8,6 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ...checkpoints.checkpoint import (
     Checkpoint,
     is_checkpoint,
@@ -177,6 +179,7 @@ class Weights:
             average=session.average,
             class_names=images.class_names,
         )
+        session.seen = torch.unique(torch.cat((session.seen, checkpoint.training_images)))
         notice(f"weights from {self.path}: {len(filled.kept)} tensors kept")
         for what, names in (("dropped", filled.dropped), ("drawn anew", filled.new)):
             if names:

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from .sanity_display import require_sane, show_first_loss
 
 if TYPE_CHECKING:
     from ...checks.sanity import Finding
+    from ...data.twins import Twins
     from ...metrics.tally import Tally
     from ...runs.directory import RunDirectory
     from ...training.fit import Supervision
@@ -44,8 +46,19 @@ def show_plan(session: "Session", run: "RunDirectory | None") -> None:
             notice(loss)
 
 
+def twins_of(session: "Session") -> "Iterable[Twins]":
+    """Find the images that a run has twice."""
+    from ...data.twins import find_twins
+
+    return find_twins({"training": session.batches.images, "validation": session.val_images})
+
+
 def doubts(session: "Session") -> Iterator[str]:
     """Yield what about the images and their minibatches may not be as the user thinks."""
+    from ...data.twins import describe_seen
+
+    yield from map(str, twins_of(session))
+    yield from describe_seen(session.val_images, session.seen, "validation")
     if len(session.val_images) < FEW_IMAGES:
         yield (
             f"the best epoch will be chosen on {len(session.val_images)} validation images; "
@@ -145,7 +158,7 @@ def supervised(
     result = describe_result(session, run)
     _show_result(result)
     if as_json:
-        print_json(result | in_json(findings))
+        print_json(result | in_json(session, findings))
 
 
 def show_dry_run(session: "Session", *, as_json: bool, findings: "Sequence[Finding]" = ()) -> None:
@@ -153,13 +166,17 @@ def show_dry_run(session: "Session", *, as_json: bool, findings: "Sequence[Findi
     show_plan(session, run=None)
     if as_json:
         plan = {"dry_run": True, "plan": describe_plan(session, run=None)}
-        print_json(plan | in_json(findings))
+        print_json(plan | in_json(session, findings))
     require_sane(findings)
 
 
-def in_json(findings: "Sequence[Finding]") -> dict[str, Any]:
-    """Return what the checks before training add to a JSON document."""
-    return {"sanity": [finding.to_json() for finding in findings]} if findings else {}
+def in_json(session: "Session", findings: "Sequence[Finding]") -> dict[str, Any]:
+    """Return what is known before training: of the images, and by the checks where made."""
+    sanity = {"sanity": [finding.to_json() for finding in findings]} if findings else {}
+    return sanity | {
+        "duplicates": [asdict(twins) for twins in twins_of(session)],
+        "num_val_trained_on": len(session.val_images.named_in(session.seen)),
+    }
 
 
 def describe_result(session: "Session", run: "RunDirectory") -> dict[str, Any]:

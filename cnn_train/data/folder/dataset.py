@@ -134,12 +134,14 @@ def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAcc
     images_NCHW = _allocate(len(listing.names), reading.size_px)
     failures, notices, grey_bits = [], [], set()
     sizes_px: list[tuple[int, int]] = []
+    hashes: list[int] = []
     batches = decode_batches(listing.paths, reading, FILES_PER_TASK, num_ahead=2 * count_workers())
     description = f"Decoding the {split} images"
     with closing(batches), access.progress(description, len(listing.names)) as advance:
         for batch in batches:
             start = len(sizes_px)
             sizes_px += batch.sizes_px
+            hashes += batch.hashes
             images_NCHW[start : len(sizes_px)] = torch.from_numpy(batch.pixels_BCHW)
             grey_bits |= {bits for bits in batch.grey_bits if bits}
             failures += [error.message for error in batch.errors]
@@ -163,8 +165,14 @@ def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAcc
         return _decode(listing, split, replace(reading, grey_bits=most), access)
     if notices:
         access.notice(f"about some images:\n{_list_some(notices)}")
-    facts, labels_N = FileFacts.of(sizes_px, most), torch.tensor(listing.labels)
-    return ImageSet(images_NCHW, labels_N, listing.class_names, listing.names, facts)
+    return ImageSet(
+        images_NCHW,
+        torch.tensor(listing.labels),
+        listing.class_names,
+        listing.names,
+        torch.tensor(hashes),
+        FileFacts.of(sizes_px, most),
+    )
 
 
 def _allocate(num_images: int, size_px: int) -> Tensor:

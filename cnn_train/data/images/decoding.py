@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ...errors import CnnTrainError, DataError, ResourceError, in_one_line
 from ...machine.cores import count_workers
+from ..content import hash_pixels
 from .files import load_image
 from .paths import UnusableImage
 from .processes import SILENT_SECONDS, Submit, worker_processes
@@ -35,12 +36,13 @@ Problem = type[CnnTrainError]
 class DecodedBatch:
     """The usable images among some files, in order, and why the other files are not usable.
 
-    pixels_BCHW: uint8. notices: those of each image. sizes_px: each one's (width, height) as a
-    file, upright. grey_bits: of each, as in ``DecodedImage``.
+    pixels_BCHW: uint8. hashes: of each image's pixels before it was scaled. notices: those of each.
+    sizes_px: each one's (width, height) as a file, upright. grey_bits: as in ``DecodedImage``.
     """
 
     paths: list[str]
     pixels_BCHW: NDArray[np.uint8]
+    hashes: list[int]
     notices: list[tuple[str, ...]]
     sizes_px: list[tuple[int, int]]
     grey_bits: list[int | None]
@@ -76,7 +78,7 @@ def decode(files: Sequence[Path], reading: Reading, tolerated: tuple[Problem, ..
     """Decode some files in this thread."""
     size_px, fit = reading.size_px, reading.fit
     pixels_BCHW = np.empty((len(files), 3, size_px, size_px), dtype=np.uint8)
-    batch = DecodedBatch([], pixels_BCHW, [], [], [], [])
+    batch = DecodedBatch([], pixels_BCHW, [], [], [], [], [])
     with quiet_pillow:
         for file in files:
             try:
@@ -88,6 +90,7 @@ def decode(files: Sequence[Path], reading: Reading, tolerated: tuple[Problem, ..
             pixels_HWC = fit_square(image.pixels_HWC, size_px, fit)
             pixels_BCHW[len(batch.paths)] = pixels_HWC.transpose(2, 0, 1)
             batch.paths.append(str(file))
+            batch.hashes.append(hash_pixels(image.pixels_HWC))
             batch.notices.append((*image.notices, *notice_shape(image.pixels_HWC, fit)))
             batch.sizes_px.append((width, height))
             batch.grey_bits.append(image.grey_bits)
@@ -138,6 +141,7 @@ def _join(tasks: list[Future[DecodedBatch]]) -> DecodedBatch:
     return DecodedBatch(
         paths=[path for part in parts for path in part.paths],
         pixels_BCHW=np.concatenate([part.pixels_BCHW for part in parts]),
+        hashes=[one for part in parts for one in part.hashes],
         notices=[notices for part in parts for notices in part.notices],
         sizes_px=[size for part in parts for size in part.sizes_px],
         grey_bits=[bits for part in parts for bits in part.grey_bits],

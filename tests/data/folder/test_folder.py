@@ -383,3 +383,19 @@ def test_a_known_range_is_served_from_what_was_decoded_where_it_was_found(
 
 def test_files_of_8_bits_leave_the_range_open(config, access):
     assert config.as_read(config.load_train(access)) == config
+
+
+def test_an_image_is_recognised_at_every_size_and_in_every_format_of_the_same_pixels(
+    config, root, access
+):
+    noise = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(root / "train" / "cat" / "a.png")
+    Image.fromarray(noise).save(root / "train" / "dog" / "b.bmp")
+    Image.fromarray(noise[:, ::-1]).save(root / "train" / "dog" / "c.bmp")
+    names, hashes = [], []
+    for size_px in (8, 16, 8):  # the second time 8 comes from the cache
+        images = config.model_copy(update={"image_size": size_px}).load_train(access)
+        names, hashes = images.names, [*hashes, images.hashes_N.tolist()]
+    assert hashes[0] == hashes[1] == hashes[2]
+    same = [name for name, one in zip(names, hashes[0], strict=True) if hashes[0].count(one) > 1]
+    assert same == ["train/cat/a.png", "train/dog/b.bmp"]
