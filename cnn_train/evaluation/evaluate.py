@@ -84,7 +84,7 @@ def load_split(
     if split == "test":
         return config.load_test(access, trained.class_names)
     train, val = load_training_splits(config, access)
-    images = val if split == "val" else train
+    images = (val if split == "val" else train).relabel(trained.class_names, f"the {split} split")
     if images.fingerprint() != trained.data_fingerprints.get(split):
         access.notice(f"these {split} images are not those of the model's training run")
     return images

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..checkpoints.checkpoint import Checkpoint
 from ..checkpoints.matching import compare_by_name, list_problems
+from ..data.image_set import same_spelling
 from ..errors import CheckpointError, name_some
 from ..models.head import head_tensors
 from ..optim.averaging import WeightAverage
@@ -66,7 +67,7 @@ def _require_fit(theirs: dict[str, Tensor], ours: dict[str, Tensor], model: nn.M
 
 
 def _require_same_classes(theirs: Sequence[str], ours: Sequence[str]) -> None:
-    if list(theirs) != list(ours):
+    if list(map(same_spelling, theirs)) != list(map(same_spelling, ours)):
         raise CheckpointError(
             f"these weights tell apart {name_some(theirs)}, in this order; the images are of "
             f"{name_some(ours)}: --new-head leaves the last layer fresh and keeps all others"

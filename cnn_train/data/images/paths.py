@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import in_one_line
+from ..system_files import is_system_file
 from .files import IMAGE_SUFFIXES
 
 
@@ -67,7 +68,7 @@ def _list_folder(folder: Path) -> tuple[list[Path], str | None]:
     unreadable: list[OSError] = []
     files: list[Path] = []
     for parent, subfolders, names in os.walk(folder, onerror=unreadable.append):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        subfolders[:] = [name for name in subfolders if not is_system_file(name)]
         files += [Path(parent, name) for name in names if _names_an_image(name)]
     files.sort()
     if unreadable:
