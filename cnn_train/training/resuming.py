@@ -129,7 +129,7 @@ def count_updates_anew(session: Session, changes: Sequence[Difference]) -> None:
     if progress.position:
         raise CheckpointError(
             "cannot resume: minibatches cannot change in the middle of an epoch, and this state "
-            f"was taken after {progress.position} of them; finish the epoch first, or go on from "
-            "best.ckpt"
+            f"was taken after {progress.position} of them; finish the epoch first"
+            + (", or go on from best.ckpt" if progress.epoch else "")
         )
     progress.step = progress.epoch * session.updates_per_epoch
