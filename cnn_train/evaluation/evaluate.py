@@ -67,6 +67,7 @@ class Evaluation:
             "top5_accuracy": self.top5_accuracy,
             "loss": self.loss,
             "calibration_error": self.calibration and self.calibration.expected_error,
+            "calibration_bins": self.calibration and [asdict(b) for b in self.calibration.bins],
             "per_class": [asdict(class_) for class_ in self.per_class],
             "confusion": self.confusion_KK.tolist(),
         }

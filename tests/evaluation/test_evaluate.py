@@ -206,7 +206,8 @@ def test_the_json_document_has_the_documented_keys_and_no_nan():
         text = json.dumps(document, allow_nan=False)
         assert {
             "split", "num_examples", "accuracy", "loss", "per_class", "confusion",
-            "calibration_error", "accuracy_interval", "top5_accuracy", "tta", "checkpoint",
+            "calibration_error", "calibration_bins", "accuracy_interval", "top5_accuracy", "tta",
+            "checkpoint",
         } == set(json.loads(text))  # fmt: skip
         assert set(document["per_class"][0]) == {
             "label", "num_examples", "accuracy", "precision", "f1"
