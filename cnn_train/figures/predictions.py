@@ -26,8 +26,6 @@ from .style import (
 )
 
 CELL_INCHES = 5.0
-ASPECT = 1.2
-"""Width of a grid of many images over its height, about."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,11 @@ class PredictionPanel:
 def draw_predictions(
     panels: Sequence[PredictionPanel], *, probabilities: bool, title: str
 ) -> Figure:
-    """Draw each image, enlarged, beside a bar for each of its best classes, in a grid."""
+    """Draw each image, enlarged, beside a bar for each of its best classes: about a square."""
     assert panels
     num_bars = max(len(panel.labels) for panel in panels)
     row_inches = max(1.9, 0.3 * num_bars + 0.9)
-    num_columns = math.ceil(math.sqrt(ASPECT * len(panels) * row_inches / CELL_INCHES))
+    num_columns = max(1, round(math.sqrt(len(panels) * row_inches / CELL_INCHES)))
     num_rows = math.ceil(len(panels) / num_columns)
     figure = make_figure(max(CELL_INCHES * num_columns, 7.0), row_inches * num_rows + 0.6, title)
     ratios = (1, 2) * num_columns
@@ -74,12 +72,12 @@ def _draw_bars(axes: Axes, panel: PredictionPanel, *, probabilities: bool) -> No
     texts = [f"{100 * v:.1f} %" if probabilities else with_minus(f"{v:.2f}") for v in panel.values]
     axes.bar_label(bars, texts, padding=3, size=SMALL_SIZE, color=INK)
     style_axes(axes, x="probability" if probabilities else "score (not a probability)")
-    axes.set_yticks(rows, shorten_apart(panel.labels, 24), parse_math=False)
+    axes.set_yticks(rows, shorten_apart(panel.labels, 20), parse_math=False)
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     if probabilities:
         axes.set_xlim(0, 1.15)  # room for the number beside a full bar
-        axes.set_xticks([0, 0.25, 0.5, 0.75, 1.0], ["0", "25 %", "50 %", "75 %", "100 %"])
+        axes.set_xticks([0, 0.5, 1.0], ["0", "50 %", "100 %"])
     else:
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.margins(x=0.15)

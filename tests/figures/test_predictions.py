@@ -35,7 +35,7 @@ def test_scores_are_called_scores():
 
 
 @pytest.mark.parametrize(
-    ("num_images", "shape"), [(1, (1, 1)), (2, (2, 1)), (3, (2, 2)), (10, (4, 3)), (30, (8, 4))]
+    ("num_images", "shape"), [(1, (1, 1)), (3, (3, 1)), (4, (4, 1)), (10, (5, 2)), (30, (10, 3))]
 )
 def test_images_stand_in_a_grid_about_as_high_as_wide(num_images, shape):
     figure = draw_predictions([panel((0.7, 0.3))] * num_images, probabilities=True, title="x")

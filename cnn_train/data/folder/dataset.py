@@ -64,7 +64,7 @@ class FolderConfig(DatasetConfig):
     def load_train(self, access: DataAccess) -> ImageSet:
         """Load ``root/train``; the test images are neither needed nor looked at."""
         root = expand_home(self.root, "data.root")
-        others = find_splits(root).others
+        others = find_splits(root)[1]
         if others:
             access.notice(f"{root}: folders not used: {name_some([f'{name}/' for name in others])}")
         return load_split(root, "train", self.image_size, access)
@@ -81,7 +81,7 @@ class FolderConfig(DatasetConfig):
 
     def has_split(self, split: str) -> bool:
         """Tell whether there is a folder of the split, without opening it."""
-        return split in find_splits(expand_home(self.root, "data.root")).names
+        return split in find_splits(expand_home(self.root, "data.root"))[0]
 
     def _load_labelled(
         self, split: str, access: DataAccess, class_names: tuple[str, ...]

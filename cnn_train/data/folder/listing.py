@@ -21,21 +21,13 @@ SPLIT_FOLDERS = {
 """What the folder of a split may be called, in capitals or not."""
 
 
-@dataclass(frozen=True)
-class SplitFolders:
-    """The name of each split's folder, where there is one, and of the folders of no split."""
-
-    names: dict[str, str]
-    others: tuple[str, ...]
-
-
-def find_splits(root: Path) -> SplitFolders:
-    """Find each split's folder by its name; none is opened.
+def find_splits(root: Path) -> tuple[dict[str, str], list[str]]:
+    """Return the name of each split's folder, and of those of no split; none is opened.
 
     Raises DataError where two folders are of one split. A link to a split's folder is no second.
     """
     if not root.is_dir():
-        return SplitFolders({}, ())
+        return {}, []
     folders = [entry.name for entry in _scan(root, root)[0] if entry.is_dir()]
     names = {}
     for split, spellings in SPLIT_FOLDERS.items():
@@ -47,7 +39,7 @@ def find_splits(root: Path) -> SplitFolders:
         if found:
             names[split] = min(found, key=lambda name: name != split)
     known = {spelling for spellings in SPLIT_FOLDERS.values() for spelling in spellings}
-    return SplitFolders(names, tuple(name for name in folders if name.lower() not in known))
+    return names, [name for name in folders if name.lower() not in known]
 
 
 @dataclass(frozen=True)
@@ -100,7 +92,7 @@ def list_split(root: Path, split: str) -> SplitListing:
 
 
 def _find_split(root: Path, split: str) -> Path:
-    names = find_splits(root).names
+    names = find_splits(root)[0]
     if split in names:
         return root / names[split]
     expected = f"expected {root / split}/<class>/<image> for every image"
