@@ -25,7 +25,7 @@ EQUAL_SHARE = 1e-6
 """Values that differ by less than this part of the map's largest size count as equal."""
 MOST_COLUMNS = 5
 LONGEST_NAME = 18
-LONGEST_CLASS = 15
+LONGEST_CLASS = 13
 """Letters of a class above a picture that has room for two of them."""
 SILENT = "nothing there speaks for the class (a map of zeros)"
 
