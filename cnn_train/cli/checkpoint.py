@@ -1,17 +1,21 @@
 """``cnn-train checkpoint``: look into checkpoints, check, share and import them."""
 
+import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import CheckpointError, UsageError, name_some
+from ..errors import CheckpointError, DataError, UsageError, name_some
 from .console import error, notice, print_json, say, warn
 from .display.checkpoint import checkpoint_page, mapping_page
+from .loading import evaluate_command
 from .options import CheckpointArgument, JsonOption, SetOption
 from .present import present
 
 if TYPE_CHECKING:
+    from ..checkpoints.checkpoint import Checkpoint
     from ..data.normalization import Normalization
     from ..experiment import ExperimentConfig
 
@@ -147,7 +151,18 @@ def import_weights(
         warn(
             f"a state dict does not say {UNSAID}: these are the config's; --verify compares scores"
         )
-    notice(f"wrote {out}; use it with: cnn-train evaluate {out}")
+    notice(f"wrote {out}; use it with: {_use_command(out, imported.checkpoint)}")
+
+
+def _use_command(out: Path, checkpoint: "Checkpoint") -> str:
+    """Return the command for an imported model: evaluate where its dataset has its classes."""
+    from ..checkpoints.inspection import checkpoint_config
+
+    data = checkpoint_config(checkpoint, str(out)).data
+    with suppress(DataError):
+        if set(data.known_images().class_names or ()) == set(checkpoint.class_names):
+            return evaluate_command(out, data)
+    return f"cnn-train predict IMAGE --checkpoint {shlex.quote(str(out))}"
 
 
 def _require_free(out: Path, force: bool) -> None:

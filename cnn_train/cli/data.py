@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import DataError, UsageError
-from .console import error, print_json, progress, say, warn
+from .console import error, notice, print_json, progress, say, warn
 from .loading import make_data_access
 from .options import DataDirOption, JsonOption, OfflineOption, SetOption, Split
 from .present import check_picture
@@ -94,13 +94,15 @@ def show(
 ) -> None:
     """Draw a contact sheet: the first images of every class, one row each."""
     from ..figures.contact_sheet import draw_contact_sheet
+    from ..figures.fonts import say_missing
     from ..figures.saving import save_figure
 
     check_picture(out)
     dataset = _dataset(config, overrides)
     images = _load(dataset, split, make_data_access(data_dir, offline))
     title = f"{dataset.name}, {split}: {len(images):,} images"
-    save_figure(draw_contact_sheet(images, per_class=per_class, title=title), out)
+    sheet = draw_contact_sheet(images, per_class=per_class, title=title)
+    say_missing(save_figure(sheet, out), notice)
     say(str(out))
 
 

@@ -135,7 +135,9 @@ def _report_slices(
     model_name = trained.config.model.name
     present(slices_page(report, checkpoint, model_name), as_json=as_json)
     if out is not None:
-        written = save_slices(report, out, checkpoint=checkpoint, model_name=model_name)
+        written = save_slices(
+            report, out, checkpoint=checkpoint, model_name=model_name, notice=notice
+        )
         notice(f"wrote {', '.join(str(path) for path in written)}")
 
 
@@ -152,5 +154,6 @@ def _save(evaluation: "Evaluation", out: Path, checkpoint: Path, trained: "Train
         checkpoint=checkpoint,
         model_name=trained.config.model.name,
         required_margin=getattr(loss, "margin", None),
+        notice=notice,
     )
     notice(f"wrote {', '.join(str(path) for path in written)}")

@@ -1,5 +1,6 @@
 """What commands load first: access to datasets, a trained model, or an untrained session."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,7 @@ from ..data.location import resolve_data_dir
 from .console import notice, progress, warn
 
 if TYPE_CHECKING:
-    from ..data.dataset import DataAccess
+    from ..data.dataset import DataAccess, DatasetConfig
     from ..inference.trained_model import TrainedModel
     from ..training.session import Session
 
@@ -29,6 +30,15 @@ def open_model(path: Path, device: str, precision: str | None = None) -> "Traine
     where, exactness = trained.device, precision or trained.precision.name
     notice(f"{path} on {where.torch_device} ({where.reason}), {exactness}")
     return trained
+
+
+def evaluate_command(checkpoint: Path, data: "DatasetConfig", places: str = "") -> str:
+    """Return the command that measures a checkpoint on images that there are.
+
+    ``places``: the options that say where they lie.
+    """
+    split = "" if data.has_split("test") else " --split val"
+    return f"cnn-train evaluate {shlex.quote(str(checkpoint))}{split}{places}"
 
 
 def build_untrained_session(

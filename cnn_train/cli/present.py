@@ -36,10 +36,11 @@ def present(page: Page, *, as_json: bool, out: Path | None = None) -> None:
     else:
         show(page.blocks)
     if out is not None:
+        from ..figures.fonts import say_missing
         from ..figures.saving import save_figure
 
         assert page.draw, "a command without a picture has no --out"
-        save_figure(page.draw(), out)
+        say_missing(save_figure(page.draw(), out), notice)
         notice(f"wrote {out}")
 
 

@@ -25,11 +25,13 @@ SETTINGS = ("loss", "seed", "batch", "model", "lr", "data")
 
 def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) -> None:
     """List the runs, oldest first, with their results."""
+    from ..runs.directory import with_root
     from ..runs.summary import summarize_runs
 
     summaries = summarize_runs(run_root)
     if not summaries and not as_json:
-        notice(f"no runs below {run_root}; train one with: cnn-train fit --config CONFIG")
+        train = with_root("cnn-train fit --config CONFIG", run_root)
+        notice(f"no runs below {run_root}; train one with: {train}")
         return
     roots = [summary.data_root for summary in summaries if summary.data_root]
     folders = [root[: root.rfind("/") + 1] for root in roots]

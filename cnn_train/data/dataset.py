@@ -114,6 +114,10 @@ class DatasetConfig(Config, ABC):
         """Load the dataset's own validation split; None: it has none, split the training set."""
         return None
 
+    def has_split(self, split: str) -> bool:
+        """Tell whether there are images of a split of their own, without opening any."""
+        return split != "val"
+
     @abstractmethod
     def load_test(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
         """Load the test split, labelled by position in ``class_names``; training never does.

@@ -4,6 +4,7 @@ Shape letters: N examples, C channels, H W pixels.
 """
 
 import hashlib
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -74,15 +75,17 @@ class ImageSet:
     def relabel(self, class_names: tuple[str, ...], source: str) -> "ImageSet":
         """Number the labels by position in ``class_names``, a trained model's classes.
 
-        Raises DataError, which begins with ``source``, where ``class_names`` lacks a class.
+        Names are equal however their accents are encoded. Raises DataError, which begins with
+        ``source``, where ``class_names`` lacks a class.
         """
-        unknown = [name for name in self.class_names if name not in class_names]
+        positions = {same_spelling(name): i for i, name in enumerate(class_names)}
+        unknown = [name for name in self.class_names if same_spelling(name) not in positions]
         if unknown:
             raise DataError(
                 f"{source} has classes that training lacks: {name_some(unknown)}; "
                 f"training has {name_some(class_names)}"
             )
-        position_K = torch.tensor([class_names.index(name) for name in self.class_names])
+        position_K = torch.tensor([positions[same_spelling(name)] for name in self.class_names])
         return replace(self, labels_N=position_K[self.labels_N], class_names=class_names)
 
     def fingerprint(self) -> str:
@@ -91,3 +94,8 @@ class ImageSet:
         for tensor in (self.images_NCHW, self.labels_N):
             digest.update(tensor.cpu().contiguous().numpy().data)
         return digest.hexdigest()
+
+
+def same_spelling(name: str) -> str:
+    """Write accents as Unicode's composed letters (NFC): some file systems decompose them."""
+    return unicodedata.normalize("NFC", name)

@@ -69,6 +69,7 @@ class Evaluation:
             "top5_accuracy": self.top5_accuracy,
             "loss": self.loss,
             "calibration_error": self.calibration and self.calibration.expected_error,
+            "calibration_bins": self.calibration and [asdict(b) for b in self.calibration.bins],
             "per_class": [asdict(class_) for class_ in self.per_class],
             "confusion": self.confusion_KK.tolist(),
         }
@@ -86,7 +87,7 @@ def load_split(
     if split == "test":
         return config.load_test(access, trained.class_names)
     train, val = load_training_splits(config, access)
-    images = val if split == "val" else train
+    images = (val if split == "val" else train).relabel(trained.class_names, f"the {split} split")
     if images.fingerprint() != trained.data_fingerprints.get(split):
         access.notice(f"these {split} images are not those of the model's training run")
     return images

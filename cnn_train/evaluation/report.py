@@ -3,7 +3,7 @@
 Shape letters: N examples.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,14 @@ from ..data.challenges import CHALLENGES
 from ..errors import UsageError
 from ..figures.calibration import draw_calibration, draw_margins
 from ..figures.confusion import draw_confusion
+from ..figures.fonts import say_missing
 from ..figures.mistakes import Mistake, draw_mistakes
 from ..figures.saving import is_figure_path, save_figure
 from ..figures.slices import ClassPoint, Curve, ExampleRow, draw_examples, draw_slices
-from ..figures.style import Drawing
+from ..figures.style import Drawing, shorten_apart
 from ..machine.atomic_file import save_json
 from ..metrics.statistics import true_class_margins
+from ..page import count_images
 from .evaluate import Evaluation
 from .slices import Slice, SliceReport, change_chunk
 
@@ -32,13 +34,14 @@ def save_report(
     checkpoint: Path,
     model_name: str,
     required_margin: float | None = None,
+    notice: Callable[[str], object] = lambda message: None,
 ) -> list[Path]:
     """Write confusion, calibration (or margins), mistakes and JSON; return the files written.
 
     ``required_margin`` is marked in the margins of a model without probabilities. Raises
     UsageError where ``directory`` cannot be made.
     """
-    subject = f"{model_name}, {evaluation.split} split, {len(evaluation.images):,} images"
+    subject = f"{model_name}, {evaluation.split} split, {count_images(len(evaluation.images))}"
     class_names = evaluation.images.class_names
     figures = {
         "confusion.png": draw_confusion(
@@ -55,10 +58,17 @@ def save_report(
         margins_N = true_class_margins(evaluation.scores_NK, evaluation.images.labels_N)
         title = f"Margins: {subject}"
         figures["margins.png"] = draw_margins(margins_N, required_margin, title)
-    return _save(directory, figures, "evaluation.json", evaluation.to_json(checkpoint))
+    return _save(directory, figures, "evaluation.json", evaluation.to_json(checkpoint), notice)
 
 
-def save_slices(report: SliceReport, out: Path, *, checkpoint: Path, model_name: str) -> list[Path]:
+def save_slices(
+    report: SliceReport,
+    out: Path,
+    *,
+    checkpoint: Path,
+    model_name: str,
+    notice: Callable[[str], object] = lambda message: None,
+) -> list[Path]:
     """Write curves, an example of every challenge and JSON; return the files written.
 
     Where ``out`` is named like a picture, only the curves are written, to that file. Raises
@@ -70,16 +80,17 @@ def save_slices(report: SliceReport, out: Path, *, checkpoint: Path, model_name:
         [Curve(s.group, s.name, s.severities, s.accuracy) for s in report.slices],
         [ClassPoint(c.label, c.accuracy, c.spread) for c in report.classes],
         chance=1 / len(report.clean.per_class),
+        largest=int(report.clean.confusion_KK.sum(dim=1).max()) / len(report.clean.images),
         title=f"Accuracy by severity: {model_name}, {report.clean.split} split",
     )
     if is_figure_path(out):
-        save_figure(curves, out)
+        say_missing(save_figure(curves, out), notice)
         return [out]
     figures = {"slices.png": curves} if report.slices else {}
     rows = list_examples(report)
     if rows:
         figures["challenges.png"] = draw_examples(rows, "The same image under every challenge")
-    return _save(out, figures, "slices.json", report.to_json(checkpoint))
+    return _save(out, figures, "slices.json", report.to_json(checkpoint), notice)
 
 
 def list_examples(report: SliceReport) -> list[ExampleRow]:
@@ -99,7 +110,11 @@ def list_examples(report: SliceReport) -> list[ExampleRow]:
 
 
 def _save(
-    directory: Path, figures: Mapping[str, Drawing], name: str, document: Mapping[str, Any]
+    directory: Path,
+    figures: Mapping[str, Drawing],
+    name: str,
+    document: Mapping[str, Any],
+    notice: Callable[[str], object],
 ) -> list[Path]:
     """Write the figures and, last, the document called ``name``; return the files written."""
     try:
@@ -108,8 +123,8 @@ def _save(
         raise UsageError(
             f"--out {directory}: cannot make this directory ({problem.strerror})"
         ) from None
-    for figure_name, figure in figures.items():
-        save_figure(figure, directory / figure_name)
+    missing = [save_figure(figure, directory / file) for file, figure in figures.items()]
+    say_missing("".join(missing), notice)
     save_json(directory / name, document)
     return [directory / written for written in (*figures, name)]
 
@@ -119,7 +134,7 @@ def find_mistakes(evaluation: Evaluation, most: int) -> list[Mistake]:
 
     Certainty is the predicted class's probability, or how far its score is ahead of the true one's.
     """
-    images, names = evaluation.images, evaluation.images.class_names
+    images, names = evaluation.images, shorten_apart(evaluation.images.class_names, 18)
     certainty_N = _certainty(evaluation)
     wrong_M = (evaluation.predicted_N != images.labels_N).nonzero()[:, 0]
     worst_M = wrong_M[certainty_N[wrong_M].argsort(descending=True, stable=True)[:most]]

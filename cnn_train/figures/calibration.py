@@ -11,19 +11,22 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 from torch import Tensor
 
 from ..metrics.statistics import Calibration, CalibrationBin
-from .style import BLUE, GREY, INK, ORANGE, add_legend, make_figure, style_axes
+from .style import BLUE, GREY, INK, ORANGE, make_figure, style_axes
 
 NUM_MARGIN_BINS = 60
 
 
 def draw_calibration(calibration: Calibration, title: str) -> Figure:
-    """Draw accuracy against confidence, the gap between both, and how many images each bin has."""
+    """Draw accuracy against confidence, the gap between both, and how many images each bin has.
+
+    Each accuracy has its 95 % interval: in a bin of few images a long gap says little.
+    """
     figure = make_figure(5.6, 6.2, title)
     reliability, counts = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     used = [bin_ for bin_ in calibration.bins if bin_.num_examples]
     _draw_reliability(reliability, used)
     error = f"calibration error {100 * calibration.expected_error:.1f} %"
-    style_axes(reliability, title=error, y="accuracy")
+    style_axes(reliability, title=error, y="accuracy", legend_columns=2)
     _draw_bars(counts, used, [bin_.num_examples for bin_ in used], color=GREY)
     style_axes(counts, x="confidence (probability of the predicted class)", y="images")
     _count_in_whole_images(counts)
@@ -37,12 +40,19 @@ def _draw_reliability(axes: Axes, used: Sequence[CalibrationBin]) -> None:
     confidence = [bin_.mean_confidence or 0.0 for bin_ in used]
     _draw_bars(axes, used, accuracy, color=BLUE, label="accuracy")
     axes.plot([0, 1], [0, 1], "--", color=INK, linewidth=1, label="perfect: accuracy = confidence")
-    axes.vlines(confidence, accuracy, confidence, color=ORANGE, linewidth=2.5, label="gap")
-    axes.plot(confidence, confidence, "o", color=ORANGE, markersize=3.5)
+    axes.vlines(
+        confidence, accuracy, confidence, color=ORANGE, linewidth=2.5, label="gap", zorder=3
+    )
+    axes.plot(confidence, confidence, "o", color=ORANGE, markersize=3.5, zorder=3)
     axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1.3)  # no bar is higher than 1, so that the legend covers none
-    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
-    add_legend(axes, loc="upper left")
+    intervals = [bin_.accuracy_interval for bin_ in used if bin_.accuracy_interval]
+    middles = [(bin_.lower + bin_.upper) / 2 for bin_ in used]
+    lows, highs = zip(*intervals, strict=True)
+    label = "95 % interval of the accuracy"
+    axes.vlines(middles, lows, highs, color=INK, linewidth=1, label=label)
+    for ends in (lows, highs):
+        axes.plot(middles, ends, "_", color=INK, markersize=6)
+    axes.set_ylim(0, 1.02)
 
 
 def _draw_bars(
@@ -83,12 +93,12 @@ def draw_margins(margins_N: Tensor, required_margin: float | None, title: str) -
     if required_margin is not None:
         label = f"margin {required_margin:g}: no loss beyond"
         axes.axvline(required_margin, color=INK, linestyle="--", linewidth=1, label=label)
-    add_legend(axes)
     _count_in_whole_images(axes)
     style_axes(
         axes,
         title="Hinge scores are not probabilities, so there is no calibration",
         x="score of the true class − best other score",
         y="images",
+        legend_columns=3,
     )
     return figure

@@ -11,7 +11,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .style import INK, SMALL_SIZE, TEXT_SIZE, make_figure, shorten, style_axes, style_bar
+from .style import INK, SMALL_SIZE, TEXT_SIZE, make_figure, shorten_apart, style_axes, style_bar
 
 MOST_CLASSES_WITH_NUMBERS = 20
 MOST_CLASSES_WITH_NAMES = 60
@@ -32,14 +32,14 @@ def draw_confusion(confusion_KK: Tensor, class_names: Sequence[str], title: str)
     style_axes(axes, x="predicted class", y="true class", grid=False)
     axes.spines[:].set_visible(False)
     if num_classes <= MOST_CLASSES_WITH_NAMES:
-        names = [shorten(name, 18) for name in class_names]
+        names = shorten_apart(class_names, 18)
         slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
         axes.set_xticks(range(num_classes), names, parse_math=False, **slanted)
         axes.set_yticks(range(num_classes), names, parse_math=False)
     if num_classes <= MOST_CLASSES_WITH_NUMBERS:
         _write_counts(axes, confusion_KK, share_KK.tolist())
     bar = figure.colorbar(picture, ax=axes, shrink=0.8, pad=0.02, ticks=[0, 1, 5, 20, 50, 100])
-    bar.set_label("share of the true class (%)", size=TEXT_SIZE, color=INK)
+    bar.set_label("share of the true class (%), square-root scale", size=TEXT_SIZE, color=INK)
     style_bar(bar)
     return figure
 

@@ -13,8 +13,9 @@ from matplotlib.textpath import TextPath
 from torch import Tensor
 
 from ..data.image_set import ImageSet
+from .fonts import boxes_tolerated, find_fonts
 from .saving import DOTS_PER_INCH
-from .style import INK, TEXT_SIZE, TITLE_SIZE, hide_axes, shorten
+from .style import INK, TEXT_SIZE, TITLE_SIZE, hide_axes, shorten_apart
 
 CELL_PX = 96
 """The longest side of a drawn example; smaller images are enlarged by a whole number."""
@@ -33,7 +34,7 @@ def draw_contact_sheet(
     A class that has fewer leaves the rest of its row white.
     """
     sheet_HWC = arrange_by_class(images, per_class)
-    names = [shorten(name, NAME_LENGTH) for name in images.class_names]
+    names = shorten_apart(images.class_names, NAME_LENGTH)
     height_px, width_px = (round(_zoom(images) * side) for side in sheet_HWC.shape[:2])
     names_px = max(text_width_px(name, NAME_FONT) for name in names)
     title_px = text_width_px(title or "", TITLE_FONT)
@@ -86,7 +87,10 @@ def text_width_px(text: str, font: FontProperties) -> int:
     """Return a line's width, with a dollar, which would start a formula, as wide as an S."""
     if not text:
         return 0
-    width_points = TextPath((0, 0), text.replace("$", "S"), prop=font).get_extents().width
+    font = font.copy()
+    font.set_family(find_fonts(text)[0])
+    with boxes_tolerated():
+        width_points = TextPath((0, 0), text.replace("$", "S"), prop=font).get_extents().width
     return math.ceil(float(width_points) * DOTS_PER_INCH / 72)
 
 

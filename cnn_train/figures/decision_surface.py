@@ -16,7 +16,6 @@ from .style import (
     INK,
     ORANGE,
     TEXT_SIZE,
-    add_legend,
     add_legend_outside,
     make_figure,
     mark_points,
@@ -85,9 +84,8 @@ def _draw_losses(axes: Axes, train: Sequence[float], test: Sequence[float]) -> N
             epochs, losses, style, color=color, linewidth=1.8, markersize=3,
             marker=mark_points(len(epochs)), label=f"{name} points",
         )  # fmt: skip
-    style_axes(axes, title="Loss", x="epoch", y="loss per point")
+    style_axes(axes, title="Loss", x="epoch", y="loss per point", legend_columns=2)
     style_epochs(axes, len(epochs))
     axes.update_datalim([(1, 0)])  # with 0 in view, the margin above is a share of the whole height
     axes.autoscale_view(scalex=False)
     axes.set_ylim(bottom=0)
-    add_legend(axes)

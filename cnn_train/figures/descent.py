@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from .style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, add_legend, make_figure, style_axes
+from .style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, make_figure, style_axes
 
 COLOURS = (BLUE, ORANGE)
 
@@ -35,9 +35,8 @@ def draw_descent(
     left.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     left.xaxis.set_minor_formatter(NullFormatter())
     left.xaxis.set_tick_params(which="minor", length=0)
-    style_axes(left, title="By updates", x="updates made", y="loss per image")
+    style_axes(left, title="By updates", x="updates made", y="loss per image", legend_columns=2)
     style_axes(right, title="By the clock", x="seconds of training")
-    add_legend(left)
     return figure
 
 
@@ -63,13 +62,13 @@ def draw_batch_sizes(
     label = "σ²/B · (N − B)/(N − 1)"
     noise.plot(sizes[:-1], law, color=GREY, linestyle="--", lw=1.2, label=label)
     _by_size(noise, sizes[:-1], noises, label="measured", all_sizes=sizes, is_log=True)
-    style_axes(noise, title="Noise", x="images per update", y="‖g_B − g‖² / ‖g‖²")
-    add_legend(noise)
+    style_axes(noise, title="Noise", x="images per update", y="‖g_B − g‖² / ‖g‖²", legend_columns=2)
     _by_size(time, sizes, milliseconds, all_sizes=sizes, is_log=True)
     style_axes(time, title="Cost", x="images per update", y="ms per update")
     draw_losses(loss, losses)
-    style_axes(loss, title="Training", x="seconds of training", y="loss per image")
-    add_legend(loss)
+    style_axes(
+        loss, title="Training", x="seconds of training", y="loss per image", legend_columns=4
+    )
     return figure
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from .style import BLUE, ORANGE, SMALL_SIZE, add_legend, make_figure, style_axes
+from .style import BLUE, ORANGE, SMALL_SIZE, add_legend_outside, make_figure, style_axes
 
 SMALLEST_DRAWN = 1e-17
 """An error of zero has no place on a logarithmic axis; it is drawn here."""
@@ -53,5 +53,6 @@ def draw_difference_errors(
     axes.text(0.0, 1.01, notes.left, ha="left", **look)  # shares of the panel: just above it
     axes.text(0.5, 1.01, notes.middle, ha="center", **look)
     axes.text(1.0, 1.01, notes.right, ha="right", **look)
-    add_legend(axes)
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)}
+    add_legend_outside(axes, ncols=2, **below)
     return figure

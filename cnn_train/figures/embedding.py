@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from .style import add_legend_outside, make_figure, shorten, style_axes
+from .style import add_legend_outside, make_figure, shorten_apart, style_axes
 
 MARKS = "os^DvPX<>*"
 MOST_CLASSES_NAMED = 40
@@ -27,20 +27,19 @@ def draw_embedding(
     figure = make_figure(9.0, 6.6, title)
     axes = figure.add_subplot()
     colours = colormaps["tab10" if len(class_names) <= 10 else "tab20"].colors  # type: ignore[attr-defined]
+    short = shorten_apart(class_names, 20)
     for label in sorted(set(labels_N.tolist())):
         points_M2 = map_N2[labels_N == label].numpy()
         marker, colour = MARKS[label % len(MARKS)], colours[label % len(colours)]
         axes.scatter(
             points_M2[:, 0], points_M2[:, 1], s=14, marker=marker, color=colour, alpha=0.7,
-            linewidths=0, label=shorten(class_names[label], 20),
+            linewidths=0, label=short[label],
         )  # fmt: skip
     style_axes(axes, x=axis_names[0], y=axis_names[1])
     handles, names = axes.get_legend_handles_labels()
-    legend = add_legend_outside(
+    add_legend_outside(
         axes, handles=handles[:MOST_CLASSES_NAMED], labels=names[:MOST_CLASSES_NAMED],
         loc="center left", bbox_to_anchor=(1.01, 0.5), markerscale=1.5,
         ncols=1 if len(names) <= 20 else 2,
     )  # fmt: skip
-    for text in legend.get_texts():
-        text.set_parse_math(False)
     return figure

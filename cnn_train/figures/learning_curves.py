@@ -12,7 +12,6 @@ from .style import (
     GREY,
     INK,
     ORANGE,
-    add_legend,
     make_figure,
     mark_points,
     style_axes,
@@ -45,27 +44,25 @@ def draw_learning_curves(records: Sequence[Mapping[str, float]], title: str) -> 
 
 
 def _draw_loss(axes: Axes, records: Sequence[Mapping[str, float]]) -> None:
-    _plot(axes, records, "train_loss", color=BLUE, label="training data")
-    _plot(axes, records, "val_loss", color=ORANGE, label="validation data")
+    _plot(axes, records, "train_loss", color=BLUE, label="training")
+    _plot(axes, records, "val_loss", color=ORANGE, label="validation")
     if any(record["train_penalty"] for record in records):
         label = "regularisation λR(W)"
         _plot(axes, records, "train_penalty", color=GREY, label=label, linestyle="--")
-    style_axes(axes, title="Loss", x="epoch", y="loss per image")
+    style_axes(axes, title="Loss", x="epoch", y="loss per image", legend_columns=3)
     axes.set_ylim(bottom=0)
-    add_legend(axes)
 
 
 def _draw_accuracy(
     axes: Axes, records: Sequence[Mapping[str, float]], best: Mapping[str, float] | None
 ) -> None:
-    _plot(axes, records, "train_accuracy", color=BLUE, label="training data", factor=100)
-    _plot(axes, records, "val_accuracy", color=ORANGE, label="validation data", factor=100)
+    _plot(axes, records, "train_accuracy", color=BLUE, label="training", factor=100)
+    _plot(axes, records, "val_accuracy", color=ORANGE, label="validation", factor=100)
     if best:
         epoch, percent = best["epoch"] + 1, 100 * best["val_accuracy"]
         label = f"best: {percent:.2f} % in epoch {epoch:.0f}"
         axes.plot([epoch], [percent], "*", color=ORANGE, mec=INK, markersize=12, label=label)
-    style_axes(axes, title="Accuracy", x="epoch", y="accuracy (%)")
-    add_legend(axes, loc="lower right")
+    style_axes(axes, title="Accuracy", x="epoch", y="accuracy (%)", legend_columns=3)
 
 
 def _plot(

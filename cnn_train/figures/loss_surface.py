@@ -26,7 +26,6 @@ from .style import (
     ORANGE,
     SMALL_SIZE,
     TEXT_SIZE,
-    add_legend,
     make_figure,
     style_axes,
     style_bar,
@@ -202,5 +201,7 @@ def _draw_cuts(
         axes.set_ylim(low - BELOW * (high - low), high)
     axes.set_yticks(levels, [f"{level:g}" for level in levels])
     axes.set_xlim(distances[0], distances[-1])
-    style_axes(axes, title="Cut along both directions", x=f"distance, {UNIT}", y="data loss + λR")
-    add_legend(axes)
+    style_axes(
+        axes, title="Cut along both directions", x=f"distance, {UNIT}", y="data loss + λR",
+        legend_columns=2,
+    )  # fmt: skip

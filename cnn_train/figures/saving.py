@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ..errors import UsageError
 from ..machine.atomic_file import write_atomically
+from .fonts import boxes_tolerated, provide_fonts
 
 DOTS_PER_INCH = 150
 
@@ -23,17 +24,19 @@ OTHER_PICTURES = (".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".p
 """Other endings that name a picture and no directory."""
 
 
-def save_figure(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path) -> str:
     """Write ``figure`` as PNG or SVG, by the path's suffix, whole or not at all.
 
-    Equal figures give equal bytes under one version of matplotlib. Raises UsageError for another
-    suffix and where the directory is missing or not writable, ResourceError where the disk is
-    full.
+    Return the letters that no font has: say them. Equal figures give equal bytes under one version
+    of matplotlib. Raises UsageError for another suffix and where the directory is missing or not
+    writable, ResourceError where the disk is full.
     """
     check_figure_path(path)
     suffix = path.suffix.lower()
     content = io.BytesIO()
-    with rc_context({"svg.hashsalt": "cnn-train"}):  # else the ids inside an SVG are random
+    missing = provide_fonts(figure)
+    # without the salt, the ids inside an SVG are random
+    with rc_context({"svg.hashsalt": "cnn-train"}), boxes_tolerated():
         figure.savefig(
             content,
             format=suffix.removeprefix("."),
@@ -41,6 +44,7 @@ def save_figure(figure: Figure, path: Path) -> None:
             metadata=_CHANGING_METADATA[suffix],
         )
     write_atomically(path, content.getvalue())
+    return missing
 
 
 def is_figure_path(path: Path) -> bool:

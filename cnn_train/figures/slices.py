@@ -22,10 +22,9 @@ from .style import (
     ORANGE,
     SMALL_SIZE,
     TEXT_SIZE,
-    add_legend,
     hide_axes,
     make_figure,
-    shorten,
+    shorten_apart,
     style_axes,
 )
 
@@ -66,9 +65,18 @@ class ExampleRow:
 
 
 def draw_slices(
-    curves: Sequence[Curve], classes: Sequence[ClassPoint], *, chance: float, title: str
+    curves: Sequence[Curve],
+    classes: Sequence[ClassPoint],
+    *,
+    chance: float,
+    largest: float,
+    title: str,
 ) -> Figure:
-    """Draw a panel of curves per group and, where there are ``classes``, one of their bars."""
+    """Draw a panel of curves per group and, where there are ``classes``, one of their bars.
+
+    Lines show what needs no model: ``chance``, and always answering the ``largest`` class, whose
+    share of the images is that or more.
+    """
     groups = [(name, list(members)) for name, members in groupby(curves, key=lambda c: c.group)]
     num_panels = len(groups) + bool(classes)
     num_columns = max(1, min(NUM_COLUMNS, num_panels))
@@ -77,14 +85,25 @@ def draw_slices(
     panels = figure.subplots(num_rows, num_columns, squeeze=False).ravel()
     for axes in panels[num_panels:]:
         axes.set_visible(False)
+    baselines = ((chance, ":"), (largest, "--"))
     for axes, (group, members) in zip(panels, groups, strict=False):
-        _draw_group(axes, group, members, chance)
+        _draw_group(axes, group, members)
+        lines = [axes.axhline(100 * level, color=GREY, ls=ls, lw=1.2) for level, ls in baselines]
+    if groups:
+        names = (
+            f"chance: {100 * chance:.3g} %",
+            f"always the largest class: {100 * largest:.3g} %",
+        )
+        figure.legend(
+            lines, names, loc="outside lower center", ncols=2, fontsize=SMALL_SIZE, frameon=False,
+            labelcolor=INK,
+        )  # fmt: skip
     if classes:
         _draw_classes(panels[num_panels - 1], classes)
     return figure
 
 
-def _draw_group(axes: Axes, group: str, curves: Sequence[Curve], chance: float) -> None:
+def _draw_group(axes: Axes, group: str, curves: Sequence[Curve]) -> None:
     """Draw up to four curves by name; of more, all in grey and their mean."""
     many = len(curves) > len(COLOURS)
     for i, curve in enumerate(curves):
@@ -97,12 +116,10 @@ def _draw_group(axes: Axes, group: str, curves: Sequence[Curve], chance: float) 
         means = _percents([sum(column) / len(curves) for column in columns])
         label = f"mean of {len(curves)}"
         axes.plot(curves[0].severities, means, color=BLUE, lw=2.2, marker="o", ms=4, label=label)
-    axes.axhline(100 * chance, color=GREY, linestyle=":", linewidth=1.2, label="chance")
-    style_axes(axes, title=group, x="severity", y="accuracy (%)")
+    style_axes(axes, title=group, x="severity", y="accuracy (%)", legend_columns=2)
     axes.set_ylim(0, 100)
     axes.set_xticks(range(6))
     axes.set_xlim(-0.2, 5.2)
-    add_legend(axes)
 
 
 def _percents(fractions: Sequence[float]) -> list[float]:
@@ -120,7 +137,7 @@ def _draw_classes(axes: Axes, classes: Sequence[ClassPoint]) -> None:
     style_axes(
         axes, title="intraclass variation (at the bars: spread)", x="accuracy (%)", grid=False
     )
-    names = [shorten(point.label, 16) for point in hardest]
+    names = shorten_apart([point.label for point in hardest], 16)
     axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.invert_yaxis()
     axes.set_xlim(0, 115)  # room for the number beside a full bar

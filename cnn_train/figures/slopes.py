@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .style import BLUE, GREY, ORANGE, add_legend, make_figure, style_axes
+from .style import BLUE, GREY, ORANGE, make_figure, style_axes
 
 
 def draw_slopes(
@@ -29,8 +29,8 @@ def draw_slopes(
     _scatter(axes, turned, "measured, turned away from ∇f", marker="D", ms=5, color=ORANGE)
     _scatter(axes, random, "measured, random directions", marker="o", ms=9, mec=BLUE, mfc="none")
     axes.set_xticks(range(0, 181, 45), ["0°\nalong ∇f", "45°", "90°", "135°", "180°\nalong −∇f"])
-    style_axes(axes, title=note, x="angle between the direction and the gradient", y="slope")
-    add_legend(axes)
+    x = "angle between the direction and the gradient"
+    style_axes(axes, title=note, x=x, y="slope", legend_columns=3)
     return figure
 
 

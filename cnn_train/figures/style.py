@@ -4,8 +4,11 @@ Colours: Okabe and Ito's palette (Color Universal Design, 2008), which people wi
 colour vision can tell apart.
 """
 
+import math
 import re
-from typing import Any, Literal, TypeAlias
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
@@ -25,6 +28,9 @@ TITLE_SIZE = 12.0
 TEXT_SIZE = 9.0
 SMALL_SIZE = 8.0
 
+TITLE_PAD, LEGEND_ROW = 6.0, 13.0
+"""Points between a panel and its title, and what a row of names between them takes."""
+
 MOST_MARKED_POINTS = 40
 
 Drawing: TypeAlias = Figure
@@ -40,9 +46,27 @@ def make_figure(width_inches: float, height_inches: float, title: str) -> Figure
     return figure
 
 
-def style_axes(axes: Axes, *, title: str = "", x: str = "", y: str = "", grid: bool = True) -> None:
-    """Give a panel its title, its axis labels, a faint grid and no box around it."""
-    axes.set_title(title, size=TEXT_SIZE + 1, color=INK, loc="left", parse_math=False)
+def style_axes(
+    axes: Axes,
+    *,
+    title: str = "",
+    x: str = "",
+    y: str = "",
+    grid: bool = True,
+    legend_columns: int = 0,
+) -> None:
+    """Give a panel its title, its axis labels, a faint grid and no box around it.
+
+    With ``legend_columns`` the curves are named between title and panel, where no curve can lie.
+    """
+    pad = TITLE_PAD
+    if legend_columns:
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.3}
+        legend = add_legend_outside(
+            axes, ncols=legend_columns, borderpad=0, handlelength=1.6, columnspacing=1.2, **above
+        )
+        pad += LEGEND_ROW * math.ceil(len(legend.get_texts()) / legend_columns)
+    axes.set_title(title, size=TEXT_SIZE + 1, color=INK, loc="left", pad=pad, parse_math=False)
     axes.set_xlabel(x, size=TEXT_SIZE, color=INK)
     axes.set_ylabel(y, size=TEXT_SIZE, color=INK)
     axes.tick_params(labelsize=SMALL_SIZE, colors=INK, length=0)
@@ -55,14 +79,12 @@ def style_axes(axes: Axes, *, title: str = "", x: str = "", y: str = "", grid: b
         axes.spines[side].set_color(GRID)
 
 
-def add_legend(axes: Axes, loc: Literal["best", "upper left", "lower right"] = "best") -> None:
-    """Name the curves, on a white ground so that lines do not cross the words."""
-    axes.legend(fontsize=SMALL_SIZE, framealpha=0.9, edgecolor="none", labelcolor=INK, loc=loc)
-
-
 def add_legend_outside(axes: Axes, **place: Any) -> Legend:
     """Name the curves beside the panel, where ``place`` (options of ``Axes.legend``) says."""
-    return axes.legend(fontsize=SMALL_SIZE, frameon=False, labelcolor=INK, **place)
+    legend = axes.legend(fontsize=SMALL_SIZE, frameon=False, labelcolor=INK, **place)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    return legend
 
 
 def style_bar(bar: Colorbar) -> None:
@@ -95,6 +117,25 @@ def shorten(text: str, length: int, *, keep_end: bool = False) -> str:
     if len(text) <= length:
         return text
     return "…" + text[1 - length :] if keep_end else text[: length - 1] + "…"
+
+
+def shorten_apart(names: Sequence[str], length: int) -> list[str]:
+    """Cut names to ``length`` characters so that different ones stay different.
+
+    Those that would look alike begin shortly before the place where they differ; where that does
+    not help, all get their number.
+    """
+    short = [shorten(name, length) for name in names]
+    counts = Counter(shorten(name, length) for name in set(names))
+    for clash in [text for text, count in counts.items() if count > 1]:
+        alike = [i for i, text in enumerate(short) if text == clash]
+        first, last = min(names[i] for i in alike), max(names[i] for i in alike)
+        common = next(k for k in range(len(last)) if first[k : k + 1] != last[k])
+        for i in alike:
+            short[i] = shorten("…" + names[i][max(common - length // 4, 1) :], length)
+    if len(set(short)) == len(set(names)):
+        return short
+    return [f"{i} {shorten(name, length - 1 - len(str(i)))}" for i, name in enumerate(names)]
 
 
 def with_minus(number: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, make_figure, shorten, style_axes
+from .style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, make_figure, shorten_apart, style_axes
 
 MOST_CLASSES = 12
 """Of more, the right class and those that matter most for the loss are drawn."""
@@ -56,7 +56,7 @@ def draw_worked_loss(
         few = f"; {len(chosen)} of {len(class_names)} classes"
         heading = row.title + few * (len(chosen) < len(class_names))
         left.set_title(heading, size=SMALL_SIZE + 1, color=INK, loc="left", parse_math=False)
-        names = [shorten(class_names[j], 16) for j in chosen]
+        names = shorten_apart([class_names[j] for j in chosen], 16)
         left.set_yticks(range(len(chosen)), names, parse_math=False)
         left.get_yticklabels()[chosen.index(row.label)].set_fontweight("bold")
     limits = [row.limit for row in rows if row.limit is not None]

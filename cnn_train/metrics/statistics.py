@@ -120,13 +120,17 @@ def _ratio(numerator: int, denominator: int) -> float | None:
 
 @dataclass(frozen=True)
 class CalibrationBin:
-    """The examples whose confidence lies in (lower, upper]; the means are None in an empty bin."""
+    """The examples whose confidence lies in (lower, upper]; what has no meaning is None.
+
+    accuracy_interval: 95 % (Wilson), wide in a bin of few examples.
+    """
 
     lower: float
     upper: float
     num_examples: int
     mean_confidence: float | None
     accuracy: float | None
+    accuracy_interval: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -154,8 +158,9 @@ def measure_calibration(confidence_N: Tensor, correct_N: Tensor) -> Calibration:
     bins = []
     for i, (lower, upper) in enumerate(pairwise(edges.tolist())):
         confidence_M, correct_M = confidence_N[bin_N == i], correct_N[bin_N == i]
-        means = _mean(confidence_M), _mean(correct_M)
-        bins.append(CalibrationBin(lower, upper, len(confidence_M), *means))
+        means, number = (_mean(confidence_M), _mean(correct_M)), len(confidence_M)
+        interval = accuracy_interval(int(correct_M.sum()), number) if number else None
+        bins.append(CalibrationBin(lower, upper, number, *means, interval))
     gaps = (
         abs(b.accuracy - b.mean_confidence) * b.num_examples
         for b in bins

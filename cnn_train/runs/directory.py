@@ -5,6 +5,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -182,7 +183,9 @@ def find_run(path: Path) -> RunDirectory:
     directory = path if path.is_dir() else path.parent
     run = RunDirectory(directory.resolve())
     if not path.exists() or not run.can_go_on:
-        raise CheckpointError(f"{path}: no run with a checkpoint; `cnn-train runs` lists runs")
+        raise CheckpointError(
+            f"{path}: no run with a checkpoint; `{_list_command(path)}` lists runs"
+        )
     return run
 
 
@@ -199,9 +202,19 @@ def find_checkpoint(path: Path) -> Path:
     if run.last_checkpoint.exists():
         raise CheckpointError(
             f"{path}: no best checkpoint in it until an epoch is complete; wait for it, or go on "
-            f"with: cnn-train fit --resume {path}"
+            f"with: cnn-train fit --resume {shlex.quote(str(path))}"
         )
-    raise CheckpointError(f"{path}: no checkpoint in it; `cnn-train runs` lists runs")
+    raise CheckpointError(f"{path}: no checkpoint in it; `{_list_command(path)}` lists runs")
+
+
+def with_root(command: str, root: Path) -> str:
+    """Add the root of the runs to a command that the user is told, unless it is the usual one."""
+    return command if root == Path("runs") else f"{command} --run-root {shlex.quote(str(root))}"
+
+
+def _list_command(path: Path) -> str:
+    """Return the command that lists the runs beside ``path``, where there are any."""
+    return with_root("cnn-train runs", path.parent if list_runs(path.parent) else Path("runs"))
 
 
 def latest_best_checkpoint(root: Path) -> Path:
@@ -213,8 +226,8 @@ def latest_best_checkpoint(root: Path) -> Path:
     runs = [run for run in [*list_runs(root), latest] if run.best_checkpoint.exists()]
     if not runs:
         raise CheckpointError(
-            f"no trained model below {root}: train one with `cnn-train fit --config CONFIG`, "
-            "or name one with --checkpoint"
+            f"no trained model below {root}: train one with "
+            f"`{with_root('cnn-train fit --config CONFIG', root)}`, or name one with --checkpoint"
         )
     return runs[-1].best_checkpoint
 

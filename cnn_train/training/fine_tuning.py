@@ -9,6 +9,7 @@ from ..checkpoints.checkpoint import Checkpoint, load_state
 from ..checkpoints.inspection import checkpoint_config
 from ..checkpoints.matching import compare_by_name, list_problems
 from ..config.differences import differences
+from ..data.image_set import same_spelling
 from ..errors import CheckpointError, name_some
 from ..models.head import head_tensors
 from ..optim.averaging import WeightAverage
@@ -97,7 +98,7 @@ def _require_same_classes(theirs: Sequence[str], ours: Sequence[str]) -> None:
             "this file does not name its classes: --new-head leaves the last layer fresh and keeps "
             "all others; to keep it, import the file first: cnn-train checkpoint import --classes"
         )
-    if list(theirs) != list(ours):
+    if list(map(same_spelling, theirs)) != list(map(same_spelling, ours)):
         raise CheckpointError(
             f"these weights tell apart {name_some(theirs)}, in this order; the images are of "
             f"{name_some(ours)}: --new-head leaves the last layer fresh and keeps all others"

@@ -1,6 +1,7 @@
 """Train, measure, save: one record per epoch."""
 
 import math
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -143,5 +144,5 @@ def interrupted(files: RunFiles, saved: str = "all saved") -> InterruptedRun:
     progress = files.session.progress
     return InterruptedRun(
         f"stopped in epoch {progress.epoch + 1} after {progress.position} minibatches; "
-        f"{saved}. Go on with: cnn-train fit --resume {files.run.path}"
+        f"{saved}. Go on with: cnn-train fit --resume {shlex.quote(str(files.run.path))}"
     )

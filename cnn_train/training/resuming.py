@@ -149,8 +149,8 @@ def place_on_schedule(session: Session, changes: Sequence[Difference]) -> None:
     if are_others and progress.position:
         raise CheckpointError(
             "cannot resume: minibatches cannot change in the middle of an epoch, and this state "
-            f"was taken after {progress.position} of them; finish the epoch first, or go on from "
-            "best.ckpt"
+            f"was taken after {progress.position} of them; finish the epoch first"
+            + (", or go on from best.ckpt" if progress.epoch else "")
         )
     under_way = sum(piece.completes_update for piece in plan[: progress.position])
     progress.schedule_step = progress.epoch * session.updates_per_epoch + under_way

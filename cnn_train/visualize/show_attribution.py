@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import UsageError
 from ..figures.gallery import ColoursName, Scale, Section, Tile, draw_gallery
-from ..figures.style import Drawing, shorten
+from ..figures.style import Drawing, shorten, shorten_apart
 from ..page import Block, Page, aligned, numbers, signed, texts
 from .attribution import enlarge, grad_cam, occlusion, saliency
 from .layers import Units, find_units, last_map
@@ -25,6 +25,8 @@ EQUAL_SHARE = 1e-6
 """Values that differ by less than this part of the map's largest size count as equal."""
 MOST_COLUMNS = 5
 LONGEST_NAME = 18
+LONGEST_CLASS = 13
+"""Letters of a class above a picture that has room for two of them."""
 SILENT = "nothing there speaks for the class (a map of zeros)"
 
 
@@ -169,12 +171,14 @@ def _draw(request: Request, explained: Explained, colours: ColoursName) -> Drawi
     cuts = (bool(shares_BHW.min() < -1), bool(shares_BHW.max() > 1))
     low = -1.0 if colours == "RdBu_r" else 0.0
     scale = Scale("relative to each map", low, 1.0, colours, cuts)
-    names, originals, overlays, maps = request.trained.class_names, [], [], []
+    names = shorten_apart(request.trained.class_names, LONGEST_CLASS)
+    shorter = dict(zip(request.trained.class_names, names, strict=True))
+    originals, overlays, maps = [], [], []
     for image, (map_HW, share_HW) in enumerate(zip(explained.maps_BHW, shares_BHW, strict=True)):
         original_HWC = picture(request.subjects.images_NCHW[image])
         colours_HWC = scale.colour(share_HW)
         predicted = names[int(explained.scores_BK[image].argmax())]
-        label = request.subjects.labels[image]
+        label = shorter.get(request.subjects.labels[image], request.subjects.labels[image])
         words = f"{label} → {predicted}" if label != NO_LABEL else f"→ {predicted}"
         originals.append(Tile(words, [original_HWC]))
         overlays.append(Tile("", [overlay(original_HWC, colours_HWC, share_HW.abs())]))

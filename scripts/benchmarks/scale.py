@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from cnn_train.figures.saving import save_figure
-from cnn_train.figures.style import BLUE, GREY, add_legend, make_figure, style_axes
+from cnn_train.figures.style import BLUE, GREY, make_figure, style_axes
 from cnn_train.machine.stopwatch import now
 from cnn_train.training.fit import fit
 
@@ -115,8 +115,7 @@ def _draw_growth(axes: Axes, growth: Growth) -> None:
     )
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
-    style_axes(axes, x=growth.what, y="seconds")
+    style_axes(axes, x=growth.what, y="seconds", legend_columns=2)
     axes.set_xticks(growth.amounts, [f"{amount:,}" for amount in growth.amounts])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter("{x:.3g}")
-    add_legend(axes)

@@ -160,6 +160,16 @@ def test_the_test_split_is_labelled_by_the_models_class_order(tmp_path):
     assert len(images) == 30
 
 
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_every_split_is_labelled_by_the_models_order_and_may_lack_classes(tmp_path, split):
+    order = (*reversed(load_shapes_classes(tmp_path)), "another")
+    plain = load_split(make_trained(load_shapes_classes(tmp_path)), split, access(tmp_path))
+    images = load_split(make_trained(order), split, access(tmp_path))
+    last = len(order) - 2
+    assert images.class_names == order
+    assert images.labels_N.tolist() == [last - label for label in plain.labels_N.tolist()]
+
+
 def load_shapes_classes(tmp_path: Path) -> tuple[str, ...]:
     config = ExperimentConfig.model_validate({"data": SHAPES}).data
     return config.load_train(access(tmp_path)).class_names
@@ -196,8 +206,8 @@ def test_the_json_document_has_the_documented_keys_and_no_nan():
         text = json.dumps(document, allow_nan=False)
         assert {
             "split", "num_examples", "accuracy", "loss", "per_class", "confusion",
-            "calibration_error", "accuracy_interval", "top5_accuracy", "tta", "checkpoint",
-            "num_trained_on",
+            "calibration_error", "calibration_bins", "accuracy_interval", "top5_accuracy", "tta",
+            "checkpoint", "num_trained_on",
         } == set(json.loads(text))  # fmt: skip
         assert set(document["per_class"][0]) == {
             "label", "num_examples", "accuracy", "precision", "f1"

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import UsageError
+from cnn_train.evaluation import report
 from cnn_train.evaluation.evaluate import Evaluation, evaluate
 from cnn_train.evaluation.report import find_mistakes, list_examples, save_report, save_slices
 from cnn_train.evaluation.slices import NewTest, Slice, SliceReport, change_chunk
@@ -77,7 +78,7 @@ def test_the_report_writes_its_figures_and_the_json_document(tmp_path, loss, pic
     assert {path.name for path in written} == {path.name for path in out.iterdir()} == names
     assert (out / picture).read_bytes().startswith(b"\x89PNG")
     document = json.loads((out / "evaluation.json").read_text())
-    assert document == evaluation.to_json(Path("best.ckpt"))
+    assert document == json.loads(json.dumps(evaluation.to_json(Path("best.ckpt"))))
 
 
 def test_a_report_directory_that_is_a_file_is_a_usage_error(tmp_path):
@@ -115,6 +116,25 @@ def test_slices_are_saved_as_pictures_and_document(sliced, tmp_path):
     document = json.loads(written[2].read_text())
     assert document == json.loads(json.dumps(sliced.to_json(Path("x.ckpt"))))
     assert document["new_tests"][0]["accuracy"] == 0.5
+
+
+def test_the_curves_stand_beside_always_answering_the_largest_class(sliced, tmp_path, monkeypatch):
+    drawn = {}
+    real = report.draw_slices
+    monkeypatch.setattr(report, "draw_slices", lambda *a, **k: (drawn.update(k), real(*a, **k))[1])
+    clean = evaluation_of(SCORES, [0, 0, 0, 2])  # three cats of four
+    unequal = replace(sliced, clean=clean)
+    save_slices(unequal, tmp_path / "a.png", checkpoint=Path("x.ckpt"), model_name="m")
+    assert (drawn["chance"], drawn["largest"]) == (1 / 3, 0.75)
+
+
+def test_letters_without_a_font_are_said_once_for_all_pictures(tmp_path, monkeypatch):
+    missing = {"confusion.png": "猫犬", "mistakes.png": "犬", "calibration.png": ""}
+    monkeypatch.setattr(report, "save_figure", lambda figure, path: missing[path.name])
+    said = []
+    evaluation = evaluation_of(SCORES, [0, 0, 0, 2])
+    save_report(evaluation, tmp_path, checkpoint=Path("x"), model_name="m", notice=said.append)
+    assert said == ["no installed font has 犬猫: boxes are drawn; install one of the Noto fonts"]
 
 
 def test_a_test_without_severities_has_no_curves_to_draw(sliced, tmp_path):

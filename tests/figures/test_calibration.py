@@ -21,8 +21,12 @@ def test_bars_are_the_accuracy_and_the_counts_of_the_bins_in_use():
 def test_the_gap_runs_from_the_accuracy_to_the_mean_confidence():
     calibration = measure_calibration(torch.tensor([0.75]), torch.tensor([True]))
     reliability = draw_calibration(calibration, "Calibration").axes[0]
-    (gap,) = reliability.collections
+    gap, interval = reliability.collections
     assert gap.get_segments()[0].tolist() == [[0.75, 1.0], [0.75, 0.75]]
+    low, high = interval.get_segments()[0].tolist()
+    # Wilson for 1 of 1, by hand: from 1 / (1 + z²) with z² = 3.841459 to 1
+    assert (low[1], high[1]) == (pytest.approx(0.206549, abs=1e-6), 1)
+    assert reliability.get_ylim() == (0, pytest.approx(1.02))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ def test_cells_show_the_counts_and_shades_show_the_share_of_the_true_class():
     counts = {text.get_position(): text.get_text() for text in axes.texts}
     assert counts == {(0, 0): "6", (1, 0): "2", (1, 1): "5"}
     assert axes.images[0].get_array().tolist() == [[75, 25], [0, 100]]
+    assert "square-root scale" in axes.figure.axes[1].get_ylabel()
 
 
 def test_rows_are_true_and_columns_predicted_classes():

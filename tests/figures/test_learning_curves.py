@@ -25,9 +25,9 @@ def lines(axes) -> dict[str, tuple[list[float], list[float]]]:
 
 def test_epochs_count_from_one_and_accuracies_are_in_percent():
     loss, accuracy, rate = draw_learning_curves(records(3), "A run").axes
-    assert lines(loss)["training data"] == ([1, 2, 3], [2.0, 1.0, pytest.approx(2 / 3)])
+    assert lines(loss)["training"] == ([1, 2, 3], [2.0, 1.0, pytest.approx(2 / 3)])
     assert lines(loss)["regularisation λR(W)"] == ([1, 2, 3], [0.3, 0.3, 0.3])
-    assert lines(accuracy)["validation data"] == ([1, 2, 3], [40.0, 60.0, 40.0])
+    assert lines(accuracy)["validation"] == ([1, 2, 3], [40.0, 60.0, 40.0])
     assert lines(rate)["learning rate"] == ([1, 2, 3], [0.1, 0.1, 0.1])
 
 

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from cnn_train.figures.predictions import PredictionPanel, draw_predictions
@@ -33,9 +34,20 @@ def test_scores_are_called_scores():
     assert bars.get_xlabel() == "score (not a probability)"
 
 
-def test_every_image_gets_a_row_with_the_end_of_its_path():
+@pytest.mark.parametrize(
+    ("num_images", "shape"), [(1, (1, 1)), (3, (3, 1)), (4, (4, 1)), (10, (5, 2)), (30, (10, 3))]
+)
+def test_images_stand_in_a_grid_about_as_high_as_wide(num_images, shape):
+    figure = draw_predictions([panel((0.7, 0.3))] * num_images, probabilities=True, title="x")
+    spec = figure.axes[0].get_subplotspec().get_gridspec()
+    assert (spec.nrows, spec.ncols / 2) == shape
+    assert sum(axes.get_visible() for axes in figure.axes) == 2 * num_images
+    assert max(150 * figure.get_size_inches()) <= 3000  # pixels
+
+
+def test_every_image_is_named_by_the_end_of_its_path():
     panels = [panel((1.0,), name=f"{'deep/' * 30}{i}.png") for i in range(3)]
     figure = draw_predictions(panels, probabilities=True, title="Prediction")
-    titles = [axes.get_title(loc="left") for axes in figure.axes[1::2]]
+    titles = [axes.get_title(loc="left") for axes in figure.axes[::2] if axes.get_visible()]
     assert [title[-5:] for title in titles] == ["0.png", "1.png", "2.png"]
     assert all(title.startswith("…") and len(title) <= 48 for title in titles)

@@ -16,21 +16,24 @@ CLASSES = [
 
 
 def test_each_group_has_a_panel_with_its_curves_in_percent():
-    figure = draw_slices(CURVES, [], chance=0.1, title="title")
+    figure = draw_slices(CURVES, [], chance=0.1, largest=0.41, title="title")
     figure.draw_without_rendering()
     viewpoint, clutter = (axes for axes in figure.axes if axes.get_visible())
     assert (viewpoint.get_title("left"), clutter.get_title("left")) == ("viewpoint", "clutter")
-    shift, rotate, chance = viewpoint.lines
+    shift, rotate, chance, largest = viewpoint.lines
     assert list(shift.get_xdata()) == [0, 1, 5]
     assert list(shift.get_ydata()) == [50, 25, 12.5]
     assert list(chance.get_ydata()) == [10, 10]
+    assert list(largest.get_ydata()) == [41, 41]
+    below = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert below == ["chance: 10 %", "always the largest class: 41 %"]
     names = [text.get_text() for text in viewpoint.get_legend().get_texts()]
-    assert names == ["shift", "rotate", "chance"]
+    assert names == ["shift", "rotate"]
     assert rotate.get_color() != shift.get_color()
 
 
 def test_classes_stand_from_the_hardest_to_the_easiest_with_their_spread():
-    figure = draw_slices(CURVES, CLASSES, chance=0.1, title="title")
+    figure = draw_slices(CURVES, CLASSES, chance=0.1, largest=0.41, title="title")
     figure.draw_without_rendering()
     axes = figure.axes[2]
     assert [bar.get_width() for bar in axes.patches] == [10, 90]
@@ -40,10 +43,10 @@ def test_classes_stand_from_the_hardest_to_the_easiest_with_their_spread():
 
 def test_of_many_curves_the_mean_is_named():
     curves = [Curve("CIFAR-10-C", f"c{i}", (0, 5), (0.5, i / 10)) for i in range(5)]
-    (axes,) = draw_slices(curves, [], chance=0.1, title="title").axes
-    assert len(axes.lines) == 5 + 1 + 1
+    (axes,) = draw_slices(curves, [], chance=0.1, largest=0.41, title="title").axes
+    assert len(axes.lines) == 5 + 1 + 2
     assert list(axes.lines[5].get_ydata()) == pytest.approx([50, 20])
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["mean of 5", "chance"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["mean of 5"]
 
 
 def test_examples_show_the_given_images_and_accuracies():

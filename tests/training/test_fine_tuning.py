@@ -157,6 +157,8 @@ def test_a_head_for_other_classes_is_refused_though_its_shape_fits(
         with pytest.raises(CheckpointError, match=r"in this order; .* --new-head leaves"):
             start_from_weights(model, pretrained, class_names=other)
         start_from_weights(model, pretrained, class_names=other, new_head=True)
+    accented = replace(pretrained, class_names=["\u00e9", "e", "o"])
+    start_from_weights(model, accented, class_names=["e\u0301", "e", "o"])  # the same letters
 
 
 @pytest.fixture

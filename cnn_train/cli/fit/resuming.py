@@ -83,7 +83,9 @@ def go_on_from(state: FoundCheckpoint, run: RunDirectory, request: FitRequest) -
         if way and not finished:
             run.mark_latest()
             record_settings(session, run)
-        with supervised(session, run, request.as_json) as started:
+        with supervised(
+            session, run, request.as_json, data_dir=request.data_dir, data_root=request.data_root
+        ) as started:
             yield started
 
     job = request.job(lambda: after, limit, fill_in)

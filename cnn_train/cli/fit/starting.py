@@ -138,7 +138,14 @@ def start(request: FitRequest) -> None:
         run = create_run(session, request, weights.origin if weights else {})
         with (
             locked(run, request.world),
-            supervised(session, run, request.as_json, findings, starts_anew=not weights) as started,
+            supervised(
+                session,
+                run,
+                request.as_json,
+                findings,
+                starts_anew=not weights,
+                data_dir=request.data_dir,
+            ) as started,
         ):
             yield started
 

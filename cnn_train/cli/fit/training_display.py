@@ -5,14 +5,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ...errors import InterruptedRun
 from ...machine.processes import lost_processes_explained
 from ...page import clock
 from ..console import notice, print_json, stderr, warn
+from ..loading import evaluate_command
 from ..process.joined import agreement_on_signals
 from ..process.stop_signal import heard_signals
 from .sanity_display import require_sane, show_first_loss
@@ -131,17 +134,22 @@ def supervised(
     findings: "Sequence[Finding]" = (),
     *,
     starts_anew: bool = False,
+    data_dir: Path | None = None,
+    data_root: Path | None = None,
 ) -> "Iterator[Supervision]":
     """Show a run from its plan to its result; hear the signals that stop or save it.
 
-    A lost process ends it with advice.
+    A lost process ends it with advice; every advice repeats where the images lie.
     """
     from ...machine.memory_shortage import memory_explained
     from ...training.fit import Supervision
 
     show_plan(session, run)
     device, world = session.device.torch_device, session.world
-    advice = f"; nothing is lost. Go on from its last checkpoint: fit --resume {run.path}"
+    named = {"--data-dir": data_dir, "--data-root": data_root}
+    places = "".join(f" {option} {shlex.quote(str(p))}" for option, p in named.items() if p)
+    resume = f"fit --resume {shlex.quote(str(run.path))}{places}"
+    advice = f"; nothing is lost. Go on from its last checkpoint: {resume}"
     explained = lost_processes_explained(advice) if world.size > 1 else nullcontext()
     agree = [agreement_on_signals(world, on_gpu=device.type == "cuda") for _ in ("stop", "save")]
     with explained, memory_explained(device, session.config.batch_size, "--set batch_size"):
@@ -151,12 +159,17 @@ def supervised(
             notice(f"all {session.config.epochs} epochs are done; nothing to do")
         elif stderr.is_terminal:
             stderr.print(HEADER, style="bold", soft_wrap=True)
-        with heard_signals(*agree) as heard, live_bar() as bar:
-            yield Supervision(
-                run, partial(watch, session, bar), heard.should_stop, heard.should_save
-            )
+        try:
+            with heard_signals(*agree) as heard, live_bar() as bar:
+                yield Supervision(
+                    run, partial(watch, session, bar), heard.should_stop, heard.should_save
+                )
+        except InterruptedRun as stop:
+            stop.args = (f"{stop}{places}",)
+            raise
     result = describe_result(session, run)
-    _show_result(result)
+    data = session.config.data.moved_to(data_root)
+    _show_result(result, evaluate_command(run.best_checkpoint, data, places))
     if as_json:
         print_json(result | in_json(session, findings))
 
@@ -200,13 +213,13 @@ def describe_result(session: "Session", run: "RunDirectory") -> dict[str, Any]:
     }
 
 
-def _show_result(result: dict[str, Any]) -> None:
+def _show_result(result: dict[str, Any], next_command: str) -> None:
     by, value = result["best_by"], result[f"val_{result['best_by']}"]
     shown = number(value) if by == "loss" else f"{100 * value:.2f} %"
     stderr.print(
         f"best validation {by.replace('_', ' ').replace('f1', 'F1')} {shown} "
         f"at epoch {result['best_epoch'] + 1}, {clock(result['seconds'])} of training\n"
-        f"next: cnn-train evaluate {shlex.quote(result['best_checkpoint'])}",
+        f"next: {next_command}",
         style="bold" if stderr.is_terminal else None,
         markup=False,
         soft_wrap=True,

@@ -7,6 +7,7 @@ Shape letters: N examples, C channels, H W pixels, K classes.
 import os
 from hashlib import sha256
 from pathlib import Path
+from shlex import quote
 from typing import Literal, Self
 
 import numpy as np
@@ -86,8 +87,8 @@ def _find(split: Split, path: Path | None, access: DataAccess) -> Source:
     if access.offline:
         raise DataError(
             f"CIFAR-10 is not in {access.data_dir} (looked for {names_of(RELEASES)}); run "
-            "`cnn-train data get` while there is a network, or "
-            + RELEASES[0].archive.manual_step(access.data_dir)
+            f"`cnn-train data get --data-dir {quote(str(access.data_dir))}` while there is a "
+            "network, or " + RELEASES[0].archive.manual_step(access.data_dir)
         )
     return Source(get_archive(access), RELEASES[0])
 

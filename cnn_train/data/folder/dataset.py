@@ -1,5 +1,7 @@
 """Your own images: one folder per class below ``train``, and optionally ``val`` and ``test``.
 
+These three may also be called otherwise: ``listing.py:SPLIT_FOLDERS``.
+
 Shape letters: N examples, K classes.
 """
 
@@ -25,7 +27,7 @@ from ..images.decoding import FILES_PER_TASK, decode_batches
 from ..images.modes import TAKEN_AS
 from ..images.square import LARGEST_SIZE_PX, FileFacts, Fit, Reading
 from ..location import expand_home
-from .listing import SplitListing, list_split
+from .listing import SplitListing, find_splits, list_split
 
 DECODER_VERSION = 2  # raise it when the same file comes to mean other pixels
 
@@ -37,7 +39,8 @@ class FolderConfig(DatasetConfig):
     root: Path = Field(
         strict=False,
         description=(
-            "folder with train/<class>/<image>, and optionally val and test alike; "
+            "folder with train/<class>/<image>, and optionally val (or valid, validation) and test "
+            "alike; "
             "~ is your home, a relative path starts at the current directory"
         ),
     )
@@ -77,18 +80,20 @@ class FolderConfig(DatasetConfig):
         Raises DataError where it is here but is no such dataset.
         """
         root = expand_home(self.root, "data.root")
-        there = (root / "train").is_dir()
-        class_names = list_split(root, "train").class_names if there else None
+        class_names = list_split(root, "train").class_names if self.has_split("train") else None
         return KnownImages((3, self.image_size, self.image_size), class_names)
 
     def load_train(self, access: DataAccess) -> ImageSet:
         """Load ``root/train``; the test images are neither needed nor looked at."""
         root = expand_home(self.root, "data.root")
+        others = find_splits(root)[1]
+        if others:
+            access.notice(f"{root}: folders not used: {name_some([f'{name}/' for name in others])}")
         return load_split(root, "train", self.reading(self.image_size), access)
 
     def load_val(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet | None:
         """Load ``root/val``; None where there is none."""
-        if not (expand_home(self.root, "data.root") / "val").is_dir():
+        if not self.has_split("val"):
             return None
         return self._load_labelled("val", access, class_names)
 
@@ -96,14 +101,19 @@ class FolderConfig(DatasetConfig):
         """Load ``root/test``, labelled by position in ``class_names``."""
         return self._load_labelled("test", access, class_names)
 
+    def has_split(self, split: str) -> bool:
+        """Tell whether there is a folder of the split, without opening it."""
+        return split in find_splits(expand_home(self.root, "data.root"))[0]
+
     def _load_labelled(
         self, split: str, access: DataAccess, class_names: tuple[str, ...]
     ) -> ImageSet:
         """Load a split, number its labels by ``class_names``, and say which classes are absent."""
         root = expand_home(self.root, "data.root")
         images = load_split(root, split, self.reading(self.image_size), access)
-        absent = [name for name in class_names if name not in images.class_names]
         images = images.relabel(class_names, split)
+        counts = images.labels_N.bincount(minlength=len(class_names)).tolist()
+        absent = [name for name, count in zip(class_names, counts, strict=True) if not count]
         if absent:
             access.notice(f"{split} has no images of {name_some(absent)}")
         return images

@@ -4,19 +4,50 @@ Expected: ``root/train/<class>/<image>``, and optionally ``root/val`` and ``root
 """
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from ...errors import DataError, MissingSplitError, name_some
-from ..images.paths import is_system_file
+from ..image_set import same_spelling
+from ..system_files import is_system_file
+
+SPLIT_FOLDERS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+"""What the folder of a split may be called, in capitals or not."""
+
+
+def find_splits(root: Path) -> tuple[dict[str, str], list[str]]:
+    """Return the name of each split's folder, and of those of no split; none is opened.
+
+    Raises DataError where two folders are of one split. A link to a split's folder is no second.
+    """
+    if not root.is_dir():
+        return {}, []
+    folders = [entry.name for entry in _scan(root, root)[0] if entry.is_dir()]
+    names = {}
+    for split, spellings in SPLIT_FOLDERS.items():
+        found = [name for name in folders if name.lower() in spellings]
+        if len({os.path.realpath(root / name) for name in found}) > 1:
+            raise DataError(
+                f"{root}: {' and '.join(found)} both name the {split} images; keep one of them"
+            )
+        if found:
+            names[split] = min(found, key=lambda name: name != split)
+    known = {spelling for spellings in SPLIT_FOLDERS.values() for spelling in spellings}
+    return names, [name for name in folders if name.lower() not in known]
 
 
 @dataclass(frozen=True)
 class SplitListing:
     """The files of one split, sorted by class and name.
 
-    names: paths below the root, like ``test/cat/0007.jpg``. labels: positions in ``class_names``.
+    names: paths below the root, like ``test/cat/0007.jpg``. labels: positions in ``class_names``,
+    which are sorted and in Unicode's composed form, however a file system spells them.
     ignored: names of system files. stamp: changes with any file's name, size or modification time.
     """
 
@@ -34,41 +65,46 @@ class SplitListing:
 
 
 def list_split(root: Path, split: str) -> SplitListing:
-    """List the images of ``root/split``; nothing is opened.
+    """List the images of a split; nothing is opened.
 
-    Raises DataError where the split is missing or empty, a class is empty, or something lies where
-    only folders or only files belong.
+    Raises DataError where the split is missing or empty, a class is empty or there twice, or
+    something lies where only folders or only files belong.
     """
-    entries, ignored = _scan_split(root, split)
-    class_names = [entry.name for entry in entries]
+    folder = _find_split(root, split)
+    entries, ignored = _scan_split(root, folder, split)
+    class_names = [same_spelling(entry.name) for entry in entries]
     digest, names, labels, empty = sha256(), [], [], []
     for label, entry in enumerate(entries):
         images, ignored_here = _scan_class(root, entry)
         ignored += ignored_here
         if not images:
             empty.append(entry.name)
+        digest.update(os.fsencode(f"{class_names[label]}\0"))
         for image in images:
-            names.append(f"{split}/{entry.name}/{image.name}")
+            names.append(f"{folder.name}/{entry.name}/{image.name}")
             labels.append(label)
             digest.update(_describe_version(names[-1], image))
     if empty:
-        raise DataError(f"{root / split}: no images of {name_some(empty)}; add some, or remove it")
+        raise DataError(f"{folder}: no images of {name_some(empty)}; add some, or remove it")
     return SplitListing(
         root, tuple(names), tuple(labels), tuple(class_names), tuple(ignored), digest.hexdigest()
     )
 
 
-def _scan_split(root: Path, split: str) -> tuple[list[os.DirEntry[str]], list[str]]:
-    """Return the class folders and the ignored files of a split."""
-    folder = root / split
-    if not folder.is_dir():
-        expected = f"expected {folder}/<class>/<image> for every image"
-        if root.is_dir() and split == "test":
-            raise MissingSplitError(
-                f"{root}: has no folder 'test'; {expected}, or evaluate on --split val"
-            )
-        problem = f"has no folder '{split}'" if root.is_dir() else "no such folder"
-        raise DataError(f"{root}: {problem}; {expected}")
+def _find_split(root: Path, split: str) -> Path:
+    names = find_splits(root)[0]
+    if split in names:
+        return root / names[split]
+    expected = f"expected {root / split}/<class>/<image> for every image"
+    if split == "test" and root.is_dir():
+        advice = ", or measure on --split val" if "train" in names else ""
+        raise MissingSplitError(f"{root}: has no folder 'test'; {expected}{advice}")
+    problem = f"has no folder '{split}'" if root.is_dir() else "no such folder"
+    raise DataError(f"{root}: {problem}; {expected}")
+
+
+def _scan_split(root: Path, folder: Path, split: str) -> tuple[list[os.DirEntry[str]], list[str]]:
+    """Return the class folders, sorted by class, and the ignored files of a split."""
     entries, ignored = _scan(root, folder)
     files = [entry.name for entry in entries if not entry.is_dir()]
     if files:
@@ -82,7 +118,14 @@ def _scan_split(root: Path, split: str) -> tuple[list[os.DirEntry[str]], list[st
             f"{folder}: {len(entries)} class folders, but {split} needs at least {least}; "
             f"expected {folder}/<class>/<image>"
         )
-    return entries, ignored
+    counts = Counter(same_spelling(entry.name) for entry in entries)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise DataError(
+            f"{folder}: two folders of {name_some(twice)}, whose accents are encoded differently; "
+            "move their images into one"
+        )
+    return sorted(entries, key=lambda entry: same_spelling(entry.name)), ignored
 
 
 def _scan_class(root: Path, entry: os.DirEntry[str]) -> tuple[list[os.DirEntry[str]], list[str]]:

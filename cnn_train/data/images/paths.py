@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import in_one_line
-
-SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+from ..system_files import is_system_file
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,3 @@ def _list_folder(folder: Path) -> tuple[list[Path], str | None]:
     if unreadable:
         return files, f"cannot read {unreadable[0].filename} ({unreadable[0].strerror})"
     return files, None if files else "the folder holds no image; name another"
-
-
-def is_system_file(name: str) -> bool:
-    """Recognise by its name what systems leave in folders: never one of the user's images."""
-    return name.startswith(".") or name.lower() in SYSTEM_FILES

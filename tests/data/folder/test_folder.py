@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import unicodedata
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from cnn_train.data.dataset import DataAccess
 from cnn_train.data.folder import dataset as folder
 from cnn_train.data.folder.dataset import FolderConfig, load_split
 from cnn_train.data.images.files import load_image
+from cnn_train.data.images.paths import find_images
 from cnn_train.data.images.square import fit_square
 from cnn_train.data.splits import load_training_splits
 from cnn_train.errors import DataError, MissingSplitError, ResourceError
@@ -101,6 +103,98 @@ def test_val_is_optional(config, access):
     val = config.load_val(access, ("cat", "dog"))
     assert val is not None
     assert val.names[0] == "val/cat/0.png"
+
+
+@pytest.mark.parametrize(
+    ("split", "name"),
+    [
+        ("train", "Train"), ("train", "training"), ("val", "valid"), ("val", "Validation"),
+        ("val", "VAL"), ("test", "testing"), ("test", "Test"),
+    ],
+)  # fmt: skip
+def test_a_split_may_have_any_of_its_usual_names(config, access, notices, split, name):
+    (config.root / ("train" if split == "train" else "test")).rename(config.root / name)
+    load = {"val": config.load_val, "test": config.load_test}
+    classes = ("cat", "dog")
+    images = config.load_train(access) if split == "train" else load[split](access, classes)
+    assert images.names[0] == f"{name}/cat/0.png"
+    assert images.labels_N.tolist() == [0] * (len(images) // 2) + [1] * (len(images) // 2)
+    assert config.known_images().class_names == classes
+    assert [config.has_split(split) for split in ("train", "val", "test")] == [
+        True, split == "val", split != "val",
+    ]  # fmt: skip
+    assert notices == []
+
+
+@pytest.mark.parametrize(
+    ("split", "pair"), [("train", "train"), ("val", "valid"), ("test", "test")]
+)
+def test_two_folders_of_one_split_are_refused(config, access, split, pair):
+    other = {"train": "Training", "val": "Val", "test": "TESTING"}[split]
+    for name in (pair, other):
+        (config.root / name).mkdir(exist_ok=True)
+    wanted = f"{config.root}: {other} and {pair} both name the {split} images; keep one of them"
+    for load in (
+        config.known_images,
+        lambda: config.has_split(split),
+        lambda: config.load_train(access),
+    ):
+        with pytest.raises(DataError) as refusal:
+            load()
+        assert str(refusal.value) == wanted
+
+
+def test_a_link_to_a_split_is_no_second_one(config, access):
+    (config.root / "Testing").symlink_to("test")
+    assert config.load_test(access, ("cat", "dog")).names[0] == "test/cat/0.png"
+
+
+def test_other_folders_are_named_but_no_files_and_no_system_folders(config, access, notices):
+    for name in ("extra", "dev", "@eaDir", "lost+found", ".git"):
+        (config.root / name).mkdir()
+    (config.root / "labels.csv").write_text("a,b")
+    config.load_train(access)
+    assert notices == [f"{config.root}: folders not used: dev/, extra/"]
+
+
+def test_a_class_is_the_same_however_its_accents_are_encoded(config, access, notices):
+    """Composed and decomposed names, which look alike; "e" and a combining accent sort last."""
+    composed, decomposed = "\u00e9t\u00e9", "e\u0301te\u0301"
+    save_image(config.root / "train" / composed / "1.png", 9)
+    save_image(config.root / "test" / decomposed / "1.png", 9)
+    train = config.load_train(access)
+    test = config.load_test(access, train.class_names)
+    assert train.class_names == test.class_names == ("cat", "dog", composed)
+    assert test.labels_N.tolist() == [0, 0, 1, 1, 2]
+    assert test.names[-1] == f"test/{decomposed}/1.png"
+    assert config.load_test(access, ("cat", decomposed, "dog")).labels_N.tolist() == [0, 0, 2, 2, 1]
+    assert notices == []
+    (config.root / "train" / composed).rename(config.root / "train" / decomposed)
+    assert config.load_train(access).fingerprint() == train.fingerprint()
+
+
+def test_a_class_that_is_there_in_both_encodings_is_refused(config, access):
+    for form in ("NFC", "NFD"):
+        save_image(config.root / "train" / unicodedata.normalize(form, "\u00e9t\u00e9") / "1.png")
+    with pytest.raises(DataError, match="two folders of été, whose accents are encoded different"):
+        config.load_train(access)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["@eaDir", ".ipynb_checkpoints", "__MACOSX", "lost+found", "Thumbs.db", ".DS_Store",
+     "System Volume Information", "$RECYCLE.BIN", "#recycle", "Icon\r", "__pycache__"],
+)  # fmt: skip
+def test_what_a_system_leaves_is_no_class_and_no_image(config, access, notices, name):
+    for place in (config.root / "train" / name, config.root / "train" / "cat" / name):
+        save_image(place / "thumb.png")
+    images = config.load_train(access)
+    assert images.class_names == ("cat", "dog")
+    assert len(images) == 6
+    assert len(notices) == 1 and notices[0].startswith(f"{config.root}: ignored train/")
+    assert find_images([config.root / "train"]).files == tuple(
+        config.root / name for name in images.names
+    )
 
 
 def test_labels_follow_the_training_class_names(config, access, notices):
