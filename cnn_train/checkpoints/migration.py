@@ -5,7 +5,10 @@ from typing import Any
 
 State = dict[str, Any]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+
+NO_WARM_UP = 10**18
+"""So many updates in an average that the warm-up of no decay below 1 reaches beyond them."""
 
 
 def migrate(state: State, version: int) -> State:
@@ -23,6 +26,11 @@ def _from_1_to_2(state: State) -> State:
     return {**state, "imported_from": None, "config_changes": []}
 
 
+def _from_2_to_3(state: State) -> State:
+    """Count the updates in averaged weights, which had no warm-up, so that they get none now."""
+    return {**state, "averaged_updates": NO_WARM_UP if state["averaged_model"] else 0}
+
+
 # For each older format, the function that converts it to the next one. A field that is added to
 # Checkpoint gets its value for older files here; a released function never changes.
-MIGRATIONS: dict[int, Callable[[State], State]] = {1: _from_1_to_2}
+MIGRATIONS: dict[int, Callable[[State], State]] = {1: _from_1_to_2, 2: _from_2_to_3}

@@ -87,7 +87,7 @@ def resume_session(
     session.model.load_state_dict(checkpoint.model)
     if session.average:
         session.average.module.load_state_dict(checkpoint.averaged_model or checkpoint.model)
-        session.average.started = checkpoint.step > 0
+        session.average.num_updates = checkpoint.averaged_updates
     load_optimizer_state(session, checkpoint)
     restore_generator_states(checkpoint.generators)
     session.progress = Progress.restored(checkpoint, session.world)

@@ -44,6 +44,25 @@ def same_weights(first: Checkpoint, second: Checkpoint) -> bool:
     )
 
 
+@pytest.mark.parametrize(
+    ("decay", "words"),
+    [
+        ("0.9999", "averages over about 10,000 updates and the run makes 6: "),
+        ("0.51", "take at most 0.5, 0 for none"),
+        ("0.5", None),
+        ("0", None),
+    ],
+)
+def test_an_average_over_more_updates_than_the_run_makes_is_warned_of(
+    cnn_train: Run, tiny_config: Path, decay: str, words: str | None
+) -> None:
+    """Three minibatches in each of two epochs: 6·(1 − 0.5) = 3."""
+    result = cnn_train("fit", "--config", tiny_config, "--dry-run", "--set", f"ema_decay={decay}")
+    assert result.exit_code == 0
+    assert ("warning: ema_decay" in result.stderr) == (words is not None)
+    assert (words or "") in result.stderr
+
+
 def test_fit_prints_one_json_document_and_leaves_a_complete_run(
     cnn_train: Run, tiny_config: Path, tmp_path: Path
 ) -> None:
