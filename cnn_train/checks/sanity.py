@@ -202,7 +202,7 @@ def check_overfitting(session: Session) -> Finding:
     with untouched(session) as (model, forward):
         tallies = train_epoch(
             forward, loss_with_hard_targets(session), NoRegularizationConfig().build(model),
-            AdamWConfig(lr=OVERFIT_RATE).build(model), lambda _: 1.0,
+            AdamWConfig(lr=OVERFIT_RATE, weight_decay=0).build(model), lambda _: 1.0,
             repeat(batch, MOST_OVERFIT_STEPS), step=0,
         )  # fmt: skip
         for steps, tally in enumerate(tallies):
