@@ -50,12 +50,17 @@ Outcome = Literal["passed", "failed", "skipped"]
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check; ``meaning`` is what a failure usually means."""
+    """The result of one check; ``meaning`` is what its failure usually means, "" without one."""
 
     check: str
     outcome: Outcome
     found: str
-    meaning: str
+    meaning: str = ""
+
+    @classmethod
+    def judged(cls, check: str, passed: bool, found: str, meaning: str) -> "Finding":
+        """Say whether the check passed; only a failure keeps its meaning."""
+        return cls(check, "passed", found) if passed else cls(check, "failed", found, meaning)
 
     @property
     def failed(self) -> bool:
@@ -120,7 +125,7 @@ def check_initial_loss(session: Session, *, starts_anew: bool = True) -> Finding
         is_right = first.loss < (1 + NEAR_CHANCE) * first.chance
         meaning = "the weights were made for other classes or for images normalised otherwise"
     found = f"{first.loss:.4g}; guessing costs {first.chance:.4g}"
-    return Finding("initial loss", "passed" if is_right else "failed", found, meaning)
+    return Finding.judged("initial loss", is_right, found, meaning)
 
 
 def check_gradients(session: Session) -> Finding:
@@ -149,7 +154,7 @@ def check_gradients(session: Session) -> Finding:
     elif not math.isfinite(norm):
         found, meaning = "finite, but not together with that of λR(W)", TOO_LARGE_LAMBDA
     is_right = math.isfinite(norm) and not silent
-    return Finding("gradients", "passed" if is_right else "failed", found, meaning)
+    return Finding.judged("gradients", is_right, found, meaning)
 
 
 def data_gradients(
@@ -183,7 +188,7 @@ def check_regularization(session: Session) -> Finding:
     strength = getattr(settings, "strength", 0.0)
     meaning = "no weight is penalised, or λR(W) does not reach the loss"
     if not strength:
-        return Finding("regularisation", "skipped", "λ is 0", meaning)
+        return Finding("regularisation", "skipped", "λ is 0")
     with untouched(session) as (model, _), torch.no_grad():
         both = (settings.model_copy(update={"strength": n * strength}) for n in (1, 10))
         once, ten_times = (float(scaled.build(model)()) for scaled in both)
@@ -192,7 +197,7 @@ def check_regularization(session: Session) -> Finding:
     if not once <= MOST_PENALTY * chance:
         grows, meaning = False, TOO_LARGE_LAMBDA
         found = f"adds {once:.4g} to the loss; guessing costs {chance:.4g}"
-    return Finding("regularisation", "passed" if grows else "failed", found, meaning)
+    return Finding.judged("regularisation", grows, found, meaning)
 
 
 def check_overfitting(session: Session) -> Finding:
@@ -213,7 +218,7 @@ def check_overfitting(session: Session) -> Finding:
                 break
     check, found = f"{num} images by heart", f"{found} (Adam at {OVERFIT_RATE:g}, no λ)"
     meaning = "labels do not belong to their images, or the network is too small or computed wrong"
-    return Finding(check, "passed" if learned else "failed", found, meaning)
+    return Finding.judged(check, learned, found, meaning)
 
 
 def few_images(session: Session) -> Batch:

@@ -24,11 +24,18 @@ def verify_dataset(config: DatasetConfig, access: DataAccess) -> list[SplitRepor
         train = config.load_train(access)
     except DataError as error:
         unchecked = "not checked: the training split, which names the classes, cannot be read"
-        return [SplitReport("train", 0, str(error)), SplitReport("test", 0, unchecked)]
+        others = [replace(each, problem=unchecked) for each in _others(config, access, ())]
+        return [SplitReport("train", 0, str(error)), *others]
+    return [SplitReport("train", len(train), None), *_others(config, access, train.class_names)]
+
+
+def _others(
+    config: DatasetConfig, access: DataAccess, class_names: tuple[str, ...]
+) -> list[SplitReport]:
+    """Report on the splits that there are besides the training images."""
     reports = (
-        SplitReport("train", len(train), None),
-        _report("val", lambda: config.load_val(access, train.class_names)),
-        _report("test", lambda: config.load_test(access, train.class_names)),
+        _report("val", lambda: config.load_val(access, class_names)),
+        _report("test", lambda: config.load_test(access, class_names)),
     )
     return [report for report in reports if report is not None]
 

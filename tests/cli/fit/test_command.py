@@ -267,7 +267,9 @@ def test_a_stopped_run_saves_and_says_how_to_go_on(
     stopped = cnn_train("fit", "--config", tiny_config, "--json")
     assert stopped.exit_code == exit_code
     assert signal.getsignal(signum) is handler
-    assert stopped.stdout == ""
+    failure = stopped.document["error"]
+    assert (failure["code"], failure["kind"]) == (exit_code, "interrupted")
+    assert f"error: {failure['message']}\n" in stopped.stderr
     (command,) = (line for line in stopped.stderr.splitlines() if "--resume" in line)
     run_dir = command.rpartition(" ")[2]
     assert load_checkpoint(Path(run_dir) / "last.ckpt").position == 1

@@ -98,8 +98,9 @@ def test_a_signal_stops_both_processes_at_one_minibatch_after_saving(
         processes[rank].signal(signum)
     codes, stdout, stderr = ends(processes)
     assert codes == [exit_code, exit_code]
-    assert stdout == ["", ""]
     (message,) = errors(*stderr)
+    found = {"code": exit_code, "kind": "interrupted", "message": message.removeprefix("error: ")}
+    assert (json.loads(stdout[0]), stdout[1]) == ({"error": found}, "")
     assert "all saved. Go on with: cnn-train fit --resume" in message
     assert stderr[1] == ""
     last = load_checkpoint(tmp_path / "runs" / "latest" / "last.ckpt")
@@ -137,10 +138,12 @@ def test_a_killed_process_ends_the_other_with_one_line_and_the_run_goes_on(
 def test_what_both_processes_meet_is_said_once(
     fit: Start, arguments: list[str], exit_code: int, words: str
 ) -> None:
-    codes, _, stderr = ends(fit(*arguments))
+    codes, stdout, stderr = ends(fit(*arguments, "--json"))
     assert codes == [exit_code, exit_code]
     (message,) = errors(*stderr)
     assert words in message
+    found = json.loads("".join(stdout))["error"]
+    assert (found["code"], f"error: {found['message']}") == (exit_code, message)
     assert not any("Traceback" in text for text in stderr)
 
 
