@@ -104,11 +104,13 @@ def untouched(session: Session) -> Iterator[tuple[nn.Module, Forward]]:
 
 
 def measure_initial_loss(session: Session) -> InitialLoss:
-    """Return the loss of the first minibatch (one forward pass)."""
+    """Return the loss of the first minibatch (one forward pass) over all processes."""
     batch = next(session.batches.epoch(0))
     with untouched(session) as (_, forward), torch.no_grad():
         loss = session.loss_fn(forward(batch.images_BCHW), batch.labels_B)
-    return InitialLoss(float(loss), chance_loss(session))
+    num = len(batch.labels_B)
+    loss_sum, num_examples = session.world.sum([float(loss) * num, num])
+    return InitialLoss(loss_sum / num_examples, chance_loss(session))
 
 
 def chance_loss(session: Session) -> float:

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from ...errors import InterruptedRun, expected_failure
 from ...machine.processes import World, end_process, join, lost_processes_explained
-from ..console import error, print_failure, silence
+from ..console import error, notice, print_failure, silence
 
 AGREE_EVERY = 10
 """Minibatches between two questions on GPUs, whose steps are short; a question costs 0.1 ms."""
@@ -16,12 +16,12 @@ AGREE_EVERY = 10
 
 @contextmanager
 def joined_processes() -> Iterator[World]:
-    """Join the other processes, if torchrun started any; the first of them alone talks.
+    """Join the other processes, if torchrun or srun started any; the first of them alone talks.
 
     With others, the end of the block is the end of this process: with the exit code of its error,
     which is said once, by whichever process meets it first.
     """
-    world = join()
+    world = join(notice)
     if world.size == 1:
         yield world
         return
