@@ -12,9 +12,10 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -229,17 +230,17 @@ def first_host(nodes: str) -> str:
 
 def _open_store(address: tuple[str, int], rank: int, notice: Callable[[str], None]) -> Any:
     """Connect to the store that torchrun's agent holds, or else process 0, once it is there."""
-    from torch.distributed import (
-        DistNetworkError,
-        TCPStore,  # type: ignore[attr-defined]
-    )
+    from torch import distributed
 
     host, port = address
-    holds_it = rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
-    if holds_it:
+    make: Any = distributed.TCPStore  # type: ignore[attr-defined]
+    make_store = partial(make, host, port, timeout=TIMEOUT, wait_for_workers=False)
+    if rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
         try:
-            return TCPStore(host, port, is_master=True, timeout=TIMEOUT, wait_for_workers=False)
-        except DistNetworkError as problem:
+            return make_store(is_master=True)
+        except distributed.DistNetworkError as problem:
+            if "EADDRINUSE" not in str(problem):
+                raise
             raise LostProcessError(
                 f"port {port} of {host} is in use by another program; choose another one for all "
                 "processes: torchrun --master-port N, or MASTER_PORT=N"
@@ -247,9 +248,12 @@ def _open_store(address: tuple[str, int], rank: int, notice: Callable[[str], Non
     found: list[Any] = []
 
     def connect() -> None:  # in a thread: it waits for ever where something else listens
-        while not _is_reachable(address):
+        while True:  # torch would print its own failure to connect, with its stack
+            with suppress(OSError):
+                socket.create_connection(address, timeout=PATIENCE_SECONDS).close()
+                break
             time.sleep(POLL_SECONDS)
-        found.append(TCPStore(host, port, timeout=TIMEOUT, wait_for_workers=False))
+        found.append(make_store())
 
     Thread(target=connect, daemon=True).start()
     waiting = _deadlines(
@@ -262,14 +266,6 @@ def _open_store(address: tuple[str, int], rank: int, notice: Callable[[str], Non
     while not found:
         next(waiting)
     return found[0]
-
-
-def _is_reachable(address: tuple[str, int]) -> bool:
-    try:
-        socket.create_connection(address, timeout=PATIENCE_SECONDS).close()
-    except OSError:
-        return False
-    return True
 
 
 def _wait_for_all(store: Any, rank: int, size: int, notice: Callable[[str], None]) -> None:
