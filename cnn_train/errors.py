@@ -3,6 +3,7 @@
 A message is one line (or one line per finding): where it happened, what is wrong, what to do.
 """
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -34,17 +35,28 @@ MEMORY_SHORTAGES = (
 )
 
 
-def is_out_of_memory(problem: Exception) -> bool:
+SYSTEM_SHORTAGES = {
+    errno.ENOSPC: "disk full: no space left for the output",
+    errno.EDQUOT: "disk quota used up: no space left for the output",
+    errno.EMFILE: "too many open files; allow more with: ulimit -n 1024",
+    errno.ENFILE: "too many open files on this machine; close other programs",
+    errno.ENOMEM: OUT_OF_MEMORY,
+}
+
+
+def is_out_of_memory(problem: BaseException) -> bool:
     """Recognise Python's own error, a GPU's, and that of torch's allocator on the CPU."""
     return isinstance(problem, MemoryError) or any(
         phrase in str(problem) for phrase in MEMORY_SHORTAGES
     )
 
 
-def describe_shortage(problem: Exception) -> str | None:
+def describe_shortage(problem: BaseException) -> str | None:
     """Say what the machine lacks or lost, and what to try; None for any other error."""
     if is_out_of_memory(problem):
         return OUT_OF_MEMORY
+    if isinstance(problem, OSError):
+        return SYSTEM_SHORTAGES.get(problem.errno or 0)
     text = str(problem)
     if "can't start new thread" in text:
         return (
@@ -60,33 +72,41 @@ def describe_shortage(problem: Exception) -> str | None:
 
 
 class CnnTrainError(Exception):
-    """Base of every expected failure; anything else that escapes is a bug in cnn-train."""
+    """Base of every expected failure; anything else that escapes is a bug in cnn-train.
+
+    kind: what ``--json`` calls it.
+    """
 
     exit_code = 1
+    kind = "failure"
 
 
 class CheckFailedError(CnnTrainError):
     """A check that was asked for found something wrong."""
 
     exit_code = 1
+    kind = "check"
 
 
 class UsageError(CnnTrainError):
     """The command line asks for something that does not exist or cannot be combined."""
 
     exit_code = 2
+    kind = "usage"
 
 
 class ConfigError(CnnTrainError):
     """A config file or ``--set`` override is wrong; one line per finding."""
 
     exit_code = 2
+    kind = "config"
 
 
 class DataError(CnnTrainError):
     """A dataset or an image is missing, damaged or of an unsupported kind."""
 
     exit_code = 3
+    kind = "data"
 
 
 class MissingSplitError(DataError):
@@ -97,36 +117,52 @@ class CheckpointError(CnnTrainError):
     """A file is not a cnn-train checkpoint, is damaged, or does not fit what it is used for."""
 
     exit_code = 4
+    kind = "checkpoint"
 
 
 class DivergedError(CnnTrainError):
     """Training produced a loss that is not finite."""
 
     exit_code = 5
+    kind = "diverged"
 
 
 class ResourceError(CnnTrainError):
     """The machine ran out of memory or disk space."""
 
     exit_code = 6
+    kind = "resources"
 
 
 class LostProcessError(CnnTrainError):
     """Another process of a distributed run ended, or cannot be reached."""
 
     exit_code = 6
+    kind = "lost_process"
 
 
 class LockedError(CnnTrainError):
     """Another process is using the run directory."""
 
     exit_code = 7
+    kind = "locked"
 
 
 class InterruptedRun(CnnTrainError):  # noqa: N818  (an interruption is not an error)
     """Training stopped on request (Ctrl-C) after saving a checkpoint."""
 
     exit_code = 130
+    kind = "interrupted"
+
+
+def expected_failure(problem: BaseException) -> CnnTrainError | None:
+    """Return what ends the program, as a user can meet it; None where it is a bug of ours."""
+    if isinstance(problem, CnnTrainError):
+        return problem
+    if isinstance(problem, KeyboardInterrupt):
+        return InterruptedRun("interrupted")
+    shortage = describe_shortage(problem)
+    return None if shortage is None else ResourceError(shortage)
 
 
 @contextmanager

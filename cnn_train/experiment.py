@@ -1,8 +1,8 @@
 """The whole experiment: one section per component; each component's file has its defaults."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from .config.base import Config, tagged_union
 from .data.augment import AugmentConfig
@@ -73,7 +73,8 @@ class ExperimentConfig(Config):
         default=CrossEntropyConfig(), description="what is minimised: hinge or cross_entropy"
     )
     regularization: Regularization = Field(
-        default=L2Config(), description="λR(W), added to the loss: none, l1, l2 or elastic"
+        default=L2Config(),
+        description="λR(W), added to the loss: none, l1, l2 or elastic; with adamw: none",
     )
     optimizer: Optimizer = Field(
         default=SGDConfig(), description="how weights follow the gradient: sgd, gd, muon or adamw"
@@ -97,7 +98,8 @@ class ExperimentConfig(Config):
         default=0.0,
         ge=0,
         lt=1,
-        description="decay per update of the averaged weights that are evaluated; 0: no averaging",
+        description="decay per update of the averaged weights that are evaluated, after n of them "
+        "at most (1 + n)/(10 + n); 0: no averaging",
     )
     clip_grad_norm: float = Field(
         default=0.0,
@@ -138,6 +140,17 @@ class ExperimentConfig(Config):
         default=CheckpointConfig(), description="when the state is saved, and how many are kept"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _shrink_once(cls, settings: Any) -> Any:
+        """With AdamW, let its own decay replace λR(W), unless the config has a section for that."""
+        optimizer = settings.get("optimizer") if isinstance(settings, dict) else None
+        if not isinstance(optimizer, dict) or optimizer.get("name") != "adamw":
+            return settings
+        if "regularization" in settings:
+            return settings | {"optimizer": {"weight_decay": 0.0} | optimizer}
+        return settings | {"regularization": {"kind": "none"}}
+
     def warnings(self) -> list[str]:
         """Name every setting without effect, and every pair of settings with the same effect."""
         warnings = []
@@ -160,8 +173,10 @@ class ExperimentConfig(Config):
                 f"optimizer.{self.optimizer.decay} and regularization both shrink the weights; "
                 "set one of them to 0"
             )
-        if self.optimizer.full_batch and self.ema_decay > 0.9:
+        elif self.optimizer.rescales_gradients and getattr(regularization, "strength", None):
             warnings.append(
-                "ema_decay: full-batch descent makes one update per epoch; few to average"
+                f"regularization.kind {regularization.kind}: {self.optimizer.name} rescales its "
+                "gradient with that of the loss, weight by weight; for a decay that it leaves as "
+                "it is, take regularization.kind none and optimizer.weight_decay 0.01"
             )
         return warnings

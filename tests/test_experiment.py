@@ -105,13 +105,18 @@ def test_a_resolved_config_validates_to_itself() -> None:
             "regularization.kind l1: strength 0 has no effect",
         ),
         (
-            {"optimizer": {"name": "adamw", "weight_decay": 0.01}},
+            {
+                "optimizer": {"name": "adamw", "weight_decay": 0.01},
+                "regularization": {"kind": "l2"},
+            },
             "optimizer.weight_decay and regularization both shrink the weights; "
             "set one of them to 0",
         ),
         (
-            {"optimizer": {"name": "gd"}, "ema_decay": 0.99},
-            "ema_decay: full-batch descent makes one update per epoch; few to average",
+            {"optimizer": {"name": "adamw"}, "regularization": {"kind": "l2"}},
+            "regularization.kind l2: adamw rescales its gradient with that of the loss, weight by "
+            "weight; for a decay that it leaves as it is, take regularization.kind none and "
+            "optimizer.weight_decay 0.01",
         ),
     ],
 )
@@ -119,6 +124,27 @@ def test_a_setting_without_effect_is_warned_of_and_nothing_else_is(
     sections: dict[str, Any], warning: str
 ) -> None:
     assert make(**sections).warnings() == [warning]
+
+
+@pytest.mark.parametrize(
+    ("sections", "kind", "decay"),
+    [
+        ({"optimizer": {"name": "adamw"}}, "none", 0.01),
+        ({"optimizer": {"name": "adamw", "weight_decay": 0.1}}, "none", 0.1),
+        ({"optimizer": {"name": "adamw", "weight_decay": 0.0}}, "none", 0),
+        ({"optimizer": {"name": "adamw"}, "regularization": {"kind": "l1"}}, "l1", 0),
+        ({"optimizer": {"name": "adamw"}, "regularization": {"kind": "none"}}, "none", 0),
+        ({"optimizer": {"name": "sgd"}}, "l2", None),
+        ({"optimizer": {"name": "muon"}}, "l2", None),
+    ],
+)
+def test_weights_are_shrunk_by_adamw_itself_or_by_the_penalty_that_was_asked_for(
+    sections: dict[str, Any], kind: str, decay: float | None
+) -> None:
+    config = make(**sections)
+    assert config.regularization.kind == kind
+    assert getattr(config.optimizer, "weight_decay", None) == decay
+    assert make(**config.model_dump(mode="json")) == config
 
 
 @pytest.mark.parametrize(
@@ -131,6 +157,9 @@ def test_a_setting_without_effect_is_warned_of_and_nothing_else_is(
         {"regularization": {"kind": "none"}, "optimizer": {"name": "adamw", "weight_decay": 0.1}},
         {"optimizer": {"name": "sgd", "momentum": 0.0}},
         {"ema_decay": 0.99},
+        {"optimizer": {"name": "adamw"}},
+        {"optimizer": {"name": "adamw"}, "regularization": {"kind": "none"}},
+        {"optimizer": {"name": "muon"}, "regularization": {"kind": "l2"}},
     ],
 )
 def test_settings_that_have_an_effect_are_not_warned_of(sections: dict[str, Any]) -> None:

@@ -33,7 +33,8 @@ class Checkpoint:
     """Everything needed to resume a run bit for bit, or to use its model without another file.
 
     config: the resolved experiment as plain YAML types. epoch: completed epochs; position:
-    minibatches done in the current epoch; step: updates so far. records: one dict per completed
+    minibatches done in the current epoch; step: updates so far; averaged_updates: those in the
+    averaged weights. records: one dict per completed
     epoch. partial_tally: sums over the minibatches of the current epoch. config_changes: settings
     changed when resuming, each with step, key, before and after. training_images: the hash of each
     image that the weights were trained on, in earlier runs too.
@@ -61,6 +62,7 @@ class Checkpoint:
     config_changes: list[dict[str, Any]]
     training_images: Tensor
     imported_from: str | None = None
+    averaged_updates: int = 0
 
     @property
     def val_accuracy(self) -> float | None:

@@ -11,6 +11,9 @@ State = dict[str, Any]
 
 FORMAT_VERSION = 3
 
+NO_WARM_UP = 10**18
+"""So many updates in an average that the warm-up of no decay below 1 reaches beyond them."""
+
 
 def migrate(state: State, version: int) -> State:
     """Return the fields of a checkpoint of ``version`` as ``FORMAT_VERSION`` has them.
@@ -28,12 +31,19 @@ def _from_1_to_2(state: State) -> State:
 
 
 def _from_2_to_3(state: State) -> State:
-    """Keep the split by position, and all 16 bits of grey files; who was trained on is unknown."""
+    """Keep what older runs did: a split by position, 16 bits of grey, averages without warm-up.
+
+    Which images their weights were trained on is not known.
+    """
     data = {"split": "position", **state["config"]["data"]}
     if data.get("name") == "folder":
         data["grey_bits"] = 16
-    config = {**state["config"], "data": data}
-    return {**state, "config": config, "training_images": torch.tensor([UNKNOWN_IMAGES])}
+    return {
+        **state,
+        "config": {**state["config"], "data": data},
+        "training_images": torch.tensor([UNKNOWN_IMAGES]),
+        "averaged_updates": NO_WARM_UP if state["averaged_model"] else 0,
+    }
 
 
 # For each older format, the function that converts it to the next one. A field that is added to

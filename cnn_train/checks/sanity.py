@@ -50,12 +50,17 @@ Outcome = Literal["passed", "failed", "skipped"]
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check; ``meaning`` is what a failure usually means."""
+    """The result of one check; ``meaning`` is what its failure usually means, "" without one."""
 
     check: str
     outcome: Outcome
     found: str
-    meaning: str
+    meaning: str = ""
+
+    @classmethod
+    def judged(cls, check: str, passed: bool, found: str, meaning: str) -> "Finding":
+        """Say whether the check passed; only a failure keeps its meaning."""
+        return cls(check, "passed", found) if passed else cls(check, "failed", found, meaning)
 
     @property
     def failed(self) -> bool:
@@ -99,11 +104,13 @@ def untouched(session: Session) -> Iterator[tuple[nn.Module, Forward]]:
 
 
 def measure_initial_loss(session: Session) -> InitialLoss:
-    """Return the loss of the first minibatch (one forward pass)."""
+    """Return the loss of the first minibatch (one forward pass) over all processes."""
     batch = next(session.batches.epoch(0))
     with untouched(session) as (_, forward), torch.no_grad():
         loss = session.loss_fn(forward(batch.images_BCHW), batch.labels_B)
-    return InitialLoss(float(loss), chance_loss(session))
+    num = len(batch.labels_B)
+    loss_sum, num_examples = session.world.sum([float(loss) * num, num])
+    return InitialLoss(loss_sum / num_examples, chance_loss(session))
 
 
 def chance_loss(session: Session) -> float:
@@ -120,7 +127,7 @@ def check_initial_loss(session: Session, *, starts_anew: bool = True) -> Finding
         is_right = first.loss < (1 + NEAR_CHANCE) * first.chance
         meaning = "the weights were made for other classes or for images normalised otherwise"
     found = f"{first.loss:.4g}; guessing costs {first.chance:.4g}"
-    return Finding("initial loss", "passed" if is_right else "failed", found, meaning)
+    return Finding.judged("initial loss", is_right, found, meaning)
 
 
 def check_gradients(session: Session) -> Finding:
@@ -149,7 +156,7 @@ def check_gradients(session: Session) -> Finding:
     elif not math.isfinite(norm):
         found, meaning = "finite, but not together with that of λR(W)", TOO_LARGE_LAMBDA
     is_right = math.isfinite(norm) and not silent
-    return Finding("gradients", "passed" if is_right else "failed", found, meaning)
+    return Finding.judged("gradients", is_right, found, meaning)
 
 
 def data_gradients(
@@ -183,7 +190,7 @@ def check_regularization(session: Session) -> Finding:
     strength = getattr(settings, "strength", 0.0)
     meaning = "no weight is penalised, or λR(W) does not reach the loss"
     if not strength:
-        return Finding("regularisation", "skipped", "λ is 0", meaning)
+        return Finding("regularisation", "skipped", "λ is 0")
     with untouched(session) as (model, _), torch.no_grad():
         both = (settings.model_copy(update={"strength": n * strength}) for n in (1, 10))
         once, ten_times = (float(scaled.build(model)()) for scaled in both)
@@ -192,7 +199,7 @@ def check_regularization(session: Session) -> Finding:
     if not once <= MOST_PENALTY * chance:
         grows, meaning = False, TOO_LARGE_LAMBDA
         found = f"adds {once:.4g} to the loss; guessing costs {chance:.4g}"
-    return Finding("regularisation", "passed" if grows else "failed", found, meaning)
+    return Finding.judged("regularisation", grows, found, meaning)
 
 
 def check_overfitting(session: Session) -> Finding:
@@ -202,7 +209,7 @@ def check_overfitting(session: Session) -> Finding:
     with untouched(session) as (model, forward):
         tallies = train_epoch(
             forward, loss_with_hard_targets(session), NoRegularizationConfig().build(model),
-            AdamWConfig(lr=OVERFIT_RATE).build(model), lambda _: 1.0,
+            AdamWConfig(lr=OVERFIT_RATE, weight_decay=0).build(model), lambda _: 1.0,
             repeat(batch, MOST_OVERFIT_STEPS), step=0,
         )  # fmt: skip
         for steps, tally in enumerate(tallies):
@@ -213,7 +220,7 @@ def check_overfitting(session: Session) -> Finding:
                 break
     check, found = f"{num} images by heart", f"{found} (Adam at {OVERFIT_RATE:g}, no λ)"
     meaning = "labels do not belong to their images, or the network is too small or computed wrong"
-    return Finding(check, "passed" if learned else "failed", found, meaning)
+    return Finding.judged(check, learned, found, meaning)
 
 
 def few_images(session: Session) -> Batch:

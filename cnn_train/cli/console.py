@@ -19,6 +19,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from ..errors import CnnTrainError
+
 # A pipe has no width; tables that fold at Rich's default of 80 columns are hard to grep.
 PIPE_WIDTH = 160
 
@@ -53,10 +55,21 @@ def silence() -> None:
     stdout.quiet = stderr.quiet = True
 
 
+_owes_document = False  # --json was given, and nothing is printed yet
+
+
+def promise_json(wanted: bool) -> None:
+    """Say whether the command that begins is to print a JSON document, whatever happens."""
+    global _owes_document
+    _owes_document = wanted
+
+
 def print_json(document: Any) -> None:
     """Write one JSON document, and nothing else, to stdout (NaN is refused)."""
+    global _owes_document
     if stdout.quiet:
         return
+    _owes_document = False
     stdout.file.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
@@ -79,6 +92,18 @@ def error(message: str) -> None:
     """Print a failure on stderr: one line, or one per finding."""
     for line in message.splitlines():
         _errors.print(visible(f"error: {line}"), style="bold red", markup=False, soft_wrap=True)
+
+
+def print_failure(failure: CnnTrainError | None, problem: BaseException) -> None:
+    """Print a failure as the JSON document that ``--json`` may still owe; None: a bug of ours."""
+    if not _owes_document:
+        return
+    stdout.quiet = False  # a silent process of several may be the one that fails
+    if failure is None:
+        found = {"code": 1, "kind": "bug", "message": f"{type(problem).__name__}: {problem}"}
+    else:
+        found = {"code": failure.exit_code, "kind": failure.kind, "message": str(failure)}
+    print_json({"error": found})
 
 
 @contextmanager

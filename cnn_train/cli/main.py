@@ -2,15 +2,17 @@
 
 import errno
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
+from typer.core import TyperCommand
 
-from ..errors import OUT_OF_MEMORY, CnnTrainError, ResourceError, describe_shortage
+from ..errors import InterruptedRun, ResourceError, UsageError, describe_shortage, expected_failure
 from ..machine.processes import require_one_process
 from ..version import __version__
 from . import checkpoint, config, data, learn, models, visualize
-from .console import error, stdout
+from .console import error, print_failure, promise_json, stdout
 from .evaluate import evaluate
 from .fit.command import fit
 from .gradcheck import gradcheck
@@ -21,17 +23,10 @@ from .process.standard_streams import abandon_output, prepare_streams
 from .process.stop_signal import ended_by_sigterm
 from .profile import profile
 from .runs import runs
+from .strict_command import StrictCommand
 
 READER_IS_GONE = 141
 """The exit code of a program that ends by SIGPIPE, as a shell reports it."""
-
-SHORTAGES = {
-    errno.ENOSPC: "disk full: no space left for the output",
-    errno.EDQUOT: "disk quota used up: no space left for the output",
-    errno.EMFILE: "too many open files; allow more with: ulimit -n 1024",
-    errno.ENFILE: "too many open files on this machine; close other programs",
-    errno.ENOMEM: OUT_OF_MEMORY,
-}
 
 app = typer.Typer(
     name="cnn-train",
@@ -48,6 +43,19 @@ app.add_typer(data.app, name="data")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(config.app, name="config")
 app.add_typer(learn.app, name="learn")
+
+
+def _be_strict(commands: typer.Typer) -> None:
+    """Let every command that has no class of its own read its words as a StrictCommand."""
+    for command in commands.registered_commands:
+        if command.cls in (None, TyperCommand):
+            command.cls = StrictCommand
+    for group in commands.registered_groups:
+        if group.typer_instance is not None:
+            _be_strict(group.typer_instance)
+
+
+_be_strict(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -87,25 +95,31 @@ def main() -> None:
     except OSError as problem:
         if problem.errno == errno.EPIPE:  # `cnn-train ... | head`: nobody reads on
             abandon_output(READER_IS_GONE)
-        if problem.errno in SHORTAGES:
-            error(SHORTAGES[problem.errno])
+        if (shortage := describe_shortage(problem)) is not None:
+            error(shortage)
+            with suppress(OSError):
+                stdout.file.flush()
             abandon_output(ResourceError.exit_code)
         raise
 
 
 def _run_app() -> None:
-    """Run the command; name a failure on stderr and exit with its code."""
+    """Run the command; name a failure on stderr, with --json on stdout too; exit with its code."""
+    promise_json("--json" in sys.argv[1:])
     try:
         app()
-    except CnnTrainError as failure:
+    except SystemExit as end:  # typer has told of a wrong usage; a signal ends without a word
+        if end.code:
+            explain = getattr(end.__context__, "format_message", None)
+            reason = UsageError(explain()) if explain else InterruptedRun("interrupted")
+            reason.exit_code = int(end.code)
+            print_failure(reason, end)
+        raise
+    except (Exception, KeyboardInterrupt) as problem:
+        failure = expected_failure(problem)
+        if not isinstance(problem, BrokenPipeError):
+            print_failure(failure, problem)
+        if failure is None or isinstance(problem, OSError):  # stdout itself may be in trouble
+            raise
         error(str(failure))
         sys.exit(failure.exit_code)
-    except KeyboardInterrupt:
-        error("interrupted")
-        sys.exit(130)
-    except (MemoryError, RuntimeError, ImportError) as problem:
-        message = describe_shortage(problem)
-        if message is None:
-            raise
-        error(message)
-        sys.exit(ResourceError.exit_code)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperGroup
 
 from ..errors import UsageError
 from .console import notice, progress
@@ -22,6 +22,7 @@ from .options import (
     number,
 )
 from .present import PictureOption, check_picture, present
+from .strict_command import StrictCommand
 
 ALWAYS = frozenset({"checkpoint", "data_dir", "offline", "device", "as_json", "out"})
 SPLIT = frozenset({"split", "num_images", "data_root"})
@@ -58,7 +59,7 @@ COMMANDS: dict[str, tuple[frozenset[str], str]] = {
 """The parameters of ``visualize`` that each method reads, and what it shows."""
 
 
-class MethodCommand(TyperCommand):
+class MethodCommand(StrictCommand):
     """A method, with the options that it reads and no others."""
 
     def __init__(self, name: str, *, params: Iterable[Any], **settings: Any) -> None:

@@ -91,7 +91,9 @@ def _describe(
     match details["type"]:
         case "extra_forbidden":
             siblings = [name for parent in spot.parents for name in parent.model_fields]
-            suggestion = suggest_key(spot.path, siblings, experiment_type)
+            suggestion = _suggest_whole_section(spot.path, document) or suggest_key(
+                spot.path, siblings, experiment_type
+            )
             return _Finding(key_place, path_text, "unknown key", suggestion)
         case "missing":
             meaning = spot.field.description if spot.field else None
@@ -103,6 +105,18 @@ def _describe(
     place = document.place_of_value(spot.path)
     complaint, expected = expectation(details, spot.value, spot.field)
     return _Finding(place, path_text, complaint, remedy(details, spot.value), [expected])
+
+
+def _suggest_whole_section(path: KeyPath, document: Document) -> str | None:
+    """Advise where an override chose another component for a section that was written before."""
+    *section, key = path
+    for tag in ("name", "kind"):
+        chosen = document.keys.get((*section, tag))
+        if section and chosen and chosen.layer > document.keys[path].layer:
+            name = document.values[(*section, tag)].source.partition("=")[2]
+            whole = f"'{spell_path(tuple(section))}={{{tag}: {name}}}'"
+            return f"{chosen} keeps it; to leave {key} and its like out: --set {whole}"
+    return None
 
 
 def _describe_unknown_tag(details: ErrorDetails, spot: _Spot, document: Document) -> _Finding:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from ..errors import DataError, MissingSplitError
 from .dataset import DataAccess, DatasetConfig
+from .image_set import ImageSet
 from .twins import Twins, find_twins
 
 
@@ -24,20 +25,25 @@ def verify_dataset(
     Nothing is downloaded. ``near_bits`` as in find_twins.
     """
     access = replace(access, verify=True, offline=True)
+    loaded: dict[str, ImageSet] = {}
+    reports = []
     try:
         train = config.load_train(access)
     except DataError as error:
+        reports.append(SplitReport("train", 0, str(error)))
+        names: tuple[str, ...] = ()
         unchecked = "not checked: the training split, which names the classes, cannot be read"
-        return [SplitReport("train", 0, str(error)), SplitReport("test", 0, unchecked)], []
-    config = config.as_read(train)
-    loaded, reports = {"train": train}, [SplitReport("train", len(train), None)]
+    else:
+        loaded["train"] = train
+        reports.append(SplitReport("train", len(train), None))
+        config, names, unchecked = config.as_read(train), train.class_names, ""
     for split, load in (("val", config.load_val), ("test", config.load_test)):
         try:
-            images = load(access, train.class_names)
+            images = load(access, names)
         except MissingSplitError:
             continue
         except DataError as error:
-            reports.append(SplitReport(split, 0, str(error)))
+            reports.append(SplitReport(split, 0, unchecked or str(error)))
             continue
         if images is not None:
             loaded[split] = images

@@ -1,6 +1,6 @@
 """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from torch import nn
@@ -30,11 +30,13 @@ class AdamWConfig(OptimizerConfig):
         default=1e-8, gt=0, description="added to the root of the squared gradient, > 0"
     )
     weight_decay: float = Field(
-        default=0.0,
+        default=0.01,
         ge=0,
         description="every update shrinks weights (not biases and norms) by lr·weight_decay, ≥ 0; "
-        "not the regularization, whose gradient Adam would rescale",
+        "it takes the place of the regularization: beside such a section its default is 0",
     )
+
+    rescales_gradients: ClassVar[bool] = True
 
     @property
     def decay(self) -> str | None:

@@ -1,7 +1,9 @@
 """The exponential moving average of a network's weights, often better than the last weights.
 
-w̄ ← d·w̄ + (1 − d)·w after every update; the first update copies w (Polyak and Juditsky, 1992, for
-the idea). Nothing here waits for the device, which ``torch.optim.swa_utils`` does at every update.
+w̄ ← dₙ·w̄ + (1 − dₙ)·w after update n, counted from 0 (Polyak and Juditsky, 1992, for the idea). The
+first one copies w; then dₙ = min(d, (1 + n)/(10 + n)), as TensorFlow's ``ExponentialMovingAverage``
+has it: while d is too slow for the few updates so far, about the last tenth of them count. Nothing
+here waits for the device, which ``torch.optim.swa_utils`` does at every update.
 """
 
 import copy
@@ -16,7 +18,8 @@ class WeightAverage:
     def __init__(self, model: nn.Module, decay: float) -> None:
         self.module = copy.deepcopy(model).requires_grad_(False)
         self.decay = decay
-        self.started = False
+        self.num_updates = 0
+        """Updates in the average so far."""
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
@@ -24,11 +27,12 @@ class WeightAverage:
         targets, sources = list[Tensor](), list[Tensor]()
         ours, theirs = self.module.state_dict().values(), model.state_dict().values()
         for target, source in zip(ours, theirs, strict=True):
-            if self.started and target.is_floating_point():
+            if self.num_updates and target.is_floating_point():
                 targets.append(target)
                 sources.append(source)
             else:
                 target.copy_(source)
         if targets:
-            torch._foreach_lerp_(targets, sources, 1 - self.decay)
-        self.started = True
+            warm_up = (1 + self.num_updates) / (10 + self.num_updates)
+            torch._foreach_lerp_(targets, sources, 1 - min(self.decay, warm_up))
+        self.num_updates += 1

@@ -38,7 +38,7 @@ class UpdateRule:
 class OptimizerConfig(Config, ABC):
     """Settings of one optimiser.
 
-    None of them pulls weights towards zero by default: that is the regularisation's part.
+    None but AdamW pulls weights towards zero by default: that is the regularisation's part.
     """
 
     name: str
@@ -51,6 +51,9 @@ class OptimizerConfig(Config, ABC):
 
     full_batch: ClassVar[bool] = False
     """Whether one update takes the gradient over the whole training set."""
+
+    rescales_gradients: ClassVar[bool] = False
+    """Whether λR(W) shrinks each weight at a rate that depends on its other gradients."""
 
     @property
     def decay(self) -> str | None:

@@ -105,7 +105,7 @@ def resume_session(
     load_state(session.model, checkpoint.model)
     if session.average:
         load_state(session.average.module, checkpoint.averaged_model or checkpoint.model)
-        session.average.started = checkpoint.step > 0
+        session.average.num_updates = checkpoint.averaged_updates
     load_optimizer_state(session, checkpoint)
     restore_generator_states(checkpoint.generators)
     session.seen = torch.unique(torch.cat((session.seen, checkpoint.training_images)))

@@ -117,6 +117,7 @@ class Session:
             data_fingerprints=self.data_fingerprints,
             model=contiguous_state(self.model),
             averaged_model=contiguous_state(self.average.module) if self.average else None,
+            averaged_updates=self.average.num_updates if self.average else 0,
             optimizer=self.optimizer.state_dict(),
             generators=generator_states(),
             **self.progress.saved(partial),

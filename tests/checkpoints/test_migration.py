@@ -115,6 +115,25 @@ def test_saving_an_old_checkpoint_anew_changes_no_bit_of_the_run(
     assert without_times(go_on(new)) == without_times(go_on(old))
 
 
+def test_an_average_from_before_the_warm_up_goes_on_without_one(
+    start: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Format 2 knew no count: its updates 5 and 6 had the decay 0.9, not 6/15 and 7/16."""
+    session = start(ema_decay=0.9, limit_batches=2)
+    for _ in session.train_rest_of_epoch():
+        pass
+    state = vars(session.checkpoint())
+    del state["averaged_updates"]
+    session.average.num_updates = Checkpoint(**migrate(state, 2)).averaged_updates
+    weight, average = (next(m.parameters()) for m in (session.model, session.average.module))
+    expected = average.double()
+    for _ in session.batches.epoch(1):
+        torch.nn.init.uniform_(weight)
+        session.average.update(session.model)
+        expected = 0.9 * expected + 0.1 * weight.double()
+    torch.testing.assert_close(average.double(), expected, rtol=1e-6, atol=1e-7)
+
+
 def test_there_is_a_step_up_from_every_older_version() -> None:
     assert sorted(MIGRATIONS) == list(range(1, FORMAT_VERSION))
 

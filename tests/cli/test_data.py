@@ -13,6 +13,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from cnn_train.cli.main import main
 from cnn_train.data.cifar10 import dataset as cifar10
@@ -166,6 +167,24 @@ def test_verify_checks_the_dataset_of_a_config(run, tmp_path):
     code, out, _ = run("verify", "--config", str(config))
     assert code == 0
     assert out == "train: 40 images, ok\ntest: 20 images, ok\n"
+
+
+@pytest.mark.parametrize("others", [["val"], ["test"], ["val", "test"], []])
+def test_verify_names_every_split_that_damaged_training_images_leave_unchecked(
+    run, tmp_path, others
+):
+    for split in ("train", *others):
+        for name in ("cat", "dog"):
+            folder = tmp_path / "images" / split / name
+            folder.mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(folder / "a.png")
+    (tmp_path / "images" / "train" / "cat" / "a.png").write_bytes(b"damaged")
+    chosen = f"data={{name: folder, root: {tmp_path / 'images'}}}"
+    code, out, _ = run("verify", "--set", chosen, "--json")
+    assert code == 3
+    splits = {each["split"]: each["problem"] for each in json.loads(out)["splits"]}
+    assert list(splits) == ["train", *others]
+    assert all(splits[split].startswith("not checked: the training split") for split in others)
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])

@@ -2,7 +2,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,22 @@ EXIT_CODES = {
     "LostProcessError": 6,
     "LockedError": 7,
     "InterruptedRun": 130,
+}
+
+# Documented there too: what ``--json`` calls each failure.
+KINDS = {
+    "CnnTrainError": "failure",
+    "CheckFailedError": "check",
+    "UsageError": "usage",
+    "ConfigError": "config",
+    "DataError": "data",
+    "MissingSplitError": "data",
+    "CheckpointError": "checkpoint",
+    "DivergedError": "diverged",
+    "ResourceError": "resources",
+    "LostProcessError": "lost_process",
+    "LockedError": "locked",
+    "InterruptedRun": "interrupted",
 }
 
 HELP_OF_EVERY_COMMAND = f"""
@@ -125,6 +141,80 @@ def test_a_decimal_comma_is_named_in_every_option_that_takes_a_number(
     assert message in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        ("fit quickstart", "--config quickstart"),
+        ("fit my.yaml --seed 3", "--config my.yaml"),
+        ("profile my.yaml", "--config my.yaml"),
+        ("fit -c quickstart --epochs 3", "--set epochs=3"),
+        ("fit -c quickstart --epochs=3", "--set epochs=3"),
+        ("fit -c quickstart epochs=3", "--set epochs=3"),
+        ("fit -c quickstart optimizer.lr=3", "--set optimizer.lr=3"),
+        ("fit --lr 0.1 -c quickstart", "--set optimizer.lr=0.1"),
+        ("fit -c quickstart --batch-size 8", "--set batch_size=8"),
+        ("fit -c quickstart --weight-decay", "--set optimizer.weight_decay=VALUE"),
+        ("fit -c quickstart --optimizer adamw", "--set 'optimizer={name: adamw}'"),
+        ("fit -c quickstart regularization=none", "--set 'regularization={kind: none}'"),
+        ("config show quickstart epochs=3", "--set epochs=3"),
+    ],
+)
+def test_a_setting_or_a_config_in_the_wrong_place_gets_its_spelling(
+    cnn_train: Run, arguments: str, advice: str
+) -> None:
+    result = cnn_train(*arguments.split())
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert line.endswith(f"; write {advice}")
+
+
+def options_with_one_value(command: Any, path: tuple[str, ...] = ()) -> Iterator[Any]:
+    for parameter in command.params:
+        is_option = parameter.param_type_name == "option"
+        if is_option and not (parameter.is_flag or parameter.multiple):
+            yield path, parameter.opts
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from options_with_one_value(inner, (*path, name))
+
+
+def test_no_command_takes_two_values_where_one_counts(cnn_train: Run) -> None:
+    from typer.main import get_command
+
+    options = list(options_with_one_value(get_command(app)))
+    assert len(options) > 150
+    for path, names in options:
+        result = cnn_train(*path, names[0], "1", f"{names[-1]}=1")
+        if path:  # the program itself has none but --install-completion and its like
+            assert result.exit_code == 2
+            assert result.stderr == (
+                f"error: {max(names, key=len)}: given 2 times, and only one counts; give it once\n"
+            )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "fit --config=~/tiny.yaml --run-root=~/models --set epochs=1",
+        "config check ~/tiny.yaml",
+        "config show ~/tiny.yaml",
+        "data show --config ~/tiny.yaml --out=~/sheet.png",
+    ],
+)
+@pytest.mark.usefixtures("no_pictures")
+def test_a_tilde_that_the_shell_left_is_the_home(
+    cnn_train: Run, tiny_config: Path, monkeypatch: pytest.MonkeyPatch, arguments: str
+) -> None:
+    home = tiny_config.parent / "home"
+    home.mkdir()
+    tiny_config.rename(home / "tiny.yaml")
+    monkeypatch.setenv("HOME", str(home))
+    result = cnn_train(*arguments.split())
+    assert result.exit_code == 0, result.stderr
+    assert [path.name for path in home.parent.iterdir()] == ["home"]
+    written = {"fit": "models", "data": "sheet.png"}.get(arguments.split()[0], "tiny.yaml")
+    assert (home / written).exists()
+
+
 def test_exit_codes_are_those_that_are_documented() -> None:
     found = {
         name: value.exit_code
@@ -144,16 +234,106 @@ def test_every_expected_failure_is_one_line_and_its_exit_code(
     monkeypatch.setattr(main_module, "app", fail)
     result = cnn_train()
     assert result.exit_code == EXIT_CODES[name]
+    assert result.stdout == ""
     assert result.stderr == "error: file: [bold]what[/bold] is wrong; what to do\n"
+    with_json = cnn_train("--json")
+    assert (with_json.exit_code, with_json.stderr) == (result.exit_code, result.stderr)
+    message = "file: [bold]what[/bold] is wrong; what to do"
+    assert with_json.document == {
+        "error": {"code": result.exit_code, "kind": KINDS[name], "message": message}
+    }
 
 
-def test_a_bug_of_ours_is_not_dressed_up_as_a_users_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_of_ours_is_not_dressed_up_as_a_users_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def fail() -> None:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("of ours")
 
     monkeypatch.setattr(main_module, "app", fail)
+    monkeypatch.setattr(sys, "argv", ["cnn-train", "--json"])
     with pytest.raises(ZeroDivisionError):
         main_module.main()
+    assert json.loads(capsys.readouterr().out) == {
+        "error": {"code": 1, "kind": "bug", "message": "ZeroDivisionError: of ours"}
+    }
+
+
+def with_json(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield every command that has ``--json``, by the words that call it."""
+    if any("--json" in parameter.opts for parameter in command.params):
+        yield path
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from with_json(inner, (*path, name))
+
+
+# Of each command with --json, arguments that it cannot do anything with, and how it ends then.
+# Those with an entry None print what they found even so, as one document of their own.
+ABSENT: dict[str, tuple[str, int, str | None]] = {
+    "checkpoint import": ("absent.pth --config linear_hinge", 4, "checkpoint"),
+    "checkpoint show": ("absent.ckpt", 4, "checkpoint"),
+    "checkpoint verify": ("absent.ckpt", 4, None),
+    "data get": ("--offline --data-dir absent", 3, "data"),
+    "data verify": ("--data-dir absent", 3, None),
+    "evaluate": ("absent.ckpt", 4, "checkpoint"),
+    "fit": ("--config absent.yaml", 2, "config"),
+    "gradcheck": ("--config absent.yaml", 2, "config"),
+    "inspect": ("absent.png", 3, "data"),
+    "learn batch-size": ("--config absent.yaml", 2, "config"),
+    "learn descent": ("--config absent.yaml", 2, "config"),
+    "learn diff": ("--expr x+", 2, "usage"),
+    "learn forward-mode": ("--expr x+", 2, "usage"),
+    "learn graph": ("--expr x+", 2, "usage"),
+    "learn loss": ("hinge --checkpoint absent.ckpt", 4, "checkpoint"),
+    "learn params": ("--units 0", 2, "usage"),
+    "learn reverse-mode": ("--expr x+", 2, "usage"),
+    "learn slope": ("--expr x+", 2, "usage"),
+    "learn step": ("--config absent.yaml", 2, "config"),
+    "models": ("absent", 2, "usage"),
+    "models show": ("absent", 2, "usage"),
+    "playground": ("--headless --set absent=1", 2, "config"),
+    "predict": ("absent.png --checkpoint absent.ckpt", 4, "checkpoint"),
+    "profile": ("--config absent.yaml", 2, "config"),
+    "runs": ("--run-root", 2, "usage"),
+    "visualize cam": ("absent.ckpt", 4, "checkpoint"),
+    "visualize deconv": ("absent.ckpt", 4, "checkpoint"),
+    "visualize embedding": ("absent.ckpt", 4, "checkpoint"),
+    "visualize filters": ("absent.ckpt", 4, "checkpoint"),
+    "visualize guided": ("absent.ckpt", 4, "checkpoint"),
+    "visualize loss-surface": ("absent.ckpt", 4, "checkpoint"),
+    "visualize maps": ("absent.ckpt", 4, "checkpoint"),
+    "visualize occlusion": ("absent.ckpt", 4, "checkpoint"),
+    "visualize saliency": ("absent.ckpt", 4, "checkpoint"),
+    "visualize top-patches": ("absent.ckpt", 4, "checkpoint"),
+}
+
+
+def test_a_failure_of_every_command_with_json_is_tried() -> None:
+    from typer.main import get_command
+
+    assert {" ".join(words) for words in with_json(get_command(app))} == set(ABSENT)
+
+
+@pytest.mark.parametrize("command", ABSENT)
+def test_with_json_a_failure_is_one_document_on_stdout_and_its_line_on_stderr(
+    cnn_train: Run, command: str
+) -> None:
+    arguments, code, kind = ABSENT[command]
+    result = cnn_train(*command.split(), "--json", *arguments.split())
+    assert result.exit_code == code, result.stderr
+    assert "rror" in result.stderr and "Traceback" not in result.stderr
+    if kind is None:
+        assert result.document["ok"] is False
+    else:
+        assert set(result.document) == {"error"}
+        found = result.document["error"]
+        assert (found["code"], found["kind"]) == (code, kind)
+        words = " ".join(result.stderr.replace("│", " ").split())
+        assert " ".join(found["message"].split("\n")[0].split()) in words
+    unknown = cnn_train(*command.split(), "--json", "--headless", "--no-such-option")
+    assert unknown.exit_code == 2
+    assert unknown.document["error"]["kind"] == "usage"
+    assert " option" in unknown.document["error"]["message"]
 
 
 def run_apart(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:

@@ -158,6 +158,29 @@ def test_an_overridden_name_points_to_the_keys_in_the_file_that_no_longer_fit(
     assert finding.startswith("c.yaml:2:3: model.batch_norm: unknown key; ")
 
 
+@pytest.mark.parametrize(
+    ("text", "override", "advice"),
+    [
+        (
+            "optimizer: {name: sgd, momentum: 0}",
+            "optimizer.name=adamw",
+            "--set optimizer.name=adamw keeps it; to leave momentum and its like out: "
+            "--set 'optimizer={name: adamw}'",
+        ),
+        (
+            "optimizer: {name: adamw, momentum: 0}",
+            "optimizer.lr=1",
+            "another kind of optimizer has it; this one knows: name, lr, betas",
+        ),
+    ],
+)
+def test_a_component_chosen_by_an_override_is_told_how_to_lose_the_others_settings(
+    experiment_type: Any, text: str, override: str, advice: str
+) -> None:
+    (finding,) = findings(experiment_type, text, override)
+    assert finding.endswith(f": optimizer.momentum: unknown key; {advice}")
+
+
 def test_a_long_value_is_cut_and_a_many_line_value_stays_on_one_line(experiment_type: Any) -> None:
     (long,) = findings(experiment_type, f"epochs: {'x' * 999}")
     assert len(long) < 150

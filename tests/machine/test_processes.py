@@ -1,16 +1,21 @@
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from torch.distributed import HashStore
 
 from cnn_train.errors import LostProcessError, UsageError
+from cnn_train.machine import processes
 from cnn_train.machine.processes import (
     ALONE,
     World,
+    first_host,
     join,
+    launched_with,
     lost_processes_explained,
     require_one_process,
 )
@@ -94,6 +99,63 @@ def test_half_an_environment_is_named(
         monkeypatch.setenv(variable, value)
     with pytest.raises(UsageError, match=f"environment variable {name}; start .* with torchrun"):
         join()
+
+
+SRUN = {"SLURM_PROCID": "3", "SLURM_LOCALID": "1", "SLURM_NODELIST": "n[07-9,11],big"}
+JOINED = {
+    "WORLD_SIZE": "4", "RANK": "3", "LOCAL_RANK": "1", "MASTER_ADDR": "n07", "MASTER_PORT": "22345",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"SLURM_NTASKS": "4", "SLURM_JOB_ID": "987345"}, JOINED | {"MASTER_PORT": "22345"}),
+        ({"SLURM_NTASKS": "9", "SLURM_STEP_NUM_TASKS": "4", "SLURM_JOB_ID": "7345"}, JOINED),
+        ({"SLURM_STEP_NUM_TASKS": "4", "ENVIRONMENT": "BATCH", "MASTER_PORT": "22345"}, JOINED),
+        ({"SLURM_NTASKS": "4", "ENVIRONMENT": "BATCH"}, None),  # the batch script itself
+        ({"SLURM_NTASKS": "1"}, None),
+        ({"SLURM_NTASKS": "4", "WORLD_SIZE": "1"}, None),
+        ({"SLURM_NTASKS": "4", "WORLD_SIZE": "2", "RANK": "0"}, None),  # torchrun within srun
+    ],
+)
+def test_tasks_of_srun_are_processes_as_torchrun_starts_them(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: dict[str, str] | None
+) -> None:
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (SRUN | variables).items():
+        monkeypatch.setenv(name, value)
+    assert launched_with() == (os.environ if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "host"),
+    [
+        ("a", "a"),
+        ("a,b", "a"),
+        ("a[3]", "a3"),
+        ("a[03-5,9]", "a03"),
+        ("r[2-3]n[1,4-6]-x,b", "r2n1-x"),
+        ("", "localhost"),
+    ],
+)
+def test_the_first_host_of_slurms_list_is_the_meeting_place(nodes: str, host: str) -> None:
+    assert first_host(nodes) == host
+
+
+def test_a_partner_that_never_comes_ends_the_wait_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr(processes, "TIMEOUT", timedelta(seconds=0.2))
+    said: list[str] = []
+    with pytest.raises(LostProcessError, match="of 3 processes these have not come: 0, 2; start"):
+        processes._wait_for_all(HashStore(), 1, 3, said.append)
+    assert said == []  # the first process speaks for all
+    with pytest.raises(LostProcessError, match="have not come: 1, 2; start them"):
+        processes._wait_for_all(HashStore(), 0, 3, said.append)
+    assert [line.partition(";")[0] for line in said] == [
+        "waiting: of 3 processes these have not come: 1, 2"
+    ]
 
 
 def test_a_command_of_one_process_refuses_several(monkeypatch: pytest.MonkeyPatch) -> None:

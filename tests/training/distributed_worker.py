@@ -1,7 +1,7 @@
 """What one of several processes does for tests/test_data_parallel.py: jobs in, results out."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,8 +113,8 @@ def meet_at_once() -> None:
     """Let no process end before all are connected: forked ones come to an error in no time."""
     from cnn_train.cli.process import joined as processes
 
-    def join_and_meet() -> World:
-        world = join()
+    def join_and_meet(notice: Callable[[str], None]) -> World:
+        world = join(notice)
         world.meet("all connected")
         return world
 

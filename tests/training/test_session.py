@@ -88,12 +88,12 @@ def test_validation_does_not_depend_on_the_order_or_number_of_images(
 
 
 def test_averaged_weights_follow_every_update(start: Start) -> None:
-    """EMA by hand: the first update's weights, then decay·average + (1 − decay)·weights."""
-    session = start(ema_decay=0.75)
+    """EMA by hand: the first update's weights, then 2/11, 3/12, and the decay below 4/13."""
+    session = start(ema_decay=0.26)
     expected: list[torch.Tensor] = []
-    for _ in session.train_rest_of_epoch():
+    for _, d in zip(session.train_rest_of_epoch(), (0, 2 / 11, 3 / 12, 0.26), strict=True):
         now = [value.double() for value in weights(session)]
-        expected = [0.75 * a + 0.25 * b for a, b in zip(expected or now, now, strict=True)]
+        expected = [d * a + (1 - d) * b for a, b in zip(expected or now, now, strict=True)]
     for found, reference in zip(
         session.average.module.state_dict().values(), expected, strict=True
     ):

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
+from math import floor
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 0.5
 FEW_IMAGES = 50  # the 95 % interval of an accuracy on fewer is up to ± 14 points or wider
+LEAST_AVERAGES = 3  # after so many lengths of the average, e⁻³ = 5 % of the first weights are left
 HEADER = (
     "epoch      train loss    + λR(W)  train acc    val loss    val acc"
     "         lr  images/s   time left"
@@ -72,6 +74,13 @@ def doubts(session: "Session") -> Iterator[str]:
         yield (
             f"the last minibatch takes {sizes[-1]:,} images, one more than batch_size: batch "
             "statistics of one image would say nothing"
+        )
+    updates, decay = session.config.epochs * session.updates_per_epoch, session.config.ema_decay
+    if decay and updates * (1 - decay) < LEAST_AVERAGES:
+        yield (
+            f"ema_decay {decay:g} averages over about {1 / (1 - decay):,.0f} updates and the run "
+            f"makes {updates:,}: its warm-up will average about the last tenth of them instead; "
+            f"take at most {floor(max(1 - LEAST_AVERAGES / updates, 0) * 1e6) / 1e6:g}, 0 for none"
         )
     if 1 in sizes and any("BatchNorm" in type(part).__name__ for part in session.model.modules()):
         yield (

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from ...errors import CnnTrainError, InterruptedRun, ResourceError, describe_shortage
+from ...errors import InterruptedRun, expected_failure
 from ...machine.processes import World, end_process, join, lost_processes_explained
-from ..console import error, silence
+from ..console import error, notice, print_failure, silence
 
 AGREE_EVERY = 10
 """Minibatches between two questions on GPUs, whose steps are short; a question costs 0.1 ms."""
@@ -16,12 +16,12 @@ AGREE_EVERY = 10
 
 @contextmanager
 def joined_processes() -> Iterator[World]:
-    """Join the other processes, if torchrun started any; the first of them alone talks.
+    """Join the other processes, if torchrun or srun started any; the first of them alone talks.
 
     With others, the end of the block is the end of this process: with the exit code of its error,
     which is said once, by whichever process meets it first.
     """
-    world = join()
+    world = join(notice)
     if world.size == 1:
         yield world
         return
@@ -34,24 +34,21 @@ def joined_processes() -> Iterator[World]:
             world.leave()
     except InterruptedRun as stop:
         _end_together(world, stop)
-    except CnnTrainError as failure:
-        _end(world, str(failure), failure.exit_code)
-    except KeyboardInterrupt:
-        _end(world, "interrupted", 130)
-    except Exception as problem:
-        if (shortage := describe_shortage(problem)) is not None:
-            _end(world, shortage, ResourceError.exit_code)
-        traceback.print_exc()  # a bug of ours
-        world.announce_failure()
-        end_process(1)
+    except (Exception, KeyboardInterrupt) as problem:
+        _end(world, problem)
 
 
-def _end(world: World, message: str, exit_code: int) -> NoReturn:
-    """Print ``message``, unless another process has printed its own, and exit."""
+def _end(world: World, problem: BaseException) -> NoReturn:
+    """Say what failed, unless another process has, and exit; a bug of ours always shows."""
     _ignore_signals()
+    failure = expected_failure(problem)
+    if failure is None:
+        traceback.print_exception(problem)
     if world.announce_failure():
-        error(message)
-    end_process(exit_code)
+        print_failure(failure, problem)
+        if failure is not None:
+            error(str(failure))
+    end_process(failure.exit_code if failure else 1)
 
 
 def _end_together(world: World, stop: InterruptedRun) -> NoReturn:
@@ -59,6 +56,7 @@ def _end_together(world: World, stop: InterruptedRun) -> NoReturn:
     _ignore_signals()
     if world.is_first:
         error(str(stop))
+        print_failure(stop, stop)
     world.meet("the end")
     end_process(stop.exit_code)
 

@@ -54,6 +54,25 @@ def same_weights(first: Checkpoint, second: Checkpoint) -> bool:
     )
 
 
+@pytest.mark.parametrize(
+    ("decay", "words"),
+    [
+        ("0.9999", "averages over about 10,000 updates and the run makes 6: "),
+        ("0.51", "take at most 0.5, 0 for none"),
+        ("0.5", None),
+        ("0", None),
+    ],
+)
+def test_an_average_over_more_updates_than_the_run_makes_is_warned_of(
+    cnn_train: Run, tiny_config: Path, decay: str, words: str | None
+) -> None:
+    """Three minibatches in each of two epochs: 6·(1 − 0.5) = 3."""
+    result = cnn_train("fit", "--config", tiny_config, "--dry-run", "--set", f"ema_decay={decay}")
+    assert result.exit_code == 0
+    assert ("warning: ema_decay" in result.stderr) == (words is not None)
+    assert (words or "") in result.stderr
+
+
 def test_fit_prints_one_json_document_and_leaves_a_complete_run(
     cnn_train: Run, tiny_config: Path, tmp_path: Path
 ) -> None:
@@ -278,7 +297,9 @@ def test_a_stopped_run_saves_and_says_how_to_go_on(
     stopped = cnn_train("fit", "--config", tiny_config, "--json")
     assert stopped.exit_code == exit_code
     assert signal.getsignal(signum) is handler
-    assert stopped.stdout == ""
+    failure = stopped.document["error"]
+    assert (failure["code"], failure["kind"]) == (exit_code, "interrupted")
+    assert f"error: {failure['message']}\n" in stopped.stderr
     (command,) = (line for line in stopped.stderr.splitlines() if "--resume" in line)
     run_dir = command.rpartition(" ")[2]
     assert load_checkpoint(Path(run_dir) / "last.ckpt").position == 1

@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +100,9 @@ def test_a_signal_stops_both_processes_at_one_minibatch_after_saving(
         processes[rank].signal(signum)
     codes, stdout, stderr = ends(processes)
     assert codes == [exit_code, exit_code]
-    assert stdout == ["", ""]
     (message,) = errors(*stderr)
+    found = {"code": exit_code, "kind": "interrupted", "message": message.removeprefix("error: ")}
+    assert (json.loads(stdout[0]), stdout[1]) == ({"error": found}, "")
     assert "all saved. Go on with: cnn-train fit --resume" in message
     assert stderr[1] == ""
     last = load_checkpoint(tmp_path / "runs" / "latest" / "last.ckpt")
@@ -137,10 +140,12 @@ def test_a_killed_process_ends_the_other_with_one_line_and_the_run_goes_on(
 def test_what_both_processes_meet_is_said_once(
     fit: Start, arguments: list[str], exit_code: int, words: str
 ) -> None:
-    codes, _, stderr = ends(fit(*arguments))
+    codes, stdout, stderr = ends(fit(*arguments, "--json"))
     assert codes == [exit_code, exit_code]
     (message,) = errors(*stderr)
     assert words in message
+    found = json.loads("".join(stdout))["error"]
+    assert (found["code"], f"error: {found['message']}") == (exit_code, message)
     assert not any("Traceback" in text for text in stderr)
 
 
@@ -155,6 +160,92 @@ def test_a_run_that_another_process_trains_in_is_refused_by_all(
     assert codes == [7, 6]
     (message,) = errors(*stderr)
     assert "locked by process" in message
+
+
+def test_the_first_loss_is_that_of_all_processes(
+    fit: Start, cnn_train: Start, tiny_config: Path
+) -> None:
+    """A linear network without augmentation: one process measures the same 20 images at once."""
+    codes, _, stderr = ends(fit("--set", "epochs=1"))
+    assert codes == [0, 0]
+    alone = cnn_train("fit", "--config", tiny_config, "--device", "cpu", "--set", "epochs=1").stderr
+    (found,), (expected,) = (
+        [line for line in text.splitlines() if line.startswith("first loss")]
+        for text in (stderr[0], alone)
+    )
+    assert found == expected
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of those that are derived from SLURM's job numbers, free a moment ago."""
+    for port in range(15000, 25000):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
+
+
+def test_tasks_of_srun_train_one_run(
+    start_command: Start, tiny_config: Path, tmp_path: Path, free_port: int
+) -> None:
+    job = {
+        "SLURM_NTASKS": "2",
+        "SLURM_JOB_ID": str(free_port - 15000),
+        "SLURM_NODELIST": "localhost",
+    }
+    told = ("fit", "--config", tiny_config, "--device", "cpu", "--set", "epochs=1", "--json")
+    tasks = [
+        start_command(*told, cwd=tmp_path, SLURM_PROCID=rank, SLURM_LOCALID=rank, **job)
+        for rank in ("0", "1")
+    ]
+    codes, stdout, stderr = ends(tasks)
+    assert codes == [0, 0], stderr
+    assert " processes  2 (gloo), 10 images each\n" in stderr[0]
+    assert stdout[1] == ""
+    (run,) = (path for path in (tmp_path / "runs").iterdir() if not path.is_symlink())
+    assert json.loads(stdout[0])["run_dir"] == str(run.relative_to(tmp_path))
+
+
+def test_a_port_in_use_is_named_at_once(
+    start_command: Start, tiny_config: Path, tmp_path: Path
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        first = start_command(
+            "fit", "--config", tiny_config, "--json", cwd=tmp_path, WORLD_SIZE="2", RANK="0",
+            LOCAL_RANK="0", MASTER_ADDR="127.0.0.1", MASTER_PORT=port,
+        )  # fmt: skip
+        (code,), (stdout,), (stderr,) = ends([first])
+    assert code == 6
+    (message,) = errors(stderr)
+    assert f"port {port} of 127.0.0.1 is in use by another program; choose another one" in message
+    assert json.loads(stdout)["error"]["kind"] == "lost_process"
+
+
+def test_whoever_is_missing_is_named_while_the_others_wait(
+    start_command: Start, tiny_config: Path, tmp_path: Path, free_port: int
+) -> None:
+    """The first waits for the second, the third looks for the first at a wrong address."""
+    with socket.socket() as listener:  # it never answers as a process of the run would
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        ports = {"0": str(free_port), "2": str(listener.getsockname()[1])}
+        waiting = {
+            rank: start_command(
+                "fit", "--config", tiny_config, cwd=tmp_path, WORLD_SIZE="3", RANK=rank,
+                LOCAL_RANK=rank, MASTER_ADDR="127.0.0.1", MASTER_PORT=port,
+            )
+            for rank, port in ports.items()
+        }  # fmt: skip
+        waiting["0"].wait_until_said("of 3 processes these have not come: 1, 2; start them")
+        waiting["2"].wait_until_said(f"process 2 finds none of this run at 127.0.0.1:{ports['2']}")
+        for process in waiting.values():
+            process.signal(signal.SIGINT)
+        codes, _, _ = ends(list(waiting.values()))
+    assert codes == [130, 130]
 
 
 def test_evaluate_refuses_several_processes(
