@@ -2,8 +2,8 @@
 
 import platform
 import warnings
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -146,6 +146,21 @@ def require_float64(device: Device, command: str) -> None:
     """Refuse a device on which ``command`` could not compute in float64; UsageError."""
     if device.torch_device.type == "mps":
         raise UsageError(f"{command} computes in float64, which mps lacks; use --device cpu")
+
+
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Count numbers below 1.2e-38 as zero on the CPU.
+
+    A momentum of 0.9 falls below that in 850 updates of a weight whose gradient stays zero, and
+    many processors compute far slower with such numbers. A thread has the setting of the one that
+    starts it: torch's own must start within the block, or half of the numbers are flushed.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def copy_to(tensor: Tensor, device: torch.device) -> Tensor:

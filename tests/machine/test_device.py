@@ -1,4 +1,6 @@
 import re
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -137,3 +139,27 @@ def test_autocast_computes_in_bfloat16_and_returns_float32(cpu: Device) -> None:
     assert torch.equal(exact, linear(inputs))
     assert not torch.equal(rounded, exact)
     torch.testing.assert_close(rounded, exact, rtol=0.02, atol=0.02)
+
+
+FLUSH = """
+import torch
+from cnn_train.machine.device import flushed_denormals
+
+def halves():
+    tiny = torch.full((1 << 20,), 71362, dtype=torch.int32).view(torch.float32)  # 1e-40
+    return [bool(half.any()) for half in (tiny * 0.5).view(torch.int32).chunk(2)]
+
+torch.set_num_threads(2)
+with flushed_denormals():
+    print(halves())
+print(halves()[0])
+"""
+
+
+@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor cannot flush")
+def test_denormal_numbers_are_zero_in_all_of_torchs_threads_and_afterwards_not_in_ours() -> None:
+    """In a process of its own: here, torch's threads have started long ago."""
+    ended = subprocess.run(
+        [sys.executable, "-c", FLUSH], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert ended.stdout.splitlines() == ["[False, False]", "True"]

@@ -96,6 +96,7 @@ def fit(
     """Train a model: cnn-train fit --config CONFIG [--set optimizer.lr=0.05]."""
     options = dict(locals())  # named as the fields of FitRequest
     from ...errors import UsageError
+    from ...machine.device import flushed_denormals
     from ..process.joined import joined_processes
     from ..process.stop_signal import save_signal_harmless
     from .resuming import go_on
@@ -103,7 +104,7 @@ def fit(
 
     if sanity and resume is not None and str(resume) != "auto":
         raise UsageError("--sanity is for a new run; leave out --resume")
-    with save_signal_harmless(), joined_processes() as world:
+    with flushed_denormals(), save_signal_harmless(), joined_processes() as world:
         request = FitRequest(world=world, **options)
         if resume is None or not go_on(request):
             start(request)

@@ -171,6 +171,17 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(
     assert "nothing is written" in plan["run"]
 
 
+@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="this processor cannot flush")
+def test_training_counts_denormal_numbers_as_zero_and_the_program_around_it_does_not(
+    cnn_train: Run, tiny_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, tiny = [], torch.tensor([71362], dtype=torch.int32).view(torch.float32)  # 1e-40
+    monkeypatch.setattr("cnn_train.cli.fit.starting.start", lambda _: found.append(tiny * 0.5))
+    cnn_train("fit", "--config", tiny_config)
+    assert [number.view(torch.int32).item() for number in found] == [0]
+    assert (tiny * 0.5).view(torch.int32).item() != 0
+
+
 @pytest.mark.usefixtures("no_pictures")
 def test_limit_batches_shortens_every_epoch(cnn_train: Run, tiny_config: Path) -> None:
     result = cnn_train("fit", "--config", tiny_config, "--limit-batches", 1, "--json")
