@@ -73,7 +73,7 @@ for command in commands:
         except SystemExit as end:
             assert not end.code, command
     texts[" ".join(command)] = text.getvalue()
-heavy = sorted(set({HEAVY!r}) & set(sys.modules))
+heavy = sorted(name for name in sys.modules if name in {HEAVY!r} or ".lecture." in name)
 print(json.dumps({{"texts": texts, "heavy": heavy, "imports_pydantic": imports_pydantic}}))
 """
 

@@ -5,9 +5,6 @@ from dataclasses import asdict
 from math import log10
 from typing import TYPE_CHECKING
 
-from ...lecture.formulas.graph import Graph
-from ...lecture.formulas.kinks import CHOICE, Kink, describe_kinks
-from ...lecture.formulas.numerical import StepError
 from ...page import Block, Column, Page, digits, numbers, short, texts
 from ..options import JsonOption
 from ..present import PictureOption, check_picture, present
@@ -26,6 +23,9 @@ if TYPE_CHECKING:
     from ...figures.difference_errors import ErrorNotes
     from ...figures.style import Drawing
     from ...lecture.formulas.differentiation import Differentiation, Method
+    from ...lecture.formulas.graph import Graph
+    from ...lecture.formulas.kinks import Kink
+    from ...lecture.formulas.numerical import StepError
 
 SCALE = f"{'1e-16':<20}{'1e-8':<23}1"
 """The heading of the chart: where the errors are that it marks."""
@@ -112,7 +112,9 @@ def _notes(result: "Differentiation") -> tuple[str, ...]:
     )
 
 
-def _kinks_blocks(kinks: Sequence[Kink]) -> tuple[Block, ...]:
+def _kinks_blocks(kinks: "Sequence[Kink]") -> tuple[Block, ...]:
+    from ...lecture.formulas.kinks import CHOICE, describe_kinks
+
     if not kinks:
         return ()
     lines = []
@@ -142,7 +144,7 @@ def _symbolic_lines(result: "Differentiation") -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _reason(result: "Differentiation", graph: Graph) -> str:
+def _reason(result: "Differentiation", graph: "Graph") -> str:
     """Say why the numerical slopes are what they are, as far as this curve shows it."""
     if result.kinks and (words := _reason_at_kinks(result.curve)):
         return words
@@ -169,7 +171,7 @@ def _reason(result: "Differentiation", graph: Graph) -> str:
     return "Every h is right: the function does not bend along any input, and nothing is rounded."
 
 
-def _reason_at_kinks(curve: Sequence[StepError]) -> str:
+def _reason_at_kinks(curve: "Sequence[StepError]") -> str:
     """Say which differences stay away from the formula's choice at every h, if any do."""
 
     def stays(errors: Iterable[float | None]) -> bool:
@@ -205,7 +207,7 @@ def _lose_digits(methods: "Sequence[Method]") -> str:
     return f"{' and '.join(losers)} lose{'s' * (len(losers) == 1)}" if losers else ""
 
 
-def _curve_block(curve: Sequence[StepError]) -> Block:
+def _curve_block(curve: "Sequence[StepError]") -> Block:
     """List the errors by step, each with its place in a chart of letters."""
     return Block(
         columns=(*numbers("h", "forward", "centred"), CHART),
@@ -216,7 +218,7 @@ def _curve_block(curve: Sequence[StepError]) -> Block:
     )
 
 
-def _marks(errors: StepError) -> str:
+def _marks(errors: "StepError") -> str:
     """Draw one line of the chart: f and c where their errors lie between 1e-16 and 1."""
     line = [" "] * len(SCALE)
     for letter, error in (("f", errors.forward), ("c", errors.centred)):
@@ -227,7 +229,7 @@ def _marks(errors: StepError) -> str:
     return "".join(line)
 
 
-def _draw(result: "Differentiation", graph: Graph) -> "Drawing":
+def _draw(result: "Differentiation", graph: "Graph") -> "Drawing":
     from ...figures.difference_errors import draw_difference_errors
 
     where = write_point(result.input_names, result.point)

@@ -2,17 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from ...lecture.formulas.forward_mode import (
-    ForwardPass,
-    dotted,
-    forward_jacobian,
-    forward_passes,
-    trace_forward,
-)
-from ...lecture.formulas.graph import Graph
-from ...lecture.formulas.kinks import kinks_of_outputs
-from ...lecture.formulas.mode_costs import compare_modes
 from ...page import Block, Page, digits, numbers, texts
 from ..options import JsonOption
 from ..present import PictureOption, check_picture, present
@@ -27,6 +18,10 @@ from .page import (
     read_function,
 )
 
+if TYPE_CHECKING:
+    from ...lecture.formulas.forward_mode import ForwardPass
+    from ...lecture.formulas.graph import Graph
+
 
 def forward_mode(
     expressions: ExprsOption = None,
@@ -35,6 +30,10 @@ def forward_mode(
     out: PictureOption = None,
 ) -> None:
     """Trace forward-mode automatic differentiation, step by step."""
+    from ...lecture.formulas.forward_mode import forward_jacobian, forward_passes, trace_forward
+    from ...lecture.formulas.kinks import kinks_of_outputs
+    from ...lecture.formulas.mode_costs import compare_modes
+
     check_picture(out)
     texts, graph, point = read_function(expressions, at)
     passes = forward_passes(graph, point)
@@ -67,8 +66,10 @@ def forward_mode(
     present(page, as_json=as_json, out=out)
 
 
-def _pass_blocks(graph: Graph, passes: Sequence[ForwardPass], i: int) -> tuple[Block, Block]:
+def _pass_blocks(graph: "Graph", passes: "Sequence[ForwardPass]", i: int) -> tuple[Block, Block]:
     """Show a pass step by step, then the slopes that it found."""
+    from ...lecture.formulas.forward_mode import dotted, trace_forward
+
     name, one_pass = graph.input_names[i], passes[i]
     trace = Block(
         f"Pass {i + 1} of {len(passes)}: along {name}",
@@ -96,8 +97,10 @@ def _pass_blocks(graph: Graph, passes: Sequence[ForwardPass], i: int) -> tuple[B
     return trace, Block("\n".join(slopes))
 
 
-def _notes(graph: Graph, passes: Sequence[ForwardPass]) -> dict[int, tuple[str, ...]]:
+def _notes(graph: "Graph", passes: "Sequence[ForwardPass]") -> dict[int, tuple[str, ...]]:
     """Return what is drawn at every node: its value, and its slope along each input."""
+    from ...lecture.formulas.forward_mode import dotted
+
     notes = {}
     for i, value in enumerate(passes[0].values):
         name = dotted(graph.label(i))

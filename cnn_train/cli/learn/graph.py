@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...lecture.formulas.expression import parse_expressions, parse_point
-from ...lecture.formulas.graph import Graph
 from ...page import Block, Page, digits, numbers, texts
 from ..options import JsonOption
 from ..present import PictureOption, check_picture, present
@@ -12,6 +10,7 @@ from .page import SLIDE_TEXT, AtOption, ExprsOption, function_block, function_na
 
 if TYPE_CHECKING:
     from ...figures.style import Drawing
+    from ...lecture.formulas.graph import Graph
 
 
 def graph(
@@ -21,6 +20,8 @@ def graph(
     out: PictureOption = None,
 ) -> None:
     """Show the computational graph of a formula, node by node."""
+    from ...lecture.formulas.expression import parse_expressions, parse_point
+
     check_picture(out)
     texts = expressions or [SLIDE_TEXT]
     built = parse_expressions(texts)
@@ -39,7 +40,7 @@ def graph(
     present(page, as_json=as_json, out=out)
 
 
-def _describe_nodes(built: Graph, values: Sequence[float] | None) -> list[dict[str, Any]]:
+def _describe_nodes(built: "Graph", values: Sequence[float] | None) -> list[dict[str, Any]]:
     """Return every node but constants; operands are names of nodes or constants."""
     return [
         {
@@ -53,7 +54,7 @@ def _describe_nodes(built: Graph, values: Sequence[float] | None) -> list[dict[s
     ]
 
 
-def _nodes_block(built: Graph, values: Sequence[float] | None) -> Block:
+def _nodes_block(built: "Graph", values: Sequence[float] | None) -> Block:
     rows = []
     for position in built.steps:
         is_input = built.nodes[position].operation == "input"
@@ -64,13 +65,13 @@ def _nodes_block(built: Graph, values: Sequence[float] | None) -> Block:
     return Block(columns=columns, rows=tuple(rows))
 
 
-def _output_names(built: Graph, position: int) -> list[str]:
+def _output_names(built: "Graph", position: int) -> list[str]:
     """Return the names of the outputs that this node is."""
     return [output_name(built, i) for i, o in enumerate(built.outputs) if o == position]
 
 
 def draw_graph(
-    built: Graph,
+    built: "Graph",
     texts: Sequence[str],
     notes: Mapping[int, tuple[str, ...]],
     *,

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import astuple
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ...errors import UsageError
-from ...lecture.formulas.expression import parse_expressions, parse_point
-from ...lecture.formulas.graph import Graph
-from ...lecture.formulas.kinks import CHOICE, Kink, describe_kinks
-from ...lecture.formulas.mode_costs import ModeCosts
 from ...page import Block, numbers, texts
 from ..options import number
+
+if TYPE_CHECKING:
+    from ...lecture.formulas.graph import Graph
+    from ...lecture.formulas.kinks import Kink
+    from ...lecture.formulas.mode_costs import ModeCosts
 
 SLIDE_TEXT, SLIDE_POINT = "x1*x2+sin(x1)", "2,3"
 EXPR_HELP = "A formula in + - * / ** sin cos tan exp log sqrt tanh relu max. Default: the slide's."
@@ -39,8 +40,10 @@ StepOption = Annotated[
 
 def read_function(
     texts: Sequence[str] | None, at: str | None
-) -> tuple[list[str], Graph, list[float]]:
+) -> tuple[list[str], "Graph", list[float]]:
     """Return the formulas, their graph and the point; without formulas, the slide's."""
+    from ...lecture.formulas.expression import parse_expressions, parse_point
+
     graph = parse_expressions(texts or [SLIDE_TEXT])
     if at is None and texts:
         names = ", ".join(graph.input_names)
@@ -50,7 +53,7 @@ def read_function(
 
 def read_one_function(
     texts: Sequence[str] | None, at: str | None, page: str
-) -> tuple[str, Graph, list[float]]:
+) -> tuple[str, "Graph", list[float]]:
     """Return the only formula, its graph and the point; UsageError where there are several."""
     if texts and len(texts) > 1:
         raise UsageError(
@@ -72,13 +75,13 @@ def write_point(names: Sequence[str], point: Sequence[float]) -> str:
     return ", ".join(f"{name} = {x + 0.0:.15g}" for name, x in pairs)
 
 
-def function_name(graph: Graph) -> str:
+def function_name(graph: "Graph") -> str:
     """Return ``f(x1, x2)``."""
     return f"f({', '.join(graph.input_names)})"
 
 
 def function_block(
-    texts: Sequence[str], graph: Graph, point: Sequence[float] | None, *lines: str
+    texts: Sequence[str], graph: "Graph", point: Sequence[float] | None, *lines: str
 ) -> Block:
     """Begin a page: the function is its heading, the point stands below, then the lines."""
     inputs = ", ".join(graph.input_names)
@@ -87,13 +90,15 @@ def function_block(
     return Block("\n".join(heads), lines=(*where, *lines))
 
 
-def output_name(graph: Graph, i: int) -> str:
+def output_name(graph: "Graph", i: int) -> str:
     """Return ``f``, or ``f1`` for the first of several outputs."""
     return f"f{i + 1}" if len(graph.outputs) > 1 else "f"
 
 
-def kinks_blocks(graph: Graph, kinks: Sequence[Sequence[Kink]]) -> tuple[Block, ...]:
+def kinks_blocks(graph: "Graph", kinks: "Sequence[Sequence[Kink]]") -> tuple[Block, ...]:
     """Say of every output with a kink that its slopes are a choice; ``kinks``: of each output."""
+    from ...lecture.formulas.kinks import CHOICE, describe_kinks
+
     heads = [
         f"{describe_kinks(bent, output_name(graph, i))}." for i, bent in enumerate(kinks) if bent
     ]
@@ -106,7 +111,7 @@ def kinks_blocks(graph: Graph, kinks: Sequence[Sequence[Kink]]) -> tuple[Block, 
     return (Block("\n".join(heads), lines=(line,)),)
 
 
-def costs_blocks(costs: Sequence[ModeCosts], counted: str) -> tuple[Block, Block]:
+def costs_blocks(costs: "Sequence[ModeCosts]", counted: str) -> tuple[Block, Block]:
     """Compare the work of both modes, a function per row; say what else counts as an operation."""
     counts = numbers(
         "n → m",

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from ...lecture.parameters import compare_layers
 from ...page import Block, Page, numbers, texts
 from ..options import JsonOption
 from ..present import present
@@ -20,6 +19,8 @@ def params(
     as_json: JsonOption = False,
 ) -> None:
     """Count weights: fully connected, locally connected, and with shared filters."""
+    from ...lecture.parameters import compare_layers
+
     layers = compare_layers(image_size, channels, units, patch, filters)
     size = f"{image_size:,}×{image_size:,}×{channels}"
     columns = (*texts("layer"), *numbers("inputs per unit", "weights", "biases", "float32"))

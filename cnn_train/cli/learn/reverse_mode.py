@@ -2,18 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...lecture.formulas.graph import Graph
-from ...lecture.formulas.kinks import kinks_of_outputs
-from ...lecture.formulas.mode_costs import compare_modes
-from ...lecture.formulas.reverse_mode import (
-    ReversePass,
-    barred,
-    chain_rule,
-    paths_into,
-    reverse_passes,
-)
 from ...page import Block, Page, digits, numbers, texts
 from ..options import JsonOption
 from ..present import PictureOption, check_picture, present
@@ -28,6 +18,10 @@ from .page import (
     read_function,
 )
 
+if TYPE_CHECKING:
+    from ...lecture.formulas.graph import Graph
+    from ...lecture.formulas.reverse_mode import ReversePass
+
 
 def reverse_mode(
     expressions: ExprsOption = None,
@@ -36,6 +30,10 @@ def reverse_mode(
     out: PictureOption = None,
 ) -> None:
     """Trace reverse-mode automatic differentiation (backpropagation), step by step."""
+    from ...lecture.formulas.kinks import kinks_of_outputs
+    from ...lecture.formulas.mode_costs import compare_modes
+    from ...lecture.formulas.reverse_mode import reverse_passes
+
     check_picture(out)
     texts, graph, point = read_function(expressions, at)
     values, passes = reverse_passes(graph, point)
@@ -65,7 +63,9 @@ def reverse_mode(
     present(page, as_json=as_json, out=out)
 
 
-def _describe_pass(graph: Graph, one_pass: ReversePass) -> dict[str, Any]:
+def _describe_pass(graph: "Graph", one_pass: "ReversePass") -> dict[str, Any]:
+    from ...lecture.formulas.reverse_mode import chain_rule
+
     steps = [
         {
             "node": graph.label(step.node),
@@ -86,7 +86,7 @@ def _describe_pass(graph: Graph, one_pass: ReversePass) -> dict[str, Any]:
     }
 
 
-def _tape_block(graph: Graph, values: Sequence[float]) -> Block:
+def _tape_block(graph: "Graph", values: Sequence[float]) -> Block:
     return Block(
         "Forward pass: the tape keeps every value",
         columns=(*texts("node", "computes"), *numbers("value")),
@@ -94,8 +94,10 @@ def _tape_block(graph: Graph, values: Sequence[float]) -> Block:
     )
 
 
-def _pass_blocks(graph: Graph, passes: Sequence[ReversePass], i: int) -> tuple[Block, Block]:
+def _pass_blocks(graph: "Graph", passes: "Sequence[ReversePass]", i: int) -> tuple[Block, Block]:
     """Show a pass step by step, then the slopes that it found."""
+    from ...lecture.formulas.reverse_mode import barred, chain_rule
+
     one_pass, rows = passes[i], []
     start = barred(graph.label(one_pass.output))
     for step in one_pass.steps:
@@ -111,8 +113,10 @@ def _pass_blocks(graph: Graph, passes: Sequence[ReversePass], i: int) -> tuple[B
     return trace, Block("\n".join(_gradient_lines(graph, one_pass, output_name(graph, i))))
 
 
-def _gradient_lines(graph: Graph, one_pass: ReversePass, output: str) -> list[str]:
+def _gradient_lines(graph: "Graph", one_pass: "ReversePass", output: str) -> list[str]:
     """Write each slope, and of which paths it is the sum."""
+    from ...lecture.formulas.reverse_mode import paths_into
+
     lines = []
     slopes = zip(graph.input_names, one_pass.gradient, strict=True)
     for position, (name, slope) in enumerate(slopes):
@@ -124,9 +128,11 @@ def _gradient_lines(graph: Graph, one_pass: ReversePass, output: str) -> list[st
 
 
 def _notes(
-    graph: Graph, values: Sequence[float], passes: Sequence[ReversePass]
+    graph: "Graph", values: Sequence[float], passes: "Sequence[ReversePass]"
 ) -> dict[int, tuple[str, ...]]:
     """Return what is drawn at every node: its value, and its adjoint from each output."""
+    from ...lecture.formulas.reverse_mode import barred
+
     notes = {}
     for i, value in enumerate(values):
         name = barred(graph.label(i))

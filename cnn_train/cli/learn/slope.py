@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import UsageError
-from ...lecture.formulas.kinks import Kink, describe_kinks, kinks_at
-from ...lecture.formulas.numerical import beside
-from ...lecture.formulas.reverse_mode import reverse_jacobian
 from ...page import Block, Page, digits, numbers, texts
 from ..loading import build_untrained_session
 from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
@@ -27,6 +24,7 @@ from .page import (
 
 if TYPE_CHECKING:
     from ...figures.style import Drawing
+    from ...lecture.formulas.kinks import Kink
     from ...lecture.slope import Slopes
     from ...training.session import Session
 
@@ -91,10 +89,13 @@ def slope(
 
 def _along_formula(
     expression: Sequence[str] | None, at: str | None, **sampling: Any
-) -> tuple[str, "Slopes", tuple[Kink, ...]]:
+) -> tuple[str, "Slopes", "tuple[Kink, ...]"]:
     """Measure a formula's slopes; its gradient comes from reverse mode."""
     import torch
 
+    from ...lecture.formulas.kinks import describe_kinks, kinks_at
+    from ...lecture.formulas.numerical import beside
+    from ...lecture.formulas.reverse_mode import reverse_jacobian
     from ...lecture.slope import measure_slopes, numeric_slope, one_sided_slope
 
     text, graph, point = read_one_function(expression, at, "slope")
@@ -117,7 +118,7 @@ def _along_formula(
     return f"{function_name(graph)} = {text} at {where}", slopes, kinks
 
 
-def _along_loss(session: "Session", **sampling: Any) -> tuple[str, "Slopes", tuple[Kink, ...]]:
+def _along_loss(session: "Session", **sampling: Any) -> tuple[str, "Slopes", "tuple[Kink, ...]"]:
     """Measure the slopes of a minibatch's loss; its gradient comes from torch's backward pass."""
     from ...lecture.minibatch_loss import MinibatchLoss
     from ...lecture.slope import measure_slopes
@@ -143,8 +144,10 @@ def _slopes_block(slopes: "Slopes") -> Block:
     return Block(columns=columns, rows=tuple(rows), row_styles=dict.fromkeys(ends, "bold"))
 
 
-def _conclusion(slopes: "Slopes", kinks: Sequence[Kink]) -> str:
+def _conclusion(slopes: "Slopes", kinks: "Sequence[Kink]") -> str:
     """Say what the table shows, and no more than that."""
+    from ...lecture.formulas.kinks import describe_kinks
+
     difference = f"{slopes.largest_difference:.1e} of ‖∇f‖"
     if kinks:
         return (
