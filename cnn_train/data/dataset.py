@@ -65,15 +65,15 @@ class DatasetConfig(Config, ABC):
         default=0.1,
         gt=0,
         lt=1,
-        description="share of the training images held out for validation, of each class about",
+        description="share of each class that is held out for validation; by content, on average",
     )
     split_seed: int = Field(
         default=0, ge=0, description="seed of the validation split; the same for every run seed"
     )
     split: Literal["content", "position"] = Field(
         default="content",
-        description="what decides who is held out: an image's pixels, so that no other image "
-        "matters, or its position among all, exact in number (as in older runs)",
+        description="how images are held out: content, each by its own pixels, whatever others "
+        "there are; position, by its place among all, exact in number, as in older runs",
     )
 
     def located(self) -> Self:
