@@ -7,32 +7,19 @@ everything here is the identity, and torch is not even imported.
 
 import json
 import os
-import re
-import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
-from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..errors import LostProcessError, UsageError, name_some
+from ..errors import LostProcessError, UsageError
+from .rendezvous import POLL_SECONDS, TIMEOUT, launched_with, open_store, read_number, wait_for_all
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-# A process that dies is noticed at once, by its closed connection. This limit is for one that stops
-# answering (a dead node or network); writing a checkpoint to a slow disk must take less.
-TIMEOUT = timedelta(minutes=5)
-
-# So long after the start, a process that does not answer is spoken of. Slow machines take longer to
-# import torch, so waiting goes on.
-PATIENCE_SECONDS = 10.0
-
-POLL_SECONDS = 0.05
 FAILED = "failed"
 
 
@@ -182,11 +169,11 @@ def join(notice: Callable[[str], None] = lambda message: None) -> World:
     environment is incomplete, LostProcessError where the others cannot be reached.
     """
     given = launched_with()
-    size = _number(given, "WORLD_SIZE", default=1)
+    size = read_number(given, "WORLD_SIZE", default=1)
     if size == 1:
         return ALONE
-    rank, local_rank = _number(given, "RANK"), _number(given, "LOCAL_RANK")
-    address = (given.get("MASTER_ADDR", "localhost"), _number(given, "MASTER_PORT"))
+    rank, local_rank = read_number(given, "RANK"), read_number(given, "LOCAL_RANK")
+    address = (given.get("MASTER_ADDR", "localhost"), read_number(given, "MASTER_PORT"))
     import torch
     from torch import distributed
 
@@ -194,125 +181,17 @@ def join(notice: Callable[[str], None] = lambda message: None) -> World:
         raise UsageError("this build of torch cannot train in several processes")
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     with lost_processes_explained("; check MASTER_ADDR, MASTER_PORT and the network between them"):
-        store = _open_store(address, rank, notice)
-        _wait_for_all(store, rank, size, notice)
+        store = open_store(address, rank, notice)
+        wait_for_all(store, rank, size, notice)
         distributed.init_process_group(
             backend, store=store, rank=rank, world_size=size, timeout=TIMEOUT
         )
     return World(rank, size, local_rank, store)
 
 
-def launched_with() -> Mapping[str, str]:
-    """Return the environment as torchrun sets it, where srun started several tasks too.
-
-    A process of a batch script itself has SLURM_NTASKS too, but is no task of a step.
-    """
-    own, tasks = os.environ, os.environ.get("SLURM_STEP_NUM_TASKS")
-    if tasks is None and own.get("ENVIRONMENT") != "BATCH":
-        tasks = own.get("SLURM_NTASKS")
-    if "WORLD_SIZE" in own or "RANK" in own or "SLURM_PROCID" not in own or tasks in (None, "1"):
-        return own
-    nodes = own.get("SLURM_STEP_NODELIST") or own.get("SLURM_NODELIST", "")
-    job = int(re.sub(r"\D", "", own.get("SLURM_JOB_ID", "")) or 0)
-    return {
-        "WORLD_SIZE": str(tasks),
-        "RANK": own["SLURM_PROCID"],
-        "LOCAL_RANK": own.get("SLURM_LOCALID", ""),
-        "MASTER_ADDR": own.get("MASTER_ADDR") or first_host(nodes),
-        "MASTER_PORT": own.get("MASTER_PORT") or str(15000 + job % 10000),  # no ephemeral port
-    }
-
-
-def first_host(nodes: str) -> str:
-    """Return the first host of SLURM's list: ``gpu007`` of ``gpu[007-009,011],big1``."""
-    return re.sub(r"\[([^],-]+)[^]]*\]", r"\1", nodes).partition(",")[0] or "localhost"
-
-
-def _open_store(address: tuple[str, int], rank: int, notice: Callable[[str], None]) -> Any:
-    """Connect to the store that torchrun's agent holds, or else process 0, once it is there."""
-    from torch import distributed
-
-    host, port = address
-    make: Any = distributed.TCPStore  # type: ignore[attr-defined]
-    make_store = partial(make, host, port, timeout=TIMEOUT, wait_for_workers=False)
-    if rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True":
-        try:
-            return make_store(is_master=True)
-        except distributed.DistNetworkError as problem:
-            if "EADDRINUSE" not in str(problem):
-                raise
-            raise LostProcessError(
-                f"port {port} of {host} is in use by another program; choose another one for all "
-                "processes: torchrun --master-port N, or MASTER_PORT=N"
-            ) from problem
-    found: list[Any] = []
-
-    def connect() -> None:  # in a thread: it waits for ever where something else listens
-        while True:  # torch would print its own failure to connect, with its stack
-            with suppress(OSError):
-                socket.create_connection(address, timeout=PATIENCE_SECONDS).close()
-                break
-            time.sleep(POLL_SECONDS)
-        found.append(make_store())
-
-    Thread(target=connect, daemon=True).start()
-    waiting = _deadlines(
-        notice,
-        lambda: (
-            f"process {rank} finds none of this run at {host}:{port}; start process 0 there "
-            "with the same MASTER_ADDR and MASTER_PORT, or choose another port"
-        ),
-    )
-    while not found:
-        next(waiting)
-    return found[0]
-
-
-def _wait_for_all(store: Any, rank: int, size: int, notice: Callable[[str], None]) -> None:
-    """Wait until every process has connected; process 0 says which are missing."""
-    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
-    names = [f"start {attempt} of process {number}" for number in range(size)]
-    store.set(names[rank], "1")
-
-    def missing() -> list[str]:
-        return [str(number) for number in range(size) if not store.check([names[number]])]
-
-    waiting = _deadlines(
-        notice if rank == 0 else lambda message: None,
-        lambda: (
-            f"of {size} processes these have not come: {name_some(missing())}; start them with "
-            "the same MASTER_ADDR and MASTER_PORT, or set WORLD_SIZE=1 to train in one"
-        ),
-    )
-    while missing():
-        next(waiting)
-
-
-def _deadlines(notice: Callable[[str], None], trouble: Callable[[], str]) -> Iterator[None]:
-    """Let time pass; name the trouble after a while, and fail of it in the end."""
-    start, said = time.monotonic(), False
-    while (passed := time.monotonic() - start) < TIMEOUT.total_seconds():
-        if passed > PATIENCE_SECONDS and not said:
-            notice(f"waiting: {trouble()} (Ctrl-C stops)")
-            said = True
-        time.sleep(POLL_SECONDS)
-        yield
-    raise LostProcessError(trouble())
-
-
-def _number(given: Mapping[str, str], name: str, default: int | None = None) -> int:
-    text = given.get(name, "" if default is None else str(default))
-    if not text.isdecimal():
-        raise UsageError(
-            f"environment variable {name}: {text or 'missing'}; start several processes with "
-            "torchrun, which sets it, or unset WORLD_SIZE"
-        )
-    return int(text)
-
-
 def require_one_process(command: str) -> None:
     """Refuse a launcher for a command that would run once per process; raises UsageError."""
-    if _number(launched_with(), "WORLD_SIZE", default=1) > 1:
+    if read_number(launched_with(), "WORLD_SIZE", default=1) > 1:
         raise UsageError(f"{command} is one process: run it without torchrun or srun")
 
 

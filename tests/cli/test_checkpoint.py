@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from cnn_train.checkpoints.checkpoint import load_checkpoint
+from cnn_train.checkpoints.migration import FORMAT_VERSION
 from cnn_train.cli import console
 
 VERSION_1 = Path(__file__).parents[1] / "checkpoints" / "version_1.ckpt"
@@ -56,7 +57,7 @@ def test_show_prints_one_document_and_takes_a_run_for_its_best(
 ) -> None:
     document = cnn_train("checkpoint", "show", checkpoint.parent, "--json").document
     assert document == cnn_train("checkpoint", "show", checkpoint, "--json").document
-    assert document["format_version"] == 3
+    assert document["format_version"] == FORMAT_VERSION
     assert document["config"]["model"]["name"] == "linear"
     assert document["val_accuracy"] is None
 

@@ -9,16 +9,15 @@ import pytest
 from torch.distributed import HashStore
 
 from cnn_train.errors import LostProcessError, UsageError
-from cnn_train.machine import processes
+from cnn_train.machine import rendezvous
 from cnn_train.machine.processes import (
     ALONE,
     World,
-    first_host,
     join,
-    launched_with,
     lost_processes_explained,
     require_one_process,
 )
+from cnn_train.machine.rendezvous import first_host, launched_with
 
 
 @pytest.fixture
@@ -145,14 +144,14 @@ def test_the_first_host_of_slurms_list_is_the_meeting_place(nodes: str, host: st
 
 
 def test_a_partner_that_never_comes_ends_the_wait_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "PATIENCE_SECONDS", -1.0)
-    monkeypatch.setattr(processes, "TIMEOUT", timedelta(seconds=0.2))
+    monkeypatch.setattr(rendezvous, "PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr(rendezvous, "TIMEOUT", timedelta(seconds=0.2))
     said: list[str] = []
     with pytest.raises(LostProcessError, match="of 3 processes these have not come: 0, 2; start"):
-        processes._wait_for_all(HashStore(), 1, 3, said.append)
+        rendezvous.wait_for_all(HashStore(), 1, 3, said.append)
     assert said == []  # the first process speaks for all
     with pytest.raises(LostProcessError, match="have not come: 1, 2; start them"):
-        processes._wait_for_all(HashStore(), 0, 3, said.append)
+        rendezvous.wait_for_all(HashStore(), 0, 3, said.append)
     assert [line.partition(";")[0] for line in said] == [
         "waiting: of 3 processes these have not come: 1, 2"
     ]
