@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..checkpoints.checkpoint import Checkpoint, load_state
 from ..checkpoints.inspection import checkpoint_config
-from ..checkpoints.matching import compare_by_name, list_problems
+from ..checkpoints.matching import find_misfits
 from ..config.differences import differences
 from ..data.image_set import same_spelling
 from ..errors import CheckpointError, name_some
@@ -57,15 +57,13 @@ def start_from_weights(
 
 def _require_fit(theirs: dict[str, Tensor], ours: dict[str, Tensor], model: nn.Module) -> None:
     """Require the same names and shapes on both sides; raises CheckpointError."""
-    wrong, missing, extra = compare_by_name(theirs, ours)
-    if wrong or missing or extra:
-        only_head = {*wrong, *missing, *extra} <= head_tensors(model)
+    misfits, problems = find_misfits(theirs, ours)
+    if misfits:
         advice = (
             "--new-head leaves this last layer fresh and keeps all others"
-            if only_head
+            if misfits <= head_tensors(model)
             else "use the config that the weights were trained with"
         )
-        problems = list_problems(list(wrong.values()), missing, extra)
         raise CheckpointError(f"these weights do not fit the config's model: {problems}; {advice}")
 
 
