@@ -104,7 +104,7 @@ def adapt_stem(model: nn.Module, channels: int, stem: str = "small") -> None:
         bias = first.bias is not None
         made = nn.Conv2d(channels, first.out_channels, *shape, bias=bias)  # type: ignore[misc]
         nn.init.kaiming_normal_(made.weight, mode="fan_out", nonlinearity="relu")
-        _replace(model, name, made)
+        model.set_submodule(name, made)
     if changes:
         _remove_pooling_between(model, name, convolutions[1][0])
 
@@ -120,9 +120,4 @@ def _remove_pooling_between(model: nn.Module, first: str, second: str) -> None:
     names = [name for name, _ in model.named_modules()]
     for name in names[names.index(first) : names.index(second)]:
         if isinstance(model.get_submodule(name), nn.MaxPool2d):
-            _replace(model, name, nn.Identity())
-
-
-def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
-    parent, _, child = name.rpartition(".")
-    setattr(model.get_submodule(parent), child, module)
+            model.set_submodule(name, nn.Identity())

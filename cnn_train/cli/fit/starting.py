@@ -10,13 +10,7 @@ from typing import Any
 
 import torch
 
-from ...checkpoints.checkpoint import (
-    Checkpoint,
-    is_checkpoint,
-    parse_checkpoint,
-    read_content,
-    verify_content,
-)
+from ...checkpoints.checkpoint import Checkpoint, is_checkpoint, parse_checkpoint, read_content
 from ...checkpoints.foreign import ForeignWeights, load_weights
 from ...checkpoints.importing import start_from_file
 from ...config.explain import render_yaml
@@ -167,8 +161,8 @@ class Weights:
         content = read_content(path)
         source: Checkpoint | ForeignWeights
         if is_checkpoint(content):
-            file = verify_content(content, path)
-            source, digest = parse_checkpoint(file, path), file.digest
+            file = parse_checkpoint(content, path)
+            source, digest = file.checkpoint, file.digest
         else:
             source, digest = load_weights(content, path), sha256(content).hexdigest()
         return cls(path, source, {"weights_from": str(path.resolve()), "weights_sha256": digest})
