@@ -54,9 +54,7 @@ def export_weights(checkpoint: Checkpoint, out: Path) -> None:
     Integer tensors keep their type. Raises ResourceError where the disk is full or refuses.
     """
     tensors = {name: _plain(value) for name, value in checkpoint.usable_weights.items()}
-    description = ModelDescription.model_validate(
-        {name: getattr(checkpoint, name) for name in ModelDescription.model_fields}
-    )
+    description = ModelDescription.model_validate(checkpoint, from_attributes=True)
     write_atomically(out, to_safetensors(tensors, metadata=description.to_metadata()))
 
 

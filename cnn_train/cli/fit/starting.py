@@ -118,7 +118,9 @@ def start(request: FitRequest) -> None:
     if request.new_head and request.weights is None:
         raise UsageError("--new-head goes with --weights")
     weights = Weights.read(find_checkpoint(request.weights)) if request.weights else None
-    fill_in = partial(weights.fill_in, new_head=request.new_head) if weights else no_weights
+    fill_in = (
+        partial(weights.fill_in, new_head=request.new_head) if weights else (lambda session: None)
+    )
     job = request.job(request.load_settings, request.limit_batches, fill_in)
     if request.dry_run:
         session = load_session(job)
@@ -188,10 +190,6 @@ class Weights:
         for change in changed_settings(session, checkpoint, str(self.path)):
             warn(f"the weights were trained with another network or image size: {change}")
         notice(keep_normalization(session, checkpoint))
-
-
-def no_weights(session: Session) -> None:
-    """Leave the network as it was drawn."""
 
 
 @contextmanager
