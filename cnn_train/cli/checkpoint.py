@@ -60,8 +60,7 @@ def verify(
         if verdict.problem:
             error(verdict.problem)
         elif not as_json:
-            where = f"epochs done: {verdict.epochs_done}, step {verdict.step}"
-            say(f"{verdict.path}: ok ({where})")
+            say(f"{verdict.path}: ok (epochs done: {verdict.epochs_done}, step {verdict.step})")
     if damaged:
         raise typer.Exit(CheckpointError.exit_code)
 

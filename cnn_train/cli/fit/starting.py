@@ -118,31 +118,25 @@ def start(request: FitRequest) -> None:
     if request.new_head and request.weights is None:
         raise UsageError("--new-head goes with --weights")
     weights = Weights.read(find_checkpoint(request.weights)) if request.weights else None
+    anew = weights is None
     fill_in = (
         partial(weights.fill_in, new_head=request.new_head) if weights else (lambda session: None)
     )
     job = request.job(request.load_settings, request.limit_batches, fill_in)
     if request.dry_run:
         session = load_session(job)
-        findings = show_sanity(session, starts_anew=not weights) if request.sanity else []
+        findings = show_sanity(session, starts_anew=anew) if request.sanity else []
         show_dry_run(session, as_json=request.as_json, findings=findings)
         return
 
     @contextmanager
     def supervise(session: Session) -> Iterator[Supervision]:
-        findings = show_sanity(session, starts_anew=not weights) if request.sanity else []
+        findings = show_sanity(session, starts_anew=anew) if request.sanity else []
         run = create_run(session, request, weights.origin if weights else {})
-        with (
-            locked(run, request.world),
-            supervised(
-                session,
-                run,
-                request.as_json,
-                findings,
-                starts_anew=not weights,
-                data_dir=request.data_dir,
-            ) as started,
-        ):
+        training = supervised(
+            session, run, request.as_json, findings, starts_anew=anew, data_dir=request.data_dir
+        )
+        with locked(run, request.world), training as started:
             yield started
 
     for session, record in train_job(job, supervise):
