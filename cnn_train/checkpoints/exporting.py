@@ -33,13 +33,8 @@ class ModelDescription(BaseModel):
         return {"format": "pt", "cnn_train": __version__, **texts}
 
     @classmethod
-    def from_metadata(cls, metadata: dict[str, str]) -> "ModelDescription | None":
-        """Read the texts of an exported file; None: another program wrote it.
-
-        Raises ValueError where they are damaged.
-        """
-        if "cnn_train" not in metadata:
-            return None
+    def from_metadata(cls, metadata: dict[str, str]) -> "ModelDescription":
+        """Read the texts of an exported file; raises ValueError where they are damaged."""
         stored = {name: json.loads(metadata.get(name, "null")) for name in cls.model_fields}
         try:
             return cls.model_validate(stored)

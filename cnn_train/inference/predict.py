@@ -48,13 +48,9 @@ class Prediction:
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry that ``predict --json`` prints."""
-        best = self.top[0]
         return {
             "path": self.path,
-            "label": best.label,
-            "index": best.index,
-            "score": best.score,
-            "probability": best.probability,
+            **asdict(self.top[0]),
             "margin": self.margin,
             "top": [asdict(choice) for choice in self.top],
             "notices": list(self.notices),
