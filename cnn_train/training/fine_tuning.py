@@ -12,7 +12,6 @@ from ..config.differences import differences
 from ..data.image_set import same_spelling
 from ..errors import CheckpointError, name_some
 from ..models.head import head_tensors
-from ..optim.averaging import WeightAverage
 from .session import Session
 
 
@@ -26,25 +25,21 @@ class StartingWeights:
 
 
 def start_from_weights(
-    model: nn.Module,
-    checkpoint: Checkpoint,
-    *,
-    new_head: bool = False,
-    average: WeightAverage | None = None,
-    class_names: Sequence[str] | None = None,
+    session: Session, checkpoint: Checkpoint, *, new_head: bool = False
 ) -> StartingWeights:
-    """Fill a freshly built ``model``, and its ``average``, with a checkpoint's usable weights.
+    """Fill a fresh session's network, and its average, with a checkpoint's usable weights.
 
-    With ``new_head`` the last layer stays as it was drawn. ``class_names`` are those of the new
-    run: a head that is kept must have been trained on the same ones, in the same order.
+    With ``new_head`` the last layer stays as it was drawn; a head that is kept must have been
+    trained on the same classes, in the same order.
     Raises CheckpointError, which lists every tensor that does not fit, before anything is changed.
     """
+    model, average = session.model, session.average
     theirs, ours = checkpoint.usable_weights, model.state_dict()
     head = head_tensors(model) if new_head else frozenset()
     kept = {name: value for name, value in theirs.items() if name not in head}
     _require_fit(kept, {name: ours[name] for name in ours if name not in head}, model)
-    if class_names is not None and not new_head:
-        _require_same_classes(checkpoint.class_names, class_names)
+    if not new_head:
+        _require_same_classes(checkpoint.class_names, session.batches.images.class_names)
     load_state(model, {**ours, **kept})
     if average:
         average.module.load_state_dict(model.state_dict())

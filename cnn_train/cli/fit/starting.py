@@ -165,17 +165,12 @@ class Weights:
 
     def fill_in(self, session: Session, *, new_head: bool) -> None:
         """Put the weights into the fresh network, and say which tensors fit."""
-        checkpoint, images = self.source, session.batches.images
+        checkpoint = self.source
         if isinstance(checkpoint, ForeignWeights):
             notice(f"{self.path} looks like {checkpoint.kind}")
+            images = session.batches.images
             checkpoint = start_from_file(checkpoint, self.path, session.config, images)
-        filled = start_from_weights(
-            session.model,
-            checkpoint,
-            new_head=new_head,
-            average=session.average,
-            class_names=images.class_names,
-        )
+        filled = start_from_weights(session, checkpoint, new_head=new_head)
         session.seen = torch.unique(torch.cat((session.seen, checkpoint.training_images)))
         notice(f"weights from {self.path}: {len(filled.kept)} tensors kept")
         for what, names in (("dropped", filled.dropped), ("drawn anew", filled.new)):
