@@ -10,7 +10,7 @@ import hashlib
 import io
 import struct
 from collections import OrderedDict
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -28,38 +28,37 @@ FOOTER_SIZE = 48
 TENSORS_ALLOWED = ConfigDict(arbitrary_types_allowed=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Checkpoint:
     """Everything needed to resume a run bit for bit, or to use its model without another file.
 
     config: the resolved experiment as plain YAML types. epoch: completed epochs; position:
     minibatches done in the current epoch; step: updates so far; averaged_updates: those in the
-    averaged weights. records: one dict per completed
-    epoch. partial_tally: sums over the minibatches of the current epoch. config_changes: settings
-    changed when resuming, each with step, key, before and after. training_images: the hash of each
-    image that the weights were trained on, in earlier runs too.
-    imported_from: the file that the
-    weights came from; None: they came from a run of cnn-train, which can be resumed.
+    averaged weights. records: one dict per completed epoch. partial_tally: sums over the
+    minibatches of the current epoch. config_changes: settings changed when resuming, each with
+    step, key, before and after. training_images: the hash of each image that the weights were
+    trained on, in earlier runs too. imported_from: the file that the weights came from; None: they
+    came from a run of cnn-train, which can be resumed. Defaults are those of no run at all.
     """
 
     config: dict[str, Any]
     class_names: list[str]
     image_shape: list[int]
     normalization: dict[str, list[float]]
-    data_fingerprints: dict[str, str]
+    data_fingerprints: dict[str, str] = field(default_factory=dict)
     model: dict[str, Tensor]
-    averaged_model: dict[str, Tensor] | None
-    optimizer: dict[str, Any]
-    generators: dict[str, Any]
-    epoch: int
-    position: int
-    step: int
-    partial_tally: dict[str, Any]
-    records: list[dict[str, float]]
-    limit_batches: int | None
-    precision: str
+    averaged_model: dict[str, Tensor] | None = None
+    optimizer: dict[str, Any] = field(default_factory=dict)
+    generators: dict[str, Any] = field(default_factory=dict)
+    epoch: int = 0
+    position: int = 0
+    step: int = 0
+    partial_tally: dict[str, Any] = field(default_factory=dict)
+    records: list[dict[str, float]] = field(default_factory=list)
+    limit_batches: int | None = None
+    precision: str = "float32"
     environment: dict[str, str]
-    config_changes: list[dict[str, Any]]
+    config_changes: list[dict[str, Any]] = field(default_factory=list)
     training_images: Tensor
     imported_from: str | None = None
     averaged_updates: int = 0
@@ -101,31 +100,71 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class VerifiedFile:
-    """A checkpoint file whose digest is right; nothing in it has been parsed yet.
+class CheckpointFile:
+    """A checkpoint that was read and verified, and the file it came from.
 
-    content: the torch zip. digest: the SHA-256 in the footer, 64 hex digits.
+    digest: the SHA-256 in the footer, 64 hex digits.
     """
 
-    content: bytes
-    version: int
-    digest: str
+    path: str
     num_bytes: int
+    format_version: int
+    digest: str
+    checkpoint: Checkpoint
+
+    @property
+    def num_values(self) -> int:
+        """Count the numbers in the usable weights, running statistics included."""
+        return sum(tensor.numel() for tensor in self.checkpoint.usable_weights.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document that ``checkpoint show --json`` prints; epochs count from 0."""
+        checkpoint = self.checkpoint
+        return {
+            "path": self.path,
+            "num_bytes": self.num_bytes,
+            "format_version": self.format_version,
+            "sha256": self.digest,
+            "imported_from": checkpoint.imported_from,
+            "config": checkpoint.config,
+            "class_names": checkpoint.class_names,
+            "image_shape": checkpoint.image_shape,
+            "normalization": checkpoint.normalization,
+            "data_fingerprints": checkpoint.data_fingerprints,
+            "epochs_done": checkpoint.epoch,
+            "position": checkpoint.position,
+            "step": checkpoint.step,
+            "val_accuracy": checkpoint.val_accuracy,
+            "num_values": self.num_values,
+            "has_averaged_weights": checkpoint.averaged_model is not None,
+            "can_go_on": checkpoint.imported_from is None,
+            "limit_batches": checkpoint.limit_batches,
+            "config_changes": checkpoint.config_changes,
+            "precision": checkpoint.precision,
+            "environment": checkpoint.environment,
+        }
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint as :func:`open_checkpoint` does."""
+    return open_checkpoint(path).checkpoint
+
+
+def open_checkpoint(path: Path) -> CheckpointFile:
     """Read and verify a checkpoint of this or an older format; tensors land on the CPU.
 
     Raises CheckpointError where the file is missing, is not a checkpoint, is damaged, or was
     written by a newer release. Where memory runs out, that error passes through.
     """
-    return parse_checkpoint(read_verified(path), path)
+    return parse_checkpoint(read_content(path), path)
 
 
-def parse_checkpoint(file: VerifiedFile, path: Path) -> Checkpoint:
-    """Make the checkpoint of a verified file; raises CheckpointError, which names ``path``."""
+def parse_checkpoint(content: bytes, path: Path) -> CheckpointFile:
+    """Make the checkpoint of a file's bytes as :func:`open_checkpoint` does."""
+    version, digest = _verify(content, path)
     try:
-        state = torch.load(io.BytesIO(file.content), map_location="cpu", weights_only=True)
+        body = io.BytesIO(content[:-FOOTER_SIZE])
+        state = torch.load(body, map_location="cpu", weights_only=True)
     except Exception as problem:  # not shown: torch's message advises to load the file unsafely
         if is_out_of_memory(problem):
             raise
@@ -133,13 +172,13 @@ def parse_checkpoint(file: VerifiedFile, path: Path) -> Checkpoint:
             f"{path}: holds more than plain data, which a checkpoint never does; do not use it"
         ) from None
     try:
-        state = migrate(state, file.version)
+        state = migrate(state, version)
         _require_types(state)
     except (KeyError, TypeError, ValueError):
         raise CheckpointError(
             f"{path}: its contents are not those of a cnn-train checkpoint"
         ) from None
-    return Checkpoint(**state)
+    return CheckpointFile(str(path), len(content), version, digest, Checkpoint(**state))
 
 
 def _require_types(state: dict[str, Any]) -> None:
@@ -155,11 +194,9 @@ def _require_types(state: dict[str, Any]) -> None:
         or len(shape) != 3
         or min(shape) < 1
         or not state["class_names"]
+        or not all("val_accuracy" in record for record in state["records"])
+        or {name: len(each) for name, each in means.items()} != {"mean": shape[0], "std": shape[0]}
     ):
-        raise ValueError
-    if not all("val_accuracy" in record for record in state["records"]):
-        raise ValueError
-    if {name: len(values) for name, values in means.items()} != {"mean": shape[0], "std": shape[0]}:
         raise ValueError
 
 
@@ -182,13 +219,8 @@ def is_checkpoint(content: bytes) -> bool:
     return len(content) > FOOTER_SIZE and content[-FOOTER_SIZE:].startswith(MAGIC)
 
 
-def read_verified(path: Path) -> VerifiedFile:
-    """Read a checkpoint file and check it as :func:`verify_content` does."""
-    return verify_content(read_content(path), path)
-
-
-def verify_content(content: bytes, path: Path) -> VerifiedFile:
-    """Check magic, digest and version of a checkpoint file's bytes; raises CheckpointError."""
+def _verify(content: bytes, path: Path) -> tuple[int, str]:
+    """Check magic, digest and version; return version and digest; raises CheckpointError."""
     footer = content[-FOOTER_SIZE:]
     if not is_checkpoint(content):
         raise CheckpointError(
@@ -202,4 +234,4 @@ def verify_content(content: bytes, path: Path) -> VerifiedFile:
             f"{path}: written in format {version} by a newer cnn-train; this one reads up to "
             f"{FORMAT_VERSION}: upgrade cnn-train"
         )
-    return VerifiedFile(content[:-FOOTER_SIZE], version, footer[16:].hex(), len(content))
+    return version, footer[16:].hex()

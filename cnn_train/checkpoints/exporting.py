@@ -33,13 +33,8 @@ class ModelDescription(BaseModel):
         return {"format": "pt", "cnn_train": __version__, **texts}
 
     @classmethod
-    def from_metadata(cls, metadata: dict[str, str]) -> "ModelDescription | None":
-        """Read the texts of an exported file; None: another program wrote it.
-
-        Raises ValueError where they are damaged.
-        """
-        if "cnn_train" not in metadata:
-            return None
+    def from_metadata(cls, metadata: dict[str, str]) -> "ModelDescription":
+        """Read the texts of an exported file; raises ValueError where they are damaged."""
         stored = {name: json.loads(metadata.get(name, "null")) for name in cls.model_fields}
         try:
             return cls.model_validate(stored)
@@ -54,9 +49,7 @@ def export_weights(checkpoint: Checkpoint, out: Path) -> None:
     Integer tensors keep their type. Raises ResourceError where the disk is full or refuses.
     """
     tensors = {name: _plain(value) for name, value in checkpoint.usable_weights.items()}
-    description = ModelDescription.model_validate(
-        {name: getattr(checkpoint, name) for name in ModelDescription.model_fields}
-    )
+    description = ModelDescription.model_validate(checkpoint, from_attributes=True)
     write_atomically(out, to_safetensors(tensors, metadata=description.to_metadata()))
 
 

@@ -66,14 +66,13 @@ class Blueprint:
             raise CheckpointError(f"{path}: does not fit the config's model: {advice}") from None
         if not weights.is_ours:
             self._require_one_reading(weights, path)
-        ours = self.outline().state_dict()
-        # A file may lack the counters of updates: they are 0, as in a fresh network.
         state: dict[str, Tensor] = self.outline().state_dict()  # with the versions of its layers
-        for name, value in ours.items():
+        # A file may lack the counters of updates: they are 0, as in a fresh network.
+        for name, value in state.items():
             state[name] = torch.zeros(value.shape, dtype=value.dtype)
         for match in matches:
             theirs = weights.tensors[match.theirs]
-            state[match.ours] = _convert(theirs, ours[match.ours], match, path)
+            state[match.ours] = _convert(theirs, state[match.ours].dtype, match, path)
         return state, matches
 
     def _of_torchvision(self, stem: str) -> Iterator["Blueprint"]:
@@ -116,16 +115,16 @@ class Blueprint:
                     )
 
 
-def _convert(theirs: Tensor, ours: Tensor, match: Match, path: Path) -> Tensor:
-    """Return the file's numbers in our type, contiguous."""
+def _convert(theirs: Tensor, dtype: torch.dtype, match: Match, path: Path) -> Tensor:
+    """Return the file's numbers as ``dtype``, contiguous."""
     plain = theirs.layout == torch.strided and not (theirs.is_quantized or theirs.is_meta)
-    if not plain or theirs.is_floating_point() != ours.is_floating_point():
+    if not plain or theirs.is_floating_point() != dtype.is_floating_point:
         where = "without numbers (meta)" if theirs.is_meta else f"of layout {theirs.layout}"
         raise CheckpointError(
             f"{path}: {match.theirs} is a tensor of {theirs.dtype} {where}; "
-            f"{match.ours} needs plain numbers of {ours.dtype}"
+            f"{match.ours} needs plain numbers of {dtype}"
         )
-    converted = theirs.detach().to(ours.dtype, copy=True).contiguous()
+    converted = theirs.detach().to(dtype, copy=True).contiguous()
     if not converted.isfinite().all():
         raise CheckpointError(f"{path}: {match.theirs} holds numbers that are not finite")
     return converted

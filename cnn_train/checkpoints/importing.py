@@ -97,21 +97,18 @@ def _describe(
 
     Raises CheckpointError where the file says that its network is not that of ``config``.
     """
-    try:
-        stored = ModelDescription.from_metadata(weights.metadata)
-    except ValueError as problem:
-        raise CheckpointError(f"{path}: its metadata are damaged: {problem}") from None
-    if stored is None:
+    if not weights.is_ours:
         if config is None:
             raise UsageError(
                 f"{path}: --config CONFIG is needed: the file does not say its network"
             )
         return config, config.data.known_images(), f"usual for {config.data.name}"
     try:
+        stored = ModelDescription.from_metadata(weights.metadata)
         own = validate_settings(stored.config, f"{path}: stored config", ExperimentConfig)
         means = Normalization(stored.normalization["mean"], stored.normalization["std"])
-    except (ConfigError, KeyError) as problem:
-        raise CheckpointError(f"{path}: its metadata are of no use: {problem}") from None
+    except (ConfigError, KeyError, ValueError) as problem:
+        raise CheckpointError(f"{path}: its metadata are damaged: {problem}") from None
     config = config or own
     if changes := differences(*({"model": c.model.model_dump()} for c in (own, config))):
         raise CheckpointError(
@@ -154,20 +151,8 @@ def make_checkpoint(
         class_names=list(class_names),
         image_shape=list(image_shape),
         normalization=normalization.as_lists() if normalization else {},
-        data_fingerprints={},
         model=state,
-        averaged_model=None,
-        optimizer={},
-        generators={},
-        epoch=0,
-        position=0,
-        step=0,
-        partial_tally={},
-        records=[],
-        limit_batches=None,
-        precision="float32",
         environment={"cnn_train": __version__, "torch": str(torch.__version__)},
-        config_changes=[],
         training_images=torch.tensor([UNKNOWN_IMAGES]),
         imported_from=source.name,
     )

@@ -6,7 +6,7 @@ The *kind* of a tensor does not depend on its layer's name: it is the last part 
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import starmap
 
@@ -47,29 +47,26 @@ def match_tensors(theirs: Tensors, ours: Tensors, *, is_ordered: bool) -> list[M
     norm's updates may be missing. Raises NoMatch for anything else.
     """
     theirs, ours = _without_counters(theirs), _without_counters(ours)
-    wrong, missing, extra = compare_by_name(theirs, ours)
-    partners = {name: (name, "name") for name in ours if name in theirs and name not in wrong}
-    if wrong or missing or extra:
-        left_theirs, left_ours = (
-            {name: _kind(name, tensor) for name, tensor in side.items() if name not in partners}
-            for side in (theirs, ours)
+    misfits, problems = find_misfits(theirs, ours)
+    partners = {name: (name, "name") for name in ours if name not in misfits}
+    left_theirs, left_ours = (
+        {name: _kind(name, tensor) for name, tensor in side.items() if name in misfits}
+        for side in (theirs, ours)
+    )
+    if Counter(left_theirs.values()) != Counter(left_ours.values()):
+        raise NoMatch(problems)
+    if is_ordered and _sequence(theirs, left_theirs) == _sequence(ours, left_ours):
+        pairs = zip(left_ours, left_theirs, strict=True)
+        partners |= {name: (other, "order and shape") for name, other in pairs}
+    else:
+        counts = Counter(starmap(_kind, ours.items()))
+        partners |= _match_by_evidence(left_theirs, left_ours, counts)
+    unclear = [f"{leaf} {shape}" for n, (leaf, shape) in left_ours.items() if n not in partners]
+    if unclear:
+        raise NoMatch(
+            f"ambiguous: the names differ, the order does not help, and there are several of "
+            f"{name_some(list(dict.fromkeys(unclear)))}; {problems}"
         )
-        problems = list_problems(list(wrong.values()), missing, extra)
-        if Counter(left_theirs.values()) != Counter(left_ours.values()):
-            raise NoMatch(problems)
-        if is_ordered and _sequence(theirs, left_theirs) == _sequence(ours, left_ours):
-            pairs = zip(left_ours, left_theirs, strict=True)
-            partners |= {name: (other, "order and shape") for name, other in pairs}
-        else:
-            counts = Counter(starmap(_kind, ours.items()))
-            partners |= _match_by_evidence(left_theirs, left_ours, counts)
-        unclear = [left_ours[name] for name in left_ours if name not in partners]
-        if unclear:
-            examples = dict.fromkeys(f"{leaf} {shape}" for leaf, shape in unclear)
-            raise NoMatch(
-                f"ambiguous: the names differ, the order does not help, and there are several of "
-                f"{name_some(list(examples))}; {problems}"
-            )
     return [Match(partners[n][0], n, tuple(ours[n].shape), partners[n][1]) for n in ours]
 
 
@@ -83,23 +80,18 @@ def _match_by_evidence(theirs: Kinds, ours: Kinds, counts: Mapping[Kind, int]) -
 
     ``layer2.0.conv1`` for ``stage2.0.conv1`` says that every ``layer`` is a ``stage``.
     """
-    partners: Partners = {}
+    by_kind = {kind: name for name, kind in theirs.items()}
+    partners = {n: (by_kind[kind], "shape") for n, kind in ours.items() if counts[kind] == 1}
     while True:
-        taken = {their_name for their_name, _ in partners.values()}
-        left_ours = {name: kind for name, kind in ours.items() if name not in partners}
-        left_theirs = {name: kind for name, kind in theirs.items() if name not in taken}
         renamed = _renamed_words(partners)
-        names = {
-            "".join(renamed.get(word, word) for word in _words(name)): name for name in left_theirs
-        }
+        left = theirs.keys() - {their_name for their_name, _ in partners.values()}
+        names = {"".join(renamed.get(word, word) for word in _words(n)): n for n in left}
         new = {
             name: (names[name], "renamed")
-            for name, kind in left_ours.items()
-            if len(names) == len(left_theirs) and left_theirs.get(names.get(name, "")) == kind
+            for name, kind in ours.items()
+            if name not in partners and name in names and theirs[names[name]] == kind
         }
-        by_kind = {kind: name for name, kind in left_theirs.items()}
-        new = new or {n: (by_kind[k], "shape") for n, k in left_ours.items() if counts[k] == 1}
-        if not new:
+        if not new or len(names) < len(left):
             return partners
         partners |= new
 
@@ -128,25 +120,20 @@ def _without_counters(tensors: Tensors) -> dict[str, Tensor]:
     return {name: t for name, t in tensors.items() if _kind(name, t)[0] != UPDATE_COUNTER}
 
 
-def compare_by_name(
-    theirs: Tensors, ours: Tensors
-) -> tuple[dict[str, str], dict[str, Tensor], dict[str, Tensor]]:
-    """Return the tensors with another shape (as text), the missing ones and the extra ones."""
+def find_misfits(theirs: Tensors, ours: Tensors) -> tuple[set[str], str]:
+    """Return the names that only one side has or that have two shapes, and a line that lists them.
+
+    The line tells wrong shapes, missing tensors and extra tensors apart.
+    """
     wrong = {
         name: f"{name} {tuple(theirs[name].shape)} instead of {tuple(value.shape)}"
         for name, value in ours.items()
         if name in theirs and theirs[name].shape != value.shape
     }
-    missing = {name: value for name, value in ours.items() if name not in theirs}
-    extra = {name: value for name, value in theirs.items() if name not in ours}
-    return wrong, missing, extra
-
-
-def list_problems(wrong: Sequence[str], missing: Tensors, extra: Tensors) -> str:
-    """List in one line what does not fit: wrong shapes, missing tensors, extra tensors."""
-    named = {
-        "of a wrong shape": wrong,
-        "missing": [f"{name} {tuple(tensor.shape)}" for name, tensor in missing.items()],
-        "not in the model": [f"{name} {tuple(tensor.shape)}" for name, tensor in extra.items()],
-    }
-    return "; ".join(f"{what}: {name_some(names)}" for what, names in named.items() if names)
+    missing, extra = (
+        {name: f"{name} {tuple(one[name].shape)}" for name in one if name not in other}
+        for one, other in ((ours, theirs), (theirs, ours))
+    )
+    named = {"of a wrong shape": wrong, "missing": missing, "not in the model": extra}
+    listed = [f"{what}: {name_some(list(each.values()))}" for what, each in named.items() if each]
+    return {*wrong, *missing, *extra}, "; ".join(listed)

@@ -2,6 +2,7 @@
 
 import shlex
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,7 +31,8 @@ ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if 
 @app.command()
 def show(checkpoint: CheckpointArgument, as_json: JsonOption = False) -> None:
     """Show what is in a checkpoint: model, classes, preprocessing, progress, origin."""
-    from ..checkpoints.inspection import checkpoint_config, open_checkpoint
+    from ..checkpoints.checkpoint import open_checkpoint
+    from ..checkpoints.inspection import checkpoint_config
     from ..runs.directory import find_checkpoint
 
     path = find_checkpoint(checkpoint)
@@ -53,13 +55,12 @@ def verify(
     verdicts = list(verify_checkpoints(files))
     damaged = [verdict for verdict in verdicts if verdict.problem]
     if as_json:
-        print_json({"ok": not damaged, "files": [verdict.to_json() for verdict in verdicts]})
+        print_json({"ok": not damaged, "files": [asdict(verdict) for verdict in verdicts]})
     for verdict in verdicts:
         if verdict.problem:
             error(verdict.problem)
         elif not as_json:
-            where = f"epochs done: {verdict.epochs_done}, step {verdict.step}"
-            say(f"{verdict.path}: ok ({where})")
+            say(f"{verdict.path}: ok (epochs done: {verdict.epochs_done}, step {verdict.step})")
     if damaged:
         raise typer.Exit(CheckpointError.exit_code)
 

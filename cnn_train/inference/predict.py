@@ -48,13 +48,9 @@ class Prediction:
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry that ``predict --json`` prints."""
-        best = self.top[0]
         return {
             "path": self.path,
-            "label": best.label,
-            "index": best.index,
-            "score": best.score,
-            "probability": best.probability,
+            **asdict(self.top[0]),
             "margin": self.margin,
             "top": [asdict(choice) for choice in self.top],
             "notices": list(self.notices),
@@ -107,14 +103,13 @@ def _predict_batch(
     finite_B = scores_BK.isfinite().all(dim=1).tolist()
     tops, margins = _rank(trained, scores_BK, top_k)
     rows = zip(batch.paths, tops, margins, images_BCHW, batch.notices, strict=True)
-    predictions = [Prediction(*row) for row, finite in zip(rows, finite_B, strict=True) if finite]
-    errors = [
-        UnusableImage(
-            path, in_one_line(f"{path}: the model returned NaN scores; choose another checkpoint")
-        )
-        for path, finite in zip(batch.paths, finite_B, strict=True)
-        if not finite
-    ]
+    predictions, errors = [], []
+    for row, is_finite in zip(rows, finite_B, strict=True):
+        if is_finite:
+            predictions.append(Prediction(*row))
+        else:
+            problem = f"{row[0]}: the model returned NaN scores; choose another checkpoint"
+            errors.append(UnusableImage(row[0], in_one_line(problem)))
     return predictions, errors
 
 
@@ -127,11 +122,10 @@ def _rank(
     margins_B = ranked_BK[:, 0] - ranked_BK[:, 1]
     probabilities_BK = scores_BK.double().softmax(dim=1).gather(1, order_BK)
     columns = [part[:, :top_k].tolist() for part in (order_BK, ranked_BK, probabilities_BK)]
-    names = trained.class_names
     known = trained.config.loss.gives_probabilities
     tops = [
         tuple(
-            ClassScore(names[index], index, score, probability if known else None)
+            ClassScore(trained.class_names[index], index, score, probability if known else None)
             for index, score, probability in zip(*row, strict=True)
         )
         for row in zip(*columns, strict=True)

@@ -21,7 +21,6 @@ class LossFn(Protocol):
         self, scores_BK: Tensor, labels_B: Tensor, reduction: Reduction = "mean"
     ) -> Tensor:
         """Return the mean or the sum over the minibatch as a scalar, or each example's loss (B)."""
-        ...
 
 
 class LossConfig(Config, ABC):

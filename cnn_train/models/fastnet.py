@@ -142,22 +142,16 @@ class FastNet(nn.Sequential):
         self.fc = nn.Linear(channels, num_classes, bias=False)
         self.scale = Scale(score_scale)
         initialise(self, head=self.fc, head_std=0.1 / score_scale)
-        if identity_init:
-            self._copy_inputs()
         for module in self.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.weight.requires_grad_(norm_scale)
+            elif identity_init and type(module) is nn.Conv2d:  # not the whitening, which is fixed
+                nn.init.dirac_(module.weight.data[: module.in_channels])
 
     @property
     def image_layers(self) -> list[Whitening]:
         """The layers that are computed from training images before the first update."""
         return [module for module in self.modules() if isinstance(module, Whitening)]
-
-    def _copy_inputs(self) -> None:
-        """Make the first filters of every learned convolution copy one input map each."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d) and not isinstance(module, Whitening):
-                nn.init.dirac_(module.weight.data[: module.in_channels])
 
 
 class FastNetConfig(ArchitectureConfig):

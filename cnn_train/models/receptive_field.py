@@ -145,11 +145,9 @@ def _padding_before(padding: Sequence[int], field: ReceptiveField) -> list[int]:
 
 def _after_slice(args: Sequence[Any], field: ReceptiveField, source: Tensor) -> ReceptiveField:
     """Return the field after x[start:end:step] of one dimension: what is skipped is not read."""
-    first, step = args[2] if len(args) > 2 else 0, args[4] if len(args) > 4 else 1
+    first, end, step = [*args[2:5], None, None, None][:3]
     axis = args[1] % source.ndim - source.ndim
-    skipped = min(
-        first % source.shape[axis] if (first or 0) < 0 else first or 0, source.shape[axis]
-    )
+    skipped, _, step = slice(first, end, step).indices(source.shape[axis])
     is_sliced = [axis == spatial_axis for spatial_axis in field.axes]
     if not any(is_sliced):
         return field

@@ -56,7 +56,21 @@ def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> list[Layer
     counted: set[str] = set()
     layers = []
     for run in trace_layers(model, image_shape):
-        layers.append(_summarize_run(run, is_repeated=run.name in counted))
+        module, own_parameters = run.module, run.module.parameters(recurse=False)
+        layers.append(
+            LayerSummary(
+                name=run.name,
+                kind=type(module).__name__,
+                input_shape=tuple(run.input.shape[1:]),
+                output_shape=tuple(run.output.shape[1:]),
+                kernel_px=_pair(module, "kernel_size"),
+                stride_px=_pair(module, "stride"),
+                padding_px=_pair(module, "padding"),
+                parameters=0 if run.name in counted else sum(p.numel() for p in own_parameters),
+                macs=count_macs(module, run.output),
+                receptive_field_px=max(run.field.size_px),
+            )
+        )
         counted.add(run.name)
     return layers
 
@@ -67,10 +81,19 @@ def trace_layers(model: nn.Module, image_shape: tuple[int, int, int]) -> list[La
     images_BCHW = torch.zeros(1, *image_shape, device=some_weight.device, dtype=some_weight.dtype)
     tracker = ReceptiveFieldTracker(images_BCHW)
     runs: list[LayerRun] = []
+
+    def note(name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if isinstance(module, nn.Linear) and output.ndim > 2:  # acts on each pixel by itself
+            tracker.set_field(output, tracker.field_of(inputs[0]))
+        field = tracker.field_of(output)
+        if isinstance(module, nn.Flatten):  # each number stays one unit; its readers see them all
+            field = replace(tracker.field_of(inputs[0]), axes=field.axes)
+        runs.append(LayerRun(name, module, inputs[0], output, field))
+
     with ExitStack() as stack, evaluating(model), torch.no_grad():
         for name, module in model.named_modules():
             if is_layer(module):
-                hook = module.register_forward_hook(partial(_note, runs, tracker, name))
+                hook = module.register_forward_hook(partial(note, name))
                 stack.callback(hook.remove)
         with tracker:
             model(images_BCHW)
@@ -104,38 +127,6 @@ def count_macs(module: nn.Module, output: Tensor) -> int:
     if isinstance(module, nn.Linear):
         return output.numel() * module.in_features
     return 0
-
-
-def _note(
-    runs: list[LayerRun],
-    tracker: ReceptiveFieldTracker,
-    name: str,
-    module: nn.Module,
-    inputs: tuple[Tensor, ...],
-    output: Tensor,
-) -> None:
-    if isinstance(module, nn.Linear) and output.ndim > 2:  # acts on each pixel of BHWC by itself
-        tracker.set_field(output, tracker.field_of(inputs[0]))
-    field = tracker.field_of(output)
-    if isinstance(module, nn.Flatten):  # each number stays one unit; what reads them sees them all
-        field = replace(tracker.field_of(inputs[0]), axes=field.axes)
-    runs.append(LayerRun(name, module, inputs[0], output, field))
-
-
-def _summarize_run(run: LayerRun, *, is_repeated: bool) -> LayerSummary:
-    module, own_parameters = run.module, run.module.parameters(recurse=False)
-    return LayerSummary(
-        name=run.name,
-        kind=type(module).__name__,
-        input_shape=tuple(run.input.shape[1:]),
-        output_shape=tuple(run.output.shape[1:]),
-        kernel_px=_pair(module, "kernel_size"),
-        stride_px=_pair(module, "stride"),
-        padding_px=_pair(module, "padding"),
-        parameters=0 if is_repeated else sum(p.numel() for p in own_parameters),
-        macs=count_macs(module, run.output),
-        receptive_field_px=max(run.field.size_px),
-    )
 
 
 def _pair(module: nn.Module, setting: str) -> Pair | None:

@@ -63,7 +63,9 @@ class TorchvisionConfig(ArchitectureConfig):
         """Make the network; ConfigError where it cannot take such images."""
         model = self._construct(num_classes)
         adapt_stem(model, channels=image_shape[0], stem=self.stem)
-        forbid_inplace(model)
+        for module in model.modules():
+            if getattr(module, "inplace", False):  # hooks and guided backprop need a layer's input
+                module.inplace = False  # type: ignore[assignment]
         self._require_fit(model, image_shape)
         return model
 
@@ -104,25 +106,9 @@ def adapt_stem(model: nn.Module, channels: int, stem: str = "small") -> None:
         bias = first.bias is not None
         made = nn.Conv2d(channels, first.out_channels, *shape, bias=bias)  # type: ignore[misc]
         nn.init.kaiming_normal_(made.weight, mode="fan_out", nonlinearity="relu")
-        _replace(model, name, made)
+        model.set_submodule(name, made)
     if changes:
-        _remove_pooling_between(model, name, convolutions[1][0])
-
-
-def forbid_inplace(model: nn.Module) -> None:
-    """Let every activation leave its input untouched, as hooks and guided backprop need it."""
-    for module in model.modules():
-        if getattr(module, "inplace", False):
-            module.inplace = False  # type: ignore[assignment]
-
-
-def _remove_pooling_between(model: nn.Module, first: str, second: str) -> None:
-    names = [name for name, _ in model.named_modules()]
-    for name in names[names.index(first) : names.index(second)]:
-        if isinstance(model.get_submodule(name), nn.MaxPool2d):
-            _replace(model, name, nn.Identity())
-
-
-def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
-    parent, _, child = name.rpartition(".")
-    setattr(model.get_submodule(parent), child, module)
+        names = [name for name, _ in model.named_modules()]
+        for between in names[names.index(name) : names.index(convolutions[1][0])]:
+            if isinstance(model.get_submodule(between), nn.MaxPool2d):
+                model.set_submodule(between, nn.Identity())

@@ -39,7 +39,13 @@ class VGG(nn.Sequential):
         for block, num_convolutions in enumerate(convolutions_per_block, start=1):
             block_width = width * min(2 ** (block - 1), 8)
             for number in range(1, num_convolutions + 1):
-                self._add_convolution(f"{block}_{number}", channels, block_width, batch_norm)
+                position = f"{block}_{number}"
+                bias = not batch_norm  # batch norm has its own
+                convolution = nn.Conv2d(channels, block_width, 3, padding=1, bias=bias)
+                self.add_module(f"conv{position}", convolution)
+                if batch_norm:
+                    self.add_module(f"bn{position}", nn.BatchNorm2d(block_width))
+                self.add_module(f"relu{position}", nn.ReLU())
                 channels = block_width
             self.add_module(f"pool{block}", nn.MaxPool2d(2))
         self.pool = nn.AdaptiveAvgPool2d(1)
@@ -47,17 +53,6 @@ class VGG(nn.Sequential):
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(channels, num_classes)
         initialise(self, head=self.fc)
-
-    def _add_convolution(
-        self, position: str, in_channels: int, out_channels: int, batch_norm: bool
-    ) -> None:
-        bias = not batch_norm  # batch norm has its own
-        self.add_module(
-            f"conv{position}", nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias)
-        )
-        if batch_norm:
-            self.add_module(f"bn{position}", nn.BatchNorm2d(out_channels))
-        self.add_module(f"relu{position}", nn.ReLU())
 
 
 class VGGConfig(ArchitectureConfig):

@@ -23,17 +23,6 @@ def factor_of(name: str, factors: Mapping[str, float]) -> float:
     return next((factors[prefix] for prefix in prefixes if prefix in factors), 1.0)
 
 
-def check_names(model: nn.Module, factors: Mapping[str, float]) -> None:
-    """Refuse factors for layers that the network lacks; raises ConfigError."""
-    known = {name for name, _ in model.named_modules()} | {n for n, _ in model.named_parameters()}
-    unknown = [name for name in factors if name not in known]
-    if unknown:
-        raise ConfigError(
-            f"optimizer.lr_factors: the network has no {name_some(unknown)}; "
-            "`cnn-train models show NAME` lists its layers"
-        )
-
-
 def parameter_groups(
     model: nn.Module,
     factors: Mapping[str, float],
@@ -42,19 +31,22 @@ def parameter_groups(
     """Sort the trained parameters into groups of equal settings, in the order they first appear.
 
     ``settings_of(name, parameter)`` returns a group's settings with ``lr``, which the factor then
-    scales; each group keeps its rate as ``initial_lr`` too.
+    scales; each group keeps its rate as ``initial_lr`` too. Raises ConfigError where the network
+    lacks a layer of ``factors``.
     """
-    check_names(model, factors)
-    groups: list[tuple[dict[str, Any], list[nn.Parameter]]] = []
+    known = {name for name, _ in model.named_modules()} | {n for n, _ in model.named_parameters()}
+    if unknown := [name for name in factors if name not in known]:
+        raise ConfigError(
+            f"optimizer.lr_factors: the network has no {name_some(unknown)}; "
+            "`cnn-train models show NAME` lists its layers"
+        )
+    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
         settings = settings_of(name, parameter)
         lr = settings["lr"] * factor_of(name, factors)
         settings |= {"lr": lr, "initial_lr": lr}
-        members = next((members for known, members in groups if known == settings), None)
-        if members is None:
-            groups.append((settings, [parameter]))
-        else:
-            members.append(parameter)
-    return [{"params": members, **settings} for settings, members in groups]
+        group = groups.setdefault(tuple(settings.items()), {"params": [], **settings})
+        group["params"].append(parameter)
+    return list(groups.values())

@@ -160,13 +160,11 @@ class MuonConfig(OptimizerConfig):
 
         groups = parameter_groups(model, self.lr_factors, settings_of)
         for group in groups:
-            group["weight_decay"] = 0.0 if group["orthogonal"] else self._weight_decay(group["lr"])
+            if self.sgd_decay and not group["orthogonal"]:
+                if self.sgd_decay > MOST_DECAY * group["lr"]:
+                    raise ConfigError(
+                        f"optimizer.sgd_decay {self.sgd_decay:g}: too much for so small a rate as "
+                        f"{group['lr']:g}; raise sgd_lr or its factor, or take 0"
+                    )
+                group["weight_decay"] = self.sgd_decay / group["lr"]
         return Muon(groups, steps=self.newton_schulz_steps)
-
-    def _weight_decay(self, lr: float) -> float:
-        if self.sgd_decay > MOST_DECAY * lr:
-            raise ConfigError(
-                f"optimizer.sgd_decay {self.sgd_decay:g}: too much for so small a rate as {lr:g}; "
-                "raise sgd_lr or its factor, or take 0"
-            )
-        return self.sgd_decay / lr if self.sgd_decay else 0.0

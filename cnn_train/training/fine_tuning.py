@@ -7,12 +7,11 @@ from torch import Tensor, nn
 
 from ..checkpoints.checkpoint import Checkpoint, load_state
 from ..checkpoints.inspection import checkpoint_config
-from ..checkpoints.matching import compare_by_name, list_problems
+from ..checkpoints.matching import find_misfits
 from ..config.differences import differences
 from ..data.image_set import same_spelling
 from ..errors import CheckpointError, name_some
 from ..models.head import head_tensors
-from ..optim.averaging import WeightAverage
 from .session import Session
 
 
@@ -26,25 +25,21 @@ class StartingWeights:
 
 
 def start_from_weights(
-    model: nn.Module,
-    checkpoint: Checkpoint,
-    *,
-    new_head: bool = False,
-    average: WeightAverage | None = None,
-    class_names: Sequence[str] | None = None,
+    session: Session, checkpoint: Checkpoint, *, new_head: bool = False
 ) -> StartingWeights:
-    """Fill a freshly built ``model``, and its ``average``, with a checkpoint's usable weights.
+    """Fill a fresh session's network, and its average, with a checkpoint's usable weights.
 
-    With ``new_head`` the last layer stays as it was drawn. ``class_names`` are those of the new
-    run: a head that is kept must have been trained on the same ones, in the same order.
+    With ``new_head`` the last layer stays as it was drawn; a head that is kept must have been
+    trained on the same classes, in the same order.
     Raises CheckpointError, which lists every tensor that does not fit, before anything is changed.
     """
+    model, average = session.model, session.average
     theirs, ours = checkpoint.usable_weights, model.state_dict()
     head = head_tensors(model) if new_head else frozenset()
     kept = {name: value for name, value in theirs.items() if name not in head}
     _require_fit(kept, {name: ours[name] for name in ours if name not in head}, model)
-    if class_names is not None and not new_head:
-        _require_same_classes(checkpoint.class_names, class_names)
+    if not new_head:
+        _require_same_classes(checkpoint.class_names, session.batches.images.class_names)
     load_state(model, {**ours, **kept})
     if average:
         average.module.load_state_dict(model.state_dict())
@@ -57,15 +52,13 @@ def start_from_weights(
 
 def _require_fit(theirs: dict[str, Tensor], ours: dict[str, Tensor], model: nn.Module) -> None:
     """Require the same names and shapes on both sides; raises CheckpointError."""
-    wrong, missing, extra = compare_by_name(theirs, ours)
-    if wrong or missing or extra:
-        only_head = {*wrong, *missing, *extra} <= head_tensors(model)
+    misfits, problems = find_misfits(theirs, ours)
+    if misfits:
         advice = (
             "--new-head leaves this last layer fresh and keeps all others"
-            if only_head
+            if misfits <= head_tensors(model)
             else "use the config that the weights were trained with"
         )
-        problems = list_problems(list(wrong.values()), missing, extra)
         raise CheckpointError(f"these weights do not fit the config's model: {problems}; {advice}")
 
 

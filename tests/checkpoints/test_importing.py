@@ -248,9 +248,11 @@ def test_a_run_can_start_from_an_imported_checkpoint(
     start: Callable[..., Session], import_known: ImportKnown, tmp_path: Path
 ) -> None:
     path = save(tmp_path / "net.pth", make_foreign().state_dict())
-    save_checkpoint(import_known(path).checkpoint, tmp_path / "model.ckpt")
     session = start()
-    report = start_from_weights(session.model, load_checkpoint(tmp_path / "model.ckpt"))
+    names = session.batches.images.class_names
+    imported = import_known(path, class_names=names)
+    save_checkpoint(imported.checkpoint, tmp_path / "model.ckpt")
+    report = start_from_weights(session, load_checkpoint(tmp_path / "model.ckpt"))
     assert len(report.kept) == 4
     assert next(fit(session)).val_accuracy >= 0
 

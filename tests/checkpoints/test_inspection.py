@@ -2,7 +2,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from cnn_train.checkpoints.inspection import open_checkpoint, verify_checkpoints
+from cnn_train.checkpoints.checkpoint import open_checkpoint
+from cnn_train.checkpoints.inspection import verify_checkpoints
 
 VERSION_1 = Path(__file__).parents[1] / "checkpoints" / "version_1.ckpt"
 

@@ -38,7 +38,8 @@ def test_the_original_stem_is_torchvisions_own(architecture: str) -> None:
     ours.load_state_dict(theirs.state_dict())
     images_BCHW = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
-        assert torch.equal(ours.eval()(images_BCHW), theirs(images_BCHW))
+        # close, not equal: strided 1×1 convolutions are computed another way and round otherwise
+        torch.testing.assert_close(ours.eval()(images_BCHW), theirs(images_BCHW))
 
 
 def test_the_original_stem_takes_grey_images_too() -> None:

@@ -55,7 +55,7 @@ def test_a_run_starts_from_the_weights_that_one_would_use(
     start: Start, pretrained: Checkpoint
 ) -> None:
     session = start(model=MODEL, ema_decay=0.9)
-    report = start_from_weights(session.model, pretrained, average=session.average)
+    report = start_from_weights(session, pretrained)
     found = state_of(session)
     assert (report.dropped, report.new) == ((), ())
     assert set(report.kept) == set(found)
@@ -67,7 +67,7 @@ def test_the_average_follows_so_that_it_validates_as_well_as_the_checkpoint_did(
     start: Start, pretrained: Checkpoint
 ) -> None:
     session = start(model=MODEL, ema_decay=0.9)
-    start_from_weights(session.model, pretrained, average=session.average)
+    start_from_weights(session, pretrained)
     for name, value in session.average.module.state_dict().items():
         assert torch.equal(value, session.model.state_dict()[name])
     assert session.validate().accuracy == pretrained.val_accuracy
@@ -78,7 +78,7 @@ def test_a_run_from_weights_trains_them_and_not_copies(
 ) -> None:
     """The optimizer holds the very parameters that were filled."""
     session = start(model=MODEL, epochs=1)
-    start_from_weights(session.model, pretrained)
+    start_from_weights(session, pretrained)
     before = state_of(session)
     record = next(fit(session))
     assert not torch.equal(before[HEAD], state_of(session)[HEAD])
@@ -93,7 +93,7 @@ def test_a_head_of_another_size_is_refused_with_both_shapes_and_the_way_out(
     session = start_with_classes(5)
     before = state_of(session)
     with pytest.raises(CheckpointError) as caught:
-        start_from_weights(session.model, pretrained, average=session.average)
+        start_from_weights(session, pretrained)
     message = str(caught.value)
     assert "of a wrong shape: fc.weight (3, 6) instead of (5, 6); --new-head leaves" in message
     assert "\n" not in message
@@ -106,10 +106,7 @@ def test_a_new_head_is_as_it_was_drawn_and_everything_else_is_kept(
 ) -> None:
     session = start_with_classes(5, ema_decay=0.9)
     fresh = state_of(session)
-    report = start_from_weights(
-        session.model, pretrained, new_head=True, average=session.average,
-        class_names=["a", "b", "c", "d", "e"],
-    )  # fmt: skip
+    report = start_from_weights(session, pretrained, new_head=True)
     found = state_of(session)
     assert report.dropped == report.new == (HEAD,)
     assert set(report.kept) == set(found) - {HEAD}
@@ -125,7 +122,7 @@ def test_a_head_of_the_same_size_is_fresh_too_where_it_is_asked_for(
 ) -> None:
     session = start(model=MODEL)
     fresh = state_of(session)[HEAD]
-    start_from_weights(session.model, pretrained, new_head=True)
+    start_from_weights(session, pretrained, new_head=True)
     assert torch.equal(state_of(session)[HEAD], fresh)
 
 
@@ -139,7 +136,7 @@ def test_missing_extra_and_wrong_tensors_are_all_listed_and_never_skipped(
     weights["stage2.bn.bias"] = torch.zeros(7)
     damaged = replace(pretrained, averaged_model=weights)
     with pytest.raises(CheckpointError) as caught:
-        start_from_weights(start(model=MODEL).model, damaged, new_head=new_head)
+        start_from_weights(start(model=MODEL), damaged, new_head=new_head)
     message = str(caught.value)
     assert "of a wrong shape: stage2.bn.bias (7,) instead of (6,)" in message
     assert "missing: stage1.bn.weight (4,)" in message
@@ -151,14 +148,17 @@ def test_missing_extra_and_wrong_tensors_are_all_listed_and_never_skipped(
 def test_a_head_for_other_classes_is_refused_though_its_shape_fits(
     start: Start, pretrained: Checkpoint
 ) -> None:
-    model = start(model=MODEL).model
-    start_from_weights(model, pretrained, class_names=["class 0", "class 1", "class 2"])
-    for other in (["cat", "dog", "owl"], ["class 1", "class 0", "class 2"]):
+    session = start(model=MODEL)
+    assert session.batches.images.class_names == ("class 0", "class 1", "class 2")
+    start_from_weights(session, pretrained)
+    for names in (["cat", "dog", "owl"], ["class 1", "class 0", "class 2"]):
+        other = replace(pretrained, class_names=names)
         with pytest.raises(CheckpointError, match=r"in this order; .* --new-head leaves"):
-            start_from_weights(model, pretrained, class_names=other)
-        start_from_weights(model, pretrained, class_names=other, new_head=True)
-    accented = replace(pretrained, class_names=["\u00e9", "e", "o"])
-    start_from_weights(model, accented, class_names=["e\u0301", "e", "o"])  # the same letters
+            start_from_weights(session, other)
+        start_from_weights(session, other, new_head=True)
+    images = replace(session.batches.images, class_names=("e\u0301", "e", "o"))
+    session.batches = replace(session.batches, images=images)
+    start_from_weights(session, replace(pretrained, class_names=["\u00e9", "e", "o"]))  # the same
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_weights_are_fed_as_they_were_trained_unless_the_config_says_otherwise(
     val = make_images(12, seed=1)
     config = make_config(model=MODEL, normalization=normalization)
     session = build_session(config, darker(), val, cpu)
-    start_from_weights(session.model, pretrained)
+    start_from_weights(session, pretrained)
     said = keep_normalization(session, pretrained)
 
     darker_pixels_C3 = darker().images_NCHW.double().div(255).transpose(0, 1).flatten(1)
@@ -216,7 +216,7 @@ def test_a_resumed_run_goes_on_with_the_normalization_that_it_kept(
         images = darker(), make_images(12, seed=1)
         sessions.append(build_session(make_config(model=MODEL, epochs=2), *images, cpu))
     first, resumed = sessions
-    start_from_weights(first.model, pretrained)
+    start_from_weights(first, pretrained)
     keep_normalization(first, pretrained)
     epochs = fit(first)
     next(epochs)
@@ -256,7 +256,7 @@ def test_settings_that_change_what_equal_weights_compute_are_named(
 def test_a_file_that_does_not_name_its_classes_keeps_no_head(
     start: Start, pretrained: Checkpoint
 ) -> None:
-    model, unnamed = start(model=MODEL).model, replace(pretrained, class_names=[])
+    session, unnamed = start(model=MODEL), replace(pretrained, class_names=[])
     with pytest.raises(CheckpointError, match=r"does not name its classes: --new-head leaves"):
-        start_from_weights(model, unnamed, class_names=["a", "b", "c"])
-    start_from_weights(model, unnamed, class_names=["a", "b", "c"], new_head=True)
+        start_from_weights(session, unnamed)
+    start_from_weights(session, unnamed, new_head=True)

@@ -8,9 +8,8 @@ from ...errors import name_some
 from ...page import Block, Page, list_facts, percent, texts, times
 
 if TYPE_CHECKING:
-    from ...checkpoints.checkpoint import Checkpoint
+    from ...checkpoints.checkpoint import Checkpoint, CheckpointFile
     from ...checkpoints.importing import Import
-    from ...checkpoints.inspection import CheckpointFile
     from ...experiment import ExperimentConfig
 
 

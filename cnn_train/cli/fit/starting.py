@@ -10,13 +10,7 @@ from typing import Any
 
 import torch
 
-from ...checkpoints.checkpoint import (
-    Checkpoint,
-    is_checkpoint,
-    parse_checkpoint,
-    read_content,
-    verify_content,
-)
+from ...checkpoints.checkpoint import Checkpoint, is_checkpoint, parse_checkpoint, read_content
 from ...checkpoints.foreign import ForeignWeights, load_weights
 from ...checkpoints.importing import start_from_file
 from ...config.explain import render_yaml
@@ -124,29 +118,25 @@ def start(request: FitRequest) -> None:
     if request.new_head and request.weights is None:
         raise UsageError("--new-head goes with --weights")
     weights = Weights.read(find_checkpoint(request.weights)) if request.weights else None
-    fill_in = partial(weights.fill_in, new_head=request.new_head) if weights else no_weights
+    anew = weights is None
+    fill_in = (
+        partial(weights.fill_in, new_head=request.new_head) if weights else (lambda session: None)
+    )
     job = request.job(request.load_settings, request.limit_batches, fill_in)
     if request.dry_run:
         session = load_session(job)
-        findings = show_sanity(session, starts_anew=not weights) if request.sanity else []
+        findings = show_sanity(session, starts_anew=anew) if request.sanity else []
         show_dry_run(session, as_json=request.as_json, findings=findings)
         return
 
     @contextmanager
     def supervise(session: Session) -> Iterator[Supervision]:
-        findings = show_sanity(session, starts_anew=not weights) if request.sanity else []
+        findings = show_sanity(session, starts_anew=anew) if request.sanity else []
         run = create_run(session, request, weights.origin if weights else {})
-        with (
-            locked(run, request.world),
-            supervised(
-                session,
-                run,
-                request.as_json,
-                findings,
-                starts_anew=not weights,
-                data_dir=request.data_dir,
-            ) as started,
-        ):
+        training = supervised(
+            session, run, request.as_json, findings, starts_anew=anew, data_dir=request.data_dir
+        )
+        with locked(run, request.world), training as started:
             yield started
 
     for session, record in train_job(job, supervise):
@@ -167,25 +157,20 @@ class Weights:
         content = read_content(path)
         source: Checkpoint | ForeignWeights
         if is_checkpoint(content):
-            file = verify_content(content, path)
-            source, digest = parse_checkpoint(file, path), file.digest
+            file = parse_checkpoint(content, path)
+            source, digest = file.checkpoint, file.digest
         else:
             source, digest = load_weights(content, path), sha256(content).hexdigest()
         return cls(path, source, {"weights_from": str(path.resolve()), "weights_sha256": digest})
 
     def fill_in(self, session: Session, *, new_head: bool) -> None:
         """Put the weights into the fresh network, and say which tensors fit."""
-        checkpoint, images = self.source, session.batches.images
+        checkpoint = self.source
         if isinstance(checkpoint, ForeignWeights):
             notice(f"{self.path} looks like {checkpoint.kind}")
+            images = session.batches.images
             checkpoint = start_from_file(checkpoint, self.path, session.config, images)
-        filled = start_from_weights(
-            session.model,
-            checkpoint,
-            new_head=new_head,
-            average=session.average,
-            class_names=images.class_names,
-        )
+        filled = start_from_weights(session, checkpoint, new_head=new_head)
         session.seen = torch.unique(torch.cat((session.seen, checkpoint.training_images)))
         notice(f"weights from {self.path}: {len(filled.kept)} tensors kept")
         for what, names in (("dropped", filled.dropped), ("drawn anew", filled.new)):
@@ -194,10 +179,6 @@ class Weights:
         for change in changed_settings(session, checkpoint, str(self.path)):
             warn(f"the weights were trained with another network or image size: {change}")
         notice(keep_normalization(session, checkpoint))
-
-
-def no_weights(session: Session) -> None:
-    """Leave the network as it was drawn."""
 
 
 @contextmanager
