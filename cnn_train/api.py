@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from .config.loading import validate_settings
 from .data.image_set import ImageSet
-from .data.images.files import is_opened, read_opened
+from .data.images.files import read_opened
 from .data.splits import hold_out
 from .errors import ConfigError, DataError, UsageError, in_one_line
 from .experiment import ExperimentConfig
@@ -67,7 +68,7 @@ def predict(model: TrainedModel, test_images: Images | str | Path) -> list[Any]:
     """
     if not isinstance(model, TrainedModel):
         raise UsageError(f"predict: {type(model).__name__} is no model; use train or load_model")
-    is_one = isinstance(test_images, str | Path) or is_opened(test_images)
+    is_one = isinstance(test_images, str | Path | Image.Image)
     images: Any = [test_images] if is_one else test_images
     labels = model.labels or model.class_names
     is_list = isinstance(images, list | tuple) and images
@@ -111,8 +112,10 @@ def as_NCHW(  # noqa: N802  (shape letters)
     Pillow's images become such as ``model`` takes, where it is given.
     """
     if isinstance(images, list | tuple):
-        reading = model.reading() if model and any(map(is_opened, images)) else None
-        images = [read_opened(one, reading) if is_opened(one) else one for one in images]
+        is_opened = [isinstance(one, Image.Image) for one in images]
+        reading = model.reading() if model and any(is_opened) else None
+        pairs = zip(images, is_opened, strict=True)
+        images = [read_opened(one, reading) if opened else one for one, opened in pairs]
     try:
         array = np.asarray(images.cpu() if isinstance(images, Tensor) else images)
     except (TypeError, ValueError, RuntimeError) as problem:

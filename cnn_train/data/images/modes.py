@@ -49,7 +49,10 @@ def convert_to_rgb(image: Image.Image, grey_bits: int | None = None) -> DecodedI
         return _convert_wide_grey(image, grey_bits)
     convert = CONVERSIONS.get(image.mode)
     if convert is None:
-        raise DataError(f"pixels of mode {image.mode} are not supported; save it as 8-bit RGB")
+        problem = f"pixels of mode {image.mode} are not supported;"
+        if image.mode == "F":
+            problem = "floating-point pixels have no agreed range; scale them and"
+        raise DataError(f"{problem} save it as 8-bit RGB")
     return convert(image)
 
 
@@ -102,7 +105,8 @@ def _convert_wide_grey(image: Image.Image, grey_bits: int | None) -> DecodedImag
     stated = 16 if image.format == "PPM" else 12 if is_12_bit else None
     bits = stated or grey_bits or next(number for number in GREY_BITS if most < 2**number)
     largest = 2**bits - 1
-    grey_HW = _scale_grey(values_HW.clip(max=largest), largest)
+    wide_HW = values_HW.clip(max=largest).astype(np.uint32) * LARGEST_8_BIT
+    grey_HW = ((wide_HW + largest // 2) // largest).astype(np.uint8)  # rounded
     if tags.get(TIFF_PHOTOMETRIC) == TIFF_WHITE_IS_ZERO:
         grey_HW = LARGEST_8_BIT - grey_HW
     notices = [f"values up to {most:,} are cut at {largest:,}"] if most > largest else []
@@ -116,22 +120,9 @@ def _convert_wide_grey(image: Image.Image, grey_bits: int | None) -> DecodedImag
     return DecodedImage(pixels_HWC, tuple(notices), None if stated else bits)
 
 
-def _refuse_float(image: Image.Image) -> DecodedImage:
-    raise DataError(
-        "floating-point pixels have no agreed range; scale them and save it with 8 or 16 bits"
-    )
-
-
-def _scale_grey(values_HW: NDArray[Any], largest: int) -> Pixels:
-    """Map [0, largest] to [0, 255], rounded: for 16 bits a division by 257."""
-    wide_HW = values_HW.astype(np.uint32)
-    return ((wide_HW * LARGEST_8_BIT + largest // 2) // largest).astype(np.uint8)
-
-
 WIDE_GREY = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 CONVERSIONS: dict[str, Callable[[Image.Image], DecodedImage]] = {
     **dict.fromkeys(("1", "L", "P", "RGB", "RGBX", "YCbCr", "LAB"), _convert_colours),
     **dict.fromkeys(("LA", "La", "PA", "RGBA", "RGBa"), _composite),
     "CMYK": _convert_cmyk,
-    "F": _refuse_float,
 }
