@@ -23,7 +23,7 @@ from ...machine.cores import count_workers
 from ..dataset import DataAccess, DatasetConfig, KnownImages
 from ..decoded_cache import Origin, load_or_decode
 from ..image_set import ImageSet
-from ..images.decoding import FILES_PER_TASK, decode_batches
+from ..images.decoding import FILES_PER_TASK, DecodedFile, decode_batches
 from ..images.modes import TAKEN_AS
 from ..images.square import LARGEST_SIZE_PX, FileFacts, Fit, Reading
 from ..location import expand_home
@@ -38,11 +38,8 @@ class FolderConfig(DatasetConfig):
     name: Literal["folder"] = Field(default="folder", description="your own images, by folder")
     root: Path = Field(
         strict=False,
-        description=(
-            "folder with train/<class>/<image>, and optionally val (or valid, validation) and test "
-            "alike; "
-            "~ is your home, a relative path starts at the current directory"
-        ),
+        description="folder with train/<class>/<image>, and optionally val (or valid, validation) "
+        "and test alike; ~ is your home, a relative path starts at the current directory",
     )
     image_size: int = Field(
         default=32,
@@ -93,9 +90,7 @@ class FolderConfig(DatasetConfig):
 
     def load_val(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet | None:
         """Load ``root/val``; None where there is none."""
-        if not self.has_split("val"):
-            return None
-        return self._load_labelled("val", access, class_names)
+        return self._load_labelled("val", access, class_names) if self.has_split("val") else None
 
     def load_test(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
         """Load ``root/test``, labelled by position in ``class_names``."""
@@ -142,28 +137,23 @@ def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAcc
     about others. Raises ResourceError where the images do not fit into memory.
     """
     images_NCHW = _allocate(len(listing.names), reading.size_px)
-    failures, notices, grey_bits = [], [], set()
-    sizes_px: list[tuple[int, int]] = []
-    hashes: list[int] = []
+    files: list[DecodedFile] = []
+    failures: list[str] = []
     batches = decode_batches(listing.paths, reading, FILES_PER_TASK, num_ahead=2 * count_workers())
     description = f"Decoding the {split} images"
     with closing(batches), access.progress(description, len(listing.names)) as advance:
         for batch in batches:
-            start = len(sizes_px)
-            sizes_px += batch.sizes_px
-            hashes += batch.hashes
-            images_NCHW[start : len(sizes_px)] = torch.from_numpy(batch.pixels_BCHW)
-            grey_bits |= {bits for bits in batch.grey_bits if bits}
+            start = len(files)
+            files += batch.files
+            images_NCHW[start : len(files)] = torch.from_numpy(batch.pixels_BCHW)
             failures += [error.message for error in batch.errors]
-            for path, remarks in zip(batch.paths, batch.notices, strict=True):
-                own = [remark for remark in remarks if not remark.startswith(TAKEN_AS)]
-                notices += [f"{path}: {remark}" for remark in own]
-            advance(len(batch.paths) + len(batch.errors))
+            advance(len(batch.files) + len(batch.errors))
     if failures:
         raise DataError(
             f"{len(failures)} of {len(listing.names)} files are not usable images; "
             f"replace or remove them:\n{_list_some(failures)}"
         )
+    grey_bits = {file.grey_bits for file in files if file.grey_bits}
     most = max(grey_bits, default=None)
     if most and min(grey_bits) < 16 and reading.grey_bits is None:
         access.notice(
@@ -173,6 +163,12 @@ def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAcc
     if len(grey_bits) > 1:  # a range of each file's own would make dark scans as bright as others
         del images_NCHW
         return _decode(listing, split, replace(reading, grey_bits=most), access)
+    notices = [
+        f"{file.path}: {remark}"
+        for file in files
+        for remark in file.notices
+        if not remark.startswith(TAKEN_AS)
+    ]
     if notices:
         access.notice(f"about some images:\n{_list_some(notices)}")
     return ImageSet(
@@ -180,8 +176,8 @@ def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAcc
         torch.tensor(listing.labels),
         listing.class_names,
         listing.names,
-        torch.tensor(hashes),
-        FileFacts.of(sizes_px, most),
+        torch.tensor([file.hash for file in files]),
+        FileFacts.of([file.size_px for file in files], most),
     )
 
 
