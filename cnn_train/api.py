@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from .config.loading import validate_settings
 from .data.image_set import ImageSet
-from .data.images.files import read_opened
+from .data.images.files import is_opened, read_opened
 from .data.splits import hold_out
 from .errors import ConfigError, DataError, UsageError, in_one_line
 from .experiment import ExperimentConfig
@@ -45,11 +44,9 @@ def train(
     classes, labels_N = as_indices(labels)
     if len(images_NCHW) != len(labels_N):
         raise DataError(f"{len(images_NCHW)} images but {len(labels_N)} labels")
-    job = Job(
-        load_settings=lambda: config,
-        load_images=lambda data: hold_out(images_of(images_NCHW, classes, labels_N), data),
-        device=str(device),
-    )
+    names = tuple(f"image {i}" for i in range(len(labels_N)))
+    given = ImageSet(images_NCHW, labels_N, tuple(map(str, classes)), names)
+    job = Job(lambda: config, lambda data: hold_out(given, data), str(device))
     gpus = range(torch.cuda.device_count())  # a run seeds them all
     with torch.random.fork_rng(gpus), torch.inference_mode(False), torch.enable_grad():
         for session, record in train_job(job):
@@ -68,7 +65,7 @@ def predict(model: TrainedModel, test_images: Images | str | Path) -> list[Any]:
     """
     if not isinstance(model, TrainedModel):
         raise UsageError(f"predict: {type(model).__name__} is no model; use train or load_model")
-    is_one = isinstance(test_images, str | Path | Image.Image)
+    is_one = isinstance(test_images, str | Path) or is_opened(test_images)
     images: Any = [test_images] if is_one else test_images
     labels = model.labels or model.class_names
     is_list = isinstance(images, list | tuple) and images
@@ -112,10 +109,8 @@ def as_NCHW(  # noqa: N802  (shape letters)
     Pillow's images become such as ``model`` takes, where it is given.
     """
     if isinstance(images, list | tuple):
-        is_opened = [isinstance(one, Image.Image) for one in images]
-        reading = model.reading() if model and any(is_opened) else None
-        pairs = zip(images, is_opened, strict=True)
-        images = [read_opened(one, reading) if opened else one for one, opened in pairs]
+        reading = model.reading() if model and any(map(is_opened, images)) else None
+        images = [read_opened(one, reading) if is_opened(one) else one for one in images]
     try:
         array = np.asarray(images.cpu() if isinstance(images, Tensor) else images)
     except (TypeError, ValueError, RuntimeError) as problem:
@@ -159,20 +154,13 @@ def as_indices(labels: Sequence[Any]) -> tuple[tuple[Any, ...], Tensor]:
 def make_config(settings: dict[str, Any]) -> ExperimentConfig:
     """Validate the settings; of ``data`` only those of the split mean anything here."""
     data = settings.get("data")
-    unused = list(data) if isinstance(data, Mapping) else []
-    unused = [key for key in unused if key not in ("val_fraction", "split_seed", "split")]
-    if unused:
-        raise ConfigError(
-            f"train: data.{unused[0]}: the images are given; only data.val_fraction, "
-            "data.split_seed and data.split apply"
-        )
+    for key in data if isinstance(data, Mapping) else ():
+        if key not in ("val_fraction", "split_seed", "split"):
+            raise ConfigError(
+                f"train: data.{key}: the images are given; only data.val_fraction, "
+                "data.split_seed and data.split apply"
+            )
     config = validate_settings(settings, "train", ExperimentConfig)
     for warning in config.warnings():
         warnings.warn(warning, stacklevel=3)
     return config
-
-
-def images_of(images_NCHW: Tensor, classes: Sequence[Any], labels_N: Tensor) -> ImageSet:
-    """Name the classes and the images."""
-    names = tuple(f"image {i}" for i in range(len(labels_N)))
-    return ImageSet(images_NCHW, labels_N, tuple(map(str, classes)), names)

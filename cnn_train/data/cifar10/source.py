@@ -38,7 +38,12 @@ class Source:
         """
         missing = list(self.release.batches(split))
         for batch, content in self._contents(missing[:]):
-            _check_hash(batch, content, self.path)
+            digest = sha256(content).hexdigest()
+            if digest != batch.sha256:
+                raise DataError(
+                    f"{self.path}: {batch.name} is damaged (SHA-256 {digest[:12]}…, published "
+                    f"{batch.sha256[:12]}…); delete it and run `cnn-train data get`"
+                )
             if batch not in missing:
                 raise DataError(f"{self.path}: refused: {batch.name} is in the archive twice")
             missing.remove(batch)
@@ -108,12 +113,3 @@ def _state_of(path: Path) -> os.stat_result:
         raise DataError(f"{path} is missing; get CIFAR-10 again") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def _check_hash(batch: BatchFile, content: bytes, where: Path) -> None:
-    digest = sha256(content).hexdigest()
-    if digest != batch.sha256:
-        raise DataError(
-            f"{where}: {batch.name} is damaged (SHA-256 {digest[:12]}…, published "
-            f"{batch.sha256[:12]}…); delete it and run `cnn-train data get`"
-        )

@@ -70,6 +70,11 @@ def load_image(path: Path, grey_bits: int | None = None) -> DecodedImage:
             ) from problem
 
 
+def is_opened(image: object) -> bool:
+    """Tell whether it is an image that Pillow has opened or made."""
+    return isinstance(image, Image.Image)
+
+
 def read_opened(image: Image.Image, reading: Reading | None = None) -> Pixels:
     """Return the pixels HWC of Pillow's image (at the frame where it stands) as of its file.
 
