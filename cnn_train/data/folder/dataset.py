@@ -1,7 +1,5 @@
 """Your own images: one folder per class below ``train``, and optionally ``val`` and ``test``.
 
-These three may also be called otherwise: ``listing.py:SPLIT_FOLDERS``.
-
 Shape letters: N examples, K classes.
 """
 
@@ -124,7 +122,10 @@ def load_split(root: Path, split: str, reading: Reading, access: DataAccess) -> 
     listing = list_split(root, split)
     if listing.ignored:
         access.notice(f"{root}: ignored {name_some(listing.ignored)}")
-    cache = _cache_path(root, split, reading, access.data_dir)
+    # One cache per split, size and fit: a changed data set replaces its old one.
+    key = sha256(os.fsencode(root.resolve() / split)).hexdigest()[:16]
+    fit = "" if reading.fit == "crop" else f"-{reading.fit}"
+    cache = access.data_dir / "folder-cache" / f"{split}-{reading.size_px}px{fit}-{key}.bin"
     decoder = f"folder {DECODER_VERSION}, Pillow {PIL.__version__}"
     origin = Origin(listing.stamp, decoder, reading.grey_bits)
     return load_or_decode(cache, origin, lambda: _decode(listing, split, reading, access), access)
@@ -197,10 +198,3 @@ def _list_some(remarks: list[str]) -> str:
     lines = [f"  {in_one_line(remark)}" for remark in sorted(remarks)[:MAX_NAMED]]
     others = len(remarks) - MAX_NAMED
     return "\n".join([*lines, f"  and {others} others"] if others > 0 else lines)
-
-
-def _cache_path(root: Path, split: str, reading: Reading, data_dir: Path) -> Path:
-    """Name one cache file per split, size and fit: a changed data set replaces its old one."""
-    key = sha256(os.fsencode(root.resolve() / split)).hexdigest()[:16]
-    fit = "" if reading.fit == "crop" else f"-{reading.fit}"
-    return data_dir / "folder-cache" / f"{split}-{reading.size_px}px{fit}-{key}.bin"

@@ -1,7 +1,4 @@
-"""What lies in one split of a folder dataset: classes, files, and what does not belong there.
-
-Expected: ``root/train/<class>/<image>``, and optionally ``root/val`` and ``root/test`` alike.
-"""
+"""What lies in one split of a folder dataset: classes, files, and what does not belong there."""
 
 import os
 from collections import Counter

@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ...errors import DataError, ResourceError, describe_shortage
+from ...errors import SYSTEM_SHORTAGES, DataError, ResourceError
 from .costly_files import refuse_if_costly
 from .foreign_files import READS_AVIF, describe_foreign_file
 from .modes import DecodedImage, Pixels, convert_to_rgb
@@ -105,7 +105,7 @@ def _open_file(path: Path) -> BinaryIO:
     except FileNotFoundError as problem:
         raise DataError(f"{path}: no such file; check the path") from problem
     except (OSError, ValueError) as problem:  # ValueError: a NUL character in the name
-        if shortage := describe_shortage(problem):
+        if shortage := SYSTEM_SHORTAGES.get(getattr(problem, "errno", 0)):
             raise ResourceError(f"{path}: {shortage}") from problem
         reason = getattr(problem, "strerror", None) or problem
         raise DataError(

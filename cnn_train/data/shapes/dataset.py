@@ -59,12 +59,8 @@ class ShapesConfig(DatasetConfig):
         return self._draw("train", self.num_train, access)
 
     def load_test(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
-        """Draw the test images, labelled by position in ``class_names``; training is not needed.
-
-        Raises DataError where ``class_names`` lacks one of the ten shapes.
-        """
-        drawn = self._draw("test", self.num_test, access)
-        return drawn.relabel(class_names, "the test split")
+        """Draw the test images, labelled by position in ``class_names``."""
+        return self._draw("test", self.num_test, access).relabel(class_names, "the test split")
 
     def _draw(
         self, split: Literal["train", "test"], num_images: int, access: DataAccess
