@@ -80,6 +80,8 @@ def names_of(releases: Sequence[Release]) -> str:
 
 def source_at(path: Path, split: Split, releases: Sequence[Release]) -> Source:
     """Recognise the user's own archive or directory; raise DataError where it is neither."""
+    sources: list[Source] = []
+    complaint = "does not exist; check data.path"
     if path.is_file():
         top = top_directory(path)
         sources = [Source(path, release) for release in releases if release.directory == top]
@@ -88,9 +90,6 @@ def source_at(path: Path, split: Split, releases: Sequence[Release]) -> Source:
     elif path.is_dir():
         sources = list(find_sources(path, releases))
         complaint = f"holds no CIFAR-10: looked for {names_of(releases)}"
-    else:
-        sources = []
-        complaint = "does not exist; check data.path"
     if not sources:
         raise DataError(f"{path}: {complaint}")
     return next((source for source in sources if source.has(split)), sources[0])

@@ -137,10 +137,11 @@ def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAcc
     All files are tried; then DataError names those that failed, and a notice what is unusual
     about others. Raises ResourceError where the images do not fit into memory.
     """
+    paths = [Path(f"{listing.root}/{name}") for name in listing.names]
     images_NCHW = _allocate(len(listing.names), reading.size_px)
     files: list[DecodedFile] = []
     failures: list[str] = []
-    batches = decode_batches(listing.paths, reading, FILES_PER_TASK, num_ahead=2 * count_workers())
+    batches = decode_batches(paths, reading, FILES_PER_TASK, num_ahead=2 * count_workers())
     description = f"Decoding the {split} images"
     with closing(batches), access.progress(description, len(listing.names)) as advance:
         for batch in batches:

@@ -55,11 +55,6 @@ class SplitListing:
     ignored: tuple[str, ...]
     stamp: str
 
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """Where each image lies."""
-        return tuple(Path(f"{self.root}/{name}") for name in self.names)
-
 
 def list_split(root: Path, split: str) -> SplitListing:
     """List the images of a split; nothing is opened.

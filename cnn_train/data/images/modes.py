@@ -19,6 +19,7 @@ from ...errors import DataError
 Pixels = NDArray[np.uint8]
 
 BACKGROUND = "white"
+LAID_ON_BACKGROUND = f"transparent pixels are laid on {BACKGROUND}"
 LARGEST_8_BIT = 255
 LARGEST_16_BIT = 65_535
 TAKEN_AS = "its 16-bit values are taken as"
@@ -72,10 +73,8 @@ def _composite(image: Image.Image) -> DecodedImage:
     least_alpha = np.asarray(rgba.getchannel("A")).min()
     canvas = Image.new("RGBA", rgba.size, BACKGROUND)
     canvas.alpha_composite(rgba)
-    notice = f"transparent pixels are laid on {BACKGROUND}"
-    return DecodedImage(
-        np.array(canvas.convert("RGB")), (notice,) if least_alpha < LARGEST_8_BIT else ()
-    )
+    notices = (LAID_ON_BACKGROUND,) if least_alpha < LARGEST_8_BIT else ()
+    return DecodedImage(np.array(canvas.convert("RGB")), notices)
 
 
 def _convert_cmyk(image: Image.Image) -> DecodedImage:
@@ -83,9 +82,8 @@ def _convert_cmyk(image: Image.Image) -> DecodedImage:
 
     Without a colour profile, inks have no exact RGB colour.
     """
-    return DecodedImage(
-        np.array(image.convert("RGB")), ("CMYK colours are converted without a colour profile",)
-    )
+    notice = "CMYK colours are converted without a colour profile"
+    return DecodedImage(np.array(image.convert("RGB")), (notice,))
 
 
 def _convert_wide_grey(image: Image.Image, grey_bits: int | None) -> DecodedImage:
@@ -115,7 +113,7 @@ def _convert_wide_grey(image: Image.Image, grey_bits: int | None) -> DecodedImag
     transparent = image.info.get("transparency")
     if transparent is not None:
         grey_HW[values_HW == transparent] = LARGEST_8_BIT
-        notices.append(f"transparent pixels are laid on {BACKGROUND}")
+        notices.append(LAID_ON_BACKGROUND)
     pixels_HWC = np.repeat(grey_HW[:, :, np.newaxis], 3, axis=2)
     return DecodedImage(pixels_HWC, tuple(notices), None if stated else bits)
 

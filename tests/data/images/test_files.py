@@ -517,12 +517,13 @@ def test_too_many_open_files_are_named_as_a_lack_of_resources(tmp_path, monkeypa
         load_image(tmp_path / "a.png")
 
 
-def test_a_lack_of_memory_is_named(tmp_path, monkeypatch):
-    def run_out(image, grey_bits):
+@pytest.mark.parametrize(("where", "step"), [(Image, "open"), (image_files, "convert_to_rgb")])
+def test_a_lack_of_memory_is_named(tmp_path, monkeypatch, where, step):
+    def run_out(*arguments, **options):
         raise MemoryError
 
     (tmp_path / "a.png").write_bytes(encode(COLOUR, "PNG"))
-    monkeypatch.setattr(image_files, "convert_to_rgb", run_out)
+    monkeypatch.setattr(where, step, run_out)
     with pytest.raises(ResourceError, match=r"a\.png: not enough memory"):
         load_image(tmp_path / "a.png")
 
