@@ -101,9 +101,7 @@ def load_model(path: str | Path, *, device: str = "auto") -> TrainedModel:
     return load_trained_model(find_checkpoint(Path(str(path))), str(device))
 
 
-def as_NCHW(  # noqa: N802  (shape letters)
-    images: Images, model: TrainedModel | None = None
-) -> Tensor:
+def as_NCHW(images: Images, model: TrainedModel | None = None) -> Tensor:  # noqa: N802
     """Return uint8 images as a contiguous NCHW tensor; raises DataError for anything else.
 
     Pillow's images become such as ``model`` takes, where it is given.

@@ -88,19 +88,17 @@ class FolderConfig(DatasetConfig):
 
     def load_val(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet | None:
         """Load ``root/val``; None where there is none."""
-        return self._load_labelled("val", access, class_names) if self.has_split("val") else None
+        return self._load("val", access, class_names) if self.has_split("val") else None
 
     def load_test(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
         """Load ``root/test``, labelled by position in ``class_names``."""
-        return self._load_labelled("test", access, class_names)
+        return self._load("test", access, class_names)
 
     def has_split(self, split: str) -> bool:
         """Tell whether there is a folder of the split, without opening it."""
         return split in find_splits(expand_home(self.root, "data.root"))[0]
 
-    def _load_labelled(
-        self, split: str, access: DataAccess, class_names: tuple[str, ...]
-    ) -> ImageSet:
+    def _load(self, split: str, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
         """Load a split, number its labels by ``class_names``, and say which classes are absent."""
         root = expand_home(self.root, "data.root")
         images = load_split(root, split, self.reading(self.image_size), access)
