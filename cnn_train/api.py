@@ -44,11 +44,9 @@ def train(
     classes, labels_N = as_indices(labels)
     if len(images_NCHW) != len(labels_N):
         raise DataError(f"{len(images_NCHW)} images but {len(labels_N)} labels")
-    job = Job(
-        load_settings=lambda: config,
-        load_images=lambda data: hold_out(images_of(images_NCHW, classes, labels_N), data),
-        device=str(device),
-    )
+    names = tuple(f"image {i}" for i in range(len(labels_N)))
+    given = ImageSet(images_NCHW, labels_N, tuple(map(str, classes)), names)
+    job = Job(lambda: config, lambda data: hold_out(given, data), str(device))
     gpus = range(torch.cuda.device_count())  # a run seeds them all
     with torch.random.fork_rng(gpus), torch.inference_mode(False), torch.enable_grad():
         for session, record in train_job(job):
@@ -103,9 +101,7 @@ def load_model(path: str | Path, *, device: str = "auto") -> TrainedModel:
     return load_trained_model(find_checkpoint(Path(str(path))), str(device))
 
 
-def as_NCHW(  # noqa: N802  (shape letters)
-    images: Images, model: TrainedModel | None = None
-) -> Tensor:
+def as_NCHW(images: Images, model: TrainedModel | None = None) -> Tensor:  # noqa: N802
     """Return uint8 images as a contiguous NCHW tensor; raises DataError for anything else.
 
     Pillow's images become such as ``model`` takes, where it is given.
@@ -156,20 +152,13 @@ def as_indices(labels: Sequence[Any]) -> tuple[tuple[Any, ...], Tensor]:
 def make_config(settings: dict[str, Any]) -> ExperimentConfig:
     """Validate the settings; of ``data`` only those of the split mean anything here."""
     data = settings.get("data")
-    unused = list(data) if isinstance(data, Mapping) else []
-    unused = [key for key in unused if key not in ("val_fraction", "split_seed", "split")]
-    if unused:
-        raise ConfigError(
-            f"train: data.{unused[0]}: the images are given; only data.val_fraction, "
-            "data.split_seed and data.split apply"
-        )
+    for key in data if isinstance(data, Mapping) else ():
+        if key not in ("val_fraction", "split_seed", "split"):
+            raise ConfigError(
+                f"train: data.{key}: the images are given; only data.val_fraction, "
+                "data.split_seed and data.split apply"
+            )
     config = validate_settings(settings, "train", ExperimentConfig)
     for warning in config.warnings():
         warnings.warn(warning, stacklevel=3)
     return config
-
-
-def images_of(images_NCHW: Tensor, classes: Sequence[Any], labels_N: Tensor) -> ImageSet:
-    """Name the classes and the images."""
-    names = tuple(f"image {i}" for i in range(len(labels_N)))
-    return ImageSet(images_NCHW, labels_N, tuple(map(str, classes)), names)

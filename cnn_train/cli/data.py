@@ -135,9 +135,8 @@ def _dataset(config: Path | None, overrides: list[str] | None) -> "DatasetConfig
     from ..experiment import ExperimentConfig
 
     text = "{}" if config is None else None
-    return load_experiment(
-        config or "(defaults)", overrides or [], ExperimentConfig, text=text
-    ).data
+    source = config or "(defaults)"
+    return load_experiment(source, overrides or (), ExperimentConfig, text=text).data
 
 
 def _load(dataset: "DatasetConfig", split: Split, access: "DataAccess") -> "ImageSet":

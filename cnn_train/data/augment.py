@@ -60,17 +60,15 @@ def augment(
     run's: both matter to alternating flips only. ``fill`` is a colour, one level per channel.
     ``part``: the images are this part of a minibatch; what is drawn for the others is dropped.
     """
-    if part is None:
-        drawn_5B = draw_changes(images_BCHW.shape, translate, generator)
-    else:
-        shape_BCHW = (part.whole, *images_BCHW.shape[1:])
-        drawn_5B = draw_changes(shape_BCHW, translate, generator)[:, part.start : part.stop]
+    num_drawn = part.whole if part else len(images_BCHW)
+    drawn_5B = draw_changes((num_drawn, *images_BCHW.shape[1:]), translate, generator)
+    if part:
+        drawn_5B = drawn_5B[:, part.start : part.stop]
     if flip == "alternating":
         drawn_5B[0] = (coins(index_B, flip_seed) + epoch) % 2
     elif flip == "none":
         drawn_5B[0] = 0
-    on_device_5B = copy_to(drawn_5B, images_BCHW.device)
-    mirrored_B, dy_B, dx_B, centre_y_B, centre_x_B = on_device_5B
+    mirrored_B, dy_B, dx_B, centre_y_B, centre_x_B = copy_to(drawn_5B, images_BCHW.device)
     if flip != "none" or translate:
         images_BCHW = flip_and_translate(images_BCHW, mirrored_B.bool(), dy_B, dx_B)
     if cutout:

@@ -129,12 +129,8 @@ class TrainingBatches:
 
 
 def evaluation_batch_size(image_shape: tuple[int, int, int]) -> int:
-    """Return how many images to score at once: the pixels of 500 CIFAR images, whatever their size.
-
-    Large images then need no more memory than small ones.
-    """
-    _, height, width = image_shape
-    return max(1, 500 * 32 * 32 // (height * width))
+    """Return how many images to score at once: as many as have the pixels of 500 CIFAR images."""
+    return max(1, 500 * 32 * 32 // (image_shape[1] * image_shape[2]))
 
 
 def evaluation_batches(

@@ -64,18 +64,22 @@ def load_or_decode(
         return cached.images
     with _only_one_process(path, access):
         cached = load_decoded(path)  # the other process may have decoded it
-        if cached is not None and cached.serves(origin) and not access.verify:
-            return cached.images
-        if cached is None and path.exists():
-            access.notice(f"{path}: is damaged or cannot be read; decoding the images again")
         # Hashes instead of the cached set: both at once might not fit into memory.
         digests = {}
-        if cached is not None and cached.serves(replace(origin, files=cached.origin.files)):
-            digests = _digest_images(cached.images)
+        if cached is not None:
+            if cached.serves(origin) and not access.verify:
+                return cached.images
+            if cached.serves(replace(origin, files=cached.origin.files)):
+                digests = _digest_images(cached.images)
+        elif path.exists():
+            access.notice(f"{path}: is damaged or cannot be read; decoding the images again")
         del cached
         images = decode()
         _compare(images, digests, path, access)
-        _try_to_save(path, images, origin, access)
+        try:
+            save_decoded(path, images, origin)
+        except (OSError, ResourceError) as problem:
+            access.notice(f"the decoded images are not kept for the next start: {problem}")
     return images
 
 
@@ -85,9 +89,7 @@ def save_decoded(path: Path, images: ImageSet, origin: Origin) -> None:
     Raises OSError or ResourceError where the file cannot be written.
     """
     header = {
-        "files": origin.files,
-        "decoder": origin.decoder,
-        "grey_bits": origin.grey_bits,
+        **asdict(origin),
         "facts": images.files and asdict(images.files),
         "shape": images.images_NCHW.shape,
         "class_names": images.class_names,
@@ -103,7 +105,7 @@ def save_decoded(path: Path, images: ImageSet, origin: Origin) -> None:
     for part in parts:
         digest.update(part)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, b"".join((digest.hexdigest().encode(), *parts)))
+    write_atomically(path, digest.hexdigest().encode(), *parts)
 
 
 def load_decoded(path: Path) -> Decoded | None:
@@ -133,13 +135,6 @@ def load_decoded(path: Path) -> Decoded | None:
         files=FileFacts(**header["facts"]) if header.get("facts") else None,
     )
     return Decoded(origin, images)
-
-
-def _try_to_save(path: Path, images: ImageSet, origin: Origin, access: DataAccess) -> None:
-    try:
-        save_decoded(path, images, origin)
-    except (OSError, ResourceError) as problem:
-        access.notice(f"the decoded images are not kept for the next start: {problem}")
 
 
 def _digest_images(images: ImageSet) -> dict[str, bytes]:

@@ -15,7 +15,9 @@ def resolve_data_dir(option: Path | None) -> Path:
     unset, empty or relative (the XDG Base Directory Specification says to ignore it then).
     Nothing is created. Raises UsageError where the home directory is unknown.
     """
-    path = Path(option or os.environ.get(DATA_DIR_VARIABLE) or _user_cache())
+    xdg_cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    cache = (xdg_cache if xdg_cache.is_absolute() else Path("~/.cache")) / "cnn-train"
+    path = Path(option or os.environ.get(DATA_DIR_VARIABLE) or cache)
     try:
         return path.expanduser().absolute()
     except RuntimeError as error:
@@ -23,11 +25,6 @@ def resolve_data_dir(option: Path | None) -> Path:
             f"{path}: the home directory is unknown (HOME is not set); "
             f"name a directory with --data-dir or {DATA_DIR_VARIABLE}"
         ) from error
-
-
-def _user_cache() -> Path:
-    xdg_cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (xdg_cache if xdg_cache.is_absolute() else Path("~/.cache")) / "cnn-train"
 
 
 def expand_home(path: Path, setting: str) -> Path:

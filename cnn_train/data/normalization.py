@@ -58,10 +58,8 @@ class Normalization:
 
     def __call__(self, images_BCHW: Tensor) -> Tensor:
         """Return float32 channels_last images of about zero mean and unit variance."""
-        mean_C, std_C = (
-            copy_to(255 * torch.tensor(levels), images_BCHW.device)
-            for levels in (self.mean, self.std)
-        )
+        mean_C = copy_to(255 * torch.tensor(self.mean), images_BCHW.device)
+        std_C = copy_to(255 * torch.tensor(self.std), images_BCHW.device)
         images = images_BCHW.to(torch.float32, memory_format=torch.channels_last)
         return images.sub_(mean_C[:, None, None]).div_(std_C[:, None, None])
 

@@ -72,21 +72,18 @@ def predict_files(
     ResourceError where a minibatch does not fit into the device's memory.
     """
     reading = trained.reading()
-    named = find_images(paths)
-    predictions, errors = [], list(named.errors)
+    files, errors = find_images(paths)
+    predictions = []
     # On a CPU the network uses every core: reading files at the same time would slow it down.
     num_ahead = 0 if trained.device.torch_device.type == "cpu" else 1
     tolerated = (DataError, ResourceError)
-    batches = decode_batches(
-        named.files, reading, batch_size, num_ahead=num_ahead, tolerated=tolerated
-    )
-    description = f"Predicting {len(named.files):,} images"
-    with closing(batches), progress(description, len(named.files)) as advance:
+    batches = decode_batches(files, reading, batch_size, num_ahead=num_ahead, tolerated=tolerated)
+    with closing(batches), progress(f"Predicting {len(files):,} images", len(files)) as advance:
         for batch in batches:
             predicted, without_scores = _predict_batch(trained, batch, top_k)
             predictions += predicted
             errors += [*batch.errors, *without_scores]
-            advance(len(batch.paths) + len(batch.errors))
+            advance(len(batch.files) + len(batch.errors))
     return predictions, errors
 
 
@@ -94,22 +91,22 @@ def _predict_batch(
     trained: TrainedModel, batch: DecodedBatch, top_k: int
 ) -> tuple[list[Prediction], list[UnusableImage]]:
     """Return the predictions, and an entry for each file whose scores are not finite."""
-    if not batch.paths:
+    if not batch.files:
         return [], []
     images_BCHW = torch.from_numpy(batch.pixels_BCHW)
-    size = min(len(batch.paths), evaluation_batch_size(trained.image_shape))
+    size = min(len(batch.files), evaluation_batch_size(trained.image_shape))
     with memory_explained(trained.device.torch_device, size):
         scores_BK = trained.scores(images_BCHW, batch_size=size)
     finite_B = scores_BK.isfinite().all(dim=1).tolist()
     tops, margins = _rank(trained, scores_BK, top_k)
-    rows = zip(batch.paths, tops, margins, images_BCHW, batch.notices, strict=True)
     predictions, errors = [], []
-    for row, is_finite in zip(rows, finite_B, strict=True):
-        if is_finite:
-            predictions.append(Prediction(*row))
+    rows = zip(batch.files, finite_B, tops, margins, images_BCHW, strict=True)
+    for file, finite, top, margin, image_CHW in rows:
+        if finite:
+            predictions.append(Prediction(file.path, top, margin, image_CHW, file.notices))
         else:
-            problem = f"{row[0]}: the model returned NaN scores; choose another checkpoint"
-            errors.append(UnusableImage(row[0], in_one_line(problem)))
+            problem = f"{file.path}: the model returned NaN scores; choose another checkpoint"
+            errors.append(UnusableImage(file.path, in_one_line(problem)))
     return predictions, errors
 
 

@@ -50,9 +50,8 @@ def frame(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> T
     circle_B = torch.randperm(num_images, generator=generator)
     strangers_BCHW = torch.empty_like(images_BCHW)
     strangers_BCHW[circle_B] = images_BCHW[circle_B.roll(1)]  # never from itself
-    inside = (slice(None), slice(None), slice(border_px, height - border_px),
-              slice(border_px, width - border_px))  # fmt: skip
-    strangers_BCHW[inside] = images_BCHW[inside]
+    rows, columns = (slice(border_px, side - border_px) for side in (height, width))
+    strangers_BCHW[:, :, rows, columns] = images_BCHW[:, :, rows, columns]
     return strangers_BCHW
 
 

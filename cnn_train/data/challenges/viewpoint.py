@@ -21,20 +21,16 @@ def shift(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> T
     x, y = pixel_places(images_BCHW)
     angle = draw_angles(images_BCHW, generator)
     distance_px = strength * shorter_side_px(images_BCHW)
-    return look_at(
-        images_BCHW,
-        x - (distance_px * angle.cos()).round(),
-        y - (distance_px * angle.sin()).round(),
-    )
+    move_x, move_y = (distance_px * angle.cos()).round(), (distance_px * angle.sin()).round()
+    return look_at(images_BCHW, x - move_x, y - move_y)
 
 
 def rotate(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Turn by a = ±``strength`` degrees: (x, y) ← (x cos a + y sin a, y cos a − x sin a)."""
     x, y = pixel_places(images_BCHW)
     angle = torch.deg2rad(strength * draw_signs(images_BCHW, generator))
-    return look_at(
-        images_BCHW, x * angle.cos() + y * angle.sin(), y * angle.cos() - x * angle.sin()
-    )
+    cosine, sine = angle.cos(), angle.sin()
+    return look_at(images_BCHW, x * cosine + y * sine, y * cosine - x * sine)
 
 
 def zoom(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:

@@ -73,7 +73,8 @@ def load_split(split: Split, path: Path | None, access: DataAccess) -> ImageSet:
     that only the first start unpacks; ``access.verify`` reads and hashes the source again.
     """
     source = _find(split, path, access)
-    cache = _cache_path(split, source, access.data_dir)
+    key = sha256(os.fsencode(source.path.resolve())).hexdigest()[:12]  # one cache per source
+    cache = access.data_dir / "decoded" / f"cifar10-{split}-{key}.bin"
     origin = Origin(source.stamp(split))
     return load_or_decode(cache, origin, lambda: _decode(split, source, access), access)
 
@@ -91,12 +92,6 @@ def _find(split: Split, path: Path | None, access: DataAccess) -> Source:
             "network, or " + RELEASES[0].archive.manual_step(access.data_dir)
         )
     return Source(get_archive(access), RELEASES[0])
-
-
-def _cache_path(split: Split, source: Source, data_dir: Path) -> Path:
-    """Name one cache file per source, so that a changed source replaces its old one."""
-    key = sha256(os.fsencode(source.path.resolve())).hexdigest()[:12]
-    return data_dir / "decoded" / f"cifar10-{split}-{key}.bin"
 
 
 def _decode(split: Split, source: Source, access: DataAccess) -> ImageSet:

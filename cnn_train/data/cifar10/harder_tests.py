@@ -59,11 +59,8 @@ def find_harder_tests(directory: Path) -> list[HarderTest]:
     if not directory.is_dir():
         raise DataError(f"{directory}: no such directory; name one with CIFAR-10-C or CIFAR-10.1")
     new_tests = sorted(directory.glob(NEW_TEST_DATA))
-    corruptions = sorted(
-        path
-        for path in directory.glob("*.npy")
-        if path.name != LABELS and not path.name.startswith("cifar10.1")
-    )
+    others = sorted(set(directory.glob("*.npy")) - {directory / LABELS})
+    corruptions = [path for path in others if not path.name.startswith("cifar10.1")]
     if not corruptions and not new_tests:
         raise DataError(
             f"{directory}: holds neither CIFAR-10-C (fog.npy …, {LABELS}) nor CIFAR-10.1 "

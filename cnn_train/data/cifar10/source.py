@@ -38,7 +38,12 @@ class Source:
         """
         missing = list(self.release.batches(split))
         for batch, content in self._contents(missing[:]):
-            _check_hash(batch, content, self.path)
+            digest = sha256(content).hexdigest()
+            if digest != batch.sha256:
+                raise DataError(
+                    f"{self.path}: {batch.name} is damaged (SHA-256 {digest[:12]}…, published "
+                    f"{batch.sha256[:12]}…); delete it and run `cnn-train data get`"
+                )
             if batch not in missing:
                 raise DataError(f"{self.path}: refused: {batch.name} is in the archive twice")
             missing.remove(batch)
@@ -75,6 +80,8 @@ def names_of(releases: Sequence[Release]) -> str:
 
 def source_at(path: Path, split: Split, releases: Sequence[Release]) -> Source:
     """Recognise the user's own archive or directory; raise DataError where it is neither."""
+    sources: list[Source] = []
+    complaint = "does not exist; check data.path"
     if path.is_file():
         top = top_directory(path)
         sources = [Source(path, release) for release in releases if release.directory == top]
@@ -83,9 +90,6 @@ def source_at(path: Path, split: Split, releases: Sequence[Release]) -> Source:
     elif path.is_dir():
         sources = list(find_sources(path, releases))
         complaint = f"holds no CIFAR-10: looked for {names_of(releases)}"
-    else:
-        sources = []
-        complaint = "does not exist; check data.path"
     if not sources:
         raise DataError(f"{path}: {complaint}")
     return next((source for source in sources if source.has(split)), sources[0])
@@ -108,12 +112,3 @@ def _state_of(path: Path) -> os.stat_result:
         raise DataError(f"{path} is missing; get CIFAR-10 again") from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
-def _check_hash(batch: BatchFile, content: bytes, where: Path) -> None:
-    digest = sha256(content).hexdigest()
-    if digest != batch.sha256:
-        raise DataError(
-            f"{where}: {batch.name} is damaged (SHA-256 {digest[:12]}…, published "
-            f"{batch.sha256[:12]}…); delete it and run `cnn-train data get`"
-        )

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ...errors import CnnTrainError, DataError, ResourceError, UsageError
+from ...errors import DataError, ResourceError, UsageError
 from ...machine.file_lock import acquire
 from ..dataset import DataAccess
 from .mirror import BrokenOffError, Mirror, MirrorError
@@ -48,8 +48,6 @@ def _disk_errors(directory: Path, num_bytes: int) -> Iterator[None]:
     """Say what a failed write means for the user (network errors never get this far)."""
     try:
         yield
-    except CnnTrainError:
-        raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ResourceError(

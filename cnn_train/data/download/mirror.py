@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import IO, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ...version import __version__
@@ -180,18 +180,10 @@ class GuardedRedirects(urllib.request.HTTPRedirectHandler):
     def __init__(self, allowed_schemes: tuple[str, ...]) -> None:
         self.allowed_schemes = allowed_schemes
 
-    def redirect_request(
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: http.client.HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        """Let urllib make the next request once its scheme is allowed."""
-        require_scheme(newurl, self.allowed_schemes)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+    def redirect_request(self, *answer: Any) -> urllib.request.Request | None:
+        """Let urllib make the next request once the scheme of its URL, the last, is allowed."""
+        require_scheme(answer[-1], self.allowed_schemes)
+        return super().redirect_request(*answer)
 
 
 def require_scheme(url: str, allowed_schemes: tuple[str, ...]) -> None:

@@ -1,7 +1,5 @@
 """Your own images: one folder per class below ``train``, and optionally ``val`` and ``test``.
 
-These three may also be called otherwise: ``listing.py:SPLIT_FOLDERS``.
-
 Shape letters: N examples, K classes.
 """
 
@@ -23,7 +21,7 @@ from ...machine.cores import count_workers
 from ..dataset import DataAccess, DatasetConfig, KnownImages
 from ..decoded_cache import Origin, load_or_decode
 from ..image_set import ImageSet
-from ..images.decoding import FILES_PER_TASK, decode_batches
+from ..images.decoding import FILES_PER_TASK, DecodedFile, decode_batches
 from ..images.modes import TAKEN_AS
 from ..images.square import LARGEST_SIZE_PX, FileFacts, Fit, Reading
 from ..location import expand_home
@@ -38,11 +36,8 @@ class FolderConfig(DatasetConfig):
     name: Literal["folder"] = Field(default="folder", description="your own images, by folder")
     root: Path = Field(
         strict=False,
-        description=(
-            "folder with train/<class>/<image>, and optionally val (or valid, validation) and test "
-            "alike; "
-            "~ is your home, a relative path starts at the current directory"
-        ),
+        description="folder with train/<class>/<image>, and optionally val (or valid, validation) "
+        "and test alike; ~ is your home, a relative path starts at the current directory",
     )
     image_size: int = Field(
         default=32,
@@ -93,21 +88,17 @@ class FolderConfig(DatasetConfig):
 
     def load_val(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet | None:
         """Load ``root/val``; None where there is none."""
-        if not self.has_split("val"):
-            return None
-        return self._load_labelled("val", access, class_names)
+        return self._load("val", access, class_names) if self.has_split("val") else None
 
     def load_test(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
         """Load ``root/test``, labelled by position in ``class_names``."""
-        return self._load_labelled("test", access, class_names)
+        return self._load("test", access, class_names)
 
     def has_split(self, split: str) -> bool:
         """Tell whether there is a folder of the split, without opening it."""
         return split in find_splits(expand_home(self.root, "data.root"))[0]
 
-    def _load_labelled(
-        self, split: str, access: DataAccess, class_names: tuple[str, ...]
-    ) -> ImageSet:
+    def _load(self, split: str, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
         """Load a split, number its labels by ``class_names``, and say which classes are absent."""
         root = expand_home(self.root, "data.root")
         images = load_split(root, split, self.reading(self.image_size), access)
@@ -129,7 +120,10 @@ def load_split(root: Path, split: str, reading: Reading, access: DataAccess) -> 
     listing = list_split(root, split)
     if listing.ignored:
         access.notice(f"{root}: ignored {name_some(listing.ignored)}")
-    cache = _cache_path(root, split, reading, access.data_dir)
+    # One cache per split, size and fit: a changed data set replaces its old one.
+    key = sha256(os.fsencode(root.resolve() / split)).hexdigest()[:16]
+    fit = "" if reading.fit == "crop" else f"-{reading.fit}"
+    cache = access.data_dir / "folder-cache" / f"{split}-{reading.size_px}px{fit}-{key}.bin"
     decoder = f"folder {DECODER_VERSION}, Pillow {PIL.__version__}"
     origin = Origin(listing.stamp, decoder, reading.grey_bits)
     return load_or_decode(cache, origin, lambda: _decode(listing, split, reading, access), access)
@@ -141,29 +135,25 @@ def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAcc
     All files are tried; then DataError names those that failed, and a notice what is unusual
     about others. Raises ResourceError where the images do not fit into memory.
     """
+    paths = [Path(f"{listing.root}/{name}") for name in listing.names]
     images_NCHW = _allocate(len(listing.names), reading.size_px)
-    failures, notices, grey_bits = [], [], set()
-    sizes_px: list[tuple[int, int]] = []
-    hashes: list[int] = []
-    batches = decode_batches(listing.paths, reading, FILES_PER_TASK, num_ahead=2 * count_workers())
+    files: list[DecodedFile] = []
+    failures: list[str] = []
+    batches = decode_batches(paths, reading, FILES_PER_TASK, num_ahead=2 * count_workers())
     description = f"Decoding the {split} images"
     with closing(batches), access.progress(description, len(listing.names)) as advance:
         for batch in batches:
-            start = len(sizes_px)
-            sizes_px += batch.sizes_px
-            hashes += batch.hashes
-            images_NCHW[start : len(sizes_px)] = torch.from_numpy(batch.pixels_BCHW)
-            grey_bits |= {bits for bits in batch.grey_bits if bits}
+            start = len(files)
+            files += batch.files
+            images_NCHW[start : len(files)] = torch.from_numpy(batch.pixels_BCHW)
             failures += [error.message for error in batch.errors]
-            for path, remarks in zip(batch.paths, batch.notices, strict=True):
-                own = [remark for remark in remarks if not remark.startswith(TAKEN_AS)]
-                notices += [f"{path}: {remark}" for remark in own]
-            advance(len(batch.paths) + len(batch.errors))
+            advance(len(batch.files) + len(batch.errors))
     if failures:
         raise DataError(
             f"{len(failures)} of {len(listing.names)} files are not usable images; "
             f"replace or remove them:\n{_list_some(failures)}"
         )
+    grey_bits = {file.grey_bits for file in files if file.grey_bits}
     most = max(grey_bits, default=None)
     if most and min(grey_bits) < 16 and reading.grey_bits is None:
         access.notice(
@@ -173,6 +163,12 @@ def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAcc
     if len(grey_bits) > 1:  # a range of each file's own would make dark scans as bright as others
         del images_NCHW
         return _decode(listing, split, replace(reading, grey_bits=most), access)
+    notices = [
+        f"{file.path}: {remark}"
+        for file in files
+        for remark in file.notices
+        if not remark.startswith(TAKEN_AS)
+    ]
     if notices:
         access.notice(f"about some images:\n{_list_some(notices)}")
     return ImageSet(
@@ -180,8 +176,8 @@ def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAcc
         torch.tensor(listing.labels),
         listing.class_names,
         listing.names,
-        torch.tensor(hashes),
-        FileFacts.of(sizes_px, most),
+        torch.tensor([file.hash for file in files]),
+        FileFacts.of([file.size_px for file in files], most),
     )
 
 
@@ -201,10 +197,3 @@ def _list_some(remarks: list[str]) -> str:
     lines = [f"  {in_one_line(remark)}" for remark in sorted(remarks)[:MAX_NAMED]]
     others = len(remarks) - MAX_NAMED
     return "\n".join([*lines, f"  and {others} others"] if others > 0 else lines)
-
-
-def _cache_path(root: Path, split: str, reading: Reading, data_dir: Path) -> Path:
-    """Name one cache file per split, size and fit: a changed data set replaces its old one."""
-    key = sha256(os.fsencode(root.resolve() / split)).hexdigest()[:16]
-    fit = "" if reading.fit == "crop" else f"-{reading.fit}"
-    return data_dir / "folder-cache" / f"{split}-{reading.size_px}px{fit}-{key}.bin"

@@ -1,7 +1,4 @@
-"""What lies in one split of a folder dataset: classes, files, and what does not belong there.
-
-Expected: ``root/train/<class>/<image>``, and optionally ``root/val`` and ``root/test`` alike.
-"""
+"""What lies in one split of a folder dataset: classes, files, and what does not belong there."""
 
 import os
 from collections import Counter
@@ -58,11 +55,6 @@ class SplitListing:
     ignored: tuple[str, ...]
     stamp: str
 
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """Where each image lies."""
-        return tuple(Path(f"{self.root}/{name}") for name in self.names)
-
 
 def list_split(root: Path, split: str) -> SplitListing:
     """List the images of a split; nothing is opened.
@@ -75,8 +67,14 @@ def list_split(root: Path, split: str) -> SplitListing:
     class_names = [same_spelling(entry.name) for entry in entries]
     digest, names, labels, empty = sha256(), [], [], []
     for label, entry in enumerate(entries):
-        images, ignored_here = _scan_class(root, entry)
+        images, ignored_here = _scan(root, Path(entry.path))
         ignored += ignored_here
+        folders = [image.name for image in images if image.is_dir()]
+        if folders:
+            raise DataError(
+                f"{entry.path}: images lie directly in their class folder; "
+                f"move those of {name_some(folders)} up"
+            )
         if not images:
             empty.append(entry.name)
         digest.update(os.fsencode(f"{class_names[label]}\0"))
@@ -96,28 +94,26 @@ def _find_split(root: Path, split: str) -> Path:
     if split in names:
         return root / names[split]
     expected = f"expected {root / split}/<class>/<image> for every image"
-    if split == "test" and root.is_dir():
-        advice = ", or measure on --split val" if "train" in names else ""
-        raise MissingSplitError(f"{root}: has no folder 'test'; {expected}{advice}")
-    problem = f"has no folder '{split}'" if root.is_dir() else "no such folder"
-    raise DataError(f"{root}: {problem}; {expected}")
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder; {expected}")
+    if split == "test" and "train" in names:
+        expected += ", or measure on --split val"
+    kind = MissingSplitError if split == "test" else DataError
+    raise kind(f"{root}: has no folder '{split}'; {expected}")
 
 
 def _scan_split(root: Path, folder: Path, split: str) -> tuple[list[os.DirEntry[str]], list[str]]:
     """Return the class folders, sorted by class, and the ignored files of a split."""
     entries, ignored = _scan(root, folder)
     files = [entry.name for entry in entries if not entry.is_dir()]
-    if files:
-        raise DataError(
-            f"{folder}: only class folders belong here, not {name_some(files)}; "
-            f"expected {folder}/<class>/<image>"
-        )
     least = 2 if split == "train" else 1
-    if len(entries) < least:
-        raise DataError(
-            f"{folder}: {len(entries)} class folders, but {split} needs at least {least}; "
-            f"expected {folder}/<class>/<image>"
-        )
+    problem = None
+    if files:
+        problem = f"only class folders belong here, not {name_some(files)}"
+    elif len(entries) < least:
+        problem = f"{len(entries)} class folders, but {split} needs at least {least}"
+    if problem:
+        raise DataError(f"{folder}: {problem}; expected {folder}/<class>/<image>")
     counts = Counter(same_spelling(entry.name) for entry in entries)
     twice = [name for name, count in counts.items() if count > 1]
     if twice:
@@ -126,18 +122,6 @@ def _scan_split(root: Path, folder: Path, split: str) -> tuple[list[os.DirEntry[
             "move their images into one"
         )
     return sorted(entries, key=lambda entry: same_spelling(entry.name)), ignored
-
-
-def _scan_class(root: Path, entry: os.DirEntry[str]) -> tuple[list[os.DirEntry[str]], list[str]]:
-    """Return the images and the ignored files of a class folder."""
-    entries, ignored = _scan(root, Path(entry.path))
-    folders = [inner.name for inner in entries if inner.is_dir()]
-    if folders:
-        raise DataError(
-            f"{entry.path}: images lie directly in their class folder; "
-            f"move those of {name_some(folders)} up"
-        )
-    return entries, ignored
 
 
 def _scan(root: Path, folder: Path) -> tuple[list[os.DirEntry[str]], list[str]]:
@@ -149,12 +133,9 @@ def _scan(root: Path, folder: Path) -> tuple[list[os.DirEntry[str]], list[str]]:
         raise DataError(
             f"{folder}: cannot be read ({problem.strerror}); change its permissions"
         ) from problem
-    ignored = [
-        Path(entry.path).relative_to(root).as_posix()
-        for entry in entries
-        if is_system_file(entry.name)
-    ]
-    return [entry for entry in entries if not is_system_file(entry.name)], ignored
+    ignored = [Path(entry.path) for entry in entries if is_system_file(entry.name)]
+    known = [entry for entry in entries if not is_system_file(entry.name)]
+    return known, [path.relative_to(root).as_posix() for path in ignored]
 
 
 def _describe_version(name: str, entry: os.DirEntry[str]) -> bytes:

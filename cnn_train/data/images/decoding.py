@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,19 +33,26 @@ Problem = type[CnnTrainError]
 
 
 @dataclass(frozen=True)
-class DecodedBatch:
-    """The usable images among some files, in order, and why the other files are not usable.
+class DecodedFile:
+    """What is known of the file of a usable image.
 
-    pixels_BCHW: uint8. hashes: of each image's pixels before it was scaled. notices: those of each.
-    sizes_px: each one's (width, height) as a file, upright. grey_bits: as in ``DecodedImage``.
+    hash: of the pixels before they were scaled. size_px: their (width, height), upright.
+    notices, grey_bits: as in ``DecodedImage``.
     """
 
-    paths: list[str]
+    path: str
+    hash: int
+    size_px: tuple[int, int]
+    notices: tuple[str, ...]
+    grey_bits: int | None
+
+
+@dataclass(frozen=True)
+class DecodedBatch:
+    """The usable images among some files, in order (uint8), and why the others are not usable."""
+
+    files: list[DecodedFile]
     pixels_BCHW: NDArray[np.uint8]
-    hashes: list[int]
-    notices: list[tuple[str, ...]]
-    sizes_px: list[tuple[int, int]]
-    grey_bits: list[int | None]
     errors: list[UnusableImage]
 
 
@@ -78,23 +85,25 @@ def decode(files: Sequence[Path], reading: Reading, tolerated: tuple[Problem, ..
     """Decode some files in this thread."""
     size_px, fit = reading.size_px, reading.fit
     pixels_BCHW = np.empty((len(files), 3, size_px, size_px), dtype=np.uint8)
-    batch = DecodedBatch([], pixels_BCHW, [], [], [], [], [])
+    decoded: list[DecodedFile] = []
+    errors: list[UnusableImage] = []
     with quiet_pillow:
         for file in files:
             try:
                 image = load_image(file, reading.grey_bits)
             except tolerated as problem:
-                batch.errors.append(UnusableImage(str(file), in_one_line(problem)))
+                errors.append(UnusableImage(str(file), in_one_line(problem)))
                 continue
-            height, width = image.pixels_HWC.shape[:2]
-            pixels_HWC = fit_square(image.pixels_HWC, size_px, fit)
-            pixels_BCHW[len(batch.paths)] = pixels_HWC.transpose(2, 0, 1)
-            batch.paths.append(str(file))
-            batch.hashes.append(hash_pixels(image.pixels_HWC))
-            batch.notices.append((*image.notices, *notice_shape(image.pixels_HWC, fit)))
-            batch.sizes_px.append((width, height))
-            batch.grey_bits.append(image.grey_bits)
-    return replace(batch, pixels_BCHW=pixels_BCHW[: len(batch.paths)])
+            pixels_HWC = image.pixels_HWC
+            height, width = pixels_HWC.shape[:2]
+            fitted_HWC = fit_square(pixels_HWC, size_px, fit)
+            pixels_BCHW[len(decoded)] = fitted_HWC.transpose(2, 0, 1)
+            notices = (*image.notices, *notice_shape(pixels_HWC, fit))
+            content = hash_pixels(pixels_HWC)
+            decoded.append(
+                DecodedFile(str(file), content, (width, height), notices, image.grey_bits)
+            )
+    return DecodedBatch(decoded, pixels_BCHW[: len(decoded)], errors)
 
 
 @contextmanager
@@ -139,11 +148,7 @@ def _join(tasks: list[Future[DecodedBatch]]) -> DecodedBatch:
             "disk that holds the images answers, and start again"
         ) from problem
     return DecodedBatch(
-        paths=[path for part in parts for path in part.paths],
-        pixels_BCHW=np.concatenate([part.pixels_BCHW for part in parts]),
-        hashes=[one for part in parts for one in part.hashes],
-        notices=[notices for part in parts for notices in part.notices],
-        sizes_px=[size for part in parts for size in part.sizes_px],
-        grey_bits=[bits for part in parts for bits in part.grey_bits],
-        errors=[error for part in parts for error in part.errors],
+        [file for part in parts for file in part.files],
+        np.concatenate([part.pixels_BCHW for part in parts]),
+        [error for part in parts for error in part.errors],
     )

@@ -18,19 +18,16 @@ def export_images(
     Files are ``folder/<class>/<position in its class>.png``; returns their paths. Raises
     ResourceError where they cannot be written.
     """
-    written: list[Path] = []
-    chosen = [
-        (torch.nonzero(images.labels_N == label).flatten()[:per_class].tolist(), name)
-        for label, name in enumerate(images.class_names)
-    ]
-    with progress("Writing images", sum(len(indices) for indices, _ in chosen)) as advance:
-        for indices, name in chosen:
-            for position, index in enumerate(indices):
-                path = folder / name / f"{position:05d}.png"
-                _save_png(images, index, path)
-                written.append(path)
-                advance(1)
-    return written
+    chosen: dict[Path, int] = {}
+    for label, name in enumerate(images.class_names):
+        indices = torch.nonzero(images.labels_N == label).flatten()[:per_class].tolist()
+        paths = (folder / name / f"{position:05d}.png" for position in range(len(indices)))
+        chosen |= zip(paths, indices, strict=True)
+    with progress("Writing images", len(chosen)) as advance:
+        for path, index in chosen.items():
+            _save_png(images, index, path)
+            advance(1)
+    return list(chosen)
 
 
 def _save_png(images: ImageSet, index: int, path: Path) -> None:

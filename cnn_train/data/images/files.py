@@ -5,24 +5,22 @@
 Shape letters: H W pixels, C channels (RGB).
 """
 
-import errno
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ...errors import DataError, ResourceError
+from ...errors import SYSTEM_SHORTAGES, DataError, ResourceError
 from .costly_files import refuse_if_costly
 from .foreign_files import READS_AVIF, describe_foreign_file
 from .modes import DecodedImage, Pixels, convert_to_rgb
 from .quiet_pillow import quiet_pillow
 from .square import Reading, fit_square
-
-T = TypeVar("T")
 
 SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -83,10 +81,10 @@ def read_opened(image: Image.Image, reading: Reading | None = None) -> Pixels:
     With ``reading``, made square. Raises DataError as :func:`load_image` does.
     """
     format_name = str(image.format or "image")
-    with quiet_pillow:
-        _attempt(image.load, format_name)
+    with quiet_pillow, _damage_explained(format_name):
+        image.load()
         bits = reading.grey_bits if reading else None
-        pixels_HWC = _convert_upright(image, format_name, bits).pixels_HWC
+        pixels_HWC = _convert_upright(image, bits).pixels_HWC
     return fit_square(pixels_HWC, reading.size_px, reading.fit) if reading else pixels_HWC
 
 
@@ -100,24 +98,19 @@ def stored_mode(path: Path) -> tuple[str, int]:
 def _open_file(path: Path) -> BinaryIO:
     try:
         mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise DataError(f"{path}: is a folder; name an image file")
         if not stat.S_ISREG(mode):
-            raise DataError(f"{path}: is not a regular file; name an image file")
+            kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+            raise DataError(f"{path}: is {kind}; name an image file")
         return path.open("rb")
+    except FileNotFoundError as problem:
+        raise DataError(f"{path}: no such file; check the path") from problem
     except (OSError, ValueError) as problem:  # ValueError: a NUL character in the name
-        raise _explain_unreadable(path, problem) from problem
-
-
-def _explain_unreadable(path: Path, problem: Exception) -> DataError | ResourceError:
-    if isinstance(problem, FileNotFoundError):
-        return DataError(f"{path}: no such file; check the path")
-    if isinstance(problem, PermissionError):
-        return DataError(f"{path}: no permission to read it; change the file's permissions")
-    if isinstance(problem, OSError) and problem.errno in (errno.EMFILE, errno.ENFILE):
-        return ResourceError(f"{path}: too many open files; raise the limit with ulimit -n")
-    reason = getattr(problem, "strerror", None) or problem
-    return DataError(f"{path}: cannot be opened ({reason}); check the path")
+        if shortage := SYSTEM_SHORTAGES.get(getattr(problem, "errno", 0)):
+            raise ResourceError(f"{path}: {shortage}") from problem
+        reason = getattr(problem, "strerror", None) or problem
+        raise DataError(
+            f"{path}: cannot be opened ({reason}); check the path and its permissions"
+        ) from problem
 
 
 def _open_image(file: BinaryIO) -> Image.Image:
@@ -127,71 +120,67 @@ def _open_image(file: BinaryIO) -> Image.Image:
     if image.format == "PNG":
         file.seek(PNG_BIT_DEPTH_OFFSET)
         bit_depth = file.read(1)[0]
-        _attempt(image.verify, "PNG")
+        with _damage_explained("PNG"):
+            image.verify()
         image = _open_header(file)
         _scale_transparent_colour(image, bit_depth)
     return image
 
 
 def _open_header(file: BinaryIO) -> Image.Image:
-    try:
+    with _damage_explained("image"):
         file.seek(0)
-        image = Image.open(file, formats=tuple(SUFFIXES))
-    except Image.DecompressionBombError as problem:
-        raise _too_large() from problem
-    except UnidentifiedImageError as problem:
-        file.seek(0)
-        raise DataError(describe_foreign_file(file.read(4096))) from problem
-    except Exception as problem:
-        raise _damaged("image", problem) from problem
-    if image.width * image.height > MAX_PIXELS:
-        raise _too_large()
-    return image
+        try:
+            image = Image.open(file, formats=tuple(SUFFIXES))
+        except UnidentifiedImageError as problem:
+            file.seek(0)
+            raise DataError(describe_foreign_file(file.read(4096))) from problem
+        if image.width * image.height > MAX_PIXELS:
+            raise Image.DecompressionBombError
+        return image
 
 
 def _decode(image: Image.Image, suffix: str, grey_bits: int | None) -> DecodedImage:
     format_name = "JPEG" if image.format == "MPO" else str(image.format)  # MPO: JPEG with extras
     has_more_frames = image.format != "MPO" and _is_animated(image)
     is_deep = image.mode in ("RGB", "RGBA") and ";16" in str(getattr(image, "tile", [])[:1])
-    _attempt(lambda: _load_first_frame(image), format_name)
-    upright = _convert_upright(image, format_name, grey_bits)
-    notices = (
-        *_notice_suffix(format_name, suffix),
-        *(("only the first of several frames is used",) if has_more_frames else ()),
-        *upright.notices,
-        *((NEARLY_BLACK,) if is_deep and upright.pixels_HWC.max() < FEW_LEVELS else ()),
-    )
-    return replace(upright, notices=notices)
+    with _damage_explained(format_name):
+        image.seek(0)
+        image.load()
+        upright = _convert_upright(image, grey_bits)
+    notices = list(upright.notices)
+    if has_more_frames:
+        notices.insert(0, "only the first of several frames is used")
+    if suffix not in SUFFIXES[format_name]:
+        ending = suffix or "nothing"
+        notices.insert(0, f"is a {format_name} file, although its name ends in {ending}")
+    if is_deep and upright.pixels_HWC.max() < FEW_LEVELS:
+        notices.append(NEARLY_BLACK)
+    return replace(upright, notices=tuple(notices))
 
 
-def _convert_upright(image: Image.Image, format_name: str, grey_bits: int | None) -> DecodedImage:
-    decoded = _attempt(lambda: convert_to_rgb(image, grey_bits), format_name)
+def _convert_upright(image: Image.Image, grey_bits: int | None) -> DecodedImage:
+    decoded = convert_to_rgb(image, grey_bits)
     upright = UPRIGHT.get(_orientation(image), UPRIGHT[1])
     return replace(decoded, pixels_HWC=np.ascontiguousarray(upright(decoded.pixels_HWC)))
 
 
-def _load_first_frame(image: Image.Image) -> None:
-    image.seek(0)
-    image.load()
-
-
-def _attempt(step: Callable[[], T], format_name: str) -> T:
-    """Run a step of Pillow's; on a damaged file its decoders raise nearly any exception."""
+@contextmanager
+def _damage_explained(format_name: str) -> Iterator[None]:
+    """Raise DataError where Pillow fails: on a damaged file it raises nearly any exception."""
     try:
-        return step()
+        yield
     except (DataError, MemoryError):
         raise
+    except Image.DecompressionBombError as problem:
+        raise DataError(
+            f"has more than {MAX_PIXELS // 10**6} megapixels; make the image smaller"
+        ) from problem
     except Exception as problem:
-        raise _damaged(format_name, problem) from problem
-
-
-def _damaged(format_name: str, problem: Exception) -> DataError:
-    reason = " ".join(str(problem).split()) or type(problem).__name__
-    return DataError(f"damaged or truncated {format_name} file ({reason}); replace it")
-
-
-def _too_large() -> DataError:
-    return DataError(f"has more than {MAX_PIXELS // 10**6} megapixels; make the image smaller")
+        reason = " ".join(str(problem).split()) or type(problem).__name__
+        raise DataError(
+            f"damaged or truncated {format_name} file ({reason}); replace it"
+        ) from problem
 
 
 def _is_animated(image: Image.Image) -> bool:
@@ -220,9 +209,3 @@ def _scale_transparent_colour(image: Image.Image, bit_depth: int) -> None:
         image.info["transparency"] = colour * 255 // (2**bit_depth - 1)
     if image.mode == "RGB" and bit_depth == 16 and isinstance(colour, tuple):
         image.info["transparency"] = tuple(value >> 8 for value in colour)
-
-
-def _notice_suffix(format_name: str, suffix: str) -> tuple[str, ...]:
-    if suffix in SUFFIXES[format_name]:
-        return ()
-    return (f"is a {format_name} file, although its name ends in {suffix or 'nothing'}",)

@@ -19,6 +19,7 @@ from ...errors import DataError
 Pixels = NDArray[np.uint8]
 
 BACKGROUND = "white"
+LAID_ON_BACKGROUND = f"transparent pixels are laid on {BACKGROUND}"
 LARGEST_8_BIT = 255
 LARGEST_16_BIT = 65_535
 TAKEN_AS = "its 16-bit values are taken as"
@@ -49,7 +50,10 @@ def convert_to_rgb(image: Image.Image, grey_bits: int | None = None) -> DecodedI
         return _convert_wide_grey(image, grey_bits)
     convert = CONVERSIONS.get(image.mode)
     if convert is None:
-        raise DataError(f"pixels of mode {image.mode} are not supported; save it as 8-bit RGB")
+        problem = f"pixels of mode {image.mode} are not supported;"
+        if image.mode == "F":
+            problem = "floating-point pixels have no agreed range; scale them and"
+        raise DataError(f"{problem} save it as 8-bit RGB")
     return convert(image)
 
 
@@ -69,10 +73,8 @@ def _composite(image: Image.Image) -> DecodedImage:
     least_alpha = np.asarray(rgba.getchannel("A")).min()
     canvas = Image.new("RGBA", rgba.size, BACKGROUND)
     canvas.alpha_composite(rgba)
-    notice = f"transparent pixels are laid on {BACKGROUND}"
-    return DecodedImage(
-        np.array(canvas.convert("RGB")), (notice,) if least_alpha < LARGEST_8_BIT else ()
-    )
+    notices = (LAID_ON_BACKGROUND,) if least_alpha < LARGEST_8_BIT else ()
+    return DecodedImage(np.array(canvas.convert("RGB")), notices)
 
 
 def _convert_cmyk(image: Image.Image) -> DecodedImage:
@@ -80,9 +82,8 @@ def _convert_cmyk(image: Image.Image) -> DecodedImage:
 
     Without a colour profile, inks have no exact RGB colour.
     """
-    return DecodedImage(
-        np.array(image.convert("RGB")), ("CMYK colours are converted without a colour profile",)
-    )
+    notice = "CMYK colours are converted without a colour profile"
+    return DecodedImage(np.array(image.convert("RGB")), (notice,))
 
 
 def _convert_wide_grey(image: Image.Image, grey_bits: int | None) -> DecodedImage:
@@ -102,7 +103,8 @@ def _convert_wide_grey(image: Image.Image, grey_bits: int | None) -> DecodedImag
     stated = 16 if image.format == "PPM" else 12 if is_12_bit else None
     bits = stated or grey_bits or next(number for number in GREY_BITS if most < 2**number)
     largest = 2**bits - 1
-    grey_HW = _scale_grey(values_HW.clip(max=largest), largest)
+    wide_HW = values_HW.clip(max=largest).astype(np.uint32) * LARGEST_8_BIT
+    grey_HW = ((wide_HW + largest // 2) // largest).astype(np.uint8)  # rounded
     if tags.get(TIFF_PHOTOMETRIC) == TIFF_WHITE_IS_ZERO:
         grey_HW = LARGEST_8_BIT - grey_HW
     notices = [f"values up to {most:,} are cut at {largest:,}"] if most > largest else []
@@ -111,21 +113,9 @@ def _convert_wide_grey(image: Image.Image, grey_bits: int | None) -> DecodedImag
     transparent = image.info.get("transparency")
     if transparent is not None:
         grey_HW[values_HW == transparent] = LARGEST_8_BIT
-        notices.append(f"transparent pixels are laid on {BACKGROUND}")
+        notices.append(LAID_ON_BACKGROUND)
     pixels_HWC = np.repeat(grey_HW[:, :, np.newaxis], 3, axis=2)
     return DecodedImage(pixels_HWC, tuple(notices), None if stated else bits)
-
-
-def _refuse_float(image: Image.Image) -> DecodedImage:
-    raise DataError(
-        "floating-point pixels have no agreed range; scale them and save it with 8 or 16 bits"
-    )
-
-
-def _scale_grey(values_HW: NDArray[Any], largest: int) -> Pixels:
-    """Map [0, largest] to [0, 255], rounded: for 16 bits a division by 257."""
-    wide_HW = values_HW.astype(np.uint32)
-    return ((wide_HW * LARGEST_8_BIT + largest // 2) // largest).astype(np.uint8)
 
 
 WIDE_GREY = ("I;16", "I;16L", "I;16B", "I;16N", "I")
@@ -133,5 +123,4 @@ CONVERSIONS: dict[str, Callable[[Image.Image], DecodedImage]] = {
     **dict.fromkeys(("1", "L", "P", "RGB", "RGBX", "YCbCr", "LAB"), _convert_colours),
     **dict.fromkeys(("LA", "La", "PA", "RGBA", "RGBa"), _composite),
     "CMYK": _convert_cmyk,
-    "F": _refuse_float,
 }

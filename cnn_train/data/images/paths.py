@@ -18,16 +18,8 @@ class UnusableImage:
     message: str
 
 
-@dataclass(frozen=True)
-class FoundImages:
-    """Image files in the order they were named, and what was named but matches nothing."""
-
-    files: tuple[Path, ...]
-    errors: tuple[UnusableImage, ...]
-
-
-def find_images(paths: Iterable[str | Path]) -> FoundImages:
-    """Expand files, folders (recursively, sorted) and glob patterns.
+def find_images(paths: Iterable[str | Path]) -> tuple[list[Path], list[UnusableImage]]:
+    """Expand files, folders (recursively, sorted) and glob patterns, and say what matches nothing.
 
     Names say nothing of what a file holds: reading it says what is wrong. A file that is named
     twice counts once. Hidden and system files are found only when they are named.
@@ -39,7 +31,7 @@ def find_images(paths: Iterable[str | Path]) -> FoundImages:
         files += matches
         if complaint:
             errors.append(UnusableImage(name, in_one_line(f"{name}: {complaint}")))
-    return FoundImages(tuple(dict.fromkeys(files)), tuple(dict.fromkeys(errors)))
+    return list(dict.fromkeys(files)), list(dict.fromkeys(errors))
 
 
 def _expand(name: str) -> tuple[list[Path], str | None]:
@@ -50,15 +42,10 @@ def _expand(name: str) -> tuple[list[Path], str | None]:
         return _list_folder(Path(name))
     if os.path.exists(name) or not glob.has_magic(name):  # noqa: PTH110
         return [Path(name)], None
-    return _expand_pattern(name)
-
-
-def _expand_pattern(pattern: str) -> tuple[list[Path], str | None]:
     files: list[Path] = []
-    for match in map(Path, sorted(glob.glob(pattern, recursive=True))):  # noqa: PTH207
+    for match in map(Path, sorted(glob.glob(name, recursive=True))):  # noqa: PTH207
         files += _list_folder(match)[0] if match.is_dir() else [match]
-    unique = list(dict.fromkeys(files))
-    return unique, None if unique else "the pattern matches no image; check it"
+    return files, None if files else "the pattern matches no image; check it"
 
 
 def _list_folder(folder: Path) -> tuple[list[Path], str | None]:

@@ -10,7 +10,7 @@ from statistics import fmean, median
 from typing import Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from .modes import Pixels
 
@@ -48,14 +48,12 @@ def fit_square(pixels_HWC: Pixels, size_px: int, fit: Fit = "crop") -> Pixels:
     if (height, width) == (size_px, size_px):
         return pixels_HWC
     image, bicubic = Image.fromarray(pixels_HWC), Image.Resampling.BICUBIC
-    short, long = sorted((width, height))
     if fit == "crop":
-        left, top = (width - short) / 2, (height - short) / 2
-        box = (left, top, left + short, top + short)
-        return np.array(image.resize((size_px, size_px), bicubic, box=box))
+        return np.array(ImageOps.fit(image, (size_px, size_px), bicubic))
     if fit == "squash":
         return np.array(image.resize((size_px, size_px), bicubic))
-    inner_width, inner_height = (max(1, round(n * size_px / long)) for n in (width, height))
+    longer = max(width, height)
+    inner_width, inner_height = (max(1, round(n * size_px / longer)) for n in (width, height))
     canvas = Image.new("RGB", (size_px, size_px), PADDING)
     place = ((size_px - inner_width) // 2, (size_px - inner_height) // 2)
     canvas.paste(image.resize((inner_width, inner_height), bicubic), place)

@@ -59,38 +59,30 @@ class ShapesConfig(DatasetConfig):
         return self._draw("train", self.num_train, access)
 
     def load_test(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
-        """Draw the test images, labelled by position in ``class_names``; training is not needed.
+        """Draw the test images, labelled by position in ``class_names``."""
+        return self._draw("test", self.num_test, access).relabel(class_names, "the test split")
 
-        Raises DataError where ``class_names`` lacks one of the ten shapes.
-        """
-        drawn = self._draw("test", self.num_test, access)
-        return drawn.relabel(class_names, "the test split")
-
-    def _draw(
-        self, split: Literal["train", "test"], num_images: int, access: DataAccess
-    ) -> ImageSet:
+    def _draw(self, split: str, num_images: int, access: DataAccess) -> ImageSet:
         """Draw a balanced split; a smaller split is the beginning of a larger one."""
         sheets: list[NDArray[np.uint8]] = []
         with access.progress(f"Drawing shapes ({split})", num_images, unit="images") as advance:
             for start in range(0, num_images, _IMAGES_PER_SHEET):
                 sheets.append(self._draw_sheet(split, sheet=len(sheets)))
                 advance(min(_IMAGES_PER_SHEET, num_images - start))
+        hashes = [hash_bytes(f"{self.seed} {split} {i}".encode()) for i in range(num_images)]
         return ImageSet(
             torch.from_numpy(np.concatenate(sheets)[:num_images]),
             torch.arange(num_images) % len(CLASS_NAMES),
             CLASS_NAMES,
             tuple(f"shapes/{split}/{i:05d}" for i in range(num_images)),
-            torch.tensor(
-                [hash_bytes(f"{self.seed} {split} {i}".encode()) for i in range(num_images)]
-            ),
+            torch.tensor(hashes),
         )
 
-    def _draw_sheet(self, split: Literal["train", "test"], sheet: int) -> NDArray[np.uint8]:
+    def _draw_sheet(self, split: str, sheet: int) -> NDArray[np.uint8]:
         """Draw the images of one sheet (uint8, NCHW) from a generator of its own."""
         generator = np.random.default_rng([self.seed, ("train", "test").index(split), sheet])
-        strengths = Strengths(
-            **{field.name: getattr(self, field.name) for field in fields(Strengths)}
-        )
+        names = [field.name for field in fields(Strengths)]
+        strengths = Strengths(**{name: getattr(self, name) for name in names})
         labels_B = np.arange(_IMAGES_PER_SHEET) % len(CLASS_NAMES)
         dice = Dice(generator, _IMAGES_PER_SHEET)
         picture_BCHW = paint(labels_B, self.image_size, strengths, dice)

@@ -147,14 +147,6 @@ def _mirrored(right_half: Sequence[tuple[Scalar, Scalar]]) -> list[tuple[Scalar,
 
 
 OUTLINES: dict[str, Outline] = {
-    "arrow": arrow,
-    "circle": circle,
-    "crescent": crescent,
-    "cross": cross,
-    "drop": drop,
-    "flower": flower,
-    "heart": heart,
-    "square": square,
-    "star": star,
-    "triangle": triangle,
+    outline.__name__: outline
+    for outline in (arrow, circle, crescent, cross, drop, flower, heart, square, star, triangle)
 }

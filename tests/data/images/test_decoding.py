@@ -64,10 +64,9 @@ def decode(
 def described(batches):
     """What is known of the files, whatever the batches."""
     pixels = np.concatenate([batch.pixels_BCHW for batch in batches])
-    paths, notices, errors = (
-        [value for batch in batches for value in getattr(batch, name)]
-        for name in ("paths", "notices", "errors")
-    )
+    files = [file for batch in batches for file in batch.files]
+    errors = [error for batch in batches for error in batch.errors]
+    paths, notices = [file.path for file in files], [file.notices for file in files]
     return paths, pixels.tolist(), notices, errors
 
 
@@ -77,7 +76,7 @@ def end_of(workers):
 
 def test_each_image_is_what_it_is_alone_in_the_files_order(paths):
     batches = decode(paths)
-    assert [len(batch.paths) for batch in batches] == [40, 40, 40, 30]
+    assert [len(batch.files) for batch in batches] == [40, 40, 40, 30]
     names, pixels, *_ = described(batches)
     assert names == list(map(str, paths))
     for path, pixels_CHW in zip(paths, pixels, strict=True):

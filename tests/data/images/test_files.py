@@ -500,7 +500,9 @@ def test_a_file_without_permission_is_named(tmp_path, monkeypatch):
             raise PermissionError(errno.EACCES, "Permission denied")
 
         monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(DataError, match=r"secret\.png: no permission to read it"):
+    with pytest.raises(
+        DataError, match=r"secret\.png: cannot be opened \(Permission denied\); .*perm"
+    ):
         load_image(path)
     path.chmod(stat.S_IRWXU)
 
@@ -511,16 +513,17 @@ def test_too_many_open_files_are_named_as_a_lack_of_resources(tmp_path, monkeypa
 
     (tmp_path / "a.png").write_bytes(encode(COLOUR, "PNG"))
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(ResourceError, match="raise the limit with ulimit -n"):
+    with pytest.raises(ResourceError, match="too many open files; allow more with: ulimit -n"):
         load_image(tmp_path / "a.png")
 
 
-def test_a_lack_of_memory_is_named(tmp_path, monkeypatch):
-    def run_out(image, grey_bits):
+@pytest.mark.parametrize(("where", "step"), [(Image, "open"), (image_files, "convert_to_rgb")])
+def test_a_lack_of_memory_is_named(tmp_path, monkeypatch, where, step):
+    def run_out(*arguments, **options):
         raise MemoryError
 
     (tmp_path / "a.png").write_bytes(encode(COLOUR, "PNG"))
-    monkeypatch.setattr(image_files, "convert_to_rgb", run_out)
+    monkeypatch.setattr(where, step, run_out)
     with pytest.raises(ResourceError, match=r"a\.png: not enough memory"):
         load_image(tmp_path / "a.png")
 
