@@ -25,10 +25,10 @@ SETTINGS = ("loss", "seed", "batch", "model", "lr", "data")
 
 def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) -> None:
     """List the runs, oldest first, with their results."""
-    from ..runs.directory import with_root
-    from ..runs.summary import summarize_runs
+    from ..runs.directory import list_runs, with_root
+    from ..runs.summary import summarize_run
 
-    summaries = summarize_runs(run_root)
+    summaries = [summarize_run(run) for run in list_runs(run_root)]
     if not summaries and not as_json:
         train = with_root("cnn-train fit --config CONFIG", run_root)
         notice(f"no runs below {run_root}; train one with: {train}")

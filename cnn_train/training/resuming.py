@@ -11,7 +11,7 @@ from ..config.differences import Difference, differences
 from ..errors import CheckpointError, ConfigError
 from ..experiment import ExperimentConfig
 from ..random_streams import restore_generator_states
-from ..runs.directory import RunDirectory, runs_named
+from ..runs.directory import RunDirectory
 from ..runs.states import FoundCheckpoint, load_newest
 from .progress import Progress
 from .session import Session
@@ -24,12 +24,6 @@ FREE_KEYS = ("checkpoint", "data.root", "data.path", "data.grey_bits")
 FIXED_KEYS = ("model", "normalization", "optimizer.name", "data.name")
 
 LIMIT_KEY = "limit_batches"
-
-
-def newest_run(root: Path, name: str) -> RunDirectory | None:
-    """Return the newest run called ``name`` below ``root`` that has a checkpoint, or None."""
-    runs = [run for run in runs_named(root, name) if run.can_go_on]
-    return runs[-1] if runs else None
 
 
 def find_state(run: RunDirectory, path: Path) -> FoundCheckpoint:
