@@ -107,9 +107,8 @@ def resolve_precision(request: PrecisionName, device: Device) -> Precision:
         return Precision(getattr(torch, request), "as configured")
     if kind == "cuda":
         native = multiplies_bfloat16(device.torch_device)
-        reason = "the GPU has" if native else "the GPU lacks"
-        dtype = torch.bfloat16 if native else torch.float32
-        return Precision(dtype, f"{reason} bfloat16 tensor cores")
+        reason = f"the GPU {'has' if native else 'lacks'} bfloat16 tensor cores"
+        return Precision(torch.bfloat16 if native else torch.float32, reason)
     if kind == "cpu" and (unit := _cpu_bfloat16_unit()):
         return Precision(torch.bfloat16, f"the CPU has {unit}")
     return Precision(torch.float32, f"the {kind.upper()} has no bfloat16 units")
