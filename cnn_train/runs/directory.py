@@ -72,11 +72,9 @@ class RunDirectory:
             root.mkdir(parents=True, exist_ok=True)
             while True:
                 path = root / f"{stem}-{secrets.token_hex(2)}"
-                try:
+                with suppress(FileExistsError):
                     path.mkdir()
                     break
-                except FileExistsError:
-                    continue
         except OSError as problem:
             is_name = problem.errno == errno.ENAMETOOLONG and stem in str(problem.filename)
             option = f"--name {name}" if is_name else f"--run-root {root}"

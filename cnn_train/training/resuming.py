@@ -94,7 +94,10 @@ def resume_session(
             "new run from them: fit --config CONFIG --weights CHECKPOINT"
         )
     if not any(change.is_below(["data"]) for change in changes):
-        require_same_images(session, checkpoint)
+        for split, fingerprint in checkpoint.data_fingerprints.items():
+            if session.data_fingerprints[split] != fingerprint:
+                reason = f"the {split} images are not those that the run was trained on"
+                raise CheckpointError(f"cannot resume: {reason}")
     session.normalize_as(checkpoint)
     load_state(session.model, checkpoint.model)
     if session.average:
@@ -107,15 +110,6 @@ def resume_session(
     place_on_schedule(session, changes)
     step = session.progress.step
     session.progress.config_changes += [{"step": step, **asdict(change)} for change in changes]
-
-
-def require_same_images(session: Session, checkpoint: Checkpoint) -> None:
-    """Raise CheckpointError where a split's images are not those of the checkpoint."""
-    for split, fingerprint in checkpoint.data_fingerprints.items():
-        if session.data_fingerprints[split] != fingerprint:
-            raise CheckpointError(
-                f"cannot resume: the {split} images are not those that the run was trained on"
-            )
 
 
 def load_optimizer_state(session: Session, checkpoint: Checkpoint) -> None:

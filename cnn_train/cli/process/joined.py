@@ -4,6 +4,7 @@ import signal
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import NoReturn
 
 from ...errors import InterruptedRun, expected_failure
@@ -63,11 +64,5 @@ def agreement_on_signals(world: World, *, on_gpu: bool) -> Callable[[int], int]:
     """
     if world.size == 1:
         return lambda heard: heard
-    every, calls = AGREE_EVERY if on_gpu else 1, 0
-
-    def agree(heard: int) -> int:
-        nonlocal calls
-        calls += 1
-        return world.largest(heard) if calls % every == 0 else 0
-
-    return agree
+    every, calls = AGREE_EVERY if on_gpu else 1, count(1)
+    return lambda heard: world.largest(heard) if next(calls) % every == 0 else 0
