@@ -28,7 +28,8 @@ def write_atomically(path: Path, *pieces: bytes | memoryview) -> None:
     num_bytes = sum(memoryview(piece).nbytes for piece in pieces)
     for seconds in (*RETRY_AFTER_SECONDS, None):
         try:
-            _require_space(path.parent, num_bytes)
+            if shutil.disk_usage(path.parent).free < num_bytes:  # no part of it is written
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             _write_once(path, pieces)
             return
         except OSError as problem:
@@ -90,12 +91,6 @@ def _write_once(path: Path, pieces: tuple[bytes | memoryview, ...]) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync_directory(path.parent)
-
-
-def _require_space(directory: Path, num_bytes: int) -> None:
-    """Fail before a part of a file is written that cannot fit."""
-    if shutil.disk_usage(directory).free < num_bytes:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _sync_directory(directory: Path) -> None:

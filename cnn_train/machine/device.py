@@ -55,7 +55,12 @@ def resolve_device(request: str) -> Device:
     if kind not in {"cpu", "cuda", "mps"} or (index and not (kind == "cuda" and index.isdecimal())):
         raise UsageError(f"--device {request}: unknown; choose auto, cpu, cuda, cuda:N or mps")
     if kind == "cuda":
-        _require_cuda(request, int(index or 0))
+        num_gpus, trouble = _count_gpus()
+        if num_gpus == 0:
+            reason = f"no CUDA GPU is usable here{trouble}; use --device auto"
+            raise UsageError(f"--device {request}: {reason}")
+        if int(index or 0) >= num_gpus:
+            raise UsageError(f"--device {request}: this machine has GPUs 0 to {num_gpus - 1}")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UsageError("--device mps: this machine has no Apple GPU; use --device auto")
     return Device(torch.device(f"cuda:{index or 0}" if kind == "cuda" else kind), "as requested")
@@ -81,16 +86,6 @@ def _count_gpus() -> tuple[int, str]:
         return num_gpus, ""
     reason = " ".join(str(caught[0].message).split()).removeprefix("CUDA initialization: ")
     return 0, f" ({reason.partition('. ')[0].partition(' (Triggered')[0]})"
-
-
-def _require_cuda(request: str, index: int) -> None:
-    num_gpus, trouble = _count_gpus()
-    if num_gpus == 0:
-        raise UsageError(
-            f"--device {request}: no CUDA GPU is usable here{trouble}; use --device auto"
-        )
-    if index >= num_gpus:
-        raise UsageError(f"--device {request}: this machine has GPUs 0 to {num_gpus - 1}")
 
 
 def resolve_precision(request: PrecisionName, device: Device) -> Precision:

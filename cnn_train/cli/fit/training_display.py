@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ...errors import InterruptedRun
 from ...machine.processes import lost_processes_explained
-from ...page import clock
+from ...page import clock, percent
 from ..console import notice, print_json, stderr, warn
 from ..loading import evaluate_command
 from ..process.joined import agreement_on_signals
@@ -179,7 +179,7 @@ def describe_result(session: "Session", run: "RunDirectory") -> dict[str, Any]:
 
 def _show_result(result: dict[str, Any], next_command: str) -> None:
     by, value = result["best_by"], result[f"val_{result['best_by']}"]
-    shown = number(value) if by == "loss" else f"{100 * value:.2f} %"
+    shown = number(value) if by == "loss" else percent(value, 2)
     stderr.print(
         f"best validation {by.replace('_', ' ').replace('f1', 'F1')} {shown} "
         f"at epoch {result['best_epoch'] + 1}, {clock(result['seconds'])} of training\n"
@@ -220,7 +220,7 @@ def watch(session: "Session", bar: Progress, tallies: "Iterable[Tally]") -> "Ite
         bar.advance(task)
         if stderr.is_terminal and monotonic() - looked > REFRESH_SECONDS:
             looked = monotonic()
-            bar.update(task, state=f"loss {tally.loss:.3f}  acc {100 * tally.accuracy:.1f} %")
+            bar.update(task, state=f"loss {tally.loss:.3f}  acc {percent(tally.accuracy)}")
         yield tally
     bar.update(task, state="validating …")
     bar.remove_task(task)
@@ -231,19 +231,19 @@ def show_epoch(session: "Session", record: "EpochRecord") -> None:
     epochs = session.config.epochs
     recent = [record["seconds"] for record in session.progress.records[-3:]]
     left = clock((epochs - record.epoch - 1) * sum(recent) / len(recent))
-    done = f"{record.epoch + 1}/{epochs}"
+    done, speed = f"{record.epoch + 1}/{epochs}", f"{record.images_per_second:,.0f}"
+    losses = (record.train_loss, record.train_penalty, record.val_loss)
+    loss, penalty, val_loss = map(number, losses)
+    accuracy, val_accuracy = percent(record.train_accuracy, 2), percent(record.val_accuracy, 2)
     if stderr.is_terminal:
         line = (
-            f"{done:<9} {number(record.train_loss):>11} {number(record.train_penalty):>11} "
-            f"{100 * record.train_accuracy:>8.2f} % {number(record.val_loss):>11} "
-            f"{100 * record.val_accuracy:>8.2f} % {record.lr:>10.3g} "
-            f"{record.images_per_second:>9,.0f} {left:>11}"
+            f"{done:<9} {loss:>11} {penalty:>11} {accuracy:>10} {val_loss:>11} {val_accuracy:>10} "
+            f"{record.lr:>10.3g} {speed:>9} {left:>11}"
         )
     else:
         line = (
-            f"epoch {done}  train loss {number(record.train_loss)}"
-            f" + {number(record.train_penalty)}  train acc {100 * record.train_accuracy:.2f} %"
-            f"  val loss {number(record.val_loss)}  val acc {100 * record.val_accuracy:.2f} %"
-            f"  lr {record.lr:.3g}  {record.images_per_second:,.0f} images/s  left {left}"
+            f"epoch {done}  train loss {loss} + {penalty}  train acc {accuracy}"
+            f"  val loss {val_loss}  val acc {val_accuracy}"
+            f"  lr {record.lr:.3g}  {speed} images/s  left {left}"
         )
     stderr.print(line, markup=False, soft_wrap=True)
