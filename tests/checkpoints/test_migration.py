@@ -165,5 +165,6 @@ def test_migration_leaves_the_old_fields_as_they_were() -> None:
 
 def test_only_folders_of_older_formats_had_taken_all_16_bits() -> None:
     for name in ("cifar10", "shapes"):
-        migrated = migrate({"config": {"data": {"name": name}}}, 2)
+        stored = {"config": {"data": {"name": name}}, "averaged_model": None}
+        migrated = migrate(stored, 2)
         assert migrated["config"] == {"data": {"name": name, "split": "position"}}

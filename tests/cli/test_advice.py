@@ -23,11 +23,11 @@ ADVICE = re.compile(
 
 RUN_HERE = (
     "next: ", "cnn-train evaluate ", "measure on --split val", "Go on with: ",
-    "this run has completed no epoch yet", "cnn-train fit --config CONFIG", "lists runs",
-    "cnn-train predict IMAGE", "take its weights with", "replace it with --force",
+    "cnn-train fit --config CONFIG", "lists runs", "asked for, {} done or begun",
+    "cnn-train predict IMAGE", "cnn-train checkpoint import", "replace it with --force",
     "to go on with the new ones, add", "start a new run from them", "start a new run, if you like",
     "--new-head leaves", "leave it out, or use --resume auto", "is usable here",
-    "add --out FILE.png", "Layer by layer", "network has no", "choose one with --key",
+    "add --out FILE.png", "Layer by layer", "network has no", "choose one with: ",
     "name one --layer", "fit needs --config", "--set goes with --config", "no trained model below",
     "fit --sanity looks for the reason", "--at is missing", "goes with --checkpoint",
     "fit --resume ", "--set: needs --config", " --split val",
@@ -226,7 +226,7 @@ def test_imported_weights_are_of_use_as_the_refusal_and_the_import_say(
         more = ["--classes", classes, "--mean", "0,0,0", "--std", "1,1,1", "--out", f"{name}.ckpt"]
         if name == "two.pth":
             keyless = cnn_train(*fill_in(words[:3], CONFIG=path), "--config", path, *more)
-            assert "choose one with --key NAME" in keyless.stderr
+            assert "choose one with: cnn-train checkpoint import" in keyless.stderr
         imported = follow(cnn_train, fill_in(words, CONFIG=path, NAME="a") + more)
         use = find(rf"use it with: (cnn-train {command} .*)", imported.stderr)
         follow(cnn_train, fill_in(use, IMAGE=image))
@@ -271,6 +271,15 @@ def test_a_head_of_other_classes_is_left_fresh_as_said(cnn_train, config, images
     follow(cnn_train, [*command, "--new-head"])
 
 
+def test_more_epochs_are_asked_for_as_said(cnn_train, config):
+    path = config("train")
+    follow(cnn_train, ["fit", "--config", path, "--set", "epochs=2"])
+    back = ["fit", "--resume", next(Path("runs").glob("tiny-*"))]
+    refused = cnn_train(*back, "--set", "epochs=1", "--allow-config-change", "epochs")
+    words = find(r"raise it by (--set epochs=N --allow-config-change epochs)", refused.stderr)
+    follow(cnn_train, [*back, *(word.replace("N", "3") for word in words)])
+
+
 def test_small_advice_works_too(cnn_train, config):
     """Each: a command, what its output says, and the words to add to it or to say instead."""
     path = config("train")
@@ -278,7 +287,7 @@ def test_small_advice_works_too(cnn_train, config):
     run = next(Path("runs").glob("tiny-*"))
     cases: tuple[tuple[list[object], str, list[object], bool], ...] = (
         (["evaluate", run, "--split", "val", "--device", "cuda"], "use --device auto",
-         ["--device", "auto"], True),
+         ["evaluate", run, "--split", "val", "--device", "auto"], False),
         (["visualize", "filters", run], "add --out FILE.png", ["--out", "a.png"], True),
         (["models"], "cnn-train models show NAME", ["models", "show", "lenet"], False),
         (["fit"], "fit needs --config CONFIG, or --resume RUN", ["--config", path], True),

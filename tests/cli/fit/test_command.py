@@ -356,7 +356,7 @@ def scans(tmp_path: Path) -> Path:
                 Image.fromarray(np.full((40, 100), value + i, dtype=np.uint16)).save(path)
     config = tmp_path / "scans.yaml"
     config.write_text(
-        "data: {name: folder, root: scans, image_size: 8, fit: pad}\n"
+        "data: {name: folder, root: scans, image_size: 8, fit: pad, split: position}\n"
         "model: {name: linear}\nepochs: 1\nbatch_size: 3\nprecision: float32\n"
     )
     return config

@@ -258,7 +258,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.resolve().iterdir()}
 
 
-LEARNS = ["--set", "data.num_train=200", "--set", "epochs=4"]
+LEARNS = ["--set", "data.num_train=200", "--set", "data.split=position", "--set", "epochs=4"]
 
 
 def test_set_back_to_an_older_state_everything_names_the_same_best_epoch(
