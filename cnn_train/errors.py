@@ -24,7 +24,6 @@ def name_some(names: Sequence[str], most: int = MAX_NAMED) -> str:
 
 OUT_OF_MEMORY = "out of memory; lower batch_size (or --batch-size), or choose a smaller model"
 
-
 # What torch, cuBLAS (a status), the system ("allocate") and its loader of libraries ("map segment")
 # write when there is too little memory.
 MEMORY_SHORTAGES = (
@@ -33,7 +32,6 @@ MEMORY_SHORTAGES = (
     "failed to map segment",
     "CUBLAS_STATUS_ALLOC_FAILED",
 )
-
 
 SYSTEM_SHORTAGES = {
     errno.ENOSPC: "disk full: no space left for the output",
@@ -84,7 +82,6 @@ class CnnTrainError(Exception):
 class CheckFailedError(CnnTrainError):
     """A check that was asked for found something wrong."""
 
-    exit_code = 1
     kind = "check"
 
 

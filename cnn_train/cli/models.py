@@ -29,8 +29,15 @@ def list_architectures(context: typer.Context, as_json: JsonOption = False) -> N
     """List the architectures, or show one layer by layer."""
     if context.invoked_subcommand is not None:
         return
+    from ..models import ARCHITECTURES
+    from ..models.summary import summarize_architecture
+
     image_shape = (IMAGE_CHANNELS, IMAGE_SIZE_PX, IMAGE_SIZE_PX)
-    summaries = _summarize_every_architecture(image_shape)
+    summaries = []
+    with progress("Measuring the architectures", len(ARCHITECTURES)) as advance:
+        for name in ARCHITECTURES:
+            summaries.append(summarize_architecture(name, NUM_CLASSES, image_shape))
+            advance(1)
     architectures = [asdict(summary) for summary in summaries]
     document = _setting(NUM_CLASSES, image_shape) | {"architectures": architectures}
     table = _architecture_table(summaries, _describe(NUM_CLASSES, image_shape))
@@ -62,18 +69,6 @@ def show(
     document["layers"] = [asdict(layer) for layer in layers]
     table = _layer_table(layers, parameters, macs, _describe(num_classes, image_shape))
     present(Page((table,), document), as_json=as_json)
-
-
-def _summarize_every_architecture(image_shape: tuple[int, int, int]) -> list["ArchitectureSummary"]:
-    from ..models import ARCHITECTURES
-    from ..models.summary import summarize_architecture
-
-    summaries = []
-    with progress("Measuring the architectures", len(ARCHITECTURES)) as advance:
-        for name in ARCHITECTURES:
-            summaries.append(summarize_architecture(name, NUM_CLASSES, image_shape))
-            advance(1)
-    return summaries
 
 
 def _load_architecture(name: str, overrides: Sequence[str]) -> "ArchitectureConfig":
@@ -148,8 +143,5 @@ def _kernel(layer: "LayerSummary") -> str:
         return ""
     stride = layer.stride_px[0] if layer.stride_px else 1
     padding = layer.padding_px[0] if layer.padding_px else 0
-    return (
-        times(layer.kernel_px)
-        + (f"/{stride}" if stride > 1 else "")
-        + (f"+{padding}" if padding else "")
-    )
+    over, beyond = f"/{stride}" if stride > 1 else "", f"+{padding}" if padding else ""
+    return times(layer.kernel_px) + over + beyond

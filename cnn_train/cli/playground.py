@@ -117,7 +117,10 @@ def _serve(settings: "PlaygroundSettings", port: int, *, open_browser: bool) -> 
         stdout.file.flush()
         notice("This page works on this machine only, while this program runs. Ctrl-C stops it.")
         if open_browser and _has_screen():
-            _open(url)
+            import webbrowser
+
+            if not webbrowser.open(url):
+                notice("No browser could be opened; open the address above in one.")
         try:
             server.serve_forever()
         except KeyboardInterrupt:
@@ -129,10 +132,3 @@ def _has_screen() -> bool:
     """Say whether a browser has a screen; without one, Python would open it in the terminal."""
     unlike_linux = sys.platform in ("darwin", "win32")
     return unlike_linux or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
-
-
-def _open(url: str) -> None:
-    import webbrowser
-
-    if not webbrowser.open(url):
-        notice("No browser could be opened; open the address above in one.")

@@ -53,16 +53,12 @@ def show(blocks: Iterable[Block]) -> None:
         _print_words(block.lines, "")
         block = _fit(block)
         if block.picture_CHW is not None and can_show_pictures():
-            stdout.print(_beside(render_picture(block.picture_CHW), render_table(block)))
+            both = Table.grid(padding=(0, 3))
+            both.add_row(render_picture(block.picture_CHW), render_table(block))
+            stdout.print(both)
         elif block.rows:
             stdout.print(render_table(block), crop=False)
         _print_words(block.notes, "dim")
-
-
-def _beside(picture: Text, table: Table) -> Table:
-    both = Table.grid(padding=(0, 3))
-    both.add_row(picture, table)
-    return both
 
 
 def _print_words(lines: Iterable[str], style: str) -> None:

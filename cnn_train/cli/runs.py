@@ -25,10 +25,10 @@ SETTINGS = ("loss", "seed", "batch", "model", "lr", "data")
 
 def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) -> None:
     """List the runs, oldest first, with their results."""
-    from ..runs.directory import with_root
-    from ..runs.summary import summarize_runs
+    from ..runs.directory import list_runs, with_root
+    from ..runs.summary import summarize_run
 
-    summaries = summarize_runs(run_root)
+    summaries = [summarize_run(run) for run in list_runs(run_root)]
     if not summaries and not as_json:
         train = with_root("cnn-train fit --config CONFIG", run_root)
         notice(f"no runs below {run_root}; train one with: {train}")
@@ -39,9 +39,11 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
     rows = [_row(summary, start) for summary in summaries]
     alike = [name for name in SETTINGS if len({row[name] for row in rows}) == 1]
     others = [name for name in SETTINGS if name not in alike]
+    window = stdout.width
+    path_width = max(window - RESULTS_WIDTH, min(COMMON_PATH, window - FEWEST_RESULTS_WIDTH), 8)
     table = Block(
         columns=(
-            Column("run", is_number=False, max_width=_path_width(stdout.width)),
+            Column("run", is_number=False, max_width=path_width),
             *texts("started"),
             Column("data", is_number=False, max_width=24),
             *texts("model", "loss"),
@@ -51,10 +53,6 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
         first_to_go=("started", "time", *alike, "val loss", *others, "at", "best val"),
     )
     present(Page((table,), {"runs": [asdict(summary) for summary in summaries]}), as_json=as_json)
-
-
-def _path_width(window: int) -> int:
-    return max(window - RESULTS_WIDTH, min(COMMON_PATH, window - FEWEST_RESULTS_WIDTH), 8)
 
 
 def _row(summary: "RunSummary", start: int) -> dict[str, str]:

@@ -14,30 +14,21 @@ from ..errors import UsageError
 class StrictCommand(TyperCommand):
     """A command that refuses what typer would overlook, and knows what a strange word means."""
 
-    def make_parser(self, ctx: Any) -> Any:
-        """Make typer's parser, which takes the last of two values, and only names strange words."""
-        parser = super().make_parser(ctx)
-        read = parser.parse_args
-
-        def parse_args(args: list[str]) -> Any:
-            words = list(args)
-            try:
-                values, strange, given = read(args)
-            except Exception as wrong:
-                if hasattr(wrong, "possibilities"):  # an unknown option
-                    self._advise(wrong.option_name, words)  # type: ignore[attr-defined]
-                raise
-            if not ctx.resilient_parsing:  # which completes words
-                _refuse_repeated(given)
-                if strange and not ctx.allow_extra_args:
-                    self._advise(strange[0], words)
-            return values, strange, given
-
-        parser.parse_args = parse_args  # type: ignore[method-assign]
-        return parser
-
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the words; ``~`` begins the home directory, wherever the shell left it."""
+        """Read the words; ``~`` begins the home directory, wherever the shell left it.
+
+        Typer would take the last of two values, and would only name strange words.
+        """
+        try:
+            _, strange, given = self.make_parser(ctx).parse_args(list(args))
+        except Exception as wrong:
+            if hasattr(wrong, "possibilities"):  # an unknown option
+                self._advise(wrong.option_name, args)  # type: ignore[attr-defined]
+            raise
+        if not ctx.resilient_parsing:  # which completes words
+            _refuse_repeated(given)
+            if strange and not ctx.allow_extra_args:
+                self._advise(strange[0], args)
         rest = super().parse_args(ctx, args)
         ctx.params = {name: _at_home(value) for name, value in ctx.params.items()}
         return rest

@@ -169,8 +169,14 @@ def visualize(
     from ..visualize.request import Request, Subjects
 
     check_picture(out)
-    if images:
-        _refuse_beside_images(split, num_images, data_root)
+    of_split = {"--split": split, "--num-images": num_images, "--data-root": data_root}
+    for option, value in of_split.items():
+        if images and value is not None:
+            raise UsageError(f"{option}: the images are those of --image; leave it out")
+    if reach is not None and not 0 < reach < math.inf:
+        raise UsageError(f"--reach {reach:g}: is no distance; take a number above 0, e.g. 0.5")
+    if num_points is not None and num_points % 2 == 0:
+        raise UsageError(f"--num-points {num_points}: is even; take one more: the middle is θ")
     choices = {
         "layers": _names("--layer", layers),
         "channels": _numbers(_names("--channel", channels)),
@@ -180,8 +186,8 @@ def visualize(
         "projection": projection,
         "signals_only": signals_only,
         "split": split,
-        "reach": _check_reach(reach),
-        "num_points": _check_odd(num_points),
+        "reach": reach,
+        "num_points": num_points,
         "seed": seed,
     }
     name = str(context.info_name)
@@ -206,25 +212,6 @@ def visualize(
 
 for method_name, (_, what_it_shows) in COMMANDS.items():
     app.command(method_name, cls=MethodCommand, help=what_it_shows)(visualize)
-
-
-def _refuse_beside_images(*values: object) -> None:
-    """Raise UsageError for an option about the split's images where --image names others."""
-    for option, value in zip(("--split", "--num-images", "--data-root"), values, strict=True):
-        if value is not None:
-            raise UsageError(f"{option}: the images are those of --image; leave it out")
-
-
-def _check_reach(reach: float | None) -> float | None:
-    if reach is not None and not 0 < reach < math.inf:
-        raise UsageError(f"--reach {reach:g}: is no distance; take a number above 0, e.g. 0.5")
-    return reach
-
-
-def _check_odd(num_points: int | None) -> int | None:
-    if num_points is not None and num_points % 2 == 0:
-        raise UsageError(f"--num-points {num_points}: is even; take one more: the middle is θ")
-    return num_points
 
 
 def _names(option: str, values: list[str] | None) -> tuple[str, ...]:

@@ -55,18 +55,12 @@ def _lines(section: BaseModel, depth: int) -> Iterator[tuple[str, str]]:
     """Yield each setting's line and its description, sections before what they hold."""
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        meaning = " ".join((field.description or _first_sentence(section, name)).split())
+        meaning = " ".join((field.description or "").split())
+        if name in TAGS and not meaning:  # what the component is: its class's first line
+            meaning = (type(section).__doc__ or "").strip().partition("\n")[0].removesuffix(".")
         key = f"{'  ' * depth}{name}:"
         if isinstance(value, BaseModel) and type(value).model_fields:
             yield key, meaning
             yield from _lines(value, depth + 1)
         else:
             yield f"{key} {'{}' if isinstance(value, BaseModel) else render_value(value)}", meaning
-
-
-def _first_sentence(section: BaseModel, field_name: str) -> str:
-    """Say what the component named by a tag is, in the first line of its class's docstring."""
-    if field_name not in TAGS:
-        return ""
-    first_line, *_ = (type(section).__doc__ or "").strip().split("\n")
-    return first_line.removesuffix(".")

@@ -56,8 +56,7 @@ def describe_errors(
             findings[spot.path].expected += finding.expected
         else:
             findings[spot.path] = finding
-    in_order = sorted(findings.values(), key=lambda finding: finding.place)
-    return [str(finding) for finding in in_order]
+    return list(map(str, sorted(findings.values(), key=lambda finding: finding.place)))
 
 
 def _find_spot(details: ErrorDetails, tree: Any, experiment_type: type[BaseModel]) -> _Spot:
@@ -120,18 +119,15 @@ def _suggest_whole_section(path: KeyPath, document: Document) -> str | None:
 
 
 def _describe_unknown_tag(details: ErrorDetails, spot: _Spot, document: Document) -> _Finding:
-    tag, choices = details["ctx"]["tag"], details["ctx"]["choices"].split(", ")
-    if not isinstance(spot.value, dict):
-        place, path_text = document.place_of_value(spot.path), spell_path(spot.path)
-        guess = nearest(spot.value, choices)
-        advice = f"write {{{tag}: {guess or 'NAME'}}}, one of: {', '.join(choices)}"
-        if spot.value is None:
-            advice += "; or remove the line for the default"
-        return _Finding(place, path_text, name_kind(spot.value), advice)
-    path, name = (*spot.path, tag), spot.value[tag]
+    tag, choices = details["ctx"]["tag"], details["ctx"]["choices"]
+    is_section = isinstance(spot.value, dict)
+    path, name = ((*spot.path, tag), spot.value[tag]) if is_section else (spot.path, spot.value)
     place, path_text = document.place_of_value(path), spell_path(path)
-    guess = nearest(name, choices)
-    advice = f"choices: {', '.join(choices)}"
-    if guess:
-        advice = f"did you mean {guess!r}? {advice}"
-    return _Finding(place, path_text, f"{show(name)} is unknown", advice)
+    guess = nearest(name, choices.split(", "))
+    if is_section:
+        hint = f"did you mean {guess!r}? " if guess else ""
+        return _Finding(place, path_text, f"{show(name)} is unknown", f"{hint}choices: {choices}")
+    advice = f"write {{{tag}: {guess or 'NAME'}}}, one of: {choices}"
+    if name is None:
+        advice += "; or remove the line for the default"
+    return _Finding(place, path_text, name_kind(name), advice)

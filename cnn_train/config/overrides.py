@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 
 from ..errors import ConfigError
-from .document import Document, KeyPath, Place, spell_path
+from .document import Document, Place, spell_path
 from .scalars import render_value
 from .yaml_reader import parse_value
 
@@ -25,31 +25,23 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> Document:
 
 
 def _set(document: Document, text: str, layer: int) -> None:
-    source = _cite(text)
-    path, value_text = _split(text, source)
-    value = parse_value(value_text, source, layer=layer)
-    place = Place(layer, 1, 1, source)
-    section = _open_section(document, path[:-1], place)
-    section[path[-1]] = value.tree
-    _forget_places(document, path)
-    document.keys[path] = place
-    document.keys.update({(*path, *inner): where for inner, where in value.keys.items()})
-    document.values.update({(*path, *inner): where for inner, where in value.values.items()})
-
-
-def _cite(text: str) -> str:
-    """Name the override as the user typed it, cut to one line of reasonable length."""
     line = " ".join(text.split())
     cut = line[:MAX_CITED_CHARACTERS] + "…" if len(line) > MAX_CITED_CHARACTERS else line
-    return f"--set {cut}"
-
-
-def _split(text: str, source: str) -> tuple[tuple[str, ...], str]:
+    source = f"--set {cut}"
     path_text, equals_sign, value_text = text.partition("=")
     path = tuple(path_text.strip().split("."))
     if not equals_sign or not all(path):
         raise ConfigError(f"{source}: expected KEY=VALUE, such as --set optimizer.lr=0.05")
-    return path, value_text
+    value = parse_value(value_text, source, layer=layer)
+    place = Place(layer, 1, 1, source)
+    section = _open_section(document, path[:-1], place)
+    section[path[-1]] = value.tree
+    for places in (document.keys, document.values):
+        for stale in [known for known in places if known[: len(path)] == path]:
+            del places[stale]
+    document.keys[path] = place
+    document.keys.update({(*path, *inner): where for inner, where in value.keys.items()})
+    document.values.update({(*path, *inner): where for inner, where in value.values.items()})
 
 
 def _open_section(document: Document, path: tuple[str, ...], place: Place) -> dict[str, object]:
@@ -67,9 +59,3 @@ def _open_section(document: Document, path: tuple[str, ...], place: Place) -> di
             )
         section = child
     return section  # type: ignore[no-any-return]
-
-
-def _forget_places(document: Document, path: KeyPath) -> None:
-    for places in (document.keys, document.values):
-        for stale in [known for known in places if known[: len(path)] == path]:
-            del places[stale]

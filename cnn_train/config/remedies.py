@@ -1,6 +1,5 @@
 """Say what is wrong with a value, what was expected and, where it is clear, what to write."""
 
-import math
 import re
 from typing import Any
 
@@ -136,8 +135,6 @@ def _as_number(value: Any, *, whole: bool) -> str | None:
     if isinstance(number, float) and whole and number.is_integer():
         number = int(number)
     is_wanted = isinstance(number, int) or (isinstance(number, float) and not whole)
-    if not is_wanted or isinstance(number, bool) or not math.isfinite(number):
-        return None
-    if abs(number) >= MAX_SUGGESTED:
+    if not is_wanted or isinstance(number, bool) or not abs(number) < MAX_SUGGESTED:  # nan is not
         return None
     return f"write {render_value(number)}"

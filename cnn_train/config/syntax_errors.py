@@ -49,13 +49,8 @@ def explain_syntax_error(error: yaml.YAMLError, text: str) -> tuple[int, int, st
         return before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1, problem
     assert isinstance(error, yaml.MarkedYAMLError), "PyYAML raises no other kind"
     message = f"{error.context or ''}: {error.problem or ''}"
-    for rule in RULES:
-        if rule.fragment in message:
-            mark = (error.context_mark if rule.at_start else None) or error.problem_mark
-            return _position(mark, rule.advice)
-    problem = " ".join(str(error.problem).split())
-    return _position(error.problem_mark or error.context_mark, f"not valid YAML: {problem}")
-
-
-def _position(mark: yaml.Mark | None, problem: str) -> tuple[int, int, str]:
+    rule = next((rule for rule in RULES if rule.fragment in message), None)
+    problem = rule.advice if rule else f"not valid YAML: {' '.join(str(error.problem).split())}"
+    start = error.context_mark if rule and rule.at_start else None
+    mark = start or error.problem_mark or error.context_mark
     return (mark.line + 1, mark.column + 1, problem) if mark else (1, 1, problem)

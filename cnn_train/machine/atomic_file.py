@@ -5,7 +5,6 @@ import json
 import os
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,7 +28,8 @@ def write_atomically(path: Path, *pieces: bytes | memoryview) -> None:
     num_bytes = sum(memoryview(piece).nbytes for piece in pieces)
     for seconds in (*RETRY_AFTER_SECONDS, None):
         try:
-            _require_space(path.parent, num_bytes)
+            if shutil.disk_usage(path.parent).free < num_bytes:  # no part of it is written
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             _write_once(path, pieces)
             return
         except OSError as problem:
@@ -56,7 +56,7 @@ def give_second_name(path: Path, name: Path) -> None:
     """
     if name.exists() and name.samefile(path):
         return
-    temporary = name.with_name(f".{name.name}-{secrets.token_hex(4)}{TEMPORARY}")
+    temporary = _temporary(name)
     try:
         try:
             temporary.hardlink_to(path)
@@ -74,28 +74,23 @@ def remove_leftovers(directory: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}-{secrets.token_hex(4)}{TEMPORARY}")
+
+
 def _write_once(path: Path, pieces: tuple[bytes | memoryview, ...]) -> None:
-    descriptor, temporary = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}-", suffix=TEMPORARY
-    )
+    temporary = _temporary(path)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("xb") as file:
             for piece in pieces:
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     _sync_directory(path.parent)
-
-
-def _require_space(directory: Path, num_bytes: int) -> None:
-    """Fail before a part of a file is written that cannot fit."""
-    if shutil.disk_usage(directory).free < num_bytes:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _sync_directory(directory: Path) -> None:
@@ -106,12 +101,6 @@ def _sync_directory(directory: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
 
 
 def _explain(problem: OSError, path: Path, num_bytes: int) -> str:

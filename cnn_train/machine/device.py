@@ -55,7 +55,12 @@ def resolve_device(request: str) -> Device:
     if kind not in {"cpu", "cuda", "mps"} or (index and not (kind == "cuda" and index.isdecimal())):
         raise UsageError(f"--device {request}: unknown; choose auto, cpu, cuda, cuda:N or mps")
     if kind == "cuda":
-        _require_cuda(request, int(index or 0))
+        num_gpus, trouble = _count_gpus()
+        if num_gpus == 0:
+            reason = f"no CUDA GPU is usable here{trouble}; use --device auto"
+            raise UsageError(f"--device {request}: {reason}")
+        if int(index or 0) >= num_gpus:
+            raise UsageError(f"--device {request}: this machine has GPUs 0 to {num_gpus - 1}")
     if kind == "mps" and not torch.backends.mps.is_available():
         raise UsageError("--device mps: this machine has no Apple GPU; use --device auto")
     return Device(torch.device(f"cuda:{index or 0}" if kind == "cuda" else kind), "as requested")
@@ -83,16 +88,6 @@ def _count_gpus() -> tuple[int, str]:
     return 0, f" ({reason.partition('. ')[0].partition(' (Triggered')[0]})"
 
 
-def _require_cuda(request: str, index: int) -> None:
-    num_gpus, trouble = _count_gpus()
-    if num_gpus == 0:
-        raise UsageError(
-            f"--device {request}: no CUDA GPU is usable here{trouble}; use --device auto"
-        )
-    if index >= num_gpus:
-        raise UsageError(f"--device {request}: this machine has GPUs 0 to {num_gpus - 1}")
-
-
 def resolve_precision(request: PrecisionName, device: Device) -> Precision:
     """Choose bfloat16 where the hardware multiplies it natively, float32 elsewhere.
 
@@ -107,9 +102,8 @@ def resolve_precision(request: PrecisionName, device: Device) -> Precision:
         return Precision(getattr(torch, request), "as configured")
     if kind == "cuda":
         native = multiplies_bfloat16(device.torch_device)
-        reason = "the GPU has" if native else "the GPU lacks"
-        dtype = torch.bfloat16 if native else torch.float32
-        return Precision(dtype, f"{reason} bfloat16 tensor cores")
+        reason = f"the GPU {'has' if native else 'lacks'} bfloat16 tensor cores"
+        return Precision(torch.bfloat16 if native else torch.float32, reason)
     if kind == "cpu" and (unit := _cpu_bfloat16_unit()):
         return Precision(torch.bfloat16, f"the CPU has {unit}")
     return Precision(torch.float32, f"the {kind.upper()} has no bfloat16 units")

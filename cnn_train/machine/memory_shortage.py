@@ -33,13 +33,10 @@ def memory_explained(
 def _describe(message: str, device: torch.device, batch_size: int, option: str | None) -> str:
     facts = [f"out of memory on {device} with {batch_size:,} images per batch"]
     if asked := ASKED.search(message):
-        facts.append(f"{_spell_size(*asked.groups())} more were asked for")
+        number, unit = asked.groups()  # bytes are of the CPU; of a GPU, torch writes MiB or GiB
+        size = f"{int(number) / 2**20:,.0f} MiB" if unit == "bytes" else f"{number} {unit}"
+        facts.append(f"{size} more were asked for")
     if free := FREE.search(message):
         facts.append(f"{free[2]} of {free[1]} were free")
     smaller = f"{option}={batch_size // 2} or " if option and batch_size > 1 else ""
     return f"{', '.join(facts)}; try {smaller}a smaller model"
-
-
-def _spell_size(number: str, unit: str) -> str:
-    """Keep the size as torch writes it for a GPU; convert the bytes that it counts for the CPU."""
-    return f"{int(number) / 2**20:,.0f} MiB" if unit == "bytes" else f"{number} {unit}"

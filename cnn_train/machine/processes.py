@@ -124,9 +124,8 @@ class World:
     def _wait_for(self, key: str) -> None:
         """Poll, because a blocking call to the store could be neither interrupted nor ended."""
         while not self.store.check([key]):
-            if self.store.check([FAILED]) and not self.store.check(
-                [key]
-            ):  # not set before the failure
+            failed = self.store.check([FAILED])
+            if failed and not self.store.check([key]):  # not set before the failure
                 raise LostProcessError("another process of this run has failed")
             time.sleep(POLL_SECONDS)
 
@@ -201,16 +200,10 @@ def lost_processes_explained(advice: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as problem:
-        if not _is_lost_connection(problem):
+        from torch.distributed import DistError
+
+        text = str(problem).lower()
+        if not (isinstance(problem, DistError) or "gloo" in text or "nccl" in text):
             raise
-        raise LostProcessError(
-            f"a process of this run ended or cannot be reached{advice}"
-        ) from problem
-
-
-def _is_lost_connection(problem: RuntimeError) -> bool:
-    """Recognise torch's own classes, and gloo's and NCCL's messages in plain RuntimeErrors."""
-    from torch import distributed
-
-    text = str(problem).lower()
-    return isinstance(problem, distributed.DistError) or "gloo" in text or "nccl" in text
+        reason = "a process of this run ended or cannot be reached"
+        raise LostProcessError(reason + advice) from problem

@@ -4,7 +4,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -78,15 +78,14 @@ def open_store(address: tuple[str, int], rank: int, notice: Callable[[str], None
         found.append(make_store())
 
     Thread(target=connect, daemon=True).start()
-    waiting = _deadlines(
+    _wait_until(
+        lambda: bool(found),
         notice,
         lambda: (
             f"process {rank} finds none of this run at {host}:{port}; start process 0 there "
             "with the same MASTER_ADDR and MASTER_PORT, or choose another port"
         ),
     )
-    while not found:
-        next(waiting)
     return found[0]
 
 
@@ -99,27 +98,29 @@ def wait_for_all(store: Any, rank: int, size: int, notice: Callable[[str], None]
     def missing() -> list[str]:
         return [str(number) for number in range(size) if not store.check([names[number]])]
 
-    waiting = _deadlines(
+    _wait_until(
+        lambda: not missing(),
         notice if rank == 0 else lambda message: None,
         lambda: (
             f"of {size} processes these have not come: {name_some(missing())}; start them with "
             "the same MASTER_ADDR and MASTER_PORT, or set WORLD_SIZE=1 to train in one"
         ),
     )
-    while missing():
-        next(waiting)
 
 
-def _deadlines(notice: Callable[[str], None], trouble: Callable[[], str]) -> Iterator[None]:
-    """Let time pass; name the trouble after a while, and fail of it in the end."""
+def _wait_until(
+    done: Callable[[], bool], notice: Callable[[str], None], trouble: Callable[[], str]
+) -> None:
+    """Wait; name the trouble after a while, and fail of it in the end."""
     start, said = time.monotonic(), False
-    while (passed := time.monotonic() - start) < TIMEOUT.total_seconds():
+    while not done():
+        passed = time.monotonic() - start
+        if passed > TIMEOUT.total_seconds():
+            raise LostProcessError(trouble())
         if passed > PATIENCE_SECONDS and not said:
             notice(f"waiting: {trouble()} (Ctrl-C stops)")
             said = True
         time.sleep(POLL_SECONDS)
-        yield
-    raise LostProcessError(trouble())
 
 
 def read_number(given: Mapping[str, str], name: str, default: int | None = None) -> int:

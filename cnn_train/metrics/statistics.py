@@ -97,9 +97,7 @@ def measure_classes(
     confusion_KK: Tensor, class_names: tuple[str, ...]
 ) -> tuple[ClassStatistics, ...]:
     """Return every class's statistics, from the confusion matrix."""
-    hits = confusion_KK.diagonal().tolist()
-    num_true = confusion_KK.sum(dim=1).tolist()
-    num_predicted = confusion_KK.sum(dim=0).tolist()
+    counts = (confusion_KK.diagonal(), confusion_KK.sum(dim=1), confusion_KK.sum(dim=0))
     return tuple(
         ClassStatistics(
             label=label,
@@ -109,7 +107,7 @@ def measure_classes(
             f1=_ratio(2 * hit, true + predicted),
         )
         for label, hit, true, predicted in zip(
-            class_names, hits, num_true, num_predicted, strict=True
+            class_names, *(each_K.tolist() for each_K in counts), strict=True
         )
     )
 

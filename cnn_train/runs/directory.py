@@ -22,42 +22,25 @@ STATE_NAME = re.compile(r"step-(\d{8,})\.ckpt")
 START = re.compile(r".*-(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-[0-9a-f]{4}")
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunDirectory:
     """The files of one run."""
 
     path: Path
 
-    @property
-    def started(self) -> str | None:
-        """When the run was made, as its name says: local time, ISO 8601; None once renamed."""
-        match = START.fullmatch(self.path.name)
-        return "{}-{}-{}T{}:{}:{}".format(*match.groups()) if match else None
+    def __post_init__(self) -> None:
+        self.given_config = self.path / "config.yaml"  # as the user wrote it
+        self.resolved_config = self.path / "resolved.yaml"  # all settings, defaults included
+        self.environment = self.path / "environment.json"  # versions, device and precision
+        self.metrics = self.path / "metrics.jsonl"  # an object per completed epoch
+        self.last_checkpoint = self.path / "last.ckpt"  # what --resume goes on from
+        self.best_checkpoint = self.path / "best.ckpt"  # of the end of the best epoch
+        self.divergence = self.path / "diverged.json"  # where and on which images, if it did
+        self.learning_curves = self.path / "learning_curves.png"
 
-    @property
-    def given_config(self) -> Path:
-        """The config file as the user wrote it."""
-        return self.path / "config.yaml"
-
-    @property
-    def resolved_config(self) -> Path:
-        """Every setting that was in force, defaults included."""
-        return self.path / "resolved.yaml"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, device and precision, as JSON."""
-        return self.path / "environment.json"
-
-    @property
-    def metrics(self) -> Path:
-        """One JSON object per completed epoch."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def last_checkpoint(self) -> Path:
-        """The newest state: what ``--resume`` goes on from."""
-        return self.path / "last.ckpt"
+    def state(self, step: int) -> Path:
+        """Return where the state after ``step`` updates is kept."""
+        return self.path / f"step-{step:08}.ckpt"
 
     @property
     def states(self) -> dict[int, Path]:
@@ -70,24 +53,11 @@ class RunDirectory:
         """Whether there is any checkpoint to resume from."""
         return self.last_checkpoint.exists() or bool(self.states)
 
-    def state(self, step: int) -> Path:
-        """Return where the state after ``step`` updates is kept."""
-        return self.path / f"step-{step:08}.ckpt"
-
     @property
-    def best_checkpoint(self) -> Path:
-        """The state at the end of the best epoch."""
-        return self.path / "best.ckpt"
-
-    @property
-    def divergence(self) -> Path:
-        """Where and on which images the run diverged, as JSON; exists only if it did."""
-        return self.path / "diverged.json"
-
-    @property
-    def learning_curves(self) -> Path:
-        """Loss and accuracy over epochs, as PNG."""
-        return self.path / "learning_curves.png"
+    def started(self) -> str | None:
+        """When the run was made, as its name says: local time, ISO 8601; None once renamed."""
+        match = START.fullmatch(self.path.name)
+        return "{}-{}-{}T{}:{}:{}".format(*match.groups()) if match else None
 
     @classmethod
     def create(cls, root: Path, name: str) -> "RunDirectory":
@@ -102,11 +72,9 @@ class RunDirectory:
             root.mkdir(parents=True, exist_ok=True)
             while True:
                 path = root / f"{stem}-{secrets.token_hex(2)}"
-                try:
+                with suppress(FileExistsError):
                     path.mkdir()
                     break
-                except FileExistsError:
-                    continue
         except OSError as problem:
             is_name = problem.errno == errno.ENAMETOOLONG and stem in str(problem.filename)
             option = f"--name {name}" if is_name else f"--run-root {root}"
@@ -232,10 +200,11 @@ def latest_best_checkpoint(root: Path) -> Path:
     return runs[-1].best_checkpoint
 
 
-def runs_named(root: Path, name: str) -> list[RunDirectory]:
-    """Return the runs below ``root`` that were started under ``name``, oldest first."""
+def newest_run(root: Path, name: str) -> RunDirectory | None:
+    """Return the newest run below ``root`` that was started under ``name`` and can go on."""
     pattern = re.compile(re.escape(name) + r"-\d{8}-\d{6}-[0-9a-f]{4}")
-    return [run for run in list_runs(root) if pattern.fullmatch(run.path.name)]
+    runs = [run for run in list_runs(root) if pattern.fullmatch(run.path.name) and run.can_go_on]
+    return runs[-1] if runs else None
 
 
 def list_runs(root: Path) -> list[RunDirectory]:

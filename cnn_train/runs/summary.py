@@ -1,11 +1,10 @@
 """Summarise a run in one line: its settings, its progress, its accuracy."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..config.yaml_reader import parse_document
 from ..metrics.best import best_record
-from .directory import RunDirectory, list_runs
+from .directory import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,6 @@ class RunSummary:
     val_loss: float | None
     seconds: float
     diverged: bool = False
-
-
-def summarize_runs(root: Path) -> list[RunSummary]:
-    """Summarise the runs below ``root``, oldest first."""
-    return [summarize_run(run) for run in list_runs(root)]
 
 
 def summarize_run(run: RunDirectory) -> RunSummary:

@@ -31,13 +31,13 @@ def device_of(world: World, request: str) -> Device:
 
     Raises UsageError where the machine has too few, or where one GPU is asked for by number.
     """
-    if world.size == 1:
-        return resolve_device(request)
-    if request.startswith(("cuda:", "mps")):
+    if world.size > 1 and request.startswith(("cuda:", "mps")):
         raise UsageError(
             f"--device {request}: {world.size} processes cannot share it; use cuda, cpu or auto"
         )
     device = resolve_device(request)
+    if world.size == 1:
+        return device
     if device.torch_device.type == "mps":  # chosen by auto
         device = Device(torch.device("cpu"), "several processes cannot share the Apple GPU")
     if device.torch_device.type == "cpu":
@@ -50,11 +50,6 @@ def device_of(world: World, request: str) -> Device:
     torch.cuda.set_device(world.local_rank)
     reason = f"{device.reason}; each process has its own"
     return Device(torch.device("cuda", world.local_rank), reason)
-
-
-def backend_of(device: Device) -> str:
-    """Name the library that sends gradients between processes."""
-    return "nccl" if device.torch_device.type == "cuda" else "gloo"
 
 
 def spread(model: nn.Module, device: Device, world: World, *, sync_batch_norm: bool) -> nn.Module:

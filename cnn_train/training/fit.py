@@ -112,8 +112,7 @@ def train_one_epoch(session: Session, files: RunFiles, supervision: Supervision)
             continue
         if supervision.should_stop():
             raise saved_and_interrupted(files, complete=position == progress.position)
-        is_due = files.clock.is_due(progress.step)
-        if position == progress.position and supervision.should_save(is_due):
+        if position == progress.position and supervision.should_save(files.is_due()):
             files.save_within_epoch()
     return total.over(session.world)
 

@@ -27,27 +27,18 @@ def side_by_epoch(
     channels, height, width = image_shape
     full_weights = _weight_shapes(config.model, image_shape)
     for side in sorted({side_px(epoch) for epoch in range(config.epochs)}):
-        small_shape = (channels, *shrunk_size(height, width, side))
-        check_size_does_not_matter(config.model, full_weights, small_shape)
+        small_height, small_width = shrunk_size(height, width, side)
+        images = f"images of {small_height}×{small_width} pixels"
+        try:
+            weights = _weight_shapes(config.model, (channels, small_height, small_width))
+        except ConfigError as problem:
+            raise ConfigError(f"progressive_size: {images}: {problem}") from None
+        if weights != full_weights:
+            raise ConfigError(
+                f"progressive_size: {config.model.name} has other weights for {images}; choose a "
+                "network that ends in a global pooling, or start_px: 0"
+            )
     return side_px
-
-
-def check_size_does_not_matter(
-    architecture: ArchitectureConfig,
-    full_weights: list[torch.Size],
-    small_shape: tuple[int, int, int],
-) -> None:
-    """Refuse small images that the network cannot take, or not with the same weights."""
-    size = "×".join(map(str, small_shape[1:]))
-    try:
-        fits = _weight_shapes(architecture, small_shape) == full_weights
-    except ConfigError as problem:
-        raise ConfigError(f"progressive_size: images of {size} pixels: {problem}") from None
-    if not fits:
-        raise ConfigError(
-            f"progressive_size: {architecture.name} has other weights for images of {size} pixels; "
-            "choose a network that ends in a global pooling, or start_px: 0"
-        )
 
 
 def _weight_shapes(

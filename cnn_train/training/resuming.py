@@ -11,7 +11,7 @@ from ..config.differences import Difference, differences
 from ..errors import CheckpointError, ConfigError
 from ..experiment import ExperimentConfig
 from ..random_streams import restore_generator_states
-from ..runs.directory import RunDirectory, runs_named
+from ..runs.directory import RunDirectory
 from ..runs.states import FoundCheckpoint, load_newest
 from .progress import Progress
 from .session import Session
@@ -24,12 +24,6 @@ FREE_KEYS = ("checkpoint", "data.root", "data.path", "data.grey_bits")
 FIXED_KEYS = ("model", "normalization", "optimizer.name", "data.name")
 
 LIMIT_KEY = "limit_batches"
-
-
-def newest_run(root: Path, name: str) -> RunDirectory | None:
-    """Return the newest run called ``name`` below ``root`` that has a checkpoint, or None."""
-    runs = [run for run in runs_named(root, name) if run.can_go_on]
-    return runs[-1] if runs else None
 
 
 def find_state(run: RunDirectory, path: Path) -> FoundCheckpoint:
@@ -100,7 +94,10 @@ def resume_session(
             "new run from them: fit --config CONFIG --weights CHECKPOINT"
         )
     if not any(change.is_below(["data"]) for change in changes):
-        require_same_images(session, checkpoint)
+        for split, fingerprint in checkpoint.data_fingerprints.items():
+            if session.data_fingerprints[split] != fingerprint:
+                reason = f"the {split} images are not those that the run was trained on"
+                raise CheckpointError(f"cannot resume: {reason}")
     session.normalize_as(checkpoint)
     load_state(session.model, checkpoint.model)
     if session.average:
@@ -113,15 +110,6 @@ def resume_session(
     place_on_schedule(session, changes)
     step = session.progress.step
     session.progress.config_changes += [{"step": step, **asdict(change)} for change in changes]
-
-
-def require_same_images(session: Session, checkpoint: Checkpoint) -> None:
-    """Raise CheckpointError where a split's images are not those of the checkpoint."""
-    for split, fingerprint in checkpoint.data_fingerprints.items():
-        if session.data_fingerprints[split] != fingerprint:
-            raise CheckpointError(
-                f"cannot resume: the {split} images are not those that the run was trained on"
-            )
 
 
 def load_optimizer_state(session: Session, checkpoint: Checkpoint) -> None:

@@ -4,7 +4,6 @@ import time
 from typing import Any
 
 from ..errors import DivergedError
-from ..experiment import CheckpointConfig
 from ..figures.learning_curves import draw_learning_curves
 from ..figures.saving import save_figure
 from ..machine.atomic_file import remove_leftovers, save_json
@@ -28,7 +27,7 @@ class RunFiles:
         self.session = session
         self.run = run
         self.written = run if session.world.is_first else None
-        self.clock = SaveClock(session.config.checkpoint)
+        self._saved_at = time.monotonic()
 
     def begin(self) -> None:
         """Make the run resumable from the start; remove what a killed or diverged run has left."""
@@ -42,6 +41,13 @@ class RunFiles:
                 self._save(is_best=False)
             require_room(run, config.checkpoint.keep, is_fresh=progress.step == 0)
         run.save_metrics(progress.records)
+
+    def is_due(self) -> bool:
+        """Say whether the epoch under way is to be saved, by its updates or by the seconds."""
+        due = self.session.config.checkpoint
+        if due.every_steps and self.session.progress.step % due.every_steps == 0:
+            return True
+        return due.every_seconds > 0 and time.monotonic() - self._saved_at >= due.every_seconds
 
     def save_within_epoch(self) -> None:
         """Save the state at the last update; the epoch goes on or stops there."""
@@ -111,7 +117,7 @@ class RunFiles:
         if self.written:
             keep = self.session.config.checkpoint.keep
             save_state(self.session.checkpoint(partial), self.written, keep, is_best=is_best)
-        self.clock.saved()
+        self._saved_at = time.monotonic()
 
     def _curves_are_due(self, run: RunDirectory) -> bool:
         """Say whether training has ended, or the picture is older than CURVES_EVERY_SECONDS."""
@@ -131,22 +137,3 @@ def advise(session: Session) -> str:
         f"Lower optimizer.lr{price}, raise schedule.warmup_epochs, or shorten gradients by "
         "clip_grad_norm"
     )
-
-
-class SaveClock:
-    """Knows when the next save within an epoch is due."""
-
-    def __init__(self, config: CheckpointConfig) -> None:
-        self._config = config
-        self._saved_at = time.monotonic()
-
-    def saved(self) -> None:
-        """Start counting the seconds again."""
-        self._saved_at = time.monotonic()
-
-    def is_due(self, step: int) -> bool:
-        """Say whether a save is due after update ``step``, by steps or by seconds."""
-        every_steps, every_seconds = self._config.every_steps, self._config.every_seconds
-        if every_steps and step % every_steps == 0:
-            return True
-        return every_seconds > 0 and time.monotonic() - self._saved_at >= every_seconds

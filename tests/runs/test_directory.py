@@ -13,7 +13,7 @@ from cnn_train.runs.directory import (
     find_run,
     latest_best_checkpoint,
     list_runs,
-    runs_named,
+    newest_run,
 )
 
 
@@ -194,4 +194,9 @@ def test_a_run_directory_that_cannot_be_written_to_is_refused_before_training(
 
 def test_runs_are_told_apart_by_their_whole_name(tmp_path: Path) -> None:
     runs = [make_run(tmp_path, name) for name in ("a", "a-20260101-000000-abcd", "ab", "a")]
-    assert [run.path for run in runs_named(tmp_path, "a")] == [runs[0].path, runs[3].path]
+    assert newest_run(tmp_path, "a") is None
+    for run in runs[:3]:
+        run.last_checkpoint.touch()
+    assert newest_run(tmp_path, "a") == runs[0]
+    runs[3].last_checkpoint.touch()
+    assert newest_run(tmp_path, "a") == runs[3]

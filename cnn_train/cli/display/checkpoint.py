@@ -19,6 +19,7 @@ def checkpoint_page(file: "CheckpointFile", config: "ExperimentConfig") -> Page:
 
     checkpoint, accuracy = file.checkpoint, file.checkpoint.val_accuracy
     weights = "averaged weights" if checkpoint.averaged_model else "weights"
+    digests = {f"{split} data": digest for split, digest in checkpoint.data_fingerprints.items()}
     facts = {
         "file": f"format {file.format_version}, {file.num_bytes / 1e6:.2f} MB, whole",
         "SHA-256": file.digest,
@@ -26,22 +27,16 @@ def checkpoint_page(file: "CheckpointFile", config: "ExperimentConfig") -> Page:
         "classes": f"{len(checkpoint.class_names)}: {name_some(checkpoint.class_names)}",
         "images": f"{times(checkpoint.image_shape)} (C×H×W), "
         f"{Normalization.from_lists(checkpoint.normalization)}",
-        "trained": _describe_training(config),
+        "trained": f"on {config.data.name}: {config.loss.name}, {config.optimizer.name} at rate "
+        f"{config.optimizer.lr:g}, batch size {config.batch_size}, seed {config.seed}",
         "progress": _describe_progress(checkpoint, config.epochs),
         "validation": "—" if accuracy is None else percent(accuracy, 2),
-        **_describe_data(checkpoint),
-        "environment": _join(checkpoint.environment),
+        **(digests or {"data": "—"}),
+        "environment": ", ".join(f"{key} {value}" for key, value in checkpoint.environment.items()),
     }
     if checkpoint.config_changes:
         facts["changed"] = ", ".join(map(_describe_change, checkpoint.config_changes))
     return Page((list_facts(facts.items(), str(file.path)),), file.to_json())
-
-
-def _describe_training(config: "ExperimentConfig") -> str:
-    return (
-        f"on {config.data.name}: {config.loss.name}, {config.optimizer.name} at rate "
-        f"{config.optimizer.lr:g}, batch size {config.batch_size}, seed {config.seed}"
-    )
 
 
 def _describe_progress(checkpoint: "Checkpoint", epochs: int) -> str:
@@ -51,18 +46,8 @@ def _describe_progress(checkpoint: "Checkpoint", epochs: int) -> str:
     return f"{checkpoint.epoch} of {epochs} epochs{under_way}, step {checkpoint.step}"
 
 
-def _describe_data(checkpoint: "Checkpoint") -> dict[str, str]:
-    """Give each split's fingerprint a line of its own: it is long."""
-    digests = {f"{split} data": digest for split, digest in checkpoint.data_fingerprints.items()}
-    return digests or {"data": "—"}
-
-
 def _describe_change(change: dict[str, Any]) -> str:
     return f"{change['key']} from {change['before']} to {change['after']} at step {change['step']}"
-
-
-def _join(facts: dict[str, str]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 
 def mapping_page(

@@ -78,8 +78,8 @@ def _write_numbers(
     per_block = fitting if fitting >= width else max(fitting // 8 * 8, min(fitting, 8))
     for start in range(0, width, per_block):
         columns = range(start, min(start + per_block, width))
-        lines = ["".join(f"{first_column + column:{NUMBER_WIDTH}}" for column in columns)]
-        lines[0] = " " * LABEL_WIDTH + lines[0]
+        heads = (f"{first_column + column:{NUMBER_WIDTH}}" for column in columns)
+        lines = [" " * LABEL_WIDTH + "".join(heads)]
         for row in range(height):
             numbers = channel_HW[row, columns.start : columns.stop].tolist()
             label = f"{first_row + row:{LABEL_WIDTH - 1}} "

@@ -12,8 +12,6 @@ from ..console import stdout
 from ..present import render_table
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ...playground.experiment import Measures
     from ...playground.headless import HeadlessRun
 
@@ -108,18 +106,15 @@ def draw_run(run: "HeadlessRun", path: Path) -> None:
     """Write the surface with its points and the loss curves as a picture."""
     from ...figures.decision_surface import draw_decision_surface
     from ...figures.saving import save_figure
-    from ...playground.toy_sets import Points
     from ...playground.view import VIEW_REACH, surface
 
-    def parts(points: Points) -> "tuple[Tensor, Tensor]":
-        return points.points_N2, points.labels_N
-
     settings, last = run.experiment.settings, run.records[-1]
+    train, test = run.experiment.train, run.experiment.test
     figure = draw_decision_surface(
         surface(run.experiment, 120),
         VIEW_REACH,
-        parts(run.experiment.train),
-        parts(run.experiment.test),
+        (train.points_N2, train.labels_N),
+        (test.points_N2, test.labels_N),
         ([epoch.train_loss for epoch in run.records], [epoch.test_loss for epoch in run.records]),
         f"{settings.dataset}: {percent(last.test_accuracy)} of the test points right "
         f"after {_count(len(run.records), 'epoch')}",

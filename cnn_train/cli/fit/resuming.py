@@ -1,7 +1,6 @@
 """How ``cnn-train fit --resume`` goes on with a run."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from math import isclose
 from pathlib import Path
 
@@ -17,16 +16,10 @@ from ...config.yaml_reader import parse_document
 from ...errors import CheckpointError, UsageError, name_some
 from ...experiment import ExperimentConfig
 from ...machine.environment import describe_environment
-from ...runs.directory import LATEST, RunDirectory, find_run
+from ...runs.directory import LATEST, RunDirectory, find_run, newest_run
 from ...runs.states import FoundCheckpoint, WayBack, go_back, look_back
 from ...training.fit import Supervision
-from ...training.resuming import (
-    checked_changes,
-    find_state,
-    is_finished,
-    newest_run,
-    resume_session,
-)
+from ...training.resuming import checked_changes, find_state, is_finished, resume_session
 from ...training.run import load_session, train_job
 from ...training.session import Session
 from ..console import notice, warn
@@ -76,17 +69,15 @@ def go_on_from(state: FoundCheckpoint, run: RunDirectory, request: FitRequest) -
         if way:
             say_what_is_given_up(way, run)
 
-    @contextmanager
-    def supervise(session: Session) -> Iterator[Supervision]:
+    def supervise(session: Session) -> AbstractContextManager[Supervision]:
         if way:
             go_back(run, way)
         if way and not finished:
             run.mark_latest()
             record_settings(session, run)
-        with supervised(
+        return supervised(
             session, run, request.as_json, data_dir=request.data_dir, data_root=request.data_root
-        ) as started:
-            yield started
+        )
 
     job = request.job(lambda: after, limit, fill_in)
     if request.dry_run:
@@ -105,11 +96,8 @@ def find_path(request: FitRequest) -> Path | None:
         return request.resume
     if request.config is None:
         return request.run_root / LATEST
-    newest: str | None = None
-    if request.world.is_first:
-        run = newest_run(request.run_root, request.run_name)
-        newest = str(run.path) if run else None
-    newest = request.world.tell("run to go on with", newest)
+    run = newest_run(request.run_root, request.run_name) if request.world.is_first else None
+    newest = request.world.tell("run to go on with", str(run.path) if run else None)
     if newest is None:
         notice(f"no run called {request.run_name} below {request.run_root}: starting one")
     return Path(newest) if newest else None

@@ -1,6 +1,7 @@
 """What the checks before training look like on the screen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from math import floor
 from typing import TYPE_CHECKING
 
 from ...errors import CheckFailedError
@@ -8,10 +9,51 @@ from ..console import stderr, warn
 
 if TYPE_CHECKING:
     from ...checks.sanity import Finding
+    from ...data.twins import Twins
     from ...training.session import Session
 
 LOOKS = {"passed": ("ok", "green"), "failed": ("FAILED", "bold red"), "skipped": ("—", "dim")}
 """Of each outcome: its mark in the table, and the style of its row."""
+FEW_IMAGES = 50  # the 95 % interval of an accuracy on fewer is up to ± 14 points or wider
+LEAST_AVERAGES = 3  # after so many lengths of the average, e⁻³ = 5 % of the first weights are left
+
+
+def twins_of(session: "Session") -> "Iterable[Twins]":
+    """Find the images that a run has twice."""
+    from ...data.twins import find_twins
+
+    return find_twins({"training": session.batches.images, "validation": session.val_images})
+
+
+def doubts(session: "Session") -> Iterator[str]:
+    """Yield what about the images and their minibatches may not be as the user thinks."""
+    from ...data.twins import describe_seen
+
+    yield from map(str, twins_of(session))
+    yield from describe_seen(session.val_images, session.seen, "validation")
+    if len(session.val_images) < FEW_IMAGES:
+        yield (
+            f"the best epoch will be chosen on {len(session.val_images)} validation images; "
+            "raise data.val_fraction, or trust the choice little"
+        )
+    sizes = [piece.stop - piece.start for piece in session.batches.plan]
+    if sizes[-1] > session.config.batch_size:
+        yield (
+            f"the last minibatch takes {sizes[-1]:,} images, one more than batch_size: batch "
+            "statistics of one image would say nothing"
+        )
+    updates, decay = session.config.epochs * session.updates_per_epoch, session.config.ema_decay
+    if decay and updates * (1 - decay) < LEAST_AVERAGES:
+        yield (
+            f"ema_decay {decay:g} averages over about {1 / (1 - decay):,.0f} updates and the run "
+            f"makes {updates:,}: its warm-up will average about the last tenth of them instead; "
+            f"take at most {floor(max(1 - LEAST_AVERAGES / updates, 0) * 1e6) / 1e6:g}, 0 for none"
+        )
+    if 1 in sizes and any("BatchNorm" in type(part).__name__ for part in session.model.modules()):
+        yield (
+            "batch norm sees one image at a time, and evaluation will use statistics that it never "
+            "trained with; raise batch_size"
+        )
 
 
 def show_first_loss(session: "Session", *, starts_anew: bool) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
-from math import floor
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -14,16 +13,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ...errors import InterruptedRun
 from ...machine.processes import lost_processes_explained
-from ...page import clock
+from ...page import clock, percent
 from ..console import notice, print_json, stderr, warn
 from ..loading import evaluate_command
 from ..process.joined import agreement_on_signals
 from ..process.stop_signal import heard_signals
-from .sanity_display import require_sane, show_first_loss
+from .sanity_display import doubts, require_sane, show_first_loss, twins_of
 
 if TYPE_CHECKING:
     from ...checks.sanity import Finding
-    from ...data.twins import Twins
     from ...metrics.tally import Tally
     from ...runs.directory import RunDirectory
     from ...training.fit import Supervision
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
     from ...training.session import Session
 
 REFRESH_SECONDS = 0.5
-FEW_IMAGES = 50  # the 95 % interval of an accuracy on fewer is up to ± 14 points or wider
-LEAST_AVERAGES = 3  # after so many lengths of the average, e⁻³ = 5 % of the first weights are left
 HEADER = (
     "epoch      train loss    + λR(W)  train acc    val loss    val acc"
     "         lr  images/s   time left"
@@ -51,60 +47,20 @@ def show_plan(session: "Session", run: "RunDirectory | None") -> None:
             notice(loss)
 
 
-def twins_of(session: "Session") -> "Iterable[Twins]":
-    """Find the images that a run has twice."""
-    from ...data.twins import find_twins
-
-    return find_twins({"training": session.batches.images, "validation": session.val_images})
-
-
-def doubts(session: "Session") -> Iterator[str]:
-    """Yield what about the images and their minibatches may not be as the user thinks."""
-    from ...data.twins import describe_seen
-
-    yield from map(str, twins_of(session))
-    yield from describe_seen(session.val_images, session.seen, "validation")
-    if len(session.val_images) < FEW_IMAGES:
-        yield (
-            f"the best epoch will be chosen on {len(session.val_images)} validation images; "
-            "raise data.val_fraction, or trust the choice little"
-        )
-    sizes = [piece.stop - piece.start for piece in session.batches.plan]
-    if sizes[-1] > session.config.batch_size:
-        yield (
-            f"the last minibatch takes {sizes[-1]:,} images, one more than batch_size: batch "
-            "statistics of one image would say nothing"
-        )
-    updates, decay = session.config.epochs * session.updates_per_epoch, session.config.ema_decay
-    if decay and updates * (1 - decay) < LEAST_AVERAGES:
-        yield (
-            f"ema_decay {decay:g} averages over about {1 / (1 - decay):,.0f} updates and the run "
-            f"makes {updates:,}: its warm-up will average about the last tenth of them instead; "
-            f"take at most {floor(max(1 - LEAST_AVERAGES / updates, 0) * 1e6) / 1e6:g}, 0 for none"
-        )
-    if 1 in sizes and any("BatchNorm" in type(part).__name__ for part in session.model.modules()):
-        yield (
-            "batch norm sees one image at a time, and evaluation will use statistics that it never "
-            "trained with; raise batch_size"
-        )
-
-
 def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, str]:
     """Put what will run, where and why, into words."""
     config, plan = session.config, session.batches.plan
     num_parameters = sum(parameter.numel() for parameter in session.model.parameters())
-    num_train, num_val = len(session.batches.images), len(session.val_images)
-    updates = session.updates_per_epoch
-    files, (_, height, width) = session.batches.images.files, session.batches.images.image_shape
-    regularization = config.regularization
-    strength = getattr(regularization, "strength", None)
-    shrinks = regularization.kind + (f" {strength:g}" if strength is not None else "")
+    images, updates = session.batches.images, session.updates_per_epoch
+    files, (_, height, width) = images.files, images.image_shape
+    strength = getattr(config.regularization, "strength", None)
+    shrinks = config.regularization.kind + ("" if strength is None else f" {strength:g}")
     facts = {
         "device": f"{session.device.torch_device} ({session.device.reason})",
         "precision": f"{session.precision.name} ({session.precision.reason})",
-        "data": f"{config.data.name}: {num_train:,} training and {num_val:,} validation images, "
-        f"{len(session.batches.images.class_names)} classes, "
-        f"{' × '.join(map(str, session.batches.images.image_shape))}",
+        "data": f"{config.data.name}: {len(images):,} training and {len(session.val_images):,} "
+        f"validation images, {len(images.class_names)} classes, "
+        f"{' × '.join(map(str, images.image_shape))}",
         **({"files": f"{files.sizes} → {width}×{height} (image_size)"} if files else {}),
         "model": f"{config.model.name}: {num_parameters:,} parameters",
         "loss": f"{config.loss.name}, regularisation {shrinks}",
@@ -126,13 +82,12 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
 
 def describe_processes(session: "Session") -> str:
     """Say how many share a minibatch, over what, and how many images each of them takes."""
-    from ...training.data_parallel import backend_of
-
+    backend = "nccl" if session.device.torch_device.type == "cuda" else "gloo"
     size, plan = session.world.size, session.batches.plan
     least, rest = divmod(plan[0].stop - plan[0].start, size)
     images = f"{least} or {least + 1}" if rest else str(least)
     statistics = "" if not session.config.sync_batch_norm else ", batch norm synchronised"
-    return f"{size} ({backend_of(session.device)}), {images} images each{statistics}"
+    return f"{size} ({backend}), {images} images each{statistics}"
 
 
 @contextmanager
@@ -224,7 +179,7 @@ def describe_result(session: "Session", run: "RunDirectory") -> dict[str, Any]:
 
 def _show_result(result: dict[str, Any], next_command: str) -> None:
     by, value = result["best_by"], result[f"val_{result['best_by']}"]
-    shown = number(value) if by == "loss" else f"{100 * value:.2f} %"
+    shown = number(value) if by == "loss" else percent(value, 2)
     stderr.print(
         f"best validation {by.replace('_', ' ').replace('f1', 'F1')} {shown} "
         f"at epoch {result['best_epoch'] + 1}, {clock(result['seconds'])} of training\n"
@@ -265,7 +220,7 @@ def watch(session: "Session", bar: Progress, tallies: "Iterable[Tally]") -> "Ite
         bar.advance(task)
         if stderr.is_terminal and monotonic() - looked > REFRESH_SECONDS:
             looked = monotonic()
-            bar.update(task, state=f"loss {tally.loss:.3f}  acc {100 * tally.accuracy:.1f} %")
+            bar.update(task, state=f"loss {tally.loss:.3f}  acc {percent(tally.accuracy)}")
         yield tally
     bar.update(task, state="validating …")
     bar.remove_task(task)
@@ -276,19 +231,19 @@ def show_epoch(session: "Session", record: "EpochRecord") -> None:
     epochs = session.config.epochs
     recent = [record["seconds"] for record in session.progress.records[-3:]]
     left = clock((epochs - record.epoch - 1) * sum(recent) / len(recent))
-    done = f"{record.epoch + 1}/{epochs}"
+    done, speed = f"{record.epoch + 1}/{epochs}", f"{record.images_per_second:,.0f}"
+    losses = (record.train_loss, record.train_penalty, record.val_loss)
+    loss, penalty, val_loss = map(number, losses)
+    accuracy, val_accuracy = percent(record.train_accuracy, 2), percent(record.val_accuracy, 2)
     if stderr.is_terminal:
         line = (
-            f"{done:<9} {number(record.train_loss):>11} {number(record.train_penalty):>11} "
-            f"{100 * record.train_accuracy:>8.2f} % {number(record.val_loss):>11} "
-            f"{100 * record.val_accuracy:>8.2f} % {record.lr:>10.3g} "
-            f"{record.images_per_second:>9,.0f} {left:>11}"
+            f"{done:<9} {loss:>11} {penalty:>11} {accuracy:>10} {val_loss:>11} {val_accuracy:>10} "
+            f"{record.lr:>10.3g} {speed:>9} {left:>11}"
         )
     else:
         line = (
-            f"epoch {done}  train loss {number(record.train_loss)}"
-            f" + {number(record.train_penalty)}  train acc {100 * record.train_accuracy:.2f} %"
-            f"  val loss {number(record.val_loss)}  val acc {100 * record.val_accuracy:.2f} %"
-            f"  lr {record.lr:.3g}  {record.images_per_second:,.0f} images/s  left {left}"
+            f"epoch {done}  train loss {loss} + {penalty}  train acc {accuracy}"
+            f"  val loss {val_loss}  val acc {val_accuracy}"
+            f"  lr {record.lr:.3g}  {speed} images/s  left {left}"
         )
     stderr.print(line, markup=False, soft_wrap=True)

@@ -4,6 +4,7 @@ import signal
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import NoReturn
 
 from ...errors import InterruptedRun, expected_failure
@@ -32,38 +33,28 @@ def joined_processes() -> Iterator[World]:
         with lost_processes_explained(""):
             yield world
             world.leave()
-    except InterruptedRun as stop:
-        _end_together(world, stop)
     except (Exception, KeyboardInterrupt) as problem:
         _end(world, problem)
 
 
 def _end(world: World, problem: BaseException) -> NoReturn:
-    """Say what failed, unless another process has, and exit; a bug of ours always shows."""
-    _ignore_signals()
-    failure = expected_failure(problem)
+    """Say what failed, unless another process has, and exit; a bug of ours always shows.
+
+    The first process says why a run stops as asked; the others wait for that, because the launcher
+    kills those that remain.
+    """
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)
+    failure, stops_together = expected_failure(problem), isinstance(problem, InterruptedRun)
     if failure is None:
         traceback.print_exception(problem)
-    if world.announce_failure():
+    if world.is_first if stops_together else world.announce_failure():
         print_failure(failure, problem)
         if failure is not None:
             error(str(failure))
+    if stops_together:
+        world.meet("the end")
     end_process(failure.exit_code if failure else 1)
-
-
-def _end_together(world: World, stop: InterruptedRun) -> NoReturn:
-    """Exit when the first process has said how to go on: the launcher kills those that remain."""
-    _ignore_signals()
-    if world.is_first:
-        error(str(stop))
-        print_failure(stop, stop)
-    world.meet("the end")
-    end_process(stop.exit_code)
-
-
-def _ignore_signals() -> None:
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, signal.SIG_IGN)
 
 
 def agreement_on_signals(world: World, *, on_gpu: bool) -> Callable[[int], int]:
@@ -73,11 +64,5 @@ def agreement_on_signals(world: World, *, on_gpu: bool) -> Callable[[int], int]:
     """
     if world.size == 1:
         return lambda heard: heard
-    every, calls = AGREE_EVERY if on_gpu else 1, 0
-
-    def agree(heard: int) -> int:
-        nonlocal calls
-        calls += 1
-        return world.largest(heard) if calls % every == 0 else 0
-
-    return agree
+    every, calls = AGREE_EVERY if on_gpu else 1, count(1)
+    return lambda heard: world.largest(heard) if next(calls) % every == 0 else 0

@@ -37,7 +37,8 @@ class ForgivingStream(io.TextIOWrapper):
         try:
             return super().write(text)
         except OSError as problem:
-            _reraise_if_reader_is_gone(problem)
+            if problem.errno == errno.EPIPE:
+                raise
             return len(text)
 
     def flush(self) -> None:
@@ -45,12 +46,8 @@ class ForgivingStream(io.TextIOWrapper):
         try:
             super().flush()
         except OSError as problem:
-            _reraise_if_reader_is_gone(problem)
-
-
-def _reraise_if_reader_is_gone(problem: OSError) -> None:
-    if problem.errno == errno.EPIPE:
-        raise problem
+            if problem.errno == errno.EPIPE:
+                raise
 
 
 def abandon_output(exit_code: int) -> NoReturn:

@@ -1,9 +1,10 @@
 """Ctrl-C or SIGTERM asks a run to save and stop, SIGUSR1 to save; a second one ends it at once."""
 
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
+from typing import Any
 
 from ...errors import InterruptedRun
 from ..console import notice
@@ -49,16 +50,19 @@ class SignalsHeard:
 
 
 @contextmanager
-def save_signal_harmless() -> Iterator[None]:
-    """Let SIGUSR1, which would end the process, do nothing while there is nothing to save."""
-    if SAVE_SIGNAL is None:
-        yield
-        return
-    previous = signal.signal(SAVE_SIGNAL, signal.SIG_IGN)
+def _handled(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
+    """Let these handlers answer their signals while the block runs."""
+    previous = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(SAVE_SIGNAL, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def save_signal_harmless() -> AbstractContextManager[None]:
+    """Let SIGUSR1, which would end the process, do nothing while there is nothing to save."""
+    return _handled({SAVE_SIGNAL: signal.SIG_IGN} if SAVE_SIGNAL else {})
 
 
 @contextmanager
@@ -74,19 +78,15 @@ def heard_signals(
     handlers = {signal.SIGINT: heard.hear_stop, signal.SIGTERM: heard.hear_stop}
     if SAVE_SIGNAL is not None:
         handlers[SAVE_SIGNAL] = heard.hear_save
-    previous = {name: signal.signal(name, handler) for name, handler in handlers.items()}
     try:
-        yield heard
+        with _handled(handlers):
+            yield heard
     except InterruptedRun as stop:
         stop.exit_code = 128 + (heard.stopped_by or signal.SIGINT)
         raise
-    finally:
-        for name, handler in previous.items():
-            signal.signal(name, handler)
 
 
-@contextmanager
-def ended_by_sigterm() -> Iterator[None]:
+def ended_by_sigterm() -> AbstractContextManager[None]:
     """Let SIGTERM end the program as Ctrl-C does where there is nothing to save: exit code 143.
 
     What is open is closed on the way out, and child processes end; a second SIGTERM does not wait.
@@ -96,8 +96,4 @@ def ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         raise SystemExit(128 + signum)
 
-    previous = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    return _handled({signal.SIGTERM: end})
