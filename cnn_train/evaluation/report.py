@@ -16,13 +16,14 @@ from ..figures.confusion import draw_confusion
 from ..figures.fonts import say_missing
 from ..figures.mistakes import Mistake, draw_mistakes
 from ..figures.saving import is_figure_path, save_figure
-from ..figures.slices import ClassPoint, Curve, ExampleRow, draw_examples, draw_slices
+from ..figures.slices import ExampleRow, draw_examples, draw_slices
 from ..figures.style import Drawing, shorten_apart
 from ..machine.atomic_file import save_json
+from ..metrics.slices import Slice
 from ..metrics.statistics import true_class_margins
 from ..page import count_images
 from .evaluate import Evaluation
-from .slices import Slice, SliceReport, change_chunk
+from .slices import SliceReport, change_chunk
 
 MOST_MISTAKES = 24
 
@@ -77,8 +78,8 @@ def save_slices(
     if is_figure_path(out) and not report.slices:
         raise UsageError(f"--out {out}: CIFAR-10.1 alone has no severities to draw; add --slices")
     curves = draw_slices(
-        [Curve(s.group, s.name, s.severities, s.accuracy) for s in report.slices],
-        [ClassPoint(c.label, c.accuracy, c.spread) for c in report.classes],
+        report.slices,
+        report.classes,
         chance=1 / len(report.clean.per_class),
         largest=int(report.clean.confusion_KK.sum(dim=1).max()) / len(report.clean.images),
         title=f"Accuracy by severity: {model_name}, {report.clean.split} split",
@@ -101,8 +102,7 @@ def list_examples(report: SliceReport) -> list[ExampleRow]:
         chunks = (
             change_chunk(images_NCHW, 0, s.name, level, report.seed) for level in s.severities
         )
-        images = tuple(after_MCHW[0] for _, after_MCHW in chunks)
-        return ExampleRow(s.group, s.name, s.severities, images, s.accuracy)
+        return s, [after_MCHW[0] for _, after_MCHW in chunks]
 
     # compared by group too: CIFAR-10-C has its own brightness and contrast
     groups = {name: challenge.group for name, challenge in CHALLENGES.items()}

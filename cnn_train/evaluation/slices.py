@@ -18,38 +18,13 @@ from ..data.image_set import ImageSet
 from ..errors import UsageError
 from ..inference.trained_model import TrainedModel
 from ..inference.views import ViewsName
+from ..metrics.slices import ClassSlice, Slice
 from ..random_streams import make_generator
 from .class_spread import measure_spread
 from .evaluate import Evaluation, evaluate
 
 CHUNK = 500
 """Images changed at a time: few enough for the memory, and independent of the batch size."""
-
-
-@dataclass(frozen=True)
-class Slice:
-    """A model under one challenge; every tuple has an entry per severity.
-
-    strengths: None at severity 0, and for the files of CIFAR-10-C. pixels_changed: share of the
-    pixels of which at least one channel differs from the clean image; None: not known.
-    """
-
-    group: str
-    name: str
-    num_examples: int
-    severities: tuple[int, ...]
-    strengths: tuple[float | None, ...]
-    accuracy: tuple[float, ...]
-    pixels_changed: tuple[float | None, ...]
-
-
-@dataclass(frozen=True)
-class ClassSlice:
-    """How well one class is recognised, and how far apart its images lie in feature space."""
-
-    label: str
-    accuracy: float | None
-    spread: float | None
 
 
 @dataclass(frozen=True)
