@@ -20,7 +20,6 @@ from .page import (
 )
 
 if TYPE_CHECKING:
-    from ...figures.difference_errors import ErrorNotes
     from ...figures.style import Drawing
     from ...lecture.formulas.differentiation import Differentiation, Method
     from ...lecture.formulas.graph import Graph
@@ -238,22 +237,21 @@ def _draw(result: "Differentiation", graph: "Graph") -> "Drawing":
         [errors.forward for errors in result.curve],
         [errors.centred for errors in result.curve],
         f"Numerical slopes of {function_name(graph)} = {result.expression} at {where}",
-        _picture_notes(result),
+        **_picture_words(result),
     )
 
 
-def _picture_notes(result: "Differentiation") -> "ErrorNotes":
-    from ...figures.difference_errors import ErrorNotes
-
+def _picture_words(result: "Differentiation") -> dict[str, str]:
+    """Say what the errors measure, and what stands above the panel."""
     absolute = ", absolute where it is 0" if result.is_absolute else ""
     if result.kinks:
         bent, straight = "a kink: the slope is a choice", "kinks make a line: the choice is wrong"
-        return ErrorNotes(
-            measure=f"distance from the formula's choice, relative{absolute}",
-            middle=straight if all(kink.is_straight for kink in result.kinks) else bent,
-        )
-    return ErrorNotes(
-        measure=f"largest error of a slope, relative{absolute}",
-        left="← rounding" if result.reasons.rounds else "",
-        right="curvature →" if result.reasons.bends else "",
-    )
+        return {
+            "measure": f"distance from the formula's choice, relative{absolute}",
+            "middle": straight if all(kink.is_straight for kink in result.kinks) else bent,
+        }
+    return {
+        "measure": f"largest error of a slope, relative{absolute}",
+        "left": "← rounding" if result.reasons.rounds else "",
+        "right": "curvature →" if result.reasons.bends else "",
+    }
