@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from ..data.challenges import CHALLENGES
 from ..errors import UsageError
 from ..figures.calibration import draw_calibration, draw_margins
@@ -135,10 +133,12 @@ def find_mistakes(evaluation: Evaluation, most: int) -> list[Mistake]:
     Certainty is the predicted class's probability, or how far its score is ahead of the true one's.
     """
     images, names = evaluation.images, shorten_apart(evaluation.images.class_names, 18)
-    certainty_N = _certainty(evaluation)
+    percent = evaluation.calibration is not None
+    certainty_N = -true_class_margins(evaluation.scores_NK, images.labels_N)
+    if percent:
+        certainty_N = evaluation.scores_NK.double().softmax(dim=1).amax(dim=1)
     wrong_M = (evaluation.predicted_N != images.labels_N).nonzero()[:, 0]
     worst_M = wrong_M[certainty_N[wrong_M].argsort(descending=True, stable=True)[:most]]
-    percent = evaluation.calibration is not None
     return [
         Mistake(
             image_CHW=images.images_NCHW[i],
@@ -149,10 +149,3 @@ def find_mistakes(evaluation: Evaluation, most: int) -> list[Mistake]:
         )
         for i, certainty in zip(worst_M.tolist(), certainty_N[worst_M].tolist(), strict=True)
     ]
-
-
-def _certainty(evaluation: Evaluation) -> Tensor:
-    """Return the predicted class's probability, or its lead over the true class's score, N."""
-    if evaluation.calibration is not None:
-        return evaluation.scores_NK.double().softmax(dim=1).amax(dim=1)
-    return -true_class_margins(evaluation.scores_NK, evaluation.images.labels_N)

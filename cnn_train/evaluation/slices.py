@@ -104,6 +104,11 @@ def evaluate_slices(
     )
     run = _Run(trained, clean, tuple(severities), seed, batch_size)
     slices = run.measure_challenges(challenges, progress) if challenges else []
+    classes: tuple[ClassSlice, ...] = ()
+    if challenges:
+        spreads = measure_spread(trained, images, batch_size=batch_size)
+        pairs = zip(clean.per_class, spreads, strict=True)
+        classes = tuple(ClassSlice(one.label, one.accuracy, spread) for one, spread in pairs)
     corruptions = [test for test in harder_tests if test.num_severities > 1]
     new_tests = [test for test in harder_tests if test.num_severities == 1]
     return SliceReport(
@@ -111,18 +116,8 @@ def evaluate_slices(
         seed=seed,
         severities=run.severities,
         slices=(*slices, *(run.measure_corruption(test, progress) for test in corruptions)),
-        classes=_measure_classes(trained, clean, batch_size) if challenges else (),
+        classes=classes,
         new_tests=tuple(run.measure_new_test(test, progress) for test in new_tests),
-    )
-
-
-def _measure_classes(
-    trained: TrainedModel, clean: Evaluation, batch_size: int
-) -> tuple[ClassSlice, ...]:
-    spreads = measure_spread(trained, clean.images, batch_size=batch_size)
-    pairs = zip(clean.per_class, spreads, strict=True)
-    return tuple(
-        ClassSlice(of_class.label, of_class.accuracy, spread) for of_class, spread in pairs
     )
 
 
