@@ -84,20 +84,16 @@ def _draw_group(axes: Axes, group: str, curves: Sequence[Slice]) -> None:
         look: dict[str, Any] = {"color": GREY, "lw": 0.8}
         if not many:
             look = {"color": COLOURS[i], "lw": 1.8, "marker": MARKERS[i], "label": curve.name}
-        axes.plot(curve.severities, _percents(curve.accuracy), ms=4, **look)
+        axes.plot(curve.severities, [100 * a for a in curve.accuracy], ms=4, **look)
     if many:
         columns = zip(*(curve.accuracy for curve in curves), strict=True)
-        means = _percents([sum(column) / len(curves) for column in columns])
+        means = [100 * sum(column) / len(curves) for column in columns]
         label = f"mean of {len(curves)}"
         axes.plot(curves[0].severities, means, color=BLUE, lw=2.2, marker="o", ms=4, label=label)
     style_axes(axes, title=group, x="severity", y="accuracy (%)", legend_columns=2)
     axes.set_ylim(0, 100)
     axes.set_xticks(range(6))
     axes.set_xlim(-0.2, 5.2)
-
-
-def _percents(fractions: Sequence[float]) -> list[float]:
-    return [100 * fraction for fraction in fractions]
 
 
 def _draw_classes(axes: Axes, classes: Sequence[ClassSlice]) -> None:

@@ -51,23 +51,21 @@ def reverse_mode(
 def _describe_pass(graph: "Graph", one_pass: "ReversePass") -> dict[str, Any]:
     from ...lecture.formulas.reverse_mode import chain_rule
 
-    steps = [
-        {
-            "node": graph.label(step.node),
-            "operand": graph.label(step.operand),
-            "rule": chain_rule(graph, step),
-            "slope": step.slope,
-            "contribution": step.contribution,
-            "collected": step.collected,
-        }
-        for step in one_pass.steps
-    ]
-    adjoints = {graph.label(position): adjoint for position, adjoint in one_pass.adjoints.items()}
     return {
         "output": graph.label(one_pass.output),
         "operations": one_pass.operations,
-        "steps": steps,
-        "adjoints": adjoints,
+        "steps": [
+            {
+                "node": graph.label(step.node),
+                "operand": graph.label(step.operand),
+                "rule": chain_rule(graph, step),
+                "slope": step.slope,
+                "contribution": step.contribution,
+                "collected": step.collected,
+            }
+            for step in one_pass.steps
+        ],
+        "adjoints": {graph.label(i): adjoint for i, adjoint in one_pass.adjoints.items()},
     }
 
 
