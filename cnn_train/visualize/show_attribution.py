@@ -32,7 +32,7 @@ SILENT = "nothing there speaks for the class (a map of zeros)"
 
 @dataclass(frozen=True)
 class Explained:
-    """Maps BHW on the CPU, and for each image its class, that which is explained, and its score."""
+    """Maps BHW on the CPU, and per image: the predicted class, the explained one, its score."""
 
     what: str
     maps_BHW: Tensor
