@@ -6,10 +6,10 @@ waiting for the device; the speed is measured separately, without these waits.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from statistics import median
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 import torch
 
@@ -40,7 +40,7 @@ PROFILED_STEPS = 3
 
 @dataclass(frozen=True)
 class StepProfile:
-    """What one training step costs.
+    """What one training step costs: the document that ``profile --json`` prints.
 
     phase_seconds: medians over the steps, waiting after each phase. group_seconds and operators:
     own times per step under the profiler, which slows small operators down. step_seconds and
@@ -61,10 +61,6 @@ class StepProfile:
     images_per_second: float
     flops_per_image: StepFlops
     tflops: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the document that ``profile --json`` prints."""
-        return asdict(self)
 
 
 def profile_step(session: Session, num_steps: int) -> StepProfile:

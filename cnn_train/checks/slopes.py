@@ -140,8 +140,11 @@ def check_gradient(
         total, list(parameters.values()), allow_unused=True, materialize_grads=True
     )
     for (name, tensor), gradient in zip(parameters.items(), gradients, strict=True):
-        indices = choose_entries(gradient, samples, generator)
-        entries = [check_entry(objective, tensor, gradient, index) for index in indices]
+        entries = []
+        for index in choose_entries(gradient, samples, generator):
+            unit = torch.zeros_like(tensor)
+            unit[index] = 1.0
+            entries.append(check_slope(objective, tensor, unit, float(gradient[index]), index))
         direction = check_direction(objective, tensor, gradient, generator)
         yield TensorCheck(name, tuple(tensor.shape), tuple(entries), direction)
 
@@ -154,15 +157,6 @@ def choose_entries(
     flat = dict.fromkeys([int(gradient.abs().flatten().argmax()), *drawn.tolist()])
     places = (torch.unravel_index(torch.tensor(i), gradient.shape) for i in list(flat)[:samples])
     return [tuple(int(axis) for axis in place) for place in places]
-
-
-def check_entry(
-    objective: Objective, tensor: Tensor, gradient: Tensor, index: tuple[int, ...]
-) -> Slope:
-    """Compare the slope along the entry ``index``."""
-    unit = torch.zeros_like(tensor)
-    unit[index] = 1.0
-    return check_slope(objective, tensor, unit, float(gradient[index]), index)
 
 
 def check_direction(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,7 +39,7 @@ def profile(
     where, batch_size = session.device.torch_device, session.config.batch_size
     with memory_explained(where, batch_size, "--set batch_size"):
         measured = profile_step(session, batches)
-    present(Page(tuple(_describe(measured)), measured.to_json()), as_json=as_json)
+    present(Page(tuple(_describe(measured)), asdict(measured)), as_json=as_json)
 
 
 def _describe(measured: "StepProfile") -> Iterator[Block]:

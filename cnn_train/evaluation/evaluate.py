@@ -128,7 +128,10 @@ def _summarize(
     num_correct = int((predicted_N == labels_N).sum())
     confusion_KK = count_confusion(labels_N, predicted_N, num_classes)
     has_top5 = num_classes >= FEWEST_CLASSES_FOR_TOP5
-    has_probabilities = trained.config.loss.gives_probabilities
+    calibration = None
+    if trained.config.loss.gives_probabilities:
+        confidence_N = scores_NK.double().softmax(dim=1).amax(dim=1)
+        calibration = measure_calibration(confidence_N, predicted_N == labels_N)
     return Evaluation(
         split=split,
         tta=tta,
@@ -141,14 +144,9 @@ def _summarize(
         loss=trained.config.loss.build()(scores_NK.double(), labels_N).item(),
         confusion_KK=confusion_KK,
         per_class=measure_classes(confusion_KK, trained.class_names),
-        calibration=_calibrate(scores_NK, labels_N) if has_probabilities else None,
+        calibration=calibration,
         num_trained_on=len(images.named_in(trained.training_images)),
     )
-
-
-def _calibrate(scores_NK: Tensor, labels_N: Tensor) -> Calibration:
-    confidence_N = scores_NK.double().softmax(dim=1).amax(dim=1)
-    return measure_calibration(confidence_N, scores_NK.argmax(dim=1) == labels_N)
 
 
 def _check_fit(trained: TrainedModel, images: ImageSet, split: str) -> None:

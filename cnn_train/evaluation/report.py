@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from ..data.challenges import CHALLENGES
 from ..errors import UsageError
 from ..figures.calibration import draw_calibration, draw_margins
@@ -16,13 +14,14 @@ from ..figures.confusion import draw_confusion
 from ..figures.fonts import say_missing
 from ..figures.mistakes import Mistake, draw_mistakes
 from ..figures.saving import is_figure_path, save_figure
-from ..figures.slices import ClassPoint, Curve, ExampleRow, draw_examples, draw_slices
+from ..figures.slices import ExampleRow, draw_examples, draw_slices
 from ..figures.style import Drawing, shorten_apart
 from ..machine.atomic_file import save_json
+from ..metrics.slices import Slice
 from ..metrics.statistics import true_class_margins
 from ..page import count_images
 from .evaluate import Evaluation
-from .slices import Slice, SliceReport, change_chunk
+from .slices import SliceReport, change_chunk
 
 MOST_MISTAKES = 24
 
@@ -77,8 +76,8 @@ def save_slices(
     if is_figure_path(out) and not report.slices:
         raise UsageError(f"--out {out}: CIFAR-10.1 alone has no severities to draw; add --slices")
     curves = draw_slices(
-        [Curve(s.group, s.name, s.severities, s.accuracy) for s in report.slices],
-        [ClassPoint(c.label, c.accuracy, c.spread) for c in report.classes],
+        report.slices,
+        report.classes,
         chance=1 / len(report.clean.per_class),
         largest=int(report.clean.confusion_KK.sum(dim=1).max()) / len(report.clean.images),
         title=f"Accuracy by severity: {model_name}, {report.clean.split} split",
@@ -101,8 +100,7 @@ def list_examples(report: SliceReport) -> list[ExampleRow]:
         chunks = (
             change_chunk(images_NCHW, 0, s.name, level, report.seed) for level in s.severities
         )
-        images = tuple(after_MCHW[0] for _, after_MCHW in chunks)
-        return ExampleRow(s.group, s.name, s.severities, images, s.accuracy)
+        return s, [after_MCHW[0] for _, after_MCHW in chunks]
 
     # compared by group too: CIFAR-10-C has its own brightness and contrast
     groups = {name: challenge.group for name, challenge in CHALLENGES.items()}
@@ -135,10 +133,12 @@ def find_mistakes(evaluation: Evaluation, most: int) -> list[Mistake]:
     Certainty is the predicted class's probability, or how far its score is ahead of the true one's.
     """
     images, names = evaluation.images, shorten_apart(evaluation.images.class_names, 18)
-    certainty_N = _certainty(evaluation)
+    percent = evaluation.calibration is not None
+    certainty_N = -true_class_margins(evaluation.scores_NK, images.labels_N)
+    if percent:
+        certainty_N = evaluation.scores_NK.double().softmax(dim=1).amax(dim=1)
     wrong_M = (evaluation.predicted_N != images.labels_N).nonzero()[:, 0]
     worst_M = wrong_M[certainty_N[wrong_M].argsort(descending=True, stable=True)[:most]]
-    percent = evaluation.calibration is not None
     return [
         Mistake(
             image_CHW=images.images_NCHW[i],
@@ -149,10 +149,3 @@ def find_mistakes(evaluation: Evaluation, most: int) -> list[Mistake]:
         )
         for i, certainty in zip(worst_M.tolist(), certainty_N[worst_M].tolist(), strict=True)
     ]
-
-
-def _certainty(evaluation: Evaluation) -> Tensor:
-    """Return the predicted class's probability, or its lead over the true class's score, N."""
-    if evaluation.calibration is not None:
-        return evaluation.scores_NK.double().softmax(dim=1).amax(dim=1)
-    return -true_class_margins(evaluation.scores_NK, evaluation.images.labels_N)

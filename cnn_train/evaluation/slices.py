@@ -3,8 +3,9 @@
 Shape letters: N examples, M examples of a chunk, C channels, H W pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,38 +19,13 @@ from ..data.image_set import ImageSet
 from ..errors import UsageError
 from ..inference.trained_model import TrainedModel
 from ..inference.views import ViewsName
+from ..metrics.slices import ClassSlice, Slice
 from ..random_streams import make_generator
 from .class_spread import measure_spread
 from .evaluate import Evaluation, evaluate
 
 CHUNK = 500
 """Images changed at a time: few enough for the memory, and independent of the batch size."""
-
-
-@dataclass(frozen=True)
-class Slice:
-    """A model under one challenge; every tuple has an entry per severity.
-
-    strengths: None at severity 0, and for the files of CIFAR-10-C. pixels_changed: share of the
-    pixels of which at least one channel differs from the clean image; None: not known.
-    """
-
-    group: str
-    name: str
-    num_examples: int
-    severities: tuple[int, ...]
-    strengths: tuple[float | None, ...]
-    accuracy: tuple[float, ...]
-    pixels_changed: tuple[float | None, ...]
-
-
-@dataclass(frozen=True)
-class ClassSlice:
-    """How well one class is recognised, and how far apart its images lie in feature space."""
-
-    label: str
-    accuracy: float | None
-    spread: float | None
 
 
 @dataclass(frozen=True)
@@ -124,30 +100,24 @@ def evaluate_slices(
     challenge's name only: a higher severity makes the same change stronger. Raises what
     ``evaluate`` does.
     """
-    clean = evaluate(
-        trained, images, split=split, batch_size=batch_size, tta=tta, progress=progress
-    )
-    run = _Run(trained, clean, tuple(severities), seed, batch_size)
+    measure = partial(evaluate, trained, batch_size=batch_size, tta=tta, progress=progress)
+    clean = measure(images, split=split)
+    run = _Run(trained, clean, tuple(severities), seed, batch_size, measure)
     slices = run.measure_challenges(challenges, progress) if challenges else []
+    classes: tuple[ClassSlice, ...] = ()
+    if challenges:
+        spreads = measure_spread(trained, images, batch_size=batch_size)
+        pairs = zip(clean.per_class, spreads, strict=True)
+        classes = tuple(ClassSlice(one.label, one.accuracy, spread) for one, spread in pairs)
     corruptions = [test for test in harder_tests if test.num_severities > 1]
     new_tests = [test for test in harder_tests if test.num_severities == 1]
     return SliceReport(
         clean=clean,
         seed=seed,
         severities=run.severities,
-        slices=(*slices, *(run.measure_corruption(test, progress) for test in corruptions)),
-        classes=_measure_classes(trained, clean, batch_size) if challenges else (),
-        new_tests=tuple(run.measure_new_test(test, progress) for test in new_tests),
-    )
-
-
-def _measure_classes(
-    trained: TrainedModel, clean: Evaluation, batch_size: int
-) -> tuple[ClassSlice, ...]:
-    spreads = measure_spread(trained, clean.images, batch_size=batch_size)
-    pairs = zip(clean.per_class, spreads, strict=True)
-    return tuple(
-        ClassSlice(of_class.label, of_class.accuracy, spread) for of_class, spread in pairs
+        slices=(*slices, *(run.measure_corruption(test) for test in corruptions)),
+        classes=classes,
+        new_tests=tuple(run.measure_new_test(test) for test in new_tests),
     )
 
 
@@ -178,6 +148,7 @@ class _Run:
     severities: tuple[int, ...]
     seed: int
     batch_size: int
+    measure: Callable[..., Evaluation]
 
     def measure_challenges(self, names: Sequence[str], progress: Progress) -> list[Slice]:
         num_changes = len(names) * sum(severity > 0 for severity in self.severities)
@@ -215,35 +186,27 @@ class _Run:
         num_pixels = len(images_NCHW) * images_NCHW.shape[2:].numel()
         return num_correct / len(images_NCHW), num_changed / num_pixels
 
-    def measure_corruption(self, test: HarderTest, progress: Progress) -> Slice:
+    def measure_corruption(self, test: HarderTest) -> Slice:
         """Measure one file of CIFAR-10-C; severity 0 is the result on the clean images."""
-        measured = {0: self.clean.accuracy} | {
-            severity: self.measure_images(test, severity, progress).accuracy
+        measured = (  # one at a time: each holds its images
+            self.measure_harder(test, severity) if severity else self.clean
             for severity in self.severities
-            if severity
-        }
+        )
         return Slice(
             group=test.benchmark,
             name=test.name,
             num_examples=len(test.labels_N) // test.num_severities,
             severities=self.severities,
             strengths=(None,) * len(self.severities),
-            accuracy=tuple(measured[severity] for severity in self.severities),
+            accuracy=tuple(evaluation.accuracy for evaluation in measured),
             pixels_changed=(None,) * len(self.severities),
         )
 
-    def measure_images(self, test: HarderTest, severity: int, progress: Progress) -> Evaluation:
-        return evaluate(
-            self.trained,
-            test.load(severity, self.trained.class_names),
-            split=test.name,
-            batch_size=self.batch_size,
-            tta=self.clean.tta,
-            progress=progress,
-        )
+    def measure_harder(self, test: HarderTest, severity: int) -> Evaluation:
+        return self.measure(test.load(severity, self.trained.class_names), split=test.name)
 
-    def measure_new_test(self, test: HarderTest, progress: Progress) -> NewTest:
-        result = self.measure_images(test, 1, progress)
+    def measure_new_test(self, test: HarderTest) -> NewTest:
+        result = self.measure_harder(test, 1)
         return NewTest(
             test.benchmark, test.name, len(result.images), result.accuracy, result.accuracy_interval
         )

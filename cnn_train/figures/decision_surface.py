@@ -16,7 +16,6 @@ from .style import (
     INK,
     ORANGE,
     TEXT_SIZE,
-    add_legend_outside,
     make_figure,
     mark_points,
     style_axes,
@@ -56,9 +55,7 @@ def draw_decision_surface(
     _draw_points(plane, train, hollow=False)
     plane.plot([], [], "o", color=INK, markersize=4, label="training")
     plane.plot([], [], "o", color=INK, markersize=4, mfc="white", label="test")
-    style_axes(plane, x="x₁", y="x₂", grid=False)
-    beside = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0}
-    add_legend_outside(plane, ncols=2, handletextpad=0.2, **beside)
+    style_axes(plane, x="x₁", y="x₂", grid=False, legend_columns=2)
     bar = figure.colorbar(picture, ax=plane, shrink=0.8, pad=0.02, ticks=[-1, 0, 1])
     bar.ax.set_yticklabels(["orange", "0", "blue"])
     bar.ax.set_ylim(-1, 1)

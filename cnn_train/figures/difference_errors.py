@@ -1,7 +1,6 @@
 """How wrong numerical slopes are: the error against the step h, which has the shape of a U."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -15,24 +14,21 @@ LEAST_RANGE = 30.0
 """At least this ratio of the largest to the smallest error is shown."""
 
 
-@dataclass(frozen=True)
-class ErrorNotes:
-    """What the errors measure, and words above the panel: at its left, middle and right."""
-
-    measure: str = "largest error of a slope, relative"
-    left: str = ""
-    middle: str = ""
-    right: str = ""
-
-
 def draw_difference_errors(
     steps: Sequence[float],
     forward: Sequence[float | None],
     centred: Sequence[float | None],
     title: str,
-    notes: ErrorNotes,
+    *,
+    measure: str,
+    left: str = "",
+    middle: str = "",
+    right: str = "",
 ) -> Figure:
-    """Draw the errors of forward and centred differences for every step h."""
+    """Draw the errors of forward and centred differences for every step h.
+
+    ``measure`` says what the errors are; the other words stand above the panel.
+    """
     figure = make_figure(8.0, 4.8, title)
     axes = figure.add_subplot()
     for errors, colour, marker, label in (
@@ -48,11 +44,11 @@ def draw_difference_errors(
     low, high = axes.get_ylim()
     if high < LEAST_RANGE * low:  # errors that hardly change: show more than one tick
         axes.set_ylim(low / LEAST_RANGE, high * LEAST_RANGE)
-    style_axes(axes, x="step h", y=notes.measure)
+    style_axes(axes, x="step h", y=measure)
     look: dict[str, Any] = {"transform": axes.transAxes, "size": SMALL_SIZE, "style": "italic"}
-    axes.text(0.0, 1.01, notes.left, ha="left", **look)  # shares of the panel: just above it
-    axes.text(0.5, 1.01, notes.middle, ha="center", **look)
-    axes.text(1.0, 1.01, notes.right, ha="right", **look)
+    axes.text(0.0, 1.01, left, ha="left", **look)  # shares of the panel: just above it
+    axes.text(0.5, 1.01, middle, ha="center", **look)
+    axes.text(1.0, 1.01, right, ha="right", **look)
     below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)}
     add_legend_outside(axes, ncols=2, **below)
     return figure

@@ -5,7 +5,6 @@ Shape letters: C channels, H W pixels.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -13,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ..metrics.slices import ClassSlice, Slice
 from .mistakes import show_image
 from .style import (
     BLUE,
@@ -34,39 +34,13 @@ NUM_COLUMNS = 3
 MOST_CLASSES = 24
 
 
-@dataclass(frozen=True)
-class Curve:
-    """One challenge: accuracy (a fraction) at each severity, from 0 to 5."""
-
-    group: str
-    name: str
-    severities: tuple[int, ...]
-    accuracy: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class ClassPoint:
-    """One class: its accuracy and how far its images are spread in feature space."""
-
-    label: str
-    accuracy: float | None
-    spread: float | None
-
-
-@dataclass(frozen=True)
-class ExampleRow:
-    """One image under one challenge: uint8 CHW at each severity, and the accuracy there."""
-
-    group: str
-    name: str
-    severities: tuple[int, ...]
-    images: tuple[Tensor, ...]
-    accuracy: tuple[float, ...]
+ExampleRow = tuple[Slice, Sequence[Tensor]]
+"""A challenge, and one image under it: uint8 CHW at each severity."""
 
 
 def draw_slices(
-    curves: Sequence[Curve],
-    classes: Sequence[ClassPoint],
+    slices: Sequence[Slice],
+    classes: Sequence[ClassSlice],
     *,
     chance: float,
     largest: float,
@@ -77,7 +51,7 @@ def draw_slices(
     Lines show what needs no model: ``chance``, and always answering the ``largest`` class, whose
     share of the images is that or more.
     """
-    groups = [(name, list(members)) for name, members in groupby(curves, key=lambda c: c.group)]
+    groups = [(name, list(members)) for name, members in groupby(slices, key=lambda s: s.group)]
     num_panels = len(groups) + bool(classes)
     num_columns = max(1, min(NUM_COLUMNS, num_panels))
     num_rows = max(1, math.ceil(num_panels / num_columns))
@@ -103,17 +77,17 @@ def draw_slices(
     return figure
 
 
-def _draw_group(axes: Axes, group: str, curves: Sequence[Curve]) -> None:
+def _draw_group(axes: Axes, group: str, curves: Sequence[Slice]) -> None:
     """Draw up to four curves by name; of more, all in grey and their mean."""
     many = len(curves) > len(COLOURS)
     for i, curve in enumerate(curves):
         look: dict[str, Any] = {"color": GREY, "lw": 0.8}
         if not many:
             look = {"color": COLOURS[i], "lw": 1.8, "marker": MARKERS[i], "label": curve.name}
-        axes.plot(curve.severities, _percents(curve.accuracy), ms=4, **look)
+        axes.plot(curve.severities, [100 * a for a in curve.accuracy], ms=4, **look)
     if many:
         columns = zip(*(curve.accuracy for curve in curves), strict=True)
-        means = _percents([sum(column) / len(curves) for column in columns])
+        means = [100 * sum(column) / len(curves) for column in columns]
         label = f"mean of {len(curves)}"
         axes.plot(curves[0].severities, means, color=BLUE, lw=2.2, marker="o", ms=4, label=label)
     style_axes(axes, title=group, x="severity", y="accuracy (%)", legend_columns=2)
@@ -122,11 +96,7 @@ def _draw_group(axes: Axes, group: str, curves: Sequence[Curve]) -> None:
     axes.set_xlim(-0.2, 5.2)
 
 
-def _percents(fractions: Sequence[float]) -> list[float]:
-    return [100 * fraction for fraction in fractions]
-
-
-def _draw_classes(axes: Axes, classes: Sequence[ClassPoint]) -> None:
+def _draw_classes(axes: Axes, classes: Sequence[ClassSlice]) -> None:
     """Draw a bar per class, the hardest on top; of very many classes, the hardest ones."""
     known = [point for point in classes if point.accuracy is not None]
     hardest = sorted(known, key=lambda point: point.accuracy or 0)[:MOST_CLASSES]
@@ -147,7 +117,7 @@ def _draw_classes(axes: Axes, classes: Sequence[ClassPoint]) -> None:
 def draw_examples(rows: Sequence[ExampleRow], title: str) -> Figure:
     """Draw the same image under every challenge, in two blocks: severities from left to right."""
     num_rows = math.ceil(len(rows) / 2)
-    num_severities = len(rows[0].severities)
+    num_severities = len(rows[0][0].severities)
     width_inches = max(2 * (0.95 * num_severities + 1.2), 6.0)
     figure = make_figure(width_inches, 1.12 * num_rows + 0.8, title)
     halves = figure.add_gridspec(1, 2)
@@ -156,19 +126,20 @@ def draw_examples(rows: Sequence[ExampleRow], title: str) -> Figure:
         for axes in grid[len(part) :].ravel():
             axes.set_visible(False)
         for line, row in zip(grid, part, strict=False):
-            _draw_example_row(line, row, named=row is part[0])
+            _draw_example_row(line, *row, named=row is part[0])
     return figure
 
 
-def _draw_example_row(line: Sequence[Axes], row: ExampleRow, *, named: bool) -> None:
-    for axes, severity, image_CHW, accuracy in zip(
-        line, row.severities, row.images, row.accuracy, strict=True
-    ):
+def _draw_example_row(
+    line: Sequence[Axes], challenge: Slice, images: Sequence[Tensor], *, named: bool
+) -> None:
+    columns = zip(line, challenge.severities, images, challenge.accuracy, strict=True)
+    for axes, severity, image_CHW, accuracy in columns:
         show_image(axes, image_CHW)
         axes.set_xlabel(f"{100 * accuracy:.1f} %", size=SMALL_SIZE, color=INK, labelpad=2)
         if named:
             axes.set_title(f"severity {severity}", size=SMALL_SIZE, color=INK)
     line[0].set_ylabel(
-        row.name, size=TEXT_SIZE, color=INK, rotation=0, ha="right", va="center", labelpad=6
+        challenge.name, size=TEXT_SIZE, color=INK, rotation=0, ha="right", va="center", labelpad=6
     )
     hide_axes(line[0])

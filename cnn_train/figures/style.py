@@ -73,10 +73,8 @@ def style_axes(
     axes.set_axisbelow(True)
     if grid:
         axes.grid(color=GRID, linewidth=0.8)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(GRID)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GRID)
 
 
 def add_legend_outside(axes: Axes, **place: Any) -> Legend:
@@ -106,10 +104,8 @@ def mark_points(num_points: int) -> str:
 
 def hide_axes(axes: Axes) -> None:
     """Remove the ticks and the frame of a panel: for pictures."""
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
 
 
 def shorten(text: str, length: int, *, keep_end: bool = False) -> str:

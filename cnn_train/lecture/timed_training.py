@@ -131,14 +131,14 @@ def train_for(session: Session, seconds: float, first_loss: float) -> Curve:
     """
     warm_up(session)
     with divergence_explained(session), refusals_explained():
-        updates = list(timed_updates(session, seconds))
-    start, *later = starts_of(updates)
+        points, ends = zip(*timed_updates(session, seconds), strict=True)
+    start, *later = points
     full_batch, batch_size = session.config.optimizer.full_batch, session.config.batch_size
     return Curve(
         batch_size=None if full_batch else batch_size,
-        num_updates=len(updates),
-        num_images=len(updates) * (len(session.batches.images) if full_batch else batch_size),
-        seconds=updates[-1].seconds,
+        num_updates=len(points),
+        num_images=len(points) * (len(session.batches.images) if full_batch else batch_size),
+        seconds=ends[-1],
         points=thin_out([replace(start, loss=first_loss), *later]),
     )
 
@@ -151,26 +151,20 @@ def warm_up(session: Session) -> None:
         session.loss_fn(session.forward(batch.images_BCHW), batch.labels_B).backward()  # type: ignore[no-untyped-call]
 
 
-def timed_updates(session: Session, seconds: float) -> Iterator[Point]:
-    """Yield for every update: the count with it, the time after it, and its loss."""
+def timed_updates(session: Session, seconds: float) -> Iterator[tuple[Point, float]]:
+    """Yield each update's loss, at the moment before it, and the seconds after it."""
     device, plan = session.device.torch_device, session.batches.plan
-    started, tally, updates = now(device), Tally.zero(), 0
+    started, tally, updates, elapsed = now(device), Tally.zero(), 0, 0.0
     for i, piece in enumerate(endless_steps(session)):
         tally += piece
         if not plan[i % len(plan)].completes_update:
             continue
-        updates += 1
-        elapsed = now(device) - started
-        yield Point(updates, elapsed, tally.loss)
+        start = Point(updates, elapsed, tally.loss)
+        updates, elapsed = updates + 1, now(device) - started
+        yield start, elapsed
         tally = Tally.zero()
         if elapsed >= seconds and updates >= LEAST_UPDATES:
             return
-
-
-def starts_of(updates: list[Point]) -> list[Point]:
-    """Give each loss the time before its update, at which its weights were reached."""
-    times = [0.0, *(point.seconds for point in updates[:-1])]
-    return [Point(i, times[i], point.loss) for i, point in enumerate(updates)]
 
 
 def thin_out(points: list[Point]) -> tuple[Point, ...]:

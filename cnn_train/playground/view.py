@@ -106,18 +106,19 @@ def view_of_step(experiment: Experiment, place: Place) -> dict[str, Any]:
 
 def surface(experiment: Experiment, side: int) -> Tensor:
     """Return how far blue leads at each cell: float64 in [−1, 1], side×side, top row first."""
-    outputs = experiment.network.outputs_by_layer(
-        experiment.features_of(grid_points(side, VIEW_REACH))
-    )
-    return class_lead(outputs[-1], experiment.settings.loss).reshape(side, side)
+    scores = _outputs_on_grid(experiment, side)[-1]
+    return class_lead(scores, experiment.settings.loss).reshape(side, side)
 
 
 def neuron_maps(experiment: Experiment) -> list[list[str]]:
     """Return for each layer but the features each unit's map, relative to its largest value."""
-    outputs = experiment.network.outputs_by_layer(
-        experiment.features_of(grid_points(MAP_SIDE, VIEW_REACH))
-    )
-    return [[encode(scaled(unit)) for unit in layer.T] for layer in outputs[1:]]
+    layers = _outputs_on_grid(experiment, MAP_SIDE)[1:]
+    return [[encode(scaled(unit)) for unit in layer.T] for layer in layers]
+
+
+def _outputs_on_grid(experiment: Experiment, side: int) -> list[Tensor]:
+    features = experiment.features_of(grid_points(side, VIEW_REACH))
+    return experiment.network.outputs_by_layer(features)
 
 
 def scaled(values: Tensor) -> Tensor:

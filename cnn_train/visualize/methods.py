@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from ..page import Page
 from .request import Request
@@ -10,7 +11,7 @@ from .show_embedding import show_embedding
 from .show_filters import show_filters
 from .show_loss_surface import show_loss_surface
 from .show_maps import show_maps
-from .show_patches import show_deconv, show_guided, show_top_patches
+from .show_patches import show_patches
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,9 @@ class Method:
 METHODS: dict[str, Method] = {
     "filters": Method(show_filters, 0),
     "maps": Method(show_maps, 1),
-    "top-patches": Method(show_top_patches, None),
-    "guided": Method(show_guided, None),
-    "deconv": Method(show_deconv, None),
+    "top-patches": Method(show_patches, None),
+    "guided": Method(partial(show_patches, rule="guided"), None),
+    "deconv": Method(partial(show_patches, rule="deconv"), None),
     "saliency": Method(show_saliency, 5),
     "cam": Method(show_cam, 5),
     "occlusion": Method(show_occlusion, 5),

@@ -32,12 +32,13 @@ SILENT = "nothing there speaks for the class (a map of zeros)"
 
 @dataclass(frozen=True)
 class Explained:
-    """Images with the class that each map explains, its score, and the maps BHW on the CPU."""
+    """Maps BHW on the CPU, and per image: the predicted class, the explained one, its score."""
 
     what: str
     maps_BHW: Tensor
-    scores_BK: Tensor
-    class_B: Tensor
+    predicted: list[str]
+    classes: list[str]
+    scores: list[float]
 
 
 def show_saliency(request: Request) -> Page:
@@ -99,9 +100,14 @@ def _show(
     inputs_BCHW = request.inputs()
     with torch.no_grad():
         scores_BK = request.trained.model(inputs_BCHW)
-    class_B = request.classes(scores_BK)
-    maps_BHW = explain(inputs_BCHW, class_B).float().cpu()
-    explained = Explained(what, maps_BHW, scores_BK.cpu(), class_B.cpu())
+    class_B, names = request.classes(scores_BK), request.trained.class_names
+    explained = Explained(
+        what,
+        explain(inputs_BCHW, class_B).float().cpu(),
+        [names[k] for k in scores_BK.argmax(dim=1).tolist()],
+        [names[k] for k in class_B.tolist()],
+        scores_BK.gather(1, class_B[:, None])[:, 0].tolist(),
+    )
     return Page(
         blocks=(_describe(request, explained),),
         document={"what": what, "images": _documents(request, explained)},
@@ -110,23 +116,19 @@ def _show(
 
 
 def _documents(request: Request, explained: Explained) -> list[dict[str, Any]]:
-    subjects, names = request.subjects, request.trained.class_names
-    documents = []
-    for image, scores_K in enumerate(explained.scores_BK):
-        row, column = peak_of(explained.maps_BHW[image])
-        label = subjects.labels[image]
-        documents.append(
-            {
-                "image": subjects.names[image],
-                "label": None if label == NO_LABEL else label,
-                "predicted": names[int(scores_K.argmax())],
-                "explained": names[int(explained.class_B[image])],
-                "score": float(scores_K[explained.class_B[image]]),
-                "peak": [row, column],
-                "map": explained.maps_BHW[image].tolist(),
-            }
-        )
-    return documents
+    subjects = request.subjects
+    return [
+        {
+            "image": subjects.names[i],
+            "label": None if subjects.labels[i] == NO_LABEL else subjects.labels[i],
+            "predicted": explained.predicted[i],
+            "explained": explained.classes[i],
+            "score": explained.scores[i],
+            "peak": list(peak_of(map_HW)),
+            "map": map_HW.tolist(),
+        }
+        for i, map_HW in enumerate(explained.maps_BHW)
+    ]
 
 
 def peak_of(map_HW: Tensor) -> tuple[int, int]:
@@ -142,21 +144,19 @@ def peak_of(map_HW: Tensor) -> tuple[int, int]:
 
 
 def _describe(request: Request, explained: Explained) -> Block:
-    names, subjects = request.trained.class_names, request.subjects
-    scores_B = explained.scores_BK.gather(1, explained.class_B[:, None])[:, 0]
     columns = (
-        [shorten(name, LONGEST_NAME, keep_end=True) for name in subjects.names],
-        subjects.labels,
-        [names[k] for k in explained.scores_BK.argmax(dim=1).tolist()],
-        [names[k] for k in explained.class_B.tolist()],
-        aligned(scores_B.tolist()),
+        [shorten(name, LONGEST_NAME, keep_end=True) for name in request.subjects.names],
+        request.subjects.labels,
+        explained.predicted,
+        explained.classes,
+        aligned(explained.scores),
         aligned(explained.maps_BHW.amax(dim=(1, 2)).tolist()),
         ["{}, {}".format(*peak_of(map_HW)) for map_HW in explained.maps_BHW],
     )
     silent = sum(not map_HW.any() for map_HW in explained.maps_BHW)
     return Block(
         heading=explained.what,
-        lines=(f"{SILENT}: {silent} of {len(scores_B)}",) if silent else (),
+        lines=(f"{SILENT}: {silent} of {len(explained.scores)}",) if silent else (),
         columns=(
             *texts("image", "class", "predicted", "explained"),
             *numbers("score", "peak", "at y, x"),
@@ -177,13 +177,13 @@ def _draw(request: Request, explained: Explained, colours: ColoursName) -> Drawi
     for image, (map_HW, share_HW) in enumerate(zip(explained.maps_BHW, shares_BHW, strict=True)):
         original_HWC = picture(request.subjects.images_NCHW[image])
         colours_HWC = scale.colour(share_HW)
-        predicted = names[int(explained.scores_BK[image].argmax())]
+        predicted = shorter[explained.predicted[image]]
         label = shorter.get(request.subjects.labels[image], request.subjects.labels[image])
         words = f"{label} → {predicted}" if label != NO_LABEL else f"→ {predicted}"
         originals.append(Tile(words, [original_HWC]))
         overlays.append(Tile("", [overlay(original_HWC, colours_HWC, share_HW.abs())]))
         peak = f"peak {signed(float(map_HW.max()))}" if map_HW.any() else "nothing"
-        maps.append(Tile(f"{names[int(explained.class_B[image])]}: {peak}", [colours_HWC]))
+        maps.append(Tile(f"{shorter[explained.classes[image]]}: {peak}", [colours_HWC]))
     columns = min(MOST_COLUMNS, len(originals))
     sections = [
         Section("the images: class → predicted", originals, columns),

@@ -101,8 +101,8 @@ def last_features(model: nn.Module, batches_BCHW: Iterable[Tensor]) -> tuple[str
     return name, torch.cat(features)
 
 
-def principal_components(features_ND: Tensor, num_axes: int = 2) -> tuple[Tensor, list[float]]:
-    """Return the features along their directions of greatest variance, NA, and the shares of it.
+def principal_components(features_ND: Tensor) -> tuple[Tensor, list[float]]:
+    """Return the features along their directions of greatest variance, N2, and the shares of it.
 
     Exact, by the eigenvectors of the smaller of the two products XᵀX and XXᵀ; the sign of an axis
     is chosen so that its largest value is positive.
@@ -111,16 +111,16 @@ def principal_components(features_ND: Tensor, num_axes: int = 2) -> tuple[Tensor
     wide = centred_ND.shape[1] > centred_ND.shape[0]
     product = centred_ND @ centred_ND.T if wide else centred_ND.T @ centred_ND
     variances, directions = torch.linalg.eigh(product)
-    leading = directions.flip(1)[:, :num_axes]
-    largest = variances.flip(0)[:num_axes].clamp(min=0)
-    map_NA = leading * largest.sqrt() if wide else centred_ND @ leading
-    peaks_A = map_NA.gather(0, map_NA.abs().argmax(dim=0, keepdim=True))
+    leading = directions.flip(1)[:, :2]
+    largest = variances.flip(0)[:2].clamp(min=0)
+    map_N2 = leading * largest.sqrt() if wide else centred_ND @ leading
+    peaks_2 = map_N2.gather(0, map_N2.abs().argmax(dim=0, keepdim=True))
     total = max(float(centred_ND.square().sum()), 1e-300)
-    return map_NA * peaks_A.sign(), [float(value) / total for value in largest]
+    return map_N2 * peaks_2.sign(), [float(value) / total for value in largest]
 
 
-def t_sne(features_ND: Tensor, seed: int = 0) -> Tensor:
-    """Return a map NA that keeps neighbours together (van der Maaten and Hinton, 2008).
+def t_sne(features_ND: Tensor) -> Tensor:
+    """Return a map N2 that keeps neighbours together (van der Maaten and Hinton, 2008).
 
     Raises UsageError where scikit-learn, which computes it, is not installed or there are fewer
     than four images.
@@ -137,5 +137,5 @@ def t_sne(features_ND: Tensor, seed: int = 0) -> Tensor:
             f"--projection tsne: {len(features_ND)} images are too few; give 4 or more"
         )
     perplexity = min(30.0, (len(features_ND) - 1) / 3)
-    method = TSNE(2, perplexity=perplexity, init="pca", random_state=seed)
+    method = TSNE(2, perplexity=perplexity, init="pca", random_state=0)
     return torch.from_numpy(method.fit_transform(features_ND.numpy())).double()

@@ -24,11 +24,10 @@ def show_maps(request: Request) -> Page:
     units = request.units()
     with torch.no_grad():
         maps = unit_maps(request.trained.model, units, request.inputs())
-    maxima_BC = {layer: maps_BCHW.flatten(2).amax(dim=2) for layer, maps_BCHW in maps.items()}
     images = range(len(request.subjects))
     shown = {
-        (layer, image): request.choose_channels(maximum_BC[image].cpu(), NUM_MAPS)
-        for layer, maximum_BC in maxima_BC.items()
+        (layer, image): request.choose_channels(maps_BCHW[image].amax(dim=(1, 2)).cpu(), NUM_MAPS)
+        for layer, maps_BCHW in maps.items()
         for image in images
     }
     documents = [

@@ -23,22 +23,11 @@ LATE_WORDS = (
 )
 
 
-def show_top_patches(request: Request) -> Page:
-    """Show for the strongest channels of each layer the patches that excite them most."""
-    return _show(request, None)
+def show_patches(request: Request, rule: RuleName | None = None) -> Page:
+    """Show for the strongest channels of each layer the patches that excite them most.
 
-
-def show_guided(request: Request) -> Page:
-    """Show the strongest patches and the signals that guided backpropagation sends back to them."""
-    return _show(request, "guided")
-
-
-def show_deconv(request: Request) -> Page:
-    """Show the strongest patches and the signals that a deconvolutional network sends back."""
-    return _show(request, "deconv")
-
-
-def _show(request: Request, rule: RuleName | None) -> Page:
+    With a ``rule``, also the signals that its backward pass sends back to these patches.
+    """
     units, (_, height, width) = request.units(), request.trained.image_shape
     plain = _require_rule(request, units, rule) if rule else []
     description = f"Searching {count_images(len(request.subjects))} for the strongest places"

@@ -1,17 +1,24 @@
 import pytest
 import torch
 
-from cnn_train.figures.slices import ClassPoint, Curve, ExampleRow, draw_examples, draw_slices
+from cnn_train.figures.slices import draw_examples, draw_slices
+from cnn_train.metrics.slices import ClassSlice, Slice
+
+
+def curve(group: str, name: str, severities: tuple[int, ...], accuracy: tuple[float, ...]) -> Slice:
+    unknown = (None,) * len(severities)
+    return Slice(group, name, 8, severities, unknown, accuracy, unknown)
+
 
 CURVES = [
-    Curve("viewpoint", "shift", (0, 1, 5), (0.5, 0.25, 0.125)),
-    Curve("viewpoint", "rotate", (0, 1, 5), (0.5, 0.5, 0.25)),
-    Curve("clutter", "noise", (0, 1, 5), (0.5, 0.125, 0.125)),
+    curve("viewpoint", "shift", (0, 1, 5), (0.5, 0.25, 0.125)),
+    curve("viewpoint", "rotate", (0, 1, 5), (0.5, 0.5, 0.25)),
+    curve("clutter", "noise", (0, 1, 5), (0.5, 0.125, 0.125)),
 ]
 CLASSES = [
-    ClassPoint("easy", 0.9, 0.2),
-    ClassPoint("c$a$t", 0.1, 1.25),
-    ClassPoint("none", None, None),
+    ClassSlice("easy", 0.9, 0.2),
+    ClassSlice("c$a$t", 0.1, 1.25),
+    ClassSlice("none", None, None),
 ]
 
 
@@ -42,7 +49,7 @@ def test_classes_stand_from_the_hardest_to_the_easiest_with_their_spread():
 
 
 def test_of_many_curves_the_mean_is_named():
-    curves = [Curve("CIFAR-10-C", f"c{i}", (0, 5), (0.5, i / 10)) for i in range(5)]
+    curves = [curve("CIFAR-10-C", f"c{i}", (0, 5), (0.5, i / 10)) for i in range(5)]
     (axes,) = draw_slices(curves, [], chance=0.1, largest=0.41, title="title").axes
     assert len(axes.lines) == 5 + 1 + 2
     assert list(axes.lines[5].get_ydata()) == pytest.approx([50, 20])
@@ -51,7 +58,7 @@ def test_of_many_curves_the_mean_is_named():
 
 def test_examples_show_the_given_images_and_accuracies():
     images = tuple(torch.full((3, 4, 4), level, dtype=torch.uint8) for level in (10, 20))
-    rows = [ExampleRow("clutter", name, (0, 5), images, (0.5, 0.125)) for name in "abc"]
+    rows = [(curve("clutter", name, (0, 5), (0.5, 0.125)), images) for name in "abc"]
     figure = draw_examples(rows, "title")
     figure.draw_without_rendering()
     shown = [axes for axes in figure.axes if axes.images and axes.get_visible()]

@@ -13,8 +13,8 @@ from cnn_train.lecture.timed_training import (
     loss_of_all,
     plain_session,
     some_images,
-    starts_of,
     thin_out,
+    timed_updates,
     train_for,
 )
 from cnn_train.training.session import Session
@@ -83,9 +83,14 @@ def test_training_lasts_about_as_long_as_was_asked_for(
     assert curve.last_loss < curve.points[0].loss
 
 
-def test_a_loss_belongs_to_the_moment_before_its_update() -> None:
-    updates = [Point(1, 0.5, 3.0), Point(2, 1.5, 2.0), Point(3, 2.0, 1.0)]
-    assert starts_of(updates) == [Point(0, 0.0, 3.0), Point(1, 0.5, 2.0), Point(2, 1.5, 1.0)]
+def test_a_loss_belongs_to_the_moment_before_its_update(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([10.0, 10.5, 11.5, 12.0])
+    monkeypatch.setattr(timed_training, "now", lambda device: next(clock))
+    session = plain_session(start(), 4, 20)
+    found = [(p.updates, p.seconds, end) for p, end in timed_updates(session, seconds=2.0)]
+    assert found == [(0, 0.0, 0.5), (1, 0.5, 1.5), (2, 1.5, 2.0)]
 
 
 def test_many_points_become_few_by_averaging_neighbours_but_for_the_first() -> None:

@@ -20,7 +20,6 @@ from .page import (
 )
 
 if TYPE_CHECKING:
-    from ...figures.difference_errors import ErrorNotes
     from ...figures.style import Drawing
     from ...lecture.formulas.differentiation import Differentiation, Method
     from ...lecture.formulas.graph import Graph
@@ -146,6 +145,8 @@ def _symbolic_lines(result: "Differentiation") -> tuple[str, ...]:
 
 def _reason(result: "Differentiation", graph: "Graph") -> str:
     """Say why the numerical slopes are what they are, as far as this curve shows it."""
+    from ...lecture.formulas.numerical import reasons_for_errors
+
     if result.kinks and (words := _reason_at_kinks(result.curve)):
         return words
     if losers := _lose_digits(result.methods):
@@ -155,7 +156,7 @@ def _reason(result: "Differentiation", graph: "Graph") -> str:
         )
     if any(x + result.curve[0].h == x for x in result.point):
         return "Every h of this table is lost beside an input: in a float, x + h is x itself."
-    bends, rounds = result.reasons.bends, result.reasons.rounds
+    bends, rounds = reasons_for_errors(result.curve)
     has_kinks = any(node.operation in ("relu", "max") for node in graph.nodes)
     kink = " or has a kink on the way" if has_kinks else ""
     large = f"A large h is wrong because the function bends{kink}"
@@ -238,22 +239,24 @@ def _draw(result: "Differentiation", graph: "Graph") -> "Drawing":
         [errors.forward for errors in result.curve],
         [errors.centred for errors in result.curve],
         f"Numerical slopes of {function_name(graph)} = {result.expression} at {where}",
-        _picture_notes(result),
+        **_picture_words(result),
     )
 
 
-def _picture_notes(result: "Differentiation") -> "ErrorNotes":
-    from ...figures.difference_errors import ErrorNotes
+def _picture_words(result: "Differentiation") -> dict[str, str]:
+    """Say what the errors measure, and what stands above the panel."""
+    from ...lecture.formulas.numerical import reasons_for_errors
 
     absolute = ", absolute where it is 0" if result.is_absolute else ""
     if result.kinks:
         bent, straight = "a kink: the slope is a choice", "kinks make a line: the choice is wrong"
-        return ErrorNotes(
-            measure=f"distance from the formula's choice, relative{absolute}",
-            middle=straight if all(kink.is_straight for kink in result.kinks) else bent,
-        )
-    return ErrorNotes(
-        measure=f"largest error of a slope, relative{absolute}",
-        left="← rounding" if result.reasons.rounds else "",
-        right="curvature →" if result.reasons.bends else "",
-    )
+        return {
+            "measure": f"distance from the formula's choice, relative{absolute}",
+            "middle": straight if all(kink.is_straight for kink in result.kinks) else bent,
+        }
+    bends, rounds = reasons_for_errors(result.curve)
+    return {
+        "measure": f"largest error of a slope, relative{absolute}",
+        "left": "← rounding" if rounds else "",
+        "right": "curvature →" if bends else "",
+    }

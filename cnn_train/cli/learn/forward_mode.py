@@ -4,19 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ...page import Block, Page, digits, numbers, texts
+from ...page import Block, digits, numbers, texts
 from ..options import JsonOption
 from ..present import PictureOption, check_picture, present
-from .graph import draw_graph
-from .page import (
-    AtOption,
-    ExprsOption,
-    costs_blocks,
-    function_block,
-    kinks_blocks,
-    output_name,
-    read_function,
-)
+from .page import AtOption, ExprsOption, function_block, mode_page, output_name, read_function
 
 if TYPE_CHECKING:
     from ...lecture.formulas.forward_mode import ForwardPass
@@ -31,24 +22,20 @@ def forward_mode(
 ) -> None:
     """Trace forward-mode automatic differentiation, step by step."""
     from ...lecture.formulas.forward_mode import forward_jacobian, forward_passes, trace_forward
-    from ...lecture.formulas.kinks import kinks_of_outputs
-    from ...lecture.formulas.mode_costs import compare_modes
 
     check_picture(out)
     texts, graph, point = read_function(expressions, at)
     passes = forward_passes(graph, point)
-    costs, kinks = compare_modes(graph, point), kinks_of_outputs(graph, point)
     idea = "Each step carries its value v and its slope v\u0307 along one input."
-    page = Page(
+    page = mode_page(
+        texts,
+        graph,
+        point,
         blocks=(
             function_block(texts, graph, point, idea),
             *(block for i in range(len(passes)) for block in _pass_blocks(graph, passes, i)),
-            *kinks_blocks(graph, kinks),
-            *costs_blocks(costs, "slope × tangent"),
         ),
         document={
-            "expressions": texts,
-            "point": dict(zip(graph.input_names, point, strict=True)),
             "passes": [
                 {
                     "direction": list(one_pass.direction),
@@ -58,10 +45,9 @@ def forward_mode(
                 for one_pass in passes
             ],
             "jacobian": forward_jacobian(graph, point),
-            "kinks": [[asdict(kink) for kink in output] for output in kinks],
-            "costs": [asdict(cost) for cost in costs],
         },
-        draw=lambda: draw_graph(graph, texts, _notes(graph, passes), has_kink=any(kinks)),
+        notes=_notes(graph, passes),
+        counted="slope × tangent",
     )
     present(page, as_json=as_json, out=out)
 

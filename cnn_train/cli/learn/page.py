@@ -1,16 +1,17 @@
-"""What the pages about formulas share: their options, the function, its kinks, the costs."""
+"""What the pages about formulas share: their options, the function, its graph, both modes."""
 
-from collections.abc import Sequence
-from dataclasses import astuple
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ...errors import UsageError
-from ...page import Block, numbers, texts
+from ...page import Block, Page, numbers, texts
 from ..options import number
 
 if TYPE_CHECKING:
+    from ...figures.style import Drawing
     from ...lecture.formulas.graph import Graph
     from ...lecture.formulas.kinks import Kink
     from ...lecture.formulas.mode_costs import ModeCosts
@@ -95,7 +96,70 @@ def output_name(graph: "Graph", i: int) -> str:
     return f"f{i + 1}" if len(graph.outputs) > 1 else "f"
 
 
-def kinks_blocks(graph: "Graph", kinks: "Sequence[Sequence[Kink]]") -> tuple[Block, ...]:
+def output_names(built: "Graph", position: int) -> list[str]:
+    """Return the names of the outputs that this node is."""
+    return [output_name(built, i) for i, o in enumerate(built.outputs) if o == position]
+
+
+def draw_graph(
+    built: "Graph",
+    texts: Sequence[str],
+    notes: Mapping[int, tuple[str, ...]],
+    *,
+    has_kink: bool = False,
+) -> "Drawing":
+    """Draw the steps, with notes by position; the title says if slopes are those of a kink."""
+    from ...figures.computational_graph import Box, draw_computational_graph
+
+    drawn = built.steps
+    several = len(built.outputs) > 1
+    boxes = [
+        Box(
+            symbol=built.symbol(i),
+            formula=" = ".join([built.label(i), built.step(i), *output_names(built, i) * several]),
+            notes=notes.get(i, ()),
+            is_input=built.nodes[i].operation == "input",
+            is_output=i in built.outputs,
+        )
+        for i in drawn
+    ]
+    edges = [(drawn.index(a), drawn.index(b)) for a, b in built.edges]
+    title = f"{function_name(built)} = {', '.join(texts)}"
+    if has_kink:
+        title += " (a kink: slopes are a choice)"
+    return draw_computational_graph(boxes, edges, title)
+
+
+def mode_page(
+    texts: Sequence[str],
+    graph: "Graph",
+    point: Sequence[float],
+    *,
+    blocks: Iterable[Block],
+    document: Mapping[str, Any],
+    notes: Mapping[int, tuple[str, ...]],
+    counted: str,
+) -> Page:
+    """Add to a mode's own blocks and document what both say: the kinks, and what the modes cost."""
+    from ...lecture.formulas.kinks import kinks_at
+    from ...lecture.formulas.mode_costs import compare_modes
+
+    kinks = [kinks_at(graph, point, output) for output in range(len(graph.outputs))]
+    costs = compare_modes(graph, point)
+    return Page(
+        blocks=(*blocks, *_kinks_blocks(graph, kinks), *_costs_blocks(costs, counted)),
+        document={
+            "expressions": texts,
+            "point": dict(zip(graph.input_names, point, strict=True)),
+            **document,
+            "kinks": [[asdict(kink) for kink in output] for output in kinks],
+            "costs": [asdict(cost) for cost in costs],
+        },
+        draw=lambda: draw_graph(graph, texts, notes, has_kink=any(kinks)),
+    )
+
+
+def _kinks_blocks(graph: "Graph", kinks: "Sequence[Sequence[Kink]]") -> tuple[Block, ...]:
     """Say of every output with a kink that its slopes are a choice; ``kinks``: of each output."""
     from ...lecture.formulas.kinks import CHOICE, describe_kinks
 
@@ -111,7 +175,7 @@ def kinks_blocks(graph: "Graph", kinks: "Sequence[Sequence[Kink]]") -> tuple[Blo
     return (Block("\n".join(heads), lines=(line,)),)
 
 
-def costs_blocks(costs: "Sequence[ModeCosts]", counted: str) -> tuple[Block, Block]:
+def _costs_blocks(costs: "Sequence[ModeCosts]", counted: str) -> tuple[Block, Block]:
     """Compare the work of both modes, a function per row; say what else counts as an operation."""
     counts = numbers(
         "n → m",

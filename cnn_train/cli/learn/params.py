@@ -59,9 +59,6 @@ def _count(number: int) -> str:
 
 
 def _memory(num_bytes: int) -> str:
-    if num_bytes >= 1e18:
-        return f"{num_bytes:.1e} B"
-    for unit, size in (("PB", 1e15), ("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if num_bytes >= size:
-            return f"{num_bytes / size:,.1f} {unit}"
-    return f"{num_bytes} B"
+    from rich.filesize import decimal
+
+    return f"{num_bytes:.1e} B" if num_bytes >= 1e18 else decimal(num_bytes)

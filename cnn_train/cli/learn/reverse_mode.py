@@ -1,22 +1,12 @@
 """``cnn-train learn reverse-mode``: the tape, and the trace of adjoints, a pass per output."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ...page import Block, Page, digits, numbers, texts
+from ...page import Block, digits, numbers, texts
 from ..options import JsonOption
 from ..present import PictureOption, check_picture, present
-from .graph import draw_graph
-from .page import (
-    AtOption,
-    ExprsOption,
-    costs_blocks,
-    function_block,
-    kinks_blocks,
-    output_name,
-    read_function,
-)
+from .page import AtOption, ExprsOption, function_block, mode_page, output_name, read_function
 
 if TYPE_CHECKING:
     from ...lecture.formulas.graph import Graph
@@ -30,35 +20,30 @@ def reverse_mode(
     out: PictureOption = None,
 ) -> None:
     """Trace reverse-mode automatic differentiation (backpropagation), step by step."""
-    from ...lecture.formulas.kinks import kinks_of_outputs
-    from ...lecture.formulas.mode_costs import compare_modes
     from ...lecture.formulas.reverse_mode import reverse_passes
 
     check_picture(out)
     texts, graph, point = read_function(expressions, at)
     values, passes = reverse_passes(graph, point)
-    costs, kinks = compare_modes(graph, point), kinks_of_outputs(graph, point)
-    page = Page(
+    page = mode_page(
+        texts,
+        graph,
+        point,
         blocks=(
             function_block(texts, graph, point),
             _tape_block(graph, values),
             *(block for i in range(len(passes)) for block in _pass_blocks(graph, passes, i)),
-            *kinks_blocks(graph, kinks),
-            *costs_blocks(costs, "slope × adjoint"),
         ),
         document={
-            "expressions": texts,
-            "point": dict(zip(graph.input_names, point, strict=True)),
             "tape": [
                 {"node": graph.label(i), "step": graph.step(i), "value": values[i]}
                 for i in graph.steps
             ],
             "passes": [_describe_pass(graph, one_pass) for one_pass in passes],
             "jacobian": [list(one_pass.gradient) for one_pass in passes],
-            "kinks": [[asdict(kink) for kink in output] for output in kinks],
-            "costs": [asdict(cost) for cost in costs],
         },
-        draw=lambda: draw_graph(graph, texts, _notes(graph, values, passes), has_kink=any(kinks)),
+        notes=_notes(graph, values, passes),
+        counted="slope × adjoint",
     )
     present(page, as_json=as_json, out=out)
 
@@ -66,23 +51,21 @@ def reverse_mode(
 def _describe_pass(graph: "Graph", one_pass: "ReversePass") -> dict[str, Any]:
     from ...lecture.formulas.reverse_mode import chain_rule
 
-    steps = [
-        {
-            "node": graph.label(step.node),
-            "operand": graph.label(step.operand),
-            "rule": chain_rule(graph, step),
-            "slope": step.slope,
-            "contribution": step.contribution,
-            "collected": step.collected,
-        }
-        for step in one_pass.steps
-    ]
-    adjoints = {graph.label(position): adjoint for position, adjoint in one_pass.adjoints.items()}
     return {
         "output": graph.label(one_pass.output),
         "operations": one_pass.operations,
-        "steps": steps,
-        "adjoints": adjoints,
+        "steps": [
+            {
+                "node": graph.label(step.node),
+                "operand": graph.label(step.operand),
+                "rule": chain_rule(graph, step),
+                "slope": step.slope,
+                "contribution": step.contribution,
+                "collected": step.collected,
+            }
+            for step in one_pass.steps
+        ],
+        "adjoints": {graph.label(i): adjoint for i, adjoint in one_pass.adjoints.items()},
     }
 
 

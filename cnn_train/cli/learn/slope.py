@@ -170,13 +170,7 @@ def _conclusion(slopes: "Slopes", kinks: "Sequence[Kink]") -> str:
 def _draw(what: str, slopes: "Slopes", *, has_kink: bool) -> "Drawing":
     from ...figures.slopes import draw_slopes
 
-    def points(*, is_random: bool) -> list[tuple[float, float]]:
-        return [
-            (direction.angle_degrees, direction.numeric)
-            for direction in slopes.directions
-            if direction.is_random == is_random
-        ]
-
-    turned, random = points(is_random=False), points(is_random=True)
+    turned = [(d.angle_degrees, d.numeric) for d in slopes.directions if not d.is_random]
+    random = [(d.angle_degrees, d.numeric) for d in slopes.directions if d.is_random]
     note = "a kink here: the slopes are not those that ∇f predicts" if has_kink else ""
     return draw_slopes(slopes.gradient_norm, turned, random, f"Slopes of {what}", note)

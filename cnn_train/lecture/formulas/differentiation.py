@@ -16,11 +16,11 @@ from statistics import median
 
 from .elementary import DomainError
 from .expression import parse_expressions
-from .forward_mode import forward_jacobian, forward_passes
+from .forward_mode import forward_jacobian
 from .graph import Graph
 from .kinks import Kink, kinks_at
+from .mode_costs import count_costs
 from .numerical import (
-    ErrorReasons,
     Rule,
     StepError,
     beside,
@@ -28,9 +28,8 @@ from .numerical import (
     errors_against_step,
     forward_differences,
     largest_error,
-    reasons_for_errors,
 )
-from .reverse_mode import reverse_jacobian, reverse_passes
+from .reverse_mode import reverse_jacobian
 from .symbolic import differentiate
 
 SLIDE_EXPRESSION = "x1*x2 + sin(x1)"
@@ -83,11 +82,6 @@ class Differentiation:
     kinks: tuple[Kink, ...]
 
     @property
-    def reasons(self) -> ErrorReasons:
-        """What the curve of errors shows."""
-        return reasons_for_errors(self.curve)
-
-    @property
     def is_absolute(self) -> bool:
         """Whether an exact slope is 0, so that its error is absolute."""
         return not all(self.exact)
@@ -118,14 +112,13 @@ def differentiate_every_way(
         return lambda: rule(beside(f), point, h)
 
     num, size = len(graph.input_names), graph.num_operations
-    forward = sum(run.operations for run in forward_passes(graph, point))
-    backward = size + sum(run.operations for run in reverse_passes(graph, point)[1])
+    costs = count_costs("this function", graph, point)
     ways: dict[str, tuple[Callable[[], list[float]], int]] = {
         "symbolic": (by_formula, symbolic.graph.num_operations),
         "numerical, forward": (by_differences(forward_differences), (num + 1) * size),
         "numerical, centred": (by_differences(centred_differences), 2 * num * size),
-        "forward mode": (lambda: forward_jacobian(graph, point)[0], forward),
-        "reverse mode": (lambda: reverse_jacobian(graph, point)[0], backward),
+        "forward mode": (lambda: forward_jacobian(graph, point)[0], costs.forward_operations),
+        "reverse mode": (lambda: reverse_jacobian(graph, point)[0], costs.reverse_operations),
     }
     if graph.nodes == parse_expressions([SLIDE_EXPRESSION]).nodes:
         written = parse_expressions([SLIDE_EXPRESSION, *SLIDE_DERIVATIVES])

@@ -86,13 +86,12 @@ def _step(z: float, at_zero: float) -> float:
     return at_zero if z == 0 else float(z > 0)
 
 
+UP, DOWN = Slope("1", lambda *_: 1.0), Slope("-1", lambda *_: -1.0)
+FLAT = Slope("0", lambda *_: 0.0)
+
 ELEMENTARY: dict[str, Elementary] = {
-    "+": Elementary(
-        "{0} + {1}", lambda a, b: a + b, (Slope("1", lambda *_: 1.0), Slope("1", lambda *_: 1.0))
-    ),
-    "-": Elementary(
-        "{0} - {1}", lambda a, b: a - b, (Slope("1", lambda *_: 1.0), Slope("-1", lambda *_: -1.0))
-    ),
+    "+": Elementary("{0} + {1}", lambda a, b: a + b, (UP, UP)),
+    "-": Elementary("{0} - {1}", lambda a, b: a - b, (UP, DOWN)),
     "*": Elementary(
         "{0} × {1}",
         lambda a, b: a * b,
@@ -111,7 +110,7 @@ ELEMENTARY: dict[str, Elementary] = {
             Slope("{v}·log({a})", lambda a, b, v: v * math.log(a)),
         ),
     ),
-    "neg": Elementary("-{0}", lambda a: -a, (Slope("-1", lambda *_: -1.0),)),
+    "neg": Elementary("-{0}", lambda a: -a, (DOWN,)),
     "sin": Elementary("sin({0})", math.sin, (Slope("cos({a})", lambda a, v: math.cos(a)),)),
     "cos": Elementary("cos({0})", math.cos, (Slope("-sin({a})", lambda a, v: -math.sin(a)),)),
     "tan": Elementary("tan({0})", math.tan, (Slope("(1+{v}²)", lambda a, v: 1 + v * v),)),
@@ -131,9 +130,7 @@ ELEMENTARY: dict[str, Elementary] = {
         ),
     ),
     # The slope of relu and max; it appears in formulas that were differentiated, never in a user's.
-    "step": Elementary(
-        "step({0})", _step, (Slope("0", lambda *_: 0.0), Slope("0", lambda *_: 0.0))
-    ),
+    "step": Elementary("step({0})", _step, (FLAT, FLAT)),
 }
 
 FUNCTIONS = {"sin": 1, "cos": 1, "tan": 1, "exp": 1, "log": 1, "sqrt": 1, "tanh": 1, "relu": 1,

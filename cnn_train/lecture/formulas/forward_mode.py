@@ -78,15 +78,10 @@ class DualStep:
 
 def trace_forward(graph: Graph, run: ForwardPass) -> list[DualStep]:
     """Write a pass down step by step; constants, whose tangent is 0, have no line."""
+    values, tangents = run.values, run.tangents
     return [
-        DualStep(
-            node=graph.label(position),
-            formula=graph.step(position),
-            value=run.values[position],
-            rule=chain_rule(graph, position),
-            tangent=run.tangents[position],
-        )
-        for position in graph.steps
+        DualStep(graph.label(i), graph.step(i), values[i], chain_rule(graph, i), tangents[i])
+        for i in graph.steps
     ]
 
 

@@ -69,11 +69,6 @@ def kinks_at(graph: Graph, point: Sequence[float], output: int = 0) -> tuple[Kin
     return tuple(kinks)
 
 
-def kinks_of_outputs(graph: Graph, point: Sequence[float]) -> list[tuple[Kink, ...]]:
-    """Return the kinks of every output at ``point``."""
-    return [kinks_at(graph, point, output) for output in range(len(graph.outputs))]
-
-
 def _is_kink(far: Sequence[float], near: Sequence[float]) -> bool:
     kept = LEAST_KEPT * (max(far) - min(far))
     return _differ(*near) and max(near) - min(near) > kept

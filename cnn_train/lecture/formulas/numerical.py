@@ -75,26 +75,16 @@ def errors_against_step(
     ]
 
 
-@dataclass(frozen=True)
-class ErrorReasons:
-    """What a curve of errors shows.
+def reasons_for_errors(curve: Sequence[StepError]) -> tuple[bool, bool]:
+    """Compare the errors at both ends of the curve with its smallest one.
 
-    bends: large steps are wrong, as the function bends or has a kink. rounds: small steps are
-    wrong, as they divide the rounding error.
+    Say whether large steps are wrong, as the function bends or has a kink, and whether small ones
+    are, as they divide the rounding error.
     """
-
-    bends: bool
-    rounds: bool
-
-
-def reasons_for_errors(curve: Sequence[StepError]) -> ErrorReasons:
-    """Compare the errors at both ends of the curve with its smallest one."""
     by_rule = ([at.forward for at in curve], [at.centred for at in curve])
     lines = [known for line in by_rule if (known := [e for e in line if e is not None])]
-    return ErrorReasons(
-        bends=any(_is_worse(line[0], line) for line in lines),
-        rounds=any(_is_worse(line[-1], line) for line in lines),
-    )
+    bends = any(_is_worse(line[0], line) for line in lines)
+    return bends, any(_is_worse(line[-1], line) for line in lines)
 
 
 def _is_worse(error: float, line: Sequence[float]) -> bool:

@@ -82,7 +82,8 @@ class SymbolicGradient:
                        for formula in self.formulas]  # fmt: skip
         except ArithmeticError:  # mpmath divides by zero
             return None
-        return [float(number) for number in numbers] if all(map(_is_finite, numbers)) else None
+        are_finite = all(number.is_Number and number.is_finite for number in numbers)
+        return [float(number) for number in numbers] if are_finite else None
 
 
 def differentiate(graph: Graph) -> SymbolicGradient:
@@ -104,7 +105,8 @@ def to_formula(graph: Graph, position: int) -> Any:
     if node.operation == "constant":
         size = abs(node.constant)
         is_exact = size == 0 or SMALLEST_EXACT_NUMBER <= size <= LARGEST_EXACT_NUMBER
-        return (sympy.Rational if is_exact else _float)(repr(node.constant))
+        digits = repr(node.constant)
+        return sympy.Rational(digits) if is_exact else sympy.Float(digits, DIGITS)
     operands = [to_formula(graph, operand) for operand in node.operands]
     return TO_SYMPY[node.operation](*operands)
 
@@ -128,11 +130,3 @@ def render_formula(formula: Any) -> str:
     for theirs, ours in PRINTED.items():
         text = text.replace(theirs, ours)
     return text
-
-
-def _float(digits: str) -> Any:
-    return sympy.Float(digits, DIGITS)
-
-
-def _is_finite(number: Any) -> bool:
-    return bool(number.is_Number and number.is_finite)
