@@ -132,7 +132,11 @@ def test_options_of_the_page_and_of_a_run_without_it_exclude_each_other(
     cnn_train: Run, options: list[str], message: str
 ) -> None:
     outcome = cnn_train("playground", *options)
-    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert outcome.exit_code == 2
+    if "--json" in options:
+        assert outcome.document["error"]["message"] == message
+    else:
+        assert outcome.stdout == ""
     assert outcome.stderr.startswith(f"error: {message}")
 
 
