@@ -133,7 +133,10 @@ def test_options_of_the_page_and_of_a_run_without_it_exclude_each_other(
 ) -> None:
     outcome = cnn_train("playground", *options)
     assert outcome.exit_code == 2
-    assert bool(outcome.stdout) == ("--json" in options)  # and then it is the failure's document
+    if "--json" in options:
+        assert outcome.document["error"]["message"] == message
+    else:
+        assert outcome.stdout == ""
     assert outcome.stderr.startswith(f"error: {message}")
 
 
