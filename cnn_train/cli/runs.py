@@ -40,7 +40,7 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
     alike = [name for name in SETTINGS if len({row[name] for row in rows}) == 1]
     others = [name for name in SETTINGS if name not in alike]
     window = stdout.width
-    path_width = max(window - RESULTS_WIDTH, min(COMMON_PATH, window - FEWEST_RESULTS_WIDTH), 8)
+    path_width = max(window - RESULTS_WIDTH, min(COMMON_PATH, window - FEWEST_RESULTS_WIDTH), 12)
     table = Block(
         columns=(
             Column("run", is_number=False, max_width=path_width),

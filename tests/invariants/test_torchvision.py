@@ -52,7 +52,7 @@ def test_a_torchvision_network_trains_comes_back_goes_on_and_is_imported(
     skip_large(name)
     images, path = make_images(6, shape=SHAPE), tmp_path / "last.ckpt"
     sections: dict[str, Any] = {
-        "model": {"name": "torchvision", "architecture": name},
+        "model": {"name": "torchvision", "architecture": name, "stem": "small"},
         "optimizer": {"name": "sgd", "lr": 1e-4},  # small: some have no batch norm
     }
     config = make_config(**sections)
@@ -73,7 +73,7 @@ def test_a_torchvision_network_trains_comes_back_goes_on_and_is_imported(
     assert torch.equal(restored.scores(images.images_NCHW), scores_NK)
 
     fresh = start()
-    start_from_weights(fresh.model, load_checkpoint(path))
+    start_from_weights(fresh, load_checkpoint(path))
     assert torch.equal(scores_of(fresh, images), scores_NK)
 
     torch.save(session.model.state_dict(), tmp_path / "net.pth")

@@ -64,7 +64,7 @@ def test_diff_in_json_has_the_same_numbers(cnn_train: Run) -> None:
 
 def test_diff_explains_the_step_function_and_a_missing_answer(cnn_train: Run) -> None:
     page = cnn_train("learn", "diff", "--expr", "relu(x)*log(x)", "--at", "1e-6").stdout
-    assert "Heaviside(z) is the step" in page
+    assert "Heaviside(z) is 0 below 0" in page
     assert "numerical, centred: no answer here. log(x): log(" in page
 
 
