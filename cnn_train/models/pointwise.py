@@ -17,7 +17,7 @@ class PointwiseConv2d(nn.Conv2d):
 
     def forward(self, input_BCHW: Tensor) -> Tensor:
         """Return the maps that ``nn.Conv2d`` defines, in its own way where that is right."""
-        if input_BCHW.device.type != "cpu":
+        if input_BCHW.is_cuda:
             return super().forward(input_BCHW)
         # pooling single pixels is exact and, unlike slicing, keeps its gradient in channels_last
         thinned_BCHW = F.avg_pool2d(input_BCHW, 1, self.stride)

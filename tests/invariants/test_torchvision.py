@@ -24,12 +24,20 @@ from cnn_train.training.fit import fit
 from cnn_train.training.resuming import resume_session
 from cnn_train.training.session import Session
 
-QUICK = {"mnasnet0_5", "shufflenet_v2_x0_5", "squeezenet1_1"}
 SHAPE = (3, 32, 32)
-# Larger ones are these families again, with more or wider layers of the same kinds.
-MOST_PARAMETERS = int(os.environ.get("CNN_TRAIN_LARGEST_TESTED", 6_000_000))
+SMALL = {
+    "efficientnet_b0", "googlenet", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small",
+    "regnet_x_400mf", "shufflenet_v2_x0_5", "squeezenet1_1",
+}  # fmt: skip
+MOST_PARAMETERS = 30_000_000  # larger ones are these families again, with more of the same layers
+MARKS = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        "CNN_TRAIN_EVERY_NETWORK" not in os.environ, reason="CNN_TRAIN_EVERY_NETWORK=1 tries it"
+    ),
+]
 NAMES = [
-    name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+    name if name in SMALL else pytest.param(name, marks=MARKS)
     for name in models.list_models(module=models)
     if not name.startswith(tuple(NOT_ADAPTABLE))  # refused by the config, in one line
 ]
