@@ -30,7 +30,7 @@ def provoke(kit: Kit, name: str, arguments: list[str | Path], exit_code: int, wo
     """Run the command; its only error line must fit the pattern ``words``."""
     outcome = cnn_train(kit, *arguments)
     lines = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
-    message = lines[-1] if lines else last_line(outcome)
+    message = (lines[-1] if lines else last_line(outcome)).replace(f"{kit.scratch}/", "")
     kept = outcome.returncode == exit_code and len(lines) == 1 and re.search(words, message)
     return single(
         "messages", name, "exit code", outcome.returncode,
