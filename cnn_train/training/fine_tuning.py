@@ -41,6 +41,7 @@ def start_from_weights(
     if not new_head:
         _require_same_classes(checkpoint.class_names, session.batches.images.class_names)
     load_state(model, {**ours, **kept})
+    session.remember_images(checkpoint)
     if average:
         average.module.load_state_dict(model.state_dict())
     return StartingWeights(

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
 from ..checkpoints.checkpoint import Checkpoint, load_checkpoint, load_state
 from ..config.differences import Difference, differences
 from ..errors import CheckpointError, ConfigError
@@ -105,7 +103,7 @@ def resume_session(
         session.average.num_updates = checkpoint.averaged_updates
     load_optimizer_state(session, checkpoint)
     restore_generator_states(checkpoint.generators)
-    session.seen = torch.unique(torch.cat((session.seen, checkpoint.training_images)))
+    session.remember_images(checkpoint)
     session.progress = Progress.restored(checkpoint, session.world)
     place_on_schedule(session, changes)
     step = session.progress.step

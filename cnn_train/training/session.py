@@ -64,6 +64,10 @@ class Session:
         normalization = Normalization.from_lists(checkpoint.normalization)
         self.batches = replace(self.batches, normalization=normalization)
 
+    def remember_images(self, checkpoint: Checkpoint) -> None:
+        """Count the images that the checkpoint's weights were trained on as seen, too."""
+        self.seen = torch.unique(torch.cat((self.seen, checkpoint.training_images)))
+
     def train_rest_of_epoch(self) -> Iterator[Tally]:
         """Train from the current position to the epoch's end; yield each minibatch's tally."""
         epoch, position = self.progress.epoch, self.progress.position

@@ -8,8 +8,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ...checkpoints.checkpoint import Checkpoint, is_checkpoint, parse_checkpoint, read_content
 from ...checkpoints.foreign import ForeignWeights, load_weights
 from ...checkpoints.importing import start_from_file
@@ -171,7 +169,6 @@ class Weights:
             images = session.batches.images
             checkpoint = start_from_file(checkpoint, self.path, session.config, images)
         filled = start_from_weights(session, checkpoint, new_head=new_head)
-        session.seen = torch.unique(torch.cat((session.seen, checkpoint.training_images)))
         notice(f"weights from {self.path}: {len(filled.kept)} tensors kept")
         for what, names in (("dropped", filled.dropped), ("drawn anew", filled.new)):
             if names:

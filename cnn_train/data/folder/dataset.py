@@ -139,7 +139,9 @@ def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAcc
     images_NCHW = _allocate(len(listing.names), reading.size_px)
     files: list[DecodedFile] = []
     failures: list[str] = []
-    batches = decode_batches(paths, reading, FILES_PER_TASK, num_ahead=2 * count_workers())
+    batches = decode_batches(
+        paths, reading, FILES_PER_TASK, num_ahead=2 * count_workers(), hashed=True
+    )
     description = f"Decoding the {split} images"
     with closing(batches), access.progress(description, len(listing.names)) as advance:
         for batch in batches:

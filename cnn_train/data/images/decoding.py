@@ -36,12 +36,12 @@ Problem = type[CnnTrainError]
 class DecodedFile:
     """What is known of the file of a usable image.
 
-    hash: of the pixels before they were scaled. size_px: their (width, height), upright.
-    notices, grey_bits: as in ``DecodedImage``.
+    hash: of the pixels before they were scaled; None: not asked for. size_px: their (width,
+    height), upright. notices, grey_bits: as in ``DecodedImage``.
     """
 
     path: str
-    hash: int
+    hash: int | None
     size_px: tuple[int, int]
     notices: tuple[str, ...]
     grey_bits: int | None
@@ -63,25 +63,29 @@ def decode_batches(
     *,
     num_ahead: int,
     tolerated: tuple[Problem, ...] = (DataError,),
+    hashed: bool = False,
 ) -> Generator[DecodedBatch]:
     """Yield the files batch by batch, each image as ``reading`` has it; close it when done.
 
     While the caller works on a batch, ``num_ahead`` are decoded. A file whose problem is
-    ``tolerated`` becomes an error of its batch; any other problem is raised. Raises ResourceError
+    ``tolerated`` becomes an error of its batch; any other problem is raised. ``hashed``: by what
+    to recognise each image is wanted too; it costs a pass over its pixels. Raises ResourceError
     where a process that decodes is killed or hangs.
     """
     loading: deque[list[Future[DecodedBatch]]] = deque()
     with _decoders(files) as (submit, files_per_task):
         for batch in _cut(files, batch_size):
             tasks = _cut(batch, files_per_task)
-            loading.append([submit(decode, task, reading, tolerated) for task in tasks])
+            loading.append([submit(decode, task, reading, tolerated, hashed) for task in tasks])
             if len(loading) > num_ahead:
                 yield _join(loading.popleft())
         while loading:
             yield _join(loading.popleft())
 
 
-def decode(files: Sequence[Path], reading: Reading, tolerated: tuple[Problem, ...]) -> DecodedBatch:
+def decode(
+    files: Sequence[Path], reading: Reading, tolerated: tuple[Problem, ...], hashed: bool
+) -> DecodedBatch:
     """Decode some files in this thread."""
     size_px, fit = reading.size_px, reading.fit
     pixels_BCHW = np.empty((len(files), 3, size_px, size_px), dtype=np.uint8)
@@ -99,7 +103,7 @@ def decode(files: Sequence[Path], reading: Reading, tolerated: tuple[Problem, ..
             fitted_HWC = fit_square(pixels_HWC, size_px, fit)
             pixels_BCHW[len(decoded)] = fitted_HWC.transpose(2, 0, 1)
             notices = (*image.notices, *notice_shape(pixels_HWC, fit))
-            content = hash_pixels(pixels_HWC)
+            content = hash_pixels(pixels_HWC) if hashed else None
             decoded.append(
                 DecodedFile(str(file), content, (width, height), notices, image.grey_bits)
             )
