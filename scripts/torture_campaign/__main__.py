@@ -19,6 +19,7 @@ from .children import fork_server
 from .cost import cost_rows
 from .flips import flip_rows
 from .full_disk import full_disk_rows
+from .hostile_rows import hostile_rows
 from .kills import kill_rows
 from .power import power_rows
 from .requeue import requeue_rows
@@ -32,6 +33,7 @@ PARTS: dict[str, Callable[[Campaign], Iterator[Row]]] = {
     "power": power_rows,
     "flips": flip_rows,
     "inputs": bad_input_rows,
+    "hostile": hostile_rows,
     "signals": signal_rows,
     "requeue": requeue_rows,
     "disk": full_disk_rows,

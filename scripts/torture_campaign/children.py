@@ -32,12 +32,16 @@ class HungError(RuntimeError):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended: exit code as a shell says it, what it said, and how long it took."""
+    """How a child ended: exit code as a shell says it, what it said, and how long it took.
+
+    megabytes: by how much its memory grew, at most; 0 where it was killed.
+    """
 
     exit_code: int
     stdout: str
     stderr: str
     seconds: float
+    megabytes: float = 0.0
 
     @property
     def has_traceback(self) -> bool:
@@ -74,10 +78,11 @@ class Child:
             os.killpg(self.pid, signal.SIGKILL)
             self._server.ask(wait=self.pid, seconds=DEADLINE_SECONDS)
             raise HungError(f"still running after {seconds:g} s: {self.said('stderr')[-300:]}")
-        return Ended(code, self.said("stdout"), self.said("stderr"), self.seconds)
+        grown = float(self.said("megabytes") or 0)
+        return Ended(code, self.said("stdout"), self.said("stderr"), self.seconds, grown)
 
     def said(self, stream: str) -> str:
-        """Return what it has written to ``stdout`` or ``stderr`` so far."""
+        """Return what it has written so far to ``stdout``, ``stderr`` or a file of another name."""
         path = self._directory / stream
         return path.read_text("utf-8", errors="replace") if path.exists() else ""
 

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import json
 import os
+import resource
 import sys
 import threading
 import time
@@ -78,6 +79,7 @@ def perform(task: dict[str, Any]) -> int:
     """Become the task's process: its group, its files, its directory; return its exit code."""
     os.setsid()
     os.chdir(task["directory"])
+    before = _peak_megabytes()
     for number, name in ((1, "stdout"), (2, "stderr")):
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         os.dup2(os.open(f"{task['output']}/{name}", flags, 0o644), number)
@@ -92,7 +94,15 @@ def perform(task: dict[str, Any]) -> int:
     except BaseException:
         traceback.print_exc()
         return 1
+    finally:
+        grown = _peak_megabytes() - before
+        Path(task["output"], "megabytes").write_text(f"{grown:.1f}", "utf-8")
     return 0
+
+
+def _peak_megabytes() -> float:
+    """Return the most memory that this process has held so far; a fork begins with its parent's."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 def main() -> None:
