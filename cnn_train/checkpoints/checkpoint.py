@@ -2,30 +2,36 @@
 
 Layout: a torch zip of plain dicts, numbers, strings and tensors, then a footer of 48 bytes:
 magic (8), format version (8, big endian), SHA-256 of everything before the digest (32).
-The digest is verified before anything is parsed, and parsing is ``weights_only``. The zip still
+The digest is verified before anything is parsed, what the zip claims is counted before it is
+built, parsing is ``weights_only``, and the schema has its say before a field is used. The zip still
 opens with plain ``torch.load``.
 """
 
 import hashlib
 import io
+import os
 import struct
 from collections import OrderedDict
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any
 
 import torch
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import Field
 from torch import Tensor, nn
 
 from ..errors import CheckpointError, is_out_of_memory
 from ..machine.atomic_file import write_atomically
-from .foreign import advise
+from ..machine.regular_file import open_regular
+from .foreign import advise, may_hold_weights
 from .migration import FORMAT_VERSION, migrate
+from .plain_data import NotPlainData, load_plain, require_plain
+from .schema import Count, Hashes, ImageShape, Names, Record, Weights, require_fields
 
 MAGIC = b"CNNTRAIN"
 FOOTER_SIZE = 48
-TENSORS_ALLOWED = ConfigDict(arbitrary_types_allowed=True)
+START_SIZE = 4096
+"""Enough of a file to tell what it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,26 +48,26 @@ class Checkpoint:
     """
 
     config: dict[str, Any]
-    class_names: list[str]
-    image_shape: list[int]
+    class_names: Names
+    image_shape: ImageShape
     normalization: dict[str, list[float]]
     data_fingerprints: dict[str, str] = field(default_factory=dict)
-    model: dict[str, Tensor]
-    averaged_model: dict[str, Tensor] | None = None
+    model: Weights
+    averaged_model: Weights | None = None
     optimizer: dict[str, Any] = field(default_factory=dict)
     generators: dict[str, Any] = field(default_factory=dict)
-    epoch: int = 0
-    position: int = 0
-    step: int = 0
+    epoch: Count = 0
+    position: Count = 0
+    step: Count = 0
     partial_tally: dict[str, Any] = field(default_factory=dict)
-    records: list[dict[str, float]] = field(default_factory=list)
-    limit_batches: int | None = None
+    records: list[Record] = field(default_factory=list)
+    limit_batches: Annotated[int, Field(ge=1)] | None = None
     precision: str = "float32"
     environment: dict[str, str]
     config_changes: list[dict[str, Any]] = field(default_factory=list)
-    training_images: Tensor
+    training_images: Hashes
     imported_from: str | None = None
-    averaged_updates: int = 0
+    averaged_updates: Count = 0
 
     @property
     def val_accuracy(self) -> float | None:
@@ -163,8 +169,9 @@ def parse_checkpoint(content: bytes, path: Path) -> CheckpointFile:
     """Make the checkpoint of a file's bytes as :func:`open_checkpoint` does."""
     version, digest = _verify(content, path)
     try:
-        body = io.BytesIO(content[:-FOOTER_SIZE])
-        state = torch.load(body, map_location="cpu", weights_only=True)
+        state = load_plain(content)
+    except NotPlainData as problem:
+        raise CheckpointError(f"{path}: {problem}, so it is no cnn-train checkpoint") from None
     except Exception as problem:  # not shown: torch's message advises to load the file unsafely
         if is_out_of_memory(problem):
             raise
@@ -172,38 +179,29 @@ def parse_checkpoint(content: bytes, path: Path) -> CheckpointFile:
             f"{path}: holds more than plain data, which a checkpoint never does; do not use it"
         ) from None
     try:
+        require_plain(state, len(content))
         state = migrate(state, version)
-        _require_types(state)
-    except (KeyError, TypeError, ValueError):
+        require_fields(state, Checkpoint)
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as problem:
+        reason = f" ({problem})" if isinstance(problem, NotPlainData) else ""
         raise CheckpointError(
-            f"{path}: its contents are not those of a cnn-train checkpoint"
+            f"{path}: its contents are not those of a cnn-train checkpoint{reason}"
         ) from None
     return CheckpointFile(str(path), len(content), version, digest, Checkpoint(**state))
 
 
-def _require_types(state: dict[str, Any]) -> None:
-    """Require the fields of a checkpoint, each of its type; raises TypeError or ValueError."""
-    types = get_type_hints(Checkpoint)
-    if set(state) != set(types):
-        raise TypeError
-    for name, expected in types.items():
-        TypeAdapter(expected, config=TENSORS_ALLOWED).validate_python(state[name], strict=True)
-    shape, means = state["image_shape"], state["normalization"]
-    if (
-        state["training_images"].dtype != torch.int64
-        or len(shape) != 3
-        or min(shape) < 1
-        or not state["class_names"]
-        or not all("val_accuracy" in record for record in state["records"])
-        or {name: len(each) for name, each in means.items()} != {"mean": shape[0], "std": shape[0]}
-    ):
-        raise ValueError
-
-
 def read_content(path: Path) -> bytes:
-    """Read a file of weights of any kind; raises CheckpointError where there is none to read."""
+    """Read a file of weights of any kind; of a file that is none of them, its beginning alone.
+
+    Raises CheckpointError where there is nothing to read.
+    """
     try:
-        return path.read_bytes()
+        with open_regular(path) as file:
+            start, size = file.read(START_SIZE), file.seek(0, os.SEEK_END)
+            file.seek(max(size - FOOTER_SIZE - 1, 0))
+            is_whole = is_checkpoint(file.read()) or may_hold_weights(start, file)
+            file.seek(0)
+            return file.read() if is_whole else start
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None
     except IsADirectoryError:
@@ -212,6 +210,8 @@ def read_content(path: Path) -> bytes:
         ) from None
     except OSError as problem:
         raise CheckpointError(f"{path}: cannot read ({problem.strerror})") from None
+    except MemoryError:
+        raise CheckpointError(f"{path}: {size / 1e9:.1f} GB do not fit into memory") from None
 
 
 def is_checkpoint(content: bytes) -> bool:

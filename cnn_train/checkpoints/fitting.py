@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ..errors import CheckpointError, ConfigError, UsageError, name_some
 from ..models.architecture import ArchitectureConfig
@@ -16,6 +18,19 @@ from ..models.head import head_layer
 from ..models.torchvision_models import TorchvisionConfig
 from .foreign import ForeignWeights
 from .matching import Match, NoMatch, match_tensors
+
+
+class _NothingDrawn(TorchFunctionMode):
+    """Leaves out the random numbers: without memory they are none, yet take seconds."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, arguments: Any = (), options: Any = None
+    ) -> Any:
+        """Do as torch does, but return a tensor that is to be drawn as it is."""
+        is_drawing = getattr(function, "__module__", "") == "torch.nn.init"
+        if is_drawing or getattr(function, "__name__", "") in ("normal_", "uniform_"):
+            return arguments[0] if arguments else (options or {})["tensor"]
+        return function(*arguments, **(options or {}))
 
 
 @dataclass(frozen=True)
@@ -27,8 +42,8 @@ class Blueprint:
     image_shape: tuple[int, int, int]
 
     def outline(self) -> nn.Module:
-        """Build the network without its numbers."""
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        """Build the network without its numbers, however large it may be."""
+        with torch.random.fork_rng(devices=[]), torch.device("meta"), _NothingDrawn():
             return self.architecture.build(self.num_classes, self.image_shape)
 
     def match(self, weights: ForeignWeights) -> list[Match]:

@@ -3,18 +3,27 @@
 import io
 import json
 import shlex
-import warnings
+import zipfile
 from argparse import Namespace
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors.torch import load as load_safetensors
 from torch import Tensor
 
 from ..errors import CheckpointError, name_some
+from .plain_data import (
+    MOST_STRUCTURE_BYTES,
+    PICKLE_START,
+    ZIP_START,
+    NotPlainData,
+    load_plain,
+    require_honest,
+)
 
 # Put before every name by training in several processes, by torch.compile and by Lightning.
 PREFIXES = ("module.", "_orig_mod.", "model.")
@@ -159,9 +168,22 @@ def unwrap(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return plain
 
 
+def may_hold_weights(start: bytes, file: BinaryIO) -> bool:
+    """Tell by both ends of a file whether to read it at all."""
+    if start.startswith(ZIP_START):
+        return zipfile.is_zipfile(file)
+    if start.startswith(PICKLE_START):
+        file.seek(0)
+        with suppress(Exception):  # of a pickle of any bytes
+            require_honest(file.read(MOST_STRUCTURE_BYTES))
+            return True
+    return start[8:9] == b"{"
+
+
 def looks_like_safetensors(content: bytes) -> bool:
     """Tell by the header's length and its first character."""
-    return content[8:9] == b"{" and int.from_bytes(content[:8], "little") <= len(content) - 8
+    length = int.from_bytes(content[:8], "little")
+    return content[8:9] == b"{" and length <= min(len(content) - 8, MOST_STRUCTURE_BYTES)
 
 
 def _parse_safetensors(content: bytes) -> ForeignWeights:
@@ -180,9 +202,9 @@ def _parse_torch(content: bytes) -> Any:
     """Load plain data only; the settings that timm saves are a Namespace, which is harmless."""
     harmless: list[Any] = [Namespace, *((_Ignored, f"numpy.{name}") for name in NUMPY_PARTS)]
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(harmless):
-            warnings.simplefilter("ignore")  # torch's hints are about files that are refused here
-            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        return load_plain(content, harmless)
+    except NotPlainData as problem:
+        raise NotWeights(f"it looks like a torch file, but {problem}") from None
     except Exception:  # not shown: torch's message advises to load the file unsafely
         raise NotWeights(_explain_refusal(content)) from None
 
@@ -193,7 +215,7 @@ def _explain_refusal(content: bytes) -> str:
         return f"it is empty; {OUR_FILES}"
     if program := _name_other_program(content):
         return f"it looks like {program}; save the network's state_dict() with torch.save instead"
-    if not content.startswith((b"PK\x03\x04", b"\x80")):
+    if not content.startswith((ZIP_START, PICKLE_START)):
         return OUR_FILES
     try:
         objects = torch.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(content))

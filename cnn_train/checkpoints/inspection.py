@@ -8,6 +8,8 @@ from ..config.loading import validate_settings
 from ..errors import CheckpointError, ConfigError
 from ..experiment import ExperimentConfig
 from .checkpoint import Checkpoint, load_checkpoint
+from .fitting import Blueprint
+from .matching import find_misfits
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,22 @@ def verify_checkpoints(paths: list[Path]) -> Iterator[Verdict]:
 
 
 def checkpoint_config(checkpoint: Checkpoint, source: str) -> ExperimentConfig:
-    """Validate the config stored in ``checkpoint``; raises CheckpointError where it is not one."""
+    """Validate the config stored in ``checkpoint``, and that its network is that of the weights.
+
+    The network is not built, however large it may be. Raises CheckpointError.
+    """
     try:
-        return validate_settings(checkpoint.config, f"{source}: stored config", ExperimentConfig)
+        config = validate_settings(checkpoint.config, "stored config", ExperimentConfig)
+        if not checkpoint.class_names:  # a file of another program, whose network it was matched to
+            return config
+        num_classes, (channels, height, width) = len(checkpoint.class_names), checkpoint.image_shape
+        network = Blueprint(config.model, num_classes, (channels, height, width)).outline()
     except ConfigError as problem:
-        raise CheckpointError(str(problem)) from None
+        raise CheckpointError(
+            "\n".join(f"{source}: {line}" for line in str(problem).splitlines())
+        ) from None
+    for weights in filter(None, (checkpoint.model, checkpoint.averaged_model)):
+        misfits, problems = find_misfits(weights, network.state_dict())
+        if misfits:
+            raise CheckpointError(f"{source}: weights do not fit its model: {problems}")
+    return config

@@ -17,7 +17,7 @@ from ..data.batches import evaluation_batch_size
 from ..data.content import UNKNOWN_IMAGES
 from ..data.images.square import Reading
 from ..data.normalization import Normalization
-from ..errors import CheckpointError, ConfigError, DataError
+from ..errors import CheckpointError, DataError
 from ..experiment import ExperimentConfig
 from ..machine.device import Device, Precision, resolve_device, resolve_precision, with_autocast
 from ..models.summary import evaluating
@@ -90,11 +90,9 @@ def restore_trained_model(checkpoint: Checkpoint, device: Device, source: str) -
     """Build the network that ``checkpoint`` describes and fill in its weights."""
     config = checkpoint_config(checkpoint, source)
     channels, height, width = checkpoint.image_shape
+    model = config.model.build(len(checkpoint.class_names), (channels, height, width))
     try:
-        model = config.model.build(len(checkpoint.class_names), (channels, height, width))
         load_state(model, checkpoint.usable_weights)
-    except ConfigError as problem:
-        raise CheckpointError(f"{source}: {problem}") from None
     except RuntimeError as problem:
         mismatch = " ".join(str(problem).split())
         raise CheckpointError(f"{source}: weights do not fit its model: {mismatch}") from None

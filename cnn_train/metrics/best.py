@@ -7,6 +7,12 @@ from typing import Literal, TypeVar
 Record = TypeVar("Record", bound=Mapping[str, float])
 BestBy = Literal["accuracy", "loss", "balanced_accuracy", "macro_f1"]
 
+RECORD_KEYS = frozenset({
+    "epoch", "step", "lr", "train_loss", "train_penalty", "train_total", "train_accuracy",
+    "val_loss", "val_accuracy", "seconds", "images_per_second",
+})  # fmt: skip
+"""What the record of an epoch has in every release."""
+
 NO_EPOCH = -1
 """``best_epoch`` of a record while no checkpoint of an epoch's end is left."""
 

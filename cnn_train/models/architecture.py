@@ -12,8 +12,8 @@ from .pointwise import avoid_strided_pointwise
 MOST_MAPS = 65_536
 """More than any published network has in a layer; sizes far beyond overflow torch's counts."""
 
-MOST_LAYERS = 10_000
-"""More than any published network has; a network far deeper would never be built."""
+MOST_LAYERS = 2000
+"""More than any published network has; even without numbers, ten times as many take a minute."""
 
 
 class ArchitectureConfig(Config, ABC):

@@ -207,6 +207,8 @@ class FastNetConfig(ArchitectureConfig):
                 "widths, extra_convolutions and pools need one entry per stage each, "
                 f"not {lengths[0]}, {lengths[1]} and {lengths[2]}"
             )
+        if (depth := lengths[0] + sum(self.extra_convolutions)) > MOST_LAYERS:
+            raise ValueError(f"{depth} convolutions are more than {MOST_LAYERS}")
         return self
 
     def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> FastNet:

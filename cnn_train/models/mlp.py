@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from torch import nn
 
-from .architecture import MOST_MAPS, ArchitectureConfig
+from .architecture import MOST_LAYERS, MOST_MAPS, ArchitectureConfig
 from .initialisation import initialise
 
 
@@ -38,7 +38,10 @@ class MLPConfig(ArchitectureConfig):
 
     name: Literal["mlp"] = "mlp"
     hidden_sizes: tuple[Annotated[int, Field(gt=0, le=MOST_MAPS)], ...] = Field(
-        default=(512, 256), strict=False, description="units of each hidden layer, first to last"
+        default=(512, 256),
+        strict=False,
+        max_length=MOST_LAYERS,
+        description="units of each hidden layer, first to last",
     )
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="share of hidden units silenced in training"

@@ -36,6 +36,7 @@ class AdamWConfig(OptimizerConfig):
         "it takes the place of the regularization: beside such a section its default is 0",
     )
 
+    state_names: ClassVar[frozenset[str]] = frozenset({"step", "exp_avg", "exp_avg_sq"})
     rescales_gradients: ClassVar[bool] = True
 
     @property

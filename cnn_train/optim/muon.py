@@ -7,7 +7,7 @@ Muon refuses. Biases, norms and the last layer follow SGD.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -123,6 +123,8 @@ class MuonConfig(OptimizerConfig):
         description="share of each of their values that an update at the full rate takes away, "
         "before momentum: weight_decay = sgd_decay / lr",
     )
+
+    state_names: ClassVar[frozenset[str]] = frozenset({"velocity"})
 
     @property
     def decay(self) -> str | None:

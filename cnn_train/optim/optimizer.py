@@ -49,6 +49,9 @@ class OptimizerConfig(Config, ABC):
         "`models show` prints them; {fc: 2} doubles the rate of fc.weight and fc.bias",
     )
 
+    state_names: ClassVar[frozenset[str]] = frozenset({"momentum_buffer"})
+    """What it keeps of each parameter after the first update, if anything."""
+
     full_batch: ClassVar[bool] = False
     """Whether one update takes the gradient over the whole training set."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..checkpoints.checkpoint import Checkpoint, load_checkpoint, load_state
 from ..config.differences import Difference, differences
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError, ConfigError, is_out_of_memory, name_some
 from ..experiment import ExperimentConfig
 from ..random_streams import restore_generator_states
 from ..runs.directory import RunDirectory
@@ -92,17 +92,23 @@ def resume_session(
             "new run from them: fit --config CONFIG --weights CHECKPOINT"
         )
     if not any(change.is_below(["data"]) for change in changes):
-        for split, fingerprint in checkpoint.data_fingerprints.items():
-            if session.data_fingerprints[split] != fingerprint:
+        for split, fingerprint in session.data_fingerprints.items():
+            if checkpoint.data_fingerprints.get(split) != fingerprint:
                 reason = f"the {split} images are not those that the run was trained on"
                 raise CheckpointError(f"cannot resume: {reason}")
     session.normalize_as(checkpoint)
-    load_state(session.model, checkpoint.model)
-    if session.average:
-        load_state(session.average.module, checkpoint.averaged_model or checkpoint.model)
-        session.average.num_updates = checkpoint.averaged_updates
-    load_optimizer_state(session, checkpoint)
-    restore_generator_states(checkpoint.generators)
+    try:
+        load_state(session.model, checkpoint.model)
+        if session.average:
+            load_state(session.average.module, checkpoint.averaged_model or checkpoint.model)
+            session.average.num_updates = checkpoint.averaged_updates
+        load_optimizer_state(session, checkpoint)
+        restore_generator_states(checkpoint.generators)
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as problem:
+        if is_out_of_memory(problem):
+            raise
+        reason = " ".join(str(problem).split())
+        raise CheckpointError(f"cannot resume: its state does not fit the run: {reason}") from None
     session.remember_images(checkpoint)
     session.progress = Progress.restored(checkpoint, session.world)
     place_on_schedule(session, changes)
@@ -114,7 +120,7 @@ def load_optimizer_state(session: Session, checkpoint: Checkpoint) -> None:
     """Load momenta and counters, but keep the settings of the config, which may have changed.
 
     torch's own loading would bring the old settings back. The rate of the last update is loaded
-    too: every update sets it anyway.
+    too: every update sets it anyway. Raises ValueError where they are not this optimizer's.
     """
     settings = [
         {name: value for name, value in group.items() if name not in ("params", "lr")}
@@ -123,6 +129,12 @@ def load_optimizer_state(session: Session, checkpoint: Checkpoint) -> None:
     session.optimizer.load_state_dict(checkpoint.optimizer)
     for group, chosen in zip(session.optimizer.param_groups, settings, strict=True):
         group.update(chosen)
+    names = session.config.optimizer.state_names
+    for parameter, state in session.optimizer.state.items():
+        kept = {name: value for name, value in state.items() if value is not None}
+        shapes = {name: getattr(value, "shape", None) for name, value in kept.items()}
+        if kept and shapes != {n: () if n == "step" else parameter.shape for n in names}:
+            raise ValueError(f"the optimizer keeps {name_some(sorted(names))} of each parameter")
 
 
 def place_on_schedule(session: Session, changes: Sequence[Difference]) -> None:
@@ -138,5 +150,7 @@ def place_on_schedule(session: Session, changes: Sequence[Difference]) -> None:
             f"was taken after {progress.position} of them; finish the epoch first"
             + (", or go on from best.ckpt" if progress.epoch else "")
         )
+    if progress.position > len(plan):
+        raise CheckpointError(f"cannot resume: an epoch has {len(plan)} minibatches only")
     under_way = sum(piece.completes_update for piece in plan[: progress.position])
     progress.schedule_step = progress.epoch * session.updates_per_epoch + under_way

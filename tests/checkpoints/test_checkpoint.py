@@ -24,6 +24,7 @@ from cnn_train.checkpoints.checkpoint import (
 )
 from cnn_train.errors import CheckpointError, CnnTrainError
 from cnn_train.inference.trained_model import load_trained_model
+from cnn_train.metrics.best import RECORD_KEYS
 
 NUM_FLIPS = 1000
 NUM_TRUNCATIONS = 300
@@ -33,7 +34,7 @@ VERSION_1 = Path(__file__).parents[1] / "checkpoints" / "version_1.ckpt"
 @pytest.fixture
 def checkpoint() -> Checkpoint:
     weight = torch.nn.Parameter(torch.randn(3, 4, generator=torch.Generator().manual_seed(0)))
-    optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
+    optimizer = torch.optim.SGD([{"params": [weight], "initial_lr": 0.1}], lr=0.1, momentum=0.9)
     weight.sum().backward()
     optimizer.step()
     return Checkpoint(
@@ -45,12 +46,17 @@ def checkpoint() -> Checkpoint:
         model={"weight": weight.detach()},
         averaged_model=None,
         optimizer=optimizer.state_dict(),
-        generators={"cpu": torch.get_rng_state(), "cuda": []},
+        generators={"cpu": torch.get_rng_state(), "cuda": [], "mps": None},
         epoch=1,
         position=2,
         step=12,
-        partial_tally={"loss_sum": torch.tensor(1.5), "num_examples": 20},
-        records=[{"epoch": 0, "val_accuracy": 0.1 + 0.2}],
+        partial_tally={
+            "loss_sum": torch.tensor(1.5),
+            "penalty_sum": torch.tensor(0.5),
+            "num_correct": torch.tensor(7),
+            "num_examples": 20,
+        },
+        records=[dict.fromkeys(RECORD_KEYS, 0.5) | {"epoch": 0, "val_accuracy": 0.1 + 0.2}],
         limit_batches=None,
         precision="float32",
         environment={"torch": "2.10"},

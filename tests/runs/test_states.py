@@ -9,7 +9,7 @@ import cnn_train.runs.states as run_checkpoints
 from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from cnn_train.errors import CheckpointError, ResourceError
 from cnn_train.machine.atomic_file import give_second_name
-from cnn_train.metrics.best import BestBy
+from cnn_train.metrics.best import RECORD_KEYS, BestBy
 from cnn_train.runs.directory import RunDirectory
 from cnn_train.runs.states import (
     FoundCheckpoint,
@@ -127,7 +127,7 @@ def test_a_run_without_a_good_state_says_so_for_each(
 
 def record(epoch: int, accuracy: float, best: int, attempt: int = 0) -> dict[str, float]:
     """Make the record of an epoch of ten updates; its seconds are those of one attempt alone."""
-    return {
+    return dict.fromkeys(RECORD_KEYS, 0.5) | {
         "epoch": epoch, "step": 10 * epoch + 10, "val_accuracy": accuracy,
         "val_loss": (0.9, 0.8, 0.6, 0.7, 0.7)[epoch], "seconds": 1 + attempt / 8,
         "best_epoch": best,

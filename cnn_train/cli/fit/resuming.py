@@ -151,9 +151,9 @@ def say_what_is_different(
     now = environment | {"precision": session.precision.name}
     before = {"processes": "1"} | checkpoint.environment | {"precision": checkpoint.precision}
     for key in ("torch", "device", "processor", "threads", "processes", "precision"):
-        if now[key] != before[key]:
+        if now[key] != (was := before.get(key, "not known")):
             warn(
-                f"resuming with {key} {now[key]} instead of {before[key]}: "
+                f"resuming with {key} {now[key]} instead of {was}: "
                 "training goes on, but not bit for bit as it would have"
             )
     if session.device.torch_device.type != "cpu" and not are_deterministic_algorithms_enabled():

@@ -18,7 +18,7 @@ KINDS = {
 }
 """The module below this one that makes the trials of each kind, and what its row says."""
 
-REFUSALS = (0, 2, 3, 4)
+REFUSALS = (0, 2, 3, 4, 5)
 """How a command may end that was given something hostile: it was used after all, or refused."""
 
 MOST_SECONDS, MOST_MEGABYTES = 5.0, 1000.0

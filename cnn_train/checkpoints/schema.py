@@ -1,0 +1,119 @@
+"""What the fields of a checkpoint must hold, before any of them is used."""
+
+from functools import cache
+from typing import Annotated, Any, get_type_hints
+
+import torch
+from pydantic import AfterValidator, ConfigDict, Field, InstanceOf, JsonValue, TypeAdapter
+from torch import Tensor
+from typing_extensions import TypedDict
+
+from ..metrics.best import RECORD_KEYS
+
+LARGEST_SIDE_PX = 4096
+WITH_TENSORS = {
+    "model", "averaged_model", "optimizer", "generators", "partial_tally", "training_images",
+}  # fmt: skip
+"""All other fields are as JSON can hold them."""
+
+
+def _require_keys(record: dict[str, float]) -> dict[str, float]:
+    if not record.keys() >= RECORD_KEYS:
+        raise ValueError
+    return record
+
+
+def _require_number(value: Tensor) -> Tensor:
+    if value.dim():
+        raise ValueError
+    return value
+
+
+def _require_hashes(hashes: Tensor) -> Tensor:
+    if hashes.dtype != torch.int64 or hashes.dim() != 1:
+        raise ValueError
+    return hashes
+
+
+Count = Annotated[int, Field(ge=0)]
+Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE_PX)]
+ImageShape = Annotated[list[Side], Field(min_length=3, max_length=3)]
+Names = Annotated[list[str], Field(min_length=1)]
+Weights = Annotated[dict[str, InstanceOf[Tensor]], Field(min_length=1)]
+Number = Annotated[InstanceOf[Tensor], AfterValidator(_require_number)]
+Hashes = Annotated[InstanceOf[Tensor], AfterValidator(_require_hashes)]
+Record = Annotated[dict[str, float], AfterValidator(_require_keys)]
+
+
+class _Normalization(TypedDict):
+    mean: list[Annotated[float, Field(ge=0, le=1)]]
+    std: list[Annotated[float, Field(gt=0, le=1)]]
+
+
+class _Change(TypedDict):
+    step: Count
+    key: str
+    before: Any
+    after: Any
+
+
+class _Group(TypedDict):
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    params: list[Count]
+    lr: Annotated[float, Field(ge=0)]
+    initial_lr: Annotated[float, Field(gt=0)]
+
+
+class _OptimizerState(TypedDict):
+    state: dict[int, dict[str, Any]]
+    param_groups: Annotated[list[_Group], Field(min_length=1)]
+
+
+class _Generators(TypedDict):
+    cpu: InstanceOf[Tensor]
+    cuda: list[InstanceOf[Tensor]]
+    mps: InstanceOf[Tensor] | None
+
+
+class _Sums(TypedDict):
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    loss_sum: Number
+    penalty_sum: Number
+    num_correct: Number
+    num_examples: Count
+
+
+RUN_PARTS = {"optimizer": _OptimizerState, "generators": _Generators, "partial_tally": _Sums}
+"""What imported weights have nothing of."""
+
+
+@cache
+def _validator(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def require_fields(state: dict[str, Any], checkpoint_type: type) -> None:
+    """Require all fields of a checkpoint, each of its type, and that they agree.
+
+    Raises TypeError or ValueError. Whether they fit the network, and the run that goes on from
+    them, is found where those are.
+    """
+    kinds = get_type_hints(checkpoint_type, include_extras=True)
+    if state.keys() != kinds.keys():
+        raise TypeError
+    kinds |= {"normalization": _Normalization, "config_changes": list[_Change]}
+    kinds |= RUN_PARTS if state["imported_from"] is None else {}
+    json = {name: state[name] for name in state.keys() - WITH_TENSORS}
+    _validator(dict[str, JsonValue]).validate_python(json)
+    for name, kind in kinds.items():
+        _validator(kind).validate_python(state[name], strict=True)
+    epoch, means, records = state["epoch"], state["normalization"], state["records"]
+    if (
+        [len(means["mean"]), len(means["std"])] != 2 * state["image_shape"][:1]
+        or len(records) != epoch
+        or [record["epoch"] for record in records] != list(range(epoch))
+        or len(set(state["class_names"])) < len(state["class_names"])
+    ):
+        raise ValueError
