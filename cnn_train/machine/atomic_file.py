@@ -7,10 +7,12 @@ import secrets
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..errors import ResourceError
+from .regular_file import read_regular
 
 TEMPORARY = ".tmp"
 
@@ -40,8 +42,10 @@ def write_atomically(path: Path, *pieces: bytes | memoryview) -> None:
 
 def write_anew(path: Path, content: bytes) -> None:
     """Write ``content`` as :func:`write_atomically` does, unless the file holds just that."""
-    if not (path.exists() and path.read_bytes() == content):
-        write_atomically(path, content)
+    with suppress(OSError):
+        if read_regular(path, len(content)) == content:
+            return
+    write_atomically(path, content)
 
 
 def save_json(path: Path, document: Mapping[str, Any]) -> None:
@@ -71,7 +75,8 @@ def give_second_name(path: Path, name: Path) -> None:
 def remove_leftovers(directory: Path) -> None:
     """Remove the temporary files that writers killed in ``directory`` have left behind."""
     for path in directory.glob(f".*{TEMPORARY}"):
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder of that name is none of theirs
+            path.unlink()
 
 
 def _temporary(path: Path) -> Path:
