@@ -7,12 +7,10 @@ import secrets
 import shutil
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..errors import ResourceError
-from .regular_file import read_regular
 
 TEMPORARY = ".tmp"
 
@@ -42,10 +40,9 @@ def write_atomically(path: Path, *pieces: bytes | memoryview) -> None:
 
 def write_anew(path: Path, content: bytes) -> None:
     """Write ``content`` as :func:`write_atomically` does, unless the file holds just that."""
-    with suppress(OSError):
-        if read_regular(path, len(content)) == content:
-            return
-    write_atomically(path, content)
+    is_alike = path.is_file() and path.stat().st_size == len(content)
+    if not (is_alike and path.read_bytes() == content):
+        write_atomically(path, content)
 
 
 def save_json(path: Path, document: Mapping[str, Any]) -> None:
@@ -74,9 +71,8 @@ def give_second_name(path: Path, name: Path) -> None:
 
 def remove_leftovers(directory: Path) -> None:
     """Remove the temporary files that writers killed in ``directory`` have left behind."""
-    for path in directory.glob(f".*{TEMPORARY}"):
-        with suppress(OSError):  # a folder of that name is none of theirs
-            path.unlink()
+    for path in filter(Path.is_file, directory.glob(f".*{TEMPORARY}")):
+        path.unlink(missing_ok=True)
 
 
 def _temporary(path: Path) -> Path:

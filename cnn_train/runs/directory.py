@@ -249,4 +249,4 @@ def list_runs(root: Path) -> list[RunDirectory]:
         folders = [RunDirectory(path) for path in paths if path.is_dir() and not path.is_symlink()]
         runs = [run for run in folders if not run.is_closed and run.resolved_config.exists()]
         runs.sort(key=lambda run: (run.resolved_config.stat().st_mtime_ns, run.path.name))
-    return [run for run in folders if run.is_closed] + runs
+    return sorted((run for run in folders if run.is_closed), key=str) + runs

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cnn_train.errors import CheckpointError, LockedError, UsageError
+from cnn_train.errors import CheckpointError, LockedError, ResourceError, UsageError
 from cnn_train.runs.directory import (
     LATEST,
     RunDirectory,
@@ -213,6 +213,17 @@ def test_a_run_whose_file_is_something_else_is_refused_before_anything_is_writte
     for find in (find_run, find_checkpoint):
         with pytest.raises(CheckpointError, match=f"{name}: not a file"):
             find(run.path)
+
+
+def test_metrics_take_the_place_of_a_pipe_and_cannot_that_of_a_folder(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    os.mkfifo(run.metrics)
+    run.save_metrics([{"epoch": 0}])
+    assert run.load_metrics() == [{"epoch": 0}]
+    run.metrics.unlink()
+    run.metrics.mkdir()
+    with pytest.raises(ResourceError, match=r"metrics\.jsonl: cannot write"):
+        run.save_metrics([{"epoch": 0}])
 
 
 def test_what_may_have_the_name_of_a_state_or_of_the_holder_is_passed_over(tmp_path: Path) -> None:
