@@ -74,7 +74,7 @@ def _read(path: Path) -> dict[str, Any]:
             if sum(member.file_size for member in arrays.zip.infolist()) > MOST_BYTES:
                 raise ValueError(f"more than {MOST_BYTES / 1e6:g} MB when unpacked")
             return dict(arrays)
-    text = read_regular(path, MOST_BYTES // 10).decode()
+    text = read_regular(path, MOST_BYTES // 20).decode()
     if path.suffix == ".json":
         return dict(json.loads(text))
     rows = [row for row in csv.reader(text.splitlines()) if row]

@@ -156,7 +156,7 @@ def packed_zeros(number: int) -> bytes:
         ("a.csv", b"", "no file of scores"),
         ("a.csv", b"a,1,1,1\n" * 300_000, "more than 50 MB of images"),
         ("a.csv", b"a," + b"1" * 200_000, "field limit"),
-        ("a.csv", bytes(5_000_001), "larger than 5 MB"),
+        ("a.csv", bytes(2_500_001), "larger than 2.5 MB"),
         ("a.json", b"[" * 100_000, "recursion"),
         ("a.npz", packed_zeros(60_000_000), "more than 50 MB when unpacked"),
     ],
