@@ -1,10 +1,10 @@
 """``cnn-train runs``: what was trained here, and how well."""
 
-from dataclasses import asdict
 from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import in_one_line
 from ..page import Block, Column, Page, clock, numbers, percent, texts
 from .console import notice, stdout
 from .options import JsonOption, RunRootOption
@@ -36,30 +36,34 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
     roots = [summary.data_root for summary in summaries if summary.data_root]
     folders = [root[: root.rfind("/") + 1] for root in roots]
     start = commonprefix(folders).rfind("/") + 1  # noqa: RUF071  (cut at a whole name)
-    rows = [_row(summary, start) for summary in summaries]
-    alike = [name for name in SETTINGS if len({row[name] for row in rows}) == 1]
-    others = [name for name in SETTINGS if name not in alike]
     window = stdout.width
     path_width = max(window - RESULTS_WIDTH, min(COMMON_PATH, window - FEWEST_RESULTS_WIDTH), 12)
+    columns = (
+        Column("run", is_number=False, max_width=path_width),
+        *texts("started"),
+        Column("data", is_number=False, max_width=24),
+        *texts("model", "loss"),
+        *numbers("lr", "batch", "seed", "epochs", "best val", "val loss", "at", "time"),
+    )
+    unknown = {column.name: "—" for column in columns}
+    rows = [unknown | _row(summary, start) for summary in summaries]
+    alike = [name for name in SETTINGS if len({row[name] for row in rows} - {"—"}) <= 1]
+    others = [name for name in SETTINGS if name not in alike]
     table = Block(
-        columns=(
-            Column("run", is_number=False, max_width=path_width),
-            *texts("started"),
-            Column("data", is_number=False, max_width=24),
-            *texts("model", "loss"),
-            *numbers("lr", "batch", "seed", "epochs", "best val", "val loss", "at", "time"),
-        ),
-        rows=tuple(tuple(row.values()) for row in rows),
+        columns=columns,
+        rows=tuple(tuple(map(in_one_line, row.values())) for row in rows),
         first_to_go=("started", "time", *alike, "val loss", *others, "at", "best val"),
     )
-    present(Page((table,), {"runs": [asdict(summary) for summary in summaries]}), as_json=as_json)
+    present(Page((table,), {"runs": [vars(summary) for summary in summaries]}), as_json=as_json)
 
 
 def _row(summary: "RunSummary", start: int) -> dict[str, str]:
-    """Format for the screen: percent, epochs from 1, minutes and seconds; in the columns' order.
+    """Format for the screen: percent, epochs from 1, minutes and seconds; by column.
 
     The path is what ``evaluate`` and ``fit --resume`` take. start: first letter shown of a root.
     """
+    if summary.damaged:
+        return {"run": f"{summary.run_dir} damaged: {summary.damaged}"}
     accuracy, loss, best_epoch = summary.val_accuracy, summary.val_loss, summary.best_epoch
     diverged = "diverged " if summary.diverged else ""
     return {

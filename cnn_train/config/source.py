@@ -5,12 +5,16 @@ import sys
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..machine.regular_file import open_regular
 from .shipped import read_shipped
 
 STDIN = "-"
 
 # The configs that ship are under 2 kB. PyYAML scans about 1 MB/s, so this bounds the time too.
 MAX_BYTES = 100_000
+
+# A shell puts the last two for <(sed ...). No other pipe is waited for.
+STREAMS = ("/dev/stdin", "/dev/null", "/dev/fd/", "/proc/self/fd/")
 
 # UTF-32 first: its little-endian mark starts with UTF-16's.
 BYTE_ORDER_MARKS = (
@@ -57,7 +61,7 @@ def _read_stdin() -> bytes:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with path.open("rb") if str(path).startswith(STREAMS) else open_regular(path) as file:
             return file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         return read_shipped(path)

@@ -6,22 +6,25 @@ Shape letters: N images, C channels, H W pixels, K classes.
 import csv
 import io
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..data.images.decoding import decode_batches
-from ..errors import CheckpointError, DataError, in_one_line
+from ..errors import CheckpointError, CnnTrainError, DataError, in_one_line
 from ..machine.device import resolve_precision
+from ..machine.regular_file import read_regular
 from .trained_model import TrainedModel
 
 TOLERANCE = 1e-3
 """Largest difference, as a share of the largest score: far above rounding, far below a change."""
+
+MOST_BYTES = 50_000_000  # of arrays and images: 16,000 of 32 pixels; text takes more memory
 
 
 def verify_scores(trained: TrainedModel, path: Path) -> dict[str, float]:
@@ -33,9 +36,14 @@ def verify_scores(trained: TrainedModel, path: Path) -> dict[str, float]:
     """
     try:
         parts = _read(path)
+        number = max(len(parts["scores"]), len(parts.get("paths", ())))
+        if number * math.prod(trained.image_shape) > MOST_BYTES:
+            raise ValueError(f"more than {MOST_BYTES / 1e6:g} MB of images")
         theirs_NK = torch.from_numpy(np.asarray(parts["scores"], dtype=np.float64))
         images_NCHW = _load_images(parts, trained, path.parent)
-    except (OSError, ValueError, LookupError, TypeError, EOFError, BadZipFile) as problem:
+    except CnnTrainError:
+        raise
+    except Exception as problem:  # of zip, zlib, numpy, json, csv: each has its own
         raise DataError(
             f"{path}: no file of scores ({in_one_line(problem)}); it needs scores, and images or "
             "paths, as .npz, .json or .csv"
@@ -62,9 +70,11 @@ def verify_scores(trained: TrainedModel, path: Path) -> dict[str, float]:
 
 def _read(path: Path) -> dict[str, Any]:
     if path.suffix == ".npz":
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(read_regular(path, MOST_BYTES)), allow_pickle=False) as arrays:
+            if sum(member.file_size for member in arrays.zip.infolist()) > MOST_BYTES:
+                raise ValueError(f"more than {MOST_BYTES / 1e6:g} MB when unpacked")
             return dict(arrays)
-    text = path.read_text("utf-8")
+    text = read_regular(path, MOST_BYTES // 20).decode()
     if path.suffix == ".json":
         return dict(json.loads(text))
     rows = [row for row in csv.reader(text.splitlines()) if row]
@@ -74,12 +84,13 @@ def _read(path: Path) -> dict[str, Any]:
 def _load_images(parts: dict[str, Any], trained: TrainedModel, folder: Path) -> Tensor:
     """Return images NCHW: given as NHWC or NCHW of the network's size, or read as predict does."""
     if "images" not in parts:
-        files = [folder / str(name) for name in np.asarray(parts["paths"]).tolist()]
+        files = [folder / str(name) for name in parts["paths"]]
         batches = list(decode_batches(files, trained.reading(), len(files), num_ahead=0))
         if errors := [error.message for batch in batches for error in batch.errors]:
             raise DataError(errors[0])
         return torch.from_numpy(batches[0].pixels_BCHW)
-    images = torch.from_numpy(np.asarray(parts["images"]))
+    given = parts["images"]  # a list's own type may be text, as wide as the longest item
+    images = torch.from_numpy(np.asarray(given, None if hasattr(given, "dtype") else np.float64))
     bytes_NCHW = images if images.shape[1:] == trained.image_shape else images.movedim(-1, 1)
     if bytes_NCHW.shape[1:] != trained.image_shape or not (images == images.byte()).all():
         raise ValueError(f"images are not numbers 0 to 255 of shape {trained.image_shape}")

@@ -40,7 +40,8 @@ def write_atomically(path: Path, *pieces: bytes | memoryview) -> None:
 
 def write_anew(path: Path, content: bytes) -> None:
     """Write ``content`` as :func:`write_atomically` does, unless the file holds just that."""
-    if not (path.exists() and path.read_bytes() == content):
+    is_alike = path.is_file() and path.stat().st_size == len(content)
+    if not (is_alike and path.read_bytes() == content):
         write_atomically(path, content)
 
 
@@ -70,7 +71,7 @@ def give_second_name(path: Path, name: Path) -> None:
 
 def remove_leftovers(directory: Path) -> None:
     """Remove the temporary files that writers killed in ``directory`` have left behind."""
-    for path in directory.glob(f".*{TEMPORARY}"):
+    for path in filter(Path.is_file, directory.glob(f".*{TEMPORARY}")):
         path.unlink(missing_ok=True)
 
 

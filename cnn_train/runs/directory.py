@@ -10,15 +10,22 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from os.path import exists, isdir  # they never raise; False where one may not look
 from pathlib import Path
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
-from ..errors import CheckpointError, LockedError, ResourceError, UsageError
+from pydantic import FailFast, FiniteFloat, TypeAdapter, ValidationError
+
+from ..config.document import spell_path
+from ..errors import CheckpointError, LockedError, UsageError
 from ..machine.atomic_file import write_anew
 from ..machine.file_lock import acquire
+from ..machine.regular_file import read_regular
 
 LATEST = "latest"
-STATE_NAME = re.compile(r"step-(\d{8,})\.ckpt")
+STATE_NAME = re.compile(r"step-([0-9]{8,})\.ckpt")
+RECORDS = TypeAdapter(Annotated[list[dict[str, FiniteFloat]], FailFast()])
+MOST_METRICS_BYTES = 10_000_000  # of 28,000 epochs
 START = re.compile(r".*-(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-[0-9a-f]{4}")
 
 
@@ -45,13 +52,19 @@ class RunDirectory:
     @property
     def states(self) -> dict[int, Path]:
         """The checkpoints that this run keeps, by their number of updates, oldest first."""
-        matches = [(STATE_NAME.fullmatch(path.name), path) for path in self.path.iterdir()]
+        files = filter(Path.is_file, self.path.iterdir())
+        matches = [(STATE_NAME.fullmatch(path.name), path) for path in files]
         return dict(sorted((int(match[1]), path) for match, path in matches if match))
 
     @property
     def can_go_on(self) -> bool:
         """Whether there is any checkpoint to resume from."""
-        return self.last_checkpoint.exists() or bool(self.states)
+        return not self.is_closed and (self.last_checkpoint.exists() or bool(self.states))
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the system lets nobody, or not this user, look into it."""
+        return not os.access(self.path, os.R_OK | os.X_OK)
 
     @property
     def started(self) -> str | None:
@@ -104,7 +117,9 @@ class RunDirectory:
         holder = self.path / ".lock-holder"
 
         def refuse() -> NoReturn:
-            pid = (holder.read_text("utf-8") if holder.exists() else "").strip() or "unknown"
+            pid = "unknown"
+            with suppress(OSError, ValueError):
+                pid = str(int(read_regular(holder, 20)))
             raise LockedError(
                 f"{self.path}: locked by process {pid}, which is training in it; "
                 "wait for it, or stop it"
@@ -119,6 +134,7 @@ class RunDirectory:
         with lock:
             try:
                 with suppress(OSError):  # it only helps others to a better message
+                    holder.unlink(missing_ok=True)  # a pipe would wait for its reader
                     holder.write_text(f"{os.getpid()}\n", "utf-8")
                 yield
             finally:
@@ -131,16 +147,36 @@ class RunDirectory:
         write_anew(self.metrics, lines.encode())
 
     def load_metrics(self) -> list[dict[str, float]]:
-        """Read the records of completed epochs, up to an incomplete line."""
-        if not self.metrics.exists():
-            return []
-        records: list[dict[str, float]] = []
-        for line in self.metrics.read_text("utf-8", errors="replace").splitlines():
-            try:
-                records.append(json.loads(line))
-            except ValueError:  # a copy or another program's write was cut short
-                break
-        return records
+        """Read the records of completed epochs but a torn last one; raises CheckpointError."""
+        with damage_named(self.metrics), suppress(FileNotFoundError):
+            lines = read_regular(self.metrics, MOST_METRICS_BYTES).split(b"\n")[:-1]
+            return RECORDS.validate_json(b"[" + b",\n".join(lines) + b"]", strict=True)
+        return []
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Raise CheckpointError, which says what is wrong, where a part of a run is of no use."""
+    try:
+        yield
+    except OSError as problem:
+        place = problem.filename or path
+        raise CheckpointError(f"{place}: cannot be read ({problem.strerror})") from None
+    except ValidationError as problem:
+        first = problem.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise CheckpointError(f"{path / spell_path(first['loc'])}: {first['msg']}") from None
+    except KeyError as missing:
+        raise CheckpointError(f"{path}: no {missing} in a record of its metrics") from None
+
+
+def _open_run(directory: Path) -> RunDirectory:
+    """Return the run there; raises CheckpointError where one of its files is something else."""
+    run = RunDirectory(directory.resolve())
+    with damage_named(directory):
+        for path in vars(run).values():
+            if path != run.path and path.exists() and not path.is_file():
+                raise CheckpointError(f"{path}: not a file, as it is in every run; move it away")
+    return run
 
 
 def find_run(path: Path) -> RunDirectory:
@@ -148,9 +184,8 @@ def find_run(path: Path) -> RunDirectory:
 
     Raises CheckpointError where there is no run with a checkpoint.
     """
-    directory = path if path.is_dir() else path.parent
-    run = RunDirectory(directory.resolve())
-    if not path.exists() or not run.can_go_on:
+    run = _open_run(path if isdir(path) else path.parent)  # noqa: PTH112
+    if not exists(path) or not run.can_go_on:  # noqa: PTH110
         raise CheckpointError(
             f"{path}: no run with a checkpoint; `{_list_command(path)}` lists runs"
         )
@@ -162,9 +197,9 @@ def find_checkpoint(path: Path) -> Path:
 
     Raises CheckpointError for a run without one, such as before its first epoch is complete.
     """
-    if not path.is_dir():
+    if not isdir(path):  # noqa: PTH112
         return path
-    run = RunDirectory(path.resolve())
+    run = _open_run(path)
     if run.best_checkpoint.exists():
         return run.best_checkpoint
     if run.last_checkpoint.exists():
@@ -190,14 +225,14 @@ def latest_best_checkpoint(root: Path) -> Path:
 
     Raises CheckpointError where no run has a checkpoint.
     """
-    latest = RunDirectory((root / LATEST).resolve())
-    runs = [run for run in [*list_runs(root), latest] if run.best_checkpoint.exists()]
+    runs = [*list_runs(root), RunDirectory(root / LATEST)]
+    runs = [run for run in runs if exists(run.best_checkpoint)]  # noqa: PTH110
     if not runs:
         raise CheckpointError(
             f"no trained model below {root}: train one with "
             f"`{with_root('cnn-train fit --config CONFIG', root)}`, or name one with --checkpoint"
         )
-    return runs[-1].best_checkpoint
+    return find_checkpoint(runs[-1].path)
 
 
 def newest_run(root: Path, name: str) -> RunDirectory | None:
@@ -208,12 +243,10 @@ def newest_run(root: Path, name: str) -> RunDirectory | None:
 
 
 def list_runs(root: Path) -> list[RunDirectory]:
-    """Return the runs below ``root``, oldest first."""
-    if not root.is_dir():
-        return []
-    try:
-        folders = [path for path in root.iterdir() if path.is_dir() and not path.is_symlink()]
-    except OSError as problem:
-        raise ResourceError(f"{root}: cannot list runs ({problem.strerror})") from None
-    runs = [run for run in map(RunDirectory, folders) if run.resolved_config.exists()]
-    return sorted(runs, key=lambda run: (run.resolved_config.stat().st_mtime_ns, run.path.name))
+    """Return the runs below ``root``, oldest first, after folders that are closed."""
+    with damage_named(root):
+        paths = root.iterdir() if isdir(root) else ()  # noqa: PTH112
+        folders = [RunDirectory(path) for path in paths if path.is_dir() and not path.is_symlink()]
+        runs = [run for run in folders if not run.is_closed and run.resolved_config.exists()]
+        runs.sort(key=lambda run: (run.resolved_config.stat().st_mtime_ns, run.path.name))
+    return sorted((run for run in folders if run.is_closed), key=str) + runs

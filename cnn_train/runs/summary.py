@@ -1,64 +1,69 @@
 """Summarise a run in one line: its settings, its progress, its accuracy."""
 
-from dataclasses import dataclass
+from typing import Any
 
+from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, SkipValidation
+
+from ..config.source import MAX_BYTES, decode
 from ..config.yaml_reader import parse_document
+from ..errors import CnnTrainError, in_one_line
+from ..machine.regular_file import read_regular
 from ..metrics.best import best_record
-from .directory import RunDirectory
+from .directory import RunDirectory, damage_named
+
+DATA_ROOT = AliasChoices(AliasPath("data", "root"), AliasPath("data", "path"))
 
 
-@dataclass(frozen=True)
-class RunSummary:
-    """One run's settings and result.
+class RunSummary(BaseModel):
+    """One run's result, and its settings as they stand in a resolved config of any release.
 
     started: local time, ISO 8601. data_root: the folder of the images, where the config names one.
     best_epoch: from 0, by the metric ``best_by``; it and its validation figures are None before the
-    first epoch. seconds: of training.
+    first epoch. seconds: of training. damaged: what is, where all that follows ``started`` is None.
     """
 
-    run_dir: str
+    model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True)
+
+    run_dir: SkipValidation[str]  # a folder's name need not be UTF-8
     started: str | None
-    model: str
-    loss: str
-    data: str
-    data_root: str | None
-    optimizer: str
-    lr: float
+    model: str = Field(validation_alias=AliasPath("model", "name"))
+    loss: str = Field(validation_alias=AliasPath("loss", "name"))
+    data: str = Field(validation_alias=AliasPath("data", "name"))
+    data_root: str | None = Field(default=None, validation_alias=DATA_ROOT)
+    optimizer: str = Field(validation_alias=AliasPath("optimizer", "name"))
+    lr: float = Field(validation_alias=AliasPath("optimizer", "lr"))
     batch_size: int
     seed: int
     epochs_done: int
     epochs: int
-    best_by: str
+    best_by: str = "accuracy"
     best_epoch: int | None
-    val_accuracy: float | None
+    val_accuracy: float | None = Field(ge=0, le=1)
     val_loss: float | None
-    seconds: float
+    seconds: float = Field(ge=0, le=1e12)
     diverged: bool = False
+    damaged: str | None = None
 
 
 def summarize_run(run: RunDirectory) -> RunSummary:
-    """Read a run's resolved config and its metrics."""
-    text = run.resolved_config.read_text("utf-8")
-    config = parse_document(text, str(run.resolved_config)).tree
-    records = run.load_metrics()
-    best = best_record(records)
-    return RunSummary(
-        run_dir=str(run.path),
-        started=run.started,
-        model=config["model"]["name"],
-        loss=config["loss"]["name"],
-        data=config["data"]["name"],
-        data_root=config["data"].get("root") or config["data"].get("path"),
-        optimizer=config["optimizer"]["name"],
-        lr=config["optimizer"]["lr"],
-        batch_size=config["batch_size"],
-        seed=config["seed"],
-        epochs_done=len(records),
-        epochs=config["epochs"],
-        best_by=config.get("best_by", "accuracy"),
-        best_epoch=int(best["epoch"]) if best else None,
-        val_accuracy=best["val_accuracy"] if best else None,
-        val_loss=best.get("val_loss") if best else None,
-        seconds=sum(record["seconds"] for record in records),
-        diverged=run.divergence.exists(),
-    )
+    """Read a run's resolved config and its metrics, or say what is damaged."""
+    nothing: dict[str, Any] = dict.fromkeys(RunSummary.model_fields)
+    known = {"run_dir": str(run.path), "started": run.started}
+    try:
+        with damage_named(run.path):
+            source, records = str(run.resolved_config), run.load_metrics()
+            text = decode(read_regular(run.resolved_config, MAX_BYTES), source)
+            best = best_record(records)
+            result = {
+                "epochs_done": len(records),
+                "best_epoch": int(best["epoch"]) if best else None,
+                "val_accuracy": best["val_accuracy"] if best else None,
+                "val_loss": best.get("val_loss") if best else None,
+                "seconds": sum(record["seconds"] for record in records),
+                "diverged": run.divergence.exists(),
+            }
+            tree = parse_document(text, source).tree
+            return RunSummary.model_validate(tree | known | result)
+    except CnnTrainError as problem:
+        known["damaged"] = in_one_line(problem).removeprefix(f"{run.path}/")
+        return RunSummary.model_construct(**nothing | known)

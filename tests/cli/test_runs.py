@@ -1,3 +1,4 @@
+import os
 import re
 import time
 from collections.abc import Callable
@@ -108,6 +109,43 @@ def test_without_runs_the_list_says_how_to_make_one(cnn_train: Run) -> None:
     result = cnn_train("runs")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "no runs below runs; train one with: cnn-train fit --config" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("resolved.yaml", "", "model.name: Field required"),
+        ("resolved.yaml", "model: 3", "model: Input should be a valid string"),
+        ("resolved.yaml", resolved(optimizer="{name: sgd, lr: .nan}"), "lr: Input should be a fin"),
+        ("resolved.yaml", resolved(seed="true"), "seed: Input should be a valid integer"),
+        ("resolved.yaml", "a: [", "resolved.yaml:1:5: the file ends"),
+        ("resolved.yaml", None, "resolved.yaml: cannot be read (not a regular file)"),
+        ("metrics.jsonl", None, "metrics.jsonl: cannot be read (not a regular file)"),
+        ("metrics.jsonl", '{"epoch": null}\n', "metrics.jsonl/[0].epoch: Input should be"),
+        ("metrics.jsonl", '{"epoch": 0, "val_accuracy": 1}\n', "no 'seconds' in a record"),
+        ("metrics.jsonl", '{"epoch": 0, "val_accuracy": 7, "seconds": 1}\n', "val_accuracy: Input"),
+    ],
+)
+def test_a_damaged_run_says_why_and_hides_no_other(
+    cnn_train: Run, two_runs: list[RunDirectory], name: str, content: str | None, reason: str
+) -> None:
+    good = cnn_train("runs", "--json").document["runs"][0]
+    path = two_runs[1].path / name
+    path.unlink()
+    os.mkfifo(path) if content is None else path.write_text(content)
+    os.utime(path, (2**33, 2**33))
+    page = cnn_train("runs").stdout.splitlines()
+    assert page[1].split()[-4:] == ["%", "1.5", "2", "1:20"]
+    assert f"runs/{two_runs[1].path.name} damaged: " in page[2]
+    first, damaged = cnn_train("runs", "--json").document["runs"]
+    assert first == good and first["damaged"] is None
+    assert reason in damaged["damaged"] and damaged.keys() == good.keys()
+    assert damaged["run_dir"] == f"runs/{two_runs[1].path.name}" and damaged["epochs"] is None
+
+
+def test_a_name_of_two_lines_takes_one(cnn_train: Run, two_runs: list[RunDirectory]) -> None:
+    two_runs[1].path.rename(two_runs[1].path.with_name("b\n\x1b[31mc\udcff"))
+    assert "runs/b\\n\\x1b[31mc" in cnn_train("runs").stdout.splitlines()[2]
 
 
 def test_a_run_that_diverged_is_told_from_one_that_was_stopped(

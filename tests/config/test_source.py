@@ -1,4 +1,5 @@
 import io
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -55,11 +56,21 @@ def test_what_is_no_file_says_what_to_do(tmp_path: Path, name: str, message: str
 
 
 def test_an_unreadable_file_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def deny(self: Path, mode: str) -> None:
+    def deny(path: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", deny)
+    monkeypatch.setattr("cnn_train.config.source.open_regular", deny)
     assert "cannot be read; check who may read it" in refusal(tmp_path / "c.yaml")
+
+
+def test_a_pipe_is_refused_except_one_that_a_shell_makes(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    assert "not a regular file" in refusal(tmp_path / "pipe.yaml")
+    reader, writer = os.pipe()  # as --config <(sed ...) does
+    os.write(writer, b"epochs: 3\n")
+    os.close(writer)
+    assert read_text(Path(f"/dev/fd/{reader}")) == "epochs: 3\n"
+    os.close(reader)
 
 
 def test_a_dash_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

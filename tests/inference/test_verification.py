@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 from collections.abc import Callable
 from copy import deepcopy
@@ -133,6 +134,12 @@ def test_what_stands_in_no_state_dict_is_told_apart_by_scores(
             verify_scores(trained, path)
 
 
+def packed_zeros(number: int) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, scores=np.zeros(number, np.uint8))
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
@@ -147,8 +154,13 @@ def test_what_stands_in_no_state_dict_is_told_apart_by_scores(
         ("a.csv", b"path,cat,dog,owl\n", "could not convert"),
         ("a.csv", b"none.png,1,2,3\n", "none.png: no such file"),
         ("a.csv", b"", "no file of scores"),
+        ("a.csv", b"a,1,1,1\n" * 300_000, "more than 50 MB of images"),
+        ("a.csv", b"a," + b"1" * 200_000, "field limit"),
+        ("a.csv", bytes(2_500_001), "larger than 2.5 MB"),
+        ("a.json", b"[" * 100_000, "recursion"),
+        ("a.npz", packed_zeros(60_000_000), "more than 50 MB when unpacked"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:40],
 )
 def test_a_file_that_is_of_no_use_is_named_in_one_line(
     trained: TrainedModel, tmp_path: Path, name: str, content: bytes | None, expected: str

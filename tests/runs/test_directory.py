@@ -1,11 +1,12 @@
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from cnn_train.errors import CheckpointError, LockedError, UsageError
+from cnn_train.errors import CheckpointError, LockedError, ResourceError, UsageError
 from cnn_train.runs.directory import (
     LATEST,
     RunDirectory,
@@ -175,6 +176,83 @@ def test_a_torn_line_of_metrics_ends_what_is_read(tmp_path: Path) -> None:
         assert run.load_metrics() in ([], [{"epoch": 0}], [{"epoch": 0}, {"epoch": 1}])
     run.metrics.write_bytes(whole[:-3] + b"\xff")
     assert run.load_metrics() == [{"epoch": 0}]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b'{"epoch": 0}\n{"epoch": NaN}\n', r"/\[1\]\.epoch: Input should be a finite number"),
+        (b'{"epoch": 0}\n{"epoch": 1e400}\n', "finite"),
+        (b'{"epoch": true}\n', "valid number"),
+        (b'{"epoch": "1"}\n', "valid number"),
+        (b"[1]\n", "should be an object"),
+        (b'{"epoch": 0}\n{"epo\n{"epoch": 2}\n', ": Invalid JSON"),
+        (b"[" * 100_000 + b"\n", "recursion"),
+        (b"\xff\n", "Invalid JSON"),
+        (bytes(10_000_001), "larger than 10 MB"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_metrics_that_are_no_records_of_numbers_are_refused_by_their_place(
+    tmp_path: Path, content: bytes, expected: str
+) -> None:
+    run = RunDirectory(tmp_path)
+    run.metrics.write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"metrics.jsonl.*{expected}"):
+        run.load_metrics()
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "resolved.yaml", "best.ckpt", "diverged.json"])
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_a_run_whose_file_is_something_else_is_refused_before_anything_is_written(
+    tmp_path: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    run = make_run(tmp_path, "a", "last.ckpt", "best.ckpt")
+    (run.path / name).unlink(missing_ok=True)
+    make(run.path / name)
+    for find in (find_run, find_checkpoint):
+        with pytest.raises(CheckpointError, match=f"{name}: not a file"):
+            find(run.path)
+
+
+def test_metrics_take_the_place_of_a_pipe_and_cannot_that_of_a_folder(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path)
+    os.mkfifo(run.metrics)
+    run.save_metrics([{"epoch": 0}])
+    assert run.load_metrics() == [{"epoch": 0}]
+    run.metrics.unlink()
+    run.metrics.mkdir()
+    with pytest.raises(ResourceError, match=r"metrics\.jsonl: cannot write"):
+        run.save_metrics([{"epoch": 0}])
+
+
+def test_what_may_have_the_name_of_a_state_or_of_the_holder_is_passed_over(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    for name in ("step-00000001.ckpt", f"step-{'9' * 240}.ckpt"):
+        (run.path / name).mkdir()
+    assert run.states == {} and not run.can_go_on
+    os.mkfifo(run.path / ".lock-holder")
+    refused = pytest.raises(LockedError, match=f"locked by process {os.getpid()}")
+    with run.locked(), refused, RunDirectory(run.path).locked():
+        pass
+
+
+def test_latest_may_be_a_link_to_itself(tmp_path: Path) -> None:
+    run = make_run(tmp_path, "a", "best.ckpt")
+    (tmp_path / LATEST).unlink()
+    (tmp_path / LATEST).symlink_to(LATEST)
+    assert latest_best_checkpoint(tmp_path) == run.best_checkpoint
+    with pytest.raises(CheckpointError, match="no run with a checkpoint"):
+        find_run(tmp_path / LATEST)
+
+
+def test_a_folder_that_may_not_be_looked_into_is_listed_but_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path, "a", "last.ckpt")
+    monkeypatch.setattr(os, "access", lambda *arguments: False)
+    assert [found.path for found in list_runs(tmp_path)] == [run.path]
+    assert newest_run(tmp_path, "a") is None
 
 
 def test_a_run_directory_that_cannot_be_written_to_is_refused_before_training(
