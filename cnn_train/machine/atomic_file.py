@@ -40,7 +40,7 @@ def write_atomically(path: Path, *pieces: bytes | memoryview) -> None:
 
 def write_anew(path: Path, content: bytes) -> None:
     """Write ``content`` as :func:`write_atomically` does, unless the file holds just that."""
-    if not (path.exists() and path.read_bytes() == content):
+    if not (path.is_file() and path.read_bytes() == content):
         write_atomically(path, content)
 
 
