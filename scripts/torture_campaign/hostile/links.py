@@ -63,7 +63,7 @@ TOPS: dict[str, Callable[[Path], object]] = {
 
 def trials(ground: Ground, number: int) -> Iterator[Trial]:
     """Lay out datasets that lead in circles, as ``fit``, ``data`` and ``predict`` meet them."""
-    checkpoint = ground.run / "last.ckpt"
+    checkpoint = ground.run
     patterns = ("**/*.png", "**/*", "*/*/*/*/*/*/*/*/*/*.png", "**/**/**/**/*.png", "*/**", "no/**")
 
     def commands(name: str, folder: Path) -> Iterator[Trial]:
