@@ -1,27 +1,35 @@
 """Keep a decoded image set in one file, so that later starts neither unpack nor decode.
 
 The file holds the SHA-256 of the rest as 64 hex digits, a line of JSON, the labels and the pixels.
-The hash is checked on every load: a flipped bit makes the caller decode again.
+The hash is checked on every load: a flipped bit makes the caller decode again. So does what makes
+no sense, whatever its hash.
 """
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 
 import torch
+from pydantic import BaseModel
 
 from ..errors import DataError, ResourceError, name_some
 from ..machine.atomic_file import write_atomically
 from ..machine.file_lock import acquire
-from .dataset import DataAccess
+from ..machine.regular_file import open_regular
+from .dataset import DataAccess, KnownImages
 from .image_set import ImageSet
+from .images.modes import GREY_BITS
 from .images.square import FileFacts
 
 HASH_BYTES = 64
 LABEL_BYTES = 8
+MOST_HEADER_BYTES = 1 << 28  # four million images whose names have 40 characters
+Decode = Callable[[], ImageSet]
 
 
 @dataclass(frozen=True)
@@ -51,19 +59,32 @@ class Decoded:
         return same_bits and wanted == replace(self.origin, grey_bits=wanted.grey_bits)
 
 
+class Header(BaseModel):
+    """What a file says of its set, of these types whoever wrote it."""
+
+    files: str = ""
+    decoder: str = ""
+    grey_bits: int | None = None
+    facts: FileFacts | None = None
+    shape: tuple[int, ...]
+    class_names: tuple[str, ...]
+    names: tuple[str, ...]
+    hashes: list[int] | None = None
+
+
 def load_or_decode(
-    path: Path, origin: Origin, decode: Callable[[], ImageSet], access: DataAccess
+    path: Path, origin: Origin, known: KnownImages, decode: Decode, access: DataAccess
 ) -> ImageSet:
     """Return the set cached at ``path`` if it has this origin, else decode it and cache it there.
 
     A second process that wants the same set waits for the first. ``access.verify`` decodes in any
     case, and raises DataError where an image is not what it was when it was cached.
     """
-    cached = None if access.verify else load_decoded(path)
+    cached = None if access.verify else load_decoded(path, known)
     if cached is not None and cached.serves(origin):
         return cached.images
     with _only_one_process(path, access):
-        cached = load_decoded(path)  # the other process may have decoded it
+        cached = load_decoded(path, known)  # the other process may have decoded it
         # Hashes instead of the cached set: both at once might not fit into memory.
         digests = {}
         if cached is not None:
@@ -71,7 +92,7 @@ def load_or_decode(
                 return cached.images
             if cached.serves(replace(origin, files=cached.origin.files)):
                 digests = _digest_images(cached.images)
-        elif path.exists():
+        elif os.path.lexists(path):
             access.notice(f"{path}: is damaged or cannot be read; decoding the images again")
         del cached
         images = decode()
@@ -108,33 +129,35 @@ def save_decoded(path: Path, images: ImageSet, origin: Origin) -> None:
     write_atomically(path, digest.hexdigest().encode(), *parts)
 
 
-def load_decoded(path: Path) -> Decoded | None:
+def load_decoded(path: Path, known: KnownImages) -> Decoded | None:
     """Read the set back, and what it was decoded from; None where it is absent or damaged."""
     try:
-        content = bytearray(path.stat().st_size)
-        with path.open("rb") as file:
+        with open_regular(path) as file:
+            digest, line = file.read(HASH_BYTES), file.readline(MOST_HEADER_BYTES)
+            header = Header.model_validate(json.loads(line))
+            number, hashes, facts = len(header.names), header.hashes, header.facts
+            num_bytes = number * (LABEL_BYTES + prod(known.image_shape))
+            size = os.fstat(file.fileno()).st_size
+            found = size, header.shape, len(hashes or header.names)
+            if found != (file.tell() + num_bytes, (number, *known.image_shape), number):
+                return None
+            content, whole = bytearray(num_bytes), sha256(line)
             file.readinto(content)
-    except OSError:
+        whole.update(content)
+        labels_N = torch.frombuffer(content, dtype=torch.int64, count=number)
+        pixels = torch.frombuffer(content, dtype=torch.uint8, offset=LABEL_BYTES * number)
+        hashes_N = torch.tensor(hashes, dtype=torch.int64) if hashes else None
+    except (OSError, ValueError, RuntimeError):  # RuntimeError: JSON too deep, a hash too large
         return None
-    if sha256(memoryview(content)[HASH_BYTES:]).hexdigest().encode() != content[:HASH_BYTES]:
+    labels_fit = 0 <= labels_N.min() <= labels_N.max() < len(header.class_names)
+    bits_fit = (facts and facts.grey_bits) in (None, *GREY_BITS)
+    if whole.hexdigest().encode() != digest or not labels_fit or not bits_fit:
         return None
-    header_end = content.index(b"\n", HASH_BYTES) + 1
-    header = json.loads(content[HASH_BYTES:header_end])
-    hashes = header.get("hashes")  # not in older files: without origin, they are decoded again
-    files = header.get("files", "") if hashes else ""
-    origin = Origin(files, header.get("decoder", ""), header.get("grey_bits"))
-    shape = header["shape"]
-    pixels_start = header_end + LABEL_BYTES * shape[0]
-    labels = content[header_end:pixels_start]  # a copy: int64 wants an aligned address
-    images = ImageSet(
-        images_NCHW=torch.frombuffer(content, dtype=torch.uint8, offset=pixels_start).view(shape),
-        labels_N=torch.frombuffer(labels, dtype=torch.int64),
-        class_names=tuple(header["class_names"]),
-        names=tuple(header["names"]),
-        known_hashes_N=torch.tensor(hashes) if hashes else None,
-        files=FileFacts(**header["facts"]) if header.get("facts") else None,
-    )
-    return Decoded(origin, images)
+    pixels_NCHW = pixels.view(header.shape)
+    images = ImageSet(pixels_NCHW, labels_N, header.class_names, header.names, hashes_N, facts)
+    # Without an origin, a set is decoded again: one without hashes, as older releases wrote them.
+    files = header.files if hashes and header.class_names == known.class_names else ""
+    return Decoded(Origin(files, header.decoder, header.grey_bits), images)
 
 
 def _digest_images(images: ImageSet) -> dict[str, bytes]:

@@ -13,7 +13,7 @@ def acquire(path: Path, when_busy: Callable[[], object]) -> AbstractContextManag
     Where another process has it, call ``when_busy``, which says so or raises, and wait. Raises
     OSError or NotImplementedError where there can be no lock.
     """
-    lock = FileLock(path)
+    lock = FileLock(path, mode=0o666)  # empty; whoever shares the folder may have to take it
     try:
         return lock.acquire(blocking=False)
     except Timeout:

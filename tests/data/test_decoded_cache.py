@@ -4,25 +4,28 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torture_campaign.children import wait_until
+from torture_campaign.hostile.caches import HEADERS, LINES, PLACES, seal
 
-from cnn_train.data.dataset import DataAccess
+from cnn_train.data.dataset import DataAccess, KnownImages
 from cnn_train.data.decoded_cache import Origin, load_decoded, load_or_decode, save_decoded
 from cnn_train.data.image_set import ImageSet
+from cnn_train.data.images.square import FileFacts
 from cnn_train.errors import DataError
+
+KNOWN = KnownImages((3, 4, 6), ("cat", "dög", 'a "b"'))
 
 
 @pytest.fixture
 def images() -> ImageSet:
     pixels = torch.randint(0, 256, (5, 3, 4, 6), dtype=torch.uint8)
     names = tuple(f"train/größe\n{index}.png" for index in range(5))
-    return ImageSet(pixels, torch.tensor([0, 2, 1, 0, 2]), ("cat", "dög", 'a "b"'), names)
+    return ImageSet(pixels, torch.tensor([0, 2, 1, 0, 2]), KNOWN.class_names, names)
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def path(tmp_path: Path, images: ImageSet) -> Path:
 
 
 def test_an_image_set_survives_the_round_trip(path, images):
-    found = load_decoded(path)
+    found = load_decoded(path, KNOWN)
     loaded = found.images
     assert found.origin == Origin("source 1", "decoder 2")
     assert torch.equal(loaded.images_NCHW, images.images_NCHW)
@@ -44,26 +47,26 @@ def test_an_image_set_survives_the_round_trip(path, images):
 
 
 def test_a_loaded_set_can_be_changed_without_touching_the_file(path):
-    load_decoded(path).images.images_NCHW.zero_()
-    assert load_decoded(path).images.images_NCHW.any()
+    load_decoded(path, KNOWN).images.images_NCHW.zero_()
+    assert load_decoded(path, KNOWN).images.images_NCHW.any()
 
 
 def test_an_absent_cache_is_none(tmp_path):
-    assert load_decoded(tmp_path / "absent") is None
+    assert load_decoded(tmp_path / "absent", KNOWN) is None
 
 
 def test_every_single_flipped_bit_is_noticed(path):
     good = path.read_bytes()
     for offset in range(len(good)):
         path.write_bytes(good[:offset] + bytes([good[offset] ^ 4]) + good[offset + 1 :])
-        assert load_decoded(path) is None, offset
+        assert load_decoded(path, KNOWN) is None, offset
 
 
 def test_every_truncation_is_noticed(path):
     good = path.read_bytes()
     for size in range(len(good)):
         path.write_bytes(good[:size])
-        assert load_decoded(path) is None, size
+        assert load_decoded(path, KNOWN) is None, size
 
 
 def test_saving_leaves_no_temporary_file(path, images):
@@ -85,7 +88,7 @@ class Reader:
 
     def load(self, files: str = "source 1", decoder: str = "decoder 2", **access: Any) -> ImageSet:
         settings = DataAccess(self.path.parent, notice=self.notices.append, **access)
-        return load_or_decode(self.path, Origin(files, decoder), self.decode, settings)
+        return load_or_decode(self.path, Origin(files, decoder), KNOWN, self.decode, settings)
 
 
 @pytest.fixture
@@ -105,13 +108,15 @@ def test_a_set_of_another_origin_is_decoded_once_and_kept(reader, origin):
     assert (reader.num_decoded, reader.notices) == (1, [])
 
 
+def parts_of(path: Path) -> tuple[dict[str, Any], bytes]:
+    line, content = path.read_bytes()[64:].split(b"\n", 1)
+    return json.loads(line), content
+
+
 def test_a_file_without_hashes_as_older_releases_wrote_it_is_decoded_again(reader):
-    content = reader.path.read_bytes()[64:]
-    end = content.index(b"\n")
-    header = json.loads(content[:end])
+    header, content = parts_of(reader.path)
     del header["hashes"]
-    older = json.dumps(header).encode() + content[end:]
-    reader.path.write_bytes(sha256(older).hexdigest().encode() + older)
+    reader.path.write_bytes(seal(json.dumps(header).encode(), b"\n", content))
     reader.load()
     reader.load()
     assert (reader.num_decoded, reader.notices) == (1, [])
@@ -169,3 +174,50 @@ def test_where_no_lock_can_be_made_every_process_decodes(reader, monkeypatch):
     monkeypatch.setattr("filelock.FileLock.acquire", refuse)
     reader.load("source 2")
     assert reader.num_decoded == 1
+
+
+def loads_again(reader: Reader) -> bool:
+    """Tell whether the images are decoded, with no more than a notice, and kept again."""
+    good = reader.images.fingerprint()
+    same = [reader.load().fingerprint() == good for _ in range(2)]
+    return same == [True, True] and reader.num_decoded == 1 and len(reader.notices) <= 1
+
+
+@pytest.fixture
+def folder_cache(tmp_path: Path) -> Path:
+    """A good cache of the four images of 16 pixels that the senseless headers are made for."""
+    pixels = torch.zeros(4, 3, 16, 16, dtype=torch.uint8)
+    facts = FileFacts(4, "16×16", 16, 0, 0, None)
+    names = tuple(f"train/{i}.png" for i in range(4))
+    labels = torch.tensor([0, 1, 0, 1])
+    images = ImageSet(pixels, labels, ("cat", "dog"), names, files=facts)
+    save_decoded(tmp_path / "cache.bin", images, Origin("source 1"))
+    return tmp_path / "cache.bin"
+
+
+@pytest.mark.parametrize("name", [*HEADERS, *LINES, "a label too large", "half of the content"])
+def test_a_right_hash_makes_no_sense_of_a_senseless_file(folder_cache, name):
+    known = KnownImages((3, 16, 16), ("cat", "dog"))
+    assert load_decoded(folder_cache, known).origin.files == "source 1"
+    header, content = parts_of(folder_cache)
+    HEADERS.get(name, lambda header: None)(header)
+    if name == "a label too large":
+        content = b"\2" + content[1:]
+    if name == "half of the content":
+        content = content[:1000]
+    line = LINES.get(name, json.dumps(header).encode() + b"\n")
+    folder_cache.write_bytes(seal(line, content))
+    found = load_decoded(folder_cache, known)
+    assert found is None or found.origin.files == ""  # either way, it is decoded again
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_whatever_lies_in_its_place_is_replaced(reader, place):
+    good = reader.path.read_bytes()
+    reader.path.unlink()
+    PLACES[place](reader.path, good)
+    if reader.path.is_dir():
+        assert reader.load().fingerprint() == reader.images.fingerprint()  # cannot be kept
+        assert len(reader.notices) == 2
+    else:
+        assert loads_again(reader)

@@ -76,7 +76,8 @@ def load_split(split: Split, path: Path | None, access: DataAccess) -> ImageSet:
     key = sha256(os.fsencode(source.path.resolve())).hexdigest()[:12]  # one cache per source
     cache = access.data_dir / "decoded" / f"cifar10-{split}-{key}.bin"
     origin = Origin(source.stamp(split))
-    return load_or_decode(cache, origin, lambda: _decode(split, source, access), access)
+    known = KnownImages(IMAGE_SHAPE, CLASS_NAMES)
+    return load_or_decode(cache, origin, known, lambda: _decode(split, source, access), access)
 
 
 def _find(split: Split, path: Path | None, access: DataAccess) -> Source:

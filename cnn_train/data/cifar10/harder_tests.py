@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from ...errors import DataError
+from ...machine.regular_file import open_regular
 from ..image_set import ImageSet
 from .batch_files import IMAGE_SHAPE
 from .releases import CLASS_NAMES
@@ -83,7 +84,7 @@ def _open(path: Path, labels_path: Path, benchmark: str, num_severities: int) ->
             f"{path}: holds {pixels.dtype} numbers of shape {pixels.shape}, where {benchmark} has "
             f"uint8 of shape (N, {height}, {width}, {channels}); download it again"
         )
-    if not np.issubdtype(labels.dtype, np.integer) or labels.shape != pixels.shape[:1]:
+    if labels.dtype.kind not in "iu" or labels.shape != pixels.shape[:1]:
         raise DataError(
             f"{labels_path}: holds {labels.dtype} numbers of shape {labels.shape}, but {path.name} "
             f"needs {len(pixels)} whole numbers; download both again"
@@ -101,6 +102,7 @@ def _open(path: Path, labels_path: Path, benchmark: str, num_severities: int) ->
 def _map(path: Path) -> NDArray[Any]:
     """Map a .npy file into memory without reading it; nothing in it is ever unpickled."""
     try:
+        open_regular(path).close()
         return np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
         raise DataError(f"{path}: is missing; images and labels belong together") from None

@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ...errors import DataError
+from ...machine.regular_file import read_regular
 from .archive import read_members, top_directory
 from .releases import BatchFile, Release, Split
 
@@ -28,7 +29,7 @@ class Source:
         """Describe the files of ``split`` by path, size and time: it changes when they do."""
         names = [batch.name for batch in self.release.batches(split)]
         files = [self.path] if self.path.is_file() else [self.path / name for name in names]
-        states = [(str(file.resolve()), _state_of(file)) for file in files]
+        states = [(os.path.realpath(file), _state_of(file)) for file in files]
         return json.dumps([(name, state.st_size, state.st_mtime_ns) for name, state in states])
 
     def read(self, split: Split) -> Iterator[tuple[BatchFile, bytes]]:
@@ -100,7 +101,7 @@ def _read_exactly(path: Path, num_bytes: int) -> bytes:
     if size != num_bytes:
         raise DataError(f"{path} holds {size} bytes, expected {num_bytes}; get CIFAR-10 again")
     try:
-        return path.read_bytes()
+        return read_regular(path, num_bytes)
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
 

@@ -126,7 +126,10 @@ def load_split(root: Path, split: str, reading: Reading, access: DataAccess) -> 
     cache = access.data_dir / "folder-cache" / f"{split}-{reading.size_px}px{fit}-{key}.bin"
     decoder = f"folder {DECODER_VERSION}, Pillow {PIL.__version__}"
     origin = Origin(listing.stamp, decoder, reading.grey_bits)
-    return load_or_decode(cache, origin, lambda: _decode(listing, split, reading, access), access)
+    known = KnownImages((3, reading.size_px, reading.size_px), listing.class_names)
+    return load_or_decode(
+        cache, origin, known, lambda: _decode(listing, split, reading, access), access
+    )
 
 
 def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAccess) -> ImageSet:

@@ -25,7 +25,7 @@ def find_splits(root: Path) -> tuple[dict[str, str], list[str]]:
     """
     if not root.is_dir():
         return {}, []
-    folders = [entry.name for entry in _scan(root, root)[0] if entry.is_dir()]
+    folders = [entry.name for entry in filter(os.path.isdir, _scan(root, root)[0])]
     names = {}
     for split, spellings in SPLIT_FOLDERS.items():
         found = [name for name in folders if name.lower() in spellings]
@@ -69,7 +69,8 @@ def list_split(root: Path, split: str) -> SplitListing:
     for label, entry in enumerate(entries):
         images, ignored_here = _scan(root, Path(entry.path))
         ignored += ignored_here
-        folders = [image.name for image in images if image.is_dir()]
+        others = (image for image in images if not image.is_file(follow_symlinks=False))
+        folders = [other.name for other in filter(os.path.isdir, others)]
         if folders:
             raise DataError(
                 f"{entry.path}: images lie directly in their class folder; "
@@ -105,13 +106,19 @@ def _find_split(root: Path, split: str) -> Path:
 def _scan_split(root: Path, folder: Path, split: str) -> tuple[list[os.DirEntry[str]], list[str]]:
     """Return the class folders, sorted by class, and the ignored files of a split."""
     entries, ignored = _scan(root, folder)
-    files = [entry.name for entry in entries if not entry.is_dir()]
+    # os.path.isdir: the entry's own method fails for a link to itself.
+    files = [entry.name for entry in entries if not os.path.isdir(entry)]  # noqa: PTH112
+    places = Counter(map(os.path.realpath, entries))
+    places.update(map(str, Path(os.path.realpath(folder / "class")).parents))
+    linked = [entry.name for entry in entries if places[os.path.realpath(entry)] > 1]
     least = 2 if split == "train" else 1
     problem = None
     if files:
         problem = f"only class folders belong here, not {name_some(files)}"
     elif len(entries) < least:
         problem = f"{len(entries)} class folders, but {split} needs at least {least}"
+    elif linked:
+        problem = f"{name_some(linked)}: links to one folder, or in a circle; remove them"
     if problem:
         raise DataError(f"{folder}: {problem}; expected {folder}/<class>/<image>")
     counts = Counter(same_spelling(entry.name) for entry in entries)

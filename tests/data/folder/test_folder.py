@@ -492,3 +492,26 @@ def test_an_image_is_recognised_at_every_size_and_in_every_format_of_the_same_pi
     assert hashes[0] == hashes[1] == hashes[2]
     same = [name for name, one in zip(names, hashes[0], strict=True) if hashes[0].count(one) > 1]
     assert same == ["train/cat/a.png", "train/dog/b.bmp"]
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "complaint"),
+    [
+        ("train/cow", "cow", "only class folders belong here, not cow"),
+        ("train/cow", ".", "cow: links to one folder, or in a circle"),
+        ("train/cow", "../..", "cow: links to one folder, or in a circle"),
+        ("train/cow", "cat", "cat, cow: links to one folder, or in a circle"),
+        ("train/cat/cow", "..", "move those of cow up"),
+        ("train/cat/cow.png", "cow.png", "Too many levels of symbolic links"),
+    ],
+)
+def test_links_in_circles_are_named(config, access, name, target, complaint):
+    (config.root / name).symlink_to(target)
+    with pytest.raises(DataError, match=complaint):
+        config.load_train(access)
+
+
+def test_a_split_in_a_circle_is_none(config, access):
+    (config.root / "val").symlink_to("valid")
+    (config.root / "valid").symlink_to("val")
+    assert config.load_val(access, ("cat", "dog")) is None

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from cnn_train.data.images import paths
 from cnn_train.data.images.paths import find_images
 
 
@@ -111,3 +112,32 @@ def test_a_file_named_twice_counts_once(tmp_path):
 def test_a_line_break_in_a_name_does_not_break_the_message(tmp_path):
     _, errors = find_images([tmp_path / "no\nsuch*.png"])
     assert errors[0].message.endswith(r"no\nsuch*.png: the pattern matches no image; check it")
+
+
+@pytest.mark.parametrize("pattern", [".", "**", "**/*", "**/*.png", "**/**/*", "*/*/*/*.png"])
+def test_no_way_through_links_in_circles_leads_to_a_file_twice(tmp_path, pattern):
+    inside = tmp_path / "a" / "b" / "c"
+    inside.mkdir(parents=True)
+    (inside / "1.png").touch()
+    for folder in (tmp_path, tmp_path / "a", inside):
+        for name, target in (("self", "."), ("same", "self"), ("up", tmp_path), ("loop", "loop")):
+            (folder / name).symlink_to(target)
+    files, _ = find_images([tmp_path / pattern])
+    pictures = [file.resolve() for file in files if file.name == "1.png"]
+    assert pictures == [inside / "1.png"]
+
+
+def test_a_pattern_leads_through_links_that_it_names(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "1.png").touch()
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "cat").symlink_to("../real")
+    for pattern in ("set/cat", "set/*", "set/*/*.png", "set/*/**/*.png"):
+        assert find_images([tmp_path / pattern])[0] == [tmp_path / "set" / "cat" / "1.png"]
+
+
+@pytest.mark.parametrize("name", [".", "**/*"])
+def test_too_many_files_are_refused(tree, monkeypatch, name):
+    monkeypatch.setattr(paths, "MOST_FILES", 5)
+    files, (error,) = find_images([name])
+    assert (files, error.message) == ([], f"{name}: more than 5 files; name fewer at a time")
