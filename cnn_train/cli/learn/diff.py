@@ -133,6 +133,8 @@ def _kinks_blocks(kinks: "Sequence[Kink]") -> tuple[Block, ...]:
 
 
 def _symbolic_lines(result: "Differentiation") -> tuple[str, ...]:
+    if not result.derivatives:
+        return ()
     pairs = zip(result.input_names, result.derivatives, strict=True)
     lines = [f"symbolic: ∂f/∂{name} = {formula}" for name, formula in pairs]
     lines.append(f"found by SymPy in {1000 * result.derivation_seconds:.1f} ms")
