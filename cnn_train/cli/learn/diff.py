@@ -57,7 +57,7 @@ def diff(
             _methods_block(result),
             Block(lines=_notes(result)),
             *_kinks_blocks(result.kinks),
-            Block(lines=_symbolic_lines(result)),
+            Block(lines=_symbolic_lines(result) if result.derivatives else ()),
             _curve_block(result.curve),
             Block(lines=(f"f forward, c centred differences, * both. {_reason(result, graph)}",)),
         ),
@@ -133,8 +133,6 @@ def _kinks_blocks(kinks: "Sequence[Kink]") -> tuple[Block, ...]:
 
 
 def _symbolic_lines(result: "Differentiation") -> tuple[str, ...]:
-    if not result.derivatives:
-        return ()
     pairs = zip(result.input_names, result.derivatives, strict=True)
     lines = [f"symbolic: ∂f/∂{name} = {formula}" for name, formula in pairs]
     lines.append(f"found by SymPy in {1000 * result.derivation_seconds:.1f} ms")
