@@ -32,8 +32,8 @@ BOX_WIDTH, BOX_HEIGHT = 0.74, 0.72
 BAND_COLUMNS = 8
 """Columns that can be read side by side on a screen; a longer graph goes on below."""
 
-MOST_INCHES = 60.0
-"""The largest height: 9,000 pixels; many programs cannot show much larger pictures."""
+MOST_INCHES = 30.0
+"""The largest height: 4,500 pixels, which take seconds to draw."""
 
 CUT_MARGIN = 0.75
 """Columns beside a band's boxes, for the names of what goes on in another band."""

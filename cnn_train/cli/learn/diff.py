@@ -57,7 +57,7 @@ def diff(
             _methods_block(result),
             Block(lines=_notes(result)),
             *_kinks_blocks(result.kinks),
-            Block(lines=_symbolic_lines(result)),
+            Block(lines=_symbolic_lines(result) if result.derivatives else ()),
             _curve_block(result.curve),
             Block(lines=(f"f forward, c centred differences, * both. {_reason(result, graph)}",)),
         ),

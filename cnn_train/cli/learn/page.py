@@ -1,7 +1,7 @@
 """What the pages about formulas share: their options, the function, its graph, both modes."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ...lecture.formulas.mode_costs import ModeCosts
 
 SLIDE_TEXT, SLIDE_POINT = "x1*x2+sin(x1)", "2,3"
+MOST_ROWS = 1000
 EXPR_HELP = "A formula in + - * / ** sin cos tan exp log sqrt tanh relu max. Default: the slide's."
 
 ExprOption = Annotated[list[str] | None, typer.Option("--expr", metavar="FORMULA", help=EXPR_HELP)]
@@ -130,6 +131,16 @@ def draw_graph(
     return draw_computational_graph(boxes, edges, title)
 
 
+def _abridge(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Keep the first MOST_ROWS rows of all tables; a note counts what each lacks."""
+    room = MOST_ROWS
+    for block in blocks:
+        missing = len(block.rows) - room
+        notes = (f"{missing} more rows are not shown; --json has all.",) * (missing > 0)
+        yield replace(block, rows=block.rows[:room], notes=notes)
+        room = max(-missing, 0)
+
+
 def mode_page(
     texts: Sequence[str],
     graph: "Graph",
@@ -147,7 +158,7 @@ def mode_page(
     kinks = [kinks_at(graph, point, output) for output in range(len(graph.outputs))]
     costs = compare_modes(graph, point)
     return Page(
-        blocks=(*blocks, *_kinks_blocks(graph, kinks), *_costs_blocks(costs, counted)),
+        blocks=(*_abridge(blocks), *_kinks_blocks(graph, kinks), *_costs_blocks(costs, counted)),
         document={
             "expressions": texts,
             "point": dict(zip(graph.input_names, point, strict=True)),

@@ -105,6 +105,8 @@ def differentiate_every_way(
         return graph.evaluate(moved)[output]
 
     def by_formula() -> list[float]:
+        if symbolic.problem:
+            raise DomainError(symbolic.problem)
         values = symbolic.graph.evaluate(point)
         return [values[position] for position in symbolic.graph.outputs[1:]]
 

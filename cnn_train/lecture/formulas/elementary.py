@@ -56,29 +56,27 @@ class Elementary:
 
     def evaluate(self, operands: tuple[float, ...]) -> float:
         """Return the value; raises DomainError where it is not a finite real number."""
-        return _finite(self._write(operands), self.value, operands)
+        return self._finite(self.value, operands)
 
     def slope(self, position: int, operands: tuple[float, ...], value: float) -> float:
         """Return the slope by one operand; raises DomainError where it is not finite."""
-        what = f"{self._write(operands)} has a value, but its slope"
-        return _finite(what, self.slopes[position].of, (*operands, value))
+        its = " has a value, but its slope"
+        return self._finite(self.slopes[position].of, (*operands, value), its)
 
-    def _write(self, operands: tuple[float, ...]) -> str:
-        return self.write([f"{operand:.7g}" for operand in operands])
-
-
-def _finite(what: str, call: Callable[..., float], numbers: tuple[float, ...]) -> float:
-    try:
-        result = call(*numbers)
-    except ZeroDivisionError:
-        raise DomainError(f"{what} divides by zero") from None
-    except ValueError:
-        raise DomainError(f"{what} is not defined") from None
-    except OverflowError:
-        result = math.inf
-    if not math.isfinite(result):
-        raise DomainError(f"{what} is too large for a float")
-    return result
+    def _finite(self, call: Callable[..., float], at: tuple[float, ...], its: str = "") -> float:
+        result, problem = math.inf, "is too large for a float"
+        try:
+            result = call(*at)
+        except ZeroDivisionError:
+            problem = "divides by zero"
+        except ValueError:
+            problem = "is not defined"
+        except OverflowError:
+            pass
+        if not math.isfinite(result):
+            operands = [f"{operand:.7g}" for operand in at[: len(self.slopes)]]
+            raise DomainError(f"{self.write(operands)}{its} {problem}")
+        return result
 
 
 def _step(z: float, at_zero: float) -> float:

@@ -23,7 +23,7 @@ from ...errors import UsageError
 from .elementary import FUNCTIONS
 from .graph import Graph
 
-MOST_CHARACTERS = 500
+MOST_CHARACTERS, MOST_WORK = 500, 10_000
 DEEPEST = 50
 
 SLIDE_SIGNS = str.maketrans("×·÷−", "**/-")
@@ -48,6 +48,8 @@ def parse_expressions(texts: Sequence[str]) -> Graph:
 
     Raises UsageError with the column of what cannot be read.
     """
+    if (length := sum(map(len, texts))) > MOST_CHARACTERS:
+        raise UsageError(f"--expr: {length} characters are too many; at most {MOST_CHARACTERS}")
     graph = Graph()
     formulas = [_Formula(text) for text in texts]
     names = {name for formula in formulas for name in formula.variables()}
@@ -56,6 +58,9 @@ def parse_expressions(texts: Sequence[str]) -> Graph:
     graph.outputs = [formula.add_to(graph, formula.tree) for formula in formulas]
     if not graph.input_names:
         raise UsageError(f"--expr: there is no variable in {texts[0].strip()!r}; write e.g. x1*x2")
+    if math.prod(sizes := (len(texts), len(names), graph.num_operations)) > MOST_WORK:
+        work = "{} outputs × {} inputs × {} operations".format(*sizes)
+        raise UsageError(f"--expr: {work} are too many; at most {MOST_WORK:,} in all")
     return graph
 
 
@@ -94,10 +99,6 @@ class _Formula:
     """One expression: its text, and the tree that Python's parser makes of its shape."""
 
     def __init__(self, text: str) -> None:
-        if len(text) > MOST_CHARACTERS:
-            raise UsageError(
-                f"--expr: {len(text)} characters are too many; at most {MOST_CHARACTERS}"
-            )
         self.text = re.sub(r"\s", " ", text.translate(SLIDE_SIGNS)).rstrip()
         shape = WORDS.sub(self._hide, self.text)
         for problem, pattern in MISSING.items():

@@ -42,6 +42,7 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
     positions: dict[Node, int] = field(default_factory=dict, repr=False)
+    labels: list[str] = field(default_factory=list, repr=False)
 
     def input(self, name: str) -> int:
         """Return the position of the input ``name``."""
@@ -60,6 +61,8 @@ class Graph:
         if node not in self.positions:
             self.positions[node] = len(self.nodes)
             self.nodes.append(node)
+            is_constant = node.operation == "constant"
+            self.labels.append(f"{node.constant:.7g}" if is_constant else f"v{len(self.steps)}")
         return self.positions[node]
 
     @property
@@ -80,8 +83,8 @@ class Graph:
     @property
     def edges(self) -> list[tuple[int, int]]:
         """Every (operand, node) of two steps, in order: the arrows of a drawing."""
-        steps = self.steps
-        pairs = [(operand, step) for step in steps for operand in self.nodes[step].operands]
+        steps = set(self.steps)
+        pairs = [(operand, step) for step in self.steps for operand in self.nodes[step].operands]
         return [(operand, step) for operand, step in pairs if operand in steps]
 
     def live_operands(self, position: int) -> list[tuple[int, int]]:
@@ -91,10 +94,7 @@ class Graph:
 
     def label(self, position: int) -> str:
         """Return ``v3`` for the third node that is not a constant, or the constant's digits."""
-        node = self.nodes[position]
-        if node.operation == "constant":
-            return f"{node.constant:.7g}"
-        return f"v{self.steps.index(position) + 1}"
+        return self.labels[position]
 
     def step(self, position: int) -> str:
         """Return what a node computes from its operands, e.g. ``v1 × v2``."""

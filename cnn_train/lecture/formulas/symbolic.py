@@ -6,13 +6,16 @@ than the formula itself (a product of n factors has a gradient of n · (n − 1)
 program with loops has no formula. Here its value with 40 digits is the reference for all errors.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
+from inspect import CO_GENERATOR
 from typing import Any
 
 import sympy
 
+from .elementary import DomainError
 from .graph import Graph
 
 DIGITS = 40
@@ -20,8 +23,11 @@ MOST_DIGITS = 1000
 """Used where nearly equal numbers are subtracted; what is smaller is 0 in a float anyway."""
 
 LARGEST_EXACT_NUMBER, SMALLEST_EXACT_NUMBER = 1000, 1e-6
-"""Other constants become floats of 40 digits: exact powers of larger ones could fill the memory,
+"""Other numbers become floats of 40 digits: exact powers of larger ones could fill the memory,
 and smaller ones would be fractions of hundreds of digits."""
+
+MOST_CALLS = 300_000
+"""A second of SymPy's work; counted, so that all machines agree. A tanh in a tanh doubles it."""
 
 
 class Relu(sympy.Function):  # type: ignore[misc]
@@ -62,39 +68,51 @@ FROM_SYMPY = {
     sympy.tan: "tan", sympy.exp: "exp", sympy.log: "log", sympy.tanh: "tanh", Relu: "relu",
     Larger: "max", sympy.Heaviside: "step",
 }  # fmt: skip
-PRINTED = {"Relu(": "relu(", "Larger(": "max("}
 
 
 @dataclass(frozen=True)
 class SymbolicGradient:
-    """The derivatives by each input: as SymPy's formulas, as text, and as a graph to compute."""
+    """The derivatives by each input as SymPy's formulas, as text, and as a graph; or a problem."""
 
     formulas: tuple[Any, ...]
     texts: tuple[str, ...]
     graph: Graph
+    problem: str | None = None
 
     def exact(self, point: Sequence[float]) -> list[float] | None:
         """Evaluate with 40 digits; None where a formula has no finite real value there."""
-        values = {sympy.Symbol(name): sympy.Float(x, DIGITS)
-                  for name, x in zip(self.graph.input_names, point, strict=True)}  # fmt: skip
+        known = {sympy.Symbol(name): sympy.Float(x, MOST_DIGITS)
+                 for name, x in zip(self.graph.input_names, point, strict=False)}  # fmt: skip
         try:
-            numbers = [formula.evalf(DIGITS, subs=values, maxn=MOST_DIGITS)
-                       for formula in self.formulas]  # fmt: skip
-        except ArithmeticError:  # mpmath divides by zero
+            return [float(_value(formula, known)) for formula in self.formulas] or None
+        except (DomainError, ArithmeticError, ValueError, TypeError):  # 1/0, or complex numbers
             return None
-        are_finite = all(number.is_Number and number.is_finite for number in numbers)
-        return [float(number) for number in numbers] if are_finite else None
 
 
 def differentiate(graph: Graph) -> SymbolicGradient:
-    """Return the formulas of ∂f/∂(each input) for the graph's first output f."""
-    formula = to_formula(graph, graph.outputs[0])
-    formulas = tuple(sympy.diff(formula, sympy.Symbol(name)) for name in graph.input_names)
-    computed = Graph()
-    for name in graph.input_names:
-        computed.input(name)
-    computed.outputs = [from_formula(part, computed) for part in (formula, *formulas)]
-    return SymbolicGradient(formulas, tuple(map(render_formula, formulas)), computed)
+    """Return the formulas of ∂f/∂(each input) for the graph's first output f, or the problem."""
+    calls = iter(range(MOST_CALLS))
+
+    def bound(frame: Any, event: str, _: object) -> None:
+        is_last = event == "call" and next(calls, None) is None
+        if is_last and not frame.f_code.co_flags & CO_GENERATOR:  # its end would swallow the error
+            raise DomainError(f"its formulas take SymPy more than {MOST_CALLS:,} steps")
+
+    sys.setprofile(bound)
+    try:
+        formula = to_formula(graph, graph.outputs[0])
+        inputs = map(sympy.Symbol, graph.input_names)
+        formulas = tuple(_bounded(sympy.diff(formula, name)) for name in inputs)
+        computed = Graph()
+        for name in graph.input_names:
+            computed.input(name)
+        computed.outputs = [from_formula(part, computed) for part in (formula, *formulas)]
+        return SymbolicGradient(formulas, tuple(map(render_formula, formulas)), computed)
+    except (DomainError, RecursionError, ValueError, TypeError) as problem:
+        sympy.core.cache.clear_cache()  # of what was only begun
+        return SymbolicGradient((), (), Graph(), str(problem))
+    finally:
+        sys.setprofile(None)
 
 
 def to_formula(graph: Graph, position: int) -> Any:
@@ -103,12 +121,32 @@ def to_formula(graph: Graph, position: int) -> Any:
     if node.operation == "input":
         return sympy.Symbol(node.name)
     if node.operation == "constant":
-        size = abs(node.constant)
-        is_exact = size == 0 or SMALLEST_EXACT_NUMBER <= size <= LARGEST_EXACT_NUMBER
-        digits = repr(node.constant)
-        return sympy.Rational(digits) if is_exact else sympy.Float(digits, DIGITS)
-    operands = [to_formula(graph, operand) for operand in node.operands]
+        return _bounded(sympy.Rational(repr(node.constant)))
+    operands = [_bounded(to_formula(graph, operand)) for operand in node.operands]
     return TO_SYMPY[node.operation](*operands)
+
+
+def _bounded(formula: Any) -> Any:
+    """Round a formula's large and fine numbers; raises DomainError where they are no floats."""
+    formula = formula.xreplace({
+        number: sympy.Float(number, DIGITS) for number in formula.atoms(sympy.Rational)
+        if number and not (SMALLEST_EXACT_NUMBER <= abs(number) <= LARGEST_EXACT_NUMBER
+                           and number.q <= 10**DIGITS)
+    })  # fmt: skip
+    if any(sum(number._mpf_[2:]) > sys.float_info.max_exp for number in formula.atoms(sympy.Float)):
+        raise DomainError("its formulas hold numbers that are too large for a float")
+    return formula
+
+
+def _value(formula: Any, known: dict[Any, Any]) -> Any:
+    """Compute a formula's parts one after the other, each once; ``known`` holds the inputs."""
+    if formula not in known:
+        parts = [_value(part, known) for part in formula.args]
+        number = formula.func(*parts) if parts else formula
+        known[formula] = _bounded(number if number.is_Rational else number.evalf(MOST_DIGITS))
+        if not known[formula].is_finite:
+            raise DomainError("its formulas hold numbers that are not finite")
+    return known[formula]
 
 
 def from_formula(formula: Any, graph: Graph) -> int:
@@ -116,7 +154,7 @@ def from_formula(formula: Any, graph: Graph) -> int:
     if formula.is_Symbol:
         return graph.input(formula.name)
     if formula.is_number:
-        return graph.constant(float(formula))
+        return graph.constant(float(_value(formula, {})))
     operands = [from_formula(part, graph) for part in formula.args]
     operation = FROM_SYMPY[formula.func]
     if operation in ("+", "*"):  # SymPy adds and multiplies any number of parts
@@ -127,6 +165,4 @@ def from_formula(formula: Any, graph: Graph) -> int:
 def render_formula(formula: Any) -> str:
     """Write a formula on one line, with this lecture's names for relu and max."""
     text = str(sympy.sstr(formula, full_prec=False))
-    for theirs, ours in PRINTED.items():
-        text = text.replace(theirs, ours)
-    return text
+    return text.replace("Relu(", "relu(").replace("Larger(", "max(")

@@ -68,6 +68,20 @@ def test_a_gradient_as_formulas_grows_faster_than_the_function() -> None:
     assert large_gradient / small_gradient > 2 * large / small
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("tanh(" * 20 + "x" + ")" * 20, "more than 300,000 steps"),
+        ("exp(1000*(1000*(1000*log(3*x))))", "too large"),
+        ("x*sqrt(-1e-200*1e-200)", "complex"),
+    ],
+)
+def test_what_costs_too_much_is_a_problem_and_no_hang(text: str, problem: str) -> None:
+    """A root of -1e-400, which is 0 as a float, is complex."""
+    gradient = differentiate(parse_expressions([text]))
+    assert problem in str(gradient.problem) and gradient.exact([0.3]) is None
+
+
 def test_a_constant_stays_the_number_that_was_written() -> None:
     derivatives = differentiate(
         parse_expressions(["1.4142135623730951*x+1e-320*y+0.3333333333333333*z"])
