@@ -6,14 +6,14 @@ A refusal is an OSError whose ``strerror`` says why, as those of the system do.
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 # Opening a pipe waits for its other end without this. Windows has no such pipes.
 NEVER_WAIT = getattr(os, "O_NONBLOCK", 0)
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a regular file for reading; raises OSError at once for whatever else has the name."""
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | NEVER_WAIT))  # noqa: SIM115
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
