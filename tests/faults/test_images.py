@@ -113,9 +113,12 @@ def test_a_bomb_of_200_megapixels_is_refused_and_the_others_are_predicted(run: R
 
 
 @pytest.mark.slow
-def test_an_image_of_89_megapixels_is_read(tmp_path: Path):
-    write_all(tmp_path, {"large.png": encode(Image.new("RGB", (9434, 9434), "red"), "PNG")})
-    assert load_image(tmp_path / "large.png").pixels_HWC.shape == (9434, 9434, 3)
+def test_photos_of_50_and_108_megapixels_are_read(tmp_path: Path):
+    sizes = {"50.jpg": (8192, 6144), "108.jpg": (12_000, 9000), "50.png": (8192, 6144)}
+    shapes = {"50.jpg": (6144, 8192, 3), "108.jpg": (4500, 6000, 3), "50.png": (6144, 8192, 3)}
+    for name, size in sizes.items():
+        Image.new("RGB", size, "red").save(tmp_path / name)
+        assert load_image(tmp_path / name).pixels_HWC.shape == shapes[name]
 
 
 SEEDS = {

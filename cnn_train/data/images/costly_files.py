@@ -1,40 +1,82 @@
-"""Refuse image files of few bytes and allowed size that would keep a decoder busy for minutes."""
+"""What one image file may cost: five seconds and a gigabyte, however few bytes ask for more.
 
+A file is refused for its pixels, its bytes, or how often a decoder reads from it. Refusals are
+DataErrors without the file's name.
+"""
+
+import io
 import os
-from typing import BinaryIO
 
 from PIL import Image
 
 from ...errors import DataError
 
-MOST_SCANNED_PIXELS = 2_000_000_000  # 11 times the largest image; a progressive photo has 10 scans
+MOST_BYTES = 250_000_000
+HEADER_LIMITS = (100_000, 10_000_000)  # reads and bytes: a PPM's header is read byte by byte
+FILE_LIMITS = (1_000_000, 4 * MOST_BYTES)  # a GIF's second frame is sought by 255-byte blocks
+MOST_PIXELS = 51_000_000
+MOST_PIXELS_OF = {"WEBP": 36_000_000, "AVIF": 36_000_000}  # 18 bytes for each; others need 10
+MOST_JPEG_PIXELS = 110_000_000  # half their size is decoded; not where progressive or CMYK
+MOST_SLOW_SAMPLES = 2_000_000  # values of pixels that Pillow decodes in Python, at 1.5 µs
+MOST_SLOW_BYTES = 16_000_000
+MOST_COMMENTS = 1000  # of a PPM in text: Pillow copies a megabyte for each
+TILE_PIXELS = 512  # that take as long as a tile
+MOST_SCANNED_PIXELS = 1_000_000_000  # 20 times the largest image; a progressive photo has 10 scans
 START_OF_SCAN = b"\xff\xda"
-LEAST_BYTES_OF_SCAN = 10  # the marker 2, its length 2, one component 3, its spectrum 3
-MOST_RUN_LENGTH_PIXELS = 20_000_000  # Pillow unpacks such a BMP in Python, pixel by pixel
-RUN_LENGTH_8, RUN_LENGTH_4 = 1, 2  # a BMP header's kinds of compression
+TIFF_TILE_WIDTH, TIFF_TILE_LENGTH = 322, 323
 
 
-def refuse_if_costly(image: Image.Image, file: BinaryIO) -> None:
-    """Raise DataError (without the file's name) for an opened image that costs too much time."""
-    num_pixels = image.width * image.height
-    if image.format in ("JPEG", "MPO"):
-        _refuse_endless_scans(file, MOST_SCANNED_PIXELS // max(num_pixels, 1))
-    is_run_length = image.info.get("compression") in (RUN_LENGTH_8, RUN_LENGTH_4)
-    if image.format == "BMP" and is_run_length and num_pixels > MOST_RUN_LENGTH_PIXELS:
+class MeteredFile(io.BufferedReader):
+    """A file that raises DataError where a decoder reads more, or more often, than allowed."""
+
+    def start(self) -> None:
+        """Go to the beginning, and allow what a header may take."""
+        if self.seek(0, os.SEEK_END) > MOST_BYTES:
+            raise DataError(f"is larger than {MOST_BYTES // 10**6} MB; make the image smaller")
+        self.seek(0)
+        self.allow(*HEADER_LIMITS)
+
+    def allow(self, num_reads: int, num_bytes: int) -> None:
+        """Allow so much from now on."""
+        self._reads_left, self._bytes_left = num_reads, num_bytes
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read as any file does; all of it at once, as of WebP and AVIF, is always allowed."""
+        content = super().read(size)
+        self._reads_left -= 1
+        self._bytes_left -= len(content) if size != -1 else 0
+        if min(self._reads_left, self._bytes_left) < 0:
+            raise DataError("holds too much beside its pixels; save it again without that")
+        return content
+
+    def count(self, sought: bytes) -> int:
+        """Count some bytes in all of the file."""
+        self.seek(0)
+        return sum(part.count(sought) for part in iter(lambda: self.read(2**20), b""))
+
+
+def refuse_if_costly(image: Image.Image, file: MeteredFile) -> None:
+    """Raise DataError for an opened image that costs too much; allow others to be read."""
+    file.allow(*FILE_LIMITS)
+    num_pixels, tiles = image.width * image.height, getattr(image, "tile", [])
+    decoder, tags = tiles[0][0] if tiles else "", getattr(image, "tag_v2", {})
+    most = MOST_PIXELS_OF.get(str(image.format), MOST_PIXELS)
+    if decoder == "jpeg" and image.mode != "CMYK" and not image.info.get("progressive"):
+        most = MOST_JPEG_PIXELS
+    if is_slow := decoder in Image.DECODERS:  # those that are written in Python
+        most = MOST_SLOW_SAMPLES // len(image.getbands())
+        file.allow(2 * MOST_SLOW_SAMPLES, 4 * MOST_BYTES)  # some read pixel by pixel
+    if num_pixels > most:
         raise DataError(
-            f"is a compressed BMP of more than {MOST_RUN_LENGTH_PIXELS // 10**6} megapixels; "
-            "save it as PNG"
+            f"has more than the {most / 1e6:.2g} megapixels that such a {image.format} file may "
+            "have; make the image smaller, or save it as JPEG"
         )
-
-
-def _refuse_endless_scans(file: BinaryIO, most: int) -> None:
-    """Refuse more than ``most`` scans of a JPEG: each may pass over all pixels for a few bytes."""
-    if file.seek(0, os.SEEK_END) <= most * LEAST_BYTES_OF_SCAN:
-        return
-    file.seek(0)
-    chunks = iter(lambda: file.read(2**20), b"")
-    num_scans = sum(chunk.count(START_OF_SCAN) for chunk in chunks)
-    if num_scans > most:
-        raise DataError(
-            f"is a JPEG file of {num_scans} scans, too many for its size; save it again"
-        )
+    tile_pixels = int(tags.get(TIFF_TILE_WIDTH, 0)) * int(tags.get(TIFF_TILE_LENGTH, 0))
+    if (
+        (is_slow and file.seek(0, os.SEEK_END) > MOST_SLOW_BYTES)
+        or (decoder == "ppm_plain" and file.count(b"#") > MOST_COMMENTS)
+        or max(tile_pixels, len(tiles) * TILE_PIXELS) > MOST_PIXELS
+    ):
+        raise DataError("is stored in a way that takes too long to read; save it as PNG")
+    if decoder == "jpeg" and file.count(START_OF_SCAN) * num_pixels > MOST_SCANNED_PIXELS:
+        raise DataError("is a JPEG file of too many scans for its size; save it again")

@@ -107,6 +107,7 @@ def decode(
             decoded.append(
                 DecodedFile(str(file), content, (width, height), notices, image.grey_bits)
             )
+            del image, pixels_HWC  # up to 150 MB, before the next is decoded
     return DecodedBatch(decoded, pixels_BCHW[: len(decoded)], errors)
 
 

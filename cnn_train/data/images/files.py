@@ -1,22 +1,23 @@
 """Read one image file of any common kind as upright 8-bit RGB, or say in one line why not.
 
 `predict` and the ``folder`` dataset both read through here: a file means the same pixels to both.
+A JPEG file of more than 51 megapixels is read at half its width and height by both.
 
 Shape letters: H W pixels, C channels (RGB).
 """
 
-import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from threading import Lock
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import SYSTEM_SHORTAGES, DataError, ResourceError
-from .costly_files import refuse_if_costly
+from ...machine.regular_file import open_regular
+from .costly_files import MOST_PIXELS, MeteredFile, refuse_if_costly
 from .foreign_files import READS_AVIF, describe_foreign_file
 from .modes import DecodedImage, Pixels, convert_to_rgb
 from .quiet_pillow import quiet_pillow
@@ -32,7 +33,7 @@ SUFFIXES = {
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
     **({"AVIF": (".avif", ".avifs")} if READS_AVIF else {}),
 }
-MAX_PIXELS = 178_956_970  # twice Pillow's warning limit; as RGB half a gigabyte
+LARGE_PIXELS = 25_000_000
 PNG_BIT_DEPTH_OFFSET = 24  # signature 8, IHDR's length and type 8, width 4, height 4
 EXIF_ORIENTATION = 0x0112
 FEW_LEVELS = 64  # Pillow keeps the high bytes of 16-bit colours: values of 14 bits stay below
@@ -50,18 +51,23 @@ UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
     8: lambda pixels: np.rot90(pixels),
 }
 
+_large = Lock()
+
 
 def load_image(path: Path, grey_bits: int | None = None) -> DecodedImage:
     """Read the first frame of an image file, recognised by its content, as upright 8-bit RGB.
 
-    Safe in several threads. ``grey_bits``: as in ``Reading``. Raises DataError (path, what is
-    wrong, what to do) for whatever is no readable image, ResourceError where the machine lacks
-    memory or file handles.
+    Safe in several threads; a process decodes one image of more than 25 megapixels at a time.
+    ``grey_bits``: as in ``Reading``. Raises DataError (path, what is wrong, what to do) for
+    whatever is no readable image or costs too much, ResourceError where the machine lacks memory
+    or file handles.
     """
     with _open_file(path) as file, quiet_pillow:
         try:
             image = _open_image(file)
-            return _decode(image, path.suffix.lower(), grey_bits)
+            with _large if image.width * image.height > LARGE_PIXELS else nullcontext():
+                image = _check_png(image, file)
+                return _decode(image, path.suffix.lower(), grey_bits)
         except DataError as problem:
             raise DataError(f"{path}: {problem}") from problem
         except MemoryError as problem:
@@ -82,7 +88,7 @@ def read_opened(image: Image.Image, reading: Reading | None = None) -> Pixels:
     """
     format_name = str(image.format or "image")
     with quiet_pillow, _damage_explained(format_name):
-        image.load()
+        _load_pixels(image)
         bits = reading.grey_bits if reading else None
         pixels_HWC = _convert_upright(image, bits).pixels_HWC
     return fit_square(pixels_HWC, reading.size_px, reading.fit) if reading else pixels_HWC
@@ -91,19 +97,17 @@ def read_opened(image: Image.Image, reading: Reading | None = None) -> Pixels:
 def stored_mode(path: Path) -> tuple[str, int]:
     """Return the Pillow mode in which a readable file keeps its pixels, and its channels."""
     with _open_file(path) as file, quiet_pillow:
-        image = _open_header(file)
+        image = _open_image(file)
         return image.mode, len(image.getbands())
 
 
-def _open_file(path: Path) -> BinaryIO:
+def _open_file(path: Path) -> MeteredFile:
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
-            raise DataError(f"{path}: is {kind}; name an image file")
-        return path.open("rb")
+        return MeteredFile(open_regular(path).detach())
     except FileNotFoundError as problem:
         raise DataError(f"{path}: no such file; check the path") from problem
+    except IsADirectoryError as problem:
+        raise DataError(f"{path}: is a folder; name an image file") from problem
     except (OSError, ValueError) as problem:  # ValueError: a NUL character in the name
         if shortage := SYSTEM_SHORTAGES.get(getattr(problem, "errno", 0)):
             raise ResourceError(f"{path}: {shortage}") from problem
@@ -113,31 +117,29 @@ def _open_file(path: Path) -> BinaryIO:
         ) from problem
 
 
-def _open_image(file: BinaryIO) -> Image.Image:
-    """Read the header, refuse costly images, and check a PNG's checksums, which decoding skips."""
-    image = _open_header(file)
-    refuse_if_costly(image, file)
-    if image.format == "PNG":
-        file.seek(PNG_BIT_DEPTH_OFFSET)
-        bit_depth = file.read(1)[0]
-        with _damage_explained("PNG"):
-            image.verify()
-        image = _open_header(file)
-        _scale_transparent_colour(image, bit_depth)
-    return image
-
-
-def _open_header(file: BinaryIO) -> Image.Image:
+def _open_image(file: MeteredFile) -> Image.Image:
+    """Read the header, and refuse costly images."""
     with _damage_explained("image"):
-        file.seek(0)
+        file.start()
         try:
             image = Image.open(file, formats=tuple(SUFFIXES))
         except UnidentifiedImageError as problem:
             file.seek(0)
             raise DataError(describe_foreign_file(file.read(4096))) from problem
-        if image.width * image.height > MAX_PIXELS:
-            raise Image.DecompressionBombError
+        refuse_if_costly(image, file)
         return image
+
+
+def _check_png(image: Image.Image, file: MeteredFile) -> Image.Image:
+    """Check a PNG's checksums, which decoding skips; return the image to be decoded."""
+    if image.format == "PNG":
+        file.seek(PNG_BIT_DEPTH_OFFSET)
+        bit_depth = file.read(1)[0]
+        with _damage_explained("PNG"):
+            image.verify()
+        image = _open_image(file)
+        _scale_transparent_colour(image, bit_depth)
+    return image
 
 
 def _decode(image: Image.Image, suffix: str, grey_bits: int | None) -> DecodedImage:
@@ -146,7 +148,7 @@ def _decode(image: Image.Image, suffix: str, grey_bits: int | None) -> DecodedIm
     is_deep = image.mode in ("RGB", "RGBA") and ";16" in str(getattr(image, "tile", [])[:1])
     with _damage_explained(format_name):
         image.seek(0)
-        image.load()
+        is_halved = _load_pixels(image)
         upright = _convert_upright(image, grey_bits)
     notices = list(upright.notices)
     if has_more_frames:
@@ -154,9 +156,20 @@ def _decode(image: Image.Image, suffix: str, grey_bits: int | None) -> DecodedIm
     if suffix not in SUFFIXES[format_name]:
         ending = suffix or "nothing"
         notices.insert(0, f"is a {format_name} file, although its name ends in {ending}")
+    if is_halved:
+        notices.append(f"has more than {MOST_PIXELS // 10**6} megapixels; half the size is read")
     if is_deep and upright.pixels_HWC.max() < FEW_LEVELS:
         notices.append(NEARLY_BLACK)
     return replace(upright, notices=tuple(notices))
+
+
+def _load_pixels(image: Image.Image) -> bool:
+    """Decode the pixels; those of a huge JPEG at half their width and height, which is said."""
+    is_huge = image.width * image.height > MOST_PIXELS
+    if is_huge:
+        image.draft(None, (image.width // 2, image.height // 2))
+    image.load()
+    return is_huge
 
 
 def _convert_upright(image: Image.Image, grey_bits: int | None) -> DecodedImage:
@@ -173,9 +186,7 @@ def _damage_explained(format_name: str) -> Iterator[None]:
     except (DataError, MemoryError):
         raise
     except Image.DecompressionBombError as problem:
-        raise DataError(
-            f"has more than {MAX_PIXELS // 10**6} megapixels; make the image smaller"
-        ) from problem
+        raise DataError("has more than 178 megapixels; make the image smaller") from problem
     except Exception as problem:
         reason = " ".join(str(problem).split()) or type(problem).__name__
         raise DataError(

@@ -8,6 +8,7 @@ Shape letters: H W pixels, C channels (RGB).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ LAID_ON_BACKGROUND = f"transparent pixels are laid on {BACKGROUND}"
 LARGEST_8_BIT = 255
 LARGEST_16_BIT = 65_535
 TAKEN_AS = "its 16-bit values are taken as"
+STRIP_PIXELS = 1_000_000  # converted at once: each takes up to 30 bytes on the way
 GREY_BITS = (8, 10, 12, 14, 16)  # what cameras, microscopes and scanners store in 16 bits
 TIFF_BITS_PER_SAMPLE, TIFF_PHOTOMETRIC, TIFF_WHITE_IS_ZERO = 258, 262, 0
 
@@ -54,14 +56,21 @@ def convert_to_rgb(image: Image.Image, grey_bits: int | None = None) -> DecodedI
         if image.mode == "F":
             problem = "floating-point pixels have no agreed range; scale them and"
         raise DataError(f"{problem} save it as 8-bit RGB")
-    return convert(image)
+    num_rows = max(STRIP_PIXELS // image.width, 1)
+    if image.height <= num_rows:
+        return convert(image)
+    bounds = [*range(0, image.height, num_rows), image.height]
+    strips = (image.crop((0, top, image.width, bottom)) for top, bottom in pairwise(bounds))
+    parts = list(map(convert, strips))
+    notices = dict.fromkeys(notice for part in parts for notice in part.notices)
+    return DecodedImage(np.concatenate([part.pixels_HWC for part in parts]), tuple(notices))
 
 
 def _convert_colours(image: Image.Image) -> DecodedImage:
     """Convert 1, L, P, RGB: opaque, unless one colour or some of the palette is transparent."""
     if image.has_transparency_data:
         return _composite(image)
-    # A copy of 89 megapixels costs 0.4 GB, and convert() copies even where there is nothing to do.
+    # convert() copies even where there is nothing to do.
     rgb = image if image.mode == "RGB" else image.convert("RGB")
     flat = np.frombuffer(rgb.tobytes(), dtype=np.uint8)  # faster than np.array(rgb) if small
     return DecodedImage(flat.reshape(rgb.height, rgb.width, 3).copy())
@@ -103,8 +112,10 @@ def _convert_wide_grey(image: Image.Image, grey_bits: int | None) -> DecodedImag
     stated = 16 if image.format == "PPM" else 12 if is_12_bit else None
     bits = stated or grey_bits or next(number for number in GREY_BITS if most < 2**number)
     largest = 2**bits - 1
-    wide_HW = values_HW.clip(max=largest).astype(np.uint32) * LARGEST_8_BIT
-    grey_HW = ((wide_HW + largest // 2) // largest).astype(np.uint8)  # rounded
+    num_strips = 1 + values_HW.size // STRIP_PIXELS
+    strips = (part.clip(max=largest) for part in np.array_split(values_HW, num_strips))
+    wide = (part.astype(np.uint32) * LARGEST_8_BIT + largest // 2 for part in strips)  # to round
+    grey_HW = np.concatenate([(part // largest).astype(np.uint8) for part in wide])
     if tags.get(TIFF_PHOTOMETRIC) == TIFF_WHITE_IS_ZERO:
         grey_HW = LARGEST_8_BIT - grey_HW
     notices = [f"values up to {most:,} are cut at {largest:,}"] if most > largest else []

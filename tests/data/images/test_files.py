@@ -6,11 +6,11 @@ import io
 import os
 import stat
 import struct
+import time
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import PIL
@@ -18,6 +18,7 @@ import pytest
 from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 from torture_campaign.bad_images import encode
 
+from cnn_train.data.images import costly_files, modes
 from cnn_train.data.images import files as image_files
 from cnn_train.data.images.files import SUFFIXES, load_image
 from cnn_train.data.images.modes import convert_to_rgb
@@ -444,13 +445,62 @@ def test_few_bytes_that_would_keep_a_decoder_busy_are_refused(load, monkeypatch)
     """Undecoded: these took 16 and 21 seconds, and twice as many scans take twice as long."""
     jpeg = encode(Image.new("L", (4000, 4000)), "JPEG", progressive=True)
     slow = {
-        "runs.bmp": (make_run_length_bmp(10**8, 1, [5, 1, 0, 0, 0, 1]), "compressed BMP"),
-        "scans.jpg": (with_more_scans(jpeg, 1000), "is a JPEG file of 10"),
+        "runs.bmp": (
+            make_run_length_bmp(10**8, 1, [5, 1, 0, 0, 0, 1]),
+            "more than the 2 megapixels",
+        ),
+        "scans.jpg": (with_more_scans(jpeg, 1000), "is a JPEG file of too many scans"),
     }
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("decodes"))
     for name, (content, message) in slow.items():
         with pytest.raises(DataError, match=message):
             load(content, name)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "LA", "CMYK", "I;16", "I"])
+def test_an_image_converted_in_strips_is_that_converted_at_once(load, monkeypatch, mode):
+    wide = Image.fromarray(np.arange(480, dtype=np.int32).reshape(24, 20) * 9)
+    image = wide.convert(mode) if mode.startswith("I") else Image.fromarray(COLOUR).convert(mode)
+    if mode == "RGBA":
+        image.putpixel((3, 20), (9, 9, 9, 100))
+    content = encode(image, "TIFF")
+    at_once = load(content, "a.tif")
+    monkeypatch.setattr(modes, "STRIP_PIXELS", 50)
+    in_strips = load(content, "a.tif")
+    assert np.array_equal(at_once.pixels_HWC, in_strips.pixels_HWC)
+    assert at_once.notices == in_strips.notices
+
+
+def test_a_huge_jpeg_is_read_at_half_its_size_also_where_pillow_opened_it(load, monkeypatch):
+    content = encode(Image.fromarray(COLOUR).resize((200, 160)), "JPEG")
+    whole = load(content, "a.jpg")
+    monkeypatch.setattr(image_files, "MOST_PIXELS", 200 * 160 - 1)
+    halved = load(content, "a.jpg")
+    assert whole.pixels_HWC.shape == (160, 200, 3) and whole.notices == ()
+    assert halved.pixels_HWC.shape == (80, 100, 3) and "half the size" in halved.notices[0]
+    opened = Image.open(io.BytesIO(content))
+    assert np.array_equal(image_files.read_opened(opened), halved.pixels_HWC)
+
+
+def test_one_large_image_is_decoded_at_a_time(tmp_path, monkeypatch):
+    (tmp_path / "a.png").write_bytes(encode(COLOUR, "PNG"))
+    inside, most = [], []
+    convert = image_files.convert_to_rgb
+
+    def slowly(*arguments):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.02)
+        inside.pop()
+        return convert(*arguments)
+
+    monkeypatch.setattr(image_files, "convert_to_rgb", slowly)
+    for limit, overlap in ((10**6, True), (400, False)):
+        monkeypatch.setattr(image_files, "LARGE_PIXELS", limit)
+        most.clear()
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(load_image, [tmp_path / "a.png"] * 12))
+        assert (max(most) > 1) is overlap
 
 
 def test_a_damaged_tiff_makes_nobody_but_us_talk(load, capfd):
@@ -462,7 +512,7 @@ def test_a_damaged_tiff_makes_nobody_but_us_talk(load, capfd):
 
 
 def test_an_image_between_pillows_warning_and_its_error_is_refused_by_us(load, monkeypatch):
-    monkeypatch.setattr(image_files, "MAX_PIXELS", 479)
+    monkeypatch.setattr(costly_files, "MOST_PIXELS", 479)
     with pytest.raises(DataError, match="megapixels"):
         load(encode(COLOUR, "PNG"))
 
@@ -481,7 +531,7 @@ def test_missing_files_folders_and_pipes_are_named(tmp_path):
     for name, message in {
         "missing.png": "no such file; check the path",
         "folder.png": "is a folder; name an image file",
-        "pipe.png": "is not a regular file",
+        "pipe.png": "cannot be opened (not a regular file)",
         "long" * 100: "cannot be opened (File name too long)",
         "nul\0.png": "cannot be opened (",  # a null byte; each Python says it in its own words
     }.items():
@@ -499,7 +549,7 @@ def test_a_file_without_permission_is_named(tmp_path, monkeypatch):
         def refuse(*arguments, **options):
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        monkeypatch.setattr(Path, "open", refuse)
+        monkeypatch.setattr(image_files, "open_regular", refuse)
     with pytest.raises(
         DataError, match=r"secret\.png: cannot be opened \(Permission denied\); .*perm"
     ):
@@ -512,7 +562,7 @@ def test_too_many_open_files_are_named_as_a_lack_of_resources(tmp_path, monkeypa
         raise OSError(errno.EMFILE, "Too many open files")
 
     (tmp_path / "a.png").write_bytes(encode(COLOUR, "PNG"))
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(image_files, "open_regular", refuse)
     with pytest.raises(ResourceError, match="too many open files; allow more with: ulimit -n"):
         load_image(tmp_path / "a.png")
 
