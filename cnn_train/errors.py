@@ -9,17 +9,27 @@ from contextlib import contextmanager
 
 MAX_NAMED = 10
 
+# Letters without ink that Python counts as printable, and letters to keep that it does not count.
+INKLESS, KEPT = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0", "\n\xa0\u202f\u3000"
+
+
+def visible(text: str) -> str:
+    """Spell out every letter that is not seen or is obeyed, as ``\\x1b``; line ends are kept."""
+    if text.isascii() and text.isprintable():
+        return text
+    hidden = {a for a in text if a in INKLESS or not (a.isprintable() or a in KEPT)}
+    return text.translate({ord(a): a.encode("unicode_escape").decode() for a in hidden})
+
 
 def in_one_line(text: object) -> str:
-    """Write line breaks, which a file's name may hold, as ``\\n``: a message is one line."""
-    return "\\n".join(str(text).splitlines())
+    """Spell out line ends too, which a file's name may hold: a message is one line."""
+    return visible(str(text)).replace("\n", "\\n")
 
 
 def name_some(names: Sequence[str], most: int = MAX_NAMED) -> str:
     """Join up to ten names for a message, or another number of them, and count the others."""
     others = len(names) - most
-    named = in_one_line(", ".join(names[:most]))
-    return named + (f" and {others} others" if others > 0 else "")
+    return in_one_line(", ".join(names[:most])) + (f" and {others} others" if others > 0 else "")
 
 
 OUT_OF_MEMORY = "out of memory; lower batch_size (or --batch-size), or choose a smaller model"

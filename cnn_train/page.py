@@ -31,7 +31,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Block:
-    """A part of a page: its heading in bold, lines of words, a table, and notes on it in grey.
+    """A part of a page: heading (in lines) in bold, lines of words, a table, notes on it in grey.
 
     A table whose columns have no names has no header. row_styles: the styles, as Rich names them,
     of the rows that stand out, by number. first_to_go: names of the columns that are left out of a
@@ -39,7 +39,7 @@ class Block:
     with colours shows beside the table.
     """
 
-    heading: str = ""
+    heading: str | tuple[str, ...] = ""
     lines: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -18,8 +19,9 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
+from rich.text import Text
 
-from ..errors import CnnTrainError
+from ..errors import CnnTrainError, visible
 
 # A pipe has no width; tables that fold at Rich's default of 80 columns are hard to grep.
 PIPE_WIDTH = 160
@@ -29,25 +31,23 @@ if not re.fullmatch("[1-9][0-9]{1,3}", os.environ.get("COLUMNS", "80")):
     del os.environ["COLUMNS"]
 
 _known_width = Console().is_terminal or "COLUMNS" in os.environ
-stdout = Console(width=None if _known_width else PIPE_WIDTH, highlight=False)
-stderr = Console(stderr=True, highlight=False)
-_errors = Console(stderr=True, highlight=False)
+
+
+class _PlainConsole(Console):
+    """A console that shows every letter of a text: no markup, no codes, no hidden letters."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(visible(text), **how | {"markup": False, "emoji": False})
+
+
+stdout = _PlainConsole(width=None if _known_width else PIPE_WIDTH, highlight=False)
+stderr = _PlainConsole(stderr=True, highlight=False)
+_errors = _PlainConsole(stderr=True, highlight=False)
 
 
 def window_width() -> int | None:
     """Return the width of what stdout is shown in; a pipe or a file has none."""
     return stdout.width if _known_width else None
-
-
-# Names of files may hold what a terminal obeys: escape sequences that recolour or erase.
-_CONTROLS = {
-    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)
-}
-
-
-def visible(text: str) -> str:
-    """Spell out control characters, except tabs and line ends."""
-    return text.translate(_CONTROLS)
 
 
 def silence() -> None:
@@ -73,25 +73,30 @@ def print_json(document: Any) -> None:
     stdout.file.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
 
 
-def say(text: str) -> None:
-    """Print a line of a command's result as it is, never folded: it may be a path."""
-    stdout.print(text, markup=False, soft_wrap=True)
+def say(result: str | Path) -> None:
+    """Print a line of a result, never folded; a path keeps its bytes in a pipe, as with ``ls``."""
+    pipe = None if stdout.is_terminal else getattr(stdout.file, "buffer", None)
+    if pipe is None or isinstance(result, str):
+        stdout.print(str(result), soft_wrap=True)
+    elif not stdout.quiet:
+        stdout.file.flush()
+        pipe.write(os.fsencode(result) + b"\n")
 
 
 def notice(message: str) -> None:
     """Tell the user something worth knowing, on stderr."""
-    stderr.print(visible(message), style="dim", markup=False, soft_wrap=True)
+    stderr.print(message, style="dim", soft_wrap=True)
 
 
 def warn(message: str) -> None:
     """Tell the user about something that is probably not what they wanted, on stderr."""
-    stderr.print(visible(f"warning: {message}"), style="yellow", markup=False, soft_wrap=True)
+    stderr.print(f"warning: {message}", style="yellow", soft_wrap=True)
 
 
 def error(message: str) -> None:
     """Print a failure on stderr: one line, or one per finding."""
     for line in message.splitlines():
-        _errors.print(visible(f"error: {line}"), style="bold red", markup=False, soft_wrap=True)
+        _errors.print(f"error: {line}", style="bold red", soft_wrap=True)
 
 
 def print_failure(failure: CnnTrainError | None, problem: BaseException) -> None:
@@ -118,7 +123,7 @@ def progress(description: str, total: int | None, *, unit: str = "items") -> Ite
     )
     bar = Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         *counts,
         TimeRemainingColumn(),

@@ -103,7 +103,7 @@ def show(
     title = f"{dataset.name}, {split}: {len(images):,} images"
     sheet = draw_contact_sheet(images, per_class=per_class, title=title)
     say_missing(save_figure(sheet, out), notice)
-    say(str(out))
+    say(out)
 
 
 @app.command()

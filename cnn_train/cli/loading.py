@@ -38,7 +38,8 @@ def evaluate_command(checkpoint: Path, data: "DatasetConfig", places: str = "") 
     ``places``: the options that say where they lie.
     """
     split = "" if data.has_split("test") else " --split val"
-    return f"cnn-train evaluate {shlex.quote(str(checkpoint))}{split}{places}"
+    here = "./" if str(checkpoint).startswith("-") else ""  # else it would be read as an option
+    return f"cnn-train evaluate {shlex.quote(f'{here}{checkpoint}')}{split}{places}"
 
 
 def build_untrained_session(

@@ -23,13 +23,14 @@ from .process.standard_streams import abandon_output, prepare_streams
 from .process.stop_signal import ended_by_sigterm
 from .profile import profile
 from .runs import runs
-from .strict_command import StrictCommand
+from .strict_command import PlainGroup, StrictCommand
 
 READER_IS_GONE = 141
 """The exit code of a program that ends by SIGPIPE, as a shell reports it."""
 
 app = typer.Typer(
     name="cnn-train",
+    cls=PlainGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Train, evaluate and use small-image convolutional networks from YAML configs.",

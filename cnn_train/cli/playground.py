@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
-from .console import notice, print_json, stdout
+from .console import notice, print_json, say, stdout
 from .options import JsonOption
 from .present import check_picture
 
@@ -113,7 +113,7 @@ def _serve(settings: "PlaygroundSettings", port: int, *, open_browser: bool) -> 
 
     with PlaygroundServer(port) as server:
         url = f"{server.url}#{write_address(settings)}"
-        stdout.print(url, markup=False, soft_wrap=True)
+        say(url)
         stdout.file.flush()
         notice("This page works on this machine only, while this program runs. Ctrl-C stops it.")
         if open_browser and _has_screen():

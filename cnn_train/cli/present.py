@@ -10,8 +10,9 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from ..page import FULL_BLOCK, Block, Page
-from .console import notice, print_json, stdout, visible
+from ..errors import in_one_line
+from ..page import FULL_BLOCK, Block, Column, Page
+from .console import notice, print_json, stdout
 from .display.picture import can_show_pictures, render_picture
 
 GAP = 2
@@ -49,7 +50,8 @@ def show(blocks: Iterable[Block]) -> None:
     for number, block in enumerate(blocks):
         if number:
             stdout.print()
-        _print_words((block.heading,) if block.heading else (), "bold")
+        heading = block.heading
+        _print_words((heading,) if heading and isinstance(heading, str) else heading, "bold")
         _print_words(block.lines, "")
         block = _fit(block)
         if block.picture_CHW is not None and can_show_pictures():
@@ -64,7 +66,7 @@ def show(blocks: Iterable[Block]) -> None:
 def _print_words(lines: Iterable[str], style: str) -> None:
     """Print lines, wrapped between words; a word, such as a path, is never broken."""
     for line in lines:
-        stdout.print(Text(visible(line), style=style, overflow="ignore"), crop=False)
+        stdout.print(Text(in_one_line(line), style=style, overflow="ignore"), crop=False)
 
 
 def render_table(block: Block) -> Table:
@@ -88,13 +90,14 @@ def render_table(block: Block) -> Table:
             width=width,
         )
     for number, row in enumerate(block.rows):
-        table.add_row(*map(_cell, row), style=block.row_styles.get(number, ""))
+        table.add_row(*map(_cell, row, block.columns), style=block.row_styles.get(number, ""))
     return table
 
 
-def _cell(text: str) -> Text:
-    """Return a cell's text as it is; bars are plain ASCII where the terminal knows no more."""
-    return Text(visible(text.replace(FULL_BLOCK, "#") if stdout.options.ascii_only else text))
+def _cell(text: str, column: Column) -> str:
+    """Return a cell's text, in one line but for charts; bars are ASCII where only that is known."""
+    text = text if column.is_chart else in_one_line(text)
+    return text.replace(FULL_BLOCK, "#") if stdout.options.ascii_only else text
 
 
 def _fit(block: Block) -> Block:
@@ -135,8 +138,8 @@ def _width_ranges(block: Block) -> list[tuple[int, int]]:
     """Return for each column its longest word (or number), and its longest line."""
     ranges = []
     for i, column in enumerate(block.columns):
-        texts = (column.name, *(row[i] for row in block.rows))
-        lines = [line for text in texts for line in visible(text).split("\n")]
+        texts = (column.name, *(_cell(row[i], column) for row in block.rows))
+        lines = [line for text in texts for line in text.split("\n")]
         words = lines if column.is_number or column.is_chart else " ".join(lines).split()
         narrow, wide = (max(map(cell_len, pieces), default=0) for pieces in (words, lines))
         limit = column.max_width or wide

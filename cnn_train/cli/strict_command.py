@@ -2,13 +2,31 @@
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
-from ..errors import UsageError
+from ..errors import UsageError, visible
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    try:
+        yield
+    except Exception as wrong:
+        if hasattr(wrong, "message"):
+            wrong.message = visible(wrong.message)
+        raise
+
+
+class PlainGroup(TyperGroup):
+    """The program's commands, whose complaints of wrong words are plain text, as all others are."""
+
+    make_context = _told_plainly()(TyperGroup.make_context)
+    invoke = _told_plainly()(TyperGroup.invoke)
 
 
 class StrictCommand(TyperCommand):

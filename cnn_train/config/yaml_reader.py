@@ -23,8 +23,8 @@ from .syntax_errors import explain_syntax_error
 MAX_DEPTH = 20
 MAX_NODES = 2000
 
-# A zero byte ends a file name, and half of a surrogate pair cannot be written to any file.
-UNUSABLE_CHARACTERS = re.compile("[\0\ud800-\udfff]")
+# A zero byte ends a file name; half a surrogate pair is no letter, or a byte of a path (PEP 383).
+UNUSABLE_CHARACTERS = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
 
 
 def parse_document(text: str, source: str) -> Document:

@@ -85,13 +85,13 @@ def _zoom(images: ImageSet) -> float:
 
 def text_width_px(text: str, font: FontProperties) -> int:
     """Return a line's width, with a dollar, which would start a formula, as wide as an S."""
+    text, font = text.strip(), font.copy()
     if not text:
         return 0
-    font = font.copy()
     font.set_family(find_fonts(text)[0])
     with boxes_tolerated():
         width_points = TextPath((0, 0), text.replace("$", "S"), prop=font).get_extents().width
-    return math.ceil(float(width_points) * DOTS_PER_INCH / 72)
+    return math.ceil(max(float(width_points), 0) * DOTS_PER_INCH / 72)  # negative: without ink
 
 
 def make_exact_panel(

@@ -143,7 +143,7 @@ def _draw_section(axes: Axes, sheet_HWC: Tensor, section: Section, top: int) -> 
         left = column * (section.tile_px + GAP_PX)
         above = top + HEADING_PX + row * section.row_px
         below_titles = above + section.num_title_lines * LINE_PX + 4
-        for line, words in enumerate(tile.title.split("\n")):
+        for line, words in enumerate(tile.title.split("\n", section.num_title_lines - 1)):
             most = int(section.tile_px / CHARACTER_PX)
             bottom = above + (line + 1) * LINE_PX
             _write(axes, left, bottom, shorten(words, most), colour=INK if line == 0 else GREY)

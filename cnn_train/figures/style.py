@@ -17,6 +17,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.ticker import MaxNLocator
 
+from ..errors import in_one_line
+
 BLUE = "#0072B2"
 ORANGE = "#D55E00"
 GREEN = "#009E73"
@@ -109,7 +111,8 @@ def hide_axes(axes: Axes) -> None:
 
 
 def shorten(text: str, length: int, *, keep_end: bool = False) -> str:
-    """Cut ``text`` to ``length`` characters, with an ellipsis where something is missing."""
+    """Cut a line of ``text`` to ``length`` letters, with an ellipsis where something is missing."""
+    text = in_one_line(text)
     if len(text) <= length:
         return text
     return "…" + text[1 - length :] if keep_end else text[: length - 1] + "…"

@@ -189,5 +189,5 @@ def read_asset(name: str) -> bytes:
 
 
 def _as_json(document: Any) -> tuple[str, bytes]:
-    text = json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(document, allow_nan=False, separators=(",", ":"))
     return "application/json; charset=utf-8", text.encode()

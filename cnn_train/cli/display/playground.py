@@ -32,7 +32,6 @@ def show_run(run: "HeadlessRun") -> None:
         f"{settings.dataset}: {len(run.experiment.train)} training and "
         f"{len(run.experiment.test)} test points; network {sizes} ({activation}), "
         f"{parameters} parameters; {_count(run.experiment.step, 'step')}",
-        markup=False,
         soft_wrap=True,
     )
     records, picture = _record_table(run.records), _render_surface(run)

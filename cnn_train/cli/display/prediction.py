@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...errors import in_one_line
 from ...page import Block, Column, bar, percent
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def describe_predictions(predictions: "Sequence[Prediction]") -> tuple[Block, ..
 def _block(prediction: "Prediction") -> Block:
     top = prediction.top
     return Block(
-        heading=in_one_line(prediction.path),
+        heading=prediction.path,
         lines=(*prediction.notices, describe(prediction)),
         picture_CHW=prediction.image_CHW,
         columns=COLUMNS,

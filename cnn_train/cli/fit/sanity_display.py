@@ -62,7 +62,7 @@ def show_first_loss(session: "Session", *, starts_anew: bool) -> None:
 
     first = measure_initial_loss(session)
     fact = f"{first.loss:.4g} before the first update; guessing costs {first.chance:.4g}"
-    stderr.print(f"{'first loss':>10}  {fact}", markup=False, soft_wrap=True)
+    stderr.print(f"{'first loss':>10}  {fact}", soft_wrap=True)
     if starts_anew and not first.is_near_chance:
         warn("an untrained network should start near guessing; fit --sanity looks for the reason")
 

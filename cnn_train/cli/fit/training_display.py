@@ -38,7 +38,7 @@ HEADER = (
 def show_plan(session: "Session", run: "RunDirectory | None") -> None:
     """Say what will run, where and why, before it runs."""
     for name, fact in describe_plan(session, run).items():
-        stderr.print(f"{name:>10}  {fact}", markup=False, soft_wrap=True)
+        stderr.print(f"{name:>10}  {fact}", soft_wrap=True)
     for doubt in doubts(session):
         warn(doubt)
     files, size_px = session.batches.images.files, session.batches.images.image_shape[1]
@@ -185,7 +185,6 @@ def _show_result(result: dict[str, Any], next_command: str) -> None:
         f"at epoch {result['best_epoch'] + 1}, {clock(result['seconds'])} of training\n"
         f"next: {next_command}",
         style="bold" if stderr.is_terminal else None,
-        markup=False,
         soft_wrap=True,
     )
 
@@ -198,7 +197,7 @@ def number(value: float) -> str:
 def live_bar() -> Progress:
     """Make the bar over an epoch's minibatches; off a terminal it shows nothing."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -246,4 +245,4 @@ def show_epoch(session: "Session", record: "EpochRecord") -> None:
             f"  val loss {val_loss}  val acc {val_accuracy}"
             f"  lr {record.lr:.3g}  {speed} images/s  left {left}"
         )
-    stderr.print(line, markup=False, soft_wrap=True)
+    stderr.print(line, soft_wrap=True)

@@ -80,7 +80,7 @@ def _pass_blocks(graph: "Graph", passes: "Sequence[ForwardPass]", i: int) -> tup
         f"→ ∂{output_name(graph, k)}/∂{name} = {digits(one_pass.tangents[output])}"
         for k, output in enumerate(graph.outputs)
     ]
-    return trace, Block("\n".join(slopes))
+    return trace, Block(tuple(slopes))
 
 
 def _notes(graph: "Graph", passes: "Sequence[ForwardPass]") -> dict[int, tuple[str, ...]]:

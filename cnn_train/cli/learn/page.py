@@ -89,7 +89,7 @@ def function_block(
     inputs = ", ".join(graph.input_names)
     heads = [f"{output_name(graph, i)}({inputs}) = {text}" for i, text in enumerate(texts)]
     where = () if point is None else (f"at {write_point(graph.input_names, point)}",)
-    return Block("\n".join(heads), lines=(*where, *lines))
+    return Block(tuple(heads), lines=(*where, *lines))
 
 
 def output_name(graph: "Graph", i: int) -> str:
@@ -183,7 +183,7 @@ def _kinks_blocks(graph: "Graph", kinks: "Sequence[Sequence[Kink]]") -> tuple[Bl
         f"What was computed adds up a choice for each kink: {CHOICE}. "
         "It is no derivative of f there."
     )
-    return (Block("\n".join(heads), lines=(line,)),)
+    return (Block(tuple(heads), lines=(line,)),)
 
 
 def _costs_blocks(costs: "Sequence[ModeCosts]", counted: str) -> tuple[Block, Block]:

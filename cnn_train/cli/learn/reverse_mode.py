@@ -93,7 +93,7 @@ def _pass_blocks(graph: "Graph", passes: "Sequence[ReversePass]", i: int) -> tup
         columns=(*texts("from", "to", "hands on"), *numbers("slope", "contribution", "collected")),
         rows=tuple(rows),
     )
-    return trace, Block("\n".join(_gradient_lines(graph, one_pass, output_name(graph, i))))
+    return trace, Block(tuple(_gradient_lines(graph, one_pass, output_name(graph, i))))
 
 
 def _gradient_lines(graph: "Graph", one_pass: "ReversePass", output: str) -> list[str]:
