@@ -114,9 +114,7 @@ class ExperimentConfig(Config):
         default=False,
         description="batch statistics over the whole minibatch where several processes share it",
     )
-    epochs: int = Field(
-        default=30, ge=1, le=1_000_000, description="passes over the training images"
-    )
+    epochs: int = Field(default=30, ge=1, le=20_000, description="passes over the training images")
     seed: int = Field(
         default=0, ge=0, lt=2**63, description="seed of weights, order, augmentation and dropout"
     )

@@ -1,5 +1,6 @@
 """What the fields of a checkpoint must hold, before any of them is used."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any, get_type_hints
 
@@ -11,38 +12,34 @@ from typing_extensions import TypedDict
 from ..metrics.best import RECORD_KEYS
 
 LARGEST_SIDE_PX = 4096
+validator = cache(TypeAdapter)  # to make one takes longer than to use it
 WITH_TENSORS = {
     "model", "averaged_model", "optimizer", "generators", "partial_tally", "training_images",
 }  # fmt: skip
 """All other fields are as JSON can hold them."""
 
 
-def _require_keys(record: dict[str, float]) -> dict[str, float]:
-    if not record.keys() >= RECORD_KEYS:
-        raise ValueError
-    return record
+def _which(holds: Callable[[Any], bool]) -> AfterValidator:
+    """Require something of a value that its type does not say."""
+
+    def check(value: Any) -> Any:
+        if not holds(value):
+            raise ValueError
+        return value
+
+    return AfterValidator(check)
 
 
-def _require_number(value: Tensor) -> Tensor:
-    if value.dim():
-        raise ValueError
-    return value
-
-
-def _require_hashes(hashes: Tensor) -> Tensor:
-    if hashes.dtype != torch.int64 or hashes.dim() != 1:
-        raise ValueError
-    return hashes
-
-
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**62)]
 Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE_PX)]
 ImageShape = Annotated[list[Side], Field(min_length=3, max_length=3)]
 Names = Annotated[list[str], Field(min_length=1)]
 Weights = Annotated[dict[str, InstanceOf[Tensor]], Field(min_length=1)]
-Number = Annotated[InstanceOf[Tensor], AfterValidator(_require_number)]
-Hashes = Annotated[InstanceOf[Tensor], AfterValidator(_require_hashes)]
-Record = Annotated[dict[str, float], AfterValidator(_require_keys)]
+Number = Annotated[InstanceOf[Tensor], _which(lambda value: value.dim() == 0)]
+Hashes = Annotated[
+    InstanceOf[Tensor], _which(lambda value: value.dim() == 1 and value.dtype == torch.int64)
+]
+Record = Annotated[dict[str, float], _which(lambda record: record.keys() >= RECORD_KEYS)]
 
 
 class _Normalization(TypedDict):
@@ -89,11 +86,6 @@ RUN_PARTS = {"optimizer": _OptimizerState, "generators": _Generators, "partial_t
 """What imported weights have nothing of."""
 
 
-@cache
-def _validator(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
 def require_fields(state: dict[str, Any], checkpoint_type: type) -> None:
     """Require all fields of a checkpoint, each of its type, and that they agree.
 
@@ -106,9 +98,9 @@ def require_fields(state: dict[str, Any], checkpoint_type: type) -> None:
     kinds |= {"normalization": _Normalization, "config_changes": list[_Change]}
     kinds |= RUN_PARTS if state["imported_from"] is None else {}
     json = {name: state[name] for name in state.keys() - WITH_TENSORS}
-    _validator(dict[str, JsonValue]).validate_python(json)
+    validator(dict[str, JsonValue]).validate_python(json)
     for name, kind in kinds.items():
-        _validator(kind).validate_python(state[name], strict=True)
+        validator(kind).validate_python(state[name], strict=True)
     epoch, means, records = state["epoch"], state["normalization"], state["records"]
     if (
         [len(means["mean"]), len(means["std"])] != 2 * state["image_shape"][:1]

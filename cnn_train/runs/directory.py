@@ -153,6 +153,14 @@ class RunDirectory:
             return RECORDS.validate_json(b"[" + b",\n".join(lines) + b"]", strict=True)
         return []
 
+    @property
+    def num_recorded(self) -> int:
+        """How many epochs the metrics tell of; 0 where they are damaged: checkpoints have all."""
+        try:
+            return len(self.load_metrics())
+        except CheckpointError:
+            return 0
+
 
 @contextmanager
 def damage_named(path: Path) -> Iterator[None]:

@@ -98,7 +98,7 @@ def look_back(run: RunDirectory, state: FoundCheckpoint, by: BestBy, *, anew: bo
 
     records, step = state.checkpoint.records, state.checkpoint.step
     later = tuple(path for number, path in run.states.items() if number > step)
-    way = WayBack(state, later, range(len(records), len(run.load_metrics())))
+    way = WayBack(state, later, range(len(records), run.num_recorded))
     named = None if anew else best_record(records)
     ranked = sorted(records, key=lambda record: merit(record, by), reverse=True)
     for record in [named, *ranked] if named else ranked:

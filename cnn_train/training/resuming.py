@@ -36,7 +36,7 @@ def is_finished(state: FoundCheckpoint, run: RunDirectory, epochs: int) -> bool:
     checkpoint = state.checkpoint
     if epochs > checkpoint.epoch:
         return False
-    done = max(checkpoint.epoch + (checkpoint.position > 0), len(run.load_metrics()))
+    done = max(checkpoint.epoch + (checkpoint.position > 0), run.num_recorded)
     if done > epochs:
         raise ConfigError(
             f"epochs: {epochs} asked for, {done} done or begun; raise it by --set epochs=N "

@@ -27,7 +27,7 @@ from ..images.square import LARGEST_SIZE_PX, FileFacts, Fit, Reading
 from ..location import expand_home
 from .listing import SplitListing, find_splits, list_split
 
-DECODER_VERSION = 2  # raise it when the same file comes to mean other pixels
+DECODER_VERSION = 3  # raise it when the same file comes to mean other pixels
 
 
 class FolderConfig(DatasetConfig):

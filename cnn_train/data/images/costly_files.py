@@ -6,12 +6,14 @@ DataErrors without the file's name.
 
 import io
 import os
+from pathlib import Path
 
 from PIL import Image
 
 from ...errors import DataError
+from ...machine.regular_file import open_regular
 
-MOST_BYTES = 250_000_000
+MOST_BYTES, MOST_SMALL_BYTES = 250_000_000, 50_000
 HEADER_LIMITS = (100_000, 10_000_000)  # reads and bytes: a PPM's header is read byte by byte
 FILE_LIMITS = (1_000_000, 4 * MOST_BYTES)  # a GIF's second frame is sought by 255-byte blocks
 MOST_PIXELS = 51_000_000
@@ -55,7 +57,31 @@ class MeteredFile(io.BufferedReader):
         return sum(part.count(sought) for part in iter(lambda: self.read(2**20), b""))
 
 
-def refuse_if_costly(image: Image.Image, file: MeteredFile) -> None:
+class SmallFile(io.BytesIO):
+    """A file in memory, too small to be costly for what a decoder reads of it."""
+
+    def start(self) -> None:
+        """Go to the beginning."""
+        self.seek(0)
+
+    def allow(self, num_reads: int, num_bytes: int) -> None:
+        """Allow everything, at the speed of a plain file."""
+
+    def count(self, sought: bytes) -> int:
+        """Count some bytes in all of the file."""
+        return self.getvalue().count(sought)
+
+
+def open_metered(path: Path) -> MeteredFile | SmallFile:
+    """Open a regular file; raises OSError as :func:`open_regular` does."""
+    file = open_regular(path)
+    if os.fstat(file.fileno()).st_size > MOST_SMALL_BYTES:
+        return MeteredFile(file.detach())
+    with file:
+        return SmallFile(file.read(MOST_SMALL_BYTES))
+
+
+def refuse_if_costly(image: Image.Image, file: MeteredFile | SmallFile) -> None:
     """Raise DataError for an opened image that costs too much; allow others to be read."""
     file.allow(*FILE_LIMITS)
     num_pixels, tiles = image.width * image.height, getattr(image, "tile", [])

@@ -16,8 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import SYSTEM_SHORTAGES, DataError, ResourceError
-from ...machine.regular_file import open_regular
-from .costly_files import MOST_PIXELS, MeteredFile, refuse_if_costly
+from .costly_files import MOST_PIXELS, MeteredFile, SmallFile, open_metered, refuse_if_costly
 from .foreign_files import READS_AVIF, describe_foreign_file
 from .modes import DecodedImage, Pixels, convert_to_rgb
 from .quiet_pillow import quiet_pillow
@@ -101,9 +100,9 @@ def stored_mode(path: Path) -> tuple[str, int]:
         return image.mode, len(image.getbands())
 
 
-def _open_file(path: Path) -> MeteredFile:
+def _open_file(path: Path) -> MeteredFile | SmallFile:
     try:
-        return MeteredFile(open_regular(path).detach())
+        return open_metered(path)
     except FileNotFoundError as problem:
         raise DataError(f"{path}: no such file; check the path") from problem
     except IsADirectoryError as problem:
@@ -117,7 +116,7 @@ def _open_file(path: Path) -> MeteredFile:
         ) from problem
 
 
-def _open_image(file: MeteredFile) -> Image.Image:
+def _open_image(file: MeteredFile | SmallFile) -> Image.Image:
     """Read the header, and refuse costly images."""
     with _damage_explained("image"):
         file.start()
@@ -130,7 +129,7 @@ def _open_image(file: MeteredFile) -> Image.Image:
         return image
 
 
-def _check_png(image: Image.Image, file: MeteredFile) -> Image.Image:
+def _check_png(image: Image.Image, file: MeteredFile | SmallFile) -> Image.Image:
     """Check a PNG's checksums, which decoding skips; return the image to be decoded."""
     if image.format == "PNG":
         file.seek(PNG_BIT_DEPTH_OFFSET)

@@ -25,7 +25,7 @@ RUN_FILES = {
     "best.ckpt", "step-00000003.ckpt", "step-00000006.ckpt", "learning_curves.png",
 }  # fmt: skip
 MEET = f"{REPOSITORY}/tests/training/distributed_worker.py:meet_at_once"
-LONG = ("--set", "epochs=1000000")
+LONG = ("--set", "epochs=20000")
 
 
 @pytest.fixture

@@ -549,7 +549,7 @@ def test_a_file_without_permission_is_named(tmp_path, monkeypatch):
         def refuse(*arguments, **options):
             raise PermissionError(errno.EACCES, "Permission denied")
 
-        monkeypatch.setattr(image_files, "open_regular", refuse)
+        monkeypatch.setattr(costly_files, "open_regular", refuse)
     with pytest.raises(
         DataError, match=r"secret\.png: cannot be opened \(Permission denied\); .*perm"
     ):
@@ -562,7 +562,7 @@ def test_too_many_open_files_are_named_as_a_lack_of_resources(tmp_path, monkeypa
         raise OSError(errno.EMFILE, "Too many open files")
 
     (tmp_path / "a.png").write_bytes(encode(COLOUR, "PNG"))
-    monkeypatch.setattr(image_files, "open_regular", refuse)
+    monkeypatch.setattr(costly_files, "open_regular", refuse)
     with pytest.raises(ResourceError, match="too many open files; allow more with: ulimit -n"):
         load_image(tmp_path / "a.png")
 
