@@ -19,6 +19,9 @@ from ..models.torchvision_models import TorchvisionConfig
 from .foreign import ForeignWeights
 from .matching import Match, NoMatch, match_tensors
 
+MOST_HEADS = 10
+"""How many tensors of the shape of a last layer are tried as one."""
+
 
 class _NothingDrawn(TorchFunctionMode):
     """Leaves out the random numbers: without memory they are none, yet take seconds."""
@@ -58,7 +61,7 @@ class Blueprint:
             with suppress(ConfigError):
                 head = head_layer(blueprint.outline())[1].state_dict()["weight"].shape
                 counts = [s[0] for s in shapes if len(s) == len(head) and s[1:] == head[1:]]
-                for count in dict.fromkeys([self.num_classes, *counts]):
+                for count in list(dict.fromkeys([self.num_classes, *counts]))[:MOST_HEADS]:
                     with suppress(NoMatch):
                         found = replace(blueprint, num_classes=count)
                         found.match(weights)

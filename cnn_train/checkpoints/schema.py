@@ -42,7 +42,7 @@ Hashes = Annotated[
 Record = Annotated[dict[str, float], _which(lambda record: record.keys() >= RECORD_KEYS)]
 
 
-class _Normalization(TypedDict):
+class _Means(TypedDict):
     mean: list[Annotated[float, Field(ge=0, le=1)]]
     std: list[Annotated[float, Field(gt=0, le=1)]]
 
@@ -54,9 +54,7 @@ class _Change(TypedDict):
     after: Any
 
 
-class _Group(TypedDict):
-    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
-
+class _ParameterGroup(TypedDict):
     params: list[Count]
     lr: Annotated[float, Field(ge=0)]
     initial_lr: Annotated[float, Field(gt=0)]
@@ -64,10 +62,10 @@ class _Group(TypedDict):
 
 class _OptimizerState(TypedDict):
     state: dict[int, dict[str, Any]]
-    param_groups: Annotated[list[_Group], Field(min_length=1)]
+    param_groups: Annotated[list[_ParameterGroup], Field(min_length=1)]
 
 
-class _Generators(TypedDict):
+class _GeneratorStates(TypedDict):
     cpu: InstanceOf[Tensor]
     cuda: list[InstanceOf[Tensor]]
     mps: InstanceOf[Tensor] | None
@@ -82,7 +80,7 @@ class _Sums(TypedDict):
     num_examples: Count
 
 
-RUN_PARTS = {"optimizer": _OptimizerState, "generators": _Generators, "partial_tally": _Sums}
+RUN_PARTS = {"optimizer": _OptimizerState, "generators": _GeneratorStates, "partial_tally": _Sums}
 """What imported weights have nothing of."""
 
 
@@ -95,7 +93,7 @@ def require_fields(state: dict[str, Any], checkpoint_type: type) -> None:
     kinds = get_type_hints(checkpoint_type, include_extras=True)
     if state.keys() != kinds.keys():
         raise TypeError
-    kinds |= {"normalization": _Normalization, "config_changes": list[_Change]}
+    kinds |= {"normalization": _Means, "config_changes": list[_Change]}
     kinds |= RUN_PARTS if state["imported_from"] is None else {}
     json = {name: state[name] for name in state.keys() - WITH_TENSORS}
     validator(dict[str, JsonValue]).validate_python(json)

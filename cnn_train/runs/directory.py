@@ -59,12 +59,7 @@ class RunDirectory:
     @property
     def can_go_on(self) -> bool:
         """Whether there is any checkpoint to resume from."""
-        return not self.is_closed and (self.last_checkpoint.exists() or bool(self.states))
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the system lets nobody, or not this user, look into it."""
-        return not os.access(self.path, os.R_OK | os.X_OK)
+        return self.last_checkpoint.exists() or bool(self.states)
 
     @property
     def started(self) -> str | None:
@@ -251,10 +246,9 @@ def newest_run(root: Path, name: str) -> RunDirectory | None:
 
 
 def list_runs(root: Path) -> list[RunDirectory]:
-    """Return the runs below ``root``, oldest first, after folders that are closed."""
+    """Return the runs below ``root``, oldest first; a folder that is closed to us is none."""
     with damage_named(root):
         paths = root.iterdir() if isdir(root) else ()  # noqa: PTH112
         folders = [RunDirectory(path) for path in paths if path.is_dir() and not path.is_symlink()]
-        runs = [run for run in folders if not run.is_closed and run.resolved_config.exists()]
-        runs.sort(key=lambda run: (run.resolved_config.stat().st_mtime_ns, run.path.name))
-    return sorted((run for run in folders if run.is_closed), key=str) + runs
+        runs = [run for run in folders if exists(run.resolved_config)]  # noqa: PTH110
+        return sorted(runs, key=lambda run: (run.resolved_config.stat().st_mtime_ns, str(run.path)))

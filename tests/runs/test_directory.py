@@ -246,15 +246,6 @@ def test_latest_may_be_a_link_to_itself(tmp_path: Path) -> None:
         find_run(tmp_path / LATEST)
 
 
-def test_a_folder_that_may_not_be_looked_into_is_listed_but_not_gone_on_with(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = make_run(tmp_path, "a", "last.ckpt")
-    monkeypatch.setattr(os, "access", lambda *arguments: False)
-    assert [found.path for found in list_runs(tmp_path)] == [run.path]
-    assert newest_run(tmp_path, "a") is None
-
-
 def test_a_run_directory_that_cannot_be_written_to_is_refused_before_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

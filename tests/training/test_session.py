@@ -126,6 +126,45 @@ def test_a_checkpoint_of_any_session_can_be_read_back(start: Start, tmp_path: An
     assert loaded.environment["torch"] == str(torch.__version__)
 
 
+OPTIMIZERS = ({"name": "sgd"}, {"name": "adamw"}, {"name": "muon"}, {"name": "gd"})
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer["name"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda state: state | {"another": torch.ones(3)},
+        lambda state: {f"{name}_of_another": value for name, value in state.items()},
+        lambda state: {name: torch.ones(7) for name in state},
+        lambda state: dict.fromkeys(state, 1.0),
+    ],
+    ids=["one more", "renamed", "of another shape", "no tensors"],
+)
+def test_what_another_optimizer_keeps_is_refused_when_a_run_goes_on(
+    start: Start, optimizer: dict[str, str], spoil: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    session = start(optimizer=optimizer)
+    train_one_epoch(session)
+    checkpoint = session.checkpoint()
+    resume_session(start(optimizer=optimizer), checkpoint)
+    states = checkpoint.optimizer["state"]
+    spoilt = {number: spoil(state) for number, state in (states or {0: {}}).items()}
+    if not any(spoilt.values()):
+        return  # plain gradient descent keeps nothing that could be another's
+    other = replace(checkpoint, optimizer=checkpoint.optimizer | {"state": spoilt})
+    with pytest.raises(CheckpointError, match="its state does not fit the run"):
+        resume_session(start(optimizer=optimizer), other)
+
+
+def test_generator_states_and_positions_that_do_not_exist_are_refused(start: Start) -> None:
+    checkpoint = start().checkpoint()
+    short = checkpoint.generators | {"cpu": torch.zeros(7, dtype=torch.uint8)}
+    with pytest.raises(CheckpointError, match="its state does not fit the run"):
+        resume_session(start(), replace(checkpoint, generators=short))
+    with pytest.raises(CheckpointError, match="an epoch has 4 minibatches only"):
+        resume_session(start(), replace(checkpoint, position=5))
+
+
 def test_a_checkpoint_holds_plain_contiguous_tensors_without_wrappers(start: Start) -> None:
     state = start(model={"name": "resnet20"}, ema_decay=0.5).checkpoint()
     assert list(state.averaged_model) == list(state.model)

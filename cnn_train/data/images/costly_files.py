@@ -4,8 +4,8 @@ A file is refused for its pixels, its bytes, or how often a decoder reads from i
 DataErrors without the file's name.
 """
 
-import io
 import os
+from io import BufferedReader
 from pathlib import Path
 
 from PIL import Image
@@ -28,62 +28,50 @@ START_OF_SCAN = b"\xff\xda"
 TIFF_TILE_WIDTH, TIFF_TILE_LENGTH = 322, 323
 
 
-class MeteredFile(io.BufferedReader):
+class MeteredFile(BufferedReader):
     """A file that raises DataError where a decoder reads more, or more often, than allowed."""
 
-    def start(self) -> None:
-        """Go to the beginning, and allow what a header may take."""
-        if self.seek(0, os.SEEK_END) > MOST_BYTES:
-            raise DataError(f"is larger than {MOST_BYTES // 10**6} MB; make the image smaller")
-        self.seek(0)
-        self.allow(*HEADER_LIMITS)
-
-    def allow(self, num_reads: int, num_bytes: int) -> None:
-        """Allow so much from now on."""
-        self._reads_left, self._bytes_left = num_reads, num_bytes
+    reads_left = bytes_left = 0
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read as any file does; all of it at once, as of WebP and AVIF, is always allowed."""
         content = super().read(size)
-        self._reads_left -= 1
-        self._bytes_left -= len(content) if size != -1 else 0
-        if min(self._reads_left, self._bytes_left) < 0:
+        self.reads_left -= 1
+        self.bytes_left -= len(content) if size != -1 else 0
+        if min(self.reads_left, self.bytes_left) < 0:
             raise DataError("holds too much beside its pixels; save it again without that")
         return content
 
-    def count(self, sought: bytes) -> int:
-        """Count some bytes in all of the file."""
-        self.seek(0)
-        return sum(part.count(sought) for part in iter(lambda: self.read(2**20), b""))
 
+def open_metered(path: Path) -> BufferedReader:
+    """Open a file; a small one is not metered, which would take as long as to decode it.
 
-class SmallFile(io.BytesIO):
-    """A file in memory, too small to be costly for what a decoder reads of it."""
-
-    def start(self) -> None:
-        """Go to the beginning."""
-        self.seek(0)
-
-    def allow(self, num_reads: int, num_bytes: int) -> None:
-        """Allow everything, at the speed of a plain file."""
-
-    def count(self, sought: bytes) -> int:
-        """Count some bytes in all of the file."""
-        return self.getvalue().count(sought)
-
-
-def open_metered(path: Path) -> MeteredFile | SmallFile:
-    """Open a regular file; raises OSError as :func:`open_regular` does."""
+    Raises OSError as :func:`open_regular` does, DataError for an enormous file.
+    """
     file = open_regular(path)
-    if os.fstat(file.fileno()).st_size > MOST_SMALL_BYTES:
-        return MeteredFile(file.detach())
-    with file:
-        return SmallFile(file.read(MOST_SMALL_BYTES))
+    size = os.fstat(file.fileno()).st_size
+    if size > MOST_BYTES:
+        file.close()
+        raise DataError(f"{path}: is larger than {MOST_BYTES // 10**6} MB; make the image smaller")
+    return MeteredFile(file.detach()) if size > MOST_SMALL_BYTES else file
 
 
-def refuse_if_costly(image: Image.Image, file: MeteredFile | SmallFile) -> None:
+def start_reading(file: BufferedReader, limits: tuple[int, int] = HEADER_LIMITS) -> None:
+    """Go to the beginning of a file, and allow so many reads and bytes from there."""
+    file.seek(0)
+    if isinstance(file, MeteredFile):
+        file.reads_left, file.bytes_left = limits
+
+
+def _count(sought: bytes, file: BufferedReader) -> int:
+    """Count some bytes in all of a file."""
+    file.seek(0)
+    return sum(part.count(sought) for part in iter(lambda: file.read(2**20), b""))
+
+
+def refuse_if_costly(image: Image.Image, file: BufferedReader) -> None:
     """Raise DataError for an opened image that costs too much; allow others to be read."""
-    file.allow(*FILE_LIMITS)
+    start_reading(file, FILE_LIMITS)
     num_pixels, tiles = image.width * image.height, getattr(image, "tile", [])
     decoder, tags = tiles[0][0] if tiles else "", getattr(image, "tag_v2", {})
     most = MOST_PIXELS_OF.get(str(image.format), MOST_PIXELS)
@@ -91,7 +79,7 @@ def refuse_if_costly(image: Image.Image, file: MeteredFile | SmallFile) -> None:
         most = MOST_JPEG_PIXELS
     if is_slow := decoder in Image.DECODERS:  # those that are written in Python
         most = MOST_SLOW_SAMPLES // len(image.getbands())
-        file.allow(2 * MOST_SLOW_SAMPLES, 4 * MOST_BYTES)  # some read pixel by pixel
+        start_reading(file, (2 * MOST_SLOW_SAMPLES, 4 * MOST_BYTES))  # some read pixel by pixel
     if num_pixels > most:
         raise DataError(
             f"has more than the {most / 1e6:.2g} megapixels that such a {image.format} file may "
@@ -100,9 +88,9 @@ def refuse_if_costly(image: Image.Image, file: MeteredFile | SmallFile) -> None:
     tile_pixels = int(tags.get(TIFF_TILE_WIDTH, 0)) * int(tags.get(TIFF_TILE_LENGTH, 0))
     if (
         (is_slow and file.seek(0, os.SEEK_END) > MOST_SLOW_BYTES)
-        or (decoder == "ppm_plain" and file.count(b"#") > MOST_COMMENTS)
+        or (decoder == "ppm_plain" and _count(b"#", file) > MOST_COMMENTS)
         or max(tile_pixels, len(tiles) * TILE_PIXELS) > MOST_PIXELS
     ):
         raise DataError("is stored in a way that takes too long to read; save it as PNG")
-    if decoder == "jpeg" and file.count(START_OF_SCAN) * num_pixels > MOST_SCANNED_PIXELS:
+    if decoder == "jpeg" and _count(START_OF_SCAN, file) * num_pixels > MOST_SCANNED_PIXELS:
         raise DataError("is a JPEG file of too many scans for its size; save it again")

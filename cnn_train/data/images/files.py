@@ -9,6 +9,7 @@ Shape letters: H W pixels, C channels (RGB).
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
 from threading import Lock
 
@@ -16,7 +17,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ...errors import SYSTEM_SHORTAGES, DataError, ResourceError
-from .costly_files import MOST_PIXELS, MeteredFile, SmallFile, open_metered, refuse_if_costly
+from .costly_files import MOST_PIXELS, open_metered, refuse_if_costly, start_reading
 from .foreign_files import READS_AVIF, describe_foreign_file
 from .modes import DecodedImage, Pixels, convert_to_rgb
 from .quiet_pillow import quiet_pillow
@@ -100,7 +101,7 @@ def stored_mode(path: Path) -> tuple[str, int]:
         return image.mode, len(image.getbands())
 
 
-def _open_file(path: Path) -> MeteredFile | SmallFile:
+def _open_file(path: Path) -> BufferedReader:
     try:
         return open_metered(path)
     except FileNotFoundError as problem:
@@ -116,10 +117,10 @@ def _open_file(path: Path) -> MeteredFile | SmallFile:
         ) from problem
 
 
-def _open_image(file: MeteredFile | SmallFile) -> Image.Image:
+def _open_image(file: BufferedReader) -> Image.Image:
     """Read the header, and refuse costly images."""
     with _damage_explained("image"):
-        file.start()
+        start_reading(file)
         try:
             image = Image.open(file, formats=tuple(SUFFIXES))
         except UnidentifiedImageError as problem:
@@ -129,7 +130,7 @@ def _open_image(file: MeteredFile | SmallFile) -> Image.Image:
         return image
 
 
-def _check_png(image: Image.Image, file: MeteredFile | SmallFile) -> Image.Image:
+def _check_png(image: Image.Image, file: BufferedReader) -> Image.Image:
     """Check a PNG's checksums, which decoding skips; return the image to be decoded."""
     if image.format == "PNG":
         file.seek(PNG_BIT_DEPTH_OFFSET)
