@@ -74,10 +74,13 @@ def export_weights(
     """Write the weights to use as a safetensors file, with classes and preprocessing in it."""
     from ..checkpoints.checkpoint import load_checkpoint
     from ..checkpoints.exporting import export_weights as write
+    from ..checkpoints.inspection import checkpoint_config
     from ..runs.directory import find_checkpoint
 
     _require_free(out, force)
-    contents = load_checkpoint(find_checkpoint(checkpoint))
+    path = find_checkpoint(checkpoint)
+    contents = load_checkpoint(path)
+    checkpoint_config(contents, str(path))
     write(contents, out)
     which = "averaged weights" if contents.averaged_model else "weights"
     say(f"{out}: {which}, {len(contents.usable_weights)} tensors")

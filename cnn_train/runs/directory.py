@@ -167,7 +167,7 @@ def damage_named(path: Path) -> Iterator[None]:
         raise CheckpointError(f"{place}: cannot be read ({problem.strerror})") from None
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise CheckpointError(f"{path / spell_path(first['loc'])}: {first['msg']}") from None
+        raise CheckpointError(f"{path}: {spell_path(first['loc'])}: {first['msg']}") from None
     except KeyError as missing:
         raise CheckpointError(f"{path}: no {missing} in a record of its metrics") from None
 

@@ -65,5 +65,5 @@ def summarize_run(run: RunDirectory) -> RunSummary:
             tree = parse_document(text, source).tree
             return RunSummary.model_validate(tree | known | result)
     except CnnTrainError as problem:
-        known["damaged"] = in_one_line(problem).removeprefix(f"{run.path}/")
+        known["damaged"] = in_one_line(problem).removeprefix(str(run.path)).lstrip("/: ")
         return RunSummary.model_construct(**nothing | known)
