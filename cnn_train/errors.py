@@ -4,13 +4,17 @@ A message is one line (or one line per finding): where it happened, what is wron
 """
 
 import errno
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 MAX_NAMED = 10
 
 # Letters without ink that Python counts as printable, and letters to keep that it does not count.
-INKLESS, KEPT = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0", "\n\xa0\u202f\u3000"
+INKLESS, KEPT = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0", "\n\xa0\u2009\u200a\u202f\u3000"
+
+# What joins or parts Persian, Indic and emoji letters; elsewhere it only hides.
+JOINERS = re.compile("((?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f]))")
 
 
 def visible(text: str) -> str:
@@ -18,7 +22,9 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     hidden = {a for a in text if a in INKLESS or not (a.isprintable() or a in KEPT)}
-    return text.translate({ord(a): a.encode("unicode_escape").decode() for a in hidden})
+    spelled = {ord(a): a.encode("unicode_escape").decode() for a in hidden}
+    pieces = enumerate(JOINERS.split(text))  # every second one is a joiner
+    return "".join(piece if i % 2 else piece.translate(spelled) for i, piece in pieces)
 
 
 def in_one_line(text: object) -> str:

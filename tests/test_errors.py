@@ -1,7 +1,26 @@
 import pytest
 import torch
 
-from cnn_train.errors import OUT_OF_MEMORY, UsageError, describe_shortage, refusals_explained
+from cnn_train.errors import (
+    OUT_OF_MEMORY,
+    UsageError,
+    describe_shortage,
+    refusals_explained,
+    visible,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("می\u200cخواهم", "می\u200cخواهم"), ("क्\u200dष", "क्\u200dष"), ("👩\u200d👧", "👩\u200d👧"),
+        ("a\u200db", "a\\u200db"), ("\u200dक", "\\u200dक"), ("a\tb\x1b[1m", "a\\tb\\x1b[1m"),
+        ("5\u200a%", "5\u200a%"), ("café\xa0noir\n", "café\xa0noir\n"), ("\u202eltr", "\\u202eltr"),
+        ("\udce9", "\\udce9"), ("日本語 زرافة", "日本語 زرافة"),
+    ],
+)  # fmt: skip
+def test_letters_that_hide_are_spelled_out_and_all_others_kept(text: str, shown: str) -> None:
+    assert visible(text) == shown
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,8 @@ def _parse_torch(content: bytes) -> Any:
     try:
         return load_plain(content, harmless)
     except NotPlainData as problem:
+        if _name_other_program(content):  # TorchScript packs its code
+            raise NotWeights(_explain_refusal(content)) from None
         raise NotWeights(f"it looks like a torch file, but {problem}") from None
     except Exception:  # not shown: torch's message advises to load the file unsafely
         raise NotWeights(_explain_refusal(content)) from None

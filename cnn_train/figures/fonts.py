@@ -11,7 +11,7 @@ from matplotlib.font_manager import FontProperties, findfont, fontManager
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
-from ..errors import visible
+from ..errors import JOINERS, visible
 
 NO_FONTS = ("cm", "last resort")
 """How the names of fonts begin that have other signs than they say, or boxes."""
@@ -52,7 +52,7 @@ def provide_fonts(figure: Figure) -> str:
     """Give every text of a figure, made visible, its fonts; return the letters that none has."""
     missing = set()
     for text in figure.findobj(Text):
-        text.set_text(visible(text.get_text()))
+        text.set_text(JOINERS.sub("", visible(text.get_text())))  # few fonts have them
         if not text.get_text().isascii():
             families, without = find_fonts(text.get_text())
             text.set_fontfamily(families)

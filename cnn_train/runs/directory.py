@@ -144,7 +144,10 @@ class RunDirectory:
     def load_metrics(self) -> list[dict[str, float]]:
         """Read the records of completed epochs but a torn last one; raises CheckpointError."""
         with damage_named(self.metrics), suppress(FileNotFoundError):
-            lines = read_regular(self.metrics, MOST_METRICS_BYTES).split(b"\n")[:-1]
+            content = read_regular(self.metrics, MOST_METRICS_BYTES)
+            lines = [line for line in content.splitlines() if line.strip()]
+            if lines and not content.endswith((b"}", b"\n")):
+                del lines[-1]
             return RECORDS.validate_json(b"[" + b",\n".join(lines) + b"]", strict=True)
         return []
 
@@ -167,7 +170,8 @@ def damage_named(path: Path) -> Iterator[None]:
         raise CheckpointError(f"{place}: cannot be read ({problem.strerror})") from None
     except ValidationError as problem:
         first = problem.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise CheckpointError(f"{path}: {spell_path(first['loc'])}: {first['msg']}") from None
+        place = f"{spell_path(first['loc'])}: " if first["loc"] else ""
+        raise CheckpointError(f"{path}: {place}{first['msg']}") from None
     except KeyError as missing:
         raise CheckpointError(f"{path}: no {missing} in a record of its metrics") from None
 

@@ -1,5 +1,6 @@
 import io
 import warnings
+import zipfile
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -143,18 +144,37 @@ def test_no_code_of_numpy_runs_for_what_lies_beside_the_weights(
     assert set(load_weights(write(content)).tensors) == set(WEIGHTS)
 
 
-def torchscript() -> bytes:
+def torchscript(module: torch.nn.Module) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch deprecates it, users have such files
-        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), buffer)
+        torch.jit.save(torch.jit.script(module), buffer)
     return buffer.getvalue()
+
+
+def repacked(content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(content)) as parts,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as smaller,
+    ):
+        for part in parts.infolist():
+            smaller.writestr(part.filename, parts.read(part))
+    return packed.getvalue()
+
+
+def test_a_file_that_was_packed_again_is_read(write: Write) -> None:
+    noise = {"conv.weight": torch.rand(8, 3, 3, 3)}
+    packed = repacked(torch_file(noise))
+    assert len(packed) < len(torch_file(noise))
+    assert torch.equal(load_weights(write(packed)).tensors["conv.weight"], noise["conv.weight"])
 
 
 @pytest.mark.parametrize(
     ("content", "program"),
     [
-        (torchscript(), "a TorchScript file"),
+        (torchscript(torch.nn.Linear(2, 2)), "a TorchScript file"),
+        (repacked(torchscript(torch.nn.Linear(99, 99))), "a TorchScript file"),
         # ModelProto: ir_version 8, producer_name "pytorch" (onnx.proto: fields 1 and 2)
         (b"\x08\x08\x12\x07pytorch\x1a\x052.5.0", "an ONNX file"),
         (b"\x89HDF\r\n\x1a\n" + bytes(100), "an HDF5 file"),

@@ -121,7 +121,7 @@ def test_without_runs_the_list_says_how_to_make_one(cnn_train: Run) -> None:
         ("resolved.yaml", "a: [", "resolved.yaml:1:5: the file ends"),
         ("resolved.yaml", None, "resolved.yaml: cannot be read (not a regular file)"),
         ("metrics.jsonl", None, "metrics.jsonl: cannot be read (not a regular file)"),
-        ("metrics.jsonl", '{"epoch": null}\n', "metrics.jsonl/[0].epoch: Input should be"),
+        ("metrics.jsonl", '{"epoch": null}\n', "metrics.jsonl: [0].epoch: Input should be"),
         ("metrics.jsonl", '{"epoch": 0, "val_accuracy": 1}\n', "no 'seconds' in a record"),
         ("metrics.jsonl", '{"epoch": 0, "val_accuracy": 7, "seconds": 1}\n', "val_accuracy: Input"),
     ],

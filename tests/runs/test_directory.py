@@ -176,12 +176,15 @@ def test_a_torn_line_of_metrics_ends_what_is_read(tmp_path: Path) -> None:
         assert run.load_metrics() in ([], [{"epoch": 0}], [{"epoch": 0}, {"epoch": 1}])
     run.metrics.write_bytes(whole[:-3] + b"\xff")
     assert run.load_metrics() == [{"epoch": 0}]
+    for edited in (whole[:-1], whole + b"\n", whole.replace(b"\n", b"\n\n"), whole[:-1] + b"\r\n"):
+        run.metrics.write_bytes(edited)
+        assert run.load_metrics() == [{"epoch": 0}, {"epoch": 1}]
 
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b'{"epoch": 0}\n{"epoch": NaN}\n', r"/\[1\]\.epoch: Input should be a finite number"),
+        (b'{"epoch": 0}\n{"epoch": NaN}\n', r": \[1\]\.epoch: Input should be a finite number"),
         (b'{"epoch": 0}\n{"epoch": 1e400}\n', "finite"),
         (b'{"epoch": true}\n', "valid number"),
         (b'{"epoch": "1"}\n', "valid number"),

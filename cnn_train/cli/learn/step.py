@@ -32,7 +32,8 @@ def step(
     config: ConfigOption,
     overrides: SetOption = None,
     entries: Annotated[
-        int, typer.Option("--entries", min=1, help="Numbers of θ to show before and after.")
+        int,
+        typer.Option("--entries", min=1, max=1000, help="Numbers of θ to show, before and after."),
     ] = 5,
     every_layer: Annotated[
         bool, typer.Option("--every-layer", help="Show layers without weights too.")

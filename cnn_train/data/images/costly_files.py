@@ -5,6 +5,7 @@ DataErrors without the file's name.
 """
 
 import os
+import re
 from io import BufferedReader
 from pathlib import Path
 
@@ -14,17 +15,19 @@ from ...errors import DataError
 from ...machine.regular_file import open_regular
 
 MOST_BYTES, MOST_SMALL_BYTES = 250_000_000, 50_000
-HEADER_LIMITS = (100_000, 10_000_000)  # reads and bytes: a PPM's header is read byte by byte
+HEADER_LIMITS = (100_000, 100_000_000)  # reads and bytes: a PPM's header is read byte by byte
 FILE_LIMITS = (1_000_000, 4 * MOST_BYTES)  # a GIF's second frame is sought by 255-byte blocks
 MOST_PIXELS = 51_000_000
 MOST_PIXELS_OF = {"WEBP": 36_000_000, "AVIF": 36_000_000}  # 18 bytes for each; others need 10
 MOST_JPEG_PIXELS = 110_000_000  # half their size is decoded; not where progressive or CMYK
 MOST_SLOW_SAMPLES = 2_000_000  # values of pixels that Pillow decodes in Python, at 1.5 µs
 MOST_SLOW_BYTES = 16_000_000
-MOST_COMMENTS = 1000  # of a PPM in text: Pillow copies a megabyte for each
+COMMENT, MOST_COMMENTS = re.compile(b"#"), 1000  # in PPM as text: Pillow copies a megabyte for each
 TILE_PIXELS = 512  # that take as long as a tile
 MOST_SCANNED_PIXELS = 1_000_000_000  # 20 times the largest image; a progressive photo has 10 scans
-START_OF_SCAN = b"\xff\xda"
+# A scan's header has the length and the number of its components; b"\xff\xda" alone stands in
+# the film behind a phone's moving photo, too.
+START_OF_SCAN = re.compile(rb"\xff\xda\x00[\x08\x0a\x0c\x0e][\x01-\x04]")
 TIFF_TILE_WIDTH, TIFF_TILE_LENGTH = 322, 323
 
 
@@ -63,10 +66,10 @@ def start_reading(file: BufferedReader, limits: tuple[int, int] = HEADER_LIMITS)
         file.reads_left, file.bytes_left = limits
 
 
-def _count(sought: bytes, file: BufferedReader) -> int:
+def _count(sought: re.Pattern[bytes], file: BufferedReader) -> int:
     """Count some bytes in all of a file."""
     file.seek(0)
-    return sum(part.count(sought) for part in iter(lambda: file.read(2**20), b""))
+    return sum(len(sought.findall(part)) for part in iter(lambda: file.read(2**20), b""))
 
 
 def refuse_if_costly(image: Image.Image, file: BufferedReader) -> None:
@@ -88,7 +91,7 @@ def refuse_if_costly(image: Image.Image, file: BufferedReader) -> None:
     tile_pixels = int(tags.get(TIFF_TILE_WIDTH, 0)) * int(tags.get(TIFF_TILE_LENGTH, 0))
     if (
         (is_slow and file.seek(0, os.SEEK_END) > MOST_SLOW_BYTES)
-        or (decoder == "ppm_plain" and _count(b"#", file) > MOST_COMMENTS)
+        or (decoder == "ppm_plain" and _count(COMMENT, file) > MOST_COMMENTS)
         or max(tile_pixels, len(tiles) * TILE_PIXELS) > MOST_PIXELS
     ):
         raise DataError("is stored in a way that takes too long to read; save it as PNG")

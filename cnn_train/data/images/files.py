@@ -6,6 +6,7 @@ A JPEG file of more than 51 megapixels is read at half its width and height by b
 Shape letters: H W pixels, C channels (RGB).
 """
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -112,9 +113,9 @@ def _open_file(path: Path) -> BufferedReader:
         if shortage := SYSTEM_SHORTAGES.get(getattr(problem, "errno", 0)):
             raise ResourceError(f"{path}: {shortage}") from problem
         reason = getattr(problem, "strerror", None) or problem
-        raise DataError(
-            f"{path}: cannot be opened ({reason}); check the path and its permissions"
-        ) from problem
+        is_no_file = getattr(problem, "errno", 0) == errno.EINVAL
+        advice = "name an image file" if is_no_file else "check the path and its permissions"
+        raise DataError(f"{path}: cannot be opened ({reason}); {advice}") from problem
 
 
 def _open_image(file: BufferedReader) -> Image.Image:

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,10 +54,14 @@ def _match(pattern: Path) -> list[Path]:
     """Expand a pattern; ``**`` enters no links to folders, which may lead in circles."""
     parts = pattern.parts
     first = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-    matches = sorted(Path(*parts[:first]).glob("/".join(parts[first:])))
+    # Within a name, two stars mean what one means.
+    wild = [part if part == "**" else re.sub(r"\*+", "*", part) for part in parts[first:]]
+    matches = sorted(Path(*parts[:first]).glob("/".join(wild)))
     if "**" in parts:
         matches = [one for one in matches if not (one.is_symlink() and one.is_dir())]
-    return [one for one in matches if not any(map(is_system_file, {*one.parts}.difference(parts)))]
+    if any(part.startswith(".") for part in wild):
+        return matches
+    return [one for one in matches if not any(map(is_system_file, one.parts[first:]))]
 
 
 def _list_folder(folder: Path) -> tuple[list[Path], str | None]:

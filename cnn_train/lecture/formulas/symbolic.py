@@ -27,7 +27,8 @@ LARGEST_EXACT_NUMBER, SMALLEST_EXACT_NUMBER = 1000, 1e-6
 and smaller ones would be fractions of hundreds of digits."""
 
 MOST_CALLS = 300_000
-"""A second of SymPy's work; counted, so that all machines agree. A tanh in a tanh doubles it."""
+"""A second of SymPy's work, counted: a busy machine gives no other answer. A tanh in a tanh
+doubles it."""
 
 
 class Relu(sympy.Function):  # type: ignore[misc]
@@ -98,6 +99,7 @@ def differentiate(graph: Graph) -> SymbolicGradient:
         if is_last and not frame.f_code.co_flags & CO_GENERATOR:  # its end would swallow the error
             raise DomainError(f"its formulas take SymPy more than {MOST_CALLS:,} steps")
 
+    before = sys.getprofile()
     sys.setprofile(bound)
     try:
         formula = to_formula(graph, graph.outputs[0])
@@ -112,7 +114,7 @@ def differentiate(graph: Graph) -> SymbolicGradient:
         sympy.core.cache.clear_cache()  # of what was only begun
         return SymbolicGradient((), (), Graph(), str(problem))
     finally:
-        sys.setprofile(None)
+        sys.setprofile(before)
 
 
 def to_formula(graph: Graph, position: int) -> Any:

@@ -441,6 +441,13 @@ def test_a_jpeg_of_many_scans_is_read_where_it_is_small(load):
     assert load(with_more_scans(content, 1000), "a.jpg").pixels_HWC.shape == COLOUR.shape
 
 
+def test_the_film_behind_a_moving_photo_is_not_taken_for_scans(load):
+    film = np.random.default_rng(0).integers(0, 256, 8_000_000, dtype=np.uint8).tobytes()
+    photo = encode(Image.new("RGB", (4000, 3000), "red"), "JPEG") + film
+    assert film.count(b"\xff\xda") > 90
+    assert load(photo, "a.jpg").pixels_HWC.shape == (3000, 4000, 3)
+
+
 def test_few_bytes_that_would_keep_a_decoder_busy_are_refused(load, monkeypatch):
     """Undecoded: these took 16 and 21 seconds, and twice as many scans take twice as long."""
     jpeg = encode(Image.new("L", (4000, 4000)), "JPEG", progressive=True)

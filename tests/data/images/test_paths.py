@@ -133,3 +133,15 @@ def test_a_pattern_leads_through_links_that_it_names(tmp_path):
     (tmp_path / "set" / "cat").symlink_to("../real")
     for pattern in ("set/cat", "set/*", "set/*/*.png", "set/*/**/*.png"):
         assert find_images([tmp_path / pattern])[0] == [tmp_path / "set" / "cat" / "1.png"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [("c**", ["cat.png"]), ("**t.png", ["cat.png"]), (".*.png", [".hid.png"]),
+     (".h*/*.png", [".hidden/6.png"]), ("*", ["cat.png"])],
+)  # fmt: skip
+def test_stars_within_a_name_and_hidden_names_mean_what_a_shell_means(tmp_path, pattern, found):
+    (tmp_path / ".hidden").mkdir()
+    for name in ("cat.png", ".hid.png", ".hidden/6.png"):
+        (tmp_path / name).touch()
+    assert find_images([tmp_path / pattern])[0] == [tmp_path / name for name in found]
