@@ -14,7 +14,8 @@ MAX_NAMED = 10
 INKLESS, KEPT = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0", "\n\xa0\u2009\u200a\u202f\u3000"
 
 # What joins or parts Persian, Indic and emoji letters; elsewhere it only hides.
-JOINERS = re.compile("((?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f]))")
+_SEEN = "[^\x00-\x7f\u2000-\u206f\ufeff]"
+JOINERS = re.compile(f"((?<={_SEEN})[\u200c\u200d](?={_SEEN}))")
 
 
 def visible(text: str) -> str:

@@ -44,7 +44,7 @@ def test_nothing_hidden_is_written(run_main: Run, trained: Path, tmp_path: Path,
 
 def test_letters_that_are_seen_stay_and_all_others_are_spelled_out() -> None:
     assert visible(READABLE) == READABLE
-    for what in ("not UTF-8", "colours", "separators", "overridden", "marks", "tags"):
+    for what in ("not UTF-8", "colours", "separators", "overridden", "marks", "joiners", "tags"):
         spelled = in_one_line(TEXTS[what])
         assert spelled.isprintable() and "\\" in spelled
         assert in_one_line(spelled) == spelled
