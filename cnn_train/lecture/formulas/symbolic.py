@@ -7,6 +7,7 @@ program with loops has no formula. Here its value with 40 digits is the referenc
 """
 
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
@@ -102,19 +103,31 @@ def differentiate(graph: Graph) -> SymbolicGradient:
     before = sys.getprofile()
     sys.setprofile(bound)
     try:
-        formula = to_formula(graph, graph.outputs[0])
-        inputs = map(sympy.Symbol, graph.input_names)
-        formulas = tuple(_bounded(sympy.diff(formula, name)) for name in inputs)
-        computed = Graph()
-        for name in graph.input_names:
-            computed.input(name)
-        computed.outputs = [from_formula(part, computed) for part in (formula, *formulas)]
-        return SymbolicGradient(formulas, tuple(map(render_formula, formulas)), computed)
+        return _derive(graph)
     except (DomainError, RecursionError, ValueError, TypeError) as problem:
         sympy.core.cache.clear_cache()  # of what was only begun
         return SymbolicGradient((), (), Graph(), str(problem))
     finally:
         sys.setprofile(before)
+
+
+def _derive(graph: Graph) -> SymbolicGradient:
+    formula = to_formula(graph, graph.outputs[0])
+    inputs = map(sympy.Symbol, graph.input_names)
+    formulas = tuple(_bounded(sympy.diff(formula, name)) for name in inputs)
+    computed = Graph()
+    for name in graph.input_names:
+        computed.input(name)
+    computed.outputs = [from_formula(part, computed) for part in (formula, *formulas)]
+    return SymbolicGradient(formulas, tuple(map(render_formula, formulas)), computed)
+
+
+def time_derivation(graph: Graph) -> float:
+    """Return the seconds that SymPy takes where nothing counts its steps; they must be few."""
+    sympy.core.cache.clear_cache()
+    started = time.perf_counter()
+    _derive(graph)
+    return time.perf_counter() - started
 
 
 def to_formula(graph: Graph, position: int) -> Any:
