@@ -2,13 +2,14 @@
 
 import glob
 import os
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import in_one_line
 from ..system_files import is_system_file
+
+MOST_FILES = 1_000_000  # of one argument
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ def find_images(paths: Iterable[str | Path]) -> tuple[list[Path], list[UnusableI
     """Expand files, folders (recursively, sorted) and glob patterns, and say what matches nothing.
 
     Names say nothing of what a file holds: reading it says what is wrong. A file that is named
-    twice counts once. Hidden and system files are found only when they are named. Links to
-    folders are entered only where they are named: by ``*``, not by ``**`` or a folder above them.
+    twice counts once. Hidden and system files are found only when they are named. Folders that
+    links lead to are entered only where their place is named: by ``*``, not ``**`` or above them.
     """
     files: list[Path] = []
     errors: list[UnusableImage] = []
@@ -40,38 +41,52 @@ def _expand(name: str) -> tuple[list[Path], str | None]:
     """Return what ``name`` stands for, and what is wrong with it (None: nothing)."""
     # os.path instead of Path: it fails neither without HOME nor on a forbidden or endless name.
     name = os.path.expanduser(name)  # noqa: PTH111
-    if os.path.isdir(name):  # noqa: PTH112
-        return _list_folder(Path(name))
-    if os.path.exists(name) or not glob.has_magic(name):  # noqa: PTH110
+    is_folder = os.path.isdir(name)  # noqa: PTH112
+    if not is_folder and (os.path.exists(name) or not glob.has_magic(name)):  # noqa: PTH110
         return [Path(name)], None
-    files: list[Path] = []
-    for match in _match(Path(name)):
-        files += _list_folder(match)[0] if match.is_dir() else [match]
+    matches = [Path(name)] if is_folder else _match(Path(name))
+    folders = list(filter(os.path.isdir, matches))
+    unreadable: list[OSError] = []
+    found = [files for _, files in _walk(folders, unreadable)]
+    files = sorted({*matches}.difference(folders).union(*found))
+    if len(files) > MOST_FILES:
+        return [], f"more than {MOST_FILES:,} files; name fewer at a time"
+    if unreadable:
+        return files, f"cannot read {unreadable[0].filename} ({unreadable[0].strerror})"
+    if not files and is_folder:
+        return [], "the folder holds no image; name another"
     return files, None if files else "the pattern matches no image; check it"
 
 
 def _match(pattern: Path) -> list[Path]:
-    """Expand a pattern; ``**`` enters no links to folders, which may lead in circles."""
-    parts = pattern.parts
-    first = next(i for i, part in enumerate(parts) if glob.has_magic(part))
-    # Within a name, two stars mean what one means.
-    wild = [part if part == "**" else re.sub(r"\*+", "*", part) for part in parts[first:]]
-    matches = sorted(Path(*parts[:first]).glob("/".join(wild)))
-    if "**" in parts:
-        matches = [one for one in matches if not (one.is_symlink() and one.is_dir())]
-    if any(part.startswith(".") for part in wild):
-        return matches
-    return [one for one in matches if not any(map(is_system_file, one.parts[first:]))]
+    """Expand a pattern part by part as ``glob`` does, but look into each real folder once."""
+    found = [Path()]
+    for part in pattern.parts:
+        found = list({os.path.realpath(one): one for one in reversed(found)}.values())
+        if part == "**":
+            found = [folder for folder, _ in _walk(found, [])]
+        else:
+            names = ((folder, glob.glob(part, root_dir=folder)) for folder in found)  # noqa: PTH207
+            found = sorted(folder / name for folder, matches in names for name in matches)
+    return found
 
 
-def _list_folder(folder: Path) -> tuple[list[Path], str | None]:
-    """List a folder's files at any depth; name the first part of it that cannot be read."""
-    unreadable: list[OSError] = []
-    files: list[Path] = []
-    for parent, subfolders, names in os.walk(folder, onerror=unreadable.append):
-        subfolders[:] = sorted(name for name in subfolders if not is_system_file(name))
-        files += [Path(parent, name) for name in names if not is_system_file(name)]
-    files.sort()
-    if unreadable:
-        return files, f"cannot read {unreadable[0].filename} ({unreadable[0].strerror})"
-    return files, None if files else "the folder holds no image; name another"
+def _walk(tops: list[Path], unreadable: list[OSError]) -> Iterator[tuple[Path, list[Path]]]:
+    """Yield the folders at and below ``tops``, each real one once, and the files in each."""
+    waiting = [(str(top), os.path.realpath(top)) for top in reversed(tops)]
+    seen: set[str] = set()
+    while waiting:
+        folder, place = waiting.pop()
+        if place in seen:
+            continue
+        seen.add(place)
+        try:
+            with os.scandir(folder) as scan:
+                entries = [entry for entry in scan if not is_system_file(entry.name)]
+        except OSError as problem:
+            unreadable.append(problem)
+            continue
+        inner = {one.name: one.path for one in entries if one.is_dir(follow_symlinks=False)}
+        waiting += [(inner[name], f"{place}/{name}") for name in sorted(inner, reverse=True)]
+        files = [one for one in entries if one.name not in inner]
+        yield Path(folder), [Path(one) for one in files if not os.path.isdir(one)]  # noqa: PTH112

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from cnn_train.data.images import paths
 from cnn_train.data.images.paths import find_images
 
 
@@ -145,3 +146,10 @@ def test_stars_within_a_name_and_hidden_names_mean_what_a_shell_means(tmp_path, 
     for name in ("cat.png", ".hid.png", ".hidden/6.png"):
         (tmp_path / name).touch()
     assert find_images([tmp_path / pattern])[0] == [tmp_path / name for name in found]
+
+
+@pytest.mark.parametrize("name", [".", "**/*"])
+def test_too_many_files_are_refused(tree, monkeypatch, name):
+    monkeypatch.setattr(paths, "MOST_FILES", 5)
+    files, (error,) = find_images([name])
+    assert (files, error.message) == ([], f"{name}: more than 5 files; name fewer at a time")
