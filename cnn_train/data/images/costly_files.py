@@ -15,7 +15,7 @@ from ...errors import DataError
 from ...machine.regular_file import open_regular
 
 MOST_BYTES, MOST_SMALL_BYTES = 250_000_000, 50_000
-HEADER_LIMITS = (100_000, 100_000_000)  # reads and bytes: a PPM's header is read byte by byte
+HEADER_LIMITS = (100_000, 10_000_000)  # reads and bytes: a PPM's header is read byte by byte
 FILE_LIMITS = (1_000_000, 4 * MOST_BYTES)  # a GIF's second frame is sought by 255-byte blocks
 MOST_PIXELS = 51_000_000
 MOST_PIXELS_OF = {"WEBP": 36_000_000, "AVIF": 36_000_000}  # 18 bytes for each; others need 10
