@@ -79,7 +79,7 @@ def perform(task: dict[str, Any]) -> int:
     """Become the task's process: its group, its files, its directory; return its exit code."""
     os.setsid()
     os.chdir(task["directory"])
-    before = _peak_megabytes()
+    before = peak_megabytes()
     for number, name in ((1, "stdout"), (2, "stderr")):
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         os.dup2(os.open(f"{task['output']}/{name}", flags, 0o644), number)
@@ -95,12 +95,12 @@ def perform(task: dict[str, Any]) -> int:
         traceback.print_exc()
         return 1
     finally:
-        grown = _peak_megabytes() - before
+        grown = peak_megabytes() - before
         Path(task["output"], "megabytes").write_text(f"{grown:.1f}", "utf-8")
     return 0
 
 
-def _peak_megabytes() -> float:
+def peak_megabytes() -> float:
     """Return the most memory that this process has held so far; a fork begins with its parent's."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 

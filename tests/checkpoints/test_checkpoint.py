@@ -1,5 +1,3 @@
-import hashlib
-import io
 import os
 import pickle
 import struct
@@ -13,6 +11,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from torture_campaign.hostile.sealing import sealed, torch_zip
 
 from cnn_train.checkpoints.checkpoint import (
     FOOTER_SIZE,
@@ -70,12 +69,6 @@ def path(tmp_path: Path, checkpoint: Checkpoint) -> Path:
     path = tmp_path / "last.ckpt"
     save_checkpoint(checkpoint, path)
     return path
-
-
-def with_footer(content: bytes, *, version: int = FORMAT_VERSION) -> bytes:
-    """Seal any content as a checkpoint whose digest is right."""
-    body = content + MAGIC + struct.pack(">Q", version)
-    return body + hashlib.sha256(body).digest()
 
 
 def refusal(path: Path) -> str:
@@ -152,7 +145,7 @@ def test_random_bytes_are_refused_in_one_line(
     tmp_path: Path, content: bytes, is_sealed: bool
 ) -> None:
     path = tmp_path / "random.ckpt"
-    path.write_bytes(with_footer(content) if is_sealed else content)
+    path.write_bytes(sealed(content) if is_sealed else content)
     assert is_sealed or "not a cnn-train checkpoint" in refusal(path)
     refusal(path)
 
@@ -167,7 +160,7 @@ def test_a_mutated_file_that_is_sealed_again_is_used_or_refused_as_a_users_error
     for place, value in changes:
         mutated[round(place * (len(mutated) - 1))] = value
     path = tmp_path_factory.getbasetemp() / "mutated.ckpt"
-    path.write_bytes(with_footer(bytes(mutated), version=1))
+    path.write_bytes(sealed(bytes(mutated), version=1))
     with suppress(CnnTrainError):  # and nothing but these
         assert load_trained_model(path, "cpu").class_names
 
@@ -199,18 +192,12 @@ class Malicious:
         return Path.touch, (self.trace,)
 
 
-def torch_zip(content: Any) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    return buffer.getvalue()
-
-
 @pytest.mark.parametrize("serialise", [pickle.dumps, torch_zip], ids=["bare pickle", "torch zip"])
 def test_code_in_a_file_is_refused_and_never_run_with_and_without_a_footer(
     tmp_path: Path, serialise: Any
 ) -> None:
     path, trace = tmp_path / "evil.ckpt", tmp_path / "executed"
-    path.write_bytes(with_footer(serialise({"model": Malicious(trace)})))
+    path.write_bytes(sealed(serialise({"model": Malicious(trace)})))
     assert "holds more than plain data" in refusal(path)
     path.write_bytes(serialise({"model": Malicious(trace)}))
     assert "checkpoint import" not in refusal(path)
@@ -221,7 +208,7 @@ def test_code_in_a_file_is_refused_and_never_run_with_and_without_a_footer(
 
 def test_one_odd_global_among_good_fields_is_refused(path: Path, checkpoint: Checkpoint) -> None:
     state = {field.name: getattr(checkpoint, field.name) for field in fields(Checkpoint)}
-    path.write_bytes(with_footer(torch_zip({**state, "epoch": Fraction(1, 2)})))
+    path.write_bytes(sealed(torch_zip({**state, "epoch": Fraction(1, 2)})))
     assert "holds more than plain data" in refusal(path)
 
 
@@ -240,19 +227,19 @@ def test_missing_unknown_and_wrong_fields_in_a_well_sealed_file_are_refused(
     path: Path, checkpoint: Checkpoint, wrong: dict[str, Any]
 ) -> None:
     state = {field.name: getattr(checkpoint, field.name) for field in fields(Checkpoint)} | wrong
-    path.write_bytes(with_footer(torch_zip({k: v for k, v in state.items() if v != "absent"})))
+    path.write_bytes(sealed(torch_zip({k: v for k, v in state.items() if v != "absent"})))
     assert "not those of a cnn-train checkpoint" in refusal(path)
 
 
 @pytest.mark.parametrize("other", [[1, 2], torch.zeros(2), {"net": {}, "acc": 1.0, "epoch": 3}])
 def test_other_data_in_a_well_sealed_file_is_refused(path: Path, other: Any) -> None:
-    path.write_bytes(with_footer(torch_zip(other)))
+    path.write_bytes(sealed(torch_zip(other)))
     assert "not those of a cnn-train checkpoint" in refusal(path)
 
 
 def test_a_newer_format_asks_for_a_newer_cnn_train(path: Path) -> None:
     content = path.read_bytes()[:-FOOTER_SIZE]
-    path.write_bytes(with_footer(content, version=FORMAT_VERSION + 1))
+    path.write_bytes(sealed(content, version=FORMAT_VERSION + 1))
     message = refusal(path)
     assert f"format {FORMAT_VERSION + 1}" in message
     assert "upgrade cnn-train" in message
@@ -265,7 +252,7 @@ def test_a_forged_version_is_damage_unless_its_digest_is_forged_too(
     content = path.read_bytes()
     path.write_bytes(content[:-40] + struct.pack(">Q", version) + content[-32:])
     assert "damaged (checksum mismatch)" in refusal(path)
-    path.write_bytes(with_footer(content[:-FOOTER_SIZE], version=version))
+    path.write_bytes(sealed(content[:-FOOTER_SIZE], version=version))
     refusal(path)
 
 

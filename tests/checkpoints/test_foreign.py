@@ -1,11 +1,9 @@
 import io
 import warnings
-import zipfile
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
+from torture_campaign.hostile.sealing import repacked, torch_zip
 
 from cnn_train.checkpoints.checkpoint import load_checkpoint
 from cnn_train.checkpoints.foreign import ForeignWeights
@@ -31,48 +30,42 @@ def prefixed(prefix: str) -> dict[str, Tensor]:
     return {f"{prefix}{name}": tensor for name, tensor in WEIGHTS.items()}
 
 
-def torch_file(content: Any, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(content, buffer, **options)
-    return buffer.getvalue()
-
-
 # One file of each program, as it writes them, and what a user is told that it looks like.
 FILES = {
-    "bare state dict": (torch_file(WEIGHTS), "a bare state dict"),
+    "bare state dict": (torch_zip(WEIGHTS), "a bare state dict"),
     "before torch 1.6": (
-        torch_file(WEIGHTS, _use_new_zipfile_serialization=False),
+        torch_zip(WEIGHTS, _use_new_zipfile_serialization=False),
         "a bare state dict",
     ),
     "kuangliu": (
-        torch_file({"net": prefixed("module."), "acc": 95.1, "epoch": 199}),
+        torch_zip({"net": prefixed("module."), "acc": 95.1, "epoch": 199}),
         "a PyTorch training checkpoint with a state dict under 'net'",
     ),
     "timm": (
-        torch_file(
+        torch_zip(
             {"epoch": 3, "arch": "resnet18", "state_dict": WEIGHTS, "version": 2,
              "optimizer": {"state": {}, "param_groups": []}, "args": Namespace(lr=0.1)}
         ),
         "a PyTorch training checkpoint with a state dict under 'state_dict'",
     ),
     "torchvision reference": (
-        torch_file({"model": prefixed("_orig_mod.module."), "epoch": 9, "scaler": {}}),
+        torch_zip({"model": prefixed("_orig_mod.module."), "epoch": 9, "scaler": {}}),
         "a PyTorch training checkpoint with a state dict under 'model'",
     ),
     "Lightning": (
-        torch_file(
+        torch_zip(
             {"pytorch-lightning_version": "2.5.0", "state_dict": prefixed("model."), "epoch": 3,
              "callbacks": {}, "optimizer_states": [], "hyper_parameters": {"lr": 0.1}}
         ),
         "a Lightning training checkpoint with a state dict under 'state_dict'",
     ),
     "numbers of NumPy": (
-        torch_file({"state_dict": WEIGHTS, "acc": np.float64(93.1), "e": np.int64(3),
+        torch_zip({"state_dict": WEIGHTS, "acc": np.float64(93.1), "e": np.int64(3),
                     "history": np.arange(3.0)}),
         "a PyTorch training checkpoint with a state dict under 'state_dict'",
     ),
     "averaged": (
-        torch_file({"n_averaged": torch.tensor(7), **prefixed("module.")}),
+        torch_zip({"n_averaged": torch.tensor(7), **prefixed("module.")}),
         "a bare state dict",
     ),
     "safetensors": (to_safetensors(WEIGHTS), "a safetensors file"),
@@ -125,21 +118,21 @@ def test_the_tensors_of_a_foreign_file_are_read_without_what_wraps_them(
 
 def test_a_prefix_that_only_some_names_have_is_part_of_those_names(write: Write) -> None:
     names = ["model.weight", "criterion.weight"]
-    found = load_weights(write(torch_file(dict.fromkeys(names, torch.ones(1)))))
+    found = load_weights(write(torch_zip(dict.fromkeys(names, torch.ones(1)))))
     assert list(found.tensors) == names
 
 
 def test_of_a_lightning_module_the_network_is_taken_and_its_losses_are_named(write: Write) -> None:
     state = {**prefixed("model."), "criterion.weight": torch.ones(2)}
     lightning = {"pytorch-lightning_version": "2.5.0", "state_dict": state}
-    found = load_weights(write(torch_file(lightning)))
+    found = load_weights(write(torch_zip(lightning)))
     assert (set(found.tensors), found.left_out) == (set(WEIGHTS), ("criterion.weight",))
 
 
 def test_no_code_of_numpy_runs_for_what_lies_beside_the_weights(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = torch_file({"net": WEIGHTS, "acc": np.float64(93.1)})
+    content = torch_zip({"net": WEIGHTS, "acc": np.float64(93.1)})
     monkeypatch.setattr(np, "dtype", None)
     assert set(load_weights(write(content)).tensors) == set(WEIGHTS)
 
@@ -152,21 +145,10 @@ def torchscript(module: torch.nn.Module) -> bytes:
     return buffer.getvalue()
 
 
-def repacked(content: bytes) -> bytes:
-    packed = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(content)) as parts,
-        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as smaller,
-    ):
-        for part in parts.infolist():
-            smaller.writestr(part.filename, parts.read(part))
-    return packed.getvalue()
-
-
 def test_a_file_that_was_packed_again_is_read(write: Write) -> None:
     noise = {"conv.weight": torch.rand(8, 3, 3, 3)}
-    packed = repacked(torch_file(noise))
-    assert len(packed) < len(torch_file(noise))
+    packed = repacked(torch_zip(noise))
+    assert len(packed) < len(torch_zip(noise))
     assert torch.equal(load_weights(write(packed)).tensors["conv.weight"], noise["conv.weight"])
 
 
@@ -191,7 +173,7 @@ def test_files_of_other_kinds_are_called_what_they_are(
 
 def test_one_of_several_state_dicts_is_taken_only_by_name(write: Write) -> None:
     averaged = {name: tensor + 1 for name, tensor in WEIGHTS.items()}
-    path = write(torch_file({"state_dict": WEIGHTS, "state_dict_ema": averaged}))
+    path = write(torch_zip({"state_dict": WEIGHTS, "state_dict_ema": averaged}))
     message = refusal(path)
     assert "several state dicts: state_dict, state_dict_ema; choose one with: " in message
     assert message.endswith(f"cnn-train checkpoint import '{path}' --config CONFIG --key NAME")
@@ -205,10 +187,10 @@ def test_one_of_several_state_dicts_is_taken_only_by_name(write: Write) -> None:
 def test_program_objects_are_named_and_never_loaded(write: Write) -> None:
     state = {"state_dict": WEIGHTS, "hyper_parameters": SimpleNamespace(lr=0.1)}
     for load in (load_weights, load_checkpoint):
-        message = refusal(write(torch_file(state)), load)
+        message = refusal(write(torch_zip(state)), load)
         assert "program objects (types.SimpleNamespace), which are never loaded" in message
         assert "save model.state_dict() alone" in message
-    assert "program objects" in refusal(write(torch_file(torch.nn.Linear(2, 2))))
+    assert "program objects" in refusal(write(torch_zip(torch.nn.Linear(2, 2))))
 
 
 @pytest.mark.parametrize(
@@ -216,10 +198,10 @@ def test_program_objects_are_named_and_never_loaded(write: Write) -> None:
     [
         (b"", "it is empty"),
         (b"hello", "checkpoints are written by"),
-        (torch_file([1, 2]), "a torch file with a list alone"),
-        (torch_file({"epoch": 3}), "a PyTorch training checkpoint without a state dict"),
-        (torch_file({}), "a PyTorch training checkpoint without a state dict"),
-        (torch_file(WEIGHTS)[:-100], "a torch file that is damaged"),
+        (torch_zip([1, 2]), "a torch file with a list alone"),
+        (torch_zip({"epoch": 3}), "a PyTorch training checkpoint without a state dict"),
+        (torch_zip({}), "a PyTorch training checkpoint without a state dict"),
+        (torch_zip(WEIGHTS)[:-100], "a torch file that is damaged"),
         (to_safetensors(WEIGHTS)[:-1], "a safetensors file that is damaged or cut short"),
         (to_safetensors({}), "a safetensors file without tensors"),
     ],

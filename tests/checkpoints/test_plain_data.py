@@ -1,31 +1,17 @@
 """What a torch file claims is counted before it is built, and what was built is looked through."""
 
-import io
 import math
 import pickle
-import zipfile
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
+from torture_campaign.hostile.sealing import doubled, repacked, torch_zip
 
 from cnn_train.checkpoints import plain_data
 from cnn_train.checkpoints.plain_data import NotPlainData, load_plain, require_honest, require_plain
-
-
-def torch_zip(tree: Any) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(tree, buffer)
-    return buffer.getvalue()
-
-
-def doubled(container: type, times: int) -> Any:
-    tree = container(["a"])
-    for _ in range(times):
-        tree = container([tree, tree])
-    return tree
 
 
 def test_plain_data_is_loaded_as_it_was_saved() -> None:
@@ -66,15 +52,8 @@ def test_more_values_than_any_network_has_are_refused(
 
 def test_a_zip_that_is_packed_claims_more_than_it_holds() -> None:
     content = torch_zip({"a": torch.zeros(10**5)})
-    packed = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(content)) as parts,
-        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as small,
-    ):
-        for part in parts.infolist():
-            small.writestr(part.filename, parts.read(part))
     with pytest.raises(NotPlainData, match="parts are larger"):
-        load_plain(packed.getvalue())
+        load_plain(repacked(content))
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,12 @@
 """Whatever is made to break its reader is used or refused: calmly, at once, in little memory."""
 
 import random
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from torture_campaign.fork_server import peak_megabytes
 from torture_campaign.hostile import (
     KINDS,
     MOST_MEGABYTES,
@@ -20,10 +20,6 @@ from torture_campaign.hostile import (
 Run = Callable[..., "tuple[int, str, str]"]
 TRIALS = 130
 """Of each kind: a thousand in all."""
-
-
-def peak_megabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
 @pytest.mark.parametrize("kind", KINDS)

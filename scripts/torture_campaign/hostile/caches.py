@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from cnn_train.data.decoded_cache import HASH_BYTES
+
 from . import Ground, Trial
 
-HASH_BYTES = 64
 ODD_VALUES: tuple[Any, ...] = (
     None, True, -1, 0, 1, 2**31, 2**63, 10**400, 1.5, float("nan"), float("inf"), "", "x", "\ud800",
     "a\x1b[2J\n", [], [[]], [-1], [None], {}, {"a": 1}, [0] * 5000, "9" * 5000,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from . import Ground, Trial
-from .sealing import read_fields, sealed, torch_zip
+from .sealing import doubled, read_fields, repacked, sealed, torch_zip
 
 GIGABYTE = 10**9
 
@@ -49,21 +49,13 @@ def _sealed(ground: Ground, fields: Any, path: Path) -> None:
     path.write_bytes(sealed(content) if ground.dice.random() < 0.7 else content)
 
 
-def _doubled(container: Callable[[Any], Any], times: int) -> Any:
-    """Return a container that holds another one twice, which holds another one twice, …."""
-    tree = container(["a"])
-    for _ in range(times):
-        tree = container([tree, tree])
-    return tree
-
-
 def _tuples(ground: Ground, fields: dict[str, Any], path: Path) -> None:
     place = ground.dice.choice(["config", "class_names", "environment", "model", "records"])
-    _sealed(ground, fields | {place: _doubled(tuple, ground.dice.randint(20, 60))}, path)
+    _sealed(ground, fields | {place: doubled(tuple, ground.dice.randint(20, 60))}, path)
 
 
 def _lists(ground: Ground, fields: dict[str, Any], path: Path) -> None:
-    tree = {"a": _doubled(list, ground.dice.randint(20, 60))}
+    tree = {"a": doubled(list, ground.dice.randint(20, 60))}
     place = ground.dice.choice(["config", "class_names", "environment", "model", "records"])
     _sealed(ground, fields | {place: tree}, path)
 
@@ -73,13 +65,8 @@ def _tuple_keys(ground: Ground, fields: dict[str, Any], path: Path) -> None:
     times = ground.dice.randint(25, 60)
     pickled = b"\x80\x02}(" + b"X\x01\x00\x00\x00a\x85q\x00"
     pickled += b"h\x00h\x00\x86q\x00" * times + b"K\x01u."
-    good = torch_zip({})
-    with zipfile.ZipFile(io.BytesIO(good)) as archive, zipfile.ZipFile(path, "w") as written:
-        for part in archive.infolist():
-            is_pickle = part.filename.endswith("data.pkl")
-            written.writestr(part.filename, pickled if is_pickle else archive.read(part))
-    if ground.dice.random() < 0.7:
-        path.write_bytes(sealed(path.read_bytes()))
+    content = repacked(torch_zip({}), zipfile.ZIP_STORED, pickled)
+    path.write_bytes(sealed(content) if ground.dice.random() < 0.7 else content)
 
 
 def _many_names(ground: Ground, fields: dict[str, Any], path: Path) -> None:
