@@ -3,10 +3,12 @@
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ..machine.device import Device, Precision, with_autocast
-from .small_maps import Forward, with_fast_small_maps
+from ..machine.device import Device, Precision, multiplies_bfloat16, with_autocast
+from .convolutions import Forward, with_replaced_convolutions
+from .small_maps import SmallMapConvolution, is_small
+from .winograd import WinogradConvolution, saves_time
 
 MOST_SHAPES = 64
 """Shapes of minibatches for which a network is compiled before torch runs it uncompiled."""
@@ -18,9 +20,17 @@ def training_forward(
     """Wrap the network into ``images -> float32 scores``, in the fastest way for training here."""
     network = compile_network(module) if compiled else module
     forward = with_autocast(network, device, precision)
-    if device.torch_device.type == "cpu" and precision.is_low and not compiled:
-        return with_fast_small_maps(forward, precision.dtype)
-    return forward
+    if device.torch_device.type != "cpu" or compiled:
+        return forward
+    if precision.is_low:
+
+        def convolve(x_BCHW: Tensor, weight_OCkk: Tensor) -> Tensor:
+            return cast(Tensor, SmallMapConvolution.apply(x_BCHW, weight_OCkk, precision.dtype))
+
+        return with_replaced_convolutions(forward, is_small, convolve)
+    if multiplies_bfloat16(device.torch_device):
+        return forward  # such processors' float32 was not measured with tiles
+    return with_replaced_convolutions(forward, saves_time, WinogradConvolution.apply)
 
 
 def compile_network(module: nn.Module) -> Forward:

@@ -9,15 +9,11 @@ mathematics is the same; only the order of the sums differs.
 Shape letters: B minibatch, C and O channels in and out, H W pixels, k kernel side, R = B·H·W rows.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
-
-Forward = Callable[[Tensor], Tensor]
 
 MAX_PIXELS = 25
 """Largest map that gains (docs/performance.md): 5×5; at 6×6 the library is the faster one."""
@@ -26,26 +22,13 @@ MIN_CHANNELS = 64
 """Fewer make the matrix products too thin to be worth it."""
 
 
-def is_small(x_BCHW: Tensor, weight_OCkk: Tensor, stride: Any, padding: Any, groups: int) -> bool:
-    """Say whether the convolution keeps a small map's size and so gains by matrix products."""
-    out_channels, in_channels, height, width = weight_OCkk.shape
+def is_small(x_BCHW: Tensor, weight_OCkk: Tensor) -> bool:
+    """Say whether a convolution that keeps the map's size gains by matrix products."""
     return (
-        x_BCHW.ndim == 4
-        and groups == 1
-        and height == width
-        and _both(stride) == (1, 1)
-        and _both(padding) == (height // 2, width // 2)
-        and height % 2 == 1
-        and height > 1
+        weight_OCkk.shape[2] > 1
         and x_BCHW.shape[2] * x_BCHW.shape[3] <= MAX_PIXELS
-        and min(in_channels, out_channels) >= MIN_CHANNELS
+        and min(weight_OCkk.shape[:2]) >= MIN_CHANNELS
     )
-
-
-def _both(value: Any) -> tuple[int, int] | None:
-    if isinstance(value, int):
-        return value, value
-    return tuple(value) if isinstance(value, tuple | list) and len(value) == 2 else None
 
 
 class SmallMapConvolution(torch.autograd.Function):
@@ -97,33 +80,3 @@ def filter_gradient(x_BCHW: Tensor, slope_BOHW: Tensor, kernel_px: int) -> Tenso
         for j in range(kernel_px)
     ]
     return torch.stack(products_OC, dim=-1).view(*products_OC[0].shape, kernel_px, kernel_px)
-
-
-class FastSmallMaps(TorchFunctionMode):
-    """While active, convolutions on small maps take their gradient by matrix products."""
-
-    def __init__(self, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.dtype = dtype
-
-    def __torch_function__(
-        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        """Replace a convolution on a small map; pass everything else on."""
-        kwargs = kwargs or {}
-        if function is F.conv2d and not kwargs and len(args) == 7:
-            x_BCHW, weight_OCkk, bias, stride, padding, dilation, groups = args
-            plain = bias is None and _both(dilation) == (1, 1) and weight_OCkk.requires_grad
-            if plain and is_small(x_BCHW, weight_OCkk, stride, padding, groups):
-                return SmallMapConvolution.apply(x_BCHW, weight_OCkk, self.dtype)
-        return function(*args, **kwargs)
-
-
-def with_fast_small_maps(forward: Forward, dtype: torch.dtype) -> Forward:
-    """Wrap ``images -> scores`` so that training it takes the fast gradient on small maps."""
-
-    def fast_forward(images_BCHW: Tensor) -> Tensor:
-        with FastSmallMaps(dtype):
-            return forward(images_BCHW)
-
-    return fast_forward

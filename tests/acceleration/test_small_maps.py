@@ -1,13 +1,16 @@
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from cnn_train.acceleration.convolutions import ReplacedConvolutions
 from cnn_train.acceleration.small_maps import (
     MIN_CHANNELS,
-    FastSmallMaps,
     SmallMapConvolution,
     filter_gradient,
+    is_small,
 )
 
 
@@ -36,24 +39,17 @@ def test_forward_and_both_gradients_are_those_of_torch() -> None:
     torch.testing.assert_close(gradients[0], gradients[1])
 
 
-def test_while_active_it_takes_convolutions_on_small_maps_and_no_others() -> None:
-    width = MIN_CHANNELS
+def test_small_maps_with_many_channels_are_taken() -> None:
+    wide, narrow = (torch.zeros(width, width, 3, 3) for width in (MIN_CHANNELS, MIN_CHANNELS - 1))
     taken = {
-        "small": (nn.Conv2d(width, width, 3, padding=1, bias=False), 4, True),
-        "large map": (nn.Conv2d(width, width, 3, padding=1, bias=False), 6, False),
-        "stride": (nn.Conv2d(width, width, 3, stride=2, padding=1, bias=False), 4, False),
-        "no padding": (nn.Conv2d(width, width, 3, bias=False), 4, False),
-        "one by one": (nn.Conv2d(width, width, 1, bias=False), 4, False),
-        "bias": (nn.Conv2d(width, width, 3, padding=1), 4, False),
-        "grouped": (nn.Conv2d(width, width, 3, padding=1, groups=2, bias=False), 4, False),
-        "few channels": (nn.Conv2d(width // 2, width, 3, padding=1, bias=False), 4, False),
-        "dilated": (nn.Conv2d(width, width, 3, padding=1, dilation=2, bias=False), 4, False),
-        "same": (nn.Conv2d(width, width, 3, padding="same", bias=False), 4, False),
+        "small": (4, wide, True),
+        "largest": (5, wide, True),
+        "large": (6, wide, False),
+        "few channels": (4, narrow, False),
+        "one by one": (4, wide[:, :, :1, :1], False),
     }
-    for name, (layer, side, expected) in taken.items():
-        with FastSmallMaps(torch.float32):
-            y = layer(torch.zeros(1, layer.in_channels, side, side))
-        assert (type(y.grad_fn).__name__ == "SmallMapConvolutionBackward") == expected, name
+    for name, (side, weight, expected) in taken.items():
+        assert is_small(torch.zeros(1, weight.shape[1], side, side), weight) == expected, name
 
 
 def test_under_autocast_it_gives_torchs_values_and_gradients_up_to_rounding() -> None:
@@ -61,7 +57,8 @@ def test_under_autocast_it_gives_torchs_values_and_gradients_up_to_rounding() ->
     layer = nn.Conv2d(64, 64, 3, padding=1, bias=False).to(memory_format=torch.channels_last)
     x = random(8, 64, 4, 4, dtype=torch.float32).to(memory_format=torch.channels_last)
     found = []
-    for mode in (FastSmallMaps(torch.bfloat16), torch.enable_grad()):
+    in_bfloat16 = partial(SmallMapConvolution.apply, dtype=torch.bfloat16)
+    for mode in (ReplacedConvolutions(is_small, in_bfloat16), torch.enable_grad()):
         layer.zero_grad()
         with torch.autocast("cpu", dtype=torch.bfloat16), mode:
             y = layer(x)

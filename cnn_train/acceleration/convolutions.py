@@ -1,0 +1,72 @@
+"""Compute some convolutions of a network in another way than torch's library does.
+
+The network stays as it is: its calls of ``conv2d`` are replaced while it runs.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+Forward = Callable[[Tensor], Tensor]
+
+
+class ReplacedConvolutions(TorchFunctionMode):
+    """While active, ``convolve(x, weight)`` stands for convolutions where ``suits(x, weight)``.
+
+    Asked about are those of stride 1, with odd square filters, trained and without a bias, that
+    keep the size of their maps.
+    """
+
+    def __init__(
+        self, suits: Callable[[Tensor, Tensor], bool], convolve: Callable[[Tensor, Tensor], Tensor]
+    ) -> None:
+        super().__init__()
+        self.suits, self.convolve = suits, convolve
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Replace a convolution, or pass the call on."""
+        kwargs = kwargs or {}
+        if function is F.conv2d and not kwargs and len(args) == 7:
+            x_BCHW, weight_OCkk, bias, *geometry = args
+            is_plain = bias is None and weight_OCkk.requires_grad and x_BCHW.ndim == 4
+            if is_plain and keeps_size(weight_OCkk, *geometry) and self.suits(x_BCHW, weight_OCkk):
+                return self.convolve(x_BCHW, weight_OCkk)
+        return function(*args, **kwargs)
+
+
+def keeps_size(weight_OCkk: Tensor, stride: Any, padding: Any, dilation: Any, groups: int) -> bool:
+    """Say whether each result is computed around the pixel in its own place, from all maps."""
+    height, width = weight_OCkk.shape[2:]
+    return (
+        groups == 1
+        and height == width
+        and height % 2 == 1
+        and _both(stride) == (1, 1)
+        and _both(dilation) == (1, 1)
+        and _both(padding) == (height // 2, width // 2)
+    )
+
+
+def _both(value: Any) -> tuple[int, int] | None:
+    if isinstance(value, int):
+        return value, value
+    return tuple(value) if isinstance(value, tuple | list) and len(value) == 2 else None
+
+
+def with_replaced_convolutions(
+    forward: Forward,
+    suits: Callable[[Tensor, Tensor], bool],
+    convolve: Callable[[Tensor, Tensor], Tensor],
+) -> Forward:
+    """Wrap ``images -> scores`` so that it runs under :class:`ReplacedConvolutions`."""
+
+    def replacing_forward(images_BCHW: Tensor) -> Tensor:
+        with ReplacedConvolutions(suits, convolve):
+            return forward(images_BCHW)
+
+    return replacing_forward
