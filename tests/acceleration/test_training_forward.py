@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from cnn_train.acceleration import forward
 from cnn_train.acceleration.forward import compile_network
 from cnn_train.training.session import Session
 
@@ -48,7 +49,28 @@ def test_growing_images_are_compiled_for_beyond_the_eight_shapes_that_torch_allo
 
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=compiler))
     monkeypatch.setattr("torch._dynamo.config.recompile_limit", 8)
-    forward = compile_network(nn.Sequential(nn.Conv2d(3, 2, 1)))
+    compiled = compile_network(nn.Sequential(nn.Conv2d(3, 2, 1)))
     for side in range(2, 14):
-        forward(torch.zeros(1, 3, side, side))
+        compiled(torch.zeros(1, 3, side, side))
     assert len(graphs) == 12
+
+
+@pytest.mark.parametrize("has_units", [False, True])
+def test_float32_takes_tiles_on_a_cpu_without_bfloat16_units_and_learns_the_same(
+    has_units: bool, start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def saves_time(x_BCHW: torch.Tensor, weight_OCkk: torch.Tensor) -> bool:
+        asked.append(weight_OCkk.shape)
+        return True
+
+    settings = {"model": NET, "limit_batches": 2, "precision": "float32"}
+    monkeypatch.setattr(forward, "saves_time", lambda x, w: False)
+    plain = train(start(**settings))
+    monkeypatch.setattr(forward, "multiplies_bfloat16", lambda device: has_units)
+    monkeypatch.setattr(forward, "saves_time", saves_time)
+    tiled = train(start(**settings))
+    assert bool(asked) == (not has_units)
+    for name, value in plain.items():
+        torch.testing.assert_close(tiled[name], value, rtol=1e-3, atol=1e-4)
