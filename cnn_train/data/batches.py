@@ -1,7 +1,7 @@
 """Minibatches cut from images that lie whole on the device; no worker processes.
 
-The order of an epoch and its augmentation are functions of (seed, epoch, position), so a run can
-stop between any two minibatches and go on from one integer.
+The order of an epoch and its augmentation are functions of (seed, epoch), drawn and copied to the
+device once, so a run can stop between any two minibatches and go on from one integer.
 Shape letters: N examples, B minibatch, C channels, H W pixels.
 """
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..machine.device import copy_to
 from ..machine.processes import ALONE, World
-from ..random_streams import derive_seed, make_generator
+from ..random_streams import make_generator
 from .augment import Augmentation
 from .image_set import ImageSet
 from .normalization import Normalization
@@ -102,29 +102,21 @@ class TrainingBatches:
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """Yield the minibatches of ``epoch`` (0-based) from position ``first`` on."""
-        order_N = self.order(epoch)
+        pixels_NCHW, labels_N = self.images.images_NCHW, self.images.labels_N
+        changes_5N = self.augment.draw(pixels_NCHW.shape, self.seed, epoch)
+        order_N, changes_5N = (copy_to(t, labels_N.device) for t in (self.order(epoch), changes_5N))
         for position in range(first, len(self.plan)):
             piece = self.plan[position]
             part = self.world.part(piece.stop - piece.start)
             index_B = order_N[piece.start : piece.stop][part.start : part.stop]
-            on_device_B = copy_to(index_B, self.images.labels_N.device)
             images_BCHW = self.augment(
-                self.images.images_NCHW[on_device_B],
-                generator=make_generator(self.seed, "augment", epoch, position),
-                index_B=index_B,
-                epoch=epoch,
-                flip_seed=derive_seed(self.seed, "alternating flip"),
-                fill=self.normalization.mean_level,
-                part=part,
+                pixels_NCHW[index_B], changes_5N[:, index_B], self.normalization.mean_level
             )
             inputs_BCHW = self.normalization(images_BCHW)
             if self.side_px:
                 inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch))
             yield Batch(
-                inputs_BCHW,
-                self.images.labels_N[on_device_B],
-                piece.share * part.weight,
-                piece.completes_update,
+                inputs_BCHW, labels_N[index_B], piece.share * part.weight, piece.completes_update
             )
 
 

@@ -10,6 +10,7 @@ from cnn_train.data.augment import Augmentation, AugmentConfig
 from cnn_train.data.batches import Batch, TrainingBatches, evaluation_batches, plan_epoch
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
+from cnn_train.machine.processes import World
 
 UNCHANGED = AugmentConfig(flip="none", translate=0, cutout=0).build()
 BYTES = Normalization((0.0,), (1 / 255,))  # the network would see levels from 0 to 255
@@ -118,6 +119,26 @@ def test_minibatches_of_one_epoch_are_augmented_differently() -> None:
     first, second = (batch.images_BCHW for batch in batches.epoch(0))
     assert first.min() < 1  # the black squares
     assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("batch_size", [3, 20, 40])
+def test_an_images_changes_depend_neither_on_the_batch_size_nor_on_the_processes(
+    batch_size: int,
+) -> None:
+    augment = AugmentConfig(flip="random", translate=2, cutout=2).build()
+
+    def images_of(batches: TrainingBatches) -> torch.Tensor:
+        made = list(batches.epoch(1))
+        images_NCHW = torch.cat([batch.images_BCHW for batch in made])
+        return images_NCHW[torch.cat([batch.labels_B for batch in made]).argsort()]
+
+    expected = images_of(make_batches(40, 8, augment))
+    assert torch.equal(images_of(make_batches(40, batch_size, augment)), expected)
+    batches = make_batches(40, batch_size, augment)
+    parts = [replace(batches, world=World(rank, 2)) for rank in range(2)]
+    together = [batch for part in parts for batch in part.epoch(1)]
+    by_label = torch.cat([batch.labels_B for batch in together]).argsort()
+    assert torch.equal(torch.cat([b.images_BCHW for b in together])[by_label], expected)
 
 
 def test_seeds_differ_in_order() -> None:
