@@ -103,16 +103,17 @@ class TrainingBatches:
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """Yield the minibatches of ``epoch`` (0-based) from position ``first`` on."""
         pixels_NCHW, labels_N = self.images.images_NCHW, self.images.labels_N
-        changes_5N = self.augment.draw(pixels_NCHW.shape, self.seed, epoch)
-        order_N, changes_5N = (copy_to(t, labels_N.device) for t in (self.order(epoch), changes_5N))
+        changes_7N = self.augment.draw(pixels_NCHW.shape, self.seed, epoch)
+        order_N, changes_7N = (copy_to(t, labels_N.device) for t in (self.order(epoch), changes_7N))
         for position in range(first, len(self.plan)):
             piece = self.plan[position]
             part = self.world.part(piece.stop - piece.start)
             index_B = order_N[piece.start : piece.stop][part.start : part.stop]
+            changes_7B = changes_7N[:, index_B]
             images_BCHW = self.augment(
-                pixels_NCHW[index_B], changes_5N[:, index_B], self.normalization.mean_level
+                pixels_NCHW[index_B], changes_7B, self.normalization.mean_level
             )
-            inputs_BCHW = self.normalization(images_BCHW)
+            inputs_BCHW = self.normalization(images_BCHW, self.augment.light(changes_7B))
             if self.side_px:
                 inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch))
             yield Batch(

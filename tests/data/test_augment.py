@@ -27,7 +27,7 @@ def was_mirrored(before_BCHW, after_BCHW) -> torch.Tensor:
 
 
 def test_the_defaults_are_the_documented_ones():
-    expected = {"flip": "random", "translate": 4, "cutout": 0}
+    expected = {"flip": "random", "translate": 4, "cutout": 0, "brightness": 0, "contrast": 0}
     assert AugmentConfig().model_dump() == expected
 
 
@@ -165,6 +165,28 @@ def test_cutout_takes_the_same_squares_with_and_without_flips_and_shifts():
     assert torch.equal(augmented(white, flip="random", translate=4, cutout=3), alone)
 
 
+def test_each_image_draws_its_own_light_evenly_within_the_bounds():
+    augmentation = AugmentConfig(brightness=0.2, contrast=0.1).build()
+    factor_N, summand_N = augmentation.light(augmentation.draw((2000, 3, 4, 4), 0, 0))
+    for values_N, middle, reach in ((factor_N, 1, 0.1), (summand_N, 0, 0.2)):
+        positions_N = (values_N - middle) / reach
+        assert positions_N.abs().max() <= 1.0001
+        counts = positions_N.histc(10, -1.0001, 1.0001)
+        assert counts.sum() == 2000
+        assert ((counts - 200) ** 2 / 200).sum() < 27.9  # 9 degrees of freedom: 99.9% quantile
+    assert abs(torch.corrcoef(torch.stack((factor_N, summand_N)))[0, 1]) < 0.1
+
+
+def test_one_change_of_light_leaves_the_other_as_it_is_and_none_says_so():
+    changes_7N = AugmentConfig().build().draw((20, 3, 4, 4), 0, 0)
+    factor_N, summand_N = AugmentConfig(brightness=0.2, contrast=0.1).build().light(changes_7N)
+    contrast_only = AugmentConfig(contrast=0.1).build().light(changes_7N)
+    brightness_only = AugmentConfig(brightness=0.2).build().light(changes_7N)
+    assert torch.equal(contrast_only[0], factor_N) and not contrast_only[1].any()
+    assert torch.equal(brightness_only[1], summand_N) and (brightness_only[0] == 1).all()
+    assert AugmentConfig().build().light(changes_7N) is None
+
+
 def test_no_augmentation_returns_the_images():
     images_BCHW = random_images(5)
     assert torch.equal(augmented(images_BCHW, flip="none", translate=0), images_BCHW)
@@ -183,7 +205,15 @@ def test_an_empty_minibatch_stays_empty():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"flip": "yes"}, {"flip": True}, {"translate": -1}, {"cutout": 2.5}]
+    "settings",
+    [
+        {"flip": "yes"},
+        {"flip": True},
+        {"translate": -1},
+        {"cutout": 2.5},
+        {"brightness": -0.1},
+        {"contrast": 1.1},
+    ],
 )
 def test_a_setting_that_means_nothing_is_refused(settings):
     with pytest.raises(ValidationError):

@@ -147,6 +147,19 @@ def test_seeds_differ_in_order() -> None:
     )
 
 
+def test_light_changes_minibatches_and_nothing_else() -> None:
+    dark = AugmentConfig(flip="random", translate=2, cutout=2, brightness=0.5, contrast=0.5)
+    plain = AugmentConfig(flip="random", translate=2, cutout=2)
+    lit, expected = (list(make_batches(30, 10, c.build()).epoch(2)) for c in (dark, plain))
+    for one, other in zip(lit, expected, strict=True):
+        assert torch.equal(one.labels_B, other.labels_B)
+        assert not torch.equal(one.images_BCHW, other.images_BCHW)
+        for image, before in zip(one.images_BCHW, other.images_BCHW, strict=True):
+            line = torch.stack((before.flatten(), torch.ones(16)), 1)
+            fitted = line @ torch.linalg.lstsq(line, image.flatten(), driver="gelsd").solution
+            torch.testing.assert_close(fitted, image.flatten(), rtol=0, atol=1e-3)
+
+
 def test_minibatches_are_float32_in_channels_last_order() -> None:
     (batch,) = make_batches(10, 10).epoch(0)
     assert batch.images_BCHW.dtype == torch.float32

@@ -124,6 +124,7 @@ SECTIONS: list[dict[str, Any]] = [
     *({"loss": {"name": name}} for name in LOSSES),
     *({"regularization": {"kind": kind}} for kind in REGULARIZATIONS),
     *({"augment": {"flip": flip, "translate": 2, "cutout": 3}} for flip in get_args(Flip)),
+    {"augment": {"brightness": 0.2, "contrast": 0.1}},
     {"ema_decay": 0.9, "clip_grad_norm": 0.1, "progressive_size": {"start_px": 6}},
     {"model": {"name": "hog_linear", "cell_px": 2}},
 ]
