@@ -126,6 +126,34 @@ def test_a_checkpoint_of_any_session_can_be_read_back(start: Start, tmp_path: An
     assert loaded.environment["torch"] == str(torch.__version__)
 
 
+def test_a_resumed_run_gives_filters_their_size_back_when_an_uninterrupted_one_does(
+    start: Start, tmp_path: Any
+) -> None:
+    """An epoch has 4 updates: the third, not the first of the second epoch begins with it."""
+    muon = {"optimizer": {"name": "muon", "renormalize_every": 3}}
+    straight, stopped, resumed = start(**muon), start(**muon), start(**muon)
+    for session in (straight, stopped):
+        train_one_epoch(session)
+    save_checkpoint(stopped.checkpoint(), tmp_path / "a.ckpt")
+    resume_session(resumed, load_checkpoint(tmp_path / "a.ckpt"))
+    for session in (straight, resumed):
+        session.progress.epoch = 1
+        train_one_epoch(session)
+    assert all(map(torch.equal, weights(resumed), weights(straight)))
+
+
+def test_a_muon_state_of_an_older_release_counts_its_updates_from_now_on(start: Start) -> None:
+    session = start(optimizer={"name": "muon"})
+    train_one_epoch(session)
+    old = session.checkpoint()
+    for group in old.optimizer["param_groups"]:
+        del group["step"]
+    resumed = start(optimizer={"name": "muon"})
+    resume_session(resumed, old)
+    train_one_epoch(resumed)
+    assert [group["step"] for group in resumed.optimizer.param_groups] == [4, 4]
+
+
 OPTIMIZERS = ({"name": "sgd"}, {"name": "adamw"}, {"name": "muon"}, {"name": "gd"})
 
 
