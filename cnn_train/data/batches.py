@@ -75,17 +75,18 @@ class TrainingBatches:
     augment: Augmentation
     seed: int
     plan: tuple[Slice, ...]
-    side_px: Callable[[int], int] | None = None
-    """The side of an epoch's images; None: full size."""
+    side_px: Callable[[int, float], int] | None = None
+    """The side of the images by epoch and the part of it that is done; None: full size."""
     world: World = ALONE
     """The processes that share every minibatch; ``plan`` describes the whole minibatch."""
 
-    def image_shape(self, epoch: int) -> tuple[int, int, int]:
-        """Return (C, H, W) of the images that the network sees in ``epoch``."""
+    def image_shape(self, epoch: int, position: int = 0) -> tuple[int, int, int]:
+        """Return (C, H, W) of the images of a minibatch as the network sees them."""
         channels, height, width = self.images.image_shape
         if self.side_px is None:
             return channels, height, width
-        return channels, *shrunk_size(height, width, self.side_px(epoch))
+        side_px = self.side_px(epoch, position / len(self.plan))
+        return channels, *shrunk_size(height, width, side_px)
 
     def order(self, epoch: int) -> Tensor:
         """Return the order N (int64) in which ``epoch`` takes the examples."""
@@ -115,7 +116,7 @@ class TrainingBatches:
             )
             inputs_BCHW = self.normalization(images_BCHW, self.augment.light(changes_7B))
             if self.side_px:
-                inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch))
+                inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch, position / len(self.plan)))
             yield Batch(
                 inputs_BCHW, labels_N[index_B], piece.share * part.weight, piece.completes_update
             )

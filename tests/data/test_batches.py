@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -10,6 +11,7 @@ from cnn_train.data.augment import Augmentation, AugmentConfig
 from cnn_train.data.batches import Batch, TrainingBatches, evaluation_batches, plan_epoch
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
+from cnn_train.data.progressive_size import ProgressiveSizeConfig
 from cnn_train.machine.processes import World
 
 UNCHANGED = AugmentConfig(flip="none", translate=0, cutout=0).build()
@@ -184,7 +186,19 @@ def test_evaluation_takes_every_example_once_and_in_order(batch_size: int) -> No
     assert torch.allclose(seen_NCHW, images.images_NCHW.float(), atol=1e-4)
 
 
+@pytest.mark.parametrize("first", [0, 2])
+def test_the_side_may_change_within_an_epoch_at_the_border_of_a_minibatch(first: int) -> None:
+    sizes = ProgressiveSizeConfig(stages=[[2, 0.25], [3, 0.75]])
+    side_px = partial(sizes.side_px, epochs=2, full_px=4)
+    batches = replace(make_batches(8, 2), side_px=lambda epoch, done: side_px(epoch, done=done))
+    sides = [[b.images_BCHW.shape[2] for b in batches.epoch(epoch, first)] for epoch in range(2)]
+    expected = [[2, 2, 3, 3], [3, 3, 4, 4]]
+    assert sides == [row[first:] for row in expected]
+    shapes = [[batches.image_shape(epoch, i)[1] for i in range(4)] for epoch in range(2)]
+    assert shapes == expected
+
+
 def test_an_epochs_images_have_the_side_that_its_number_gives() -> None:
-    batches = replace(make_batches(5, 2), side_px=lambda epoch: 2 + epoch)
+    batches = replace(make_batches(5, 2), side_px=lambda epoch, done: 2 + epoch)
     sides = [[batch.images_BCHW.shape[2] for batch in batches.epoch(epoch)] for epoch in range(3)]
     assert sides == [[2, 2], [3, 3], [4, 4]]  # the lone fifth image joins the second minibatch
