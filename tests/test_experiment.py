@@ -50,7 +50,8 @@ def test_the_defaults_are_those_that_the_readme_shows() -> None:
     sgd = {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True, "lr_factors": {}}
     assert config["optimizer"] == sgd
     assert config["schedule"]["name"] == "cosine"
-    assert config["augment"] == {"flip": "random", "translate": 4, "cutout": 0}
+    augment = {"flip": "random", "translate": 4, "cutout": 0, "brightness": 0, "contrast": 0}
+    assert config["augment"] == augment
     assert (config["batch_size"], config["epochs"], config["seed"]) == (128, 30, 0)
     assert make().model == CifarResNetConfig()
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, NotRequired, get_type_hints
 
 import torch
 from pydantic import AfterValidator, ConfigDict, Field, InstanceOf, JsonValue, TypeAdapter
@@ -58,6 +58,7 @@ class _ParameterGroup(TypedDict):
     params: list[Count]
     lr: Annotated[float, Field(ge=0)]
     initial_lr: Annotated[float, Field(gt=0)]
+    step: NotRequired[Count]
 
 
 class _OptimizerState(TypedDict):

@@ -39,6 +39,9 @@ def evaluate(
         Literal["none", "flip", "flip_translate"],
         typer.Option("--tta", help="Average scores over mirrored and shifted views."),
     ] = "none",
+    tta_share: Annotated[
+        float, typer.Option("--tta-share", help="Views only for this share, the least confident.")
+    ] = 1.0,
     batch_size: Annotated[
         int, typer.Option("--batch-size", min=1, help="Images per forward pass.")
     ] = 512,
@@ -75,8 +78,10 @@ def evaluate(
     from ..data.twins import describe_seen
     from ..evaluation.evaluate import evaluate as measure
     from ..evaluation.evaluate import load_split
+    from ..inference.views import check_share
     from ..runs.directory import find_checkpoint
 
+    check_share(tta, tta_share)
     path = find_checkpoint(checkpoint)
     wanted = _plan_slices(slices, severities, corruptions, out)
     trained = open_model(path, device)
@@ -85,8 +90,8 @@ def evaluate(
     if split != "train":
         for doubt in describe_seen(images, trained.training_images, split):
             warn(doubt)
-    scoring: dict[str, Any] = {"split": split, "batch_size": batch_size, "tta": tta}
-    scoring["progress"] = progress
+    scoring: dict[str, Any] = {"split": split, "batch_size": batch_size, "progress": progress}
+    scoring |= {"tta": tta, "tta_share": tta_share}
     if wanted is not None:
         _report_slices(trained, images, wanted | scoring | {"seed": seed}, path, as_json, out)
         return

@@ -1,12 +1,13 @@
 """Random changes that leave an image's class as it is, drawn for each image on its own.
 
-Random numbers come from the CPU, so that every device sees the same changes; pixels are worked on
-where they lie, a whole minibatch at once and without waiting for the device.
-Shape letters: B minibatch, C channels, H W pixels.
+Random numbers come from the CPU, so that every device sees the same changes: all of an epoch at
+once, each image's by its place in the training set, whatever the order and the minibatches. Pixels
+are worked on where they lie, a whole minibatch at once and without waiting for the device.
+Shape letters: N training images, B minibatch, C channels, H W pixels.
 """
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -15,10 +16,12 @@ from torch import Tensor
 
 from ..config.base import Config
 from ..machine.device import copy_to
-from ..machine.processes import Part
+from ..random_streams import derive_seed, make_generator
 
 Flip = Literal["none", "random", "alternating"]
-Augmentation = Callable[..., Tensor]
+
+LIGHT_STEPS = 2**15
+"""Changes of light are drawn as whole numbers, like all others: from minus to plus so many."""
 
 
 class AugmentConfig(Config):
@@ -35,59 +38,79 @@ class AugmentConfig(Config):
     cutout: int = Field(
         default=0, ge=0, description="side in px of a square filled with the mean colour; 0: none"
     )
-
-    def build(self) -> Augmentation:
-        """Return :func:`augment` with these settings."""
-        return partial(augment, flip=self.flip, translate=self.translate, cutout=self.cutout)
-
-
-def augment(
-    images_BCHW: Tensor,
-    *,
-    flip: Flip,
-    translate: int,
-    cutout: int,
-    generator: torch.Generator,
-    index_B: Tensor,
-    epoch: int,
-    flip_seed: int,
-    fill: Sequence[int],
-    part: Part | None = None,
-) -> Tensor:
-    """Mirror, shift and cut out each image at random; shape, dtype and device stay.
-
-    ``index_B`` (on the CPU) are the images' places in the training set and ``flip_seed`` is the
-    run's: both matter to alternating flips only. ``fill`` is a colour, one level per channel.
-    ``part``: the images are this part of a minibatch; what is drawn for the others is dropped.
-    """
-    num_drawn = part.whole if part else len(images_BCHW)
-    drawn_5B = draw_changes((num_drawn, *images_BCHW.shape[1:]), translate, generator)
-    if part:
-        drawn_5B = drawn_5B[:, part.start : part.stop]
-    if flip == "alternating":
-        drawn_5B[0] = (coins(index_B, flip_seed) + epoch) % 2
-    elif flip == "none":
-        drawn_5B[0] = 0
-    mirrored_B, dy_B, dx_B, centre_y_B, centre_x_B = copy_to(drawn_5B, images_BCHW.device)
-    if flip != "none" or translate:
-        images_BCHW = flip_and_translate(images_BCHW, mirrored_B.bool(), dy_B, dx_B)
-    if cutout:
-        half_px = cutout // 2
-        images_BCHW = cut_out(images_BCHW, centre_y_B - half_px, centre_x_B - half_px, cutout, fill)
-    return images_BCHW
-
-
-def draw_changes(shape_BCHW: Sequence[int], translate: int, generator: torch.Generator) -> Tensor:
-    """Draw five int64 rows: mirrored (0 or 1), shifts dy and dx, the cutout's centre y and x.
-
-    Each is drawn whether used or not: switching one change off does not alter the others.
-    """
-    num_images, _, height, width = shape_BCHW
-    shift = (-translate, translate + 1)
-    ranges = ((0, 2), shift, shift, (0, height), (0, width))
-    return torch.stack(
-        [torch.randint(low, high, (num_images,), generator=generator) for low, high in ranges]
+    brightness: float = Field(
+        default=0.0,
+        ge=0,
+        le=10,
+        description="most that is added to all of an image's normalised levels or taken from "
+        "them, in standard deviations; 0: nothing",
     )
+    contrast: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="most by which a factor on an image's normalised levels, their distances from "
+        "the mean colour, differs from 1; 0: nothing",
+    )
+
+    def build(self) -> "Augmentation":
+        """Build the augmentation with these settings."""
+        return Augmentation(**self.model_dump())
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Mirror, shift, cut out and light each image at random."""
+
+    flip: Flip
+    translate: int
+    cutout: int
+    brightness: float
+    contrast: float
+
+    def draw(self, shape_NCHW: Sequence[int], seed: int, epoch: int) -> Tensor:
+        """Draw an epoch's changes of each image: seven int64 rows of N, on the CPU.
+
+        They are mirrored (0 or 1), shifts dy and dx, the cutout's centre y and x, contrast and
+        brightness (-LIGHT_STEPS to LIGHT_STEPS). Each is drawn whether used or not: switching one
+        change off does not alter the others.
+        """
+        num_images, _, height, width = shape_NCHW
+        generator = make_generator(seed, "augment", epoch)
+        shift, light = (-self.translate, self.translate + 1), (-LIGHT_STEPS, LIGHT_STEPS + 1)
+        ranges = ((0, 2), shift, shift, (0, height), (0, width), light, light)
+        changes_7N = torch.stack(
+            [torch.randint(low, high, (num_images,), generator=generator) for low, high in ranges]
+        )
+        if self.flip == "alternating":
+            sides_N = coins(torch.arange(num_images), derive_seed(seed, "alternating flip"))
+            changes_7N[0] = (sides_N + epoch) % 2
+        elif self.flip == "none":
+            changes_7N[0] = 0
+        return changes_7N
+
+    def __call__(self, images_BCHW: Tensor, changes_7B: Tensor, fill: Sequence[int]) -> Tensor:
+        """Make the changes that :meth:`draw` drew, but for the light; shape, dtype, device stay.
+
+        ``fill`` is a colour, one level per channel.
+        """
+        mirrored_B, dy_B, dx_B, y_B, x_B = changes_7B[:5]
+        if self.flip != "none" or self.translate:
+            images_BCHW = flip_and_translate(images_BCHW, mirrored_B.bool(), dy_B, dx_B)
+        if self.cutout:
+            half_px = self.cutout // 2
+            images_BCHW = cut_out(images_BCHW, y_B - half_px, x_B - half_px, self.cutout, fill)
+        return images_BCHW
+
+    def light(self, changes_7B: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return the factor and the summand of each image's normalised levels; None: 1 and 0.
+
+        The normalisation applies them, in the passes over the pixels that it makes anyway.
+        """
+        if not (self.contrast or self.brightness):
+            return None
+        contrast_B, brightness_B = changes_7B[5:] / LIGHT_STEPS
+        return 1 + self.contrast * contrast_B, self.brightness * brightness_B
 
 
 def coins(index_B: Tensor, seed: int) -> Tensor:

@@ -1,7 +1,7 @@
 """Minibatches cut from images that lie whole on the device; no worker processes.
 
-The order of an epoch and its augmentation are functions of (seed, epoch, position), so a run can
-stop between any two minibatches and go on from one integer.
+The order of an epoch and its augmentation are functions of (seed, epoch), drawn and copied to the
+device once, so a run can stop between any two minibatches and go on from one integer.
 Shape letters: N examples, B minibatch, C channels, H W pixels.
 """
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..machine.device import copy_to
 from ..machine.processes import ALONE, World
-from ..random_streams import derive_seed, make_generator
+from ..random_streams import make_generator
 from .augment import Augmentation
 from .image_set import ImageSet
 from .normalization import Normalization
@@ -75,17 +75,18 @@ class TrainingBatches:
     augment: Augmentation
     seed: int
     plan: tuple[Slice, ...]
-    side_px: Callable[[int], int] | None = None
-    """The side of an epoch's images; None: full size."""
+    side_px: Callable[[int, float], int] | None = None
+    """The side of the images by epoch and the part of it that is done; None: full size."""
     world: World = ALONE
     """The processes that share every minibatch; ``plan`` describes the whole minibatch."""
 
-    def image_shape(self, epoch: int) -> tuple[int, int, int]:
-        """Return (C, H, W) of the images that the network sees in ``epoch``."""
+    def image_shape(self, epoch: int, position: int = 0) -> tuple[int, int, int]:
+        """Return (C, H, W) of the images of a minibatch as the network sees them."""
         channels, height, width = self.images.image_shape
         if self.side_px is None:
             return channels, height, width
-        return channels, *shrunk_size(height, width, self.side_px(epoch))
+        side_px = self.side_px(epoch, position / len(self.plan))
+        return channels, *shrunk_size(height, width, side_px)
 
     def order(self, epoch: int) -> Tensor:
         """Return the order N (int64) in which ``epoch`` takes the examples."""
@@ -102,29 +103,22 @@ class TrainingBatches:
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """Yield the minibatches of ``epoch`` (0-based) from position ``first`` on."""
-        order_N = self.order(epoch)
+        pixels_NCHW, labels_N = self.images.images_NCHW, self.images.labels_N
+        changes_7N = self.augment.draw(pixels_NCHW.shape, self.seed, epoch)
+        order_N, changes_7N = (copy_to(t, labels_N.device) for t in (self.order(epoch), changes_7N))
         for position in range(first, len(self.plan)):
             piece = self.plan[position]
             part = self.world.part(piece.stop - piece.start)
             index_B = order_N[piece.start : piece.stop][part.start : part.stop]
-            on_device_B = copy_to(index_B, self.images.labels_N.device)
+            changes_7B = changes_7N[:, index_B]
             images_BCHW = self.augment(
-                self.images.images_NCHW[on_device_B],
-                generator=make_generator(self.seed, "augment", epoch, position),
-                index_B=index_B,
-                epoch=epoch,
-                flip_seed=derive_seed(self.seed, "alternating flip"),
-                fill=self.normalization.mean_level,
-                part=part,
+                pixels_NCHW[index_B], changes_7B, self.normalization.mean_level
             )
-            inputs_BCHW = self.normalization(images_BCHW)
+            inputs_BCHW = self.normalization(images_BCHW, self.augment.light(changes_7B))
             if self.side_px:
-                inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch))
+                inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch, position / len(self.plan)))
             yield Batch(
-                inputs_BCHW,
-                self.images.labels_N[on_device_B],
-                piece.share * part.weight,
-                piece.completes_update,
+                inputs_BCHW, labels_N[index_B], piece.share * part.weight, piece.completes_update
             )
 
 

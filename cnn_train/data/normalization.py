@@ -56,12 +56,19 @@ class Normalization:
         """The mean colour as bytes: what an erased pixel is filled with."""
         return tuple(round(255 * mean) for mean in self.mean)
 
-    def __call__(self, images_BCHW: Tensor) -> Tensor:
-        """Return float32 channels_last images of about zero mean and unit variance."""
+    def __call__(self, images_BCHW: Tensor, light: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Return float32 channels_last images of about zero mean and unit variance.
+
+        light: a factor B and then a summand B that change each image afterwards.
+        """
         mean_C = copy_to(255 * torch.tensor(self.mean), images_BCHW.device)
         std_C = copy_to(255 * torch.tensor(self.std), images_BCHW.device)
         images = images_BCHW.to(torch.float32, memory_format=torch.channels_last)
-        return images.sub_(mean_C[:, None, None]).div_(std_C[:, None, None])
+        if light is None:
+            return images.sub_(mean_C[:, None, None]).div_(std_C[:, None, None])
+        scale_BC = light[0][:, None] / std_C
+        offset_BC = light[1][:, None] - scale_BC * mean_C
+        return images.mul_(scale_BC[..., None, None]).add_(offset_BC[..., None, None])
 
 
 NormalizationName = Literal["auto", "images", "imagenet"]

@@ -44,6 +44,7 @@ class Evaluation:
 
     split: str
     tta: ViewsName
+    tta_share: float
     images: ImageSet
     scores_NK: Tensor
     predicted_N: Tensor
@@ -62,6 +63,7 @@ class Evaluation:
             "checkpoint": str(checkpoint),
             "split": self.split,
             "tta": self.tta,
+            "tta_share": self.tta_share,
             "num_examples": len(self.images),
             "num_trained_on": self.num_trained_on,
             "accuracy": self.accuracy,
@@ -100,12 +102,14 @@ def evaluate(
     split: str = "test",
     batch_size: int = 512,
     tta: ViewsName = "none",
+    tta_share: float = 1.0,
     progress: Progress = silent,
 ) -> Evaluation:
     """Score every image once and measure the predictions.
 
-    Raises DataError where the images do not fit the model, CheckpointError where its scores are
-    not finite, ResourceError where a minibatch does not fit into the device's memory.
+    tta and tta_share: as in ``TrainedModel.scores``. Raises DataError where the images do not fit
+    the model, CheckpointError where its scores are not finite, ResourceError where a minibatch does
+    not fit into the device's memory.
     """
     _check_fit(trained, images, split)
     device = trained.device.torch_device
@@ -113,15 +117,16 @@ def evaluate(
         progress(f"Scoring {len(images):,} {split} images", len(images)) as advance,
         memory_explained(device, min(batch_size, len(images)), "--batch-size"),
     ):
+        views: dict[str, Any] = {"tta": tta, "tta_share": tta_share}
         scores_NK = trained.scores(
-            images.images_NCHW, batch_size=batch_size, tta=tta, advance=advance
+            images.images_NCHW, batch_size=batch_size, advance=advance, **views
         )
     _check_finite(scores_NK)
-    return _summarize(trained, images, scores_NK, split, tta)
+    return _summarize(trained, images, scores_NK, split, views)
 
 
 def _summarize(
-    trained: TrainedModel, images: ImageSet, scores_NK: Tensor, split: str, tta: ViewsName
+    trained: TrainedModel, images: ImageSet, scores_NK: Tensor, split: str, views: dict[str, Any]
 ) -> Evaluation:
     labels_N, num_classes = images.labels_N, len(trained.class_names)
     predicted_N = scores_NK.argmax(dim=1)
@@ -134,7 +139,7 @@ def _summarize(
         calibration = measure_calibration(confidence_N, predicted_N == labels_N)
     return Evaluation(
         split=split,
-        tta=tta,
+        **views,
         images=images,
         scores_NK=scores_NK,
         predicted_N=predicted_N,

@@ -56,6 +56,7 @@ class SliceReport:
             "checkpoint": str(checkpoint),
             "split": self.clean.split,
             "tta": self.clean.tta,
+            "tta_share": self.clean.tta_share,
             "num_examples": len(self.clean.images),
             "num_trained_on": self.clean.num_trained_on,
             "seed": self.seed,
@@ -92,17 +93,20 @@ def evaluate_slices(
     harder_tests: Sequence[HarderTest] = (),
     batch_size: int = 512,
     tta: ViewsName = "none",
+    tta_share: float = 1.0,
     progress: Progress = silent,
 ) -> SliceReport:
     """Measure the model on the clean images, under each challenge and on each harder test.
 
     Severity 0 is the result on the clean images. Random changes depend on ``seed`` and the
-    challenge's name only: a higher severity makes the same change stronger. Raises what
-    ``evaluate`` does.
+    challenge's name only: a higher severity makes the same change stronger. ``tta_share`` is one of
+    each chunk of changed images. Raises what ``evaluate`` does.
     """
-    measure = partial(evaluate, trained, batch_size=batch_size, tta=tta, progress=progress)
+    scoring: dict[str, Any] = {"batch_size": batch_size, "tta": tta, "tta_share": tta_share}
+    measure: Callable[..., Evaluation] = partial(evaluate, trained, progress=progress, **scoring)
     clean = measure(images, split=split)
-    run = _Run(trained, clean, tuple(severities), seed, batch_size, measure)
+    score = partial(trained.scores, **scoring)
+    run = _Run(trained, clean, tuple(severities), seed, score, measure)
     slices = run.measure_challenges(challenges, progress) if challenges else []
     classes: tuple[ClassSlice, ...] = ()
     if challenges:
@@ -147,7 +151,7 @@ class _Run:
     clean: Evaluation
     severities: tuple[int, ...]
     seed: int
-    batch_size: int
+    score: Callable[..., Tensor]
     measure: Callable[..., Evaluation]
 
     def measure_challenges(self, names: Sequence[str], progress: Progress) -> list[Slice]:
@@ -178,9 +182,7 @@ class _Run:
         for i in range(count_chunks(images_NCHW)):
             before_MCHW, after_MCHW = change_chunk(images_NCHW, i, name, severity, self.seed)
             num_changed += int((after_MCHW != before_MCHW).any(dim=1).sum())
-            scores_MK = self.trained.scores(
-                after_MCHW, batch_size=self.batch_size, tta=self.clean.tta, advance=advance
-            )
+            scores_MK = self.score(after_MCHW, advance=advance)
             labels_M = labels_N[i :: count_chunks(images_NCHW)]
             num_correct += int((scores_MK.argmax(dim=1) == labels_M).sum())
         num_pixels = len(images_NCHW) * images_NCHW.shape[2:].numel()

@@ -5,6 +5,7 @@ Shape letters: N images, B minibatch, C channels, H W pixels, K classes.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ..errors import CheckpointError, DataError
 from ..experiment import ExperimentConfig
 from ..machine.device import Device, Precision, resolve_device, resolve_precision, with_autocast
 from ..models.summary import evaluating
-from .views import ViewsName, scores_over_views
+from .views import ViewsName, check_share, least_confident, scores_over_views
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,42 @@ class TrainedModel:
         *,
         batch_size: int | None = None,
         tta: ViewsName = "none",
+        tta_share: float = 1.0,
         advance: Callable[[int], object] = lambda amount: None,
     ) -> Tensor:
-        """Return scores NK (float32, on the CPU) of uint8 images; ``advance`` counts those done."""
+        """Return scores NK (float32, on the CPU) of uint8 images; ``advance`` counts those done.
+
+        tta: the views whose scores are averaged. tta_share: the share of the images, those of which
+        the model is least sure, that get them; the others are scored as they are. Raises UsageError
+        for a share that means nothing.
+        """
+        check_share(tta, tta_share)
+        size = batch_size or evaluation_batch_size(self.image_shape)
+        if tta_share == 1:
+            return self._scores(images_NCHW, size, tta, advance)
+        scores_NK = self._scores(images_NCHW, size, "none", advance)
+        unsure_M = least_confident(scores_NK, tta_share)
+        single_MK = scores_NK[unsure_M].to(self.device.torch_device)
+        scores_NK[unsure_M] = self._scores(images_NCHW[unsure_M], size, tta, single_NK=single_MK)
+        return scores_NK
+
+    def _scores(
+        self,
+        images_NCHW: Tensor,
+        size: int,
+        tta: ViewsName,
+        advance: Callable[[int], object] = lambda amount: None,
+        single_NK: Tensor | None = None,
+    ) -> Tensor:
+        """Score images in minibatches of ``size``; ``single_NK``: the first view's, if known."""
         forward = with_autocast(self.model, self.device, self.precision)
         pieces = []
-        size = batch_size or evaluation_batch_size(self.image_shape)
+        singles = repeat(None) if single_NK is None else torch.split(single_NK, size)
+        parts = zip(torch.split(images_NCHW, size), singles, strict=False)
         with evaluating(self.model):  # a caller may have gone on training it
-            for images_BCHW in torch.split(images_NCHW, size):
+            for images_BCHW, single_BK in parts:
                 inputs_BCHW = self.normalization(images_BCHW.to(self.device.torch_device))
-                pieces.append(scores_over_views(forward, inputs_BCHW, tta))
+                pieces.append(scores_over_views(forward, inputs_BCHW, tta, single_BK))
                 advance(len(images_BCHW))
         return torch.cat(pieces).cpu()
 

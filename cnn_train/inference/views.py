@@ -1,6 +1,6 @@
-"""Scores averaged over mirrored and shifted views of each image.
+"""Scores averaged over mirrored and shifted views of each image, or of those that need it.
 
-Shape letters: B minibatch, C channels, H W pixels, K classes.
+Shape letters: N images, M of them, B minibatch, C channels, H W pixels, K classes.
 """
 
 from collections.abc import Callable
@@ -9,12 +9,36 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..errors import UsageError
+
 ViewsName = Literal["none", "flip", "flip_translate"]
 Forward = Callable[[Tensor], Tensor]
 
 
-def scores_over_views(forward: Forward, images_BCHW: Tensor, views: ViewsName) -> Tensor:
-    """Return the mean scores BK over the views of each image.
+def check_share(views: ViewsName, share: float) -> None:
+    """Refuse a share of images that is none, and one of images that get no views; UsageError."""
+    if not 0 < share <= 1:
+        raise UsageError(f"--tta-share {share:g}: it is above 0 and at most 1")
+    if share < 1 and views == "none":
+        raise UsageError(f"--tta-share {share:g}: it goes with --tta flip or flip_translate")
+
+
+def least_confident(scores_NK: Tensor, share: float) -> Tensor:
+    """Return the places M, in order, of the ``share`` of images with the least margins.
+
+    A margin, the best score minus the runner-up's, means something for hinge scores too, which
+    are no probabilities. It is the log of the ratio of probabilities where they are. The number is
+    rounded, but at least 1; of equal margins the first images count.
+    """
+    best_N2 = scores_NK.topk(2).values
+    order_N = (best_N2[:, 0] - best_N2[:, 1]).argsort(stable=True)
+    return order_N[: max(1, round(share * len(scores_NK)))].sort().values
+
+
+def scores_over_views(
+    forward: Forward, images_BCHW: Tensor, views: ViewsName, single_BK: Tensor | None = None
+) -> Tensor:
+    """Return the mean scores BK over the views of each image; ``single_BK``: the first's, if known.
 
     none: the image. flip: the image and its mirror. flip_translate: half the weight on those two,
     a quarter each on both shifted one pixel up-left and down-right (reflected borders), the rule
@@ -22,7 +46,7 @@ def scores_over_views(forward: Forward, images_BCHW: Tensor, views: ViewsName) -
     """
     if views == "none":
         return forward(images_BCHW)
-    scores_BK = _mirrored_mean(forward, images_BCHW)
+    scores_BK = _mirrored_mean(forward, images_BCHW, single_BK)
     if views == "flip":
         return scores_BK
     height, width = images_BCHW.shape[2:]
@@ -33,5 +57,8 @@ def scores_over_views(forward: Forward, images_BCHW: Tensor, views: ViewsName) -
     return 0.5 * scores_BK + 0.25 * shifted
 
 
-def _mirrored_mean(forward: Forward, images_BCHW: Tensor) -> Tensor:
-    return 0.5 * (forward(images_BCHW) + forward(images_BCHW.flip(3)))
+def _mirrored_mean(
+    forward: Forward, images_BCHW: Tensor, single_BK: Tensor | None = None
+) -> Tensor:
+    upright_BK = forward(images_BCHW) if single_BK is None else single_BK
+    return 0.5 * (upright_BK + forward(images_BCHW.flip(3)))

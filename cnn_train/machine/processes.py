@@ -25,11 +25,10 @@ FAILED = "failed"
 
 @dataclass(frozen=True)
 class Part:
-    """One process's contiguous part, ``start`` to ``stop``, of ``whole`` examples."""
+    """One process's contiguous part of a minibatch, from ``start`` to ``stop``."""
 
     start: int
     stop: int
-    whole: int
     weight: float
     """Part over whole, times the number of processes: Σ weight·mean over processes, divided by
     their number, is the mean over the whole, also where parts are uneven. 1 where they are even."""
@@ -57,7 +56,7 @@ class World:
         """Return this process's part of a minibatch; parts differ by one example at most."""
         start = num_examples * self.rank // self.size
         stop = num_examples * (self.rank + 1) // self.size
-        return Part(start, stop, num_examples, (stop - start) * self.size / num_examples)
+        return Part(start, stop, (stop - start) * self.size / num_examples)
 
     def sum(self, values: Sequence[float]) -> list[float]:
         """Add each value over all processes, in float64: counts stay exact."""

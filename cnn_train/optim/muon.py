@@ -7,7 +7,7 @@ Muon refuses. Biases, norms and the last layer follow SGD.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -25,33 +25,74 @@ NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 MOST_DECAY = 1e30
 """Torch refuses a weight decay that float32 cannot hold (3.4e38)."""
 
+Coefficient = Annotated[float, Field(ge=-100, le=100)]
+
 TINY = 1e-12  # keeps what is all zeros from becoming NaN
+
+MOST_PADDING = 4
+"""Matrices are filled up to one shape where that makes at most so many times as many numbers."""
 
 
 @torch.no_grad()
-def orthogonalize(matrix_MN: Tensor, steps: int) -> Tensor:
-    """Return about U Vᵀ of the singular value decomposition U S Vᵀ, without decomposing.
+def orthogonalize(
+    matrices_LMN: Tensor, steps: int, coefficients: Sequence[float] = NEWTON_SCHULZ
+) -> Tensor:
+    """Return about U Vᵀ of each singular value decomposition U S Vᵀ, without decomposing.
 
     Each step applies an odd polynomial to all singular values at once; it pushes them towards 1.
-    A matrix of zeros stays as it is.
+    Rows and columns of zeros stay as they are. M ≤ N takes the least work.
     """
-    a, b, c = NEWTON_SCHULZ
-    wide = matrix_MN.shape[0] <= matrix_MN.shape[1]
-    x = matrix_MN if wide else matrix_MN.T
-    x = x / x.norm().clamp(min=TINY)
+    a, b, c = coefficients
+    x: Tensor = matrices_LMN / matrices_LMN.norm(dim=(1, 2), keepdim=True).clamp(min=TINY)
     if multiplies_bfloat16(x.device):
         x = x.bfloat16()
     for _ in range(steps):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return (x if wide else x.T).to(matrix_MN.dtype)
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.to(matrices_LMN.dtype)
+
+
+def orthogonalize_all(
+    updates: Sequence[Tensor], steps: int, coefficients: Sequence[float], *, pad: bool
+) -> list[Tensor]:
+    """Orthogonalize each update as the matrix O×(C·H·W); those of equal shape, together.
+
+    ``pad`` fills all up to one shape with zeros, which change no result: to start an operation
+    costs a GPU more than to multiply small matrices. On a CPU the zeros would cost more.
+    """
+    matrices = [update.flatten(1) for update in updates]
+    wide = [matrix if len(matrix) <= matrix.shape[1] else matrix.T for matrix in matrices]
+    shapes, turned = [matrix.shape for matrix in wide], list(updates)
+    largest = torch.Size(map(max, zip(*shapes, strict=True)))
+    if pad and len(wide) * largest.numel() <= MOST_PADDING * sum(map(Tensor.numel, wide)):
+        shapes = [largest] * len(wide)
+    for shape in dict.fromkeys(shapes):
+        places = [i for i, other in enumerate(shapes) if other == shape]
+        batch_LMN = updates[0].new_zeros(len(places), *shape)
+        for row, i in enumerate(places):
+            batch_LMN[row, : len(wide[i]), : wide[i].shape[1]] = wide[i]
+        for i, found_MN in zip(places, orthogonalize(batch_LMN, steps, coefficients), strict=True):
+            part = found_MN[: len(wide[i]), : wide[i].shape[1]]
+            turned[i] = (part if wide[i] is matrices[i] else part.T).reshape(updates[i].shape)
+    return turned
 
 
 class Muon(Optimizer):
-    """Muon for the groups marked ``orthogonal``, SGD with Nesterov momentum for the others."""
+    """Muon for the groups marked ``orthogonal``, SGD with Nesterov momentum for the others.
 
-    def __init__(self, groups: list[dict[str, Any]], *, steps: int) -> None:
-        self.steps = steps
+    Filters get the norm 1 (root mean square) before every n-th step, so that the rate is the angle
+    of the step. Before a batch norm the length of filters means nothing; in a network without one
+    it is fixed like this. A group's ``step``, its updates so far, is part of the saved state.
+    """
+
+    def __init__(
+        self,
+        groups: list[dict[str, Any]],
+        steps: int,
+        coefficients: Sequence[float] = NEWTON_SCHULZ,
+        renormalize_every: int = 1,
+    ) -> None:
+        self.newton_schulz, self.renormalize_every = (steps, coefficients), renormalize_every
         defaults = {"lr": 0.0, "momentum": 0.0, "weight_decay": 0.0, "orthogonal": False}
         super().__init__(groups, defaults)
 
@@ -64,11 +105,14 @@ class Muon(Optimizer):
             if not trained:
                 continue
             updates = self._nesterov(trained, group["momentum"], group["weight_decay"])
+            step = group.setdefault("step", 0)  # a state of an older release has none
             if group["orthogonal"]:
-                for weight, update in zip(trained, updates, strict=True):
-                    self._turn(weight, update, group["lr"])
-            else:
-                torch._foreach_add_(trained, updates, alpha=-group["lr"])
+                for weight in trained if step % self.renormalize_every == 0 else ():
+                    weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=TINY))
+                pad = trained[0].device.type == "cuda"
+                updates = orthogonalize_all(updates, *self.newton_schulz, pad=pad)
+            torch._foreach_add_(trained, updates, alpha=-group["lr"])
+            group["step"] = step + 1
 
     def _nesterov(
         self, weights: Sequence[Tensor], momentum: float, weight_decay: float
@@ -85,16 +129,6 @@ class Muon(Optimizer):
         torch._foreach_add_(velocities, gradients)
         return list(torch._foreach_add(gradients, velocities, alpha=momentum))
 
-    def _turn(self, weight: nn.Parameter, update: Tensor, lr: float) -> None:
-        """Move filters of norm 1 (root mean square) by ``lr`` in an orthogonal direction.
-
-        The norm is restored before each step, so the rate is the angle of the step. Before a batch
-        norm the length of filters means nothing; in a network without one it is fixed like this.
-        """
-        weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=TINY))
-        turned = orthogonalize(update.flatten(1), self.steps)
-        weight.sub_(turned.view(update.shape), alpha=lr)
-
 
 class MuonConfig(OptimizerConfig):
     """Orthogonal updates for filters of fixed size, SGD for biases, norms and the last layer."""
@@ -109,6 +143,14 @@ class MuonConfig(OptimizerConfig):
     )
     newton_schulz_steps: int = Field(
         default=3, ge=1, le=10, description="iterations that make an update orthogonal"
+    )
+    newton_schulz: tuple[Coefficient, Coefficient, Coefficient] = Field(
+        default=NEWTON_SCHULZ,
+        strict=False,
+        description="a, b and c of the iteration σ ← aσ + bσ³ + cσ⁵ on the singular values",
+    )
+    renormalize_every: int = Field(
+        default=1, ge=1, description="the filters get their size back before every n-th update"
     )
     sgd_lr: Rate = Field(
         default=0.1, description="learning rate of everything that is no filter, > 0"
@@ -136,6 +178,8 @@ class MuonConfig(OptimizerConfig):
         first = "v is 0 before the first"
         filters = ("v ← μ v + g", "θ ← √n θ / ‖θ‖", "θ ← θ − η orthogonal(g + μ v)")
         names = f"{first}; n: the layer's filters; orthogonal(U S Vᵀ) is about U Vᵀ"
+        if self.renormalize_every > 1:
+            names += f"; θ is divided by ‖θ‖ in one of {self.renormalize_every} updates, the first"
         rest: tuple[str, ...] = ("v ← μ v + g", "θ ← θ − η (g + μ v)")
         values = {"μ": self.sgd_momentum}
         if self.sgd_decay:
@@ -169,4 +213,5 @@ class MuonConfig(OptimizerConfig):
                         f"{group['lr']:g}; raise sgd_lr or its factor, or take 0"
                     )
                 group["weight_decay"] = self.sgd_decay / group["lr"]
-        return Muon(groups, steps=self.newton_schulz_steps)
+        orthogonal = (self.newton_schulz_steps, self.newton_schulz)
+        return Muon(groups, *orthogonal, self.renormalize_every)

@@ -17,7 +17,7 @@ from ..machine.processes import ALONE, World
 from ..optim.averaging import WeightAverage
 from ..random_streams import seeded
 from .data_parallel import check_parts, spread
-from .image_side import side_by_epoch
+from .image_side import side_over_time
 from .session import Session
 from .update_guard import UpdateGuard
 
@@ -62,7 +62,7 @@ def build_session(
             config.augment.build(),
             config.seed,
             plan,
-            side_by_epoch(config, train.image_shape),
+            side_over_time(config, train.image_shape),
             world=world,
         ),
         val_images=on_device(val, device),

@@ -1,4 +1,4 @@
-"""The size of each epoch's images, for a network that can take images of several sizes."""
+"""The size of each minibatch's images, for a network that can take images of several sizes."""
 
 from collections.abc import Callable
 
@@ -10,23 +10,25 @@ from ..experiment import ExperimentConfig
 from ..models.architecture import ArchitectureConfig
 
 
-def side_by_epoch(
+def side_over_time(
     config: ExperimentConfig, image_shape: tuple[int, int, int]
-) -> Callable[[int], int] | None:
-    """Return the images' side as a function of the epoch; None where it never changes.
+) -> Callable[[int, float], int] | None:
+    """Return the images' side by epoch and the part of it that is done; None: it never changes.
 
     Raises ConfigError where the network cannot take the images of some epoch.
     """
     progress, full_px = config.progressive_size, min(image_shape[1:])
-    if not 0 < progress.start_px < full_px:
+
+    def side_px(epoch: int, done: float) -> int:
+        return progress.side_px(epoch, config.epochs, full_px, done)
+
+    sides = {min(side, full_px) for side, _ in progress.stages}
+    sides |= {side_px(epoch, 0.0) for epoch in range(config.epochs)}
+    if sides == {full_px}:
         return None
-
-    def side_px(epoch: int) -> int:
-        return progress.side_px(epoch, config.epochs, full_px)
-
     channels, height, width = image_shape
     full_weights = _weight_shapes(config.model, image_shape)
-    for side in sorted({side_px(epoch) for epoch in range(config.epochs)}):
+    for side in sorted(sides):
         small_height, small_width = shrunk_size(height, width, side)
         images = f"images of {small_height}×{small_width} pixels"
         try:
@@ -36,7 +38,7 @@ def side_by_epoch(
         if weights != full_weights:
             raise ConfigError(
                 f"progressive_size: {config.model.name} has other weights for {images}; choose a "
-                "network that ends in a global pooling, or start_px: 0"
+                "network that ends in a global pooling, or full size"
             )
     return side_px
 

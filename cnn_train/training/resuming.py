@@ -123,7 +123,7 @@ def load_optimizer_state(session: Session, checkpoint: Checkpoint) -> None:
     too: every update sets it anyway. Raises ValueError where they are not this optimizer's.
     """
     settings = [
-        {name: value for name, value in group.items() if name not in ("params", "lr")}
+        {name: value for name, value in group.items() if name not in ("params", "lr", "step")}
         for group in session.optimizer.param_groups
     ]
     session.optimizer.load_state_dict(checkpoint.optimizer)

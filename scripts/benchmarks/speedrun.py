@@ -8,6 +8,7 @@ does not.
 import re
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,9 +123,13 @@ class Speedrun:
     def _note(self, session: Session) -> None:
         """Evaluate the weights and count the arithmetic, off the clock."""
         self.precision = session.precision.name
-        self.flops = session.batches.plan[-1].stop * sum(
-            count_flops(session.model, session.batches.image_shape(epoch)).training
-            for epoch in range(session.config.epochs)
+        num_images: Counter[tuple[int, int, int]] = Counter()
+        for epoch in range(session.config.epochs):
+            for position, piece in enumerate(session.batches.plan):
+                num_images[session.batches.image_shape(epoch, position)] += piece.stop - piece.start
+        self.flops = sum(
+            number * count_flops(session.model, image_shape).training
+            for image_shape, number in num_images.items()
         )
         trained = restore_trained_model(session.checkpoint(), session.device, PART)
         for views in VIEWS:

@@ -1,10 +1,10 @@
 """Real files of older releases, made by those releases, still mean what they meant.
 
 version_1.ckpt and version_2.ckpt were saved by the last commits before formats 2 and 3, in the
-middle of the second of three epochs, and version_1.json holds what the first of them then went on
-to measure (the second measured the same):
-``fit(session, run, should_stop=…)`` of the config below stopped after 8 updates, then
-``resume_session`` and ``fit`` again, on one thread.
+middle of the second of three epochs: ``fit(session, run, should_stop=…)`` of their config stopped
+after 8 updates. version_1.json holds what both then went on to measure, by ``resume_session`` and
+``fit`` on one thread (``go_on`` below): the old releases' own numbers until augmentation came to be
+drawn once per epoch, those of that change since.
 """
 
 import json
@@ -90,7 +90,7 @@ def test_an_old_checkpoint_evaluates(path: Path) -> None:
 
 @every_version
 @pytest.mark.usefixtures("images")
-def test_an_old_run_goes_on_with_the_losses_of_the_release_that_wrote_it(
+def test_an_old_run_goes_on_with_the_losses_on_record(
     go_on: Callable[[Checkpoint], list[dict[str, float]]], path: Path
 ) -> None:
     """To the last bit with the processor and torch of the numbers; others round otherwise."""

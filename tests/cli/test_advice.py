@@ -49,7 +49,7 @@ NOT_RUN = {
         "playground --help", "open the address",
         "goes with --resume", "goes with --weights",
         "are written by `cnn-train fit`", "this is not plain SGD", "(`cnn-train gradcheck` tells)",
-        "reads the loss alone",
+        "reads the loss alone", "it goes with --tta flip",
     ),
     "no advice": (
         "no run to go on with", "run to go on with", "a command without a picture",

@@ -54,6 +54,31 @@ def test_views_are_recorded(run, checkpoint, tta):
     assert run(checkpoint, "--tta", tta, "--json").document["tta"] == tta
 
 
+def test_views_of_a_share_are_recorded_and_shown(run, checkpoint):
+    arguments = ("--tta", "flip", "--tta-share", "0.5")
+    assert "averaged over views (flip) of the 50 % least confident" in " ".join(
+        run(checkpoint, *arguments).stdout.split()
+    )
+    sliced = run(checkpoint, *arguments, "--slices", "--severities", "1", "--json").document
+    assert run(checkpoint, *arguments, "--json").document["tta_share"] == 0.5
+    assert sliced["tta_share"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--tta-share", "0.5"), "goes with --tta flip"),
+        (("--tta", "flip", "--tta-share", "0"), "above 0"),
+        (("--tta", "flip", "--tta-share", "1.5"), "at most 1"),
+        (("--tta", "flip", "--tta-share", "nan"), "above 0"),
+    ],
+)
+def test_a_share_of_views_that_means_nothing_is_refused(run, checkpoint, arguments, problem):
+    outcome = run(checkpoint, *arguments)
+    assert outcome.exit_code == 2
+    assert problem in outcome.stderr
+
+
 def test_the_batch_size_changes_no_number(run, checkpoint):
     whole = run(checkpoint, "--json").document
     parts = run(checkpoint, "--json", "--batch-size", "7").document

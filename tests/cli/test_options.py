@@ -36,8 +36,8 @@ COMMAND_LINE = {
     "data get": f"{READING} --json",
     "data show": SHEET,
     "data verify": "-c --config --set --near --data-dir --json",
-    "evaluate": f"CHECKPOINT --split --data-root {READING} --verify-data --tta --batch-size "
-    "--slices --severities --seed --corruptions --device --json --out",
+    "evaluate": f"CHECKPOINT --split --data-root {READING} --verify-data --tta --tta-share "
+    "--batch-size --slices --severities --seed --corruptions --device --json --out",
     "fit": f"{SESSION} --resume --allow-config-change --weights --new-head --seed --name "
     "--run-root --data-root --verify-data --limit-batches --deterministic --dry-run --sanity",
     "gradcheck": f"{SESSION} --layer --samples --images",

@@ -14,15 +14,12 @@ def random_images(num_images: int, height: int = 12, width: int = 9) -> torch.Te
     return torch.randint(256, shape, generator=generator, dtype=torch.uint8)
 
 
-def augmented(images_BCHW, *, seed=0, epoch=0, flip_seed=0, index_B=None, **settings):
-    return AugmentConfig(**settings).build()(
-        images_BCHW,
-        generator=torch.Generator().manual_seed(seed),
-        index_B=torch.arange(len(images_BCHW)) if index_B is None else index_B,
-        epoch=epoch,
-        flip_seed=flip_seed,
-        fill=GREY,
-    )
+def augmented(images_BCHW, *, seed=0, epoch=0, index_B=None, **settings):
+    """Change the images; ``index_B`` are their places in the training set."""
+    augmentation = AugmentConfig(**settings).build()
+    index_B = torch.arange(len(images_BCHW)) if index_B is None else index_B
+    changes_5N = augmentation.draw(images_BCHW.shape, seed, epoch)
+    return augmentation(images_BCHW, changes_5N[:, index_B], fill=GREY)
 
 
 def was_mirrored(before_BCHW, after_BCHW) -> torch.Tensor:
@@ -30,7 +27,7 @@ def was_mirrored(before_BCHW, after_BCHW) -> torch.Tensor:
 
 
 def test_the_defaults_are_the_documented_ones():
-    expected = {"flip": "random", "translate": 4, "cutout": 0}
+    expected = {"flip": "random", "translate": 4, "cutout": 0, "brightness": 0, "contrast": 0}
     assert AugmentConfig().model_dump() == expected
 
 
@@ -111,8 +108,7 @@ def test_alternating_flips_show_each_image_both_ways_in_any_two_epochs():
     images_BCHW = random_images(2000)
     epochs = [
         was_mirrored(
-            images_BCHW,
-            augmented(images_BCHW, flip="alternating", translate=0, seed=epoch, epoch=epoch),
+            images_BCHW, augmented(images_BCHW, flip="alternating", translate=0, epoch=epoch)
         )
         for epoch in range(4)
     ]
@@ -121,12 +117,13 @@ def test_alternating_flips_show_each_image_both_ways_in_any_two_epochs():
     assert torch.equal(epochs[0], epochs[2]) and torch.equal(epochs[1], epochs[3])
 
 
-def test_alternating_flips_belong_to_the_image_not_to_its_place_in_the_minibatch():
+@pytest.mark.parametrize("flip", ["random", "alternating"])
+def test_changes_belong_to_the_image_not_to_its_place_in_the_minibatch(flip):
     images_BCHW = random_images(100)
     order_B = torch.randperm(100, generator=torch.Generator().manual_seed(3))
-    settings = {"flip": "alternating", "translate": 0, "flip_seed": 2**63 - 1}
+    settings = {"flip": flip, "cutout": 3, "seed": 2**63 - 1}
     in_order = augmented(images_BCHW, **settings)
-    shuffled = augmented(images_BCHW[order_B], index_B=order_B, seed=9, **settings)
+    shuffled = augmented(images_BCHW[order_B], index_B=order_B, **settings)
     assert torch.equal(shuffled, in_order[order_B])
 
 
@@ -141,12 +138,13 @@ def test_coins_are_fair_for_neighbours_and_independent_between_seeds(seed):
 @pytest.mark.parametrize(
     "settings", [{}, {"cutout": 5}, {"flip": "none"}, {"flip": "alternating", "translate": 2}]
 )
-def test_the_same_generator_gives_the_same_images_of_the_same_kind(settings):
+def test_the_same_seed_and_epoch_give_the_same_images_of_the_same_kind(settings):
     images_BCHW = random_images(20)
     before = images_BCHW.clone()
     once, again = (augmented(images_BCHW, seed=5, **settings) for _ in range(2))
     assert torch.equal(once, again)
     assert not torch.equal(once, augmented(images_BCHW, seed=6, **settings))
+    assert not torch.equal(once, augmented(images_BCHW, seed=5, epoch=1, **settings))
     assert torch.equal(images_BCHW, before)
     assert once.dtype == torch.uint8 and once.shape == before.shape and once.is_contiguous()
 
@@ -167,6 +165,28 @@ def test_cutout_takes_the_same_squares_with_and_without_flips_and_shifts():
     assert torch.equal(augmented(white, flip="random", translate=4, cutout=3), alone)
 
 
+def test_each_image_draws_its_own_light_evenly_within_the_bounds():
+    augmentation = AugmentConfig(brightness=0.2, contrast=0.1).build()
+    factor_N, summand_N = augmentation.light(augmentation.draw((2000, 3, 4, 4), 0, 0))
+    for values_N, middle, reach in ((factor_N, 1, 0.1), (summand_N, 0, 0.2)):
+        positions_N = (values_N - middle) / reach
+        assert positions_N.abs().max() <= 1.0001
+        counts = positions_N.histc(10, -1.0001, 1.0001)
+        assert counts.sum() == 2000
+        assert ((counts - 200) ** 2 / 200).sum() < 27.9  # 9 degrees of freedom: 99.9% quantile
+    assert abs(torch.corrcoef(torch.stack((factor_N, summand_N)))[0, 1]) < 0.1
+
+
+def test_one_change_of_light_leaves_the_other_as_it_is_and_none_says_so():
+    changes_7N = AugmentConfig().build().draw((20, 3, 4, 4), 0, 0)
+    factor_N, summand_N = AugmentConfig(brightness=0.2, contrast=0.1).build().light(changes_7N)
+    contrast_only = AugmentConfig(contrast=0.1).build().light(changes_7N)
+    brightness_only = AugmentConfig(brightness=0.2).build().light(changes_7N)
+    assert torch.equal(contrast_only[0], factor_N) and not contrast_only[1].any()
+    assert torch.equal(brightness_only[1], summand_N) and (brightness_only[0] == 1).all()
+    assert AugmentConfig().build().light(changes_7N) is None
+
+
 def test_no_augmentation_returns_the_images():
     images_BCHW = random_images(5)
     assert torch.equal(augmented(images_BCHW, flip="none", translate=0), images_BCHW)
@@ -185,7 +205,15 @@ def test_an_empty_minibatch_stays_empty():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"flip": "yes"}, {"flip": True}, {"translate": -1}, {"cutout": 2.5}]
+    "settings",
+    [
+        {"flip": "yes"},
+        {"flip": True},
+        {"translate": -1},
+        {"cutout": 2.5},
+        {"brightness": -0.1},
+        {"contrast": 1.1},
+    ],
 )
 def test_a_setting_that_means_nothing_is_refused(settings):
     with pytest.raises(ValidationError):

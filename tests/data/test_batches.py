@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -10,6 +11,8 @@ from cnn_train.data.augment import Augmentation, AugmentConfig
 from cnn_train.data.batches import Batch, TrainingBatches, evaluation_batches, plan_epoch
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
+from cnn_train.data.progressive_size import ProgressiveSizeConfig
+from cnn_train.machine.processes import World
 
 UNCHANGED = AugmentConfig(flip="none", translate=0, cutout=0).build()
 BYTES = Normalization((0.0,), (1 / 255,))  # the network would see levels from 0 to 255
@@ -120,10 +123,43 @@ def test_minibatches_of_one_epoch_are_augmented_differently() -> None:
     assert not torch.equal(first, second)
 
 
+@pytest.mark.parametrize("batch_size", [3, 20, 40])
+def test_an_images_changes_depend_neither_on_the_batch_size_nor_on_the_processes(
+    batch_size: int,
+) -> None:
+    augment = AugmentConfig(flip="random", translate=2, cutout=2).build()
+
+    def images_of(batches: TrainingBatches) -> torch.Tensor:
+        made = list(batches.epoch(1))
+        images_NCHW = torch.cat([batch.images_BCHW for batch in made])
+        return images_NCHW[torch.cat([batch.labels_B for batch in made]).argsort()]
+
+    expected = images_of(make_batches(40, 8, augment))
+    assert torch.equal(images_of(make_batches(40, batch_size, augment)), expected)
+    batches = make_batches(40, batch_size, augment)
+    parts = [replace(batches, world=World(rank, 2)) for rank in range(2)]
+    together = [batch for part in parts for batch in part.epoch(1)]
+    by_label = torch.cat([batch.labels_B for batch in together]).argsort()
+    assert torch.equal(torch.cat([b.images_BCHW for b in together])[by_label], expected)
+
+
 def test_seeds_differ_in_order() -> None:
     assert labels_of(list(make_batches(50, 10, seed=0).epoch(0))) != labels_of(
         list(make_batches(50, 10, seed=1).epoch(0))
     )
+
+
+def test_light_changes_minibatches_and_nothing_else() -> None:
+    dark = AugmentConfig(flip="random", translate=2, cutout=2, brightness=0.5, contrast=0.5)
+    plain = AugmentConfig(flip="random", translate=2, cutout=2)
+    lit, expected = (list(make_batches(30, 10, c.build()).epoch(2)) for c in (dark, plain))
+    for one, other in zip(lit, expected, strict=True):
+        assert torch.equal(one.labels_B, other.labels_B)
+        assert not torch.equal(one.images_BCHW, other.images_BCHW)
+        for image, before in zip(one.images_BCHW, other.images_BCHW, strict=True):
+            line = torch.stack((before.flatten(), torch.ones(16)), 1)
+            fitted = line @ torch.linalg.lstsq(line, image.flatten(), driver="gelsd").solution
+            torch.testing.assert_close(fitted, image.flatten(), rtol=0, atol=1e-3)
 
 
 def test_minibatches_are_float32_in_channels_last_order() -> None:
@@ -150,7 +186,19 @@ def test_evaluation_takes_every_example_once_and_in_order(batch_size: int) -> No
     assert torch.allclose(seen_NCHW, images.images_NCHW.float(), atol=1e-4)
 
 
+@pytest.mark.parametrize("first", [0, 2])
+def test_the_side_may_change_within_an_epoch_at_the_border_of_a_minibatch(first: int) -> None:
+    sizes = ProgressiveSizeConfig(stages=[[2, 0.25], [3, 0.75]])
+    side_px = partial(sizes.side_px, epochs=2, full_px=4)
+    batches = replace(make_batches(8, 2), side_px=lambda epoch, done: side_px(epoch, done=done))
+    sides = [[b.images_BCHW.shape[2] for b in batches.epoch(epoch, first)] for epoch in range(2)]
+    expected = [[2, 2, 3, 3], [3, 3, 4, 4]]
+    assert sides == [row[first:] for row in expected]
+    shapes = [[batches.image_shape(epoch, i)[1] for i in range(4)] for epoch in range(2)]
+    assert shapes == expected
+
+
 def test_an_epochs_images_have_the_side_that_its_number_gives() -> None:
-    batches = replace(make_batches(5, 2), side_px=lambda epoch: 2 + epoch)
+    batches = replace(make_batches(5, 2), side_px=lambda epoch, done: 2 + epoch)
     sides = [[batch.images_BCHW.shape[2] for batch in batches.epoch(epoch)] for epoch in range(3)]
     assert sides == [[2, 2], [3, 3], [4, 4]]  # the lone fifth image joins the second minibatch

@@ -44,6 +44,18 @@ def test_the_mean_level_is_the_mean_colour_as_bytes() -> None:
     assert Normalization((0.4914, 0.4822, 0.4465), (1, 1, 1)).mean_level == (125, 123, 114)
 
 
+def test_light_multiplies_and_then_shifts_each_image_once_it_is_normalised() -> None:
+    images = random_images()
+    normalization = Normalization.of(images)
+    before = images.clone()
+    factor, summand = torch.rand(2, len(images), generator=torch.Generator().manual_seed(1))
+    lit = normalization(images, (factor, summand))
+    expected = normalization(images) * factor[:, None, None, None] + summand[:, None, None, None]
+    torch.testing.assert_close(lit, expected, rtol=0, atol=1e-5)
+    assert lit.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(images, before)
+
+
 def test_the_images_given_stay_as_they_are() -> None:
     images = random_images()
     before = images.clone()

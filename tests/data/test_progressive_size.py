@@ -1,7 +1,10 @@
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from cnn_train.data.progressive_size import ProgressiveSizeConfig, shrink
 
@@ -29,6 +32,28 @@ def test_the_side_never_falls_and_ends_full(
     assert found == sorted(found)
     assert found[0] == start_px
     assert config.side_px(epochs, epochs, 32) == 32
+
+
+def test_stages_hold_up_to_their_parts_of_training() -> None:
+    config = ProgressiveSizeConfig(stages=[[20, 0.15], [24, 0.5]])
+    found = [config.side_px(epoch, 10, 32, done) for epoch in range(10) for done in (0.0, 0.5)]
+    assert found == [20] * 3 + [24] * 7 + [32] * 10
+    assert config.side_px(0, 10, 22) == 20
+    assert config.side_px(2, 10, 22) == 22  # never larger than the images
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"stages": [[20, 0.5], [24, 0.5]]}, "must rise"),
+        ({"stages": [[20, 0.5]], "start_px": 16}, "exclude each other"),
+        ({"stages": [[0, 0.5]]}, "greater than or equal to 1"),
+        ({"stages": [[20, 1.5]]}, "less than or equal to 1"),
+    ],
+)
+def test_stages_that_mean_nothing_are_refused(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        ProgressiveSizeConfig(**settings)
 
 
 def test_shrinking_keeps_the_mean_and_the_shape_of_the_image() -> None:

@@ -207,7 +207,7 @@ def test_the_json_document_has_the_documented_keys_and_no_nan():
         assert {
             "split", "num_examples", "accuracy", "loss", "per_class", "confusion",
             "calibration_error", "calibration_bins", "accuracy_interval", "top5_accuracy", "tta",
-            "checkpoint", "num_trained_on",
+            "tta_share", "checkpoint", "num_trained_on",
         } == set(json.loads(text))  # fmt: skip
         assert set(document["per_class"][0]) == {
             "label", "num_examples", "accuracy", "precision", "f1"

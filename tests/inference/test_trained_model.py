@@ -50,6 +50,32 @@ def test_with_flips_a_mirrored_image_has_the_same_scores(
     torch.testing.assert_close(mirrored, plain, rtol=0, atol=LARGEST_DIFFERENCE)
 
 
+@pytest.mark.parametrize("batch_size", [7, 100])
+def test_views_for_a_quarter_change_the_least_confident_quarter_only(
+    trained: TrainedModel, pictures: torch.Tensor, batch_size: int
+) -> None:
+    seen = 0
+
+    def count(module: torch.nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        nonlocal seen
+        seen += len(inputs[0])
+
+    single, all_views = (trained.scores(pictures, tta=tta) for tta in ("none", "flip_translate"))
+    with trained.model.register_forward_pre_hook(count):
+        found = trained.scores(
+            pictures, batch_size=batch_size, tta="flip_translate", tta_share=0.25
+        )
+    best = single.sort(descending=True).values
+    unsure = (best[:, 0] - best[:, 1]).argsort()[:25]
+    expected = single.clone()
+    expected[unsure] = all_views[unsure]
+    torch.testing.assert_close(found, expected, rtol=0, atol=LARGEST_DIFFERENCE)
+    assert (all_views - single).abs().amax(1).min() > LARGEST_DIFFERENCE  # all would show
+    assert seen == NUM_IMAGES + 25 * 5
+    everywhere = trained.scores(pictures, tta="flip_translate", tta_share=1.0)
+    assert torch.equal(everywhere, all_views)
+
+
 def test_the_averaged_weights_are_the_ones_that_are_used(
     session: Session, trained: TrainedModel
 ) -> None:

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_train.inference.views import ViewsName, scores_over_views
+from cnn_train.inference.views import ViewsName, least_confident, scores_over_views
 
 PIXELS = 6
 
@@ -49,3 +49,29 @@ def test_the_shifted_views_move_by_one_pixel_up_left_and_down_right() -> None:
     scores_over_views(look, image, "flip_translate")
     # Row 2, column 2 and its mirror, column 3; then shifted one row and column either way.
     assert seen == [14, 15, 7, 8, 21, 22]
+
+
+def test_the_least_confident_images_have_the_least_margins_and_keep_their_order() -> None:
+    """Margins 3, 0, 1, 0, 2: the lowest score of an image does not count, nor does their level."""
+    scores_NK = torch.tensor([[0.0, 3, -9], [7, 7, 0], [-5, -4, -9], [1, 1, 1], [2, 0, -70]])
+    assert least_confident(scores_NK, 0.6).tolist() == [1, 2, 3]
+    assert least_confident(scores_NK, 0.2).tolist() == [1]  # of equal margins the first
+    assert least_confident(scores_NK, 0.01).tolist() == [1]
+    assert least_confident(scores_NK, 1).tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("views", "num_passes"), [("flip", 1), ("flip_translate", 5)])
+def test_known_scores_of_the_first_view_are_not_computed_again(
+    views: ViewsName, num_passes: int
+) -> None:
+    model, images = make_linear(), random_images()
+    passes = 0
+
+    def forward(images_BCHW: torch.Tensor) -> torch.Tensor:
+        nonlocal passes
+        passes += 1
+        return model(images_BCHW)
+
+    found = scores_over_views(forward, images, views, model(images))
+    assert passes == num_passes
+    assert torch.equal(found, scores_over_views(model, images, views))

@@ -124,6 +124,7 @@ SECTIONS: list[dict[str, Any]] = [
     *({"loss": {"name": name}} for name in LOSSES),
     *({"regularization": {"kind": kind}} for kind in REGULARIZATIONS),
     *({"augment": {"flip": flip, "translate": 2, "cutout": 3}} for flip in get_args(Flip)),
+    {"augment": {"brightness": 0.2, "contrast": 0.1}},
     {"ema_decay": 0.9, "clip_grad_norm": 0.1, "progressive_size": {"start_px": 6}},
     {"model": {"name": "hog_linear", "cell_px": 2}},
 ]
@@ -158,12 +159,16 @@ def test_a_run_goes_on_where_the_other_device_left_it(
     assert record.train_loss == pytest.approx(expected.train_loss, rel=1e-3)
 
 
-@pytest.mark.parametrize("views", get_args(ViewsName))
+@pytest.mark.parametrize(
+    ("views", "share"), [*((views, 1.0) for views in get_args(ViewsName)), ("flip", 0.5)]
+)
 def test_a_model_scores_images_as_it_does_on_the_cpu(
-    start_on: StartOn, images: ImageSet, views: ViewsName
+    start_on: StartOn, images: ImageSet, views: ViewsName, share: float
 ) -> None:
     models = [trained(start_on(device)) for device in (CPU, GPU)]
-    on_cpu, on_gpu = (evaluate(model, images, batch_size=5, tta=views) for model in models)
+    on_cpu, on_gpu = (
+        evaluate(model, images, batch_size=5, tta=views, tta_share=share) for model in models
+    )
     torch.testing.assert_close(on_gpu.scores_NK, on_cpu.scores_NK)
     assert on_gpu.per_class == on_cpu.per_class
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from cnn_train.errors import ConfigError
 from cnn_train.optim import muon
-from cnn_train.optim.muon import Muon, MuonConfig, orthogonalize
+from cnn_train.optim.muon import Muon, MuonConfig, orthogonalize, orthogonalize_all
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_an_orthogonalized_matrix_keeps_its_singular_vectors_and_levels_its_valu
 ) -> None:
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     left, values, right = torch.linalg.svd(matrix, full_matrices=False)
-    in_its_own_basis = left.T @ orthogonalize(matrix, steps=5) @ right.T
+    in_its_own_basis = left.T @ orthogonalize(matrix[None], steps=5)[0] @ right.T
     torch.testing.assert_close(
         in_its_own_basis, in_its_own_basis.diagonal().diag(), rtol=0, atol=1e-9
     )
@@ -42,12 +42,68 @@ def test_each_step_applies_the_quintic_to_every_singular_value() -> None:
     for _ in range(3):
         expected = 3.4445 * expected - 4.7750 * expected**3 + 2.0315 * expected**5
     torch.testing.assert_close(
-        orthogonalize(values.diag(), steps=3).diagonal(), expected, rtol=1e-6, atol=0
+        orthogonalize(values.diag()[None], steps=3)[0].diagonal(), expected, rtol=1e-6, atol=0
     )
 
 
 def test_a_matrix_of_zeros_stays_zero() -> None:
-    assert torch.equal(orthogonalize(torch.zeros(3, 5), steps=3), torch.zeros(3, 5))
+    assert torch.equal(orthogonalize(torch.zeros(1, 3, 5), steps=3), torch.zeros(1, 3, 5))
+
+
+def one_by_one(update: torch.Tensor, steps: int, coefficients: tuple[float, ...]) -> torch.Tensor:
+    """Apply the polynomial to the singular values themselves."""
+    left, values, right = torch.linalg.svd(update.flatten(1), full_matrices=False)
+    values = values / values.norm().clamp(min=1e-12)
+    for _ in range(steps):
+        a, b, c = coefficients
+        values = a * values + b * values**3 + c * values**5
+    return (left @ values.diag() @ right).view(update.shape)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "pad", "num_batches"),
+    [
+        ([(6, 2, 3, 3), (20, 2, 3, 1), (6, 3, 3, 2), (4, 4), (18, 6)], False, 3),
+        ([(6, 2, 3, 3), (20, 2, 3, 1), (6, 3, 3, 2), (4, 4), (18, 6)], True, 1),
+        ([(30, 40), (2, 2), (2, 2), (2, 2), (2, 2)], True, 2),  # too many zeros
+    ],
+)
+@pytest.mark.usefixtures("exactly")
+def test_updates_made_orthogonal_together_are_those_made_so_one_by_one(
+    shapes: list[tuple[int, ...]], pad: bool, num_batches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    updates = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    if updates[0].ndim == 4:
+        updates[0] = updates[0].to(memory_format=torch.channels_last)
+    updates[-1] = torch.zeros_like(updates[-1])
+    batches = []
+
+    def count(*arguments: Any) -> torch.Tensor:
+        batches.append(arguments)
+        return orthogonalize(*arguments)
+
+    monkeypatch.setattr(muon, "orthogonalize", count)
+    record = (3.4576, -4.7391, 2.0843)
+    found = orthogonalize_all(updates, 3, record, pad=pad)
+    assert len(batches) == num_batches
+    for update, result in zip(updates, found, strict=True):
+        expected = one_by_one(update, 3, record)
+        torch.testing.assert_close(result, expected, rtol=0, atol=1e-9)
+
+
+def test_filters_get_their_size_back_in_every_third_update_only() -> None:
+    net = make_net()
+    optimizer = MuonConfig(lr=0.1, renormalize_every=3, momentum=0).build(net)
+    for update in range(7):
+        before = net[0].weight.detach().clone()
+        resized = before * (8**0.5 / before.norm())
+        net[0].weight.grad = torch.ones_like(before)
+        optimizer.step()
+        # from where it starts, the update goes on as the gradient does: equally in every weight
+        moves = [start - net[0].weight.detach() for start in (before, resized)]
+        is_straight = [bool((move - move.mean()).abs().max() < 1e-6) for move in moves]
+        assert is_straight == ([False, True] if update % 3 == 0 else [True, False])
 
 
 def test_filters_that_are_all_zeros_learn_from_the_first_step() -> None:

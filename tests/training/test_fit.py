@@ -492,8 +492,8 @@ def test_an_image_that_is_not_finite_is_never_learned(
     session = start()
     normalise = type(session.batches.normalization).__call__
 
-    def spoil(self: Any, images_BCHW: torch.Tensor) -> torch.Tensor:
-        images_BCHW = normalise(self, images_BCHW)
+    def spoil(self: Any, images_BCHW: torch.Tensor, light: Any = None) -> torch.Tensor:
+        images_BCHW = normalise(self, images_BCHW, light)
         if session.progress.step == 3:
             images_BCHW[0, 0, 0, 0] = math.nan
         return images_BCHW

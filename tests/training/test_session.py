@@ -8,10 +8,11 @@ import torch
 from cnn_train.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
-from cnn_train.errors import CheckpointError, ConfigError, DataError
+from cnn_train.errors import CheckpointError, ConfigError, DataError, InterruptedRun
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import Device
 from cnn_train.training.building import build_session
+from cnn_train.training.fit import Supervision, fit
 from cnn_train.training.resuming import resume_session
 from cnn_train.training.session import Session
 
@@ -124,6 +125,34 @@ def test_a_checkpoint_of_any_session_can_be_read_back(start: Start, tmp_path: An
     assert all(map(torch.equal, weights(resumed), weights(session)))
     assert ExperimentConfig.model_validate(loaded.config) == session.config
     assert loaded.environment["torch"] == str(torch.__version__)
+
+
+def test_a_resumed_run_gives_filters_their_size_back_when_an_uninterrupted_one_does(
+    start: Start, tmp_path: Any
+) -> None:
+    """An epoch has 4 updates: the third, not the first of the second epoch begins with it."""
+    muon = {"optimizer": {"name": "muon", "renormalize_every": 3}}
+    straight, stopped, resumed = start(**muon), start(**muon), start(**muon)
+    for session in (straight, stopped):
+        train_one_epoch(session)
+    save_checkpoint(stopped.checkpoint(), tmp_path / "a.ckpt")
+    resume_session(resumed, load_checkpoint(tmp_path / "a.ckpt"))
+    for session in (straight, resumed):
+        session.progress.epoch = 1
+        train_one_epoch(session)
+    assert all(map(torch.equal, weights(resumed), weights(straight)))
+
+
+def test_a_muon_state_of_an_older_release_counts_its_updates_from_now_on(start: Start) -> None:
+    session = start(optimizer={"name": "muon"})
+    train_one_epoch(session)
+    old = session.checkpoint()
+    for group in old.optimizer["param_groups"]:
+        del group["step"]
+    resumed = start(optimizer={"name": "muon"})
+    resume_session(resumed, old)
+    train_one_epoch(resumed)
+    assert [group["step"] for group in resumed.optimizer.param_groups] == [4, 4]
 
 
 OPTIMIZERS = ({"name": "sgd"}, {"name": "adamw"}, {"name": "muon"}, {"name": "gd"})
@@ -254,6 +283,38 @@ def test_images_grow_over_the_epochs_and_validation_sees_them_whole(start) -> No
             pass
     session.validate()
     assert seen == [4] * 4 + [6] * 4 + [8] * 8 + [8]
+
+
+def test_stages_change_the_size_within_an_epoch_of_a_resumed_run_too(start, tmp_path) -> None:
+    """Two epochs of four updates: full size from the seventh on, whoever makes it."""
+    settings = {
+        "model": WHITENED,
+        "epochs": 2,
+        "progressive_size": {"stages": [[4, 0.3], [6, 0.7]]},
+    }
+    straight, stopped, resumed = (start(**settings) for _ in range(3))
+    seen = []
+    for session in (straight, resumed):
+        session.model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[2]))
+    for _ in fit(straight):
+        pass
+    assert [side for side in seen if side < 8] == [4, 4, 4, 6, 6, 6]
+    train = Supervision(should_stop=lambda: stopped.progress.step == 2)
+    with pytest.raises(InterruptedRun):
+        list(fit(stopped, train))
+    save_checkpoint(stopped.checkpoint(), tmp_path / "a.ckpt")
+    resume_session(resumed, load_checkpoint(tmp_path / "a.ckpt"))
+    seen.clear()
+    for _ in fit(resumed):
+        pass
+    assert [side for side in seen if side < 8] == [4, 6, 6, 6]
+    assert all(map(torch.equal, weights(resumed), weights(straight)))
+
+
+def test_the_side_of_every_stage_is_tried_before_training(start) -> None:
+    stages = [[6, 0.5], [2, 0.51]]  # the second comes too late for any epoch to begin with it
+    with pytest.raises(ConfigError, match="images of 2×2 pixels"):
+        start(model=WHITENED, progressive_size={"stages": stages}, epochs=1)
 
 
 def test_a_network_whose_weights_depend_on_the_size_cannot_grow_its_images(start) -> None:

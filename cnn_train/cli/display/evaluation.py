@@ -15,6 +15,8 @@ NUM_CONFUSIONS = 5
 def evaluation_page(evaluation: "Evaluation", checkpoint: Path, model_name: str) -> Page:
     """Make the summary, the table of classes and the most frequent confusions."""
     views = "" if evaluation.tta == "none" else f", scores averaged over views ({evaluation.tta})"
+    if evaluation.tta_share < 1:
+        views += f" of the {percent(evaluation.tta_share, 0)} least confident"
     heading = (
         f"{model_name} on the {evaluation.split} split: {len(evaluation.images):,} images{views}"
     )

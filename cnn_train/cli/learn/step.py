@@ -136,7 +136,7 @@ def _update_blocks(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Itera
         values = (entry.before, entry.gradient, entry.descent, entry.after, change)
         rows.append((entry.parameter, place, *(f"{value + 0.0:.4g}" for value in values)))
     columns = (*texts("parameter", "entry"), *numbers("θ", "g", f"−η {g}", "θ after", "Δθ"))
-    yield Block(columns=columns, rows=tuple(rows), first_to_go=("θ after", "entry"))
+    yield Block(columns=columns, rows=tuple(rows), first_to_go=("θ after", "entry", f"−η {g}"))
     others = taken.num_numbers - taken.num_plain
     line = (
         f"{others:,} of {taken.num_numbers:,} numbers moved otherwise than by −η {g}: "
