@@ -1,7 +1,7 @@
 """Minibatches cut from images that lie whole on the device; no worker processes.
 
 The order of an epoch and its augmentation are functions of (seed, epoch, position), so a run can
-stop between any two minibatches and go on from one integer.
+stop between any two minibatches and go on from one integer; a choice by losses needs these too.
 Shape letters: N examples, B minibatch, C channels, H W pixels.
 """
 
@@ -36,13 +36,14 @@ class Batch:
 
     images_BCHW: float32, normalised, channels_last. labels_B: int64.
     share: the fraction of its update's examples that it holds (1 unless gradients accumulate),
-    times its part's weight where several processes share the minibatch.
+    times its part's weight where several processes share the minibatch. index_B: images' places.
     """
 
     images_BCHW: Tensor
     labels_B: Tensor
     share: float = 1.0
     completes_update: bool = True
+    index_B: Tensor | None = None
 
 
 def plan_epoch(
@@ -74,11 +75,14 @@ class TrainingBatches:
     normalization: Normalization
     augment: Augmentation
     seed: int
-    plan: tuple[Slice, ...]
+    plan: Callable[[int], tuple[Slice, ...]]
+    """The minibatches of an epoch; they need not be as many in each."""
     side_px: Callable[[int], int] | None = None
     """The side of an epoch's images; None: full size."""
     world: World = ALONE
     """The processes that share every minibatch; ``plan`` describes the whole minibatch."""
+    choose: Callable[[Tensor, int], Tensor] = lambda order_N, epoch: order_N
+    """What an epoch trains on of its order; a choice by loss is that of the epoch under way."""
 
     def image_shape(self, epoch: int) -> tuple[int, int, int]:
         """Return (C, H, W) of the images that the network sees in ``epoch``."""
@@ -88,23 +92,23 @@ class TrainingBatches:
         return channels, *shrunk_size(height, width, self.side_px(epoch))
 
     def order(self, epoch: int) -> Tensor:
-        """Return the order N (int64) in which ``epoch`` takes the examples."""
+        """Return the order (int64) in which ``epoch`` takes its examples: all N, or a share."""
         generator = make_generator(self.seed, "order", epoch)
-        return torch.randperm(len(self.images), generator=generator)
+        return self.choose(torch.randperm(len(self.images), generator=generator), epoch)
 
     def examples_of(self, epoch: int, position: int) -> list[int]:
         """Return the examples of one minibatch; none where the epoch has no such position."""
-        if not 0 <= position < len(self.plan):
+        plan = self.plan(epoch)
+        if not 0 <= position < len(plan):
             return []
-        piece = self.plan[position]
+        piece = plan[position]
         indices: list[int] = self.order(epoch)[piece.start : piece.stop].tolist()
         return indices
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
         """Yield the minibatches of ``epoch`` (0-based) from position ``first`` on."""
         order_N = self.order(epoch)
-        for position in range(first, len(self.plan)):
-            piece = self.plan[position]
+        for position, piece in enumerate(self.plan(epoch)[first:], start=first):
             part = self.world.part(piece.stop - piece.start)
             index_B = order_N[piece.start : piece.stop][part.start : part.stop]
             on_device_B = copy_to(index_B, self.images.labels_N.device)
@@ -125,6 +129,7 @@ class TrainingBatches:
                 self.images.labels_N[on_device_B],
                 piece.share * part.weight,
                 piece.completes_update,
+                on_device_B,
             )
 
 

@@ -122,8 +122,10 @@ class Speedrun:
     def _note(self, session: Session) -> None:
         """Evaluate the weights and count the arithmetic, off the clock."""
         self.precision = session.precision.name
-        self.flops = session.batches.plan[-1].stop * sum(
-            count_flops(session.model, session.batches.image_shape(epoch)).training
+        batches = session.batches
+        self.flops = sum(
+            batches.plan(epoch)[-1].stop
+            * count_flops(session.model, batches.image_shape(epoch)).training
             for epoch in range(session.config.epochs)
         )
         trained = restore_trained_model(session.checkpoint(), session.device, PART)
