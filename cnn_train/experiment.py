@@ -11,6 +11,7 @@ from .data.cifar10.dataset import CIFAR10Config
 from .data.dataset import DatasetConfig
 from .data.normalization import NormalizationName
 from .data.progressive_size import ProgressiveSizeConfig
+from .data.selection import SelectionConfig
 from .losses import LOSSES
 from .losses.cross_entropy import CrossEntropyConfig
 from .losses.loss import LossConfig
@@ -94,6 +95,9 @@ class ExperimentConfig(Config):
     progressive_size: ProgressiveSizeConfig = Field(
         default=ProgressiveSizeConfig(), description="smaller images in the first epochs"
     )
+    data_selection: SelectionConfig = Field(
+        default=SelectionConfig(), description="only a share of the images in the later epochs"
+    )
     ema_decay: float = Field(
         default=0.0,
         ge=0,
@@ -152,7 +156,11 @@ class ExperimentConfig(Config):
     def warnings(self) -> list[str]:
         """Name every setting without effect, and every pair of settings with the same effect."""
         warnings = []
-        schedule, regularization = self.schedule, self.regularization
+        schedule, regularization, selection = (
+            self.schedule,
+            self.regularization,
+            self.data_selection,
+        )
         if schedule.warmup_epochs >= self.epochs:
             warnings.append(
                 f"schedule.warmup_epochs {schedule.warmup_epochs:g}: training lasts {self.epochs} "
@@ -163,6 +171,11 @@ class ExperimentConfig(Config):
             warnings.append(
                 f"schedule.{schedule.name}: a change at epoch {late[0]} of {self.epochs} "
                 "has no effect"
+            )
+        if selection.keep < 1 and selection.from_epoch >= self.epochs:
+            warnings.append(
+                f"data_selection.from_epoch {selection.from_epoch}: training lasts {self.epochs} "
+                "epochs, so each of them trains on all images"
             )
         if getattr(regularization, "strength", None) == 0:
             warnings.append(f"regularization.kind {regularization.kind}: strength 0 has no effect")

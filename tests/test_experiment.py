@@ -102,6 +102,11 @@ def test_a_resolved_config_validates_to_itself() -> None:
             "schedule.step: a change at epoch 40 of 40 has no effect",
         ),
         (
+            {"data_selection": {"keep": 0.5, "from_epoch": 5}, "epochs": 5},
+            "data_selection.from_epoch 5: training lasts 5 epochs, so each of them trains on all "
+            "images",
+        ),
+        (
             {"regularization": {"kind": "l1", "strength": 0.0}},
             "regularization.kind l1: strength 0 has no effect",
         ),
@@ -158,6 +163,8 @@ def test_weights_are_shrunk_by_adamw_itself_or_by_the_penalty_that_was_asked_for
         {"regularization": {"kind": "none"}, "optimizer": {"name": "adamw", "weight_decay": 0.1}},
         {"optimizer": {"name": "sgd", "momentum": 0.0}},
         {"ema_decay": 0.99},
+        {"data_selection": {"keep": 0.5, "from_epoch": 5}, "epochs": 6},
+        {"data_selection": {"from_epoch": 5}, "epochs": 5},
         {"optimizer": {"name": "adamw"}},
         {"optimizer": {"name": "adamw"}, "regularization": {"kind": "none"}},
         {"optimizer": {"name": "muon"}, "regularization": {"kind": "l2"}},

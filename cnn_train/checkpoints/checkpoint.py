@@ -26,7 +26,7 @@ from ..machine.regular_file import open_regular
 from .foreign import advise, may_hold_weights
 from .migration import FORMAT_VERSION, migrate
 from .plain_data import NotPlainData, load_plain, require_plain
-from .schema import Count, Hashes, ImageShape, Names, Record, Weights, require_fields
+from .schema import Count, Hashes, ImageLosses, ImageShape, Names, Record, Weights, require_fields
 
 MAGIC = b"CNNTRAIN"
 FOOTER_SIZE = 48
@@ -44,7 +44,8 @@ class Checkpoint:
     minibatches of the current epoch. config_changes: settings changed when resuming, each with
     step, key, before and after. training_images: the hash of each image that the weights were
     trained on, in earlier runs too. imported_from: the file that the weights came from; None: they
-    came from a run of cnn-train, which can be resumed. Defaults are those of no run at all.
+    came from a run of cnn-train, which can be resumed. image_losses: losses_2N of
+    data/selection.py, where they choose the images. Defaults are those of no run at all.
     """
 
     config: dict[str, Any]
@@ -68,6 +69,7 @@ class Checkpoint:
     training_images: Hashes
     imported_from: str | None = None
     averaged_updates: Count = 0
+    image_losses: ImageLosses | None = None
 
     @property
     def val_accuracy(self) -> float | None:

@@ -8,8 +8,9 @@ import torch
 from ..data.content import UNKNOWN_IMAGES
 
 State = dict[str, Any]
+Migration = Callable[[State], State]
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 NO_WARM_UP = 10**18
 """So many updates in an average that the warm-up of no decay below 1 reaches beyond them."""
@@ -46,6 +47,11 @@ def _from_2_to_3(state: State) -> State:
     }
 
 
+def _from_3_to_4(state: State) -> State:
+    """No older run chose its images by their losses."""
+    return {**state, "image_losses": None}
+
+
 # For each older format, the function that converts it to the next one. A field that is added to
 # Checkpoint gets its value for older files here; a released function never changes.
-MIGRATIONS: dict[int, Callable[[State], State]] = {1: _from_1_to_2, 2: _from_2_to_3}
+MIGRATIONS: dict[int, Migration] = {1: _from_1_to_2, 2: _from_2_to_3, 3: _from_3_to_4}

@@ -15,6 +15,7 @@ LARGEST_SIDE_PX = 4096
 validator = cache(TypeAdapter)  # to make one takes longer than to use it
 WITH_TENSORS = {
     "model", "averaged_model", "optimizer", "generators", "partial_tally", "training_images",
+    "image_losses",
 }  # fmt: skip
 """All other fields are as JSON can hold them."""
 
@@ -38,6 +39,10 @@ Weights = Annotated[dict[str, InstanceOf[Tensor]], Field(min_length=1)]
 Number = Annotated[InstanceOf[Tensor], _which(lambda value: value.dim() == 0)]
 Hashes = Annotated[
     InstanceOf[Tensor], _which(lambda value: value.dim() == 1 and value.dtype == torch.int64)
+]
+ImageLosses = Annotated[
+    InstanceOf[Tensor],
+    _which(lambda two: two.dim() == len(two) == 2 and two.dtype == torch.float32),
 ]
 Record = Annotated[dict[str, float], _which(lambda record: record.keys() >= RECORD_KEYS)]
 

@@ -1,7 +1,8 @@
 """Minibatches cut from images that lie whole on the device; no worker processes.
 
 The order of an epoch and its augmentation are functions of (seed, epoch), drawn and copied to the
-device once, so a run can stop between any two minibatches and go on from one integer.
+device once, so a run can stop between any two minibatches and go on from one integer; a choice by
+losses needs these too.
 Shape letters: N examples, B minibatch, C channels, H W pixels.
 """
 
@@ -36,13 +37,14 @@ class Batch:
 
     images_BCHW: float32, normalised, channels_last. labels_B: int64.
     share: the fraction of its update's examples that it holds (1 unless gradients accumulate),
-    times its part's weight where several processes share the minibatch.
+    times its part's weight where several processes share the minibatch. index_B: images' places.
     """
 
     images_BCHW: Tensor
     labels_B: Tensor
     share: float = 1.0
     completes_update: bool = True
+    index_B: Tensor | None = None
 
 
 def plan_epoch(
@@ -74,30 +76,34 @@ class TrainingBatches:
     normalization: Normalization
     augment: Augmentation
     seed: int
-    plan: tuple[Slice, ...]
+    plan: Callable[[int], tuple[Slice, ...]]
+    """The minibatches of an epoch; they need not be as many in each."""
     side_px: Callable[[int, float], int] | None = None
     """The side of the images by epoch and the part of it that is done; None: full size."""
     world: World = ALONE
     """The processes that share every minibatch; ``plan`` describes the whole minibatch."""
+    choose: Callable[[Tensor, int], Tensor] = lambda order_N, epoch: order_N
+    """What an epoch trains on of its order; a choice by loss is that of the epoch under way."""
 
     def image_shape(self, epoch: int, position: int = 0) -> tuple[int, int, int]:
         """Return (C, H, W) of the images of a minibatch as the network sees them."""
         channels, height, width = self.images.image_shape
         if self.side_px is None:
             return channels, height, width
-        side_px = self.side_px(epoch, position / len(self.plan))
+        side_px = self.side_px(epoch, position / len(self.plan(epoch)))
         return channels, *shrunk_size(height, width, side_px)
 
     def order(self, epoch: int) -> Tensor:
-        """Return the order N (int64) in which ``epoch`` takes the examples."""
+        """Return the order (int64) in which ``epoch`` takes its examples: all N, or a share."""
         generator = make_generator(self.seed, "order", epoch)
-        return torch.randperm(len(self.images), generator=generator)
+        return self.choose(torch.randperm(len(self.images), generator=generator), epoch)
 
     def examples_of(self, epoch: int, position: int) -> list[int]:
         """Return the examples of one minibatch; none where the epoch has no such position."""
-        if not 0 <= position < len(self.plan):
+        plan = self.plan(epoch)
+        if not 0 <= position < len(plan):
             return []
-        piece = self.plan[position]
+        piece = plan[position]
         indices: list[int] = self.order(epoch)[piece.start : piece.stop].tolist()
         return indices
 
@@ -106,8 +112,8 @@ class TrainingBatches:
         pixels_NCHW, labels_N = self.images.images_NCHW, self.images.labels_N
         changes_7N = self.augment.draw(pixels_NCHW.shape, self.seed, epoch)
         order_N, changes_7N = (copy_to(t, labels_N.device) for t in (self.order(epoch), changes_7N))
-        for position in range(first, len(self.plan)):
-            piece = self.plan[position]
+        plan = self.plan(epoch)
+        for position, piece in enumerate(plan[first:], start=first):
             part = self.world.part(piece.stop - piece.start)
             index_B = order_N[piece.start : piece.stop][part.start : part.stop]
             changes_7B = changes_7N[:, index_B]
@@ -116,9 +122,13 @@ class TrainingBatches:
             )
             inputs_BCHW = self.normalization(images_BCHW, self.augment.light(changes_7B))
             if self.side_px:
-                inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch, position / len(self.plan)))
+                inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch, position / len(plan)))
             yield Batch(
-                inputs_BCHW, labels_N[index_B], piece.share * part.weight, piece.completes_update
+                inputs_BCHW,
+                labels_N[index_B],
+                piece.share * part.weight,
+                piece.completes_update,
+                index_B,
             )
 
 

@@ -135,7 +135,7 @@ def without_repetition(batch_size: int, num_images: int) -> float:
 
 def full_gradient(session: Session) -> Tensor:
     """Return the gradient (P) of the mean over all images, added up in the session's pieces."""
-    order_N, plan = session.batches.order(0), session.batches.plan
+    order_N, plan = session.batches.order(0), session.batches.plan(0)
     parts = [p.share * gradient_of(session, order_N[p.start : p.stop]) for p in plan]
     return torch.stack(parts).sum(0)
 

@@ -113,10 +113,10 @@ def _take_step(session: Session, num_entries: int, advance: Callable[[int], None
     plain = [change.plain == change.after for change in changes.values()]
     is_clipped = any(not torch.equal(c.gradient, c.clipped) for c in changes.values())
     clipped_norm = norm([change.clipped for change in changes.values()])
-    first = session.batches.plan[0]
+    first = session.batches.plan(0)[0]
     return TrainingStep(
         batch_size=tally.num_examples,
-        num_pieces=len(session.batches.plan),
+        num_pieces=len(session.batches.plan(0)),
         lr=session.optimizer.param_groups[0]["lr"],
         lr_factor=session.schedule(session.progress.schedule_step),
         loss=tally.loss,
@@ -135,17 +135,17 @@ def _take_step(session: Session, num_entries: int, advance: Callable[[int], None
 
 def with_one_update(session: Session) -> Session:
     """Cut the epoch down to its first update, without compilation."""
-    plan = session.batches.plan
+    plan = session.batches.plan(0)
     last = next(i for i, piece in enumerate(plan) if piece.completes_update)
     forward = with_autocast(session.model, session.device, session.precision)
-    batches = replace(session.batches, plan=plan[: last + 1])
+    batches = replace(session.batches, plan=lambda epoch: plan[: last + 1])
     return replace(session, batches=batches, forward=forward)
 
 
 def with_rate_zero(session: Session) -> Session:
     """Make every piece an update at rate 0: it takes as long, and leaves the weights alone."""
-    first = replace(session.batches.plan[0], share=1.0, completes_update=True)
-    batches = replace(session.batches, plan=(first,))
+    first = replace(session.batches.plan(0)[0], share=1.0, completes_update=True)
+    batches = replace(session.batches, plan=lambda epoch: (first,))
     return replace(session, batches=batches, schedule=lambda step: 0.0)
 
 

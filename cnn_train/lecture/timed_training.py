@@ -14,6 +14,7 @@ from ..data.augment import AugmentConfig
 from ..data.batches import plan_epoch
 from ..data.image_set import ImageSet
 from ..data.progressive_size import ProgressiveSizeConfig
+from ..data.selection import SelectionConfig
 from ..errors import UsageError, refusals_explained
 from ..machine.stopwatch import now
 from ..metrics.tally import Tally
@@ -85,6 +86,7 @@ def plain_session(session: Session, batch_size: int | None, num_images: int) -> 
             "schedule": ConstantConfig(),
             "augment": AugmentConfig(flip="none", translate=0, cutout=0),
             "progressive_size": ProgressiveSizeConfig(),
+            "data_selection": SelectionConfig(),
             "clip_grad_norm": 0.0,
             "ema_decay": 0.0,
             "compile": False,
@@ -95,7 +97,7 @@ def plain_session(session: Session, batch_size: int | None, num_images: int) -> 
     if batch_size is None:
         return built
     whole = plan_epoch(len(images) // batch_size * batch_size, batch_size)
-    return replace(built, batches=replace(built.batches, plan=whole))
+    return replace(built, batches=replace(built.batches, plan=lambda epoch: whole))
 
 
 def some_images(images: ImageSet, num_images: int, seed: int) -> ImageSet:
@@ -153,7 +155,7 @@ def warm_up(session: Session) -> None:
 
 def timed_updates(session: Session, seconds: float) -> Iterator[tuple[Point, float]]:
     """Yield each update's loss, at the moment before it, and the seconds after it."""
-    device, plan = session.device.torch_device, session.batches.plan
+    device, plan = session.device.torch_device, session.batches.plan(0)
     started, tally, updates, elapsed = now(device), Tally.zero(), 0, 0.0
     for i, piece in enumerate(endless_steps(session)):
         tally += piece

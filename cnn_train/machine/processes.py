@@ -90,6 +90,13 @@ class World:
             distributed.broadcast(dense, src=0)
             tensor.copy_(dense)
 
+    def keep_largest(self, tensor: "Tensor") -> None:
+        """Overwrite each value of the tensor with the largest that any process has there."""
+        if self.size > 1:
+            from torch import distributed
+
+            distributed.all_reduce(tensor, op=distributed.ReduceOp.MAX)
+
     def tell(self, name: str, value: Any = None) -> Any:
         """Return the first process's ``value`` (plain JSON) in all of them; use each name once."""
         if self.size == 1:

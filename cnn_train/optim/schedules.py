@@ -7,6 +7,7 @@ progress of a decay runs from 0 at the end of warm-up to 1 after the last update
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -15,6 +16,25 @@ from ..config.base import Config
 
 Schedule = Callable[[int], float]
 """Returns the factor on the learning rate at an update."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The updates of an epoch: ``first`` of them, and from epoch ``change`` on ``later``."""
+
+    first: int
+    later: int = 1
+    change: float = math.inf
+
+    def steps(self, epochs: float) -> int:
+        """Return the updates that ``epochs`` from the start take, rounded."""
+        early = min(epochs, self.change)
+        return round(early * self.first + (epochs - early) * self.later)
+
+    def epoch(self, step: int) -> float:
+        """Return the epochs that ``step`` updates take."""
+        early = self.change * self.first
+        return step / self.first if step <= early else self.change + (step - early) / self.later
 
 
 class ScheduleConfig(Config, ABC):
@@ -35,19 +55,19 @@ class ScheduleConfig(Config, ABC):
         """Return the first epochs, from 0, at which the rate jumps; empty if it never does."""
         return ()
 
-    def build(self, total_steps: int, steps_per_epoch: int) -> Schedule:
+    def build(self, total_steps: int, pace: Pace) -> Schedule:
         """Build the factor as a function of the step.
 
-        Warm-up takes w = round(warmup_epochs · steps_per_epoch) steps; step s of it has the factor
-        (s + 1) / w, times the schedule's own.
+        Warm-up takes the w steps of ``warmup_epochs``; step s of it has the factor (s + 1) / w,
+        times the schedule's own.
         """
-        warmup_steps = round(self.warmup_epochs * steps_per_epoch)
+        warmup_steps = pace.steps(self.warmup_epochs)
         decay_steps = max(total_steps - warmup_steps, 1)
 
         def schedule(step: int) -> float:
             progress = min(max(step - warmup_steps, 0) / decay_steps, 1.0)
             warm_up = min((step + 1) / warmup_steps, 1.0) if warmup_steps else 1.0
-            return warm_up * self.factor(progress, step / steps_per_epoch)
+            return warm_up * self.factor(progress, pace.epoch(step))
 
         return schedule
 

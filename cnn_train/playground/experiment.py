@@ -15,7 +15,7 @@ from ..errors import DivergedError
 from ..losses import LOSSES
 from ..losses.regularization import REGULARIZATIONS
 from ..metrics.tally import Tally
-from ..optim.schedules import ConstantConfig
+from ..optim.schedules import ConstantConfig, Pace
 from ..optim.sgd import SGDConfig
 from ..random_streams import make_generator, seeded
 from ..training.loop import measure, train_epoch
@@ -131,7 +131,7 @@ class Experiment:
         if self.step % self.steps_per_epoch == 0:
             self._tallies = train_epoch(
                 self.network, self.loss_fn, self.penalty, self.optimizer,
-                ConstantConfig().build(1, 1), self._batches(), self.step, self._before_update,
+                ConstantConfig().build(1, Pace(1)), self._batches(), self.step, self._before_update,
             )  # fmt: skip
         try:
             tally = next(self._tallies)

@@ -1,20 +1,24 @@
 """Build the parts of a run from its config: the only place that connects them."""
 
+import math
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import nn
 
 from ..acceleration.forward import training_forward
-from ..data.batches import TrainingBatches, evaluation_batch_size, plan_epoch
+from ..data.batches import Slice, TrainingBatches, evaluation_batch_size, plan_epoch
 from ..data.checks import check_augmentation, check_images
 from ..data.image_set import ImageSet
 from ..data.normalization import IMAGENET, Normalization
+from ..data.selection import NO_LOSS_21
 from ..errors import ConfigError
 from ..experiment import ExperimentConfig
 from ..machine.device import Device, resolve_precision
 from ..machine.processes import ALONE, World
 from ..optim.averaging import WeightAverage
+from ..optim.schedules import Pace
 from ..random_streams import seeded
 from .data_parallel import check_parts, spread
 from .image_side import side_over_time
@@ -38,10 +42,17 @@ def build_session(
     config = config.model_copy(update={"data": config.data.as_read(train)})
     check_augmentation(config.augment, train.image_shape)
     precision = resolve_precision(config.precision, device)
-    plan = plan_epoch(
-        len(train), config.batch_size, full_batch=config.optimizer.full_batch, limit=limit_batches
-    )
-    updates_per_epoch = sum(piece.completes_update for piece in plan)
+    selection = config.data_selection
+    cut = partial(plan_epoch, batch_size=config.batch_size, full_batch=config.optimizer.full_batch)
+
+    def plan(epoch: int) -> tuple[Slice, ...]:
+        return cut(selection.num_kept(epoch, len(train)), limit=limit_batches)
+
+    first, last = plan(0), plan(config.epochs - 1)  # there are no others
+    updates, later = (sum(piece.completes_update for piece in pieces) for pieces in (first, last))
+    pace = Pace(updates, later, selection.from_epoch if selection.keep < 1 else math.inf)
+    by_loss = selection.keep < 1 and selection.by == "loss"
+    losses_2N = NO_LOSS_21.repeat(1, len(train)).to(device.torch_device) if by_loss else None
     with seeded(config.seed, "weights"):
         model = config.model.build(len(train.class_names), train.image_shape)
     model.to(device.torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -49,7 +60,7 @@ def build_session(
         raise ConfigError("normalization: imagenet is for colour images, and these have no colours")
     normalization = IMAGENET if imagenet else Normalization.of(train.images_NCHW)
     fit_image_layers(model, train, normalization)
-    check_parts(plan, model, world, sync_batch_norm=config.sync_batch_norm)
+    check_parts((*first, *last), model, world, sync_batch_norm=config.sync_batch_norm)
     optimizer = config.optimizer.build(model)
     network = spread(model, device, world, sync_batch_norm=config.sync_batch_norm)
     return Session(
@@ -64,6 +75,7 @@ def build_session(
             plan,
             side_over_time(config, train.image_shape),
             world=world,
+            choose=partial(selection.choose, seed=config.seed, losses_2N=losses_2N),
         ),
         val_images=on_device(val, device),
         seen=torch.unique(train.hashes_N),
@@ -75,7 +87,9 @@ def build_session(
         loss_fn=config.loss.build(),
         penalty=config.regularization.build(model),
         optimizer=optimizer,
-        schedule=config.schedule.build(config.epochs * updates_per_epoch, updates_per_epoch),
+        schedule=config.schedule.build(pace.steps(config.epochs), pace),
+        pace=pace,
+        losses_2N=losses_2N,
         before_update=UpdateGuard(
             model.parameters(), config.clip_grad_norm, device.torch_device, alone=world.size == 1
         ),

@@ -98,7 +98,7 @@ def train_one_epoch(session: Session, files: RunFiles, supervision: Supervision)
     A stop in the middle of an accumulated update saves nothing: the last checkpoint stays, and a
     resumed run starts that update again.
     """
-    progress, plan = session.progress, session.batches.plan
+    progress, plan = session.progress, session.batches.plan(session.progress.epoch)
     total, position = progress.partial, progress.position
     for tally in supervision.watch(explained(session.train_rest_of_epoch(), files)):
         total, position = total + tally, position + 1

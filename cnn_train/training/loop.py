@@ -27,16 +27,19 @@ def train_epoch(
     batches: Iterable[Batch],
     step: int,
     before_update: Callable[[Tensor], None] = lambda loss: None,
+    note: Callable[[Batch, Tensor], None] = lambda batch, scores_BK: None,
 ) -> Iterator[Tally]:
     """Train on ``batches`` from ``step`` of the schedule on; yield each minibatch's tally.
 
     θ ← θ − η ∇(mean loss + λR(θ)). A minibatch with a share below 1 adds its part to the gradient,
     and the last one of the group makes the update: so full-batch descent fits in memory.
     ``before_update`` gets the total loss once the gradient is complete, to clip or refuse it.
+    ``note`` gets every minibatch with its scores.
     """
     for batch in batches:
         scores_BK = forward(batch.images_BCHW)
         loss = loss_fn(scores_BK, batch.labels_B)
+        note(batch, scores_BK.detach())
         regularization = penalty()
         total = loss + regularization
         (total * batch.share).backward()  # type: ignore[no-untyped-call]

@@ -13,9 +13,9 @@ from ..metrics.tally import Tally
 class EpochRecord:
     """What one epoch did. Accuracies are fractions in [0, 1]; ``epoch`` counts from 0.
 
-    Training figures are means over the epoch while the weights moved, on augmented images;
-    validation figures are of the weights at its end. ``train_total`` is the data loss
-    ``train_loss`` plus the regularisation ``train_penalty``. ``best_epoch`` is the best so far.
+    Training figures are means over the epoch while the weights moved, on the augmented images that
+    it trained on; validation figures are of the weights at its end. ``train_total`` is the data
+    loss ``train_loss`` plus the regularisation ``train_penalty``. ``best_epoch``: the best so far.
     """
 
     epoch: int
@@ -39,8 +39,8 @@ class Progress:
     """The counters of a run. They change only with completed updates and completed epochs.
 
     epoch: completed epochs. position: minibatches done in the epoch under way, up to the last
-    update. step: updates so far. schedule_step: updates so far if all epochs had as many as those
-    of now. partial: this process's tally of those minibatches. records: one per completed epoch.
+    update. step: updates so far. schedule_step: updates so far if all epochs had as many as now.
+    partial: this process's tally of those minibatches. records: one per completed epoch.
     config_changes: what was changed on the way, each with its step.
     """
 

@@ -22,6 +22,7 @@ FREE_KEYS = ("checkpoint", "data.root", "data.path", "data.grey_bits")
 FIXED_KEYS = ("model", "normalization", "optimizer.name", "data.name")
 
 LIMIT_KEY = "limit_batches"
+PLAN_KEYS = ("batch_size", "data", "data_selection", LIMIT_KEY)
 
 
 def find_state(run: RunDirectory, path: Path) -> FoundCheckpoint:
@@ -91,7 +92,8 @@ def resume_session(
             f"cannot resume: its weights were imported from {checkpoint.imported_from}; start a "
             "new run from them: fit --config CONFIG --weights CHECKPOINT"
         )
-    if not any(change.is_below(["data"]) for change in changes):
+    same_images = not any(change.is_below(["data"]) for change in changes)
+    if same_images:
         for split, fingerprint in session.data_fingerprints.items():
             if checkpoint.data_fingerprints.get(split) != fingerprint:
                 reason = f"the {split} images are not those that the run was trained on"
@@ -103,6 +105,7 @@ def resume_session(
             load_state(session.average.module, checkpoint.averaged_model or checkpoint.model)
             session.average.num_updates = checkpoint.averaged_updates
         load_optimizer_state(session, checkpoint)
+        load_losses(session, checkpoint, same_images=same_images)
         restore_generator_states(checkpoint.generators)
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as problem:
         if is_out_of_memory(problem):
@@ -137,13 +140,25 @@ def load_optimizer_state(session: Session, checkpoint: Checkpoint) -> None:
             raise ValueError(f"the optimizer keeps {name_some(sorted(names))} of each parameter")
 
 
+def load_losses(session: Session, checkpoint: Checkpoint, *, same_images: bool) -> None:
+    """Load the losses that choose the images; ValueError where the next epoch will lack them."""
+    losses_2N, ours_2N = checkpoint.image_losses if same_images else None, session.losses_2N
+    next_epoch = checkpoint.epoch + (checkpoint.position > 0)
+    may_be_missing = session.config.data_selection.from_epoch > next_epoch
+    if ours_2N is None or (losses_2N is None and may_be_missing):
+        return
+    if losses_2N is None or losses_2N.shape != ours_2N.shape:
+        raise ValueError(f"no losses to choose by; set data_selection.from_epoch={next_epoch + 1}")
+    ours_2N.copy_(losses_2N)
+
+
 def place_on_schedule(session: Session, changes: Sequence[Difference]) -> None:
-    """Set the schedule to where it stands if every epoch had the minibatches of now.
+    """Set the schedule to where it stands if every epoch had the minibatches of these settings.
 
     Raises CheckpointError where they change in the middle of an epoch.
     """
-    progress, plan = session.progress, session.batches.plan
-    are_others = any(change.is_below(["batch_size", "data", LIMIT_KEY]) for change in changes)
+    progress, plan = session.progress, session.batches.plan(session.progress.epoch)
+    are_others = any(change.is_below(PLAN_KEYS) for change in changes)
     if are_others and progress.position:
         raise CheckpointError(
             "cannot resume: minibatches cannot change in the middle of an epoch, and this state "
@@ -153,4 +168,4 @@ def place_on_schedule(session: Session, changes: Sequence[Difference]) -> None:
     if progress.position > len(plan):
         raise CheckpointError(f"cannot resume: an epoch has {len(plan)} minibatches only")
     under_way = sum(piece.completes_update for piece in plan[: progress.position])
-    progress.schedule_step = progress.epoch * session.updates_per_epoch + under_way
+    progress.schedule_step = session.pace.steps(progress.epoch) + under_way

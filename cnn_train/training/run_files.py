@@ -54,6 +54,7 @@ class RunFiles:
         if not self.run:
             return
         self.require_finite_weights()
+        self.session.gather_losses()
         self._save(self.session.progress.partial.over(self.session.world), is_best=False)
 
     def save_epoch(self) -> None:

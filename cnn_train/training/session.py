@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from ..checkpoints.checkpoint import Checkpoint
-from ..data.batches import TrainingBatches, evaluation_batch_size, evaluation_batches
+from ..data.batches import Batch, TrainingBatches, evaluation_batch_size, evaluation_batches
 from ..data.image_set import ImageSet
 from ..data.normalization import Normalization
+from ..data.selection import end_epoch
 from ..experiment import ExperimentConfig
 from ..losses.loss import LossFn
 from ..losses.regularization import Penalty
@@ -19,7 +20,7 @@ from ..machine.environment import describe_environment
 from ..machine.processes import ALONE, World
 from ..metrics.tally import Tally
 from ..optim.averaging import WeightAverage
-from ..optim.schedules import Schedule
+from ..optim.schedules import Pace, Schedule
 from ..random_streams import generator_states, seed_global_generators
 from .data_parallel import with_own_dropout
 from .loop import Forward, measure, train_epoch
@@ -29,7 +30,10 @@ from .update_guard import UpdateGuard
 
 @dataclass
 class Session:
-    """A run's parts, and how far it has come. seen: hashes of all images ever trained on."""
+    """A run's parts, and how far it has come. seen: hashes of all images ever trained on.
+
+    losses_2N: those of data/selection.py, where they choose the images.
+    """
 
     config: ExperimentConfig
     device: Device
@@ -46,6 +50,8 @@ class Session:
     penalty: Penalty
     optimizer: torch.optim.Optimizer
     schedule: Schedule
+    pace: Pace
+    losses_2N: torch.Tensor | None
     before_update: UpdateGuard
     world: World = ALONE
     progress: Progress = field(default_factory=Progress)
@@ -53,11 +59,6 @@ class Session:
     def learning_rate(self) -> float:
         """Return ``optimizer.lr`` as the schedule had it at the last update, without factors."""
         return self.config.optimizer.lr * self.schedule(max(self.progress.schedule_step - 1, 0))
-
-    @property
-    def updates_per_epoch(self) -> int:
-        """Updates in one epoch: its minibatches, or one for full-batch descent."""
-        return sum(piece.completes_update for piece in self.batches.plan)
 
     def normalize_as(self, checkpoint: Checkpoint) -> None:
         """Prepare images as those that the checkpoint's weights were trained on."""
@@ -76,7 +77,7 @@ class Session:
         if position == 0:
             seed_global_generators(self.config.seed, "dropout", epoch)
         batches = self.batches.epoch(epoch, position)
-        return train_epoch(
+        yield from train_epoch(
             self.forward,
             self.loss_fn,
             self.penalty,
@@ -85,7 +86,22 @@ class Session:
             with_own_dropout(batches, self.world, self.config.seed, epoch, position),
             self.progress.schedule_step,
             self.before_update,
+            self._note,
         )
+        if self.losses_2N is not None:
+            self.gather_losses()
+            end_epoch(self.losses_2N)
+
+    def _note(self, batch: Batch, scores_BK: torch.Tensor) -> None:
+        """Keep each image's data loss where images are chosen by it, without waiting for a GPU."""
+        if self.losses_2N is not None:
+            losses_B = self.loss_fn(scores_BK, batch.labels_B, "none")
+            self.losses_2N[1, batch.index_B] = losses_B.float()
+
+    def gather_losses(self) -> None:
+        """Learn the images' losses from all processes, each of which trains on other images."""
+        if self.losses_2N is not None:
+            self.world.keep_largest(self.losses_2N[1])
 
     def validate(self, should_stop: Callable[[], bool] = lambda: False) -> Tally | None:
         """Measure the validation images with the weights that a checkpoint would offer for use.
@@ -129,6 +145,7 @@ class Session:
             limit_batches=self.limit_batches,
             precision=self.precision.name,
             environment=describe_environment(self.device, self.world),
+            image_losses=None if self.losses_2N is None else self.losses_2N.cpu(),
         )
 
 

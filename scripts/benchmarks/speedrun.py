@@ -123,10 +123,11 @@ class Speedrun:
     def _note(self, session: Session) -> None:
         """Evaluate the weights and count the arithmetic, off the clock."""
         self.precision = session.precision.name
+        batches = session.batches
         num_images: Counter[tuple[int, int, int]] = Counter()
         for epoch in range(session.config.epochs):
-            for position, piece in enumerate(session.batches.plan):
-                num_images[session.batches.image_shape(epoch, position)] += piece.stop - piece.start
+            for position, piece in enumerate(batches.plan(epoch)):
+                num_images[batches.image_shape(epoch, position)] += piece.stop - piece.start
         self.flops = sum(
             number * count_flops(session.model, image_shape).training
             for image_shape, number in num_images.items()

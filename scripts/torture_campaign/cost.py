@@ -87,7 +87,7 @@ def measure(config: str, data: str, num_steps: int) -> dict[str, Any]:
         "plain_ms": median(plain),
         "num_saves": len(ours),
         "step_seconds": median(steps[WARM_UP_STEPS::SAVE_EVERY]),
-        "steps_per_epoch": len(session.batches.plan),
+        "steps_per_epoch": len(session.batches.plan(0)),
         "every_seconds": experiment.checkpoint.every_seconds,
         "device": str(session.device.torch_device),
         "threads": torch.get_num_threads(),

@@ -2,7 +2,7 @@ import os
 import pickle
 import struct
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from cnn_train.checkpoints.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
+from cnn_train.data.selection import NO_LOSS_21
 from cnn_train.errors import CheckpointError, CnnTrainError
 from cnn_train.inference.trained_model import load_trained_model
 from cnn_train.metrics.best import RECORD_KEYS
@@ -97,6 +98,14 @@ def test_what_was_saved_is_what_is_loaded(path: Path, checkpoint: Checkpoint) ->
     loaded = load_checkpoint(path)
     for field in fields(Checkpoint):
         assert_same(getattr(loaded, field.name), getattr(checkpoint, field.name))
+
+
+def test_the_losses_of_a_million_images_are_not_too_many(
+    path: Path, checkpoint: Checkpoint
+) -> None:
+    losses_2N = NO_LOSS_21.repeat(1, 1_000_000)
+    save_checkpoint(replace(checkpoint, image_losses=losses_2N), path)
+    assert torch.equal(load_checkpoint(path).image_losses, losses_2N)
 
 
 def test_its_validation_accuracy_is_the_last_epochs(path: Path, checkpoint: Checkpoint) -> None:
@@ -219,6 +228,9 @@ def test_one_odd_global_among_good_fields_is_refused(path: Path, checkpoint: Che
         {"model": [1, 2]}, {"model": {"weight": 1}},
         {"image_shape": [3, 8]}, {"image_shape": [3, 8, -8]},
         {"records": [{"a": "b"}]}, {"records": [{"epoch": 0}]},
+        {"image_losses": torch.ones(3)}, {"image_losses": torch.ones(3, 4)},
+        {"image_losses": torch.ones(2, 4).double()}, {"image_losses": torch.tensor(1.0)},
+        {"image_losses": torch.tensor([[0.0, float("nan")]] * 2)}, {"image_losses": [1.0]},
         {"normalization": {"mean": [0.1]}}, {"normalization": {"mean": [0.1], "std": [0.1]}},
     ],
     ids=str,

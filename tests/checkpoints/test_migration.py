@@ -163,6 +163,10 @@ def test_migration_leaves_the_old_fields_as_they_were() -> None:
     assert migrated["config"] == {**config, "data": data}
 
 
+def test_no_run_of_format_3_chose_its_images_by_their_losses() -> None:
+    assert migrate({"a": 1}, 3) == {"a": 1, "image_losses": None}
+
+
 def test_only_folders_of_older_formats_had_taken_all_16_bits() -> None:
     for name in ("cifar10", "shapes"):
         migrated = migrate({"config": {"data": {"name": name}}, "averaged_model": None}, 2)

@@ -131,7 +131,9 @@ def test_a_bias_on_which_balanced_classes_pull_equally_is_right(start: Start) ->
     session = start(loss={"name": "hinge"})
     images = session.batches.images
     index_N = torch.cat([(images.labels_N == label).nonzero()[:4, 0] for label in range(2)])
-    balanced = replace(session.batches, images=images.select(index_N), plan=plan_epoch(8, 8))
+    plan = plan_epoch(8, 8)
+    batches = session.batches
+    balanced = replace(batches, images=images.select(index_N), plan=lambda epoch: plan)
     session.batches, layer = balanced, nn.Linear(192, 2)
     layer.weight.data.mul_(1e-3)  # all margins are violated
     session.model = nn.Sequential(nn.Flatten(), layer)

@@ -33,7 +33,7 @@ def make_batches(
     num: int, batch_size: int, augment: Augmentation = UNCHANGED, seed: int = 0
 ) -> TrainingBatches:
     plan = plan_epoch(num, batch_size)
-    return TrainingBatches(numbered_images(num), BYTES, augment, seed, plan)
+    return TrainingBatches(numbered_images(num), BYTES, augment, seed, lambda epoch: plan)
 
 
 def labels_of(batches: list[Batch]) -> list[int]:

@@ -127,6 +127,7 @@ SECTIONS: list[dict[str, Any]] = [
     {"augment": {"brightness": 0.2, "contrast": 0.1}},
     {"ema_decay": 0.9, "clip_grad_norm": 0.1, "progressive_size": {"start_px": 6}},
     {"model": {"name": "hog_linear", "cell_px": 2}},
+    {"data_selection": {"keep": 0.5, "from_epoch": 1}},
 ]
 
 
@@ -144,6 +145,18 @@ def test_no_minibatch_waits_for_the_gpu_and_all_that_comes_of_it_is_there(
     states = [value for state in session.optimizer.state.values() for value in state.values()]
     found += [one for one in states if isinstance(one, Tensor) and one.ndim]  # not AdamW's counter
     assert {one.device for one in found if isinstance(one, Tensor) and one.numel()} == {GPU}
+
+
+def test_an_epoch_of_the_hardest_images_waits_for_their_losses_once(
+    gpu: PretendedGpu, start_on: StartOn
+) -> None:
+    session = start_on(GPU, data_selection={"keep": 0.9, "from_epoch": 1})
+    session.progress.epoch = 1
+    gpu.waits.clear()
+    tallies = islice(session.train_rest_of_epoch(), 6)
+    assert [tally.num_examples for tally in tallies] == [8] * 6
+    assert gpu.waits == ["aten._to_copy.default"]
+    assert session.losses_2N.device == GPU
 
 
 @pytest.mark.parametrize(("first", "second"), [(CPU, GPU), (GPU, CPU)], ids=str)

@@ -50,6 +50,7 @@ def session_on_gpu(
         {"precision": "bfloat16"},
         {"optimizer": {"name": "muon"}},
         {"progressive_size": {"start_px": 16}},
+        {"data_selection": {"keep": 0.5, "from_epoch": 1}},
         {"compile": True},
     ],
 )

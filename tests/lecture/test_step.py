@@ -189,7 +189,7 @@ def test_full_batch_descent_is_the_step_of_all_images_together(start: Start, los
 def test_the_steps_that_are_timed_leave_the_weights_where_they_are(start: Start) -> None:
     session = start(optimizer={"name": "gd", "lr": 0.05})
     timed = with_rate_zero(with_one_update(session))
-    (piece,) = timed.batches.plan
+    (piece,) = timed.batches.plan(0)
     assert (piece.share, piece.completes_update) == (1.0, True)
     before = state_of(session)
     for _ in timed.train_rest_of_epoch():

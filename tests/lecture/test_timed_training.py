@@ -23,7 +23,9 @@ Start = Callable[..., Session]
 
 
 def test_all_sizes_start_from_the_same_weights_images_and_rate(start: Start) -> None:
-    session = start(optimizer={"name": "sgd", "lr": 0.07})
+    session = start(
+        optimizer={"name": "sgd", "lr": 0.07}, data_selection={"keep": 0.5, "from_epoch": 1}
+    )
     sessions = [plain_session(session, size, 20) for size in (4, 16, None)]
     first = sessions[0]
     for other in sessions:
@@ -34,7 +36,8 @@ def test_all_sizes_start_from_the_same_weights_images_and_rate(start: Start) -> 
         (group,) = other.optimizer.param_groups
         assert (group["lr"], group["momentum"], group["weight_decay"]) == (0.07, 0, 0)
         assert {other.schedule(i) for i in range(3)} == {1.0}
-    assert [session.updates_per_epoch for session in sessions] == [5, 1, 1]
+    plans = [session.batches.plan(9) for session in sessions]
+    assert [sum(piece.completes_update for piece in plan) for plan in plans] == [5, 1, 1]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 16, 19, 20])

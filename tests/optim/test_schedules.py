@@ -13,6 +13,7 @@ from cnn_train.optim.schedules import (
     CosineConfig,
     LinearConfig,
     MultistepConfig,
+    Pace,
     StepConfig,
     TriangularConfig,
 )
@@ -24,7 +25,7 @@ every_schedule = pytest.mark.parametrize("config", SCHEDULES.values())
 
 def factors(config, total: int = TOTAL) -> list[float]:
     """Return the factor at each update, and the one that a further update would have."""
-    schedule = config.build(total, STEPS_PER_EPOCH)
+    schedule = config.build(total, Pace(STEPS_PER_EPOCH))
     return [schedule(step) for step in range(total + 1)]
 
 
@@ -103,8 +104,8 @@ def test_no_update_of_a_default_schedule_is_wasted_on_a_rate_of_zero(config):
 
 @every_schedule
 def test_warm_up_climbs_by_equal_parts_to_the_schedules_first_rate(config):
-    first = config().build(TOTAL, STEPS_PER_EPOCH)(0)
-    warmed = config(warmup_epochs=2.0).build(TOTAL, STEPS_PER_EPOCH)
+    first = config().build(TOTAL, Pace(STEPS_PER_EPOCH))(0)
+    warmed = config(warmup_epochs=2.0).build(TOTAL, Pace(STEPS_PER_EPOCH))
     expected = [first * (step + 1) / 10 for step in range(10)]
     assert [warmed(step) for step in range(10)] == pytest.approx(expected)
     assert warmed(10) == pytest.approx(first)
@@ -148,3 +149,20 @@ def test_change_epochs_are_where_the_rate_jumps():
 def test_a_setting_out_of_range_is_refused(config, settings):
     with pytest.raises(ValidationError):
         config(**settings)
+
+
+UNEVEN = Pace(first=10, later=4, change=3)  # three epochs of 10 updates, then some of 4
+
+
+def test_epochs_of_different_length_add_up() -> None:
+    assert [UNEVEN.steps(epochs) for epochs in (0, 1, 2.5, 3, 3.5, 5)] == [0, 10, 25, 30, 32, 38]
+    assert [UNEVEN.epoch(step) for step in (0, 15, 30, 32, 38)] == [0, 1.5, 3, 3.5, 5]
+    assert [Pace(7, 3, 0).steps(2), Pace(7, 3, 0).epoch(6)] == [6, 2]
+    assert [Pace(3).steps(3.3), Pace(3).epoch(1)] == [round(3.3 * 3), 1 / 3]
+
+
+def test_a_schedule_knows_the_length_of_every_epoch():
+    drops = StepConfig(step_epochs=4, gamma=0.1).build(UNEVEN.steps(6), UNEVEN)
+    assert [drops(step) for step in (33, 34, 41)] == pytest.approx([1, 0.1, 0.1])
+    linear = LinearConfig(warmup_epochs=3.5).build(UNEVEN.steps(6), UNEVEN)
+    assert [linear(step) for step in (0, 31, 32, 37, 42)] == pytest.approx([1 / 32, 1, 1, 0.5, 0])

@@ -13,6 +13,7 @@ from torture_campaign.children import ForkServer
 from cnn_train.checkpoints.checkpoint import load_checkpoint
 from cnn_train.data.batches import plan_epoch
 from cnn_train.data.image_set import ImageSet
+from cnn_train.data.selection import NEVER
 from cnn_train.errors import ConfigError, InterruptedRun, UsageError
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.processes import ALONE, World
@@ -46,6 +47,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "hinge with l1": {"loss": {"name": "hinge"}, "regularization": {"kind": "l1"}},
     "full batch": {"optimizer": {"name": "gd", "lr": 0.1}, "epochs": 4},
     "averaged weights": {"ema_decay": 0.9},
+    "hardest images": {"data_selection": {"keep": 0.55, "from_epoch": 1}, "epochs": 4},
     "adamw": {"optimizer": {"name": "adamw", "lr": 0.01}},
 }  # fmt: skip
 SYNCHRONISED = WITH_BATCH_NORM | {"sync_batch_norm": True}
@@ -137,7 +139,8 @@ def runs(folder: Path) -> dict[str, RunDirectory]:
             "cnn_train.training.run_files.draw_learning_curves", lambda records, title: None
         )
         patch.setattr("cnn_train.training.run_files.save_figure", lambda figure, path: None)
-        found = {name: RunDirectory.create(folder, name) for name in ("two-one", "one-two", "same")}
+        names = ("two-one", "one-two", "same", "hard")
+        found = {name: RunDirectory.create(folder, name) for name in names}
         stop(job("train"), found["one-two"], 2)
     return found
 
@@ -151,6 +154,7 @@ def results(
 ) -> dict[str, list[Any]]:
     """By job's name, what process 0 and process 1 found."""
     dropout = {"model": {"name": "mlp", "hidden_sizes": [8], "dropout": 0.5}}
+    hardest = RECIPES["hardest images"] | {"checkpoint": {"keep": 9}}
     jobs: dict[str, dict[str, Any]] = {
         **{name: job("train", **recipe) for name, recipe in RECIPES.items()},
         "synchronised": job("train", **SYNCHRONISED),
@@ -166,6 +170,8 @@ def results(
         "dropout": job("train", **dropout),
         "dropout stopped": job("train", **dropout) | {"run": runs["same"].path, "stop_after": 3},
         "dropout resumed": job("train", **dropout) | {"run": runs["same"].path, "resume": True},
+        "hard stopped": job("train", **hardest) | {"run": runs["hard"].path, "stop_after": 8},
+        "hard resumed": job("train", **hardest) | {"run": runs["hard"].path, "resume": True},
         "diverged": job("train", optimizer={"name": "sgd", "lr": 1e30}, epochs=9),
         "talk": {"kind": "talk"},
     }
@@ -305,6 +311,20 @@ def test_a_resumed_run_of_as_many_processes_has_the_same_bits_with_dropout_too(
 ) -> None:
     for straight, resumed in zip(results["dropout"], results["dropout resumed"], strict=True):
         assert_equal(resumed["model"], straight["model"])
+
+
+def test_processes_that_stopped_among_the_hardest_images_go_on_with_the_same_ones(
+    results: dict[str, list[Any]], runs: dict[str, RunDirectory]
+) -> None:
+    assert "stopped in epoch 2 after 2 minibatches" in results["hard stopped"][1]["end"]
+    state = load_checkpoint(runs["hard"].state(7))
+    assert int((state.image_losses[1] > -NEVER).sum()) == 2 * 7  # those of both processes
+    for straight, resumed in zip(results["hardest images"], results["hard resumed"], strict=True):
+        assert_equal(resumed["model"], straight["model"])
+        assert resumed["records"][-1]["train_loss"] == straight["records"][-1]["train_loss"]
+    session = start(job("train", **RECIPES["hardest images"]))
+    resume_session(session, state)
+    assert_close(finish(session).checkpoint().model, results["hardest images"][0]["model"])
 
 
 def test_each_process_drops_out_its_own_units(results: dict[str, list[Any]]) -> None:

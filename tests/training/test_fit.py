@@ -3,7 +3,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,14 +12,14 @@ import torch
 
 import cnn_train.runs.states as run_checkpoints
 from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from cnn_train.errors import ConfigError, DivergedError, InterruptedRun
+from cnn_train.errors import CheckpointError, ConfigError, DivergedError, InterruptedRun
 from cnn_train.metrics.best import BestBy
 from cnn_train.runs.directory import RunDirectory
 from cnn_train.runs.states import go_back, load_newest, look_back
 from cnn_train.training.building import build_session
 from cnn_train.training.fit import Supervision, fit
 from cnn_train.training.progress import EpochRecord, Progress
-from cnn_train.training.resuming import resume_session
+from cnn_train.training.resuming import checked_changes, resume_session
 from cnn_train.training.session import Session
 
 Start = Callable[..., Session]
@@ -101,11 +101,21 @@ RECIPES: dict[str, dict[str, Any]] = {
     "dropout": {"model": {"name": "mlp", "hidden_sizes": [8], "dropout": 0.5}},
     "adamw": {"optimizer": {"name": "adamw"}},
     "full batch": {"optimizer": {"name": "gd"}},
+    "hardest images": {
+        "data_selection": {"keep": 0.55, "from_epoch": 1}, "epochs": 3,
+        "loss": {"name": "cross_entropy", "label_smoothing": 0.1},
+    },
+    "hardest images, full batch": {
+        "data_selection": {"keep": 0.55, "from_epoch": 1}, "epochs": 3, "optimizer": {"name": "gd"},
+    },
+    "a random share": {
+        "data_selection": {"keep": 0.6, "from_epoch": 0, "by": "random"}, "epochs": 3,
+    },
     "batch norm, dropout, averaged weights": {
         "model": {"name": "wide_resnet", "depth": 10, "width": 1, "dropout": 0.3},
         "ema_decay": 0.5,
     },
-}
+}  # fmt: skip
 
 # After how many minibatches each process is asked to stop, before one runs to the end.
 STOPS = {
@@ -113,7 +123,8 @@ STOPS = {
     "after the first minibatch": [1],
     "with the last minibatch of an epoch": [NUM_MINIBATCHES],
     "twice within one epoch": [1, 2],
-    "in the last epoch": [NUM_MINIBATCHES + 4],
+    "in the second epoch": [NUM_MINIBATCHES + 3],
+    "with the last minibatch of the second epoch": [NUM_MINIBATCHES + 4],
 }
 
 
@@ -157,6 +168,88 @@ def test_a_run_killed_at_any_write_resumes_to_the_same_last_and_best(
             finish(start(), killed)
     finish(resume(start, killed) if killed.can_go_on else start(), killed)
     assert_same_runs(killed, straight)
+
+
+def test_a_choice_that_comes_after_the_last_epoch_changes_no_bit(start: Start) -> None:
+    """Also not those of the losses that are kept for it."""
+    plain, late = start(), start(data_selection={"keep": 0.5, "from_epoch": 2})
+    finish(plain)
+    finish(late)
+    expected = vars(plain.checkpoint()) | {"config": late.checkpoint().config}
+    assert_same_state(replace(late.checkpoint(), image_losses=None), Checkpoint(**expected))
+
+
+def test_an_epoch_trains_on_the_images_of_the_largest_losses_in_the_last_one(start: Start) -> None:
+    """At a rate of almost zero the losses are those of the first weights."""
+    recipe = {"optimizer": {"name": "sgd", "lr": 1e-30}, "loss": {"name": "hinge"}, "epochs": 4}
+    session = start(data_selection={"keep": 0.55, "from_epoch": 1}, **recipe)
+    expected_N = torch.full((32,), -1.0)
+    for epoch in range(3):
+        hardest = expected_N.argsort(descending=True)[:18].tolist() if epoch else range(32)
+        plan, batches = session.batches.plan(epoch), list(session.batches.epoch(epoch))
+        with torch.no_grad():
+            for batch in batches:
+                scores_BK = session.model(batch.images_BCHW)
+                expected_N[batch.index_B] = session.loss_fn(scores_BK, batch.labels_B, "none")
+        shown = [i for p in range(len(plan)) for i in session.batches.examples_of(epoch, p)]
+        assert shown == torch.cat([batch.index_B for batch in batches]).tolist()
+        assert sorted(shown) == sorted(hardest)
+        record = next(fit(session))
+        assert record.step == (4, 7, 10)[epoch]
+        torch.testing.assert_close(session.losses_2N[0], expected_N)
+        loss = expected_N[torch.tensor(shown)].mean()
+        assert record.train_loss == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_the_losses_of_a_state_must_be_those_of_its_images_and_must_be_there(start: Start) -> None:
+    selection = {"data_selection": {"keep": 0.5, "from_epoch": 1}}
+    session = start(**selection, epochs=3)
+    next(fit(session))
+    state = session.checkpoint()
+    for losses in (None, torch.ones(2, 31), torch.ones(2, 1)):
+        words = "no losses to choose by; set data_selection.from_epoch=2"
+        with pytest.raises(CheckpointError, match=words):
+            resume_session(start(**selection, epochs=3), replace(state, image_losses=losses))
+    later = start(data_selection={"keep": 0.5, "from_epoch": 2}, epochs=3)
+    resume_session(later, replace(state, image_losses=None))
+    finish(later)
+    assert [record["step"] for record in later.progress.records] == [4, 8, 10]
+
+
+def test_a_run_resumed_after_epochs_of_different_length_is_where_it_was_on_its_schedule(
+    start: Start, tmp_path: Path
+) -> None:
+    recipe = RECIPES["hardest images"]
+    session, resumed = start(**recipe), start(**recipe)
+    epochs = fit(session)
+    next(epochs), next(epochs)
+    save_checkpoint(session.checkpoint(), tmp_path / "state.ckpt")
+    resume_session(resumed, load_checkpoint(tmp_path / "state.ckpt"))
+    assert resumed.progress.schedule_step == session.progress.schedule_step == 4 + 3
+    finish(session)
+    finish(resumed)
+    assert_same_state(resumed.checkpoint(), session.checkpoint())
+
+
+def test_the_share_cannot_change_in_the_middle_of_an_epoch_but_between_two(
+    start: Start, run: RunDirectory
+) -> None:
+    with pytest.raises(InterruptedRun):
+        finish(start(epochs=3), run, should_stop=StopAfter(2))
+    changed = start(data_selection={"keep": 0.5, "from_epoch": 2}, epochs=3)
+    changes = checked_changes(
+        start(epochs=3).config, changed.config, (None, None), ["data_selection"]
+    )
+    with pytest.raises(
+        CheckpointError, match="minibatches cannot change in the middle of an epoch"
+    ):
+        resume_session(changed, load_checkpoint(run.last_checkpoint), changes)
+    session = start(epochs=3)
+    next(fit(session))
+    resume_session(changed, session.checkpoint(), changes)
+    finish(changed)
+    assert [record["step"] for record in changed.progress.records] == [4, 8, 10]
+    assert changed.learning_rate() == 0.05 * changed.schedule(9)
 
 
 def test_the_same_seed_twice_gives_the_same_weights(start: Start) -> None:

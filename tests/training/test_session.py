@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from cnn_train.training.building import build_session
 from cnn_train.training.fit import Supervision, fit
 from cnn_train.training.resuming import resume_session
 from cnn_train.training.session import Session
+from cnn_train.training.steps import endless_steps
 
 Start = Callable[..., Session]
 
@@ -49,10 +51,10 @@ def test_the_images_are_normalised_by_the_training_images(
 
 
 def test_an_epoch_has_an_update_per_minibatch_or_one_of_all(start: Start) -> None:
-    assert start().updates_per_epoch == 4
-    assert start(batch_size=31).updates_per_epoch == 1  # the last example joined the others
-    assert start(optimizer={"name": "gd"}).updates_per_epoch == 1
-    assert start(limit_batches=3).updates_per_epoch == 3
+    assert start().pace.steps(1) == 4
+    assert start(batch_size=31).pace.steps(1) == 1  # the last example joined the others
+    assert start(optimizer={"name": "gd"}).pace.steps(1) == 1
+    assert start(limit_batches=3).pace.steps(1) == 3
 
 
 def test_the_schedule_ends_with_the_last_update(start: Start) -> None:
@@ -60,6 +62,23 @@ def test_the_schedule_ends_with_the_last_update(start: Start) -> None:
     assert session.schedule(0) == 1
     assert session.schedule(3 * 4) == 0
     assert session.schedule(3 * 4 - 1) == pytest.approx(1 / 12)
+
+
+def test_a_share_of_the_images_makes_shorter_epochs_for_all_who_count_them(start: Start) -> None:
+    """18 of 32 images: minibatches of 8, 8 and 2, or of 8 twice where the limit is two."""
+    selection = {"data_selection": {"keep": 0.55, "from_epoch": 1}, "epochs": 3}
+    linear = {"schedule": {"name": "linear"}}
+    session = start(**selection, **linear)
+    sizes = [tally.num_examples for tally in islice(endless_steps(session), 10)]
+    assert sizes == [8] * 4 + 2 * [8, 8, 2]
+    assert [session.schedule(step) for step in (0, 9, 10)] == pytest.approx([1, 0.1, 0])
+    descent = start(**selection, optimizer={"name": "gd"})
+    assert descent.pace.steps(3) == 3
+    assert [sum(piece.share for piece in descent.batches.plan(e)) for e in (0, 1)] == [1, 1]
+    assert start(**selection, limit_batches=2).pace.steps(3) == 6
+    assert start(**selection, limit_batches=3).pace.steps(3) == 9
+    few = {"keep": 0.5, "from_epoch": 0, "by": "random"}
+    assert start(data_selection=few).pace.steps(2) == 4
 
 
 def test_validation_changes_neither_weights_nor_running_statistics(start: Start) -> None:

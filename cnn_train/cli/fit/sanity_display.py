@@ -36,13 +36,14 @@ def doubts(session: "Session") -> Iterator[str]:
             f"the best epoch will be chosen on {len(session.val_images)} validation images; "
             "raise data.val_fraction, or trust the choice little"
         )
-    sizes = [piece.stop - piece.start for piece in session.batches.plan]
-    if sizes[-1] > session.config.batch_size:
+    plan, epochs = session.batches.plan, session.config.epochs
+    sizes = [piece.stop - piece.start for piece in (*plan(0), *plan(epochs - 1))]
+    if max(sizes) > session.config.batch_size:
         yield (
-            f"the last minibatch takes {sizes[-1]:,} images, one more than batch_size: batch "
+            f"the last minibatch takes {max(sizes):,} images, one more than batch_size: batch "
             "statistics of one image would say nothing"
         )
-    updates, decay = session.config.epochs * session.updates_per_epoch, session.config.ema_decay
+    updates, decay = session.pace.steps(epochs), session.config.ema_decay
     if decay and updates * (1 - decay) < LEAST_AVERAGES:
         yield (
             f"ema_decay {decay:g} averages over about {1 / (1 - decay):,.0f} updates and the run "

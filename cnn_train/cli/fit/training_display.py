@@ -49,11 +49,12 @@ def show_plan(session: "Session", run: "RunDirectory | None") -> None:
 
 def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, str]:
     """Put what will run, where and why, into words."""
-    config, plan = session.config, session.batches.plan
+    config, plan = session.config, session.batches.plan(0)
     num_parameters = sum(parameter.numel() for parameter in session.model.parameters())
-    images, updates = session.batches.images, session.updates_per_epoch
+    images, updates = session.batches.images, session.pace.first
     files, (_, height, width) = images.files, images.image_shape
     strength = getattr(config.regularization, "strength", None)
+    chosen = describe_selection(session) if config.data_selection.keep < 1 else ""
     shrinks = config.regularization.kind + ("" if strength is None else f" {strength:g}")
     facts = {
         "device": f"{session.device.torch_device} ({session.device.reason})",
@@ -66,8 +67,9 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
         "loss": f"{config.loss.name}, regularisation {shrinks}",
         "optimizer": f"{config.optimizer.name}, lr {config.optimizer.lr:g}, "
         f"schedule {config.schedule.name}",
-        "steps": f"{config.epochs} epochs × {updates:,} updates of "
+        "steps": f"{config.epochs} epochs × {chosen and 'up to '}{updates:,} updates of "
         f"{config.batch_size if updates > 1 else plan[-1].stop:,} images",
+        **({"selection": chosen} if chosen else {}),
         "run": str(run.path) if run else "nothing is written (dry run)",
     }
     if session.world.size > 1:
@@ -80,10 +82,18 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
     return facts
 
 
+def describe_selection(session: "Session") -> str:
+    """Say which images the later epochs train on."""
+    settings, num_images = session.config.data_selection, len(session.batches.images)
+    which = "with the largest last loss" if settings.by == "loss" else "drawn at random"
+    num_images = settings.num_kept(settings.from_epoch, num_images)
+    return f"from epoch {settings.from_epoch + 1} on, the {num_images:,} images {which}"
+
+
 def describe_processes(session: "Session") -> str:
     """Say how many share a minibatch, over what, and how many images each of them takes."""
     backend = "nccl" if session.device.torch_device.type == "cuda" else "gloo"
-    size, plan = session.world.size, session.batches.plan
+    size, plan = session.world.size, session.batches.plan(session.progress.epoch)
     least, rest = divmod(plan[0].stop - plan[0].start, size)
     images = f"{least} or {least + 1}" if rest else str(least)
     statistics = "" if not session.config.sync_batch_norm else ", batch norm synchronised"
@@ -211,7 +221,7 @@ def live_bar() -> Progress:
 
 def watch(session: "Session", bar: Progress, tallies: "Iterable[Tally]") -> "Iterator[Tally]":
     """Pass the tallies on; show one now and then: to read it, the device must be waited for."""
-    progress, total = session.progress, len(session.batches.plan)
+    progress, total = session.progress, len(session.batches.plan(session.progress.epoch))
     title = f"epoch {progress.epoch + 1}/{session.config.epochs}"
     task = bar.add_task(title, total=total, completed=progress.position, state="")
     looked = 0.0
@@ -229,7 +239,8 @@ def show_epoch(session: "Session", record: "EpochRecord") -> None:
     """Print the epoch's row, on a terminal as one of a table; time left by the last epochs."""
     epochs = session.config.epochs
     recent = [record["seconds"] for record in session.progress.records[-3:]]
-    left = clock((epochs - record.epoch - 1) * sum(recent) / len(recent))
+    before, now = (session.pace.steps(record.epoch + n) for n in (1 - len(recent), 1))
+    left = clock(sum(recent) * (session.pace.steps(epochs) - now) / (now - before))
     done, speed = f"{record.epoch + 1}/{epochs}", f"{record.images_per_second:,.0f}"
     losses = (record.train_loss, record.train_penalty, record.val_loss)
     loss, penalty, val_loss = map(number, losses)

@@ -75,7 +75,7 @@ def _take(session: "Session", entries: int) -> "TrainingStep":
     if not session.config.optimizer.full_batch:
         return take_step(session, entries)
     what = f"adding up the gradients of {len(session.batches.images):,} images"
-    with progress(what, len(session.batches.plan)) as advance:
+    with progress(what, len(session.batches.plan(0))) as advance:
         return take_step(session, entries, advance)
 
 

@@ -183,6 +183,24 @@ def test_training_counts_denormal_numbers_as_zero_and_the_program_around_it_does
 
 
 @pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("{keep: 0.5, from_epoch: 1}", "from epoch 2 on, the 25 images with the largest last loss"),
+        ("{keep: 0.1, from_epoch: 0, by: random}", "from epoch 1 on, the 5 images drawn at random"),
+        ("{from_epoch: 1}", None),
+    ],
+)
+def test_the_plan_names_the_images_that_later_epochs_train_on(
+    cnn_train: Run, tiny_config: Path, settings: str, words: str | None
+) -> None:
+    selection = f"data_selection={settings}"
+    shown = cnn_train("fit", "--config", tiny_config, "--set", selection)
+    assert shown.exit_code == 0
+    assert (f" selection  {words}\n" in shown.stderr) == (words is not None)
+    assert ("2 epochs × up to " in shown.stderr) == (words is not None)
+
+
 def test_limit_batches_shortens_every_epoch(cnn_train: Run, tiny_config: Path) -> None:
     result = cnn_train("fit", "--config", tiny_config, "--limit-batches", 1, "--json")
     assert load_checkpoint(Path(result.document["last_checkpoint"])).step == 2
