@@ -1,17 +1,17 @@
-"""Minibatches cut from images that lie whole on the device; no worker processes.
+"""Minibatches cut from images that lie on the device, or come from the host; no processes.
 
 The order of an epoch and its augmentation are functions of (seed, epoch, position), so a run can
 stop between any two minibatches and go on from one integer.
 Shape letters: N examples, B minibatch, C channels, H W pixels.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import Tensor
 
-from ..machine.device import copy_to
 from ..machine.processes import ALONE, World
 from ..random_streams import derive_seed, make_generator
 from .augment import Augmentation
@@ -100,16 +100,19 @@ class TrainingBatches:
         indices: list[int] = self.order(epoch)[piece.start : piece.stop].tolist()
         return indices
 
-    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, first: int = 0) -> Generator[Batch]:
         """Yield the minibatches of ``epoch`` (0-based) from position ``first`` on."""
         order_N = self.order(epoch)
-        for position in range(first, len(self.plan)):
-            piece = self.plan[position]
-            part = self.world.part(piece.stop - piece.start)
-            index_B = order_N[piece.start : piece.stop][part.start : part.stop]
-            on_device_B = copy_to(index_B, self.images.labels_N.device)
+        pieces = self.plan[first:]
+        parts = [self.world.part(piece.stop - piece.start) for piece in pieces]
+        indices = (
+            order_N[piece.start : piece.stop][part.start : part.stop]
+            for piece, part in zip(pieces, parts, strict=True)
+        )
+        gathered = zip(count(first), pieces, parts, self.images.gather(indices), strict=False)
+        for position, piece, part, (index_B, chosen_BCHW, labels_B) in gathered:
             images_BCHW = self.augment(
-                self.images.images_NCHW[on_device_B],
+                chosen_BCHW,
                 generator=make_generator(self.seed, "augment", epoch, position),
                 index_B=index_B,
                 epoch=epoch,
@@ -120,12 +123,7 @@ class TrainingBatches:
             inputs_BCHW = self.normalization(images_BCHW)
             if self.side_px:
                 inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch))
-            yield Batch(
-                inputs_BCHW,
-                self.images.labels_N[on_device_B],
-                piece.share * part.weight,
-                piece.completes_update,
-            )
+            yield Batch(inputs_BCHW, labels_B, piece.share * part.weight, piece.completes_update)
 
 
 def evaluation_batch_size(image_shape: tuple[int, int, int]) -> int:
@@ -137,6 +135,6 @@ def evaluation_batches(
     images: ImageSet, normalization: Normalization, batch_size: int
 ) -> Iterator[Batch]:
     """Yield every example once, in order, without augmentation."""
-    for start in range(0, len(images), batch_size):
-        stop = start + batch_size
-        yield Batch(normalization(images.images_NCHW[start:stop]), images.labels_N[start:stop])
+    pieces = (slice(start, start + batch_size) for start in range(0, len(images), batch_size))
+    for _, images_BCHW, labels_B in images.gather(pieces):
+        yield Batch(normalization(images_BCHW), labels_B)

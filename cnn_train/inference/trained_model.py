@@ -15,6 +15,7 @@ from ..checkpoints.checkpoint import Checkpoint, load_checkpoint, load_state
 from ..checkpoints.inspection import checkpoint_config
 from ..data.batches import evaluation_batch_size
 from ..data.content import UNKNOWN_IMAGES
+from ..data.image_set import Pixels
 from ..data.images.square import Reading
 from ..data.normalization import Normalization
 from ..errors import CheckpointError, DataError
@@ -60,7 +61,7 @@ class TrainedModel:
     @torch.no_grad()
     def scores(
         self,
-        images_NCHW: Tensor,
+        images_NCHW: Pixels,
         *,
         batch_size: int | None = None,
         tta: ViewsName = "none",
@@ -71,7 +72,7 @@ class TrainedModel:
         pieces = []
         size = batch_size or evaluation_batch_size(self.image_shape)
         with evaluating(self.model):  # a caller may have gone on training it
-            for images_BCHW in torch.split(images_NCHW, size):
+            for images_BCHW in images_NCHW.split(size):
                 inputs_BCHW = self.normalization(images_BCHW.to(self.device.torch_device))
                 pieces.append(scores_over_views(forward, inputs_BCHW, tta))
                 advance(len(images_BCHW))
