@@ -126,6 +126,7 @@ SECTIONS: list[dict[str, Any]] = [
     *({"augment": {"flip": flip, "translate": 2, "cutout": 3}} for flip in get_args(Flip)),
     {"ema_decay": 0.9, "clip_grad_norm": 0.1, "progressive_size": {"start_px": 6}},
     {"model": {"name": "hog_linear", "cell_px": 2}},
+    {"data": {"name": "cifar10", "resident": "host"}},
 ]
 
 
