@@ -227,9 +227,8 @@ def few_images(session: Session) -> Batch:
     """Take images from all over the training set, which may be sorted by class."""
     images = session.batches.images
     index_B = torch.linspace(0, len(images) - 1, min(NUM_OVERFIT_IMAGES, len(images)))
-    index_B = index_B.long().to(images.labels_N.device)
-    normalised_BCHW = session.batches.normalization(images.images_NCHW[index_B])
-    return Batch(normalised_BCHW, images.labels_N[index_B])
+    _, images_BCHW, labels_B = next(images.gather([index_B.long()]))
+    return Batch(session.batches.normalization(images_BCHW), labels_B)
 
 
 def loss_with_hard_targets(session: Session) -> LossFn:

@@ -1,4 +1,4 @@
-"""Minibatches cut from images that lie whole on the device; no worker processes.
+"""Minibatches cut from images that lie on the device, or come from the host; no processes.
 
 The order of an epoch and its augmentation are functions of (seed, epoch), drawn and copied to the
 device once, so a run can stop between any two minibatches and go on from one integer; a choice by
@@ -6,8 +6,9 @@ losses needs these too.
 Shape letters: N examples, B minibatch, C channels, H W pixels.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -107,29 +108,27 @@ class TrainingBatches:
         indices: list[int] = self.order(epoch)[piece.start : piece.stop].tolist()
         return indices
 
-    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+    def epoch(self, epoch: int, first: int = 0) -> Generator[Batch]:
         """Yield the minibatches of ``epoch`` (0-based) from position ``first`` on."""
-        pixels_NCHW, labels_N = self.images.images_NCHW, self.images.labels_N
-        changes_7N = self.augment.draw(pixels_NCHW.shape, self.seed, epoch)
-        order_N, changes_7N = (copy_to(t, labels_N.device) for t in (self.order(epoch), changes_7N))
+        order_N = copy_to(self.order(epoch), self.images.index_device)
+        changes_7N = self.augment.draw(self.images.images_NCHW.shape, self.seed, epoch)
+        changes_7N = copy_to(changes_7N, self.images.labels_N.device)
         plan = self.plan(epoch)
-        for position, piece in enumerate(plan[first:], start=first):
-            part = self.world.part(piece.stop - piece.start)
-            index_B = order_N[piece.start : piece.stop][part.start : part.stop]
+        pieces = plan[first:]
+        parts = [self.world.part(piece.stop - piece.start) for piece in pieces]
+        indices = (
+            order_N[piece.start : piece.stop][part.start : part.stop]
+            for piece, part in zip(pieces, parts, strict=True)
+        )
+        gathered = zip(count(first), pieces, parts, self.images.gather(indices), strict=False)
+        for position, piece, part, (index_B, chosen_BCHW, labels_B) in gathered:
             changes_7B = changes_7N[:, index_B]
-            images_BCHW = self.augment(
-                pixels_NCHW[index_B], changes_7B, self.normalization.mean_level
-            )
+            images_BCHW = self.augment(chosen_BCHW, changes_7B, self.normalization.mean_level)
             inputs_BCHW = self.normalization(images_BCHW, self.augment.light(changes_7B))
             if self.side_px:
                 inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch, position / len(plan)))
-            yield Batch(
-                inputs_BCHW,
-                labels_N[index_B],
-                piece.share * part.weight,
-                piece.completes_update,
-                index_B,
-            )
+            share = piece.share * part.weight
+            yield Batch(inputs_BCHW, labels_B, share, piece.completes_update, index_B)
 
 
 def evaluation_batch_size(image_shape: tuple[int, int, int]) -> int:
@@ -141,6 +140,6 @@ def evaluation_batches(
     images: ImageSet, normalization: Normalization, batch_size: int
 ) -> Iterator[Batch]:
     """Yield every example once, in order, without augmentation."""
-    for start in range(0, len(images), batch_size):
-        stop = start + batch_size
-        yield Batch(normalization(images.images_NCHW[start:stop]), images.labels_N[start:stop])
+    pieces = (slice(start, start + batch_size) for start in range(0, len(images), batch_size))
+    for _, images_BCHW, labels_B in images.gather(pieces):
+        yield Batch(normalization(images_BCHW), labels_B)

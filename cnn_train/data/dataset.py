@@ -36,13 +36,14 @@ def silent(
 
 @dataclass(frozen=True)
 class DataAccess:
-    """Where datasets lie on this machine, and how slow work is reported."""
+    """Where datasets lie here, how slow work is reported; mapped: pixels stay in their file."""
 
     data_dir: Path
     offline: bool = False
     verify: bool = False
     progress: Progress = silent
     notice: Callable[[str], object] = lambda message: None
+    mapped: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,12 @@ class DatasetConfig(Config, ABC):
         default="content",
         description="how images are held out: content, each by its own pixels, whatever others "
         "there are; position, by its place among all, exact in number, as in older runs",
+    )
+
+    resident: Literal["auto", "device", "host"] = Field(
+        default="auto",
+        description="where images lie in training: on the device, or on the host (mapped from a "
+        "file for a folder); auto: on the device if they fit into 40 % of its free memory",
     )
 
     def located(self) -> Self:

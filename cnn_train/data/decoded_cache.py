@@ -7,11 +7,13 @@ no sense, whatever its hash.
 
 import json
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from math import prod
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import torch
@@ -80,11 +82,11 @@ def load_or_decode(
     A second process that wants the same set waits for the first. ``access.verify`` decodes in any
     case, and raises DataError where an image is not what it was when it was cached.
     """
-    cached = None if access.verify else load_decoded(path, known)
+    cached = None if access.verify else load_decoded(path, known, mapped=access.mapped)
     if cached is not None and cached.serves(origin):
         return cached.images
     with _only_one_process(path, access):
-        cached = load_decoded(path, known)  # the other process may have decoded it
+        cached = load_decoded(path, known, mapped=access.mapped)  # the other may have decoded it
         # Hashes instead of the cached set: both at once might not fit into memory.
         digests = {}
         if cached is not None:
@@ -99,6 +101,8 @@ def load_or_decode(
         _compare(images, digests, path, access)
         try:
             save_decoded(path, images, origin)
+            if access.mapped and (kept := load_decoded(path, known, mapped=True)):
+                return kept.images
         except (OSError, ResourceError) as problem:
             access.notice(f"the decoded images are not kept for the next start: {problem}")
     return images
@@ -117,6 +121,7 @@ def save_decoded(path: Path, images: ImageSet, origin: Origin) -> None:
         "names": images.names,
         "hashes": images.hashes_N.tolist(),
     }
+    assert isinstance(images.images_NCHW, torch.Tensor)
     parts = (
         json.dumps(header).encode() + b"\n",
         images.labels_N.contiguous().numpy().data,
@@ -129,8 +134,8 @@ def save_decoded(path: Path, images: ImageSet, origin: Origin) -> None:
     write_atomically(path, digest.hexdigest().encode(), *parts)
 
 
-def load_decoded(path: Path, known: KnownImages) -> Decoded | None:
-    """Read the set back, and what it was decoded from; None where it is absent or damaged."""
+def load_decoded(path: Path, known: KnownImages, *, mapped: bool = False) -> Decoded | None:
+    """Read or map the set, and what it was decoded from; None where it is absent or damaged."""
     try:
         with open_regular(path) as file:
             digest, line = file.read(HASH_BYTES), file.readline(MOST_HEADER_BYTES)
@@ -138,14 +143,20 @@ def load_decoded(path: Path, known: KnownImages) -> Decoded | None:
             number, hashes, facts = len(header.names), header.hashes, header.facts
             num_bytes = number * (LABEL_BYTES + prod(known.image_shape))
             size = os.fstat(file.fileno()).st_size
-            found = size, header.shape, len(hashes or header.names)
-            if found != (file.tell() + num_bytes, (number, *known.image_shape), number):
+            start, found = file.tell(), (size, header.shape, len(hashes or header.names))
+            if found != (start + num_bytes, (number, *known.image_shape), number):
                 return None
-            content, whole = bytearray(num_bytes), sha256(line)
-            file.readinto(content)
-        whole.update(content)
-        labels_N = torch.frombuffer(content, dtype=torch.int64, count=number)
-        pixels = torch.frombuffer(content, dtype=torch.uint8, offset=LABEL_BYTES * number)
+            if mapped:  # for reading only: what may be written counts as memory
+                content: bytearray | mmap = mmap(file.fileno(), size, access=ACCESS_READ)
+            else:
+                content = bytearray(size)
+                file.seek(0)
+                file.readinto(content)
+        whole, place = sha256(memoryview(content)[HASH_BYTES:]), start + LABEL_BYTES * number
+        with warnings.catch_warnings(action="ignore"):
+            labels_N = torch.frombuffer(content, dtype=torch.int64, count=number, offset=start)
+            pixels = torch.frombuffer(content, dtype=torch.uint8, offset=place)
+        labels_N = labels_N.clone()  # a header has any length
         hashes_N = torch.tensor(hashes, dtype=torch.int64) if hashes else None
     except (OSError, ValueError, RuntimeError):  # RuntimeError: JSON too deep, a hash too large
         return None
@@ -161,13 +172,13 @@ def load_decoded(path: Path, known: KnownImages) -> Decoded | None:
 
 
 def _digest_images(images: ImageSet) -> dict[str, bytes]:
-    pixels = images.images_NCHW.numpy()
-    return {name: sha256(pixels[i].data).digest() for i, name in enumerate(images.names)}
+    pixels = images.images_NCHW
+    return {name: sha256(pixels[i].numpy().data).digest() for i, name in enumerate(images.names)}
 
 
 def _compare(images: ImageSet, before: Mapping[str, bytes], path: Path, access: DataAccess) -> None:
     """Report the images that changed since they were cached; ``access.verify``: refuse them."""
-    now = _digest_images(images)
+    now = _digest_images(images) if before else {}
     changed = [name for name in now if before.get(name, now[name]) != now[name]]
     if changed and access.verify:
         raise DataError(

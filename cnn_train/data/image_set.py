@@ -1,20 +1,25 @@
-"""A labelled set of images in memory.
+"""A labelled set of images.
 
 Shape letters: N examples, C channels, H W pixels.
 """
 
 import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from ..errors import DataError, name_some
+from ..machine.device import copy_to
 from .content import hash_pixels
+from .host_images import HostImages, Index, cut
 from .images.square import FileFacts
+
+Pixels = Tensor | HostImages
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class ImageSet:
     files: of the split's image files, all of them; None: there were none.
     """
 
-    images_NCHW: Tensor
+    images_NCHW: Pixels
     labels_N: Tensor
     class_names: tuple[str, ...]
     names: tuple[str, ...]
@@ -35,7 +40,7 @@ class ImageSet:
     files: FileFacts | None = None
 
     def __post_init__(self) -> None:
-        assert self.images_NCHW.dtype == torch.uint8 and self.images_NCHW.ndim == 4
+        assert self.images_NCHW[:0].dtype == torch.uint8 and len(self.images_NCHW.shape) == 4
         assert self.labels_N.dtype == torch.int64 and self.labels_N.ndim == 1
         assert len(self.images_NCHW) == len(self.labels_N) == len(self.names)
 
@@ -53,8 +58,9 @@ class ImageSet:
         """What each image is recognised by (int64, on the CPU): equal images share it."""
         if self.known_hashes_N is not None:
             return self.known_hashes_N
-        images_NHWC = self.images_NCHW.cpu().permute(0, 2, 3, 1).numpy()
-        return torch.tensor([hash_pixels(image) for image in images_NHWC], dtype=torch.int64)
+        pieces = (piece.cpu().permute(0, 2, 3, 1).numpy() for piece in cut(self.images_NCHW))
+        hashes = [hash_pixels(image) for piece in pieces for image in piece]
+        return torch.tensor(hashes, dtype=torch.int64)
 
     def named_in(self, hashes_U: Tensor) -> list[str]:
         """Name the images whose hashes are among these."""
@@ -63,14 +69,41 @@ class ImageSet:
     def select(self, indices: Sequence[int] | Tensor) -> "ImageSet":
         """Return the examples at ``indices``, in that order."""
         index_M = torch.as_tensor(indices, dtype=torch.int64)
+        pixels = self.images_NCHW
         return ImageSet(
-            self.images_NCHW[index_M],
+            replace(pixels, rows_N=pixels.rows_N[index_M])  # no copy
+            if isinstance(pixels, HostImages)
+            else pixels[index_M],
             self.labels_N[index_M],
             self.class_names,
             tuple(self.names[i] for i in index_M.tolist()),
             self.hashes_N[index_M],
             self.files,
         )
+
+    def on_host(self, reason: str) -> "ImageSet":
+        """Keep the pixels on the host, from where minibatches are copied, unless they are so."""
+        pixels, every_N = self.images_NCHW, torch.arange(len(self))
+        if not isinstance(pixels, HostImages):
+            pixels = HostImages(pixels.cpu().contiguous(), every_N, reason)
+        return replace(self, images_NCHW=pixels)
+
+    @property
+    def index_device(self) -> torch.device:
+        """Where the indices of :meth:`gather` must lie: with the pixels."""
+        on_host = isinstance(self.images_NCHW, HostImages)
+        return torch.device("cpu") if on_host else self.labels_N.device
+
+    def gather(self, indices: Iterable[Index]) -> Iterator[tuple[Index, Tensor, Tensor]]:
+        """Yield each index with its images and labels, all of them where the labels lie."""
+        pixels, labels_N = self.images_NCHW, self.labels_N
+        if not isinstance(pixels, HostImages):
+            yield from ((index, pixels[index], labels_N[index]) for index in indices)
+            return
+        device = labels_N.device
+        for index, images_BCHW in pixels.ahead(indices, pinned=device.type == "cuda"):
+            place = copy_to(index, device) if isinstance(index, Tensor) else index
+            yield place, copy_to(images_BCHW, device), labels_N[place]
 
     def relabel(self, class_names: tuple[str, ...], source: str) -> "ImageSet":
         """Number the labels by position in ``class_names``, a trained model's classes.
@@ -91,7 +124,7 @@ class ImageSet:
     def fingerprint(self) -> str:
         """Return the SHA-256 of pixels, labels and class names as 64 hex digits."""
         digest = hashlib.sha256(repr((self.class_names, self.image_shape)).encode())
-        for tensor in (self.images_NCHW, self.labels_N):
+        for tensor in chain(cut(self.images_NCHW), [self.labels_N]):
             digest.update(tensor.cpu().contiguous().numpy().data)
         return digest.hexdigest()
 

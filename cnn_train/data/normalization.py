@@ -5,12 +5,13 @@ Shape letters: N examples, B minibatch, C channels, H W pixels.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from ..machine.device import copy_to
+from .host_images import HostImages, cut
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,15 @@ class Normalization:
     std: tuple[float, ...]
 
     @classmethod
-    def of(cls, images_NCHW: Tensor) -> "Normalization":
+    def of(cls, images_NCHW: Tensor | HostImages) -> "Normalization":
         """Measure uint8 images exactly, by integer histograms (no rounding, no copy in float)."""
         levels = torch.arange(256, dtype=torch.float64) / 255
         means, deviations = [], []
-        for channel in images_NCHW.unbind(1):
-            counts = torch.bincount(channel.flatten(), minlength=256).cpu().double()
+        counts_C256: Any = sum(
+            torch.stack([torch.bincount(one.flatten(), minlength=256) for one in piece.unbind(1)])
+            for piece in cut(images_NCHW)
+        )
+        for counts in counts_C256.cpu().double():
             mean = (counts * levels).sum() / counts.sum()
             variance = (counts * (levels - mean) ** 2).sum() / counts.sum()
             means.append(mean.item())

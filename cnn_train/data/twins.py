@@ -85,7 +85,7 @@ def _dhash(images: ImageSet) -> Tensor:
 
     Scaling, compression and other light change few of its bits. Krawetz, Kind of Like That, 2013.
     """
-    parts = torch.split(images.images_NCHW, 256)  # as float32, all at once would need 4 times more
+    parts = images.images_NCHW.split(256)  # as float32, all at once would need 4 times more
     cells = [adaptive_avg_pool2d(part.float().mean(dim=1), (8, 9)) for part in parts]
     return torch.cat(cells).diff(dim=2).gt(0).flatten(1) * 2.0 - 1
 

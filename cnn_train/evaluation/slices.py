@@ -15,7 +15,7 @@ from ..data.challenges import CHALLENGES
 from ..data.challenges.challenge import MAX_SEVERITY
 from ..data.cifar10.harder_tests import HarderTest
 from ..data.dataset import Advance, Progress, silent
-from ..data.image_set import ImageSet
+from ..data.image_set import ImageSet, Pixels
 from ..errors import UsageError
 from ..inference.trained_model import TrainedModel
 from ..inference.views import ViewsName
@@ -125,13 +125,13 @@ def evaluate_slices(
     )
 
 
-def count_chunks(images_NCHW: Tensor) -> int:
+def count_chunks(images_NCHW: Pixels) -> int:
     """Return how many chunks of at most CHUNK images there are."""
     return -(-len(images_NCHW) // CHUNK)
 
 
 def change_chunk(
-    images_NCHW: Tensor, chunk: int, name: str, severity: int, seed: int
+    images_NCHW: Pixels, chunk: int, name: str, severity: int, seed: int
 ) -> tuple[Tensor, Tensor]:
     """Return a chunk of images before and after a challenge, uint8 MCHW each.
 

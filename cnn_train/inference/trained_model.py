@@ -16,6 +16,7 @@ from ..checkpoints.checkpoint import Checkpoint, load_checkpoint, load_state
 from ..checkpoints.inspection import checkpoint_config
 from ..data.batches import evaluation_batch_size
 from ..data.content import UNKNOWN_IMAGES
+from ..data.image_set import Pixels
 from ..data.images.square import Reading
 from ..data.normalization import Normalization
 from ..errors import CheckpointError, DataError
@@ -61,7 +62,7 @@ class TrainedModel:
     @torch.no_grad()
     def scores(
         self,
-        images_NCHW: Tensor,
+        images_NCHW: Pixels,
         *,
         batch_size: int | None = None,
         tta: ViewsName = "none",
@@ -86,7 +87,7 @@ class TrainedModel:
 
     def _scores(
         self,
-        images_NCHW: Tensor,
+        images_NCHW: Pixels,
         size: int,
         tta: ViewsName,
         advance: Callable[[int], object] = lambda amount: None,
@@ -96,7 +97,7 @@ class TrainedModel:
         forward = with_autocast(self.model, self.device, self.precision)
         pieces = []
         singles = repeat(None) if single_NK is None else torch.split(single_NK, size)
-        parts = zip(torch.split(images_NCHW, size), singles, strict=False)
+        parts = zip(images_NCHW.split(size), singles, strict=False)
         with evaluating(self.model):  # a caller may have gone on training it
             for images_BCHW, single_BK in parts:
                 inputs_BCHW = self.normalization(images_BCHW.to(self.device.torch_device))

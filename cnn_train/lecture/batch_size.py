@@ -143,11 +143,11 @@ def full_gradient(session: Session) -> Tensor:
 def gradient_of(session: Session, index_B: Tensor) -> Tensor:
     """Return the gradient (P, float64) of the mean loss + λR of these images at the weights now."""
     images, model = session.batches.images, session.model.train()
-    index_B = index_B.to(images.labels_N.device)
-    inputs_BCHW = session.batches.normalization(images.images_NCHW[index_B])
+    _, images_BCHW, labels_B = next(images.gather([index_B]))
+    inputs_BCHW = session.batches.normalization(images_BCHW)
     seed_global_generators(session.config.seed, "dropout", 0)
     with refusals_explained():
-        loss = session.loss_fn(session.forward(inputs_BCHW), images.labels_N[index_B])
+        loss = session.loss_fn(session.forward(inputs_BCHW), labels_B)
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     total = loss + session.penalty()
     gradients = torch.autograd.grad(total, weights, allow_unused=True, materialize_grads=True)

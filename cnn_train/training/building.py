@@ -10,12 +10,14 @@ from torch import nn
 from ..acceleration.forward import training_forward
 from ..data.batches import Slice, TrainingBatches, evaluation_batch_size, plan_epoch
 from ..data.checks import check_augmentation, check_images
+from ..data.host_images import HostImages
 from ..data.image_set import ImageSet
 from ..data.normalization import IMAGENET, Normalization
 from ..data.selection import NO_LOSS_21
 from ..errors import ConfigError
 from ..experiment import ExperimentConfig
 from ..machine.device import Device, resolve_precision
+from ..machine.free_memory import weigh
 from ..machine.processes import ALONE, World
 from ..optim.averaging import WeightAverage
 from ..optim.schedules import Pace
@@ -68,7 +70,7 @@ def build_session(
         device=device,
         precision=precision,
         batches=TrainingBatches(
-            on_device(train, device),
+            on_device(train, device, config.data.resident),
             normalization,
             config.augment.build(),
             config.seed,
@@ -77,7 +79,7 @@ def build_session(
             world=world,
             choose=partial(selection.choose, seed=config.seed, losses_2N=losses_2N),
         ),
-        val_images=on_device(val, device),
+        val_images=on_device(val, device, config.data.resident),
         seen=torch.unique(train.hashes_N),
         data_fingerprints={"train": train.fingerprint(), "val": val.fingerprint()},
         limit_batches=limit_batches,
@@ -108,13 +110,16 @@ def follow_average(
     return average
 
 
-def on_device(images: ImageSet, device: Device) -> ImageSet:
-    """Move pixels and labels to the device, where they stay."""
-    return replace(
-        images,
-        images_NCHW=images.images_NCHW.to(device.torch_device),
-        labels_N=images.labels_N.to(device.torch_device),
-    )
+def on_device(images: ImageSet, device: Device, resident: str = "device") -> ImageSet:
+    """Move labels to the device, where they stay, and pixels as ``data.resident`` says."""
+    where, pixels = device.torch_device, images.images_NCHW
+    fits, reason = weigh(pixels.shape.numel(), where, resident)
+    if resident == "auto" and where.type != "cuda":  # decided when they were loaded
+        fits = not isinstance(pixels, HostImages)
+    images = replace(images, labels_N=images.labels_N.to(where))
+    if not fits:
+        return images.on_host(f"on the host, in memory: {reason}")
+    return replace(images, images_NCHW=pixels.to(where))
 
 
 IMAGES_TO_READ = 5000
@@ -124,6 +129,7 @@ IMAGES_TO_READ = 5000
 def fit_image_layers(model: nn.Module, train: ImageSet, normalization: Normalization) -> None:
     """Compute the layers that are not learned from images spread evenly over the training set."""
     every = -(-len(train) // IMAGES_TO_READ)
-    piece = evaluation_batch_size(train.image_shape)
+    step = every * evaluation_batch_size(train.image_shape)
     for layer in getattr(model, "image_layers", []):
-        layer.fit(map(normalization, torch.split(train.images_NCHW[::every], piece)))
+        pieces = (train.images_NCHW[i : i + step : every] for i in range(0, len(train), step))
+        layer.fit(map(normalization, pieces))

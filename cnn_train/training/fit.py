@@ -3,7 +3,8 @@
 import math
 import shlex
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 from ..acceleration.allocator import kept_memory
@@ -100,24 +101,25 @@ def train_one_epoch(session: Session, files: RunFiles, supervision: Supervision)
     """
     progress, plan = session.progress, session.batches.plan(session.progress.epoch)
     total, position = progress.partial, progress.position
-    for tally in supervision.watch(explained(session.train_rest_of_epoch(), files)):
-        total, position = total + tally, position + 1
-        if plan[position - 1].completes_update:
-            progress.complete_update(position, total)
-        last = position == len(plan)
-        is_checked = position % DIVERGENCE_CHECK_EVERY == 0 or last
-        if is_checked and session.world.any(not total.is_finite()):
-            raise files.diverged("training loss")
-        if last:
-            continue
-        if supervision.should_stop():
-            raise saved_and_interrupted(files, complete=position == progress.position)
-        if position == progress.position and supervision.should_save(files.is_due()):
-            files.save_within_epoch()
+    with closing(explained(session.train_rest_of_epoch(), files)) as tallies:
+        for tally in supervision.watch(tallies):
+            total, position = total + tally, position + 1
+            if plan[position - 1].completes_update:
+                progress.complete_update(position, total)
+            last = position == len(plan)
+            is_checked = position % DIVERGENCE_CHECK_EVERY == 0 or last
+            if is_checked and session.world.any(not total.is_finite()):
+                raise files.diverged("training loss")
+            if last:
+                continue
+            if supervision.should_stop():
+                raise saved_and_interrupted(files, complete=position == progress.position)
+            if position == progress.position and supervision.should_save(files.is_due()):
+                files.save_within_epoch()
     return total.over(session.world)
 
 
-def explained(tallies: Iterable[Tally], files: RunFiles) -> Iterator[Tally]:
+def explained(tallies: Iterable[Tally], files: RunFiles) -> Generator[Tally]:
     """Turn a minibatch's failure into advice: DivergedError, ConfigError, UsageError."""
     try:
         with refusals_explained():

@@ -1,6 +1,7 @@
 """A run in memory: its parts, how far it has come, and the checkpoint of that state."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -69,25 +70,25 @@ class Session:
         """Count the images that the checkpoint's weights were trained on as seen, too."""
         self.seen = torch.unique(torch.cat((self.seen, checkpoint.training_images)))
 
-    def train_rest_of_epoch(self) -> Iterator[Tally]:
+    def train_rest_of_epoch(self) -> Generator[Tally]:
         """Train from the current position to the epoch's end; yield each minibatch's tally."""
         epoch, position = self.progress.epoch, self.progress.position
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)  # what a stopped update may have left
         if position == 0:
             seed_global_generators(self.config.seed, "dropout", epoch)
-        batches = self.batches.epoch(epoch, position)
-        yield from train_epoch(
-            self.forward,
-            self.loss_fn,
-            self.penalty,
-            self.optimizer,
-            self.schedule,
-            with_own_dropout(batches, self.world, self.config.seed, epoch, position),
-            self.progress.schedule_step,
-            self.before_update,
-            self._note,
-        )
+        with closing(self.batches.epoch(epoch, position)) as batches:
+            yield from train_epoch(
+                self.forward,
+                self.loss_fn,
+                self.penalty,
+                self.optimizer,
+                self.schedule,
+                with_own_dropout(batches, self.world, self.config.seed, epoch, position),
+                self.progress.schedule_step,
+                self.before_update,
+                self._note,
+            )
         if self.losses_2N is not None:
             self.gather_losses()
             end_epoch(self.losses_2N)

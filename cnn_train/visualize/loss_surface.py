@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..data.image_set import Pixels
 from ..errors import CheckpointError
 from ..inference.trained_model import TrainedModel
 from ..losses.regularization import select_parameters
@@ -113,7 +114,7 @@ def _filter_directions(weight: Tensor, generator: torch.Generator) -> tuple[Tens
 @torch.no_grad()
 def measure_loss_surface(
     trained: TrainedModel,
-    images_NCHW: Tensor,
+    images_NCHW: Pixels,
     labels_N: Tensor,
     distance_G: Tensor,
     *,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..data.batches import evaluation_batch_size
 from ..data.dataset import Progress, silent
-from ..data.image_set import ImageSet
+from ..data.image_set import ImageSet, Pixels
 from ..data.images.files import load_image
 from ..data.images.square import Reading, fit_square
 from ..errors import CheckpointError, DataError, UsageError, name_some
@@ -31,7 +31,7 @@ BATCH_PARTS = 5
 class Subjects:
     """The images to look at: NCHW (uint8), with their names and, where known, classes."""
 
-    images_NCHW: Tensor
+    images_NCHW: Pixels
     names: tuple[str, ...]
     labels: tuple[str, ...]
 
@@ -107,7 +107,7 @@ class Request:
         """Yield the images as network inputs, minibatch by minibatch, with a progress bar."""
         size = max(1, evaluation_batch_size(self.trained.image_shape) // BATCH_PARTS)
         with self.progress(description, len(self.subjects)) as advance:
-            for images_BCHW in torch.split(self.subjects.images_NCHW, size):
+            for images_BCHW in self.subjects.images_NCHW.split(size):
                 on_device_BCHW = images_BCHW.to(self.trained.device.torch_device)
                 yield self.trained.normalization(on_device_BCHW)
                 advance(len(images_BCHW))

@@ -33,7 +33,7 @@ class StudentDataset(Dataset[tuple[Tensor, int]]):
     """Augment and normalise image by image, as every tutorial does."""
 
     def __init__(self, images: ImageSet) -> None:
-        self.pixels_NHWC = images.images_NCHW.permute(0, 2, 3, 1).contiguous().numpy()
+        self.pixels_NHWC = images.images_NCHW[:].permute(0, 2, 3, 1).contiguous().numpy()
         self.labels = images.labels_N.tolist()
         normalization = Normalization.of(images.images_NCHW)
         self.transform = transforms.Compose([

@@ -52,7 +52,7 @@ def _some(images: ImageSet, num: int) -> ImageSet:
 def write_jpegs(folder: Path, num_files: int) -> list[Path]:
     """Write drawn images of 32×32 pixels as JPEG files, ten classes below ``folder``."""
     shapes = ShapesConfig(num_train=NUM_DRAWN).load_train(DataAccess(folder))
-    pixels_NHWC = shapes.images_NCHW.permute(0, 2, 3, 1).contiguous().numpy()
+    pixels_NHWC = shapes.images_NCHW[:].permute(0, 2, 3, 1).contiguous().numpy()
     paths = []
     for i in range(num_files):
         path = folder / f"class_{i % 10}" / f"{i:05}.jpg"

@@ -87,7 +87,7 @@ def join(first: ImageSet, second: ImageSet) -> ImageSet:
     """Return the images of both: those to train on and those to validate with, as one set."""
     return replace(
         first,
-        images_NCHW=torch.cat([first.images_NCHW, second.images_NCHW]),
+        images_NCHW=torch.cat([first.images_NCHW[:], second.images_NCHW[:]]),
         labels_N=torch.cat([first.labels_N, second.labels_N]),
         names=first.names + second.names,
     )

@@ -98,7 +98,7 @@ def lay_out_images(train: ImageSet, test: ImageSet, folder: Path) -> None:
     (folder / "cifar10").mkdir(parents=True)
     for split, images in (("train", train), ("test", test)):
         content = {
-            "images": images.images_NCHW.permute(0, 2, 3, 1).contiguous(),
+            "images": images.images_NCHW[:].permute(0, 2, 3, 1).contiguous(),
             "labels": images.labels_N,
             "classes": list(images.class_names),
         }

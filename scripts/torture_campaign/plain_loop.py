@@ -43,7 +43,7 @@ def train(directory: str, epochs: int = 6, batch_size: int = 12) -> None:
     path = Path(directory) / FILE
     torch.manual_seed(0)
     images = ShapesConfig(num_train=80, image_size=16).load_train(DataAccess(Path(directory)))
-    pixels_NCHW, labels_N = images.images_NCHW.float() / 255, images.labels_N
+    pixels_NCHW, labels_N = images.images_NCHW[:].float() / 255, images.labels_N
     net = PlainNet()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
     first = 0

@@ -51,6 +51,26 @@ def test_a_loaded_set_can_be_changed_without_touching_the_file(path):
     assert load_decoded(path, KNOWN).images.images_NCHW.any()
 
 
+def test_a_mapped_set_is_the_set_that_is_read(path, images):
+    loaded = load_decoded(path, KNOWN, mapped=True).images
+    assert torch.equal(loaded.images_NCHW, images.images_NCHW)
+    assert torch.equal(loaded.labels_N, images.labels_N)
+    assert loaded.fingerprint() == images.fingerprint()
+
+
+@pytest.mark.parametrize("damage", ["a bit", "the end"])
+def test_a_damaged_file_is_not_mapped(path, damage):
+    good = path.read_bytes()
+    path.write_bytes(good[:-1] + bytes([good[-1] ^ 4] if damage == "a bit" else []))
+    assert load_decoded(path, KNOWN, mapped=True) is None
+
+
+def test_a_mapped_set_outlives_the_file_that_another_process_replaces(path, images):
+    loaded = load_decoded(path, KNOWN, mapped=True).images
+    save_decoded(path, with_one_bit_flipped(images, 3), Origin("source 2"))
+    assert loaded.fingerprint() == images.fingerprint()
+
+
 def test_an_absent_cache_is_none(tmp_path):
     assert load_decoded(tmp_path / "absent", KNOWN) is None
 

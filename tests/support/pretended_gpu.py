@@ -162,7 +162,7 @@ def pretended_gpu() -> Iterator[PretendedGpu]:
 
     answers = {
         "synchronize": None, "get_device_name": "", "get_device_capability": (9, 0),
-        "current_stream": ("stream", GPU),
+        "current_stream": ("stream", GPU), "mem_get_info": (1 << 30, 1 << 30),
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch, PretendedGpu() as mode:
         patch.setattr(Tensor, "pin_memory", pin)

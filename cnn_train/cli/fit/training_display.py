@@ -52,7 +52,7 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
     config, plan = session.config, session.batches.plan(0)
     num_parameters = sum(parameter.numel() for parameter in session.model.parameters())
     images, updates = session.batches.images, session.pace.first
-    files, (_, height, width) = images.files, images.image_shape
+    files, pixels, (_, height, width) = images.files, images.images_NCHW, images.image_shape
     strength = getattr(config.regularization, "strength", None)
     chosen = describe_selection(session) if config.data_selection.keep < 1 else ""
     shrinks = config.regularization.kind + ("" if strength is None else f" {strength:g}")
@@ -62,6 +62,7 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
         "data": f"{config.data.name}: {len(images):,} training and {len(session.val_images):,} "
         f"validation images, {len(images.class_names)} classes, "
         f"{' × '.join(map(str, images.image_shape))}",
+        "images": getattr(pixels, "reason", f"on the device: {pixels.shape.numel() / 1e9:.3g} GB"),
         **({"files": f"{files.sizes} → {width}×{height} (image_size)"} if files else {}),
         "model": f"{config.model.name}: {num_parameters:,} parameters",
         "loss": f"{config.loss.name}, regularisation {shrinks}",

@@ -7,7 +7,9 @@ import os
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
+from math import prod
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal, Self
 
 import numpy as np
@@ -18,6 +20,7 @@ from torch import Tensor
 
 from ...errors import MAX_NAMED, DataError, ResourceError, in_one_line, name_some
 from ...machine.cores import count_workers
+from ...machine.free_memory import weigh
 from ..dataset import DataAccess, DatasetConfig, KnownImages
 from ..decoded_cache import Origin, load_or_decode
 from ..image_set import ImageSet
@@ -84,7 +87,7 @@ class FolderConfig(DatasetConfig):
         others = find_splits(root)[1]
         if others:
             access.notice(f"{root}: folders not used: {name_some([f'{name}/' for name in others])}")
-        return load_split(root, "train", self.reading(self.image_size), access)
+        return load_split(root, "train", self.reading(self.image_size), access, self.resident)
 
     def load_val(self, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet | None:
         """Load ``root/val``; None where there is none."""
@@ -101,7 +104,7 @@ class FolderConfig(DatasetConfig):
     def _load(self, split: str, access: DataAccess, class_names: tuple[str, ...]) -> ImageSet:
         """Load a split, number its labels by ``class_names``, and say which classes are absent."""
         root = expand_home(self.root, "data.root")
-        images = load_split(root, split, self.reading(self.image_size), access)
+        images = load_split(root, split, self.reading(self.image_size), access, self.resident)
         images = images.relabel(class_names, split)
         counts = images.labels_N.bincount(minlength=len(class_names)).tolist()
         absent = [name for name, count in zip(class_names, counts, strict=True) if not count]
@@ -110,12 +113,14 @@ class FolderConfig(DatasetConfig):
         return images
 
 
-def load_split(root: Path, split: str, reading: Reading, access: DataAccess) -> ImageSet:
+def load_split(
+    root: Path, split: str, reading: Reading, access: DataAccess, resident: str = "auto"
+) -> ImageSet:
     """Load one split, decoded now or at an earlier start.
 
     The decoded pixels are kept in the data directory and hold for files of the same names, sizes
-    and times; ``access.verify`` decodes again. Raises DataError for whatever is no image, or with
-    ``access.verify`` is not the image that it was.
+    and times; ``access.verify`` decodes again. ``resident`` may map them. Raises DataError for
+    whatever is no image, or with ``access.verify`` is not the image that it was.
     """
     listing = list_split(root, split)
     if listing.ignored:
@@ -127,19 +132,23 @@ def load_split(root: Path, split: str, reading: Reading, access: DataAccess) -> 
     decoder = f"folder {DECODER_VERSION}, Pillow {PIL.__version__}"
     origin = Origin(listing.stamp, decoder, reading.grey_bits)
     known = KnownImages((3, reading.size_px, reading.size_px), listing.class_names)
-    return load_or_decode(
+    num_bytes = len(listing.names) * prod(known.image_shape)
+    fits, reason = weigh(num_bytes, torch.device("cpu"), resident)
+    access = replace(access, mapped=not fits)
+    images = load_or_decode(
         cache, origin, known, lambda: _decode(listing, split, reading, access), access
     )
+    return images if fits else images.on_host(f"on the host, memory-mapped: {reason}")
 
 
 def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAccess) -> ImageSet:
     """Decode every file of the split, wide grey values all in one range.
 
     All files are tried; then DataError names those that failed, and a notice what is unusual
-    about others. Raises ResourceError where the images do not fit into memory.
+    about others. Raises ResourceError where the images do not fit into memory, or on the disk.
     """
     paths = [Path(f"{listing.root}/{name}") for name in listing.names]
-    images_NCHW = _allocate(len(listing.names), reading.size_px)
+    images_NCHW = _allocate(len(listing.names), reading.size_px, access)
     files: list[DecodedFile] = []
     failures: list[str] = []
     batches = decode_batches(
@@ -186,14 +195,20 @@ def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAcc
     )
 
 
-def _allocate(num_images: int, size_px: int) -> Tensor:
+def _allocate(num_images: int, size_px: int, access: DataAccess) -> Tensor:
+    shape, folder = (num_images, 3, size_px, size_px), access.data_dir / "folder-cache"
     try:
-        return torch.from_numpy(np.empty((num_images, 3, size_px, size_px), dtype=np.uint8))
-    except MemoryError as problem:
-        gigabytes = num_images * 3 * size_px**2 / 1e9
+        if not access.mapped:
+            return torch.from_numpy(np.empty(shape, dtype=np.uint8))
+        with TemporaryFile(dir=folder) as file:  # without a name: it ends with its map
+            if hasattr(os, "posix_fallocate"):  # else a disk that fills up would kill the process
+                os.posix_fallocate(file.fileno(), 0, prod(shape))
+            return torch.from_numpy(np.memmap(file, np.uint8, "r+", shape=shape))
+    except (MemoryError, OSError) as problem:
+        place = f"in {folder}, twice at first" if access.mapped else "of memory"
         raise ResourceError(
-            f"{num_images} images of {size_px} × {size_px} pixels need {gigabytes:.1f} GB of "
-            "memory; lower data.image_size"
+            f"{num_images} images of {size_px} × {size_px} pixels need {prod(shape) / 1e9:.1f} GB "
+            f"{place}; lower data.image_size"
         ) from problem
 
 
