@@ -55,9 +55,16 @@ def test_growing_images_are_compiled_for_beyond_the_eight_shapes_that_torch_allo
     assert len(graphs) == 12
 
 
-@pytest.mark.parametrize("has_units", [False, True])
-def test_float32_takes_tiles_on_a_cpu_without_bfloat16_units_and_learns_the_same(
-    has_units: bool, start: Callable[..., Session], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("units", "has_bfloat16", "expected"),
+    [("AVX2", False, True), ("AVX512", True, False), ("DEFAULT", False, False)],
+)
+def test_float32_takes_tiles_on_x86_without_bfloat16_units_and_learns_the_same(
+    units: str,
+    has_bfloat16: bool,
+    expected: bool,
+    start: Callable[..., Session],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked = []
 
@@ -68,9 +75,10 @@ def test_float32_takes_tiles_on_a_cpu_without_bfloat16_units_and_learns_the_same
     settings = {"model": NET, "limit_batches": 2, "precision": "float32"}
     monkeypatch.setattr(forward, "saves_time", lambda x, w: False)
     plain = train(start(**settings))
-    monkeypatch.setattr(forward, "multiplies_bfloat16", lambda device: has_units)
+    monkeypatch.setattr(forward, "multiplies_bfloat16", lambda device: has_bfloat16)
+    monkeypatch.setattr(forward, "_vector_units", lambda: units)
     monkeypatch.setattr(forward, "saves_time", saves_time)
     tiled = train(start(**settings))
-    assert bool(asked) == (not has_units)
+    assert bool(asked) == expected
     for name, value in plain.items():
         torch.testing.assert_close(tiled[name], value, rtol=1e-3, atol=1e-4)

@@ -62,7 +62,7 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
         "data": f"{config.data.name}: {len(images):,} training and {len(session.val_images):,} "
         f"validation images, {len(images.class_names)} classes, "
         f"{' × '.join(map(str, images.image_shape))}",
-        "images": getattr(pixels, "reason", f"on the device: {pixels.shape.numel() / 1e9:.3g} GB"),
+        "images": getattr(pixels, "reason", f"on the device: {pixels.shape.numel() / 1e6:,.0f} MB"),
         **({"files": f"{files.sizes} → {width}×{height} (image_size)"} if files else {}),
         "model": f"{config.model.name}: {num_parameters:,} parameters",
         "loss": f"{config.loss.name}, regularisation {shrinks}",
