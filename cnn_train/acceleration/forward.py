@@ -13,10 +13,6 @@ from .winograd import WinogradConvolution, saves_time
 MOST_SHAPES = 64
 """Shapes of minibatches for which a network is compiled before torch runs it uncompiled."""
 
-TILING = ("AVX2", "AVX512")
-"""Vector units with which float32 convolutions gain from tiles. Measured on AVX2; processors that
-also have units for bfloat16 compute faster with these, and their float32 was not measured."""
-
 
 def training_forward(
     module: nn.Module, device: Device, precision: Precision, *, compiled: bool
@@ -32,8 +28,8 @@ def training_forward(
             return cast(Tensor, SmallMapConvolution.apply(x_BCHW, weight_OCkk, precision.dtype))
 
         return with_replaced_convolutions(forward, is_small, convolve)
-    if multiplies_bfloat16(device.torch_device) or _vector_units() not in TILING:
-        return forward
+    if multiplies_bfloat16(device.torch_device) or _vector_units() != "AVX2":
+        return forward  # where tiles were not measured
     return with_replaced_convolutions(forward, saves_time, WinogradConvolution.apply)
 
 

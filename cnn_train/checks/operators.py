@@ -25,6 +25,7 @@ GROUPS = (
 )
 OPTIMIZER, OTHER = "optimizer", "other"
 GROUP_NAMES = (*(name for name, _ in GROUPS), OPTIMIZER, OTHER)
+_OWN_CONVOLUTION = re.compile(r"(?:Winograd|SmallMap)Convolution(Backward)?")
 _OPTIMIZER_STEP = "Optimizer.step"  # the range that torch puts around every optimizer's update
 
 
@@ -70,11 +71,13 @@ def _add_up(events: Sequence[FunctionEvent], *, on_gpu: bool) -> list[OperatorTi
 
 
 def group_of(event: FunctionEvent) -> str:
-    """Name the kind of work: ``optimizer`` for what it calls, else by the operator's name."""
+    """Name the kind of work: by the optimizer or our own convolution around it, or its name."""
     around: FunctionEvent | None = event
     while around is not None:
         if around.name.startswith(_OPTIMIZER_STEP):
             return OPTIMIZER
+        if own := _OWN_CONVOLUTION.fullmatch(around.name):
+            return f"convolution {'backward' if own[1] else 'forward'}"
         around = around.cpu_parent
     return group_of_name(event.name)
 

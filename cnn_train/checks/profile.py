@@ -45,7 +45,7 @@ class StepProfile:
     phase_seconds: medians over the steps, waiting after each phase. group_seconds and operators:
     own times per step under the profiler, which slows small operators down. step_seconds and
     images_per_second: of whole steps, nothing measured inside. tflops: operations of convolutions
-    and matrix products per second, in 10¹².
+    and matrix products per second, in 10¹², by their definitions: tiles need fewer.
     """
 
     device: str

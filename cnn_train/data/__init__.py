@@ -1,4 +1,4 @@
-"""Datasets, splits and device-resident minibatches.
+"""Datasets, splits, augmentation and minibatches.
 
 Nothing is imported here: a process that only decodes image files must not wait for torch.
 """

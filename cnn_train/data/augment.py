@@ -21,7 +21,7 @@ from ..random_streams import derive_seed, make_generator
 Flip = Literal["none", "random", "alternating"]
 
 LIGHT_STEPS = 2**15
-"""Changes of light are drawn as whole numbers, like all others: from minus to plus so many."""
+"""Brightness and contrast are drawn as whole numbers, like all changes: from - to + so many."""
 
 
 class AugmentConfig(Config):
@@ -60,7 +60,7 @@ class AugmentConfig(Config):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Mirror, shift, cut out and light each image at random."""
+    """Mirror, shift and cut out each image at random; change its brightness and contrast."""
 
     flip: Flip
     translate: int

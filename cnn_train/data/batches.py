@@ -6,9 +6,9 @@ losses needs these too.
 Shape letters: N examples, B minibatch, C channels, H W pixels.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import count
 
 import torch
 from torch import Tensor
@@ -120,15 +120,16 @@ class TrainingBatches:
             order_N[piece.start : piece.stop][part.start : part.stop]
             for piece, part in zip(pieces, parts, strict=True)
         )
-        gathered = zip(count(first), pieces, parts, self.images.gather(indices), strict=False)
-        for position, piece, part, (index_B, chosen_BCHW, labels_B) in gathered:
-            changes_7B = changes_7N[:, index_B]
-            images_BCHW = self.augment(chosen_BCHW, changes_7B, self.normalization.mean_level)
-            inputs_BCHW = self.normalization(images_BCHW, self.augment.light(changes_7B))
-            if self.side_px:
-                inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch, position / len(plan)))
-            share = piece.share * part.weight
-            yield Batch(inputs_BCHW, labels_B, share, piece.completes_update, index_B)
+        with closing(self.images.gather(indices)) as gathered:
+            for position, (index_B, chosen_BCHW, labels_B) in enumerate(gathered, start=first):
+                changes_7B = changes_7N[:, index_B]
+                images_BCHW = self.augment(chosen_BCHW, changes_7B, self.normalization.mean_level)
+                inputs_BCHW = self.normalization(images_BCHW, self.augment.light(changes_7B))
+                if self.side_px:
+                    inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch, position / len(plan)))
+                share = plan[position].share * parts[position - first].weight
+                done = plan[position].completes_update
+                yield Batch(inputs_BCHW, labels_B, share, done, index_B)
 
 
 def evaluation_batch_size(image_shape: tuple[int, int, int]) -> int:
@@ -137,9 +138,11 @@ def evaluation_batch_size(image_shape: tuple[int, int, int]) -> int:
 
 
 def evaluation_batches(
-    images: ImageSet, normalization: Normalization, batch_size: int
-) -> Iterator[Batch]:
-    """Yield every example once, in order, without augmentation."""
-    pieces = (slice(start, start + batch_size) for start in range(0, len(images), batch_size))
-    for _, images_BCHW, labels_B in images.gather(pieces):
-        yield Batch(normalization(images_BCHW), labels_B)
+    images: ImageSet, normalization: Normalization, batch_size: int, world: World = ALONE
+) -> Generator[Batch]:
+    """Yield every example once, in order, without augmentation; of ``world``, each n-th batch."""
+    starts = range(batch_size * world.rank, len(images), batch_size * world.size)
+    pieces = (slice(start, start + batch_size) for start in starts)
+    with closing(images.gather(pieces)) as gathered:
+        for _, images_BCHW, labels_B in gathered:
+            yield Batch(normalization(images_BCHW), labels_B)

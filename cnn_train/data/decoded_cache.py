@@ -101,7 +101,8 @@ def load_or_decode(
         _compare(images, digests, path, access)
         try:
             save_decoded(path, images, origin)
-            if access.mapped and (kept := load_decoded(path, known, mapped=True)):
+            kept = load_decoded(path, known, mapped=True) if access.mapped else None
+            if kept and kept.serves(origin):
                 return kept.images
         except (OSError, ResourceError) as problem:
             access.notice(f"the decoded images are not kept for the next start: {problem}")

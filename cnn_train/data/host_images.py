@@ -1,7 +1,7 @@
 """Images that stay on the host, in its memory or mapped from a file, and how they are fetched."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -42,22 +42,29 @@ class HostImages:
 
     def to(self, device: torch.device) -> Tensor:
         """Copy all to a device, piece by piece."""
-        return torch.cat([piece.to(device) for piece in cut(self)])
+        there_NCHW, done = torch.empty(self.shape, dtype=torch.uint8, device=device), 0
+        for piece in cut(self):
+            there_NCHW[done : done + len(piece)] = piece
+            done += len(piece)
+        return there_NCHW
 
-    def ahead(self, indices: Iterable[Index], *, pinned: bool) -> Iterator[tuple[Index, Tensor]]:
+    def ahead(self, indices: Iterable[Index], *, pinned: bool) -> Generator[tuple[Index, Tensor]]:
         """Yield each index and its images, copied ahead by a thread; pinned: for a GPU."""
 
         def fetch(index: Index) -> tuple[Index, Tensor]:
             return index, self[index].pin_memory() if pinned else self[index]
 
         fetching: deque[Future[tuple[Index, Tensor]]] = deque()
-        with ThreadPoolExecutor(1) as thread:
+        thread = ThreadPoolExecutor(1)
+        try:
             for index in indices:
                 fetching.append(thread.submit(fetch, index))
                 if len(fetching) > NUM_AHEAD:
                     yield fetching.popleft().result()
             while fetching:
                 yield fetching.popleft().result()
+        finally:
+            thread.shutdown(cancel_futures=True)
 
 
 def cut(images_NCHW: Tensor | HostImages) -> Iterator[Tensor]:

@@ -5,7 +5,8 @@ Shape letters: N examples, C channels, H W pixels.
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -94,16 +95,17 @@ class ImageSet:
         on_host = isinstance(self.images_NCHW, HostImages)
         return torch.device("cpu") if on_host else self.labels_N.device
 
-    def gather(self, indices: Iterable[Index]) -> Iterator[tuple[Index, Tensor, Tensor]]:
+    def gather(self, indices: Iterable[Index]) -> Generator[tuple[Index, Tensor, Tensor]]:
         """Yield each index with its images and labels, all of them where the labels lie."""
         pixels, labels_N = self.images_NCHW, self.labels_N
         if not isinstance(pixels, HostImages):
             yield from ((index, pixels[index], labels_N[index]) for index in indices)
             return
         device = labels_N.device
-        for index, images_BCHW in pixels.ahead(indices, pinned=device.type == "cuda"):
-            place = copy_to(index, device) if isinstance(index, Tensor) else index
-            yield place, copy_to(images_BCHW, device), labels_N[place]
+        with closing(pixels.ahead(indices, pinned=device.type == "cuda")) as fetched:
+            for index, images_BCHW in fetched:
+                place = copy_to(index, device) if isinstance(index, Tensor) else index
+                yield place, copy_to(images_BCHW, device), labels_N[place]
 
     def relabel(self, class_names: tuple[str, ...], source: str) -> "ImageSet":
         """Number the labels by position in ``class_names``, a trained model's classes.
@@ -123,6 +125,10 @@ class ImageSet:
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of pixels, labels and class names as 64 hex digits."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         digest = hashlib.sha256(repr((self.class_names, self.image_shape)).encode())
         for tensor in chain(cut(self.images_NCHW), [self.labels_N]):
             digest.update(tensor.cpu().contiguous().numpy().data)

@@ -33,8 +33,8 @@ class ProgressiveSizeConfig(Config):
     stages: tuple[Annotated[tuple[Side, Share], Field(strict=False)], ...] = Field(
         default=(),
         strict=False,
-        description="instead of start_px: sides in px, each with the part of training at which it "
-        "ends, such as [[20, 0.15], [24, 0.5]]; then the side is full",
+        description="instead of the other settings: sides in px, each with the part of training "
+        "at which it ends, such as [[20, 0.15], [24, 0.5]]; then the side is full",
     )
 
     @model_validator(mode="after")

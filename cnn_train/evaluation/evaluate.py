@@ -15,7 +15,7 @@ from ..data.image_set import ImageSet
 from ..data.splits import load_training_splits
 from ..errors import CheckpointError, DataError
 from ..inference.trained_model import TrainedModel
-from ..inference.views import ViewsName
+from ..inference.views import ViewsName, num_scorings
 from ..machine.memory_shortage import memory_explained
 from ..metrics.statistics import (
     Calibration,
@@ -114,19 +114,25 @@ def evaluate(
     _check_fit(trained, images, split)
     device = trained.device.torch_device
     with (
-        progress(f"Scoring {len(images):,} {split} images", len(images)) as advance,
+        progress(
+            f"Scoring {len(images):,} {split} images", num_scorings(len(images), tta_share)
+        ) as advance,
         memory_explained(device, min(batch_size, len(images)), "--batch-size"),
     ):
-        views: dict[str, Any] = {"tta": tta, "tta_share": tta_share}
         scores_NK = trained.scores(
-            images.images_NCHW, batch_size=batch_size, advance=advance, **views
+            images.images_NCHW, batch_size=batch_size, tta=tta, tta_share=tta_share, advance=advance
         )
     _check_finite(scores_NK)
-    return _summarize(trained, images, scores_NK, split, views)
+    return _summarize(trained, images, scores_NK, split, tta, tta_share)
 
 
 def _summarize(
-    trained: TrainedModel, images: ImageSet, scores_NK: Tensor, split: str, views: dict[str, Any]
+    trained: TrainedModel,
+    images: ImageSet,
+    scores_NK: Tensor,
+    split: str,
+    tta: ViewsName,
+    tta_share: float,
 ) -> Evaluation:
     labels_N, num_classes = images.labels_N, len(trained.class_names)
     predicted_N = scores_NK.argmax(dim=1)
@@ -139,7 +145,8 @@ def _summarize(
         calibration = measure_calibration(confidence_N, predicted_N == labels_N)
     return Evaluation(
         split=split,
-        **views,
+        tta=tta,
+        tta_share=tta_share,
         images=images,
         scores_NK=scores_NK,
         predicted_N=predicted_N,

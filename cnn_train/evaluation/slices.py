@@ -182,7 +182,8 @@ class _Run:
         for i in range(count_chunks(images_NCHW)):
             before_MCHW, after_MCHW = change_chunk(images_NCHW, i, name, severity, self.seed)
             num_changed += int((after_MCHW != before_MCHW).any(dim=1).sum())
-            scores_MK = self.score(after_MCHW, advance=advance)
+            scores_MK = self.score(after_MCHW)
+            advance(len(after_MCHW))
             labels_M = labels_N[i :: count_chunks(images_NCHW)]
             num_correct += int((scores_MK.argmax(dim=1) == labels_M).sum())
         num_pixels = len(images_NCHW) * images_NCHW.shape[2:].numel()

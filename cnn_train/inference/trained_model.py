@@ -3,7 +3,7 @@
 Shape letters: N images, B minibatch, C channels, H W pixels, K classes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
@@ -69,7 +69,9 @@ class TrainedModel:
         tta_share: float = 1.0,
         advance: Callable[[int], object] = lambda amount: None,
     ) -> Tensor:
-        """Return scores NK (float32, on the CPU) of uint8 images; ``advance`` counts those done.
+        """Return scores NK (float32, on the CPU) of uint8 images.
+
+        ``advance`` counts the images scored: :func:`~.views.num_scorings` of them in all.
 
         tta: the views whose scores are averaged. tta_share: the share of the images, those of which
         the model is least sure, that get them; the others are scored as they are. Raises UsageError
@@ -78,32 +80,35 @@ class TrainedModel:
         check_share(tta, tta_share)
         size = batch_size or evaluation_batch_size(self.image_shape)
         if tta_share == 1:
-            return self._scores(images_NCHW, size, tta, advance)
-        scores_NK = self._scores(images_NCHW, size, "none", advance)
+            return self._scores(_split(images_NCHW, size), tta, advance)
+        scores_NK = self._scores(_split(images_NCHW, size), "none", advance)
         unsure_M = least_confident(scores_NK, tta_share)
-        single_MK = scores_NK[unsure_M].to(self.device.torch_device)
-        scores_NK[unsure_M] = self._scores(images_NCHW[unsure_M], size, tta, single_NK=single_MK)
+        places = torch.split(unsure_M, size)
+        singles = (scores_NK[place_B].to(self.device.torch_device) for place_B in places)
+        pieces = (images_NCHW[place_B] for place_B in places)
+        scores_NK[unsure_M] = self._scores(pieces, tta, advance, singles)
         return scores_NK
 
     def _scores(
         self,
-        images_NCHW: Pixels,
-        size: int,
+        minibatches: Iterable[Tensor],
         tta: ViewsName,
-        advance: Callable[[int], object] = lambda amount: None,
-        single_NK: Tensor | None = None,
+        advance: Callable[[int], object],
+        singles: Iterable[Tensor | None] = repeat(None),
     ) -> Tensor:
-        """Score images in minibatches of ``size``; ``single_NK``: the first view's, if known."""
+        """Score minibatches of images; ``singles``: the first view's scores of each, if known."""
         forward = with_autocast(self.model, self.device, self.precision)
         pieces = []
-        singles = repeat(None) if single_NK is None else torch.split(single_NK, size)
-        parts = zip(images_NCHW.split(size), singles, strict=False)
         with evaluating(self.model):  # a caller may have gone on training it
-            for images_BCHW, single_BK in parts:
+            for images_BCHW, single_BK in zip(minibatches, singles, strict=False):
                 inputs_BCHW = self.normalization(images_BCHW.to(self.device.torch_device))
                 pieces.append(scores_over_views(forward, inputs_BCHW, tta, single_BK))
                 advance(len(images_BCHW))
         return torch.cat(pieces).cpu()
+
+
+def _split(images_NCHW: Pixels, size: int) -> Iterable[Tensor]:
+    return (images_NCHW[start : start + size] for start in range(0, len(images_NCHW), size))
 
 
 def load_trained_model(path: Path, device: str = "auto") -> TrainedModel:

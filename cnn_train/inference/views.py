@@ -32,7 +32,12 @@ def least_confident(scores_NK: Tensor, share: float) -> Tensor:
     """
     best_N2 = scores_NK.topk(2).values
     order_N = (best_N2[:, 0] - best_N2[:, 1]).argsort(stable=True)
-    return order_N[: max(1, round(share * len(scores_NK)))].sort().values
+    return order_N[: num_scorings(len(scores_NK), share) - len(scores_NK)].sort().values
+
+
+def num_scorings(num_images: int, share: float) -> int:
+    """Return how often images are scored: all once, and the ``share``, if below 1, once more."""
+    return num_images + (max(1, round(share * num_images)) if share < 1 else 0)
 
 
 def scores_over_views(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from .rendezvous import launched_with, read_number
+
 SHARE = 0.4  # the rest is for the network, and for the copy that splitting a set makes
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 LIMITS = (("max", "current"), ("limit_in_bytes", "usage_in_bytes"))  # control groups, v2 and v1
@@ -19,7 +21,7 @@ def weigh(num_bytes: int, device: torch.device, asked: str) -> tuple[bool, str]:
     """
     if asked != "auto":
         return asked == "device", "as configured"
-    free = free_memory(device)
+    free = free_memory(device) // (1 if device.type == "cuda" else num_local_processes())
     fits = num_bytes <= SHARE * free
     size, room = (f"{number / 1e9:.3g} GB" for number in (num_bytes, free))
     verb = "" if fits else "do not "
@@ -45,6 +47,12 @@ def free_memory(device: torch.device) -> int:
                 kinds = _numbers(folder / "memory.stat")  # cached files make room
                 found.append(most - used + kinds["inactive_file"] + kinds["active_file"])
     return max(min(found), 0)
+
+
+def num_local_processes() -> int:
+    """Return how many processes of a run share this computer's memory; at most, under SLURM."""
+    given = launched_with()
+    return read_number(given, "LOCAL_WORLD_SIZE", read_number(given, "WORLD_SIZE", default=1))
 
 
 def _numbers(path: Path) -> dict[str, int]:

@@ -92,7 +92,8 @@ class Muon(Optimizer):
         coefficients: Sequence[float] = NEWTON_SCHULZ,
         renormalize_every: int = 1,
     ) -> None:
-        self.newton_schulz, self.renormalize_every = (steps, coefficients), renormalize_every
+        self.steps, self.coefficients = steps, coefficients
+        self.renormalize_every = renormalize_every
         defaults = {"lr": 0.0, "momentum": 0.0, "weight_decay": 0.0, "orthogonal": False}
         super().__init__(groups, defaults)
 
@@ -107,10 +108,11 @@ class Muon(Optimizer):
             updates = self._nesterov(trained, group["momentum"], group["weight_decay"])
             step = group.setdefault("step", 0)  # a state of an older release has none
             if group["orthogonal"]:
-                for weight in trained if step % self.renormalize_every == 0 else ():
-                    weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=TINY))
+                if step % self.renormalize_every == 0:
+                    for weight in trained:
+                        weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=TINY))
                 pad = trained[0].device.type == "cuda"
-                updates = orthogonalize_all(updates, *self.newton_schulz, pad=pad)
+                updates = orthogonalize_all(updates, self.steps, self.coefficients, pad=pad)
             torch._foreach_add_(trained, updates, alpha=-group["lr"])
             group["step"] = step + 1
 
@@ -144,7 +146,7 @@ class MuonConfig(OptimizerConfig):
     newton_schulz_steps: int = Field(
         default=3, ge=1, le=10, description="iterations that make an update orthogonal"
     )
-    newton_schulz: tuple[Coefficient, Coefficient, Coefficient] = Field(
+    newton_schulz_coefficients: tuple[Coefficient, Coefficient, Coefficient] = Field(
         default=NEWTON_SCHULZ,
         strict=False,
         description="a, b and c of the iteration σ ← aσ + bσ³ + cσ⁵ on the singular values",
@@ -179,7 +181,7 @@ class MuonConfig(OptimizerConfig):
         filters = ("v ← μ v + g", "θ ← √n θ / ‖θ‖", "θ ← θ − η orthogonal(g + μ v)")
         names = f"{first}; n: the layer's filters; orthogonal(U S Vᵀ) is about U Vᵀ"
         if self.renormalize_every > 1:
-            names += f"; θ is divided by ‖θ‖ in one of {self.renormalize_every} updates, the first"
+            names += f"; θ is scaled before the first of {self.renormalize_every} updates only"
         rest: tuple[str, ...] = ("v ← μ v + g", "θ ← θ − η (g + μ v)")
         values = {"μ": self.sgd_momentum}
         if self.sgd_decay:
@@ -213,5 +215,5 @@ class MuonConfig(OptimizerConfig):
                         f"{group['lr']:g}; raise sgd_lr or its factor, or take 0"
                     )
                 group["weight_decay"] = self.sgd_decay / group["lr"]
-        orthogonal = (self.newton_schulz_steps, self.newton_schulz)
-        return Muon(groups, *orthogonal, self.renormalize_every)
+        coefficients, every = self.newton_schulz_coefficients, self.renormalize_every
+        return Muon(groups, self.newton_schulz_steps, coefficients, every)

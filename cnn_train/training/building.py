@@ -113,10 +113,11 @@ def follow_average(
 def on_device(images: ImageSet, device: Device, resident: str = "device") -> ImageSet:
     """Move labels to the device, where they stay, and pixels as ``data.resident`` says."""
     where, pixels = device.torch_device, images.images_NCHW
-    fits, reason = weigh(pixels.shape.numel(), where, resident)
-    if resident == "auto" and where.type != "cuda":  # decided when they were loaded
-        fits = not isinstance(pixels, HostImages)
     images = replace(images, labels_N=images.labels_N.to(where))
+    if resident == "auto" and where.type != "cuda":
+        fits, reason = not isinstance(pixels, HostImages), "as when they were loaded"
+    else:
+        fits, reason = weigh(pixels.shape.numel(), where, resident)
     if not fits:
         return images.on_host(f"on the host, in memory: {reason}")
     return replace(images, images_NCHW=pixels.to(where))

@@ -39,8 +39,8 @@ class Progress:
     """The counters of a run. They change only with completed updates and completed epochs.
 
     epoch: completed epochs. position: minibatches done in the epoch under way, up to the last
-    update. step: updates so far. schedule_step: updates so far if all epochs had as many as now.
-    partial: this process's tally of those minibatches. records: one per completed epoch.
+    update. step: updates so far. schedule_step: updates so far, had the settings always been those
+    of now. partial: this process's tally of those minibatches. records: one per completed epoch.
     config_changes: what was changed on the way, each with its step.
     """
 

@@ -89,8 +89,8 @@ class Session:
                 self.before_update,
                 self._note,
             )
+        self.gather_losses()
         if self.losses_2N is not None:
-            self.gather_losses()
             end_epoch(self.losses_2N)
 
     def _note(self, batch: Batch, scores_BK: torch.Tensor) -> None:
@@ -115,8 +115,8 @@ class Session:
         self.world.share(model.buffers())
         forward = with_autocast(model, self.device, self.precision)
         batch_size = evaluation_batch_size(self.val_images.image_shape)
-        batches = evaluation_batches(self.val_images, self.batches.normalization, batch_size)
-        own = islice(batches, self.world.rank, None, self.world.size)
+        normalization = self.batches.normalization
+        own = evaluation_batches(self.val_images, normalization, batch_size, self.world)
         num_classes = len(self.val_images.class_names)
         tally = Tally.zero(num_classes)
         for _ in range(0, len(self.val_images), batch_size * self.world.size):

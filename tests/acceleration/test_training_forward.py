@@ -57,9 +57,9 @@ def test_growing_images_are_compiled_for_beyond_the_eight_shapes_that_torch_allo
 
 @pytest.mark.parametrize(
     ("units", "has_bfloat16", "expected"),
-    [("AVX2", False, True), ("AVX512", True, False), ("DEFAULT", False, False)],
+    [("AVX2", False, True), ("AVX512", True, False), ("AVX512", False, False)],
 )
-def test_float32_takes_tiles_on_x86_without_bfloat16_units_and_learns_the_same(
+def test_float32_takes_tiles_on_avx2_without_bfloat16_units_and_learns_the_same(
     units: str,
     has_bfloat16: bool,
     expected: bool,

@@ -35,8 +35,8 @@ def test_a_minibatch_may_be_cut_into_pieces(monkeypatch: pytest.MonkeyPatch) -> 
     x, weight = random(5, 4, 6, 6).requires_grad_(), random(3, 4, 3, 3).requires_grad_()
     expected = results(directly, x, weight)
     monkeypatch.setattr(winograd, "NUMBERS_AT_ONCE", 2 * 36 * 4 * 4)  # two images at a time
-    pieces = list(winograd.Tiles(6, 6, 4).pieces(5))
-    assert pieces == [slice(0, 2), slice(2, 4), slice(4, 6)]
+    pieces = winograd.pieces(5, 4, winograd.Tiles(6, 6))
+    assert list(pieces) == [slice(0, 2), slice(2, 4), slice(4, 6)]
     torch.testing.assert_close(results(WinogradConvolution.apply, x, weight), expected)
 
 
@@ -47,6 +47,14 @@ def test_any_memory_order_will_do_and_the_result_is_channels_last() -> None:
     last = torch.channels_last
     assert y.is_contiguous(memory_format=last)
     assert torch.equal(y, WinogradConvolution.apply(x.to(memory_format=last), weight))
+
+
+def test_the_result_may_be_changed_in_place() -> None:
+    x, weight = random(2, 4, 8, 8), random(4, 4, 3, 3).requires_grad_()
+    F.relu(WinogradConvolution.apply(x, weight), inplace=True).sum().backward()
+    in_place, weight.grad = weight.grad, None
+    F.relu(directly(x, weight)).sum().backward()
+    torch.testing.assert_close(in_place, weight.grad)
 
 
 def test_only_the_gradients_that_are_asked_for_are_computed() -> None:
@@ -82,6 +90,8 @@ def test_it_is_taken_where_it_saves_time() -> None:
         "tiles overhang": (128, 256, 256, 5, False),
         "maps below a tile": (128, 512, 512, 2, False),
         "few tiles": (8, 512, 512, 4, False),
+        "large images": (2, 64, 64, 2048, False),
+        "large filters": (128, 2048, 2048, 8, False),
     }
     for name, (num_images, channels, filters, side, expected) in taken.items():
         x = torch.empty(num_images, channels, side, side, device="meta")

@@ -2,6 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from cnn_train.acceleration.winograd import WinogradConvolution
 from cnn_train.checks.operators import GROUP_NAMES, group_of_name, measure_operators
 
 CPU = torch.device("cpu")
@@ -52,3 +53,15 @@ def test_what_the_optimizer_calls_is_the_optimizers() -> None:
 
     groups = {one.group for one in measure_operators(work, CPU) if one.name == "aten::add_"}
     assert groups == {"optimizer", "other"}
+
+
+def test_what_our_own_convolutions_call_counts_as_convolution() -> None:
+    x, weight = torch.ones(1, 2, 4, 4), torch.ones(2, 2, 3, 3, requires_grad=True)
+
+    def work() -> None:
+        WinogradConvolution.apply(x, weight).sum().backward()
+
+    found = {(one.name, one.group) for one in measure_operators(work, torch.device("cpu"))}
+    assert ("aten::bmm", "convolution forward") in found
+    assert ("aten::baddbmm_", "convolution backward") in found
+    assert not any(group == "matrix product" for _, group in found)

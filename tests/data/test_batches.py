@@ -186,6 +186,18 @@ def test_evaluation_takes_every_example_once_and_in_order(batch_size: int) -> No
     assert torch.allclose(seen_NCHW, images.images_NCHW.float(), atol=1e-4)
 
 
+def test_several_processes_evaluate_every_nth_minibatch() -> None:
+    worlds = [World(rank, 3) for rank in range(3)]
+    shares = [list(evaluation_batches(numbered_images(20), BYTES, 4, world)) for world in worlds]
+    assert [labels_of(share[:1]) for share in shares] == [
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
+        [8, 9, 10, 11],
+    ]
+    assert [len(share) for share in shares] == [2, 2, 1]
+    assert sorted(label for share in shares for label in labels_of(share)) == list(range(20))
+
+
 @pytest.mark.parametrize("first", [0, 2])
 def test_the_side_may_change_within_an_epoch_at_the_border_of_a_minibatch(first: int) -> None:
     sizes = ProgressiveSizeConfig(stages=[[2, 0.25], [3, 0.75]])

@@ -77,7 +77,7 @@ def test_minibatches_of_the_host_are_those_of_the_device(pairs: tuple[ImageSet, 
     plan = plan_epoch(20, 3)
     resident, fetched = (
         [
-            *TrainingBatches(images, normalization, augment, 0, plan).epoch(1, 2),
+            *TrainingBatches(images, normalization, augment, 0, lambda epoch: plan).epoch(1, 2),
             *evaluation_batches(images, normalization, 6),
         ]
         for images in pairs

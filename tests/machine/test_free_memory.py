@@ -76,3 +76,13 @@ def test_two_fifths_of_the_free_memory_may_be_taken(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(("asked", "fits"), [("device", True), ("host", False)])
 def test_what_is_asked_for_is_done_however_large(asked: str, fits: bool) -> None:
     assert weigh(1 << 60, CPU, asked) == (fits, "as configured")
+
+
+def test_the_processes_of_a_run_share_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "free_memory", lambda device: 1000)
+    assert weigh(400, CPU, "auto")[0]
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert weigh(200, CPU, "auto")[0]
+    assert not weigh(201, CPU, "auto")[0]
+    assert weigh(400, GPU, "auto")[0]  # each process has a GPU of its own

@@ -33,7 +33,7 @@ CASES: list[OptimizerConfig] = [
     AdamWConfig(lr=0.01, betas=(0.8, 0.95), eps=1e-3),
     AdamWConfig(lr=0.1, weight_decay=0.5),
     MuonConfig(lr=0.2, sgd_lr=0.1, momentum=0.7, sgd_momentum=0.6),
-    MuonConfig(newton_schulz_steps=2, newton_schulz=(3.4576, -4.7391, 2.0843)),
+    MuonConfig(newton_schulz_steps=2, newton_schulz_coefficients=(3.4576, -4.7391, 2.0843)),
     MuonConfig(lr=0.2, sgd_lr=0.05, sgd_decay=0.1, lr_factors={"5": 2.0, "0": 0.5}),
 ]
 
@@ -64,7 +64,7 @@ def test_three_updates_are_those_that_the_printed_formulas_make(config: Optimize
     model = make_model()
     newton_schulz: tuple[Any, ...] = ()
     if isinstance(config, MuonConfig):
-        newton_schulz = (config.newton_schulz_steps, config.newton_schulz)
+        newton_schulz = (config.newton_schulz_steps, config.newton_schulz_coefficients)
     functions = {
         "sqrt": torch.sqrt, "norm": torch.norm,
         "orthogonal": lambda m: orthogonalize(m.flatten(1)[None], *newton_schulz).view(m.shape),

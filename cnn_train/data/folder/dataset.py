@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ...errors import MAX_NAMED, DataError, ResourceError, in_one_line, name_some
 from ...machine.cores import count_workers
-from ...machine.free_memory import weigh
+from ...machine.free_memory import free_memory, weigh
 from ..dataset import DataAccess, DatasetConfig, KnownImages
 from ..decoded_cache import Origin, load_or_decode
 from ..image_set import ImageSet
@@ -29,6 +29,9 @@ from ..images.modes import TAKEN_AS
 from ..images.square import LARGEST_SIZE_PX, FileFacts, Fit, Reading
 from ..location import expand_home
 from .listing import SplitListing, find_splits, list_split
+
+MOST_IN_MEMORY = 0.8
+"""Share of the free memory that decoded images may take where they cannot be in a file."""
 
 DECODER_VERSION = 3  # raise it when the same file comes to mean other pixels
 
@@ -196,20 +199,29 @@ def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAcc
 
 
 def _allocate(num_images: int, size_px: int, access: DataAccess) -> Tensor:
+    """Make room for the pixels: in memory, or in a file where ``access`` maps and can write."""
     shape, folder = (num_images, 3, size_px, size_px), access.data_dir / "folder-cache"
+    need = f"{num_images} images of {size_px} × {size_px} pixels need {prod(shape) / 1e9:.1f} GB"
     try:
-        if not access.mapped:
-            return torch.from_numpy(np.empty(shape, dtype=np.uint8))
-        with TemporaryFile(dir=folder) as file:  # without a name: it ends with its map
-            if hasattr(os, "posix_fallocate"):  # else a disk that fills up would kill the process
-                os.posix_fallocate(file.fileno(), 0, prod(shape))
-            return torch.from_numpy(np.memmap(file, np.uint8, "r+", shape=shape))
-    except (MemoryError, OSError) as problem:
-        place = f"in {folder}, twice at first" if access.mapped else "of memory"
-        raise ResourceError(
-            f"{num_images} images of {size_px} × {size_px} pixels need {prod(shape) / 1e9:.1f} GB "
-            f"{place}; lower data.image_size"
-        ) from problem
+        if access.mapped:
+            return _map_new_file(shape, folder)
+    except OSError as problem:
+        why = f"{need} in {folder}, twice at first: {problem.strerror}"
+        if prod(shape) > MOST_IN_MEMORY * free_memory(torch.device("cpu")):
+            raise ResourceError(f"{why}; free the disk, or lower data.image_size") from problem
+        access.notice(f"{why}; they are in memory now")
+    try:
+        return torch.from_numpy(np.empty(shape, dtype=np.uint8))
+    except MemoryError as problem:
+        advice = "set data.resident=host, or lower data.image_size"
+        raise ResourceError(f"{need} of memory; {advice}") from problem
+
+
+def _map_new_file(shape: tuple[int, ...], folder: Path) -> Tensor:
+    with TemporaryFile(dir=folder) as file:  # without a name: it ends with its map
+        if hasattr(os, "posix_fallocate"):  # else a disk that fills up would kill the process
+            os.posix_fallocate(file.fileno(), 0, prod(shape))
+        return torch.from_numpy(np.memmap(file, np.uint8, "r+", shape=shape))
 
 
 def _list_some(remarks: list[str]) -> str:

@@ -371,7 +371,7 @@ def test_images_that_do_not_fit_into_memory_are_a_lack_of_resources(config, acce
         raise MemoryError
 
     monkeypatch.setattr(np, "empty", refuse)
-    with pytest.raises(ResourceError, match=r"6 images .* GB of memory; lower data\.image_size"):
+    with pytest.raises(ResourceError, match=r"6 images .* GB of memory; set data\.resident=host"):
         config.load_train(access)
 
 

@@ -1,5 +1,6 @@
 """A folder whose decoded images are mapped from their file instead of being read."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,9 +97,28 @@ def test_a_disk_without_room_for_the_images_is_named_before_any_is_decoded(
     def refuse(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
+    num_bytes = 12 * 3 * 8 * 8
     monkeypatch.setattr(folder.os, "posix_fallocate", refuse, raising=False)
-    with pytest.raises(ResourceError, match=r"^12 images .* GB in .*folder-cache, twice at first"):
+    monkeypatch.setattr(folder, "free_memory", lambda device: num_bytes / 0.8 - 1)
+    with pytest.raises(ResourceError) as refused:
         config("host").load_train(access)
+    assert str(refused.value) == (
+        f"12 images of 8 × 8 pixels need 0.0 GB in {access.data_dir}/folder-cache, twice at first: "
+        "No space left on device; free the disk, or lower data.image_size"
+    )
+    monkeypatch.setattr(folder, "free_memory", lambda device: num_bytes / 0.8 + 1)
+    notices: list[str] = []
+    config("host").load_train(DataAccess(access.data_dir, notice=notices.append))
+    assert [notice.endswith("on device; they are in memory now") for notice in notices] == [True]
+
+
+@pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may write anywhere")
+def test_a_data_directory_that_may_only_be_read_does_for_images_that_fit_into_memory(
+    config: Callable[..., FolderConfig], access: DataAccess, tmp_path: Path
+) -> None:
+    expected = config("device").load_train(DataAccess(tmp_path / "other")).fingerprint()
+    access.data_dir.mkdir(mode=0o500)
+    assert config("host").load_train(access).fingerprint() == expected
 
 
 def test_images_that_changed_are_found_in_a_mapped_set_too(
