@@ -32,12 +32,16 @@ def least_confident(scores_NK: Tensor, share: float) -> Tensor:
     """
     best_N2 = scores_NK.topk(2).values
     order_N = (best_N2[:, 0] - best_N2[:, 1]).argsort(stable=True)
-    return order_N[: num_scorings(len(scores_NK), share) - len(scores_NK)].sort().values
+    return order_N[: _num_unsure(len(scores_NK), share)].sort().values
+
+
+def _num_unsure(num_images: int, share: float) -> int:
+    return max(1, round(share * num_images))
 
 
 def num_scorings(num_images: int, share: float) -> int:
     """Return how often images are scored: all once, and the ``share``, if below 1, once more."""
-    return num_images + (max(1, round(share * num_images)) if share < 1 else 0)
+    return num_images + (_num_unsure(num_images, share) if share < 1 else 0)
 
 
 def scores_over_views(

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from cnn_train.inference.views import ViewsName, least_confident, scores_over_views
+from cnn_train.inference.views import ViewsName, least_confident, num_scorings, scores_over_views
 
 PIXELS = 6
 
@@ -58,6 +58,10 @@ def test_the_least_confident_images_have_the_least_margins_and_keep_their_order(
     assert least_confident(scores_NK, 0.2).tolist() == [1]  # of equal margins the first
     assert least_confident(scores_NK, 0.01).tolist() == [1]
     assert least_confident(scores_NK, 1).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_images_of_the_share_are_scored_twice() -> None:
+    assert [num_scorings(8, share) for share in (1, 0.25, 0.01)] == [8, 10, 9]
 
 
 @pytest.mark.parametrize(("views", "num_passes"), [("flip", 1), ("flip_translate", 5)])
