@@ -227,7 +227,7 @@ def few_images(session: Session) -> Batch:
     """Take images from all over the training set, which may be sorted by class."""
     images = session.batches.images
     index_B = torch.linspace(0, len(images) - 1, min(NUM_OVERFIT_IMAGES, len(images)))
-    _, images_BCHW, labels_B = next(images.gather([index_B.long()]))
+    images_BCHW, labels_B = images.take(index_B.long())
     return Batch(session.batches.normalization(images_BCHW), labels_B)
 
 

@@ -36,14 +36,13 @@ def silent(
 
 @dataclass(frozen=True)
 class DataAccess:
-    """Where datasets lie here, how slow work is reported; mapped: pixels stay in their file."""
+    """Where datasets lie on this machine, and how slow work is reported."""
 
     data_dir: Path
     offline: bool = False
     verify: bool = False
     progress: Progress = silent
     notice: Callable[[str], object] = lambda message: None
-    mapped: bool = False
 
 
 @dataclass(frozen=True)

@@ -75,18 +75,25 @@ class Header(BaseModel):
 
 
 def load_or_decode(
-    path: Path, origin: Origin, known: KnownImages, decode: Decode, access: DataAccess
+    path: Path,
+    origin: Origin,
+    known: KnownImages,
+    decode: Decode,
+    access: DataAccess,
+    *,
+    mapped: bool = False,
 ) -> ImageSet:
     """Return the set cached at ``path`` if it has this origin, else decode it and cache it there.
 
-    A second process that wants the same set waits for the first. ``access.verify`` decodes in any
-    case, and raises DataError where an image is not what it was when it was cached.
+    ``mapped`` leaves the pixels in the file. A second process that wants the same set waits for the
+    first. ``access.verify`` decodes in any case, and raises DataError where an image is not what it
+    was when it was cached.
     """
-    cached = None if access.verify else load_decoded(path, known, mapped=access.mapped)
+    cached = None if access.verify else load_decoded(path, known, mapped=mapped)
     if cached is not None and cached.serves(origin):
         return cached.images
     with _only_one_process(path, access):
-        cached = load_decoded(path, known, mapped=access.mapped)  # the other may have decoded it
+        cached = load_decoded(path, known, mapped=mapped)  # the other may have decoded it
         # Hashes instead of the cached set: both at once might not fit into memory.
         digests = {}
         if cached is not None:
@@ -101,7 +108,7 @@ def load_or_decode(
         _compare(images, digests, path, access)
         try:
             save_decoded(path, images, origin)
-            kept = load_decoded(path, known, mapped=True) if access.mapped else None
+            kept = load_decoded(path, known, mapped=True) if mapped else None
             if kept and kept.serves(origin):
                 return kept.images
         except (OSError, ResourceError) as problem:

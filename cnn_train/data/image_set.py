@@ -107,6 +107,12 @@ class ImageSet:
                 place = copy_to(index, device) if isinstance(index, Tensor) else index
                 yield place, copy_to(images_BCHW, device), labels_N[place]
 
+    def take(self, index_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the images and labels of one minibatch, all of them where the labels lie."""
+        with closing(self.gather([copy_to(index_B, self.index_device)])) as gathered:
+            _, images_BCHW, labels_B = next(gathered)
+        return images_BCHW, labels_B
+
     def relabel(self, class_names: tuple[str, ...], source: str) -> "ImageSet":
         """Number the labels by position in ``class_names``, a trained model's classes.
 

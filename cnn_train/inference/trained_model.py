@@ -80,8 +80,8 @@ class TrainedModel:
         check_share(tta, tta_share)
         size = batch_size or evaluation_batch_size(self.image_shape)
         if tta_share == 1:
-            return self._scores(_split(images_NCHW, size), tta, advance)
-        scores_NK = self._scores(_split(images_NCHW, size), "none", advance)
+            return self._scores(images_NCHW.split(size), tta, advance)
+        scores_NK = self._scores(images_NCHW.split(size), "none", advance)
         unsure_M = least_confident(scores_NK, tta_share)
         places = torch.split(unsure_M, size)
         singles = (scores_NK[place_B].to(self.device.torch_device) for place_B in places)
@@ -105,10 +105,6 @@ class TrainedModel:
                 pieces.append(scores_over_views(forward, inputs_BCHW, tta, single_BK))
                 advance(len(images_BCHW))
         return torch.cat(pieces).cpu()
-
-
-def _split(images_NCHW: Pixels, size: int) -> Iterable[Tensor]:
-    return (images_NCHW[start : start + size] for start in range(0, len(images_NCHW), size))
 
 
 def load_trained_model(path: Path, device: str = "auto") -> TrainedModel:

@@ -142,8 +142,8 @@ def full_gradient(session: Session) -> Tensor:
 
 def gradient_of(session: Session, index_B: Tensor) -> Tensor:
     """Return the gradient (P, float64) of the mean loss + λR of these images at the weights now."""
-    images, model = session.batches.images, session.model.train()
-    _, images_BCHW, labels_B = next(images.gather([index_B]))
+    model = session.model.train()
+    images_BCHW, labels_B = session.batches.images.take(index_B)
     inputs_BCHW = session.batches.normalization(images_BCHW)
     seed_global_generators(session.config.seed, "dropout", 0)
     with refusals_explained():

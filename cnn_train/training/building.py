@@ -1,6 +1,7 @@
 """Build the parts of a run from its config: the only place that connects them."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -44,13 +45,9 @@ def build_session(
     config = config.model_copy(update={"data": config.data.as_read(train)})
     check_augmentation(config.augment, train.image_shape)
     precision = resolve_precision(config.precision, device)
-    selection = config.data_selection
-    cut = partial(plan_epoch, batch_size=config.batch_size, full_batch=config.optimizer.full_batch)
-
-    def plan(epoch: int) -> tuple[Slice, ...]:
-        return cut(selection.num_kept(epoch, len(train)), limit=limit_batches)
-
+    plan = plan_epochs(config, len(train), limit_batches)
     first, last = plan(0), plan(config.epochs - 1)  # there are no others
+    selection = config.data_selection
     updates, later = (sum(piece.completes_update for piece in pieces) for pieces in (first, last))
     pace = Pace(updates, later, selection.from_epoch if selection.keep < 1 else math.inf)
     by_loss = selection.keep < 1 and selection.by == "loss"
@@ -97,6 +94,14 @@ def build_session(
         ),
         world=world,
     )
+
+
+def plan_epochs(
+    config: ExperimentConfig, num_examples: int, limit: int | None
+) -> Callable[[int], tuple[Slice, ...]]:
+    """Return the function from an epoch to its minibatches."""
+    cut = partial(plan_epoch, batch_size=config.batch_size, full_batch=config.optimizer.full_batch)
+    return lambda epoch: cut(config.data_selection.num_kept(epoch, num_examples), limit=limit)
 
 
 def follow_average(

@@ -137,21 +137,27 @@ def load_split(
     known = KnownImages((3, reading.size_px, reading.size_px), listing.class_names)
     num_bytes = len(listing.names) * prod(known.image_shape)
     fits, reason = weigh(num_bytes, torch.device("cpu"), resident)
-    access = replace(access, mapped=not fits)
     images = load_or_decode(
-        cache, origin, known, lambda: _decode(listing, split, reading, access), access
+        cache,
+        origin,
+        known,
+        lambda: _decode(listing, split, reading, access, mapped=not fits),
+        access,
+        mapped=not fits,
     )
     return images if fits else images.on_host(f"on the host, memory-mapped: {reason}")
 
 
-def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAccess) -> ImageSet:
-    """Decode every file of the split, wide grey values all in one range.
+def _decode(
+    listing: SplitListing, split: str, reading: Reading, access: DataAccess, *, mapped: bool
+) -> ImageSet:
+    """Decode every file of the split, wide grey values all in one range; ``mapped``: into a file.
 
     All files are tried; then DataError names those that failed, and a notice what is unusual
     about others. Raises ResourceError where the images do not fit into memory, or on the disk.
     """
     paths = [Path(f"{listing.root}/{name}") for name in listing.names]
-    images_NCHW = _allocate(len(listing.names), reading.size_px, access)
+    images_NCHW = _allocate(len(listing.names), reading.size_px, access, mapped=mapped)
     files: list[DecodedFile] = []
     failures: list[str] = []
     batches = decode_batches(
@@ -179,7 +185,8 @@ def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAcc
         )
     if len(grey_bits) > 1:  # a range of each file's own would make dark scans as bright as others
         del images_NCHW
-        return _decode(listing, split, replace(reading, grey_bits=most), access)
+        reading = replace(reading, grey_bits=most)
+        return _decode(listing, split, reading, access, mapped=mapped)
     notices = [
         f"{file.path}: {remark}"
         for file in files
@@ -198,12 +205,12 @@ def _decode(listing: SplitListing, split: str, reading: Reading, access: DataAcc
     )
 
 
-def _allocate(num_images: int, size_px: int, access: DataAccess) -> Tensor:
-    """Make room for the pixels: in memory, or in a file where ``access`` maps and can write."""
+def _allocate(num_images: int, size_px: int, access: DataAccess, *, mapped: bool) -> Tensor:
+    """Make room for the pixels: in memory, or ``mapped``, in a file where one can be written."""
     shape, folder = (num_images, 3, size_px, size_px), access.data_dir / "folder-cache"
     need = f"{num_images} images of {size_px} × {size_px} pixels need {prod(shape) / 1e9:.1f} GB"
     try:
-        if access.mapped:
+        if mapped:
             return _map_new_file(shape, folder)
     except OSError as problem:
         why = f"{need} in {folder}, twice at first: {problem.strerror}"
