@@ -131,6 +131,11 @@ class ExperimentConfig(Config):
         description="let torch.compile fuse the network's operations: for long runs on a GPU; "
         "on a CPU it needs a C++ compiler and is slower",
     )
+    cuda_graphs: bool = Field(
+        default=False,
+        description="on one CUDA GPU, record the network's passes once per shape of minibatch and "
+        "replay them, for networks whose steps take few milliseconds; elsewhere without effect",
+    )
 
     best_by: BestBy = Field(
         default="accuracy",

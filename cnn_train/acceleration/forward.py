@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..machine.device import Device, Precision, multiplies_bfloat16, with_autocast
 from .convolutions import Forward, with_replaced_convolutions
+from .graphs import replay
 from .small_maps import SmallMapConvolution, is_small
 from .winograd import WinogradConvolution, saves_time
 
@@ -15,11 +16,21 @@ MOST_SHAPES = 64
 
 
 def training_forward(
-    module: nn.Module, device: Device, precision: Precision, *, compiled: bool
+    module: nn.Module,
+    device: Device,
+    precision: Precision,
+    *,
+    compiled: bool,
+    recorded: bool = False,
 ) -> Forward:
-    """Wrap the network into ``images -> float32 scores``, in the fastest way for training here."""
+    """Wrap the network into ``images -> float32 scores``, in the fastest way for training here.
+
+    ``recorded``: on a CUDA GPU a step is replayed, if every minibatch is an update of its own.
+    """
     network = compile_network(module) if compiled else module
     forward = with_autocast(network, device, precision)
+    if recorded and device.torch_device.type == "cuda":
+        return replay(module, forward)
     if device.torch_device.type != "cpu" or compiled:
         return forward
     if precision.is_low:

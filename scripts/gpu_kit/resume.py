@@ -28,6 +28,7 @@ RECIPES = {
     "resnet18": (),
     "speedrun_gpu": ("ema_decay=0.9",),
     "speedrun_gpu, compiled": ("compile=true",),
+    "resnet18, replayed": ("cuda_graphs=true",),
 }
 TOY_RECIPES = ("speedrun_gpu",)
 NUM_IMAGES, BATCH_SIZE, STOP_AFTER = 1024, 128, 3

@@ -32,6 +32,7 @@ ROUNDS, SECONDS = 3, 1.0
 TOY_ROUNDS, TOY_SECONDS = 1, 0.01
 BARE_BATCHES = 8
 PROFILED_STEPS, TOY_PROFILED_STEPS = 20, 2
+WAYS = {"replayed": {"cuda_graphs": True}, "compiled": {"compile": True}}
 
 
 def rows(kit: Kit, stem: str) -> Iterator[Row]:
@@ -59,9 +60,12 @@ def rows(kit: Kit, stem: str) -> Iterator[Row]:
         part, f"{stem}: fit beside a tutorial's loop", "images/s",
         samples["fit"], samples["tutorial"], note="float32, NCHW, a DataLoader with two workers",
     )  # fmt: skip
-    busy, compiled = f"{device.torch_device.type} busy", "fit beside a bare loop, both compiled"
-    yield attempt(part, f"{stem}: {busy}", busy_row, kit, part, fit, device)
-    yield attempt(part, f"{stem}: {compiled}", compiled_row, kit, part, config, images, device)
+    yield attempt(
+        part, f"{stem}: {device.torch_device.type} busy", busy_row, kit, part, fit, device
+    )
+    for how, settings in WAYS.items():
+        row = f"{stem}: fit {how} beside a bare loop"
+        yield attempt(part, row, other_row, kit, part, config, images, device, settings)
 
 
 def busy_row(name: str, kit: Kit, part: str, fit: Speed, device: Device) -> Row:
@@ -72,19 +76,20 @@ def busy_row(name: str, kit: Kit, part: str, fit: Speed, device: Device) -> Row:
     return single(part, name, "%", 100 * share, note=note)
 
 
-def compiled_row(
+def other_row(
     name: str,
     kit: Kit,
     part: str,
     config: ExperimentConfig,
     images: tuple[ImageSet, ImageSet],
     device: Device,
+    settings: dict[str, bool],
 ) -> Row:
-    """Measure ``compile: true`` beside the bare loop, compiled as well."""
-    session = start(config.model_copy(update={"compile": True}), images, device)
+    """Measure another way to compute beside the bare loop, compiled as well where ours is."""
+    session = start(config.model_copy(update=settings), images, device)
     samples = measure(kit, config.batch_size, {
         "fit": speed_of(session),
-        "bare": bare_speed(session, compiled=True),
+        "bare": bare_speed(session, compiled=session.config.compile),
     })  # fmt: skip
     return compare_speeds(part, name, "images/s", samples["fit"], samples["bare"])
 

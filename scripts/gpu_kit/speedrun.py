@@ -24,7 +24,8 @@ from .peers import find_script, lay_out_images
 
 RACES = {
     "94": (
-        "speedrun_gpu", "airbench94_muon.py", "cifar10_speedrun.py", "speedrun_gpu, compile=true",
+        "speedrun_gpu", "speedrun_gpu, cuda_graphs=true",
+        "airbench94_muon.py", "cifar10_speedrun.py",
     ),
     "96": ("speedrun96_gpu", "airbench96_faster.py"),
 }  # fmt: skip

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from cnn_train.acceleration import forward
-from cnn_train.acceleration.forward import compile_network
+from cnn_train.acceleration.forward import compile_network, training_forward
+from cnn_train.machine.device import Device
 from cnn_train.training.session import Session
 
 NET = {"name": "fastnet", "widths": [4], "extra_convolutions": [0], "pools": [2]}
@@ -82,3 +83,30 @@ def test_float32_takes_tiles_on_avx2_without_bfloat16_units_and_learns_the_same(
     assert bool(asked) == expected
     for name, value in plain.items():
         torch.testing.assert_close(tiled[name], value, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "place", "expected"),
+    [
+        ({"cuda_graphs": True}, "cuda", True),
+        ({"cuda_graphs": True}, "cpu", False),
+        ({}, "cuda", False),
+        ({"cuda_graphs": True, "optimizer": {"name": "gd"}}, "cuda", False),  # gathers gradients
+    ],
+)
+def test_steps_are_replayed_on_a_gpu_where_each_minibatch_is_an_update(
+    settings: dict[str, Any],
+    place: str,
+    expected: bool,
+    start: Callable[..., Session],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    replayed = []
+    monkeypatch.setattr(forward, "replay", lambda network, forward: replayed.append(network))
+
+    def ask(network: nn.Module, device: Device, *rest: Any, **options: Any) -> Any:
+        return training_forward(network, Device(torch.device(place), ""), *rest, **options)
+
+    monkeypatch.setattr("cnn_train.training.building.training_forward", ask)
+    start(model=NET, **settings)
+    assert bool(replayed) == expected

@@ -22,7 +22,7 @@ ROWS = {
     "messages": {"out of memory", "divergence"},
     "speed": {
         "speedrun_gpu: fit beside a bare loop", "speedrun_gpu: fit beside a tutorial's loop",
-        "speedrun_gpu: cpu busy", "speedrun_gpu: fit beside a bare loop, both compiled",
+        "speedrun_gpu: cpu busy", "speedrun_gpu: fit replayed beside a bare loop",
     },
     "speedrun": {
         "speedrun_gpu: whole process", "toy_peer.py: by the clock of the record",

@@ -52,6 +52,7 @@ def session_on_gpu(
         {"progressive_size": {"start_px": 16}},
         {"data_selection": {"keep": 0.5, "from_epoch": 1}},
         {"compile": True},
+        {"cuda_graphs": True},
     ],
 )
 def test_no_minibatch_waits_for_the_gpu(
@@ -79,6 +80,15 @@ def test_a_run_on_the_gpu_learns_what_a_run_on_the_cpu_learns(
     assert on_gpu.train_loss == pytest.approx(on_cpu.train_loss, rel=0.02)
 
 
+def test_a_replayed_network_learns_the_same(session_on_gpu: Callable[..., Session]) -> None:
+    sections = {"epochs": 2, "progressive_size": {"stages": [[24, 0.5]]}}
+    replayed, plain = session_on_gpu(**sections, cuda_graphs=True), session_on_gpu(**sections)
+    records = [list(fit(session)) for session in (replayed, plain)]
+    for one, other in zip(*records, strict=True):
+        assert one.train_loss == pytest.approx(other.train_loss, rel=1e-3)
+        assert one.val_loss == pytest.approx(other.val_loss, rel=1e-2)
+
+
 def test_a_gpu_that_is_not_there_is_named() -> None:
     from cnn_train.errors import UsageError
 
@@ -95,11 +105,12 @@ def deterministic() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("deterministic")
-@pytest.mark.parametrize("position", [3, 8])
+@pytest.mark.parametrize(("position", "replayed"), [(3, False), (8, False), (3, True)])
 def test_a_deterministic_run_that_was_stopped_ends_with_the_same_bits(
-    session_on_gpu: Callable[..., Session], position: int
+    session_on_gpu: Callable[..., Session], position: int, replayed: bool
 ) -> None:
-    straight, stopped, resumed = (session_on_gpu(epochs=2) for _ in range(3))
+    sections = {"epochs": 2, "cuda_graphs": replayed}
+    straight, stopped, resumed = (session_on_gpu(**sections) for _ in range(3))
     list(fit(straight))
     looks = iter([False] * (position - 1))
     with pytest.raises(InterruptedRun):
