@@ -42,6 +42,7 @@ def use_memory(mode: str) -> tuple[int, int, int]:
     return tuple(map(int, output.split()))
 
 
+@pytest.mark.slow
 @only_glibc
 def test_freed_memory_is_used_again_without_new_pages_as_long_as_the_block_runs() -> None:
     anew = 20 * 2**12

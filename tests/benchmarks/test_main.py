@@ -141,6 +141,7 @@ def test_commands_and_batch_prediction_are_timed(
     assert [target["kept"] for target in targets[:3]] == [False, True, True]
 
 
+@pytest.mark.slow
 def test_decoding_is_timed_first_and_from_the_cache_and_stdout_is_one_document(
     run_script: Callable[..., "subprocess.CompletedProcess[str]"],
 ) -> None:

@@ -31,6 +31,7 @@ def page() -> str:
     return PAGE.read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_what_is_the_same_on_every_machine_is_what_the_page_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

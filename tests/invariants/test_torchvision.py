@@ -25,9 +25,10 @@ from cnn_train.training.resuming import resume_session
 from cnn_train.training.session import Session
 
 SHAPE = (3, 32, 32)
-SMALL = {
-    "efficientnet_b0", "googlenet", "mnasnet0_5", "mobilenet_v2", "mobilenet_v3_small",
-    "regnet_x_400mf", "shufflenet_v2_x0_5", "squeezenet1_1",
+SMALL = {"mobilenet_v3_small", "squeezenet1_1"}
+MEDIUM = {
+    "efficientnet_b0", "googlenet", "mnasnet0_5", "mobilenet_v2", "regnet_x_400mf",
+    "shufflenet_v2_x0_5",
 }  # fmt: skip
 MOST_PARAMETERS = 30_000_000  # larger ones are these families again, with more of the same layers
 MARKS = [
@@ -37,7 +38,9 @@ MARKS = [
     ),
 ]
 NAMES = [
-    name if name in SMALL else pytest.param(name, marks=MARKS)
+    name
+    if name in SMALL
+    else pytest.param(name, marks=pytest.mark.slow if name in MEDIUM else MARKS)
     for name in models.list_models(module=models)
     if not name.startswith(tuple(NOT_ADAPTABLE))  # refused by the config, in one line
 ]

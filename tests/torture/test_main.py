@@ -11,6 +11,8 @@ from torture_campaign.__main__ import PARTS, torture
 from torture_campaign.campaign import Campaign
 from torture_campaign.rows import Count, Measure, Row
 
+SLOW = ("disk", "hostile", "signals")
+
 
 def test_the_program_counts_in_a_document_and_ends_well_only_if_everything_survived(
     campaign: Campaign, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -46,7 +48,9 @@ def few(campaign: Campaign, full: int, quick: int) -> int:
 
 
 @pytest.mark.usefixtures("toy")
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize(
+    "part", [pytest.param(part, marks=pytest.mark.slow) if part in SLOW else part for part in PARTS]
+)
 def test_everything_survives_every_part(campaign: Campaign, part: str) -> None:
     rows = list(PARTS[part](campaign))
     assert rows and {row.part for row in rows} == {part}
