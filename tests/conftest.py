@@ -152,10 +152,7 @@ def start(
 @pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the learning curves, which take longer than the training."""
-    monkeypatch.setattr(
-        "cnn_train.training.run_files.draw_learning_curves", lambda records, title: None
-    )
-    monkeypatch.setattr("cnn_train.training.run_files.save_figure", lambda figure, path: None)
+    monkeypatch.setattr("cnn_train.training.run_files.RunFiles.save_curves", lambda files: None)
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import time
 from typing import Any
 
 from ..errors import DivergedError
-from ..figures.learning_curves import draw_learning_curves
-from ..figures.saving import save_figure
 from ..machine.atomic_file import remove_leftovers, save_json
 from ..metrics.tally import Tally
 from ..runs.directory import RunDirectory
@@ -72,6 +70,9 @@ class RunFiles:
 
     def save_curves(self) -> None:
         """Draw loss, accuracy and rate over the epochs so far."""
+        from ..figures.learning_curves import draw_learning_curves  # whoever draws nothing, and the
+        from ..figures.saving import save_figure  # first minibatch, need not wait for matplotlib
+
         records = self.session.progress.records
         if self.written and records:
             figure = draw_learning_curves(records, self.written.path.name)

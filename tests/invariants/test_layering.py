@@ -7,6 +7,8 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 PACKAGE = Path(__file__).parents[2] / "cnn_train"
 
 FLOORS = {
@@ -157,18 +159,27 @@ def test_each_library_is_imported_only_where_it_belongs() -> None:
     assert not astray, "\n".join(astray)
 
 
-def test_the_command_line_imports_nothing_heavy_before_a_command_runs() -> None:
-    """Not even through modules of ours: whatever cli.main imports at the top is followed."""
+@pytest.mark.parametrize(
+    ("start", "libraries", "among"),
+    [
+        ("cli.main", HEAVY, {"cli.fit.command", "cli.predict", "cli.console"}),
+        ("api", {"matplotlib"}, {"training.run_files", "inference.predict"}),
+    ],
+)
+def test_nothing_heavy_is_imported_before_it_is_needed(
+    start: str, libraries: set[str], among: set[str]
+) -> None:
+    """Not even through modules of ours: whatever is imported at the top is followed."""
     imports = [found for found in all_imports() if found.at_import_time]
-    reached = {"cli.main"}
+    reached = {start}
     while new := {f.target for f in imports if f.is_ours and f.importer in reached} - reached:
         reached |= new
     heavy = [
         f"{found.importer} imports {found.target}"
         for found in imports
-        if found.importer in reached and found.target.split(".")[0] in HEAVY
+        if found.importer in reached and found.target.split(".")[0] in libraries
     ]
-    assert {"cli.fit.command", "cli.predict", "cli.console"} <= reached
+    assert among <= reached
     assert not heavy, "\n".join(heavy)
 
 

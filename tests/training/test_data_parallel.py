@@ -135,10 +135,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def runs(folder: Path) -> dict[str, RunDirectory]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "cnn_train.training.run_files.draw_learning_curves", lambda records, title: None
-        )
-        patch.setattr("cnn_train.training.run_files.save_figure", lambda figure, path: None)
+        patch.setattr("cnn_train.training.run_files.RunFiles.save_curves", lambda files: None)
         names = ("two-one", "one-two", "same", "hard")
         found = {name: RunDirectory.create(folder, name) for name in names}
         stop(job("train"), found["one-two"], 2)
