@@ -28,6 +28,7 @@ MOST_SCANNED_PIXELS = 1_000_000_000  # 20 times the largest image; a progressive
 # A scan's header has the length and the number of its components; b"\xff\xda" alone stands in
 # the film behind a phone's moving photo, too.
 START_OF_SCAN = re.compile(rb"\xff\xda\x00[\x08\x0a\x0c\x0e][\x01-\x04]")
+LEAST_SCAN_BYTES = 10  # its header alone: a small file has too few to be worth counting
 TIFF_TILE_WIDTH, TIFF_TILE_LENGTH = 322, 323
 
 
@@ -95,5 +96,8 @@ def refuse_if_costly(image: Image.Image, file: BufferedReader) -> None:
         or max(tile_pixels, len(tiles) * TILE_PIXELS) > MOST_PIXELS
     ):
         raise DataError("is stored in a way that takes too long to read; save it as PNG")
-    if decoder == "jpeg" and _count(START_OF_SCAN, file) * num_pixels > MOST_SCANNED_PIXELS:
+    most_scans = os.fstat(file.fileno()).st_size // LEAST_SCAN_BYTES if decoder == "jpeg" else 0
+    if most_scans * num_pixels > MOST_SCANNED_PIXELS and (
+        _count(START_OF_SCAN, file) * num_pixels > MOST_SCANNED_PIXELS
+    ):
         raise DataError("is a JPEG file of too many scans for its size; save it again")

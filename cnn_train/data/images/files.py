@@ -40,9 +40,8 @@ EXIF_ORIENTATION = 0x0112
 FEW_LEVELS = 64  # Pillow keeps the high bytes of 16-bit colours: values of 14 bits stay below
 NEARLY_BLACK = "16-bit colours of small values become nearly black; scale them and save 8 bits"
 
-# How to set upright an image of EXIF orientation 1–8 (EXIF 2.32, 4.6.4 A): pixels are H × W × C.
+# How to set upright an image of EXIF orientation 2–8 (EXIF 2.32, 4.6.4 A): pixels are H × W × C.
 UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
-    1: lambda pixels: pixels,
     2: lambda pixels: pixels[:, ::-1],
     3: lambda pixels: pixels[::-1, ::-1],
     4: lambda pixels: pixels[::-1],
@@ -146,7 +145,11 @@ def _check_png(image: Image.Image, file: BufferedReader) -> Image.Image:
 def _decode(image: Image.Image, suffix: str, grey_bits: int | None) -> DecodedImage:
     format_name = "JPEG" if image.format == "MPO" else str(image.format)  # MPO: JPEG with extras
     has_more_frames = image.format != "MPO" and _is_animated(image)
-    is_deep = image.mode in ("RGB", "RGBA") and ";16" in str(getattr(image, "tile", [])[:1])
+    is_deep = (
+        image.mode in ("RGB", "RGBA")
+        and format_name != "JPEG"
+        and (";16" in str(getattr(image, "tile", [])[:1]))
+    )
     with _damage_explained(format_name):
         image.seek(0)
         is_halved = _load_pixels(image)
@@ -161,7 +164,7 @@ def _decode(image: Image.Image, suffix: str, grey_bits: int | None) -> DecodedIm
         notices.append(f"has more than {MOST_PIXELS // 10**6} megapixels; half the size is read")
     if is_deep and upright.pixels_HWC.max() < FEW_LEVELS:
         notices.append(NEARLY_BLACK)
-    return replace(upright, notices=tuple(notices))
+    return replace(upright, notices=tuple(notices)) if notices else upright
 
 
 def _load_pixels(image: Image.Image) -> bool:
@@ -175,8 +178,10 @@ def _load_pixels(image: Image.Image) -> bool:
 
 def _convert_upright(image: Image.Image, grey_bits: int | None) -> DecodedImage:
     decoded = convert_to_rgb(image, grey_bits)
-    upright = UPRIGHT.get(_orientation(image), UPRIGHT[1])
-    return replace(decoded, pixels_HWC=np.ascontiguousarray(upright(decoded.pixels_HWC)))
+    turn = UPRIGHT.get(_orientation(image))
+    if turn is None:
+        return decoded
+    return replace(decoded, pixels_HWC=np.ascontiguousarray(turn(decoded.pixels_HWC)))
 
 
 @contextmanager
