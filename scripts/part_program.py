@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from cnn_train.cli.console import error, notice, stderr, stdout
@@ -50,7 +49,7 @@ class Report:
     def print(self, *lines: str) -> None:
         """Show lines of text as they are."""
         for line in lines:
-            self.screen.print(escape(line), soft_wrap=True)
+            self.screen.print(line, soft_wrap=True)
 
     def run_parts(
         self,

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import JustifyMethod
 from rich.table import Table
+from rich.text import Text
 
 from .measuring import Spread
 
@@ -133,8 +134,8 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _coloured(heading: str, cell: str) -> str:
+def _coloured(heading: str, cell: str) -> Text:
     """Show whether a target was kept in colour."""
-    text, _, verdict = cell.rpartition(" ")
-    colour = COLOURS.get(verdict) if heading == "target" else None
-    return f"{text} [{colour}]{verdict}[/{colour}]" if colour else cell
+    text, space, verdict = cell.rpartition(" ")
+    colour = COLOURS.get(verdict, "") if heading == "target" else ""
+    return Text.assemble(text, space, (verdict, colour))

@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 from part_program import run_program
-from rich.markup import escape
 
 from cnn_train.cli.console import stderr, stdout
 from cnn_train.errors import DataError, UsageError
@@ -61,9 +60,9 @@ def bundle(
     shutil.rmtree(out, ignore_errors=True)
     new.rename(out)
     for piece in sorted(out.iterdir()):
-        stderr.print(escape(f"{piece}: {weigh(piece):.1f} MiB"), soft_wrap=True)
+        stderr.print(f"{piece}: {weigh(piece):.1f} MiB", soft_wrap=True)
     for call in BUDGETS:
-        stdout.print(escape(f"\n# the {call} call\n{command(out, call, options)}"), soft_wrap=True)
+        stdout.print(f"\n# the {call} call\n{command(out, call, options)}", soft_wrap=True)
 
 
 def command(out: Path, call: str, options: str) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 
 from benchmarks.measuring import Spread
 from benchmarks.rows import Row, render_markdown
-from rich.markup import escape
 
 from cnn_train.cli.console import stderr
 from cnn_train.machine.atomic_file import write_atomically
@@ -68,7 +67,7 @@ class Results:
         result.seconds = time.monotonic() - self._clock
         self.save()
         line = f"{result.name}: {state} after {result.seconds:.0f} s, {len(result.rows)} rows"
-        stderr.print(escape(f"{line}{'; ' if why else ''}{why}"), soft_wrap=True)
+        stderr.print(f"{line}{'; ' if why else ''}{why}", soft_wrap=True)
 
     def save(self) -> None:
         """Write both files, whole or not at all."""

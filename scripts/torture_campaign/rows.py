@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def make_table(title: str, rows: Sequence[Row]) -> Table:
     table.add_column("plain loop", justify="right", no_wrap=True)
     table.add_column("note")
     for row in rows:
-        ours = str(row.ours) if row.is_kept else f"[red]{row.ours}[/red]"
+        ours = Text(str(row.ours), style="" if row.is_kept else "red")
         plain = "" if row.plain is None else str(row.plain)
-        table.add_row(escape(row.name), ours, plain, escape(row.note))
+        table.add_row(row.name, ours, plain, row.note)
     return table

@@ -2,11 +2,13 @@ from io import StringIO
 
 from benchmarks.measuring import Spread
 from benchmarks.rows import Row, Target, compare_seconds, compare_speeds, make_table
-from rich.console import Console
+
+from cnn_train.cli.console import stdout
 
 
 def render(*rows: Row) -> str:
-    screen = Console(file=StringIO(), width=160)
+    """Show the rows on a screen like the program's, where every letter stands for itself."""
+    screen = type(stdout)(file=StringIO(), width=160)
     screen.print(make_table("title", rows))
     assert isinstance(screen.file, StringIO)
     return screen.file.getvalue()

@@ -1,5 +1,6 @@
-from rich.console import Console
 from torture_campaign.rows import Count, Measure, Row, make_table
+
+from cnn_train.cli.console import stdout
 
 
 def test_a_count_is_whole_when_all_of_some_attempts_ended_well() -> None:
@@ -15,7 +16,10 @@ def test_a_measure_promises_nothing() -> None:
 
 
 def test_a_table_shows_both_columns_and_the_note() -> None:
-    console = Console(width=100, record=True)
-    console.print(make_table("part", [Row("part", "kept", Count(3, 3), Count(1, 3), "why")]))
-    line = console.export_text().splitlines()[-1].split()
-    assert line == ["kept", "3/3", "1/3", "why"]
+    """On a screen like the program's, where every letter stands for itself."""
+    console = type(stdout)(width=100, record=True)
+    kept = Row("part", "kept", Count(3, 3), Count(1, 3), "why [n]")
+    lost = Row("part", "lost [2]", Count(2, 3))
+    console.print(make_table("part", [kept, lost]))
+    lines = [line.split() for line in console.export_text().splitlines()[-2:]]
+    assert lines == [["kept", "3/3", "1/3", "why", "[n]"], ["lost", "[2]", "2/3"]]
