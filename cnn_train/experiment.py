@@ -134,7 +134,8 @@ class ExperimentConfig(Config):
     cuda_graphs: bool = Field(
         default=False,
         description="on one CUDA GPU, record the network's passes once per shape of minibatch and "
-        "replay them, for networks whose steps take few milliseconds; elsewhere without effect",
+        "replay them, for networks whose steps take few milliseconds; without effect elsewhere, "
+        "with images on the host and with optimizer gd",
     )
 
     best_by: BestBy = Field(
@@ -181,6 +182,11 @@ class ExperimentConfig(Config):
             warnings.append(
                 f"data_selection.from_epoch {selection.from_epoch}: training lasts {self.epochs} "
                 "epochs, so each of them trains on all images"
+            )
+        if self.cuda_graphs and self.optimizer.full_batch:
+            warnings.append(
+                f"cuda_graphs: no effect under optimizer {self.optimizer.name}, whose minibatches "
+                "share one update"
             )
         if getattr(regularization, "strength", None) == 0:
             warnings.append(f"regularization.kind {regularization.kind}: strength 0 has no effect")

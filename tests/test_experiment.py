@@ -124,6 +124,10 @@ def test_a_resolved_config_validates_to_itself() -> None:
             "weight; for a decay that it leaves as it is, take regularization.kind none and "
             "optimizer.weight_decay 0.01",
         ),
+        (
+            {"cuda_graphs": True, "optimizer": {"name": "gd"}},
+            "cuda_graphs: no effect under optimizer gd, whose minibatches share one update",
+        ),
     ],
 )
 def test_a_setting_without_effect_is_warned_of_and_nothing_else_is(

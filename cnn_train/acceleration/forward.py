@@ -25,7 +25,8 @@ def training_forward(
 ) -> Forward:
     """Wrap the network into ``images -> float32 scores``, in the fastest way for training here.
 
-    ``recorded``: on a CUDA GPU a step is replayed, if every minibatch is an update of its own.
+    ``recorded``: replay the passes on a CUDA GPU; only where every minibatch is an update of its
+    own and no other thread prepares minibatches on the GPU meanwhile.
     """
     network = compile_network(module) if compiled else module
     forward = with_autocast(network, device, precision)

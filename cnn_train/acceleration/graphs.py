@@ -6,17 +6,19 @@ gradients lie in the same place after every step, so a step must use them before
 Shape letters: B minibatch, C channels, H W pixels, K classes.
 """
 
+import gc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import cast
+from contextlib import contextmanager, suppress
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from ..errors import ConfigError, in_one_line
 from .convolutions import Forward
 
-MOST_RECORDINGS = 64
-"""Shapes of minibatches that are recorded; a network computes others as without recordings."""
+MOST_RECORDINGS = 16
+"""Shapes that are recorded, each with memory for gradients of its own; others are computed."""
 
 
 class _Pass(nn.Module):
@@ -37,33 +39,47 @@ def replay(network: nn.Module, forward: Forward) -> Forward:
 
     Every minibatch must be an update of its own: gradients that gather over several would be
     overwritten. Batch norm's running statistics and random numbers go on as without recordings.
+    The first minibatch of a shape raises ConfigError where the network cannot be recorded.
     """
     recordings: dict[tuple[torch.Size, tuple[int, ...]], Callable[[Tensor], Tensor]] = {}
-    pool = None
+    pool = None  # recordings share memory: each step is over before the next begins
+    with suppress(AttributeError):  # newer torch warns that a recording has a stream of its own
+        torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
 
     def compute(images_BCHW: Tensor) -> Tensor:
         nonlocal pool
         key = images_BCHW.shape, images_BCHW.stride()
-        is_new = key not in recordings
-        if not (network.training and torch.is_grad_enabled()) or (
-            is_new and len(recordings) == MOST_RECORDINGS
-        ):
+        is_full = len(recordings) == MOST_RECORDINGS and key not in recordings
+        if is_full or not (network.training and torch.is_grad_enabled()):
             return forward(images_BCHW)
-        if is_new:
-            pool = pool or torch.cuda.graph_pool_handle()
-            with _unchanged(network, images_BCHW.device):
-                recordings[key] = cast(
-                    Forward,
-                    torch.cuda.make_graphed_callables(
-                        _Pass(network, forward),
-                        (images_BCHW.clone(),),
-                        allow_unused_input=True,
-                        pool=pool,
-                    ),
-                )
+        if key not in recordings:
+            if not recordings:
+                gc.collect()  # an older network's recordings must not be freed during a new one
+            where = images_BCHW.device
+            with torch.cuda.device_of(images_BCHW), _unchanged(network, where):  # type: ignore[no-untyped-call]
+                pool = pool or torch.cuda.graph_pool_handle()
+                recordings[key] = record(_Pass(network, forward), images_BCHW, pool)
         return recordings[key](images_BCHW)
 
     return compute
+
+
+def record(network: nn.Module, images_BCHW: Tensor, pool: Any) -> Forward:
+    """Record both passes over images of this shape, after three trials on these."""
+    try:
+        recorded = torch.cuda.make_graphed_callables(
+            network, (images_BCHW.clone(),), allow_unused_input=True, pool=pool
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as problem:
+        if "does not have a deterministic" in str(problem):
+            raise
+        raise ConfigError(
+            f"cuda_graphs: this network cannot be recorded ({in_one_line(problem)}); "
+            "set it to false"
+        ) from problem
+    return cast(Forward, recorded)
 
 
 @contextmanager

@@ -90,6 +90,7 @@ def plain_session(session: Session, batch_size: int | None, num_images: int) -> 
             "clip_grad_norm": 0.0,
             "ema_decay": 0.0,
             "compile": False,
+            "cuda_graphs": False,
         }
     )
     images = some_images(session.batches.images, num_images, config.seed)

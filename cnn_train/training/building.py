@@ -62,12 +62,14 @@ def build_session(
     check_parts((*first, *last), model, world, sync_batch_norm=config.sync_batch_norm)
     optimizer = config.optimizer.build(model)
     network = spread(model, device, world, sync_batch_norm=config.sync_batch_norm)
+    resident = on_device(train, device, config.data.resident)
+    is_fetched = isinstance(resident.images_NCHW, HostImages)
     return Session(
         config=config,
         device=device,
         precision=precision,
         batches=TrainingBatches(
-            on_device(train, device, config.data.resident),
+            resident,
             normalization,
             config.augment.build(),
             config.seed,
@@ -87,7 +89,10 @@ def build_session(
             device,
             precision,
             compiled=config.compile,
-            recorded=config.cuda_graphs and world.size == 1 and not config.optimizer.full_batch,
+            recorded=config.cuda_graphs
+            and world.size == 1
+            and not config.optimizer.full_batch
+            and not is_fetched,
         ),
         loss_fn=config.loss.build(),
         penalty=config.regularization.build(model),

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cnn_train.acceleration.graphs import replay
+from cnn_train.errors import ConfigError
 
 
 class Recorder:
@@ -93,3 +94,30 @@ def test_more_shapes_than_fit_are_computed_without_recordings(
     for batch_size in (2, 3, 4, 2):
         assert forward(torch.rand(batch_size, 1, 4, 4)).shape == (batch_size, 2)
     assert (len(recorder.shapes), recorder.num_replays) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("problem", "raised"),
+    [
+        (RuntimeError("operation not permitted when stream is capturing"), ConfigError),
+        (torch.OutOfMemoryError("CUDA out of memory"), torch.OutOfMemoryError),
+        (RuntimeError("x does not have a deterministic implementation"), RuntimeError),
+    ],
+)
+def test_a_network_that_cannot_be_recorded_is_named_with_what_to_set(
+    recorder: Recorder,
+    network: nn.Module,
+    monkeypatch: pytest.MonkeyPatch,
+    problem: Exception,
+    raised: type[Exception],
+) -> None:
+    def fail(*_: Any, **options: Any) -> None:
+        raise problem
+
+    monkeypatch.setattr("torch.cuda.make_graphed_callables", fail)
+    with pytest.raises(raised) as found:
+        replay(network, network)(torch.rand(3, 1, 4, 4))
+    if raised is ConfigError:
+        assert "cuda_graphs: this network cannot be recorded" in str(found.value)
+    else:
+        assert found.value is problem

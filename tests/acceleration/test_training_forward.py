@@ -92,6 +92,7 @@ def test_float32_takes_tiles_on_avx2_without_bfloat16_units_and_learns_the_same(
         ({"cuda_graphs": True}, "cpu", False),
         ({}, "cuda", False),
         ({"cuda_graphs": True, "optimizer": {"name": "gd"}}, "cuda", False),  # gathers gradients
+        ({"cuda_graphs": True, "data": {"name": "cifar10", "resident": "host"}}, "cuda", False),
     ],
 )
 def test_steps_are_replayed_on_a_gpu_where_each_minibatch_is_an_update(

@@ -112,7 +112,6 @@ def test_a_bomb_of_200_megapixels_is_refused_and_the_others_are_predicted(run: R
     assert "bomb.png: has more than 178 megapixels; make the image smaller" in err
 
 
-@pytest.mark.slow
 def test_photos_of_50_and_108_megapixels_are_read(tmp_path: Path):
     sizes = {"50.jpg": (8192, 6144), "108.jpg": (12_000, 9000), "50.png": (8192, 6144)}
     shapes = {"50.jpg": (6144, 8192, 3), "108.jpg": (4500, 6000, 3), "50.png": (6144, 8192, 3)}

@@ -255,7 +255,6 @@ def test_another_error_stays_what_it_is() -> None:
         raise RuntimeError("shape mismatch")
 
 
-@pytest.mark.slow
 def test_being_alone_imports_no_torch(start_processes: Callable[..., Any], tmp_path: Any) -> None:
     source = (
         "import sys; from cnn_train.machine.processes import join; join(); "

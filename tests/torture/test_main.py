@@ -11,7 +11,7 @@ from torture_campaign.__main__ import PARTS, torture
 from torture_campaign.campaign import Campaign
 from torture_campaign.rows import Count, Measure, Row
 
-SLOW = ("disk", "hostile", "signals")
+SLOW = ("hostile", "signals")
 
 
 def test_the_program_counts_in_a_document_and_ends_well_only_if_everything_survived(

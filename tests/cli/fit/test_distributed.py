@@ -54,7 +54,6 @@ def errors(*texts: str) -> list[str]:
     return [line for text in texts for line in text.splitlines() if line.startswith("error: ")]
 
 
-@pytest.mark.slow
 def test_under_torchrun_one_process_writes_and_talks_and_both_train(
     cnn_train: Start, tiny_config: Path, tmp_path: Path
 ) -> None:
