@@ -50,6 +50,9 @@ MEMORY_SHORTAGES = (
     "CUBLAS_STATUS_ALLOC_FAILED",
 )
 
+NOT_DETERMINISTIC = " does not have a deterministic"
+"""Stands behind the operation that torch refuses under ``--deterministic``."""
+
 SYSTEM_SHORTAGES = {
     errno.ENOSPC: "disk full: no space left for the output",
     errno.EDQUOT: "disk quota used up: no space left for the output",
@@ -192,7 +195,7 @@ def refusals_explained() -> Iterator[None]:
             "which has no spread; use at least 2"
         ) from None
     except RuntimeError as problem:
-        operation, complaint, _ = str(problem).partition(" does not have a deterministic")
+        operation, complaint, _ = str(problem).partition(NOT_DETERMINISTIC)
         if not complaint:
             raise
         raise UsageError(

@@ -14,7 +14,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from ..errors import ConfigError, in_one_line
+from ..errors import NOT_DETERMINISTIC, ConfigError, in_one_line, is_out_of_memory
 from .convolutions import Forward
 
 MOST_RECORDINGS = 16
@@ -70,10 +70,8 @@ def record(network: nn.Module, images_BCHW: Tensor, pool: Any) -> Forward:
         recorded = torch.cuda.make_graphed_callables(
             network, (images_BCHW.clone(),), allow_unused_input=True, pool=pool
         )
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as problem:
-        if "does not have a deterministic" in str(problem):
+        if is_out_of_memory(problem) or NOT_DETERMINISTIC in str(problem):
             raise
         raise ConfigError(
             f"cuda_graphs: this network cannot be recorded ({in_one_line(problem)}); "

@@ -63,7 +63,6 @@ def build_session(
     optimizer = config.optimizer.build(model)
     network = spread(model, device, world, sync_batch_norm=config.sync_batch_norm)
     resident = on_device(train, device, config.data.resident)
-    is_fetched = isinstance(resident.images_NCHW, HostImages)
     return Session(
         config=config,
         device=device,
@@ -89,10 +88,7 @@ def build_session(
             device,
             precision,
             compiled=config.compile,
-            recorded=config.cuda_graphs
-            and world.size == 1
-            and not config.optimizer.full_batch
-            and not is_fetched,
+            recorded=config.cuda_graphs and may_record(config, resident, world),
         ),
         loss_fn=config.loss.build(),
         penalty=config.regularization.build(model),
@@ -113,6 +109,12 @@ def plan_epochs(
     """Return the function from an epoch to its minibatches."""
     cut = partial(plan_epoch, batch_size=config.batch_size, full_batch=config.optimizer.full_batch)
     return lambda epoch: cut(config.data_selection.num_kept(epoch, num_examples), limit=limit)
+
+
+def may_record(config: ExperimentConfig, train: ImageSet, world: World) -> bool:
+    """Whether every minibatch is an update of its own, and no thread fetches others meanwhile."""
+    is_fetched = isinstance(train.images_NCHW, HostImages)
+    return world.size == 1 and not config.optimizer.full_batch and not is_fetched
 
 
 def follow_average(

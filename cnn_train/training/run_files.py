@@ -70,13 +70,14 @@ class RunFiles:
 
     def save_curves(self) -> None:
         """Draw loss, accuracy and rate over the epochs so far."""
+        records = self.session.progress.records
+        if not (self.written and records):
+            return
         from ..figures.learning_curves import draw_learning_curves  # whoever draws nothing, and the
         from ..figures.saving import save_figure  # first minibatch, need not wait for matplotlib
 
-        records = self.session.progress.records
-        if self.written and records:
-            figure = draw_learning_curves(records, self.written.path.name)
-            save_figure(figure, self.written.learning_curves)
+        figure = draw_learning_curves(records, self.written.path.name)
+        save_figure(figure, self.written.learning_curves)
 
     def require_finite_weights(self) -> None:
         """Keep weights and running statistics that are not finite out of every checkpoint."""

@@ -31,16 +31,19 @@ MEDIUM = {
     "shufflenet_v2_x0_5",
 }  # fmt: skip
 MOST_PARAMETERS = 30_000_000  # larger ones are these families again, with more of the same layers
-MARKS = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        "CNN_TRAIN_EVERY_NETWORK" not in os.environ, reason="CNN_TRAIN_EVERY_NETWORK=1 tries it"
-    ),
-]
+ON_REQUEST = pytest.mark.skipif(
+    "CNN_TRAIN_EVERY_NETWORK" not in os.environ, reason="CNN_TRAIN_EVERY_NETWORK=1 tries it"
+)
+
+
+def marks_of(name: str) -> list[pytest.MarkDecorator]:
+    if name in SMALL:
+        return []
+    return [pytest.mark.slow] if name in MEDIUM else [pytest.mark.slow, ON_REQUEST]
+
+
 NAMES = [
-    name
-    if name in SMALL
-    else pytest.param(name, marks=pytest.mark.slow if name in MEDIUM else MARKS)
+    pytest.param(name, marks=marks_of(name))
     for name in models.list_models(module=models)
     if not name.startswith(tuple(NOT_ADAPTABLE))  # refused by the config, in one line
 ]

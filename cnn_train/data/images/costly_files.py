@@ -4,6 +4,7 @@ A file is refused for its pixels, its bytes, or how often a decoder reads from i
 DataErrors without the file's name.
 """
 
+import math
 import os
 import re
 from io import BufferedReader
@@ -96,8 +97,7 @@ def refuse_if_costly(image: Image.Image, file: BufferedReader) -> None:
         or max(tile_pixels, len(tiles) * TILE_PIXELS) > MOST_PIXELS
     ):
         raise DataError("is stored in a way that takes too long to read; save it as PNG")
-    most_scans = os.fstat(file.fileno()).st_size // LEAST_SCAN_BYTES if decoder == "jpeg" else 0
-    if most_scans * num_pixels > MOST_SCANNED_PIXELS and (
-        _count(START_OF_SCAN, file) * num_pixels > MOST_SCANNED_PIXELS
-    ):
+    most_scans = MOST_SCANNED_PIXELS // num_pixels if decoder == "jpeg" else math.inf
+    has_room = os.fstat(file.fileno()).st_size > most_scans * LEAST_SCAN_BYTES
+    if has_room and _count(START_OF_SCAN, file) > most_scans:
         raise DataError("is a JPEG file of too many scans for its size; save it again")

@@ -148,7 +148,7 @@ def _decode(image: Image.Image, suffix: str, grey_bits: int | None) -> DecodedIm
     is_deep = (
         image.mode in ("RGB", "RGBA")
         and format_name != "JPEG"
-        and (";16" in str(getattr(image, "tile", [])[:1]))
+        and ";16" in str(getattr(image, "tile", [])[:1])
     )
     with _damage_explained(format_name):
         image.seek(0)
