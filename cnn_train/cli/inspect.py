@@ -8,7 +8,6 @@ import typer
 from ..errors import UsageError
 from ..page import Page
 from .console import stdout
-from .display.inspection import describe_inspection
 from .options import JsonOption
 from .present import PictureOption, check_picture, present
 
@@ -36,6 +35,7 @@ def inspect(
     """Show an image as numbers: its shape and range, and what a network sees of it."""
     from ..data.images.square import Reading
     from ..lecture.pixels import inspect_image
+    from .display.inspection import describe_inspection
 
     if checkpoint is not None and size is not None:
         raise UsageError("--size: a checkpoint has a size of its own; leave one of them out")

@@ -1,18 +1,15 @@
 """What an evaluation looks like on the screen: a summary, then a row per class."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ...evaluation.evaluate import Evaluation
 from ...page import Block, Column, Page, bar, list_facts, numbers, percent, texts
-
-if TYPE_CHECKING:
-    from ...evaluation.evaluate import Evaluation
 
 BAR_WIDTH = 24
 NUM_CONFUSIONS = 5
 
 
-def evaluation_page(evaluation: "Evaluation", checkpoint: Path, model_name: str) -> Page:
+def evaluation_page(evaluation: Evaluation, checkpoint: Path, model_name: str) -> Page:
     """Make the summary, the table of classes and the most frequent confusions."""
     views = "" if evaluation.tta == "none" else f", scores averaged over views ({evaluation.tta})"
     if evaluation.tta_share < 1:
@@ -31,7 +28,7 @@ def describe_interval(bounds: tuple[float, float]) -> str:
     return f"(95 % interval {100 * bounds[0]:.2f} to {100 * bounds[1]:.2f} %)"
 
 
-def list_confusions(evaluation: "Evaluation") -> list[str]:
+def list_confusions(evaluation: Evaluation) -> list[str]:
     """Return the most frequent mistakes as ``cat → dog 106``."""
     wrong_KK = evaluation.confusion_KK.clone().fill_diagonal_(0)
     names, num_classes = evaluation.images.class_names, len(wrong_KK)
@@ -44,7 +41,7 @@ def list_confusions(evaluation: "Evaluation") -> list[str]:
     ]
 
 
-def _summarize(evaluation: "Evaluation", heading: str) -> Block:
+def _summarize(evaluation: Evaluation, heading: str) -> Block:
     accuracy, calibration = percent(evaluation.accuracy, 2), evaluation.calibration
     facts = {
         "accuracy": f"{accuracy}  {describe_interval(evaluation.accuracy_interval)}",
@@ -59,7 +56,7 @@ def _summarize(evaluation: "Evaluation", heading: str) -> Block:
     return list_facts(facts.items(), heading)
 
 
-def _list_classes(evaluation: "Evaluation") -> Block:
+def _list_classes(evaluation: Evaluation) -> Block:
     names = ("images", "precision", "F1", "accuracy")
     return Block(
         columns=(*texts("class"), *numbers(*names), Column("", is_number=False, style="cyan")),

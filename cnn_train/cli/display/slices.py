@@ -2,18 +2,15 @@
 
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ...evaluation.slices import NewTest, SliceReport
 from ...page import Block, Column, Page, bar, numbers, percent, texts
 from .evaluation import describe_interval
-
-if TYPE_CHECKING:
-    from ...evaluation.slices import NewTest, SliceReport
 
 BAR_WIDTH = 24
 
 
-def slices_page(report: "SliceReport", checkpoint: Path, model_name: str) -> Page:
+def slices_page(report: SliceReport, checkpoint: Path, model_name: str) -> Page:
     """Make the clean accuracy, the slices by group, the classes and the new tests."""
     clean = report.clean
     accuracy = f"{percent(clean.accuracy, 2)}  {describe_interval(clean.accuracy_interval)}"
@@ -29,7 +26,7 @@ def slices_page(report: "SliceReport", checkpoint: Path, model_name: str) -> Pag
     return Page(tuple(blocks), report.to_json(checkpoint))
 
 
-def _list_slices(report: "SliceReport") -> Block:
+def _list_slices(report: SliceReport) -> Block:
     """Make a row per slice below the name of its group."""
     rows: list[tuple[str, ...]] = []
     group_rows = {}
@@ -54,7 +51,7 @@ def _list_slices(report: "SliceReport") -> Block:
     )
 
 
-def _list_classes(report: "SliceReport") -> Block:
+def _list_classes(report: SliceReport) -> Block:
     """Make a row per class, the hardest first."""
     classes = sorted(report.classes, key=lambda scores: (scores.accuracy is None, scores.accuracy))
     known = [scores.accuracy for scores in classes if scores.accuracy is not None]
@@ -84,7 +81,7 @@ def _list_classes(report: "SliceReport") -> Block:
     )
 
 
-def _describe(test: "NewTest") -> Block:
+def _describe(test: NewTest) -> Block:
     accuracy = f"{percent(test.accuracy, 2)}  {describe_interval(test.accuracy_interval)}"
     return Block(
         lines=(
