@@ -11,14 +11,13 @@ import typer
 from ..errors import CheckpointError, DataError, UsageError, name_some
 from .console import error, notice, print_json, say, warn
 from .display.checkpoint import checkpoint_page, mapping_page
-from .loading import evaluate_command
+from .loading import evaluate_command, load_settings
 from .options import CheckpointArgument, JsonOption, SetOption
 from .present import present
 
 if TYPE_CHECKING:
     from ..checkpoints.checkpoint import Checkpoint
     from ..data.normalization import Normalization
-    from ..experiment import ExperimentConfig
 
 app = typer.Typer(
     help="Look into checkpoints, check them, share their weights, import others.",
@@ -129,9 +128,11 @@ def import_weights(
     from ..machine.device import resolve_device
 
     _require_free(out, force)
+    if config is None and overrides:
+        raise UsageError("--set: needs --config, whose settings it overrides")
     imported = read(
         file,
-        _load_config(config, overrides),
+        load_settings(config, overrides) if config else None,
         class_names=_split_names(classes),
         normalization=_parse_normalization(mean, std),
         key=key,
@@ -172,15 +173,6 @@ def _use_command(out: Path, checkpoint: "Checkpoint") -> str:
 def _require_free(out: Path, force: bool) -> None:
     if out.exists() and not force:
         raise UsageError(f"--out {out}: exists; name another file, or replace it with --force")
-
-
-def _load_config(config: Path | None, overrides: list[str] | None) -> "ExperimentConfig | None":
-    from ..config.loading import load_experiment
-    from ..experiment import ExperimentConfig
-
-    if config is None and overrides:
-        raise UsageError("--set: needs --config, whose settings it overrides")
-    return load_experiment(config, overrides or (), ExperimentConfig) if config else None
 
 
 def _split_names(classes: str | None) -> list[str] | None:

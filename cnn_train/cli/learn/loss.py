@@ -11,7 +11,7 @@ import typer
 from ...errors import UsageError
 from ...page import Page
 from ..console import notice
-from ..loading import make_data_access
+from ..loading import load_settings, make_data_access
 from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 from ..present import PictureOption, check_picture, present
 
@@ -79,7 +79,9 @@ def loss(
     from .loss_display import draw_loss, loss_blocks
 
     check_picture(out)
-    _refuse_settings_of_others(overrides or ())
+    for override in overrides or ():
+        if override.split("=")[0].split(".")[0].strip() != "loss":
+            raise UsageError(f"--set {override}: this page reads the loss alone: --set loss.…")
     trained = None
     if checkpoint is None:
         given = {"--images": images, "--split": split, "--data-root": data_root}
@@ -97,7 +99,7 @@ def loss(
         few = f" (there are no {images:,})" if images and images > number else ""
         precision = trained.precision.name
         notice(f"scores of {checkpoint} in {precision}: {number:,} of its {split} images{few}")
-    settings = _load_loss(name, trained, overrides or ())
+    settings = _load_loss(name, trained, overrides)
     worked = work_out(settings, scored.scores_NK, scored.labels_N, scored.class_names, scored.names)
     page = Page(
         blocks=loss_blocks(worked, settings.name),
@@ -107,26 +109,16 @@ def loss(
     present(page, as_json=as_json, out=out)
 
 
-def _refuse_settings_of_others(overrides: Sequence[str]) -> None:
-    """Refuse a setting outside of ``loss``, which would change nothing on this page."""
-    for override in overrides:
-        if override.split("=")[0].split(".")[0].strip() != "loss":
-            raise UsageError(f"--set {override}: this page reads the loss alone: --set loss.…")
-
-
-def _load_loss(name: LossName, trained: "TrainedModel | None", overrides: Sequence[str]) -> Any:
+def _load_loss(name: LossName, trained: "TrainedModel | None", overrides: list[str] | None) -> Any:
     """Return the loss with the settings that the checkpoint was trained with, else the defaults."""
-    from ...config.loading import load_experiment
-    from ...experiment import ExperimentConfig
-
     settings = {"name": name}
     if trained is not None and trained.config.loss.name == name:
         settings = trained.config.loss.model_dump(mode="json")
     text = json.dumps({"loss": settings})  # JSON is YAML
-    experiment = load_experiment("learn loss", overrides, ExperimentConfig, text=text)
-    if experiment.loss.name != name:
+    loss = load_settings("learn loss", overrides, text).loss
+    if loss.name != name:
         raise UsageError(f"--set loss.name: the page is that of {name}, the first argument")
-    return experiment.loss
+    return loss
 
 
 def _read_scores(scores: Sequence[str], labels: Sequence[int]) -> Scored:
