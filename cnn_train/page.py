@@ -68,6 +68,11 @@ def numbers(*names: str) -> tuple[Column, ...]:
     return tuple(map(Column, names))
 
 
+def paragraph(*lines: str) -> Block:
+    """Make a block of words alone."""
+    return Block(lines=lines)
+
+
 def list_facts(facts: Iterable[tuple[str, str]], heading: str = "") -> Block:
     """Make a block with a line per fact: its name in bold, and what it is."""
     columns = (Column("", is_number=False, style="bold"), Column("", is_number=False))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..page import Block, Page, numbers, texts
+from ..page import Block, Page, numbers, paragraph, texts
 from .loading import build_untrained_session
 from .options import ConfigOption, DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 from .present import present
@@ -46,15 +46,13 @@ def profile(
 def _describe(measured: "StepProfile") -> Iterator[Block]:
     from ..checks.profile import PHASES
 
-    yield Block(
-        lines=(
-            f"{measured.model} in {measured.precision} on {measured.device} "
-            f"({measured.processor}), minibatches of {measured.batch_size}, "
-            f"steps: {measured.num_steps}",
-            f"{1000 * measured.step_seconds:,.1f} ms per step, "
-            f"{measured.images_per_second:,.0f} images/s, {measured.tflops:.3g} TFLOP/s "
-            f"({measured.flops_per_image.training / 1e9:.3g} GFLOP per image)",
-        )
+    yield paragraph(
+        f"{measured.model} in {measured.precision} on {measured.device} "
+        f"({measured.processor}), minibatches of {measured.batch_size}, "
+        f"steps: {measured.num_steps}",
+        f"{1000 * measured.step_seconds:,.1f} ms per step, "
+        f"{measured.images_per_second:,.0f} images/s, {measured.tflops:.3g} TFLOP/s "
+        f"({measured.flops_per_image.training / 1e9:.3g} GFLOP per image)",
     )
     yield _list_shares("phase", measured.phase_seconds, PHASES)
     yield _list_shares("operations", measured.group_seconds, {})

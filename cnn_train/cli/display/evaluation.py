@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from ...evaluation.evaluate import Evaluation
-from ...page import Block, Column, Page, bar, list_facts, numbers, percent, texts
+from ...evaluation.slices import NewTest
+from ...page import Block, Column, Page, bar, list_facts, numbers, paragraph, percent, texts
 
+BARS = Column("", is_number=False, style="cyan")
 BAR_WIDTH = 24
 NUM_CONFUSIONS = 5
 
@@ -19,13 +21,14 @@ def evaluation_page(evaluation: Evaluation, checkpoint: Path, model_name: str) -
     )
     blocks = [_summarize(evaluation, heading), _list_classes(evaluation)]
     if confusions := list_confusions(evaluation):
-        blocks.append(Block(lines=("most frequent confusions: " + ", ".join(confusions),)))
+        blocks.append(paragraph("most frequent confusions: " + ", ".join(confusions)))
     return Page(tuple(blocks), evaluation.to_json(checkpoint))
 
 
-def describe_interval(bounds: tuple[float, float]) -> str:
-    """Return an accuracy's interval in words."""
-    return f"(95 % interval {100 * bounds[0]:.2f} to {100 * bounds[1]:.2f} %)"
+def describe_accuracy(result: Evaluation | NewTest) -> str:
+    """Return an accuracy and its interval in words."""
+    low, high = result.accuracy_interval
+    return f"{percent(result.accuracy, 2)}  (95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
 
 
 def list_confusions(evaluation: Evaluation) -> list[str]:
@@ -42,9 +45,9 @@ def list_confusions(evaluation: Evaluation) -> list[str]:
 
 
 def _summarize(evaluation: Evaluation, heading: str) -> Block:
-    accuracy, calibration = percent(evaluation.accuracy, 2), evaluation.calibration
+    calibration = evaluation.calibration
     facts = {
-        "accuracy": f"{accuracy}  {describe_interval(evaluation.accuracy_interval)}",
+        "accuracy": describe_accuracy(evaluation),
         "loss": f"{evaluation.loss:.4f}",
         "top-5": percent(evaluation.top5_accuracy, 2),
         "calibration error": percent(calibration.expected_error, 2)
@@ -59,7 +62,7 @@ def _summarize(evaluation: Evaluation, heading: str) -> Block:
 def _list_classes(evaluation: Evaluation) -> Block:
     names = ("images", "precision", "F1", "accuracy")
     return Block(
-        columns=(*texts("class"), *numbers(*names), Column("", is_number=False, style="cyan")),
+        columns=(*texts("class"), *numbers(*names), BARS),
         rows=tuple(
             (
                 scores.label,

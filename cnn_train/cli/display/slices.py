@@ -4,20 +4,17 @@ from itertools import groupby
 from pathlib import Path
 
 from ...evaluation.slices import NewTest, SliceReport
-from ...page import Block, Column, Page, bar, numbers, percent, texts
-from .evaluation import describe_interval
-
-BAR_WIDTH = 24
+from ...page import Block, Page, bar, numbers, paragraph, percent, texts
+from .evaluation import BAR_WIDTH, BARS, describe_accuracy
 
 
 def slices_page(report: SliceReport, checkpoint: Path, model_name: str) -> Page:
     """Make the clean accuracy, the slices by group, the classes and the new tests."""
     clean = report.clean
-    accuracy = f"{percent(clean.accuracy, 2)}  {describe_interval(clean.accuracy_interval)}"
     blocks = [
         Block(
             heading=f"{model_name} on the {clean.split} split: {len(clean.images):,} images",
-            lines=(f"clean accuracy {accuracy}",),
+            lines=(f"clean accuracy {describe_accuracy(clean)}",),
         ),
         *([_list_slices(report)] if report.slices else ()),
         *([_list_classes(report)] if report.classes else ()),
@@ -58,11 +55,7 @@ def _list_classes(report: SliceReport) -> Block:
     gap = 100 * (max(known) - min(known))
     return Block(
         heading="intraclass variation",
-        columns=(
-            *texts("class"),
-            *numbers("accuracy", "spread"),
-            Column("", is_number=False, style="cyan"),
-        ),
+        columns=(*texts("class"), *numbers("accuracy", "spread"), BARS),
         rows=tuple(
             (
                 scores.label,
@@ -82,10 +75,7 @@ def _list_classes(report: SliceReport) -> Block:
 
 
 def _describe(test: NewTest) -> Block:
-    accuracy = f"{percent(test.accuracy, 2)}  {describe_interval(test.accuracy_interval)}"
-    return Block(
-        lines=(
-            f"{test.benchmark} ({test.name}): {test.num_examples:,} images",
-            f"accuracy {accuracy}",
-        )
+    return paragraph(
+        f"{test.benchmark} ({test.name}): {test.num_examples:,} images",
+        f"accuracy {describe_accuracy(test)}",
     )

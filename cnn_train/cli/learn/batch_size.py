@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...page import Block, Page, numbers
+from ...page import Block, Page, numbers, paragraph
 from ..console import progress
 from ..loading import build_untrained_session
 from ..options import (
@@ -53,7 +53,7 @@ def batch_size(
     title = f"{session.config.model.name}, {session.config.loss.name}"
     rule = f"θ ← θ − η g with η = {result.lr:g} on {num_images:,} images, not augmented"
     page = Page(
-        blocks=(Block(f"{title}: {rule}"), _sizes_block(result), Block(lines=_notes(result))),
+        blocks=(Block(f"{title}: {rule}"), _sizes_block(result), paragraph(*_notes(result))),
         document=asdict(result),
         draw=lambda: _draw(f"{title}: how many images make a gradient", result),
     )

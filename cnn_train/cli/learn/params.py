@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ...page import Block, Page, numbers, texts
+from ...page import Block, Page, numbers, paragraph, texts
 from ..options import JsonOption
 from ..present import present
 
@@ -37,7 +37,7 @@ def params(
         blocks=(
             Block(f"An image of {size}, {_count(units)} hidden units"),
             Block(columns=columns, rows=tuple(rows)),
-            Block(lines=(explanation,)),
+            paragraph(explanation),
         ),
         document={
             "image_size": image_size,
