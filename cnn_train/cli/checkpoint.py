@@ -10,7 +10,6 @@ import typer
 
 from ..errors import CheckpointError, DataError, UsageError, name_some
 from .console import error, notice, print_json, say, warn
-from .display.checkpoint import checkpoint_page, mapping_page
 from .loading import evaluate_command, load_settings
 from .options import CheckpointArgument, JsonOption, SetOption
 from .present import present
@@ -33,6 +32,7 @@ def show(checkpoint: CheckpointArgument, as_json: JsonOption = False) -> None:
     from ..checkpoints.checkpoint import open_checkpoint
     from ..checkpoints.inspection import checkpoint_config
     from ..runs.directory import find_checkpoint
+    from .display.checkpoint import checkpoint_page
 
     path = find_checkpoint(checkpoint)
     file = open_checkpoint(path)
@@ -126,6 +126,7 @@ def import_weights(
     from ..inference.trained_model import restore_trained_model
     from ..inference.verification import verify_scores
     from ..machine.device import resolve_device
+    from .display.checkpoint import mapping_page
 
     _require_free(out, force)
     if config is None and overrides:

@@ -43,7 +43,11 @@ def inspect(
     if checkpoint is None:
         inspection = inspect_image(image, Reading(size or 32))
     else:
-        inspection = _inspect_for(checkpoint, image)
+        from ..inference.trained_model import load_trained_model
+        from ..runs.directory import find_checkpoint
+
+        trained = load_trained_model(find_checkpoint(checkpoint), "cpu")
+        inspection = inspect_image(image, trained.reading(), normalization=trained.normalization)
     page = Page(
         blocks=tuple(
             describe_inspection(inspection, with_pixels=pixels and not as_json, window=stdout.width)
@@ -52,16 +56,6 @@ def inspect(
         draw=lambda: _draw(inspection),
     )
     present(page, as_json=as_json, out=out)
-
-
-def _inspect_for(checkpoint: Path, image: Path) -> "Inspection":
-    """Look at the image with the size and the normalisation of a checkpoint."""
-    from ..inference.trained_model import load_trained_model
-    from ..lecture.pixels import inspect_image
-    from ..runs.directory import find_checkpoint
-
-    trained = load_trained_model(find_checkpoint(checkpoint), "cpu")
-    return inspect_image(image, trained.reading(), normalization=trained.normalization)
 
 
 def _draw(inspection: "Inspection") -> "Drawing":

@@ -56,7 +56,14 @@ def _describe(measured: "StepProfile") -> Iterator[Block]:
     )
     yield _list_shares("phase", measured.phase_seconds, PHASES)
     yield _list_shares("operations", measured.group_seconds, {})
-    yield _list_operators(measured)
+    total = sum(operator.seconds for operator in measured.operators)
+    yield Block(
+        columns=(*texts("operator"), *numbers("ms", "%", "calls"), *texts("operations")),
+        rows=tuple(
+            (operator.name, *_share(operator.seconds, total), str(operator.calls), operator.group)
+            for operator in measured.operators[:NUM_OPERATORS]
+        ),
+    )
 
 
 def _list_shares(heading: str, seconds: Mapping[str, float], meanings: Mapping[str, str]) -> Block:
@@ -68,17 +75,6 @@ def _list_shares(heading: str, seconds: Mapping[str, float], meanings: Mapping[s
         columns=(*texts(heading), *numbers("ms", "%"), *texts(last)),
         rows=(*rows, ("sum", *_share(total, total), "")),
         row_styles={len(rows): "bold"},
-    )
-
-
-def _list_operators(measured: "StepProfile") -> Block:
-    total = sum(operator.seconds for operator in measured.operators)
-    return Block(
-        columns=(*texts("operator"), *numbers("ms", "%", "calls"), *texts("operations")),
-        rows=tuple(
-            (operator.name, *_share(operator.seconds, total), str(operator.calls), operator.group)
-            for operator in measured.operators[:NUM_OPERATORS]
-        ),
     )
 
 

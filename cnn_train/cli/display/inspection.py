@@ -66,15 +66,14 @@ def _write_numbers(
     title: str, channel_HW: Tensor, first_row: int, first_column: int, window: int
 ) -> Iterator[Block]:
     """Yield a grid of numbers; columns that do not fit the window follow in blocks of their own."""
-    height, width = channel_HW.shape
+    width = channel_HW.shape[1]
     fitting = max((window - LABEL_WIDTH) // NUMBER_WIDTH, 1)
     per_block = fitting if fitting >= width else max(fitting // 8 * 8, min(fitting, 8))
     for start in range(0, width, per_block):
         columns = range(start, min(start + per_block, width))
         heads = (f"{first_column + column:{NUMBER_WIDTH}}" for column in columns)
         lines = [" " * LABEL_WIDTH + "".join(heads)]
-        for row in range(height):
-            numbers = channel_HW[row, columns.start : columns.stop].tolist()
-            label = f"{first_row + row:{LABEL_WIDTH - 1}} "
-            lines.append(label + "".join(f"{number:{NUMBER_WIDTH}}" for number in numbers))
+        for row, numbers in enumerate(channel_HW[:, start : columns.stop].tolist(), first_row):
+            cells = "".join(f"{number:{NUMBER_WIDTH}}" for number in numbers)
+            lines.append(f"{row:{LABEL_WIDTH - 1}} {cells}")
         yield Block(title, tuple(lines))

@@ -12,21 +12,19 @@ SCORES = "The numbers are scores, not probabilities: the model was trained with 
 
 def describe_predictions(predictions: Sequence[Prediction]) -> tuple[Block, ...]:
     """Make a block per image: its path, the answer, the best classes."""
-    blocks = tuple(map(_block, predictions))
+    blocks = [
+        Block(
+            heading=prediction.path,
+            lines=(*prediction.notices, describe(prediction)),
+            picture_CHW=prediction.image_CHW,
+            columns=COLUMNS,
+            rows=tuple(_row(entry, prediction.top[0].score) for entry in prediction.top),
+        )
+        for prediction in predictions
+    ]
     if predictions and predictions[0].top[0].probability is None:
-        return (*blocks, Block(notes=(SCORES,)))
-    return blocks
-
-
-def _block(prediction: Prediction) -> Block:
-    top = prediction.top
-    return Block(
-        heading=prediction.path,
-        lines=(*prediction.notices, describe(prediction)),
-        picture_CHW=prediction.image_CHW,
-        columns=COLUMNS,
-        rows=tuple(_row(entry, top[0].score) for entry in top),
-    )
+        blocks.append(Block(notes=(SCORES,)))
+    return tuple(blocks)
 
 
 def describe(prediction: Prediction) -> str:

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.filesize import decimal
 
 from ...page import Block, Page, numbers, paragraph, texts
 from ..options import JsonOption
@@ -59,6 +60,4 @@ def _count(number: int) -> str:
 
 
 def _memory(num_bytes: int) -> str:
-    from rich.filesize import decimal
-
     return f"{num_bytes:.1e} B" if num_bytes >= 1e18 else decimal(num_bytes)
