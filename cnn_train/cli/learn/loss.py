@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -18,7 +18,7 @@ from ..present import PictureOption, check_picture, present
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...data.dataset import DataAccess
+    from ...data.image_set import ImageSet
     from ...inference.trained_model import TrainedModel
 
 LossName = Literal["hinge", "cross_entropy"]
@@ -29,8 +29,7 @@ LARGEST_SCORE = 1e300
 """Differences of larger scores may not be floats."""
 
 
-@dataclass(frozen=True)
-class Scored:
+class Scored(NamedTuple):
     """Scores NK, labels N, and what the classes and the examples are called."""
 
     scores_NK: "Tensor"
@@ -73,6 +72,7 @@ def loss(
     out: PictureOption = None,
 ) -> None:
     """Work out a loss term by term: on the slide, on your scores, on a model's images."""
+    from ...evaluation.evaluate import load_split
     from ...inference.trained_model import load_trained_model
     from ...lecture.worked_loss import work_out
     from ...runs.directory import find_checkpoint
@@ -93,14 +93,14 @@ def loss(
     else:
         trained = load_trained_model(find_checkpoint(checkpoint), device)
         split = split or "val"
-        access = make_data_access(data_dir, offline)
-        scored = _score_images(trained, images or NUM_IMAGES, split, access, data_root)
+        source = load_split(trained, split, make_data_access(data_dir, offline), data_root)
+        scored = _score_images(trained, source, images or NUM_IMAGES, split)
         number = len(scored.names)
         few = f" (there are no {images:,})" if images and images > number else ""
         precision = trained.precision.name
         notice(f"scores of {checkpoint} in {precision}: {number:,} of its {split} images{few}")
     settings = _load_loss(name, trained, overrides)
-    worked = work_out(settings, scored.scores_NK, scored.labels_N, scored.class_names, scored.names)
+    worked = work_out(settings, *scored)
     page = Page(
         blocks=loss_blocks(worked, settings.name),
         document={"loss": settings.model_dump(mode="json")} | asdict(worked),
@@ -160,18 +160,13 @@ def _read_row(text: str) -> list[float]:
 
 
 def _score_images(
-    trained: "TrainedModel",
-    number: int,
-    split: LearningSplit,
-    access: "DataAccess",
-    data_root: Path | None,
+    trained: "TrainedModel", images: "ImageSet", number: int, split: LearningSplit
 ) -> Scored:
     """Score images that are evenly spaced over the split, so that many classes are among them."""
     import torch
 
-    from ...evaluation.evaluate import evaluate, load_split
+    from ...evaluation.evaluate import evaluate
 
-    images = load_split(trained, split, access, data_root)
     number = min(number, len(images))
     chosen = images.select(torch.arange(number) * len(images) // max(number, 1))
     scores_NK = evaluate(trained, chosen, split=split).scores_NK
