@@ -60,9 +60,8 @@ def _summarize(evaluation: Evaluation, heading: str) -> Block:
 
 
 def _list_classes(evaluation: Evaluation) -> Block:
-    names = ("images", "precision", "F1", "accuracy")
     return Block(
-        columns=(*texts("class"), *numbers(*names), BARS),
+        columns=(*texts("class"), *numbers("images", "precision", "F1", "accuracy"), BARS),
         rows=tuple(
             (
                 scores.label,

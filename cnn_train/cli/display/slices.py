@@ -37,8 +37,7 @@ def _list_slices(report: SliceReport) -> Block:
             rows.append(
                 (f"  {result.name}", *accuracies, "" if changed is None else percent(changed))
             )
-    worst = report.severities[-1]
-    words = f"changed: share of the pixels, at severity {worst}"
+    words = f"changed: share of the pixels, at severity {report.severities[-1]}"
     return Block(
         heading=f"accuracy in % by severity, seed {report.seed}",
         columns=(*texts("challenge"), *numbers(*severities, changed_name)),

@@ -29,16 +29,15 @@ def params(
     for layer in layers:
         counts = map(_count, (layer.inputs_per_unit, layer.weights, layer.biases))
         rows.append((layer.kind, *counts, _memory(layer.bytes)))
-    explanation = (
-        f"fully connected: every unit sees every pixel. locally connected: {patch}×{patch} "
-        f"pixels per unit, each with weights of its own. convolution: {filters} filters of "
-        f"{patch}×{patch}, the same at every place."
-    )
     page = Page(
         blocks=(
             Block(f"An image of {size}, {_count(units)} hidden units"),
             Block(columns=columns, rows=tuple(rows)),
-            paragraph(explanation),
+            paragraph(
+                f"fully connected: every unit sees every pixel. locally connected: {patch}×{patch} "
+                f"pixels per unit, each with weights of its own. convolution: {filters} filters of "
+                f"{patch}×{patch}, the same at every place."
+            ),
         ),
         document={
             "image_size": image_size,
