@@ -101,9 +101,9 @@ def aligned(values: Sequence[float]) -> list[str]:
     return [f"{value:.{min(max(decimals, 0), 9)}f}".replace("-", MINUS) for value in values]
 
 
-def signed(value: float, digits: int = 3) -> str:
-    """Return a number with ``digits`` significant digits and a proper minus sign."""
-    return f"{value:.{digits}g}".replace("-", MINUS)
+def signed(value: float) -> str:
+    """Return a number with three significant digits and a proper minus sign."""
+    return f"{value:.3g}".replace("-", MINUS)
 
 
 def digits(number: float) -> str:
