@@ -28,7 +28,8 @@ def params(
     rows = []
     for layer in layers:
         counts = map(_count, (layer.inputs_per_unit, layer.weights, layer.biases))
-        rows.append((layer.kind, *counts, _memory(layer.bytes)))
+        memory = f"{layer.bytes:.1e} B" if layer.bytes >= 1e18 else decimal(layer.bytes)
+        rows.append((layer.kind, *counts, memory))
     page = Page(
         blocks=(
             Block(f"An image of {size}, {_count(units)} hidden units"),
@@ -56,7 +57,3 @@ def params(
 
 def _count(number: int) -> str:
     return f"{number:,}" if number < 1e15 else f"{number:.3e}"
-
-
-def _memory(num_bytes: int) -> str:
-    return f"{num_bytes:.1e} B" if num_bytes >= 1e18 else decimal(num_bytes)
