@@ -162,11 +162,7 @@ class ExperimentConfig(Config):
     def warnings(self) -> list[str]:
         """Name every setting without effect, and every pair of settings with the same effect."""
         warnings = []
-        schedule, regularization, selection = (
-            self.schedule,
-            self.regularization,
-            self.data_selection,
-        )
+        schedule, regularization = self.schedule, self.regularization
         if schedule.warmup_epochs >= self.epochs:
             warnings.append(
                 f"schedule.warmup_epochs {schedule.warmup_epochs:g}: training lasts {self.epochs} "
@@ -178,6 +174,7 @@ class ExperimentConfig(Config):
                 f"schedule.{schedule.name}: a change at epoch {late[0]} of {self.epochs} "
                 "has no effect"
             )
+        selection = self.data_selection
         if selection.keep < 1 and selection.from_epoch >= self.epochs:
             warnings.append(
                 f"data_selection.from_epoch {selection.from_epoch}: training lasts {self.epochs} "

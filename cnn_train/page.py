@@ -68,6 +68,11 @@ def numbers(*names: str) -> tuple[Column, ...]:
     return tuple(map(Column, names))
 
 
+def paragraph(*lines: str) -> Block:
+    """Make a block of words alone."""
+    return Block(lines=lines)
+
+
 def list_facts(facts: Iterable[tuple[str, str]], heading: str = "") -> Block:
     """Make a block with a line per fact: its name in bold, and what it is."""
     columns = (Column("", is_number=False, style="bold"), Column("", is_number=False))
@@ -96,9 +101,9 @@ def aligned(values: Sequence[float]) -> list[str]:
     return [f"{value:.{min(max(decimals, 0), 9)}f}".replace("-", MINUS) for value in values]
 
 
-def signed(value: float, digits: int = 3) -> str:
-    """Return a number with ``digits`` significant digits and a proper minus sign."""
-    return f"{value:.{digits}g}".replace("-", MINUS)
+def signed(value: float) -> str:
+    """Return a number with three significant digits and a proper minus sign."""
+    return f"{value:.3g}".replace("-", MINUS)
 
 
 def digits(number: float) -> str:

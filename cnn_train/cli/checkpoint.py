@@ -10,15 +10,13 @@ import typer
 
 from ..errors import CheckpointError, DataError, UsageError, name_some
 from .console import error, notice, print_json, say, warn
-from .display.checkpoint import checkpoint_page, mapping_page
-from .loading import evaluate_command
+from .loading import evaluate_command, load_settings
 from .options import CheckpointArgument, JsonOption, SetOption
 from .present import present
 
 if TYPE_CHECKING:
     from ..checkpoints.checkpoint import Checkpoint
     from ..data.normalization import Normalization
-    from ..experiment import ExperimentConfig
 
 app = typer.Typer(
     help="Look into checkpoints, check them, share their weights, import others.",
@@ -34,6 +32,7 @@ def show(checkpoint: CheckpointArgument, as_json: JsonOption = False) -> None:
     from ..checkpoints.checkpoint import open_checkpoint
     from ..checkpoints.inspection import checkpoint_config
     from ..runs.directory import find_checkpoint
+    from .display.checkpoint import checkpoint_page
 
     path = find_checkpoint(checkpoint)
     file = open_checkpoint(path)
@@ -127,11 +126,14 @@ def import_weights(
     from ..inference.trained_model import restore_trained_model
     from ..inference.verification import verify_scores
     from ..machine.device import resolve_device
+    from .display.checkpoint import mapping_page
 
     _require_free(out, force)
+    if config is None and overrides:
+        raise UsageError("--set: needs --config, whose settings it overrides")
     imported = read(
         file,
-        _load_config(config, overrides),
+        load_settings(config, overrides) if config else None,
         class_names=_split_names(classes),
         normalization=_parse_normalization(mean, std),
         key=key,
@@ -172,15 +174,6 @@ def _use_command(out: Path, checkpoint: "Checkpoint") -> str:
 def _require_free(out: Path, force: bool) -> None:
     if out.exists() and not force:
         raise UsageError(f"--out {out}: exists; name another file, or replace it with --force")
-
-
-def _load_config(config: Path | None, overrides: list[str] | None) -> "ExperimentConfig | None":
-    from ..config.loading import load_experiment
-    from ..experiment import ExperimentConfig
-
-    if config is None and overrides:
-        raise UsageError("--set: needs --config, whose settings it overrides")
-    return load_experiment(config, overrides or (), ExperimentConfig) if config else None
 
 
 def _split_names(classes: str | None) -> list[str] | None:

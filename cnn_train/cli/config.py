@@ -7,6 +7,7 @@ import typer
 from ..config.source import name_source
 from ..errors import ConfigError
 from . import console
+from .loading import load_settings
 from .options import SetOption
 
 app = typer.Typer(no_args_is_help=True, help="Show, check and describe YAML configs.")
@@ -21,10 +22,8 @@ def show(
 ) -> None:
     """Print every setting of a config, defaults included, with its meaning."""
     from ..config.explain import explain
-    from ..config.loading import load_experiment
-    from ..experiment import ExperimentConfig
 
-    experiment = load_experiment(config, overrides or (), ExperimentConfig)
+    experiment = load_settings(config, overrides)
     typer.echo(explain(experiment, console.window_width()), nl=False)
     for warning in experiment.warnings():
         console.warn(f"{config}: {warning}")
@@ -36,13 +35,10 @@ def check(
     overrides: SetOption = None,
 ) -> None:
     """Validate configs and report everything that is wrong in any of them."""
-    from ..config.loading import load_experiment
-    from ..experiment import ExperimentConfig
-
     findings = []
     for config in configs:
         try:
-            experiment = load_experiment(config, overrides or (), ExperimentConfig)
+            experiment = load_settings(config, overrides)
         except ConfigError as error:
             findings.append(str(error))
             continue

@@ -8,7 +8,7 @@ import typer
 
 from ..errors import DataError, UsageError
 from .console import error, notice, print_json, progress, say, warn
-from .loading import make_data_access
+from .loading import load_settings, make_data_access
 from .options import DataDirOption, JsonOption, OfflineOption, SetOption, Split
 from .present import check_picture
 
@@ -131,12 +131,8 @@ def export(
 
 def _dataset(config: Path | None, overrides: list[str] | None) -> "DatasetConfig":
     """Take the dataset from a config file and its overrides, or from the overrides alone."""
-    from ..config.loading import load_experiment
-    from ..experiment import ExperimentConfig
-
     text = "{}" if config is None else None
-    source = config or "(defaults)"
-    return load_experiment(source, overrides or (), ExperimentConfig, text=text).data
+    return load_settings(config or "(defaults)", overrides, text).data
 
 
 def _load(dataset: "DatasetConfig", split: Split, access: "DataAccess") -> "ImageSet":

@@ -1,5 +1,7 @@
 """``cnn-train evaluate``: how good a checkpoint is on labelled images."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -7,8 +9,6 @@ import typer
 
 from ..errors import UsageError
 from .console import notice, progress, warn
-from .display.evaluation import evaluation_page
-from .display.slices import slices_page
 from .loading import make_data_access, open_model
 from .options import (
     CheckpointArgument,
@@ -23,8 +23,8 @@ from .options import (
 from .present import present
 
 if TYPE_CHECKING:
-    from ..data.image_set import ImageSet
     from ..evaluation.evaluate import Evaluation
+    from ..evaluation.slices import SliceReport
     from ..inference.trained_model import TrainedModel
 
 
@@ -78,8 +78,11 @@ def evaluate(
     from ..data.twins import describe_seen
     from ..evaluation.evaluate import evaluate as measure
     from ..evaluation.evaluate import load_split
+    from ..evaluation.slices import evaluate_slices
     from ..inference.views import check_share
     from ..runs.directory import find_checkpoint
+    from .display.evaluation import evaluation_page
+    from .display.slices import slices_page
 
     check_share(tta, tta_share)
     path = find_checkpoint(checkpoint)
@@ -92,13 +95,16 @@ def evaluate(
             warn(doubt)
     scoring: dict[str, Any] = {"split": split, "batch_size": batch_size, "progress": progress}
     scoring |= {"tta": tta, "tta_share": tta_share}
-    if wanted is not None:
-        _report_slices(trained, images, wanted | scoring | {"seed": seed}, path, as_json, out)
-        return
-    evaluation = measure(trained, images, **scoring)
-    present(evaluation_page(evaluation, path, trained.config.model.name), as_json=as_json)
+    result: Evaluation | SliceReport
+    if wanted is None:
+        result = measure(trained, images, **scoring)
+        page = evaluation_page(result, path, trained.config.model.name)
+    else:
+        result = evaluate_slices(trained, images, seed=seed, **wanted, **scoring)
+        page = slices_page(result, path, trained.config.model.name)
+    present(page, as_json=as_json)
     if out is not None:
-        _save(evaluation, out, path, trained)
+        _save(result, out, path, trained)
 
 
 def _plan_slices(
@@ -124,41 +130,19 @@ def _plan_slices(
     }
 
 
-def _report_slices(
-    trained: "TrainedModel",
-    images: "ImageSet",
-    settings: dict[str, Any],
-    checkpoint: Path,
-    as_json: bool,
-    out: Path | None,
+def _save(
+    result: "Evaluation | SliceReport", out: Path, checkpoint: Path, trained: "TrainedModel"
 ) -> None:
-    """Measure the slices, show them and write their files."""
-    from ..evaluation.report import save_slices
-    from ..evaluation.slices import evaluate_slices
+    """Write the result's files and name them on stderr."""
+    from ..evaluation.report import save_report, save_slices
+    from ..evaluation.slices import SliceReport
 
-    report = evaluate_slices(trained, images, **settings)
-    model_name = trained.config.model.name
-    present(slices_page(report, checkpoint, model_name), as_json=as_json)
-    if out is not None:
-        written = save_slices(
-            report, out, checkpoint=checkpoint, model_name=model_name, notice=notice
-        )
-        notice(f"wrote {', '.join(str(path) for path in written)}")
-
-
-def _save(evaluation: "Evaluation", out: Path, checkpoint: Path, trained: "TrainedModel") -> None:
-    """Write the report's files and name them on stderr."""
-    from ..evaluation.report import save_report
-
-    loss = trained.config.loss
-    if not loss.gives_probabilities:
-        notice(f"no calibration.png: {loss.name} scores are not probabilities; see margins.png")
-    written = save_report(
-        evaluation,
-        out,
-        checkpoint=checkpoint,
-        model_name=trained.config.model.name,
-        required_margin=getattr(loss, "margin", None),
-        notice=notice,
-    )
-    notice(f"wrote {', '.join(str(path) for path in written)}")
+    name, loss = trained.config.model.name, trained.config.loss
+    if isinstance(result, SliceReport):
+        save: Callable[..., list[Path]] = partial(save_slices, result)
+    else:
+        if not loss.gives_probabilities:
+            notice(f"no calibration.png: {loss.name} scores are not probabilities; see margins.png")
+        save = partial(save_report, result, required_margin=getattr(loss, "margin", None))
+    written = save(out, checkpoint=checkpoint, model_name=name, notice=notice)
+    notice(f"wrote {', '.join(map(str, written))}")

@@ -8,7 +8,6 @@ import typer
 from ..errors import UsageError
 from ..page import Page
 from .console import stdout
-from .display.inspection import describe_inspection
 from .options import JsonOption
 from .present import PictureOption, check_picture, present
 
@@ -36,6 +35,7 @@ def inspect(
     """Show an image as numbers: its shape and range, and what a network sees of it."""
     from ..data.images.square import Reading
     from ..lecture.pixels import inspect_image
+    from .display.inspection import describe_inspection
 
     if checkpoint is not None and size is not None:
         raise UsageError("--size: a checkpoint has a size of its own; leave one of them out")
@@ -43,7 +43,11 @@ def inspect(
     if checkpoint is None:
         inspection = inspect_image(image, Reading(size or 32))
     else:
-        inspection = _inspect_for(checkpoint, image)
+        from ..inference.trained_model import load_trained_model
+        from ..runs.directory import find_checkpoint
+
+        trained = load_trained_model(find_checkpoint(checkpoint), "cpu")
+        inspection = inspect_image(image, trained.reading(), normalization=trained.normalization)
     page = Page(
         blocks=tuple(
             describe_inspection(inspection, with_pixels=pixels and not as_json, window=stdout.width)
@@ -52,16 +56,6 @@ def inspect(
         draw=lambda: _draw(inspection),
     )
     present(page, as_json=as_json, out=out)
-
-
-def _inspect_for(checkpoint: Path, image: Path) -> "Inspection":
-    """Look at the image with the size and the normalisation of a checkpoint."""
-    from ..inference.trained_model import load_trained_model
-    from ..lecture.pixels import inspect_image
-    from ..runs.directory import find_checkpoint
-
-    trained = load_trained_model(find_checkpoint(checkpoint), "cpu")
-    return inspect_image(image, trained.reading(), normalization=trained.normalization)
 
 
 def _draw(inspection: "Inspection") -> "Drawing":

@@ -1,6 +1,7 @@
-"""What commands load first: access to datasets, a trained model, or an untrained session."""
+"""What commands load first: settings, access to datasets, a trained model, a new session."""
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,19 @@ from .console import notice, progress, warn
 
 if TYPE_CHECKING:
     from ..data.dataset import DataAccess, DatasetConfig
+    from ..experiment import ExperimentConfig
     from ..inference.trained_model import TrainedModel
     from ..training.session import Session
+
+
+def load_settings(
+    config: str | Path, overrides: Sequence[str] | None, text: str | None = None
+) -> "ExperimentConfig":
+    """Load a config with its overrides; ``text``: what it says, where that is known already."""
+    from ..config.loading import load_experiment
+    from ..experiment import ExperimentConfig
+
+    return load_experiment(config, overrides or (), ExperimentConfig, text=text)
 
 
 def make_data_access(
@@ -46,17 +58,15 @@ def build_untrained_session(
     config: Path, overrides: list[str] | None, device: str, data_dir: Path | None, offline: bool
 ) -> "Session":
     """Build what ``fit`` would train, and warn as it does; nothing is written."""
-    from ..config.loading import load_experiment
-    from ..experiment import ExperimentConfig
     from ..training.run import Job, load_images, load_session
 
-    def load_settings() -> ExperimentConfig:
-        experiment = load_experiment(config, overrides or (), ExperimentConfig)
+    def load_and_warn() -> "ExperimentConfig":
+        experiment = load_settings(config, overrides)
         for warning in experiment.warnings():
             warn(warning)
         return experiment
 
     access = make_data_access(data_dir, offline)
     return load_session(
-        Job(load_settings, lambda data: load_images(data.located(), access), device)
+        Job(load_and_warn, lambda data: load_images(data.located(), access), device)
     )

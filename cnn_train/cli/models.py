@@ -9,6 +9,7 @@ import typer
 from ..errors import UsageError
 from ..page import Block, Page, numbers, texts, times
 from .console import progress
+from .loading import load_settings
 from .options import JsonOption, SetOption
 from .present import present
 
@@ -57,7 +58,7 @@ def show(
 
     from ..models.summary import summarize
 
-    architecture = _load_architecture(name, overrides or ())
+    architecture = _load_architecture(name, overrides)
     image_shape = (IMAGE_CHANNELS, image_size, image_size)
     with torch.device("meta"):  # shapes only: no memory, no time
         model = architecture.build(num_classes, image_shape)
@@ -71,19 +72,16 @@ def show(
     present(Page((table,), document), as_json=as_json)
 
 
-def _load_architecture(name: str, overrides: Sequence[str]) -> "ArchitectureConfig":
+def _load_architecture(name: str, overrides: list[str] | None) -> "ArchitectureConfig":
     """Return the settings of ``name`` with overrides such as ``model.depth=16``."""
-    from ..config.loading import load_experiment
     from ..config.spelling import nearest
-    from ..experiment import ExperimentConfig
     from ..models import ARCHITECTURES
 
     if name not in ARCHITECTURES:
         guess = nearest(name, ARCHITECTURES)
         hint = f"did you mean {guess!r}?" if guess else f"choose {', '.join(ARCHITECTURES)}"
         raise UsageError(f"models show: there is no architecture {name!r}; {hint}")
-    text = f"model: {{name: {name}}}"
-    return load_experiment(name, overrides, ExperimentConfig, text=text).model
+    return load_settings(name, overrides, text=f"model: {{name: {name}}}").model
 
 
 def _architecture_table(summaries: Sequence["ArchitectureSummary"], caption: str) -> Block:

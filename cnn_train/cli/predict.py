@@ -9,7 +9,6 @@ import typer
 from ..errors import DataError
 from ..page import Page
 from .console import error, notice, progress
-from .display.prediction import describe_predictions
 from .loading import open_model
 from .options import DeviceOption, JsonOption, RunRootOption
 from .present import check_picture, present
@@ -41,6 +40,7 @@ def predict(
     """Predict the class of images; bad files are named, and the others are still predicted."""
     from ..inference.predict import predict_files
     from ..runs.directory import find_checkpoint, latest_best_checkpoint
+    from .display.prediction import describe_predictions
 
     check_picture(out)
     path = find_checkpoint(checkpoint) if checkpoint else latest_best_checkpoint(run_root)

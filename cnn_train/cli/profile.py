@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..page import Block, Page, numbers, texts
+from ..page import Block, Page, numbers, paragraph, texts
 from .loading import build_untrained_session
 from .options import ConfigOption, DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 from .present import present
@@ -46,19 +46,24 @@ def profile(
 def _describe(measured: "StepProfile") -> Iterator[Block]:
     from ..checks.profile import PHASES
 
-    yield Block(
-        lines=(
-            f"{measured.model} in {measured.precision} on {measured.device} "
-            f"({measured.processor}), minibatches of {measured.batch_size}, "
-            f"steps: {measured.num_steps}",
-            f"{1000 * measured.step_seconds:,.1f} ms per step, "
-            f"{measured.images_per_second:,.0f} images/s, {measured.tflops:.3g} TFLOP/s "
-            f"({measured.flops_per_image.training / 1e9:.3g} GFLOP per image)",
-        )
+    yield paragraph(
+        f"{measured.model} in {measured.precision} on {measured.device} "
+        f"({measured.processor}), minibatches of {measured.batch_size}, "
+        f"steps: {measured.num_steps}",
+        f"{1000 * measured.step_seconds:,.1f} ms per step, "
+        f"{measured.images_per_second:,.0f} images/s, {measured.tflops:.3g} TFLOP/s "
+        f"({measured.flops_per_image.training / 1e9:.3g} GFLOP per image)",
     )
     yield _list_shares("phase", measured.phase_seconds, PHASES)
     yield _list_shares("operations", measured.group_seconds, {})
-    yield _list_operators(measured)
+    total = sum(operator.seconds for operator in measured.operators)
+    yield Block(
+        columns=(*texts("operator"), *numbers("ms", "%", "calls"), *texts("operations")),
+        rows=tuple(
+            (operator.name, *_share(operator.seconds, total), str(operator.calls), operator.group)
+            for operator in measured.operators[:NUM_OPERATORS]
+        ),
+    )
 
 
 def _list_shares(heading: str, seconds: Mapping[str, float], meanings: Mapping[str, str]) -> Block:
@@ -70,17 +75,6 @@ def _list_shares(heading: str, seconds: Mapping[str, float], meanings: Mapping[s
         columns=(*texts(heading), *numbers("ms", "%"), *texts(last)),
         rows=(*rows, ("sum", *_share(total, total), "")),
         row_styles={len(rows): "bold"},
-    )
-
-
-def _list_operators(measured: "StepProfile") -> Block:
-    total = sum(operator.seconds for operator in measured.operators)
-    return Block(
-        columns=(*texts("operator"), *numbers("ms", "%", "calls"), *texts("operations")),
-        rows=tuple(
-            (operator.name, *_share(operator.seconds, total), str(operator.calls), operator.group)
-            for operator in measured.operators[:NUM_OPERATORS]
-        ),
     )
 
 

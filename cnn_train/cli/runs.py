@@ -34,8 +34,7 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
         notice(f"no runs below {run_root}; train one with: {train}")
         return
     roots = [summary.data_root for summary in summaries if summary.data_root]
-    folders = [root[: root.rfind("/") + 1] for root in roots]
-    start = commonprefix(folders).rfind("/") + 1  # noqa: RUF071  (cut at a whole name)
+    start = commonprefix(roots).rfind("/") + 1  # noqa: RUF071  (cut at a whole name)
     window = stdout.width
     path_width = max(window - RESULTS_WIDTH, min(COMMON_PATH, window - FEWEST_RESULTS_WIDTH), 12)
     columns = (

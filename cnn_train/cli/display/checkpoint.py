@@ -2,21 +2,17 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from ...checkpoints.checkpoint import Checkpoint, CheckpointFile
+from ...checkpoints.importing import Import
+from ...data.normalization import Normalization
 from ...errors import name_some
+from ...experiment import ExperimentConfig
 from ...page import Block, Page, list_facts, percent, texts, times
 
-if TYPE_CHECKING:
-    from ...checkpoints.checkpoint import Checkpoint, CheckpointFile
-    from ...checkpoints.importing import Import
-    from ...experiment import ExperimentConfig
 
-
-def checkpoint_page(file: "CheckpointFile", config: "ExperimentConfig") -> Page:
+def checkpoint_page(file: CheckpointFile, config: ExperimentConfig) -> Page:
     """List the facts, one per line; accuracy is in percent."""
-    from ...data.normalization import Normalization
-
     checkpoint, accuracy = file.checkpoint, file.checkpoint.val_accuracy
     weights = "averaged weights" if checkpoint.averaged_model else "weights"
     digests = {f"{split} data": digest for split, digest in checkpoint.data_fingerprints.items()}
@@ -35,23 +31,22 @@ def checkpoint_page(file: "CheckpointFile", config: "ExperimentConfig") -> Page:
         "environment": ", ".join(f"{key} {value}" for key, value in checkpoint.environment.items()),
     }
     if checkpoint.config_changes:
-        facts["changed"] = ", ".join(map(_describe_change, checkpoint.config_changes))
+        facts["changed"] = ", ".join(
+            "{key} from {before} to {after} at step {step}".format(**change)
+            for change in checkpoint.config_changes
+        )
     return Page((list_facts(facts.items(), str(file.path)),), file.to_json())
 
 
-def _describe_progress(checkpoint: "Checkpoint", epochs: int) -> str:
+def _describe_progress(checkpoint: Checkpoint, epochs: int) -> str:
     if checkpoint.imported_from is not None:
         return f"imported from {checkpoint.imported_from}: no run to go on with"
     under_way = f" and {checkpoint.position} minibatches" if checkpoint.position else ""
     return f"{checkpoint.epoch} of {epochs} epochs{under_way}, step {checkpoint.step}"
 
 
-def _describe_change(change: dict[str, Any]) -> str:
-    return f"{change['key']} from {change['before']} to {change['after']} at step {change['step']}"
-
-
 def mapping_page(
-    imported: "Import", agreement: dict[str, float] | None, file: Path, out: Path
+    imported: Import, agreement: dict[str, float] | None, file: Path, out: Path
 ) -> Page:
     """Make a row per tensor: its name in the file and in the model, and its shape."""
     checkpoint = imported.checkpoint

@@ -1,18 +1,17 @@
 """What an evaluation looks like on the screen: a summary, then a row per class."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ...page import Block, Column, Page, bar, list_facts, numbers, percent, texts
+from ...evaluation.evaluate import Evaluation
+from ...evaluation.slices import NewTest
+from ...page import Block, Column, Page, bar, list_facts, numbers, paragraph, percent, texts
 
-if TYPE_CHECKING:
-    from ...evaluation.evaluate import Evaluation
-
+BARS = Column("", is_number=False, style="cyan")
 BAR_WIDTH = 24
 NUM_CONFUSIONS = 5
 
 
-def evaluation_page(evaluation: "Evaluation", checkpoint: Path, model_name: str) -> Page:
+def evaluation_page(evaluation: Evaluation, checkpoint: Path, model_name: str) -> Page:
     """Make the summary, the table of classes and the most frequent confusions."""
     views = "" if evaluation.tta == "none" else f", scores averaged over views ({evaluation.tta})"
     if evaluation.tta_share < 1:
@@ -22,16 +21,17 @@ def evaluation_page(evaluation: "Evaluation", checkpoint: Path, model_name: str)
     )
     blocks = [_summarize(evaluation, heading), _list_classes(evaluation)]
     if confusions := list_confusions(evaluation):
-        blocks.append(Block(lines=("most frequent confusions: " + ", ".join(confusions),)))
+        blocks.append(paragraph("most frequent confusions: " + ", ".join(confusions)))
     return Page(tuple(blocks), evaluation.to_json(checkpoint))
 
 
-def describe_interval(bounds: tuple[float, float]) -> str:
-    """Return an accuracy's interval in words."""
-    return f"(95 % interval {100 * bounds[0]:.2f} to {100 * bounds[1]:.2f} %)"
+def describe_accuracy(result: Evaluation | NewTest) -> str:
+    """Return an accuracy and its interval in words."""
+    low, high = result.accuracy_interval
+    return f"{percent(result.accuracy, 2)}  (95 % interval {100 * low:.2f} to {100 * high:.2f} %)"
 
 
-def list_confusions(evaluation: "Evaluation") -> list[str]:
+def list_confusions(evaluation: Evaluation) -> list[str]:
     """Return the most frequent mistakes as ``cat → dog 106``."""
     wrong_KK = evaluation.confusion_KK.clone().fill_diagonal_(0)
     names, num_classes = evaluation.images.class_names, len(wrong_KK)
@@ -44,10 +44,10 @@ def list_confusions(evaluation: "Evaluation") -> list[str]:
     ]
 
 
-def _summarize(evaluation: "Evaluation", heading: str) -> Block:
-    accuracy, calibration = percent(evaluation.accuracy, 2), evaluation.calibration
+def _summarize(evaluation: Evaluation, heading: str) -> Block:
+    calibration = evaluation.calibration
     facts = {
-        "accuracy": f"{accuracy}  {describe_interval(evaluation.accuracy_interval)}",
+        "accuracy": describe_accuracy(evaluation),
         "loss": f"{evaluation.loss:.4f}",
         "top-5": percent(evaluation.top5_accuracy, 2),
         "calibration error": percent(calibration.expected_error, 2)
@@ -59,10 +59,9 @@ def _summarize(evaluation: "Evaluation", heading: str) -> Block:
     return list_facts(facts.items(), heading)
 
 
-def _list_classes(evaluation: "Evaluation") -> Block:
-    names = ("images", "precision", "F1", "accuracy")
+def _list_classes(evaluation: Evaluation) -> Block:
     return Block(
-        columns=(*texts("class"), *numbers(*names), Column("", is_number=False, style="cyan")),
+        columns=(*texts("class"), *numbers("images", "precision", "F1", "accuracy"), BARS),
         rows=tuple(
             (
                 scores.label,

@@ -5,15 +5,12 @@ Shape letters: H W pixels, C channels.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from torch import Tensor
+
+from ...lecture.pixels import CHANNEL_NAMES, ChannelFacts, Inspection, measure_channels
 from ...page import MINUS, Block, list_facts
 from .picture import can_show_pictures
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ...lecture.pixels import ChannelFacts, Inspection
 
 EXCERPT_PX = 16
 """Side of the square of numbers that is shown without ``--pixels``."""
@@ -22,11 +19,9 @@ LABEL_WIDTH = 5
 
 
 def describe_inspection(
-    inspection: "Inspection", *, with_pixels: bool, window: int
+    inspection: Inspection, *, with_pixels: bool, window: int
 ) -> Iterator[Block]:
     """Yield the file's facts, the network's, and numbers: a part of one channel, or all."""
-    from ...lecture.pixels import CHANNEL_NAMES
-
     origin = (inspection.origin,) if inspection.origin else ()
     facts = list_facts(_facts(inspection.image_CHW), inspection.path)
     yield replace(facts, lines=(*origin, *inspection.notices))
@@ -44,9 +39,7 @@ def describe_inspection(
     yield from _write_numbers(title, middle_HW, top, left, window)
 
 
-def _facts(image_CHW: "Tensor", inputs_CHW: "Tensor | None" = None) -> Iterator[tuple[str, str]]:
-    from ...lecture.pixels import measure_channels
-
+def _facts(image_CHW: Tensor, inputs_CHW: Tensor | None = None) -> Iterator[tuple[str, str]]:
     channels, height, width = image_CHW.shape
     yield "shape", f"{height} × {width} × {channels}  (rows × columns × channels, RGB)"
     yield "values", f"{height} · {width} · {channels} = {image_CHW.numel():,}"
@@ -60,7 +53,7 @@ def _facts(image_CHW: "Tensor", inputs_CHW: "Tensor | None" = None) -> Iterator[
             yield f"  {channel.name}", _range(channel, decimals=2)
 
 
-def _range(facts: "ChannelFacts", decimals: int) -> str:
+def _range(facts: ChannelFacts, decimals: int) -> str:
     width = 3 + (decimals and decimals + 2)
     text = (
         f"{facts.smallest:{width}.{decimals}f} to {facts.largest:{width}.{decimals}f}, "
@@ -70,18 +63,17 @@ def _range(facts: "ChannelFacts", decimals: int) -> str:
 
 
 def _write_numbers(
-    title: str, channel_HW: "Tensor", first_row: int, first_column: int, window: int
+    title: str, channel_HW: Tensor, first_row: int, first_column: int, window: int
 ) -> Iterator[Block]:
     """Yield a grid of numbers; columns that do not fit the window follow in blocks of their own."""
-    height, width = channel_HW.shape
+    width = channel_HW.shape[1]
     fitting = max((window - LABEL_WIDTH) // NUMBER_WIDTH, 1)
     per_block = fitting if fitting >= width else max(fitting // 8 * 8, min(fitting, 8))
     for start in range(0, width, per_block):
         columns = range(start, min(start + per_block, width))
         heads = (f"{first_column + column:{NUMBER_WIDTH}}" for column in columns)
         lines = [" " * LABEL_WIDTH + "".join(heads)]
-        for row in range(height):
-            numbers = channel_HW[row, columns.start : columns.stop].tolist()
-            label = f"{first_row + row:{LABEL_WIDTH - 1}} "
-            lines.append(label + "".join(f"{number:{NUMBER_WIDTH}}" for number in numbers))
+        for row, numbers in enumerate(channel_HW[:, start : columns.stop].tolist(), first_row):
+            cells = "".join(f"{number:{NUMBER_WIDTH}}" for number in numbers)
+            lines.append(f"{row:{LABEL_WIDTH - 1}} {cells}")
         yield Block(title, tuple(lines))

@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from ...page import Block, numbers, percent
+from ...playground.experiment import Measures
+from ...playground.formula import Place, name_place, write_formula
+from ...playground.headless import HeadlessRun
+from ...playground.view import VIEW_REACH, surface
 from ..console import stdout
 from ..present import render_table
-
-if TYPE_CHECKING:
-    from ...playground.experiment import Measures
-    from ...playground.headless import HeadlessRun
 
 SURFACE_COLUMNS = 44
 NARROWEST_SIDE_BY_SIDE = 100
@@ -22,7 +21,7 @@ SHADES = "Oo +#"
 """From certainly orange over undecided to certainly blue, where there are no colours."""
 
 
-def show_run(run: "HeadlessRun") -> None:
+def show_run(run: HeadlessRun) -> None:
     """Print what was trained, how its losses fell, the surface, and the last step's formula."""
     settings = run.experiment.settings
     sizes = "–".join(str(size) for size in (len(settings.features), *settings.hidden, 2))
@@ -49,7 +48,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _record_table(records: "Sequence[Measures]") -> Table:
+def _record_table(records: Sequence[Measures]) -> Table:
     """Show up to ten epochs, counted from 1: every n-th up to the last."""
     headings = ("epoch", "loss", "test loss", "accuracy", "test accuracy")
     stride = -(-len(records) // MOST_ROWS)
@@ -62,10 +61,8 @@ def _record_table(records: "Sequence[Measures]") -> Table:
     return render_table(Block(columns=numbers(*headings), rows=(*rows,), row_styles=last))
 
 
-def _render_surface(run: "HeadlessRun") -> Text:
+def _render_surface(run: HeadlessRun) -> Text:
     """Draw the decision surface with two characters per cell, which is then about square."""
-    from ...playground.view import surface
-
     leads = surface(run.experiment, SURFACE_COLUMNS // 2).tolist()
     colours = stdout.is_terminal and not stdout.no_color
     picture = Text(no_wrap=True)
@@ -86,10 +83,8 @@ def _colour(lead: float) -> str:
     return "rgb({},{},{})".format(*mixed)
 
 
-def _formula_table(run: "HeadlessRun") -> Table:
+def _formula_table(run: HeadlessRun) -> Table:
     """Show the learning rule and the last step's numbers for the first weight."""
-    from ...playground.formula import Place, name_place, write_formula
-
     first, experiment = Place(), run.experiment
     heading = f"step {experiment.step:,}, {name_place(first, experiment.settings)}"
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -101,11 +96,10 @@ def _formula_table(run: "HeadlessRun") -> Table:
     return table
 
 
-def draw_run(run: "HeadlessRun", path: Path) -> None:
+def draw_run(run: HeadlessRun, path: Path) -> None:
     """Write the surface with its points and the loss curves as a picture."""
     from ...figures.decision_surface import draw_decision_surface
     from ...figures.saving import save_figure
-    from ...playground.view import VIEW_REACH, surface
 
     settings, last = run.experiment.settings, run.records[-1]
     train, test = run.experiment.train, run.experiment.test

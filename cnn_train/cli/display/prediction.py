@@ -1,38 +1,33 @@
 """What predictions look like on the screen: a block per image."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from ...inference.predict import ClassScore, Prediction
 from ...page import Block, Column, bar, percent
-
-if TYPE_CHECKING:
-    from ...inference.predict import ClassScore, Prediction
 
 BAR_WIDTH = 16
 COLUMNS = (Column("", is_number=False), Column(""), Column("", is_number=False, style="cyan"))
 SCORES = "The numbers are scores, not probabilities: the model was trained with a hinge loss."
 
 
-def describe_predictions(predictions: "Sequence[Prediction]") -> tuple[Block, ...]:
+def describe_predictions(predictions: Sequence[Prediction]) -> tuple[Block, ...]:
     """Make a block per image: its path, the answer, the best classes."""
-    blocks = tuple(map(_block, predictions))
+    blocks = [
+        Block(
+            heading=prediction.path,
+            lines=(*prediction.notices, describe(prediction)),
+            picture_CHW=prediction.image_CHW,
+            columns=COLUMNS,
+            rows=tuple(_row(entry, prediction.top[0].score) for entry in prediction.top),
+        )
+        for prediction in predictions
+    ]
     if predictions and predictions[0].top[0].probability is None:
-        return (*blocks, Block(notes=(SCORES,)))
-    return blocks
+        blocks.append(Block(notes=(SCORES,)))
+    return tuple(blocks)
 
 
-def _block(prediction: "Prediction") -> Block:
-    top = prediction.top
-    return Block(
-        heading=prediction.path,
-        lines=(*prediction.notices, describe(prediction)),
-        picture_CHW=prediction.image_CHW,
-        columns=COLUMNS,
-        rows=tuple(_row(entry, top[0].score) for entry in top),
-    )
-
-
-def describe(prediction: "Prediction") -> str:
+def describe(prediction: Prediction) -> str:
     """Return the answer in words: ``cat 87.3 %``, or ``cat, 1.20 ahead of dog`` for scores."""
     best = prediction.top[0]
     if best.probability is not None:
@@ -41,7 +36,7 @@ def describe(prediction: "Prediction") -> str:
     return f"{best.label}, {prediction.margin:.2f} ahead of{rival}"
 
 
-def _row(entry: "ClassScore", best_score: float) -> tuple[str, str, str]:
+def _row(entry: ClassScore, best_score: float) -> tuple[str, str, str]:
     """Draw a bar from 0 to the probability, or to the score as a part of the best one."""
     if entry.probability is not None:
         return entry.label, percent(entry.probability), bar(entry.probability, BAR_WIDTH)

@@ -2,25 +2,19 @@
 
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ...page import Block, Column, Page, bar, numbers, percent, texts
-from .evaluation import describe_interval
-
-if TYPE_CHECKING:
-    from ...evaluation.slices import NewTest, SliceReport
-
-BAR_WIDTH = 24
+from ...evaluation.slices import NewTest, SliceReport
+from ...page import Block, Page, bar, numbers, paragraph, percent, texts
+from .evaluation import BAR_WIDTH, BARS, describe_accuracy
 
 
-def slices_page(report: "SliceReport", checkpoint: Path, model_name: str) -> Page:
+def slices_page(report: SliceReport, checkpoint: Path, model_name: str) -> Page:
     """Make the clean accuracy, the slices by group, the classes and the new tests."""
     clean = report.clean
-    accuracy = f"{percent(clean.accuracy, 2)}  {describe_interval(clean.accuracy_interval)}"
     blocks = [
         Block(
             heading=f"{model_name} on the {clean.split} split: {len(clean.images):,} images",
-            lines=(f"clean accuracy {accuracy}",),
+            lines=(f"clean accuracy {describe_accuracy(clean)}",),
         ),
         *([_list_slices(report)] if report.slices else ()),
         *([_list_classes(report)] if report.classes else ()),
@@ -29,7 +23,7 @@ def slices_page(report: "SliceReport", checkpoint: Path, model_name: str) -> Pag
     return Page(tuple(blocks), report.to_json(checkpoint))
 
 
-def _list_slices(report: "SliceReport") -> Block:
+def _list_slices(report: SliceReport) -> Block:
     """Make a row per slice below the name of its group."""
     rows: list[tuple[str, ...]] = []
     group_rows = {}
@@ -43,8 +37,7 @@ def _list_slices(report: "SliceReport") -> Block:
             rows.append(
                 (f"  {result.name}", *accuracies, "" if changed is None else percent(changed))
             )
-    worst = report.severities[-1]
-    words = f"changed: share of the pixels, at severity {worst}"
+    words = f"changed: share of the pixels, at severity {report.severities[-1]}"
     return Block(
         heading=f"accuracy in % by severity, seed {report.seed}",
         columns=(*texts("challenge"), *numbers(*severities, changed_name)),
@@ -54,18 +47,14 @@ def _list_slices(report: "SliceReport") -> Block:
     )
 
 
-def _list_classes(report: "SliceReport") -> Block:
+def _list_classes(report: SliceReport) -> Block:
     """Make a row per class, the hardest first."""
     classes = sorted(report.classes, key=lambda scores: (scores.accuracy is None, scores.accuracy))
     known = [scores.accuracy for scores in classes if scores.accuracy is not None]
     gap = 100 * (max(known) - min(known))
     return Block(
         heading="intraclass variation",
-        columns=(
-            *texts("class"),
-            *numbers("accuracy", "spread"),
-            Column("", is_number=False, style="cyan"),
-        ),
+        columns=(*texts("class"), *numbers("accuracy", "spread"), BARS),
         rows=tuple(
             (
                 scores.label,
@@ -84,11 +73,8 @@ def _list_classes(report: "SliceReport") -> Block:
     )
 
 
-def _describe(test: "NewTest") -> Block:
-    accuracy = f"{percent(test.accuracy, 2)}  {describe_interval(test.accuracy_interval)}"
-    return Block(
-        lines=(
-            f"{test.benchmark} ({test.name}): {test.num_examples:,} images",
-            f"accuracy {accuracy}",
-        )
+def _describe(test: NewTest) -> Block:
+    return paragraph(
+        f"{test.benchmark} ({test.name}): {test.num_examples:,} images",
+        f"accuracy {describe_accuracy(test)}",
     )

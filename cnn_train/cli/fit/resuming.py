@@ -26,8 +26,6 @@ from ..console import notice, warn
 from .starting import FitRequest, locked, record_settings
 from .training_display import show_dry_run, show_epoch, supervised
 
-AUTO = "auto"
-
 
 def go_on(request: FitRequest) -> bool:
     """Go on with the run asked for; False where ``auto`` finds none and a new one is to begin."""
@@ -90,7 +88,7 @@ def go_on_from(state: FoundCheckpoint, run: RunDirectory, request: FitRequest) -
 def find_path(request: FitRequest) -> Path | None:
     """Return the run or checkpoint to go on from; None where ``auto`` finds no run."""
     assert request.resume is not None
-    if str(request.resume) != AUTO:
+    if str(request.resume) != "auto":
         if request.name:
             raise UsageError("--name is for a new run; leave it out, or use --resume auto")
         return request.resume

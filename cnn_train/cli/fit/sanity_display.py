@@ -2,15 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from math import floor
-from typing import TYPE_CHECKING
 
+from rich.table import Table
+
+from ...checks.sanity import Finding, check_sanity, measure_initial_loss
+from ...data.twins import Twins, describe_seen, find_twins
 from ...errors import CheckFailedError
+from ...training.session import Session
 from ..console import stderr, warn
-
-if TYPE_CHECKING:
-    from ...checks.sanity import Finding
-    from ...data.twins import Twins
-    from ...training.session import Session
 
 LOOKS = {"passed": ("ok", "green"), "failed": ("FAILED", "bold red"), "skipped": ("—", "dim")}
 """Of each outcome: its mark in the table, and the style of its row."""
@@ -18,17 +17,13 @@ FEW_IMAGES = 50  # the 95 % interval of an accuracy on fewer is up to ± 14 poin
 LEAST_AVERAGES = 3  # after so many lengths of the average, e⁻³ = 5 % of the first weights are left
 
 
-def twins_of(session: "Session") -> "Iterable[Twins]":
+def twins_of(session: Session) -> Iterable[Twins]:
     """Find the images that a run has twice."""
-    from ...data.twins import find_twins
-
     return find_twins({"training": session.batches.images, "validation": session.val_images})
 
 
-def doubts(session: "Session") -> Iterator[str]:
+def doubts(session: Session) -> Iterator[str]:
     """Yield what about the images and their minibatches may not be as the user thinks."""
-    from ...data.twins import describe_seen
-
     yield from map(str, twins_of(session))
     yield from describe_seen(session.val_images, session.seen, "validation")
     if len(session.val_images) < FEW_IMAGES:
@@ -57,10 +52,8 @@ def doubts(session: "Session") -> Iterator[str]:
         )
 
 
-def show_first_loss(session: "Session", *, starts_anew: bool) -> None:
+def show_first_loss(session: Session, *, starts_anew: bool) -> None:
     """Say what the first minibatch costs before the first update, and what guessing would."""
-    from ...checks.sanity import measure_initial_loss
-
     first = measure_initial_loss(session)
     fact = f"{first.loss:.4g} before the first update; guessing costs {first.chance:.4g}"
     stderr.print(f"{'first loss':>10}  {fact}", soft_wrap=True)
@@ -68,12 +61,8 @@ def show_first_loss(session: "Session", *, starts_anew: bool) -> None:
         warn("an untrained network should start near guessing; fit --sanity looks for the reason")
 
 
-def show_sanity(session: "Session", *, starts_anew: bool) -> "list[Finding]":
+def show_sanity(session: Session, *, starts_anew: bool) -> list[Finding]:
     """Make the checks, show a row for each, and what each failure usually means."""
-    from rich.table import Table
-
-    from ...checks.sanity import check_sanity
-
     findings = check_sanity(session, starts_anew=starts_anew)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("sanity check", "", "what was found"):
@@ -88,7 +77,7 @@ def show_sanity(session: "Session", *, starts_anew: bool) -> "list[Finding]":
     return findings
 
 
-def require_sane(findings: "Sequence[Finding]") -> None:
+def require_sane(findings: Sequence[Finding]) -> None:
     """Raise CheckFailedError where a check failed."""
     failed = [finding.check for finding in findings if finding.failed]
     if failed:

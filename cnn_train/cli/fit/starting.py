@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from ...checkpoints.checkpoint import Checkpoint, is_checkpoint, parse_checkpoint, read_content
 from ...checkpoints.foreign import ForeignWeights, load_weights
@@ -14,7 +13,6 @@ from ...checkpoints.importing import start_from_file
 from ...config.explain import render_yaml
 from ...config.loading import load_experiment
 from ...config.source import read_text
-from ...data.dataset import DatasetConfig
 from ...errors import UsageError
 from ...experiment import ExperimentConfig
 from ...machine.atomic_file import save_json, write_anew, write_atomically
@@ -90,13 +88,9 @@ class FitRequest:
     ) -> Job:
         """Return the job of a run; where it computes and reads images is the same for all."""
         access = make_data_access(self.data_dir, self.offline, verify=self.verify_data)
-
-        def images(data: DatasetConfig) -> Any:
-            return load_images(data.moved_to(self.data_root), access, self.world)
-
         return Job(
             load_settings,
-            images,
+            lambda data: load_images(data.moved_to(self.data_root), access, self.world),
             self.device,
             limit_batches,
             self.deterministic,

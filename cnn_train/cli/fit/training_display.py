@@ -7,26 +7,25 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ...checks.sanity import Finding
 from ...errors import InterruptedRun
+from ...machine.memory_shortage import memory_explained
 from ...machine.processes import lost_processes_explained
+from ...metrics.tally import Tally
 from ...page import clock, percent
+from ...runs.directory import RunDirectory
+from ...training.fit import Supervision
+from ...training.progress import EpochRecord
+from ...training.session import Session
 from ..console import notice, print_json, stderr, warn
 from ..loading import evaluate_command
 from ..process.joined import agreement_on_signals
 from ..process.stop_signal import heard_signals
 from .sanity_display import doubts, require_sane, show_first_loss, twins_of
-
-if TYPE_CHECKING:
-    from ...checks.sanity import Finding
-    from ...metrics.tally import Tally
-    from ...runs.directory import RunDirectory
-    from ...training.fit import Supervision
-    from ...training.progress import EpochRecord
-    from ...training.session import Session
 
 REFRESH_SECONDS = 0.5
 HEADER = (
@@ -35,7 +34,7 @@ HEADER = (
 )
 
 
-def show_plan(session: "Session", run: "RunDirectory | None") -> None:
+def show_plan(session: Session, run: RunDirectory | None) -> None:
     """Say what will run, where and why, before it runs."""
     for name, fact in describe_plan(session, run).items():
         stderr.print(f"{name:>10}  {fact}", soft_wrap=True)
@@ -47,7 +46,7 @@ def show_plan(session: "Session", run: "RunDirectory | None") -> None:
             notice(loss)
 
 
-def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, str]:
+def describe_plan(session: Session, run: RunDirectory | None) -> dict[str, str]:
     """Put what will run, where and why, into words."""
     config, plan = session.config, session.batches.plan(0)
     num_parameters = sum(parameter.numel() for parameter in session.model.parameters())
@@ -83,7 +82,7 @@ def describe_plan(session: "Session", run: "RunDirectory | None") -> dict[str, s
     return facts
 
 
-def describe_selection(session: "Session") -> str:
+def describe_selection(session: Session) -> str:
     """Say which images the later epochs train on."""
     settings, num_images = session.config.data_selection, len(session.batches.images)
     which = "with the largest last loss" if settings.by == "loss" else "drawn at random"
@@ -91,7 +90,7 @@ def describe_selection(session: "Session") -> str:
     return f"from epoch {settings.from_epoch + 1} on, the {num_images:,} images {which}"
 
 
-def describe_processes(session: "Session") -> str:
+def describe_processes(session: Session) -> str:
     """Say how many share a minibatch, over what, and how many images each of them takes."""
     backend = "nccl" if session.device.torch_device.type == "cuda" else "gloo"
     size, plan = session.world.size, session.batches.plan(session.progress.epoch)
@@ -103,22 +102,19 @@ def describe_processes(session: "Session") -> str:
 
 @contextmanager
 def supervised(
-    session: "Session",
-    run: "RunDirectory",
+    session: Session,
+    run: RunDirectory,
     as_json: bool,
-    findings: "Sequence[Finding]" = (),
+    findings: Sequence[Finding] = (),
     *,
     starts_anew: bool = False,
     data_dir: Path | None = None,
     data_root: Path | None = None,
-) -> "Iterator[Supervision]":
+) -> Iterator[Supervision]:
     """Show a run from its plan to its result; hear the signals that stop or save it.
 
     A lost process ends it with advice; every advice repeats where the images lie.
     """
-    from ...machine.memory_shortage import memory_explained
-    from ...training.fit import Supervision
-
     show_plan(session, run)
     device, world = session.device.torch_device, session.world
     named = {"--data-dir": data_dir, "--data-root": data_root}
@@ -149,7 +145,7 @@ def supervised(
         print_json(result | in_json(session, findings))
 
 
-def show_dry_run(session: "Session", *, as_json: bool, findings: "Sequence[Finding]" = ()) -> None:
+def show_dry_run(session: Session, *, as_json: bool, findings: Sequence[Finding] = ()) -> None:
     """Say what would run; raise CheckFailedError where a check failed."""
     show_plan(session, run=None)
     if as_json:
@@ -158,7 +154,7 @@ def show_dry_run(session: "Session", *, as_json: bool, findings: "Sequence[Findi
     require_sane(findings)
 
 
-def in_json(session: "Session", findings: "Sequence[Finding]") -> dict[str, Any]:
+def in_json(session: Session, findings: Sequence[Finding]) -> dict[str, Any]:
     """Return what is known before training: of the images, and by the checks where made."""
     sanity = {"sanity": [finding.to_json() for finding in findings]} if findings else {}
     return sanity | {
@@ -167,7 +163,7 @@ def in_json(session: "Session", findings: "Sequence[Finding]") -> dict[str, Any]
     }
 
 
-def describe_result(session: "Session", run: "RunDirectory") -> dict[str, Any]:
+def describe_result(session: Session, run: RunDirectory) -> dict[str, Any]:
     """Return what ``fit --json`` prints of a run that has ended."""
     progress = session.progress
     best = progress.best
@@ -220,7 +216,7 @@ def live_bar() -> Progress:
     )
 
 
-def watch(session: "Session", bar: Progress, tallies: "Iterable[Tally]") -> "Iterator[Tally]":
+def watch(session: Session, bar: Progress, tallies: Iterable[Tally]) -> Iterator[Tally]:
     """Pass the tallies on; show one now and then: to read it, the device must be waited for."""
     progress, total = session.progress, len(session.batches.plan(session.progress.epoch))
     title = f"epoch {progress.epoch + 1}/{session.config.epochs}"
@@ -236,7 +232,7 @@ def watch(session: "Session", bar: Progress, tallies: "Iterable[Tally]") -> "Ite
     bar.remove_task(task)
 
 
-def show_epoch(session: "Session", record: "EpochRecord") -> None:
+def show_epoch(session: Session, record: EpochRecord) -> None:
     """Print the epoch's row, on a terminal as one of a table; time left by the last epochs."""
     epochs = session.config.epochs
     recent = [record["seconds"] for record in session.progress.records[-3:]]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...page import Block, Page, numbers
+from ...page import Block, Page, numbers, paragraph
 from ..console import progress
 from ..loading import build_untrained_session
 from ..options import (
@@ -53,7 +53,7 @@ def batch_size(
     title = f"{session.config.model.name}, {session.config.loss.name}"
     rule = f"θ ← θ − η g with η = {result.lr:g} on {num_images:,} images, not augmented"
     page = Page(
-        blocks=(Block(f"{title}: {rule}"), _sizes_block(result), Block(lines=_notes(result))),
+        blocks=(Block(f"{title}: {rule}"), _sizes_block(result), paragraph(*_notes(result))),
         document=asdict(result),
         draw=lambda: _draw(f"{title}: how many images make a gradient", result),
     )
@@ -61,20 +61,6 @@ def batch_size(
 
 
 def _sizes_block(result: "BatchSizes") -> Block:
-    def row(size: "SizeResult") -> tuple[str, ...]:
-        gradient, curve = size.gradient, size.curve
-        single = f"{gradient.noise_of_one:.3g}" if gradient.noise_of_one is not None else "—"
-        return (
-            _name(size, result),
-            f"{gradient.cosine:.3f}",
-            f"{gradient.noise:.3g}",
-            single,
-            f"{1000 * curve.seconds_per_update:,.1f}",
-            f"{curve.num_images / curve.seconds:,.0f}",
-            f"{curve.num_updates:,}",
-            f"{curve.last_loss:.4f}",
-        )
-
     return Block(
         columns=numbers(
             "images\nper g",
@@ -86,7 +72,19 @@ def _sizes_block(result: "BatchSizes") -> Block:
             "updates",
             "last\nloss",
         ),
-        rows=tuple(map(row, result.sizes)),
+        rows=tuple(
+            (
+                _name(size, result),
+                f"{size.gradient.cosine:.3f}",
+                f"{size.gradient.noise:.3g}",
+                "—" if size.gradient.noise_of_one is None else f"{size.gradient.noise_of_one:.3g}",
+                f"{1000 * size.curve.seconds_per_update:,.1f}",
+                f"{size.curve.num_images / size.curve.seconds:,.0f}",
+                f"{size.curve.num_updates:,}",
+                f"{size.curve.last_loss:.4f}",
+            )
+            for size in result.sizes
+        ),
     )
 
 

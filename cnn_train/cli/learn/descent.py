@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...page import Block, Page, numbers, texts
+from ...page import Block, Page, numbers, paragraph, texts
 from ..console import notice
 from ..loading import build_untrained_session
 from ..options import (
@@ -52,12 +52,10 @@ def descent(
         blocks=(
             Block(f"{title}: θ ← θ − η g with η = {result.lr:g} on {num_images}, not augmented"),
             _curves_block(curves),
-            Block(
-                lines=(
-                    "first loss: of all images, at the weights from which both begin. After it: of "
-                    "the images as they come by, before the update that they make; neighbours are "
-                    "averaged. --out FILE.png draws it by updates and by seconds.",
-                )
+            paragraph(
+                "first loss: of all images, at the weights from which both begin. After it: of "
+                "the images as they come by, before the update that they make; neighbours are "
+                "averaged. --out FILE.png draws it by updates and by seconds."
             ),
         ),
         document=asdict(result),

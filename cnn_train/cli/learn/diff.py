@@ -5,7 +5,7 @@ from dataclasses import asdict
 from math import log10
 from typing import TYPE_CHECKING
 
-from ...page import Block, Column, Page, digits, numbers, short, texts
+from ...page import Block, Column, Page, digits, numbers, paragraph, short, texts
 from ..options import JsonOption
 from ..present import PictureOption, check_picture, present
 from .page import (
@@ -55,11 +55,11 @@ def diff(
         blocks=(
             function_block([text], graph, point),
             _methods_block(result),
-            Block(lines=_notes(result)),
+            paragraph(*_notes(result)),
             *_kinks_blocks(result.kinks),
             Block(lines=_symbolic_lines(result) if result.derivatives else ()),
             _curve_block(result.curve),
-            Block(lines=(f"f forward, c centred differences, * both. {_reason(result, graph)}",)),
+            paragraph(f"f forward, c centred differences, * both. {_reason(result, graph)}"),
         ),
         document=asdict(result),
         draw=lambda: _draw(result, graph),

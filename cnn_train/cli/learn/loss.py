@@ -2,23 +2,23 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
 from ...errors import UsageError
 from ...page import Page
 from ..console import notice
-from ..loading import make_data_access
+from ..loading import load_settings, make_data_access
 from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 from ..present import PictureOption, check_picture, present
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...data.dataset import DataAccess
+    from ...data.image_set import ImageSet
     from ...inference.trained_model import TrainedModel
 
 LossName = Literal["hinge", "cross_entropy"]
@@ -29,8 +29,7 @@ LARGEST_SCORE = 1e300
 """Differences of larger scores may not be floats."""
 
 
-@dataclass(frozen=True)
-class Scored:
+class Scored(NamedTuple):
     """Scores NK, labels N, and what the classes and the examples are called."""
 
     scores_NK: "Tensor"
@@ -73,13 +72,16 @@ def loss(
     out: PictureOption = None,
 ) -> None:
     """Work out a loss term by term: on the slide, on your scores, on a model's images."""
+    from ...evaluation.evaluate import load_split
     from ...inference.trained_model import load_trained_model
     from ...lecture.worked_loss import work_out
     from ...runs.directory import find_checkpoint
     from .loss_display import draw_loss, loss_blocks
 
     check_picture(out)
-    _refuse_settings_of_others(overrides or ())
+    for override in overrides or ():
+        if override.split("=")[0].split(".")[0].strip() != "loss":
+            raise UsageError(f"--set {override}: this page reads the loss alone: --set loss.…")
     trained = None
     if checkpoint is None:
         given = {"--images": images, "--split": split, "--data-root": data_root}
@@ -91,14 +93,14 @@ def loss(
     else:
         trained = load_trained_model(find_checkpoint(checkpoint), device)
         split = split or "val"
-        access = make_data_access(data_dir, offline)
-        scored = _score_images(trained, images or NUM_IMAGES, split, access, data_root)
+        source = load_split(trained, split, make_data_access(data_dir, offline), data_root)
+        scored = _score_images(trained, source, images or NUM_IMAGES, split)
         number = len(scored.names)
         few = f" (there are no {images:,})" if images and images > number else ""
         precision = trained.precision.name
         notice(f"scores of {checkpoint} in {precision}: {number:,} of its {split} images{few}")
-    settings = _load_loss(name, trained, overrides or ())
-    worked = work_out(settings, scored.scores_NK, scored.labels_N, scored.class_names, scored.names)
+    settings = _load_loss(name, trained, overrides)
+    worked = work_out(settings, *scored)
     page = Page(
         blocks=loss_blocks(worked, settings.name),
         document={"loss": settings.model_dump(mode="json")} | asdict(worked),
@@ -107,26 +109,16 @@ def loss(
     present(page, as_json=as_json, out=out)
 
 
-def _refuse_settings_of_others(overrides: Sequence[str]) -> None:
-    """Refuse a setting outside of ``loss``, which would change nothing on this page."""
-    for override in overrides:
-        if override.split("=")[0].split(".")[0].strip() != "loss":
-            raise UsageError(f"--set {override}: this page reads the loss alone: --set loss.…")
-
-
-def _load_loss(name: LossName, trained: "TrainedModel | None", overrides: Sequence[str]) -> Any:
+def _load_loss(name: LossName, trained: "TrainedModel | None", overrides: list[str] | None) -> Any:
     """Return the loss with the settings that the checkpoint was trained with, else the defaults."""
-    from ...config.loading import load_experiment
-    from ...experiment import ExperimentConfig
-
     settings = {"name": name}
     if trained is not None and trained.config.loss.name == name:
         settings = trained.config.loss.model_dump(mode="json")
     text = json.dumps({"loss": settings})  # JSON is YAML
-    experiment = load_experiment("learn loss", overrides, ExperimentConfig, text=text)
-    if experiment.loss.name != name:
+    loss = load_settings("learn loss", overrides, text).loss
+    if loss.name != name:
         raise UsageError(f"--set loss.name: the page is that of {name}, the first argument")
-    return experiment.loss
+    return loss
 
 
 def _read_scores(scores: Sequence[str], labels: Sequence[int]) -> Scored:
@@ -168,18 +160,13 @@ def _read_row(text: str) -> list[float]:
 
 
 def _score_images(
-    trained: "TrainedModel",
-    number: int,
-    split: LearningSplit,
-    access: "DataAccess",
-    data_root: Path | None,
+    trained: "TrainedModel", images: "ImageSet", number: int, split: LearningSplit
 ) -> Scored:
     """Score images that are evenly spaced over the split, so that many classes are among them."""
     import torch
 
-    from ...evaluation.evaluate import evaluate, load_split
+    from ...evaluation.evaluate import evaluate
 
-    images = load_split(trained, split, access, data_root)
     number = min(number, len(images))
     chosen = images.select(torch.arange(number) * len(images) // max(number, 1))
     scores_NK = evaluate(trained, chosen, split=split).scores_NK

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import UsageError
-from ...page import Block, Page, numbers, texts
+from ...page import Block, Page, numbers, paragraph, texts
 from ..options import number
 
 if TYPE_CHECKING:
@@ -201,4 +201,4 @@ def _costs_blocks(costs: "Sequence[ModeCosts]", counted: str) -> tuple[Block, Bl
         name, num_inputs, num_outputs, *work = astuple(cost)
         rows.append((name, f"{num_inputs} → {num_outputs}", *map(str, work)))
     note = f"operations: one per value computed, one per {counted} added up."
-    return Block(columns=(*texts("function"), *counts), rows=tuple(rows)), Block(lines=(note,))
+    return Block(columns=(*texts("function"), *counts), rows=tuple(rows)), paragraph(note)

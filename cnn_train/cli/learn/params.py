@@ -4,8 +4,9 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.filesize import decimal
 
-from ...page import Block, Page, numbers, texts
+from ...page import Block, Page, numbers, paragraph, texts
 from ..options import JsonOption
 from ..present import present
 
@@ -27,17 +28,17 @@ def params(
     rows = []
     for layer in layers:
         counts = map(_count, (layer.inputs_per_unit, layer.weights, layer.biases))
-        rows.append((layer.kind, *counts, _memory(layer.bytes)))
-    explanation = (
-        f"fully connected: every unit sees every pixel. locally connected: {patch}×{patch} "
-        f"pixels per unit, each with weights of its own. convolution: {filters} filters of "
-        f"{patch}×{patch}, the same at every place."
-    )
+        memory = f"{layer.bytes:.1e} B" if layer.bytes >= 1e18 else decimal(layer.bytes)
+        rows.append((layer.kind, *counts, memory))
     page = Page(
         blocks=(
             Block(f"An image of {size}, {_count(units)} hidden units"),
             Block(columns=columns, rows=tuple(rows)),
-            Block(lines=(explanation,)),
+            paragraph(
+                f"fully connected: every unit sees every pixel. locally connected: {patch}×{patch} "
+                f"pixels per unit, each with weights of its own. convolution: {filters} filters of "
+                f"{patch}×{patch}, the same at every place."
+            ),
         ),
         document={
             "image_size": image_size,
@@ -56,9 +57,3 @@ def params(
 
 def _count(number: int) -> str:
     return f"{number:,}" if number < 1e15 else f"{number:.3e}"
-
-
-def _memory(num_bytes: int) -> str:
-    from rich.filesize import decimal
-
-    return f"{num_bytes:.1e} B" if num_bytes >= 1e18 else decimal(num_bytes)

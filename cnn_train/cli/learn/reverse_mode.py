@@ -78,36 +78,28 @@ def _tape_block(graph: "Graph", values: Sequence[float]) -> Block:
 
 
 def _pass_blocks(graph: "Graph", passes: "Sequence[ReversePass]", i: int) -> tuple[Block, Block]:
-    """Show a pass step by step, then the slopes that it found."""
-    from ...lecture.formulas.reverse_mode import barred, chain_rule
+    """Show a pass step by step, then each slope that it found, and of which paths it is the sum."""
+    from ...lecture.formulas.reverse_mode import barred, chain_rule, paths_into
 
-    one_pass, rows = passes[i], []
+    one_pass, rows, lines = passes[i], [], []
     start = barred(graph.label(one_pass.output))
     for step in one_pass.steps:
         operand = graph.label(step.operand)
         rule = f"{barred(operand)} += {chain_rule(graph, step)}"
         found = map(digits, (step.slope, step.contribution, step.collected))
         rows.append((graph.label(step.node), operand, rule, *found))
-    trace = Block(
-        f"Backward pass {i + 1} of {len(passes)}: begin with {start} = 1",
-        columns=(*texts("from", "to", "hands on"), *numbers("slope", "contribution", "collected")),
-        rows=tuple(rows),
-    )
-    return trace, Block(tuple(_gradient_lines(graph, one_pass, output_name(graph, i))))
-
-
-def _gradient_lines(graph: "Graph", one_pass: "ReversePass", output: str) -> list[str]:
-    """Write each slope, and of which paths it is the sum."""
-    from ...lecture.formulas.reverse_mode import paths_into
-
-    lines = []
     slopes = zip(graph.input_names, one_pass.gradient, strict=True)
     for position, (name, slope) in enumerate(slopes):
         paths = paths_into(one_pass, position)
         total = " + ".join(map(digits, paths)).replace("+ -", "- ")
         several = f" = {total}   ({len(paths)} paths)" if len(paths) > 1 else ""
-        lines.append(f"→ ∂{output}/∂{name} = {digits(slope)}{several}")
-    return lines
+        lines.append(f"→ ∂{output_name(graph, i)}/∂{name} = {digits(slope)}{several}")
+    trace = Block(
+        f"Backward pass {i + 1} of {len(passes)}: begin with {start} = 1",
+        columns=(*texts("from", "to", "hands on"), *numbers("slope", "contribution", "collected")),
+        rows=tuple(rows),
+    )
+    return trace, Block(tuple(lines))
 
 
 def _notes(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ...errors import UsageError
-from ...page import Block, Page, digits, numbers, texts
+from ...page import Block, Page, digits, numbers, paragraph, texts
 from ..loading import build_untrained_session
 from ..options import DataDirOption, DeviceOption, JsonOption, OfflineOption, SetOption
 from ..present import PictureOption, check_picture, present
@@ -74,7 +74,7 @@ def slope(
         blocks=(
             Block(what, lines=(facts,)),
             _slopes_block(slopes),
-            Block(lines=(_conclusion(slopes, kinks),)),
+            paragraph(_conclusion(slopes, kinks)),
         ),
         document={
             "function": what,

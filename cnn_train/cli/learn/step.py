@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ...page import Block, Page, count_images, numbers, percent, texts, times
+from ...page import Block, Page, count_images, numbers, paragraph, percent, texts, times
 from ..console import progress, warn
 from ..loading import build_untrained_session
 from ..options import (
@@ -92,11 +92,9 @@ def _passes_blocks(taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> Ite
     """Yield the loss, the sizes layer by layer, and what they should be."""
     from ...lecture.step import USUAL_RATIO
 
-    yield Block(
-        lines=(
-            f"F-pass: data loss {taken.loss:.4f} + λR(θ) {taken.penalty:.4f} = total "
-            f"{taken.total:.4f}; {taken.num_correct:,} of {taken.batch_size:,} right",
-        )
+    yield paragraph(
+        f"F-pass: data loss {taken.loss:.4f} + λR(θ) {taken.penalty:.4f} = total "
+        f"{taken.total:.4f}; {taken.num_correct:,} of {taken.batch_size:,} right"
     )
     sizes = numbers("RMS", "zeros", "RMS of\ndL/dout", "‖θ‖", "‖g‖", "‖Δθ‖/‖θ‖")
     yield Block(
@@ -108,13 +106,11 @@ def _passes_blocks(taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> Ite
         line = f"Every row is of all {taken.batch_size:,} images."
         if any("BatchNorm" in layer.kind for layer in taken.layers):
             line += " Batch norm normalises each piece by itself."
-        yield Block(lines=(line,))
-    yield Block(
-        lines=(
-            "B-pass: dL/dout and g = dL/dθ, computed from the last row to the first.",
-            f"‖Δθ‖/‖θ‖: about {USUAL_RATIO:g} is usual; far more is a rate too large, far "
-            "less one too small.",
-        )
+        yield paragraph(line)
+    yield paragraph(
+        "B-pass: dL/dout and g = dL/dθ, computed from the last row to the first.",
+        f"‖Δθ‖/‖θ‖: about {USUAL_RATIO:g} is usual; far more is a rate too large, far "
+        "less one too small.",
     )
 
 
@@ -127,7 +123,7 @@ def _layer_row(layer: "LayerSizes") -> tuple[str, ...]:
 
 def _update_blocks(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Iterator[Block]:
     """Yield the optimizer's rule, some numbers before and after, and whether they obeyed −η g."""
-    yield Block(lines=tuple(_rule_lines(taken, optimizer)))
+    yield paragraph(*_rule_lines(taken, optimizer))
     g = _followed(taken)
     rows = []
     for entry in taken.entries:
@@ -138,13 +134,12 @@ def _update_blocks(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Itera
     columns = (*texts("parameter", "entry"), *numbers("θ", "g", f"−η {g}", "θ after", "Δθ"))
     yield Block(columns=columns, rows=tuple(rows), first_to_go=("θ after", "entry", f"−η {g}"))
     others = taken.num_numbers - taken.num_plain
-    line = (
+    yield paragraph(
         f"{others:,} of {taken.num_numbers:,} numbers moved otherwise than by −η {g}: "
         f"this is not plain SGD, which is --set 'optimizer={{name: sgd, momentum: 0}}'."
         if others
         else f"Δθ = −η {g}, to the last bit, for all {taken.num_numbers:,} numbers of θ."
     )
-    yield Block(lines=(line,))
 
 
 def _followed(taken: "TrainingStep") -> str:
@@ -180,11 +175,9 @@ def _times_blocks(taken: "TrainingStep") -> Iterator[Block]:
     if not taken.phase_seconds:
         return
     if taken.num_pieces > 1:
-        yield Block(
-            lines=(
-                f"Times of one piece, {count_images(taken.timed_images)}, and of the optimizer's "
-                f"update, which comes once after all {taken.num_pieces:,} pieces:",
-            )
+        yield paragraph(
+            f"Times of one piece, {count_images(taken.timed_images)}, and of the optimizer's "
+            f"update, which comes once after all {taken.num_pieces:,} pieces:"
         )
     yield Block(
         columns=(*texts("phase"), *numbers("ms"), *texts("what it does")),
