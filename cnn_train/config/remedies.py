@@ -14,7 +14,6 @@ MAX_SHOWN_CHARACTERS = 60
 # What a field expects, by the first word of pydantic's error type (float_type, float_parsing, …).
 WANTED = {
     "float": "a number",
-    "finite": "a number",
     "int": "a whole number",
     "bool": "true or false",
     "string": "text",
@@ -25,7 +24,6 @@ WANTED = {
     "model": "a section of keys",
     "none": "null",
 }
-RANGE_ERRORS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 RANGE_SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 YAML_1_1_BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
@@ -38,7 +36,7 @@ def expectation(details: ErrorDetails, value: Any, field: FieldInfo | None) -> t
     kind = details["type"]
     if kind == "literal_error":
         return f"{show(value)} is unknown", details["ctx"]["expected"]
-    if kind in RANGE_ERRORS:
+    if kind.startswith(("greater_than", "less_than")):
         return f"{show(value)} is out of range", f"a number {_allowed_range(details, field)}"
     if kind == "finite_number":
         return f"{show(value)} is not finite", f"a number {_allowed_range(details, field)}".strip()
