@@ -55,7 +55,9 @@ def remedy(details: ErrorDetails, value: Any) -> str | None:
     """Return what to write instead, where the user's intention is clear."""
     wanted = details["type"].partition("_")[0]
     if wanted == "literal":
-        return _nearest_choice(details["ctx"]["expected"], value)
+        choices = re.findall(r"'([^']*)'", details["ctx"]["expected"])
+        guess = nearest(value, choices)
+        return f"did you mean {guess!r}? choices: {', '.join(choices)}" if guess else None
     if wanted in ("int", "float"):
         return _as_number(value, whole=wanted == "int")
     if wanted == "bool":
@@ -113,12 +115,6 @@ def _allowed_range(details: ErrorDetails, field: FieldInfo | None) -> str:
         for name, sign in RANGE_SIGNS.items()
         if name in bounds
     )
-
-
-def _nearest_choice(expected: str, value: Any) -> str | None:
-    choices = re.findall(r"'([^']*)'", expected)
-    guess = nearest(value, choices)
-    return f"did you mean {guess!r}? choices: {', '.join(choices)}" if guess else None
 
 
 def _as_number(value: Any, *, whole: bool) -> str | None:
