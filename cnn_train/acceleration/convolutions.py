@@ -16,8 +16,8 @@ Forward = Callable[[Tensor], Tensor]
 class ReplacedConvolutions(TorchFunctionMode):
     """While active, ``convolve(x, weight)`` stands for convolutions where ``suits(x, weight)``.
 
-    Asked about are those of stride 1, with odd square filters, trained and without a bias, that
-    keep the size of their maps.
+    Asked about are those of layers of stride 1, with odd square filters, trained and without a
+    bias, that keep the size of their maps.
     """
 
     def __init__(
@@ -29,7 +29,6 @@ class ReplacedConvolutions(TorchFunctionMode):
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Replace a convolution, or pass the call on."""
         kwargs = kwargs or {}
         if function is F.conv2d and not kwargs and len(args) == 7:
             x_BCHW, weight_OCkk, bias, *geometry = args
@@ -46,27 +45,6 @@ def keeps_size(weight_OCkk: Tensor, stride: Any, padding: Any, dilation: Any, gr
         groups == 1
         and height == width
         and height % 2 == 1
-        and _both(stride) == (1, 1)
-        and _both(dilation) == (1, 1)
-        and _both(padding) == (height // 2, width // 2)
+        and stride == dilation == (1, 1)
+        and padding == (height // 2, width // 2)
     )
-
-
-def _both(value: Any) -> tuple[int, int] | None:
-    if isinstance(value, int):
-        return value, value
-    return tuple(value) if isinstance(value, tuple | list) and len(value) == 2 else None
-
-
-def with_replaced_convolutions(
-    forward: Forward,
-    suits: Callable[[Tensor, Tensor], bool],
-    convolve: Callable[[Tensor, Tensor], Tensor],
-) -> Forward:
-    """Wrap ``images -> scores`` so that it runs under :class:`ReplacedConvolutions`."""
-
-    def replacing_forward(images_BCHW: Tensor) -> Tensor:
-        with ReplacedConvolutions(suits, convolve):
-            return forward(images_BCHW)
-
-    return replacing_forward

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..machine.device import Device, Precision, multiplies_bfloat16, with_autocast
-from .convolutions import Forward, with_replaced_convolutions
+from .convolutions import Forward, ReplacedConvolutions
 from .graphs import replay
 from .small_maps import SmallMapConvolution, is_small
 from .winograd import WinogradConvolution, saves_time
@@ -34,20 +34,23 @@ def training_forward(
         return replay(module, forward)
     if device.torch_device.type != "cpu" or compiled:
         return forward
+    vector_units = torch.backends.cpu.get_cpu_capability()  # the widest that torch uses here
     if precision.is_low:
 
         def convolve(x_BCHW: Tensor, weight_OCkk: Tensor) -> Tensor:
             return cast(Tensor, SmallMapConvolution.apply(x_BCHW, weight_OCkk, precision.dtype))
 
-        return with_replaced_convolutions(forward, is_small, convolve)
-    if multiplies_bfloat16(device.torch_device) or _vector_units() != "AVX2":
+        replaced = ReplacedConvolutions(is_small, convolve)
+    elif vector_units == "AVX2" and not multiplies_bfloat16(device.torch_device):
+        replaced = ReplacedConvolutions(saves_time, WinogradConvolution.apply)
+    else:
         return forward  # where tiles were not measured
-    return with_replaced_convolutions(forward, saves_time, WinogradConvolution.apply)
 
+    def replacing_forward(images_BCHW: Tensor) -> Tensor:
+        with replaced:
+            return forward(images_BCHW)
 
-def _vector_units() -> str:
-    """Name the widest vector instructions that torch uses on this CPU."""
-    return torch.backends.cpu.get_cpu_capability()
+    return replacing_forward
 
 
 def compile_network(module: nn.Module) -> Forward:

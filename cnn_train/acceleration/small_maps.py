@@ -50,22 +50,16 @@ class SmallMapConvolution(torch.autograd.Function):
         slope_BOHW = slope_BOHW.contiguous(memory_format=torch.channels_last)
         input_gradient = weight_gradient = None
         if ctx.needs_input_grad[0]:
-            input_gradient = _input_gradient(slope_BOHW, x_BCHW, weight_OCkk)
+            margin = weight_OCkk.shape[2] // 2
+            geometry = ((1, 1), (margin, margin), (1, 1), False, (0, 0), 1)
+            of_maps_alone = (True, False, False)
+            input_gradient = torch.ops.aten.convolution_backward(
+                slope_BOHW, x_BCHW, weight_OCkk, None, *geometry, of_maps_alone
+            )[0]
         if ctx.needs_input_grad[1]:
             weight_gradient = filter_gradient(x_BCHW, slope_BOHW, weight_OCkk.shape[2])
             weight_gradient = weight_gradient.to(ctx.weight_dtype)
         return input_gradient, weight_gradient, None
-
-
-def _input_gradient(slope_BOHW: Tensor, x_BCHW: Tensor, weight_OCkk: Tensor) -> Tensor:
-    """Ask torch's own backward for the gradient of the maps alone."""
-    margin = weight_OCkk.shape[2] // 2
-    geometry = ((1, 1), (margin, margin), (1, 1), False, (0, 0), 1)
-    gradients = torch.ops.aten.convolution_backward(
-        slope_BOHW, x_BCHW, weight_OCkk, None, *geometry, (True, False, False)
-    )
-    gradient: Tensor = gradients[0]
-    return gradient
 
 
 def filter_gradient(x_BCHW: Tensor, slope_BOHW: Tensor, kernel_px: int) -> Tensor:

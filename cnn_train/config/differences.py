@@ -18,8 +18,7 @@ class Difference:
     after: Any
 
     def __str__(self) -> str:
-        """Return the line that users read."""
-        return f"{self.key}: {_show(self.before)} before, {_show(self.after)} now"
+        return f"{self.key}: {render_value(self.before)} before, {render_value(self.after)} now"
 
     def is_below(self, keys: Sequence[str]) -> bool:
         """Say whether one of ``keys`` is this setting or a section that holds it."""
@@ -29,9 +28,8 @@ class Difference:
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
     """List the settings that differ, in the order of the first tree, then of the second."""
     old, new = dict(_leaves(before)), dict(_leaves(after))
-    keys = dict.fromkeys([*old, *new])
-    pairs = ((key, old.get(key, ABSENT), new.get(key, ABSENT)) for key in keys)
-    return [Difference(key, was, now) for key, was, now in pairs if was != now]
+    changes = (Difference(key, old.get(key, ABSENT), new.get(key, ABSENT)) for key in old | new)
+    return [change for change in changes if change.before != change.after]
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -40,7 +38,3 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
-
-
-def _show(value: Any) -> str:
-    return value if value is ABSENT else render_value(value)

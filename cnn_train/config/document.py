@@ -38,11 +38,9 @@ class Document:
 
     def place_of_key(self, path: KeyPath) -> Place:
         """Return the place of the last key on ``path`` that was written down."""
-        while path:
-            if path in self.keys:
-                return self.keys[path]
+        while path and path not in self.keys:
             path = path[:-1]
-        return self.values[()]
+        return self.keys[path] if path else self.values[()]
 
     def place_of_value(self, path: KeyPath) -> Place:
         """Return the place of the value at ``path``, or of the key nearest to it."""

@@ -28,9 +28,8 @@ def explain(experiment: BaseModel, width: int | None = None) -> str:
     With a ``width``, a longer comment continues in the next line; a setting is never broken.
     """
     lines = list(_lines(experiment, depth=0))
-    widths = [len(setting) for setting, _ in lines]
     most = min(MAX_COMMENT_COLUMN, width // 2) if width else MAX_COMMENT_COLUMN
-    column = max((length for length in widths if length < most), default=0)
+    column = max((len(setting) for setting, _ in lines if len(setting) < most), default=0)
     return "".join(
         f"{line}\n"
         for setting, meaning in lines

@@ -24,7 +24,6 @@ class _Finding:
     expected: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        """Return the one line that users read."""
         advice = self.remedy
         if advice is None and self.expected:
             advice = f"expected {' or '.join(self.expected)}"

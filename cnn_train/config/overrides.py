@@ -36,12 +36,11 @@ def _set(document: Document, text: str, layer: int) -> None:
     place = Place(layer, 1, 1, source)
     section = _open_section(document, path[:-1], place)
     section[path[-1]] = value.tree
-    for places in (document.keys, document.values):
+    for places, new in ((document.keys, value.keys), (document.values, value.values)):
         for stale in [known for known in places if known[: len(path)] == path]:
             del places[stale]
+        places.update({(*path, *inner): where for inner, where in new.items()})
     document.keys[path] = place
-    document.keys.update({(*path, *inner): where for inner, where in value.keys.items()})
-    document.values.update({(*path, *inner): where for inner, where in value.values.items()})
 
 
 def _open_section(document: Document, path: tuple[str, ...], place: Place) -> dict[str, object]:

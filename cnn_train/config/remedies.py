@@ -14,7 +14,6 @@ MAX_SHOWN_CHARACTERS = 60
 # What a field expects, by the first word of pydantic's error type (float_type, float_parsing, …).
 WANTED = {
     "float": "a number",
-    "finite": "a number",
     "int": "a whole number",
     "bool": "true or false",
     "string": "text",
@@ -25,7 +24,6 @@ WANTED = {
     "model": "a section of keys",
     "none": "null",
 }
-RANGE_ERRORS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 RANGE_SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 YAML_1_1_BOOLEANS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
@@ -38,7 +36,7 @@ def expectation(details: ErrorDetails, value: Any, field: FieldInfo | None) -> t
     kind = details["type"]
     if kind == "literal_error":
         return f"{show(value)} is unknown", details["ctx"]["expected"]
-    if kind in RANGE_ERRORS:
+    if kind.startswith(("greater_than", "less_than")):
         return f"{show(value)} is out of range", f"a number {_allowed_range(details, field)}"
     if kind == "finite_number":
         return f"{show(value)} is not finite", f"a number {_allowed_range(details, field)}".strip()
@@ -57,7 +55,9 @@ def remedy(details: ErrorDetails, value: Any) -> str | None:
     """Return what to write instead, where the user's intention is clear."""
     wanted = details["type"].partition("_")[0]
     if wanted == "literal":
-        return _nearest_choice(details["ctx"]["expected"], value)
+        choices = re.findall(r"'([^']*)'", details["ctx"]["expected"])
+        guess = nearest(value, choices)
+        return f"did you mean {guess!r}? choices: {', '.join(choices)}" if guess else None
     if wanted in ("int", "float"):
         return _as_number(value, whole=wanted == "int")
     if wanted == "bool":
@@ -115,12 +115,6 @@ def _allowed_range(details: ErrorDetails, field: FieldInfo | None) -> str:
         for name, sign in RANGE_SIGNS.items()
         if name in bounds
     )
-
-
-def _nearest_choice(expected: str, value: Any) -> str | None:
-    choices = re.findall(r"'([^']*)'", expected)
-    guess = nearest(value, choices)
-    return f"did you mean {guess!r}? choices: {', '.join(choices)}" if guess else None
 
 
 def _as_number(value: Any, *, whole: bool) -> str | None:

@@ -29,7 +29,6 @@ CORE_SCHEMA: tuple[tuple[str, Callable[[str], Scalar]], ...] = (
     (r"[-+]?\.(inf|Inf|INF)", lambda text: -math.inf if text[0] == "-" else math.inf),
     (r"\.(nan|NaN|NAN)", lambda text: math.nan),
 )
-READERS = tuple((re.compile(pattern, re.ASCII), read) for pattern, read in CORE_SCHEMA)
 
 COMMA_NUMBER = re.compile(r"(?<![0-9.])[-+]?[0-9]+,[0-9]+([eE][-+]?[0-9]+)?", re.ASCII)
 """``1,5``: a decimal number in many countries, and two numbers of a list."""
@@ -42,8 +41,8 @@ YAML_1_1_WORDS = {"y", "n", "yes", "no", "on", "off"}
 
 def resolve_scalar(text: str) -> Scalar:
     """Give an unquoted YAML scalar its meaning; what matches no rule is a string."""
-    for pattern, read in READERS:
-        if pattern.fullmatch(text):
+    for pattern, read in CORE_SCHEMA:
+        if re.fullmatch(pattern, text, re.ASCII):
             return read(text)
     return text
 

@@ -8,13 +8,13 @@ from .spelling import nearest
 PACKAGE = Path(__file__).parents[1]
 
 
-def shipped_configs(package: Path = PACKAGE) -> dict[str, Path]:
+def shipped_configs() -> dict[str, Path]:
     """Return the path of every shipped config by its name.
 
     A wheel carries them inside the package; a clone has them at the top of its tree.
     """
-    inside = package / "recipes"
-    folder = inside if inside.is_dir() else package.parent / "configs"
+    inside = PACKAGE / "recipes"
+    folder = inside if inside.is_dir() else PACKAGE.parent / "configs"
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 

@@ -26,7 +26,6 @@ BYTE_ORDER_MARKS = (
 )
 
 UNREADABLE: dict[type[OSError], str] = {
-    FileNotFoundError: "no such config file; check the path, or give - to read standard input",
     IsADirectoryError: "is a directory; name one YAML file in it",
     PermissionError: "cannot be read; check who may read it, for instance with ls -l",
 }
@@ -50,13 +49,11 @@ def read_text(config: str | Path) -> str:
 def _read_stdin() -> bytes:
     advice = "pipe a config into it, or name a file"
     if sys.stdin is None:
-        raise ConfigError(f"{name_source(STDIN)}: standard input is closed; {advice}")
+        raise ConfigError(f"<stdin>: standard input is closed; {advice}")
     try:
         return sys.stdin.buffer.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ConfigError(
-            f"{name_source(STDIN)}: cannot be read: {error.strerror}; {advice}"
-        ) from None
+        raise ConfigError(f"<stdin>: cannot be read: {error.strerror}; {advice}") from None
 
 
 def _read_bytes(path: Path) -> bytes:

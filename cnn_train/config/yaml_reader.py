@@ -106,8 +106,7 @@ class _TreeBuilder:
         if not isinstance(event, yaml.ScalarEvent):
             self._refuse(event.start_mark, "a key must be one word, not a list or a mapping")
         key = (*path, event.value)
-        if key in self.keys:
-            first = self.keys[key]
+        if first := self.keys.get(key):
             self._refuse(
                 event.start_mark,
                 f"{spell_path(key)}: duplicate key; "

@@ -133,8 +133,7 @@ def flip_and_translate(
     each pixel of the result, we know the row and the column that it comes from.
     """
     height, width = images_BCHW.shape[2:]
-    y_H = torch.arange(height, device=images_BCHW.device)
-    x_W = torch.arange(width, device=images_BCHW.device)
+    y_H, x_W = (torch.arange(side, device=images_BCHW.device) for side in (height, width))
     rows_BH = reflect(y_H - dy_B[:, None], height)
     columns_BW = reflect(x_W - dx_B[:, None], width)
     columns_BW = torch.where(mirrored_B[:, None], width - 1 - columns_BW, columns_BW)
@@ -159,9 +158,7 @@ def cut_out(
     Parts of the square may lie outside the image, so that less is lost near a border: DeVries
     and Taylor (2017) found that this matters.
     """
-    height, width = images_BCHW.shape[2:]
-    y_H = torch.arange(height, device=images_BCHW.device)
-    x_W = torch.arange(width, device=images_BCHW.device)
+    y_H, x_W = (torch.arange(side, device=images_BCHW.device) for side in images_BCHW.shape[2:])
     rows_BH = (y_H >= top_B[:, None]) & (y_H < top_B[:, None] + side_px)
     columns_BW = (x_W >= left_B[:, None]) & (x_W < left_B[:, None] + side_px)
     square_B1HW = rows_BH[:, None, :, None] & columns_BW[:, None, None, :]

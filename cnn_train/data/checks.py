@@ -1,7 +1,5 @@
 """Check images and augmentation before training starts, not in the middle of it."""
 
-import torch
-
 from ..errors import ConfigError, DataError
 from .augment import AugmentConfig
 from .image_set import ImageSet
@@ -20,9 +18,7 @@ def check_images(train: ImageSet, val: ImageSet) -> None:
             raise DataError(
                 f"{split} labels run from {lowest} to {highest}, outside 0 to {num_classes - 1}"
             )
-    counts_K = torch.bincount(train.labels_N, minlength=num_classes)
-    empty = [train.class_names[label] for label in (counts_K == 0).nonzero().flatten().tolist()]
-    if empty:
+    if empty := train.empty_classes():
         raise DataError(f"no training images of class {', '.join(empty)}")
 
 

@@ -31,7 +31,6 @@ from .images.square import FileFacts
 HASH_BYTES = 64
 LABEL_BYTES = 8
 MOST_HEADER_BYTES = 1 << 28  # four million images whose names have 40 characters
-Decode = Callable[[], ImageSet]
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def load_or_decode(
     path: Path,
     origin: Origin,
     known: KnownImages,
-    decode: Decode,
+    decode: Callable[[], ImageSet],
     access: DataAccess,
     *,
     mapped: bool = False,

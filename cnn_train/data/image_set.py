@@ -63,6 +63,11 @@ class ImageSet:
         hashes = [hash_pixels(image) for piece in pieces for image in piece]
         return torch.tensor(hashes, dtype=torch.int64)
 
+    def empty_classes(self) -> list[str]:
+        """Name the classes that have no image."""
+        present = set(self.labels_N.tolist())
+        return [name for label, name in enumerate(self.class_names) if label not in present]
+
     def named_in(self, hashes_U: Tensor) -> list[str]:
         """Name the images whose hashes are among these."""
         return [self.names[i] for i in torch.isin(self.hashes_N, hashes_U).nonzero()[:, 0]]

@@ -51,7 +51,6 @@ class Normalization:
         return {"mean": list(self.mean), "std": list(self.std)}
 
     def __str__(self) -> str:
-        """Write both as users read them."""
         lists = self.as_lists().items()
         return ", ".join(f"{name} {' '.join(f'{x:.4f}' for x in values)}" for name, values in lists)
 

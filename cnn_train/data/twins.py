@@ -33,7 +33,6 @@ class Twins:
     pairs: list[tuple[str, str]]
 
     def __str__(self) -> str:
-        """Count and name them, in one line."""
         first, second = self.splits
         sign, nearly = ("=", "") if self.near_bits is None else ("≈", "nearly ")
         where = f"twice in {first}" if first == second else f"in {first} too"

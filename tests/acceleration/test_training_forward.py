@@ -77,7 +77,7 @@ def test_float32_takes_tiles_on_avx2_without_bfloat16_units_and_learns_the_same(
     monkeypatch.setattr(forward, "saves_time", lambda x, w: False)
     plain = train(start(**settings))
     monkeypatch.setattr(forward, "multiplies_bfloat16", lambda device: has_bfloat16)
-    monkeypatch.setattr(forward, "_vector_units", lambda: units)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: units)
     monkeypatch.setattr(forward, "saves_time", saves_time)
     tiled = train(start(**settings))
     assert bool(asked) == expected

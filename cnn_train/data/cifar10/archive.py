@@ -36,9 +36,7 @@ def read_members(path: Path, wanted: Mapping[str, int]) -> Iterator[tuple[str, b
 def top_directory(path: Path) -> str:
     """Return the first path component of the first member, or "" for an empty archive."""
     with _open_archive(path) as archive:
-        for name, _ in _walk(archive, path):
-            return name.partition("/")[0]
-    return ""
+        return next((name.partition("/")[0] for name, _ in _walk(archive, path)), "")
 
 
 def _walk(archive: tarfile.TarFile, path: Path) -> Iterator[tuple[str, tarfile.TarInfo]]:

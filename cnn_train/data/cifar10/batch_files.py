@@ -5,6 +5,7 @@ Formats: https://www.cs.toronto.edu/~kriz/cifar.html. No code from a pickle ever
 """
 
 import io
+import math
 import pickle
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +16,6 @@ import numpy.typing as npt
 from ...errors import DataError
 
 IMAGE_SHAPE = (3, 32, 32)
-IMAGE_BYTES = 3 * 32 * 32
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -25,7 +25,7 @@ def decode_binary(content: bytes) -> tuple[Bytes, Bytes]:
 
     Raises DataError where the content is not a whole number of rows.
     """
-    row_bytes = 1 + IMAGE_BYTES
+    row_bytes = 1 + math.prod(IMAGE_SHAPE)
     if len(content) % row_bytes:
         raise DataError(f"{len(content)} bytes are not a whole number of {row_bytes}-byte rows")
     rows = np.frombuffer(content, np.uint8).reshape(-1, row_bytes)

@@ -12,15 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from ...version import __version__
 from ..dataset import DataAccess
-from .remote_file import CHUNK_BYTES, RemoteFile
+from .remote_file import RemoteFile
 
-T = TypeVar("T")
-
+CHUNK_BYTES = 1 << 18
 MIN_BYTES_PER_SECOND = 1024  # slower than this over a whole stall period counts as a stall
 
 
@@ -71,15 +70,12 @@ class Mirror:
         request = urllib.request.Request(self.url, headers=headers)
         opener = urllib.request.build_opener(GuardedRedirects(self.remote.allowed_schemes))
         try:
-            response: http.client.HTTPResponse = _call_interruptibly(
-                lambda: opener.open(request, timeout=self.stall_seconds)
-            )
+            return _call_interruptibly(lambda: opener.open(request, timeout=self.stall_seconds))
         except urllib.error.HTTPError as error:
             error.close()
             raise MirrorError(f"HTTP {error.code} {error.reason}") from error
         except (OSError, http.client.HTTPException) as error:
             raise MirrorError(self._explain(error)) from error
-        return response
 
     def _explain(self, error: Exception) -> str:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
@@ -152,12 +148,12 @@ class Mirror:
             raise BrokenOffError(f"connection lost ({error})") from error
 
 
-def _call_interruptibly(call: Callable[[], T]) -> T:
+def _call_interruptibly(call: Callable[[], http.client.HTTPResponse]) -> http.client.HTTPResponse:
     """Call in a thread, so that a signal ends the wait.
 
     Looking up a host's name cannot be interrupted; where no name server answers, it takes long.
     """
-    answers: list[T] = []
+    answers: list[http.client.HTTPResponse] = []
     problems: list[BaseException] = []
 
     def run() -> None:

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 
-CHUNK_BYTES = 1 << 18
-
 
 @dataclass(frozen=True)
 class RemoteFile:

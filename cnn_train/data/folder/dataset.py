@@ -6,6 +6,7 @@ Shape letters: N examples, K classes.
 import os
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from math import prod
 from pathlib import Path
@@ -109,9 +110,7 @@ class FolderConfig(DatasetConfig):
         root = expand_home(self.root, "data.root")
         images = load_split(root, split, self.reading(self.image_size), access, self.resident)
         images = images.relabel(class_names, split)
-        counts = images.labels_N.bincount(minlength=len(class_names)).tolist()
-        absent = [name for name, count in zip(class_names, counts, strict=True) if not count]
-        if absent:
+        if absent := images.empty_classes():
             access.notice(f"{split} has no images of {name_some(absent)}")
         return images
 
@@ -137,14 +136,8 @@ def load_split(
     known = KnownImages((3, reading.size_px, reading.size_px), listing.class_names)
     num_bytes = len(listing.names) * prod(known.image_shape)
     fits, reason = weigh(num_bytes, torch.device("cpu"), resident)
-    images = load_or_decode(
-        cache,
-        origin,
-        known,
-        lambda: _decode(listing, split, reading, access, mapped=not fits),
-        access,
-        mapped=not fits,
-    )
+    decode = partial(_decode, listing, split, reading, access, mapped=not fits)
+    images = load_or_decode(cache, origin, known, decode, access, mapped=not fits)
     return images if fits else images.on_host(f"on the host, memory-mapped: {reason}")
 
 
@@ -157,14 +150,13 @@ def _decode(
     about others. Raises ResourceError where the images do not fit into memory, or on the disk.
     """
     paths = [Path(f"{listing.root}/{name}") for name in listing.names]
-    images_NCHW = _allocate(len(listing.names), reading.size_px, access, mapped=mapped)
+    images_NCHW = _allocate(len(paths), reading.size_px, access, mapped=mapped)
     files: list[DecodedFile] = []
     failures: list[str] = []
     batches = decode_batches(
         paths, reading, FILES_PER_TASK, num_ahead=2 * count_workers(), hashed=True
     )
-    description = f"Decoding the {split} images"
-    with closing(batches), access.progress(description, len(listing.names)) as advance:
+    with closing(batches), access.progress(f"Decoding the {split} images", len(paths)) as advance:
         for batch in batches:
             start = len(files)
             files += batch.files
@@ -173,7 +165,7 @@ def _decode(
             advance(len(batch.files) + len(batch.errors))
     if failures:
         raise DataError(
-            f"{len(failures)} of {len(listing.names)} files are not usable images; "
+            f"{len(failures)} of {len(paths)} files are not usable images; "
             f"replace or remove them:\n{_list_some(failures)}"
         )
     grey_bits = {file.grey_bits for file in files if file.grey_bits}

@@ -69,7 +69,6 @@ def start_reading(file: BufferedReader, limits: tuple[int, int] = HEADER_LIMITS)
 
 
 def _count(sought: re.Pattern[bytes], file: BufferedReader) -> int:
-    """Count some bytes in all of a file."""
     file.seek(0)
     return sum(len(sought.findall(part)) for part in iter(lambda: file.read(2**20), b""))
 

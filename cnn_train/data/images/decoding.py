@@ -100,8 +100,7 @@ def decode(
                 continue
             pixels_HWC = image.pixels_HWC
             height, width = pixels_HWC.shape[:2]
-            fitted_HWC = fit_square(pixels_HWC, size_px, fit)
-            pixels_BCHW[len(decoded)] = fitted_HWC.transpose(2, 0, 1)
+            pixels_BCHW[len(decoded)] = fit_square(pixels_HWC, size_px, fit).transpose(2, 0, 1)
             notices = (*image.notices, *notice_shape(pixels_HWC, fit))
             content = hash_pixels(pixels_HWC) if hashed else None
             decoded.append(
@@ -144,7 +143,6 @@ def _cut(files: Sequence[Path], length: int) -> list[Sequence[Path]]:
 
 
 def _join(tasks: list[Future[DecodedBatch]]) -> DecodedBatch:
-    """Wait for the tasks of one batch and join what they decoded."""
     try:
         parts = [task.result(SILENT_SECONDS) for task in tasks]
     except TimeoutError as problem:

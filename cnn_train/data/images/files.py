@@ -86,11 +86,9 @@ def read_opened(image: Image.Image, reading: Reading | None = None) -> Pixels:
 
     With ``reading``, made square. Raises DataError as :func:`load_image` does.
     """
-    format_name = str(image.format or "image")
-    with quiet_pillow, _damage_explained(format_name):
+    with quiet_pillow, _damage_explained(str(image.format or "image")):
         _load_pixels(image)
-        bits = reading.grey_bits if reading else None
-        pixels_HWC = _convert_upright(image, bits).pixels_HWC
+        pixels_HWC = _convert_upright(image, reading.grey_bits if reading else None).pixels_HWC
     return fit_square(pixels_HWC, reading.size_px, reading.fit) if reading else pixels_HWC
 
 
@@ -154,12 +152,12 @@ def _decode(image: Image.Image, suffix: str, grey_bits: int | None) -> DecodedIm
         image.seek(0)
         is_halved = _load_pixels(image)
         upright = _convert_upright(image, grey_bits)
-    notices = list(upright.notices)
-    if has_more_frames:
-        notices.insert(0, "only the first of several frames is used")
+    notices: list[str] = []
     if suffix not in SUFFIXES[format_name]:
-        ending = suffix or "nothing"
-        notices.insert(0, f"is a {format_name} file, although its name ends in {ending}")
+        notices.append(f"is a {format_name} file, although its name ends in {suffix or 'nothing'}")
+    if has_more_frames:
+        notices.append("only the first of several frames is used")
+    notices += upright.notices
     if is_halved:
         notices.append(f"has more than {MOST_PIXELS // 10**6} megapixels; half the size is read")
     if is_deep and upright.pixels_HWC.max() < FEW_LEVELS:

@@ -6,7 +6,7 @@ drawing is recognised by its seed and number, on every machine and at every size
 """
 
 from dataclasses import fields
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,11 +26,9 @@ _IMAGES_PER_SHEET = 100
 """Images that share one generator and are painted at once: their planes fit in a core's cache."""
 
 
-def _strength_of(challenge: str) -> float:
-    field: float = Field(
-        default=0.5, ge=0, le=1, description=f"strength of {challenge}, from 0 (none) to 1"
-    )
-    return field
+def _strength_of(challenge: str) -> Any:
+    description = f"strength of {challenge}, from 0 (none) to 1"
+    return Field(default=0.5, ge=0, le=1, description=description)
 
 
 class ShapesConfig(DatasetConfig):
@@ -81,8 +79,7 @@ class ShapesConfig(DatasetConfig):
     def _draw_sheet(self, split: str, sheet: int) -> NDArray[np.uint8]:
         """Draw the images of one sheet (uint8, NCHW) from a generator of its own."""
         generator = np.random.default_rng([self.seed, ("train", "test").index(split), sheet])
-        names = [field.name for field in fields(Strengths)]
-        strengths = Strengths(**{name: getattr(self, name) for name in names})
+        strengths = Strengths(**{one.name: getattr(self, one.name) for one in fields(Strengths)})
         labels_B = np.arange(_IMAGES_PER_SHEET) % len(CLASS_NAMES)
         dice = Dice(generator, _IMAGES_PER_SHEET)
         picture_BCHW = paint(labels_B, self.image_size, strengths, dice)
