@@ -22,7 +22,6 @@ from .style import (
     ORANGE,
     SMALL_SIZE,
     TEXT_SIZE,
-    hide_axes,
     make_figure,
     shorten_apart,
     style_axes,
@@ -142,4 +141,3 @@ def _draw_example_row(
     line[0].set_ylabel(
         challenge.name, size=TEXT_SIZE, color=INK, rotation=0, ha="right", va="center", labelpad=6
     )
-    hide_axes(line[0])

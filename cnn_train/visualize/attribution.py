@@ -46,10 +46,7 @@ def grad_cam(model: nn.Module, units: Units, inputs_BCHW: Tensor, class_B: Tenso
 
 def enlarge(map_Bhw: Tensor, size_px: tuple[int, int]) -> Tensor:
     """Return a map with one value per pixel, BHW, by bilinear interpolation."""
-    enlarged_B1HW = F.interpolate(
-        map_Bhw[:, None], size=size_px, mode="bilinear", align_corners=False
-    )
-    return enlarged_B1HW[:, 0]
+    return F.interpolate(map_Bhw[:, None], size=size_px, mode="bilinear")[:, 0]
 
 
 @torch.no_grad()
