@@ -28,7 +28,7 @@ ASSETS = {
     **{
         name: (name, "text/javascript; charset=utf-8")
         for name in (
-            "page.js", "controls.js", "server.js", "colours.js",
+            "page.js", "controls.js", "server.js", "colours.js", "elements.js",
             "network.js", "surface.js", "curves.js", "formula.js",
         )
     },
