@@ -32,7 +32,6 @@ MARKERS = ("o", "s", "^", "D")
 NUM_COLUMNS = 3
 MOST_CLASSES = 24
 
-
 ExampleRow = tuple[Slice, Sequence[Tensor]]
 """A challenge, and one image under it: uint8 CHW at each severity."""
 

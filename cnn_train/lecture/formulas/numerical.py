@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .elementary import DomainError
+from .elementary import ANOTHER_POINT, DomainError
 
 Function = Callable[[Sequence[float]], float]
 Rule = Callable[[Function, Sequence[float], float], list[float]]
@@ -50,7 +50,9 @@ def beside(f: Function) -> Function:
         try:
             return f(point)
         except DomainError as problem:
-            raise problem.because_of_step() from None
+            reason = str(problem).removesuffix(ANOTHER_POINT)
+            advice = "a step of --h leads there, choose a smaller one"
+            raise DomainError(f"{reason}; {advice}") from None
 
     return value
 
