@@ -111,7 +111,6 @@ def _by_size(
     axes.plot(sizes, values, color=BLUE, lw=1.8, marker="o", ms=4, label=label)
     axes.set_xscale("log", base=2)
     axes.set_xticks(all_sizes, [f"{size:,}" for size in all_sizes])
-    axes.minorticks_off()
     span = (all_sizes[-1] / all_sizes[0]) ** SIDE_MARGIN
     axes.set_xlim(all_sizes[0] / span, all_sizes[-1] * span)
     axes.margins(y=0.15)
@@ -120,7 +119,7 @@ def _by_size(
         ticks = round_numbers(*axes.get_ylim())
         axes.set_ylim(ticks[0], ticks[-1])
         axes.set_yticks(ticks, [f"{tick:,g}" for tick in ticks])
-        axes.minorticks_off()
+    axes.minorticks_off()
     offset = (5, -11) if values[-1] > values[0] else (5, 5)  # points; off the line
     for size, value in zip(sizes, values, strict=True):
         text = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

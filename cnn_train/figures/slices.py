@@ -57,15 +57,12 @@ def draw_slices(
     panels = figure.subplots(num_rows, num_columns, squeeze=False).ravel()
     for axes in panels[num_panels:]:
         axes.set_visible(False)
-    baselines = ((chance, ":"), (largest, "--"))
+    baselines = ((chance, ":", "chance"), (largest, "--", "always the largest class"))
     for axes, (group, members) in zip(panels, groups, strict=False):
         _draw_group(axes, group, members)
-        lines = [axes.axhline(100 * level, color=GREY, ls=ls, lw=1.2) for level, ls in baselines]
+        lines = [axes.axhline(100 * level, color=GREY, ls=ls, lw=1.2) for level, ls, _ in baselines]
     if groups:
-        names = (
-            f"chance: {100 * chance:.3g} %",
-            f"always the largest class: {100 * largest:.3g} %",
-        )
+        names = [f"{name}: {100 * level:.3g} %" for level, _, name in baselines]
         figure.legend(
             lines, names, loc="outside lower center", ncols=2, fontsize=SMALL_SIZE, frameon=False,
             labelcolor=INK,
