@@ -58,7 +58,6 @@ def _frame(axes: Axes, corner: tuple[float, float], side: int, color: str) -> No
 
 
 def _draw_numbers(axes: Axes, part_HW: Tensor, name: str, color: str) -> None:
-    """Write each pixel's level on it."""
     _show(axes, part_HW[None], f"{name}: the numbers in the frame", color)
     for row, levels in enumerate(part_HW.tolist()):
         for column, level in enumerate(levels):
