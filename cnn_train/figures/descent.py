@@ -7,7 +7,6 @@ from typing import Any
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
 from .style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, make_figure, style_axes
 
@@ -33,8 +32,7 @@ def draw_descent(
     left.set_xscale("symlog", linthresh=1)
     left.set_xlim(left=0)
     left.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
-    left.xaxis.set_minor_formatter(NullFormatter())
-    left.xaxis.set_tick_params(which="minor", length=0)
+    left.minorticks_off()
     style_axes(left, title="By updates", x="updates made", y="loss per image", legend_columns=2)
     style_axes(right, title="By the clock", x="seconds of training")
     return figure
