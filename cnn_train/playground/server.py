@@ -28,7 +28,7 @@ ASSETS = {
     **{
         name: (name, "text/javascript; charset=utf-8")
         for name in (
-            "page.js", "controls.js", "server.js", "colours.js", "elements.js",
+            "page.js", "controls.js", "server.js", "colours.js",
             "network.js", "surface.js", "curves.js", "formula.js",
         )
     },

@@ -1,7 +1,6 @@
 // The network: a box with its map for every feature and neuron, a line for every weight.
 
 import { paintMap } from "./colours.js";
-import { make } from "./elements.js";
 import { unpack } from "./server.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -36,7 +35,7 @@ export function begin({ settings }) {
   const sizes = [...settings.hidden, 2];
   const inputs = Object.keys(page.features).map((name) => featureBox(name, settings.features));
   columns = [inputs, ...sizes.map((size, layer) => neuronColumn(size, layer, settings.hidden))];
-  const used = inputs.filter((node) => node.used);
+  const [all, used] = [inputs, inputs.filter((node) => node.used)];
   net.style.minWidth = `${LEFT + BOX + PITCH * sizes.length + RIGHT}px`;
   svg.replaceChildren((halo = path("halo")));
   lines = sizes.flatMap((size, layer) => {
@@ -45,7 +44,7 @@ export function begin({ settings }) {
       sources.map((from, source) => weightLine(from, to, { layer, unit, source })),
     );
   });
-  for (const node of inputs) paintMap(node.canvas, unpack(page.feature_maps[node.feature]));
+  for (const node of all) paintMap(node.canvas, unpack(page.feature_maps[node.feature]));
   arrange();
   if (focused) focus(focused);
 }
@@ -95,26 +94,49 @@ function neuronColumn(size, layer, hidden) {
 }
 
 function sizeButtons(layer, size) {
-  const button = (sign, word, newSize) => {
-    const label = `One neuron ${word} in hidden layer ${layer + 1}`;
-    const element = make("button", { type: "button", "aria-label": label }, sign);
-    element.disabled = newSize < 1 || newSize > MOST_NEURONS;
-    element.addEventListener("click", () => actions.resize(layer, newSize));
-    return element;
-  };
-  const [fewer, more] = [button("−", "fewer", size - 1), button("+", "more", size + 1)];
-  return make("div", { class: "head counter" }, fewer, text("", size), more);
+  const head = document.createElement("div");
+  head.className = "head counter";
+  head.append(
+    button("−", `One neuron fewer in hidden layer ${layer + 1}`, size - 1 < 1, () =>
+      actions.resize(layer, size - 1),
+    ),
+    text("", size),
+    button("+", `One neuron more in hidden layer ${layer + 1}`, size + 1 > MOST_NEURONS, () =>
+      actions.resize(layer, size + 1),
+    ),
+  );
+  return head;
+}
+
+function button(sign, label, disabled, act) {
+  const element = document.createElement("button");
+  element.type = "button";
+  element.textContent = sign;
+  element.disabled = disabled;
+  element.setAttribute("aria-label", label);
+  element.addEventListener("click", act);
+  return element;
 }
 
 function box(label) {
-  const canvas = make("canvas", { width: 2 * BOX, height: 2 * BOX });
-  const names = { "aria-label": label, title: label };
-  const element = make("button", { type: "button", class: "node", ...names }, canvas);
+  const element = document.createElement("button");
+  element.type = "button";
+  element.className = "node";
+  element.setAttribute("aria-label", label);
+  element.title = label;
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 2 * BOX;
+  element.append(canvas);
   net.append(element);
   return { element, canvas };
 }
 
-const text = (className, content) => make("span", { class: className }, content);
+function text(className, content) {
+  const element = document.createElement("span");
+  element.className = className;
+  element.textContent = content;
+  return element;
+}
 
 function weightLine(from, to, place) {
   const [seen, hit] = [path("weight"), path("hit")];

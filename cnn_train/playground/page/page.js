@@ -3,7 +3,7 @@
 // One question is asked at a time, and the next only when its answer is drawn: a slow page never
 // falls behind.
 
-import { paintScale, sharp, whenColoursChange } from "./colours.js";
+import { colours, paintScale, sharp, whenColoursChange } from "./colours.js";
 import * as controls from "./controls.js";
 import * as curves from "./curves.js";
 import * as formula from "./formula.js";

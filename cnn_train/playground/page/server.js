@@ -1,6 +1,8 @@
 // Questions to the program that serves this page. All addresses are relative: the token is part of
 // the page's own path.
 
+export class Refused extends Error {}
+
 const GONE =
   "The program behind this page does not answer: it was stopped. Start cnn-train playground again " +
   "and open the address it prints; what stands after the # here is this experiment.";
@@ -13,7 +15,7 @@ async function ask(path, options) {
     throw new Error(GONE);
   }
   const document = await answer.json();
-  if (!answer.ok) throw new Error(document.error);
+  if (!answer.ok) throw new Refused(document.error);
   return document;
 }
 
