@@ -4,6 +4,7 @@ Shape letters: N examples.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -56,19 +57,11 @@ def _draw_reliability(axes: Axes, used: Sequence[CalibrationBin]) -> None:
 
 
 def _draw_bars(
-    axes: Axes,
-    bins: Sequence[CalibrationBin],
-    heights: Sequence[float],
-    *,
-    color: str,
-    label: str | None = None,
+    axes: Axes, bins: Sequence[CalibrationBin], heights: Sequence[float], **look: Any
 ) -> None:
     lefts = [bin_.lower for bin_ in bins]
     widths = [bin_.upper - bin_.lower for bin_ in bins]
-    axes.bar(
-        lefts, heights, widths, align="edge", color=color, edgecolor="white", alpha=0.85,
-        label=label,
-    )  # fmt: skip
+    axes.bar(lefts, heights, widths, align="edge", edgecolor="white", alpha=0.85, **look)
 
 
 def _count_in_whole_images(axes: Axes) -> None:

@@ -127,17 +127,15 @@ def _ports(layout: Layout, edges: Sequence[tuple[int, int]]) -> list[float]:
 def _draw_arrow(axes: Axes, piece: Piece, shift: float) -> None:
     """Draw a smooth line that leaves and arrives horizontally, at a box or where it is cut."""
     (x0, y0), *between, (x1, y1) = piece.points
-    start = (x0, y0) if piece.comes_from else (x0 + BOX_WIDTH / 2, y0)
-    end = (x1, y1) if piece.goes_on else (x1 - BOX_WIDTH / 2, y1 + shift)
-    half = BOX_WIDTH / 2  # columns that it only crosses are passed straight
-    passages = [(x + side, y) for x, y in between for side in (-half, half)]
-    stops = [start, *passages, end]
-    vertices, codes = [start], [Path.MOVETO]
-    for (x0, y0), (x1, y1) in pairwise(stops):
+    half = BOX_WIDTH / 2
+    start = (x0, y0) if piece.comes_from else (x0 + half, y0)
+    end = (x1, y1) if piece.goes_on else (x1 - half, y1 + shift)
+    passages = [(x + side, y) for x, y in between for side in (-half, half)]  # straight across
+    vertices = [start]
+    for (x0, y0), (x1, y1) in pairwise([start, *passages, end]):
         middle = (x0 + x1) / 2
         vertices += [(middle, y0), (middle, y1), (x1, y1)]
-        codes += [Path.CURVE4] * 3
-    path = Path(vertices, codes)
+    path = Path(vertices, [Path.MOVETO] + [Path.CURVE4] * (len(vertices) - 1))
     arrow = FancyArrowPatch(
         path=path, arrowstyle="-|>", mutation_scale=10, color=GREY, lw=1.2, fill=False
     )

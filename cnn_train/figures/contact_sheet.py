@@ -26,9 +26,7 @@ TITLE_FONT = FontProperties(size=TITLE_SIZE, weight="bold")
 WHITE = 255
 
 
-def draw_contact_sheet(
-    images: ImageSet, *, per_class: int = 10, title: str | None = None
-) -> Figure:
+def draw_contact_sheet(images: ImageSet, *, per_class: int = 10, title: str = "") -> Figure:
     """Draw one row per class: its name and its first ``per_class`` examples, pixels crisp.
 
     A class that has fewer leaves the rest of its row white.
@@ -37,7 +35,7 @@ def draw_contact_sheet(
     names = shorten_apart(images.class_names, NAME_LENGTH)
     height_px, width_px = (round(_zoom(images) * side) for side in sheet_HWC.shape[:2])
     names_px = max(text_width_px(name, NAME_FONT) for name in names)
-    title_px = text_width_px(title or "", TITLE_FONT)
+    title_px = text_width_px(title, TITLE_FONT)
     figure, axes = make_exact_panel(
         width_px, height_px, left_px=names_px + 2 * MARGIN_PX,
         right_px=MARGIN_PX + max(0, title_px - width_px), top_px=MARGIN_PX * (3 if title else 1),
@@ -50,7 +48,7 @@ def draw_contact_sheet(
     axes.set_yticks(middles, names, fontproperties=NAME_FONT, color=INK, parse_math=False)
     axes.tick_params(axis="y", length=0, pad=6)
     axes.set_title(
-        title or "", loc="left", pad=10, fontproperties=TITLE_FONT, color=INK, parse_math=False
+        title, loc="left", pad=10, fontproperties=TITLE_FONT, color=INK, parse_math=False
     )
     return figure
 

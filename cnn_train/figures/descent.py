@@ -7,7 +7,6 @@ from typing import Any
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
 from .style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, make_figure, style_axes
 
@@ -33,8 +32,7 @@ def draw_descent(
     left.set_xscale("symlog", linthresh=1)
     left.set_xlim(left=0)
     left.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
-    left.xaxis.set_minor_formatter(NullFormatter())
-    left.xaxis.set_tick_params(which="minor", length=0)
+    left.minorticks_off()
     style_axes(left, title="By updates", x="updates made", y="loss per image", legend_columns=2)
     style_axes(right, title="By the clock", x="seconds of training")
     return figure
@@ -111,7 +109,6 @@ def _by_size(
     axes.plot(sizes, values, color=BLUE, lw=1.8, marker="o", ms=4, label=label)
     axes.set_xscale("log", base=2)
     axes.set_xticks(all_sizes, [f"{size:,}" for size in all_sizes])
-    axes.minorticks_off()
     span = (all_sizes[-1] / all_sizes[0]) ** SIDE_MARGIN
     axes.set_xlim(all_sizes[0] / span, all_sizes[-1] * span)
     axes.margins(y=0.15)
@@ -120,7 +117,7 @@ def _by_size(
         ticks = round_numbers(*axes.get_ylim())
         axes.set_ylim(ticks[0], ticks[-1])
         axes.set_yticks(ticks, [f"{tick:,g}" for tick in ticks])
-        axes.minorticks_off()
+    axes.minorticks_off()
     offset = (5, -11) if values[-1] > values[0] else (5, 5)  # points; off the line
     for size, value in zip(sizes, values, strict=True):
         text = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -49,6 +49,5 @@ def draw_difference_errors(
     axes.text(0.0, 1.01, left, ha="left", **look)  # shares of the panel: just above it
     axes.text(0.5, 1.01, middle, ha="center", **look)
     axes.text(1.0, 1.01, right, ha="right", **look)
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.12)}
-    add_legend_outside(axes, ncols=2, **below)
+    add_legend_outside(axes, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.12))
     return figure

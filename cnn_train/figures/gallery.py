@@ -6,7 +6,7 @@ Shape letters: H W pixels of a picture or of the sheet, C colours (3).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from matplotlib import colormaps
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.nn import functional as F
 
-from .contact_sheet import MARGIN_PX, TITLE_FONT, make_exact_panel, text_width_px
+from .contact_sheet import MARGIN_PX, TITLE_FONT, WHITE, make_exact_panel, text_width_px
 from .style import GREY, INK, SMALL_SIZE, TEXT_SIZE, hide_axes, shorten, with_minus
 
 WIDTH_PX = 1836
@@ -30,7 +30,6 @@ BELOW_HEADING_PX = 8
 BAR_WIDTH_PX, BAR_HEIGHT_PX = 160, 14
 CHARACTER_PX = 8.6
 """The mean width of a letter of the small size; titles are cut to their tile by it."""
-WHITE = 255
 
 ColoursName = Literal["viridis", "magma", "RdBu_r"]
 
@@ -146,7 +145,7 @@ def _draw_section(axes: Axes, sheet_HWC: Tensor, section: Section, top: int) -> 
         for line, words in enumerate(tile.title.split("\n", section.num_title_lines - 1)):
             most = int(section.tile_px / CHARACTER_PX)
             bottom = above + (line + 1) * LINE_PX
-            _write(axes, left, bottom, shorten(words, most), colour=INK if line == 0 else GREY)
+            _write(axes, left, bottom, shorten(words, most), color=INK if line == 0 else GREY)
         rows = slice(below_titles, below_titles + section.tile_px)
         columns = slice(left, left + section.tile_px)
         sheet_HWC[rows, columns] = arrange(tile.pictures, section.tile_px, section.per_tile)
@@ -159,8 +158,8 @@ def _draw_bar(axes: Axes, sheet_HWC: Tensor, scale: Scale, bottom: int) -> None:
     left = right - _text_px(f" {high}") - BAR_WIDTH_PX
     ramp_HW = torch.linspace(scale.low, scale.high, BAR_WIDTH_PX).expand(BAR_HEIGHT_PX, -1)
     sheet_HWC[bottom - BAR_HEIGHT_PX : bottom, left : left + BAR_WIDTH_PX] = scale.colour(ramp_HW)
-    _write(axes, left - GAP_PX // 2, bottom, f"{scale.name}  {low}", align="right")
-    _write(axes, right, bottom, f" {high}", align="right")
+    _write(axes, left - GAP_PX // 2, bottom, f"{scale.name}  {low}", ha="right")
+    _write(axes, right, bottom, f" {high}", ha="right")
 
 
 def _ends(scale: Scale) -> tuple[str, str]:
@@ -170,21 +169,10 @@ def _ends(scale: Scale) -> tuple[str, str]:
     return "≤ " * below + low, "≥ " * above + high
 
 
-def _write(
-    axes: Axes,
-    left: int,
-    bottom: int,
-    text: str,
-    *,
-    size: float = SMALL_SIZE,
-    colour: str = INK,
-    align: Literal["left", "right"] = "left",
-) -> None:
+def _write(axes: Axes, left: int, bottom: int, text: str, **look: Any) -> None:
     """Write a line into the pixels of the sheet above ``bottom``, from ``left`` or up to it."""
-    axes.text(
-        left - 0.5, bottom - DESCENDER_PX, text, size=size, color=colour, ha=align,
-        va="baseline", parse_math=False,
-    )  # fmt: skip
+    usual: dict[str, Any] = {"size": SMALL_SIZE, "color": INK}
+    axes.text(left - 0.5, bottom - DESCENDER_PX, text, parse_math=False, **(usual | look))
 
 
 def arrange(pictures: Sequence[Tensor], side_px: int, room_for: int = 1) -> Tensor:

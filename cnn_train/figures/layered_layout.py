@@ -87,8 +87,7 @@ def _untangle(columns: list[list[int]], links: list[tuple[int, int]]) -> list[li
     for sweep in range(SWEEPS):
         forth = sweep % 2 == 0
         columns = _sort_by_neighbours(columns, links, forth=forth)
-        if count_crossings(columns, links) < count_crossings(best, links):
-            best = columns
+        best = min(best, columns, key=lambda order: count_crossings(order, links))
     return best
 
 

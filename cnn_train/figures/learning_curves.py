@@ -1,6 +1,7 @@
 """How a run went: loss, accuracy and learning rate over its epochs."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -66,18 +67,9 @@ def _draw_accuracy(
 
 
 def _plot(
-    axes: Axes,
-    records: Sequence[Mapping[str, float]],
-    field: str,
-    *,
-    color: str,
-    label: str,
-    linestyle: str = "-",
-    factor: float = 1,
+    axes: Axes, records: Sequence[Mapping[str, float]], field: str, factor: float = 1, **look: Any
 ) -> None:
     epochs = [record["epoch"] + 1 for record in records]
     values = [record[field] * factor for record in records]
-    axes.plot(
-        epochs, values, color=color, label=label, linestyle=linestyle, linewidth=1.8,
-        marker=mark_points(len(records)), markersize=3,
-    )  # fmt: skip
+    marker = mark_points(len(records))
+    axes.plot(epochs, values, linewidth=1.8, marker=marker, markersize=3, **look)

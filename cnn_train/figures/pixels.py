@@ -48,9 +48,9 @@ def _draw_file(axes: Axes, image_CHW: Tensor) -> None:
     _frame(axes, ((width - side) / 2, (height - side) / 2), side, ORANGE)
 
 
-def _show(axes: Axes, image_CHW: Tensor, title: str) -> None:
+def _show(axes: Axes, image_CHW: Tensor, title: str, color: str = INK) -> None:
     show_image(axes, image_CHW)
-    axes.set_title(title, size=SMALL_SIZE + 2, color=INK, loc="left")
+    axes.set_title(title, size=SMALL_SIZE + 2, color=color, loc="left")
 
 
 def _frame(axes: Axes, corner: tuple[float, float], side: int, color: str) -> None:
@@ -58,14 +58,10 @@ def _frame(axes: Axes, corner: tuple[float, float], side: int, color: str) -> No
 
 
 def _draw_numbers(axes: Axes, part_HW: Tensor, name: str, color: str) -> None:
-    """Write each pixel's level on it."""
-    show_image(axes, part_HW[None])
+    _show(axes, part_HW[None], f"{name}: the numbers in the frame", color)
     for row, levels in enumerate(part_HW.tolist()):
         for column, level in enumerate(levels):
             ink = INK if level > LIGHT_LEVEL else "white"
             axes.text(
                 column, row, str(level), ha="center", va="center", size=SMALL_SIZE - 1, color=ink
             )
-    axes.set_title(
-        f"{name}: the numbers in the frame", size=SMALL_SIZE + 2, color=color, loc="left"
-    )

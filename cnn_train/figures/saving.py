@@ -19,7 +19,6 @@ _CHANGING_METADATA: dict[str, dict[str, str | None]] = {
 }
 """By suffix: the versions and times that matplotlib would write; None leaves them out."""
 
-
 OTHER_PICTURES = (".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".pdf", ".eps", ".ps")
 """Other endings that name a picture and no directory."""
 
@@ -38,10 +37,7 @@ def save_figure(figure: Figure, path: Path) -> str:
     # without the salt, the ids inside an SVG are random
     with rc_context({"svg.hashsalt": "cnn-train"}), boxes_tolerated():
         figure.savefig(
-            content,
-            format=suffix.removeprefix("."),
-            dpi=DOTS_PER_INCH,
-            metadata=_CHANGING_METADATA[suffix],
+            content, format=suffix[1:], dpi=DOTS_PER_INCH, metadata=_CHANGING_METADATA[suffix]
         )
     write_atomically(path, content.getvalue())
     return missing

@@ -22,7 +22,6 @@ from .style import (
     ORANGE,
     SMALL_SIZE,
     TEXT_SIZE,
-    hide_axes,
     make_figure,
     shorten_apart,
     style_axes,
@@ -32,7 +31,6 @@ COLOURS = (BLUE, ORANGE, GREEN, INK)
 MARKERS = ("o", "s", "^", "D")
 NUM_COLUMNS = 3
 MOST_CLASSES = 24
-
 
 ExampleRow = tuple[Slice, Sequence[Tensor]]
 """A challenge, and one image under it: uint8 CHW at each severity."""
@@ -59,15 +57,12 @@ def draw_slices(
     panels = figure.subplots(num_rows, num_columns, squeeze=False).ravel()
     for axes in panels[num_panels:]:
         axes.set_visible(False)
-    baselines = ((chance, ":"), (largest, "--"))
+    baselines = ((chance, ":", "chance"), (largest, "--", "always the largest class"))
     for axes, (group, members) in zip(panels, groups, strict=False):
         _draw_group(axes, group, members)
-        lines = [axes.axhline(100 * level, color=GREY, ls=ls, lw=1.2) for level, ls in baselines]
+        lines = [axes.axhline(100 * level, color=GREY, ls=ls, lw=1.2) for level, ls, _ in baselines]
     if groups:
-        names = (
-            f"chance: {100 * chance:.3g} %",
-            f"always the largest class: {100 * largest:.3g} %",
-        )
+        names = [f"{name}: {100 * level:.3g} %" for level, _, name in baselines]
         figure.legend(
             lines, names, loc="outside lower center", ncols=2, fontsize=SMALL_SIZE, frameon=False,
             labelcolor=INK,
@@ -142,4 +137,3 @@ def _draw_example_row(
     line[0].set_ylabel(
         challenge.name, size=TEXT_SIZE, color=INK, rotation=0, ha="right", va="center", labelpad=6
     )
-    hide_axes(line[0])

@@ -1,6 +1,7 @@
 """The slope in every direction: a cosine, steepest along the gradient."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -34,10 +35,7 @@ def draw_slopes(
     return figure
 
 
-def _scatter(
-    axes: Axes, points: Sequence[tuple[float, float]], label: str, **look: str | float
-) -> None:
+def _scatter(axes: Axes, points: Sequence[tuple[float, float]], label: str, **look: Any) -> None:
     """Mark points; the random ones are rings, for in a network they all lie at 90°."""
     if points:
-        angles, slopes = zip(*points, strict=True)
-        axes.plot(angles, slopes, linestyle="", label=label, **look)  # type: ignore[arg-type]
+        axes.plot(*zip(*points, strict=True), linestyle="", label=label, **look)

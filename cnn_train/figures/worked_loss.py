@@ -70,7 +70,6 @@ def draw_worked_loss(
 
 
 def _choose_classes(row: LossRow) -> list[int]:
-    """Return the classes to draw, in their order."""
     by_weight = sorted(range(len(row.scores)), key=lambda j: -abs(row.gradient[j]))
     others = [j for j in by_weight if j != row.label]
     return sorted([row.label, *others[: MOST_CLASSES - 1]])

@@ -84,11 +84,10 @@ def watched_layers(model: nn.Module) -> Iterator[dict[str, WatchedLayer]]:
     def keep(name: str, module: nn.Module, inputs: Any, output: Tensor) -> None:
         watched.setdefault(name, WatchedLayer()).add(output)
 
-    with ExitStack() as stack:
+    with ExitStack() as hooks:
         for name, module in model.named_modules():
             if is_layer(module):
-                hook = module.register_forward_hook(partial(keep, name))
-                stack.callback(hook.remove)
+                hooks.enter_context(module.register_forward_hook(partial(keep, name)))
         yield watched
 
 

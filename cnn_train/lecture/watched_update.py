@@ -34,27 +34,23 @@ class KeepingGuard(UpdateGuard):
 
     def __init__(self, session: Session) -> None:
         """Check the numbers at once on every device, as on the CPU."""
-        self._parameters_by_name = dict(session.model.named_parameters())
-        self._kept: dict[str, tuple[Tensor, Tensor, Tensor]] = {}
-        parameters = self._parameters_by_name.values()
-        super().__init__(parameters, session.config.clip_grad_norm, torch.device("cpu"))
+        self._names = {p: name for name, p in session.model.named_parameters()}
+        self._kept: dict[Tensor, tuple[Tensor, Tensor, Tensor]] = {}
+        super().__init__(self._names, session.config.clip_grad_norm, torch.device("cpu"))
 
     def __call__(self, loss: Tensor) -> None:
         """Keep the gradients, clip them, and keep them again; raise NotFiniteError."""
-        parameters = self._parameters_by_name.items()
-        gradients = {name: p.grad.clone() for name, p in parameters if p.grad is not None}
+        gradients = {p: p.grad.clone() for p in self._names if p.grad is not None}
         super().__call__(loss)
-        for name, gradient in gradients.items():
-            parameter = self._parameters_by_name[name]
+        for parameter, gradient in gradients.items():
             assert parameter.grad is not None
-            self._kept[name] = (parameter.detach().clone(), gradient, parameter.grad.clone())
+            self._kept[parameter] = (parameter.detach().clone(), gradient, parameter.grad.clone())
 
     def changes(self, optimizer: torch.optim.Optimizer) -> dict[str, Change]:
         """Return what the update did to every parameter, in the optimizer's order."""
-        names = {parameter: name for name, parameter in self._parameters_by_name.items()}
         return {
-            names[p]: Change(*self._kept[names[p]], lr=group["lr"], after=p.detach())
+            self._names[p]: Change(*self._kept[p], lr=group["lr"], after=p.detach())
             for group in optimizer.param_groups
             for p in group["params"]
-            if names[p] in self._kept
+            if p in self._kept
         }

@@ -47,7 +47,6 @@ class Change(NamedTuple, Generic[Numbers]):
 class Update:
     """One step of training, with a change for each of the network's parameters."""
 
-    step: int
     num_points: int
     loss: float
     penalty: float
@@ -112,9 +111,7 @@ class Experiment:
             self._is_watched = remaining == 0
             tally = self._take_step()
         if num_steps:
-            self.update = Update(
-                self.step, tally.num_examples, tally.loss, tally.penalty, self._changes()
-            )
+            self.update = Update(tally.num_examples, tally.loss, tally.penalty, self._changes())
 
     def measure(self) -> Measures:
         """Measure the training and the test points at the present weights."""

@@ -87,6 +87,7 @@ def view_of_step(experiment: Experiment, place: Place) -> dict[str, Any]:
     measures = experiment.measure()
     update, step = experiment.update, weight_step(experiment, place)
     layers = experiment.network.linear_layers
+    maps = _outputs_on_grid(experiment, MAP_SIDE)[1:]  # the page knows those of the features
     return {
         "step": experiment.step,
         "epoch": experiment.epoch,
@@ -95,7 +96,7 @@ def view_of_step(experiment: Experiment, place: Place) -> dict[str, Any]:
         "weights": [layer.weight.tolist() for layer in layers],
         "biases": [layer.bias.tolist() for layer in layers],
         "surface": encode(surface(experiment, SURFACE_SIDE).flatten()),
-        "maps": neuron_maps(experiment),
+        "maps": [[encode(scaled(unit)) for unit in layer.T] for layer in maps],
         "place": asdict(place),
         "num_points": update.num_points if update else 0,
         "formula": [asdict(line) for line in write_formula(experiment, place)],
@@ -108,12 +109,6 @@ def surface(experiment: Experiment, side: int) -> Tensor:
     """Return how far blue leads at each cell: float64 in [−1, 1], side×side, top row first."""
     scores = _outputs_on_grid(experiment, side)[-1]
     return class_lead(scores, experiment.settings.loss).reshape(side, side)
-
-
-def neuron_maps(experiment: Experiment) -> list[list[str]]:
-    """Return for each layer but the features each unit's map, relative to its largest value."""
-    layers = _outputs_on_grid(experiment, MAP_SIDE)[1:]
-    return [[encode(scaled(unit)) for unit in layer.T] for layer in layers]
 
 
 def _outputs_on_grid(experiment: Experiment, side: int) -> list[Tensor]:

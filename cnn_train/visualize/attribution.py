@@ -35,13 +35,10 @@ def grad_cam(model: nn.Module, units: Units, inputs_BCHW: Tensor, class_B: Tenso
     assert not model.training
     outputs: list[Tensor] = []
     hook = units.module.register_forward_hook(lambda _m, _i, output: outputs.append(output))
-    try:
-        with torch.enable_grad():
-            scores_BK = model(inputs_BCHW.detach().clone().requires_grad_())
-            score = scores_BK.gather(1, class_B[:, None]).sum()
-            (slope,) = torch.autograd.grad(score, outputs[0])
-    finally:
-        hook.remove()
+    with hook, torch.enable_grad():
+        scores_BK = model(inputs_BCHW.detach().clone().requires_grad_())
+        score = scores_BK.gather(1, class_B[:, None]).sum()
+        (slope,) = torch.autograd.grad(score, outputs[0])
     maps_BKhw, slope_BKhw = (as_maps(x.detach(), units.field) for x in (outputs[0], slope))
     weight_BK11 = slope_BKhw.mean(dim=(2, 3), keepdim=True)
     return (weight_BK11 * maps_BKhw).sum(dim=1).clamp(min=0)
@@ -49,10 +46,7 @@ def grad_cam(model: nn.Module, units: Units, inputs_BCHW: Tensor, class_B: Tenso
 
 def enlarge(map_Bhw: Tensor, size_px: tuple[int, int]) -> Tensor:
     """Return a map with one value per pixel, BHW, by bilinear interpolation."""
-    enlarged_B1HW = F.interpolate(
-        map_Bhw[:, None], size=size_px, mode="bilinear", align_corners=False
-    )
-    return enlarged_B1HW[:, 0]
+    return F.interpolate(map_Bhw[:, None], size=size_px, mode="bilinear")[:, 0]
 
 
 @torch.no_grad()

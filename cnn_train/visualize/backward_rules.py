@@ -113,18 +113,14 @@ def unit_signals(
     place_B3: channel, row and column of each image's unit (int64). The unit's own signal is 1.
     """
     images, places = torch.split(inputs_BCHW, MOST_AT_ONCE), torch.split(place_B3, MOST_AT_ONCE)
-    pieces = zip(images, places, strict=True)
-    return torch.cat([_signals_of_piece(model, units, *piece, rule) for piece in pieces])
-
-
-def _signals_of_piece(
-    model: nn.Module, units: Units, inputs_BCHW: Tensor, place_B3: Tensor, rule: RuleName
-) -> Tensor:
-    pixels_BCHW = inputs_BCHW.detach().clone().requires_grad_()
-    with torch.enable_grad(), ReluRule(rule):
-        maps_BCHW = unit_maps(model, [units], pixels_BCHW)[units.layer]
-    channel_B, row_B, column_B = place_B3.to(maps_BCHW.device).unbind(dim=1)
-    image_B = torch.arange(len(maps_BCHW), device=maps_BCHW.device)
-    strength = maps_BCHW[image_B, channel_B, row_B, column_B].sum()
-    (signal_BCHW,) = torch.autograd.grad(strength, pixels_BCHW)
-    return signal_BCHW
+    signals = []
+    for images_BCHW, places_B3 in zip(images, places, strict=True):
+        pixels_BCHW = images_BCHW.detach().clone().requires_grad_()
+        with torch.enable_grad(), ReluRule(rule):
+            maps_BCHW = unit_maps(model, [units], pixels_BCHW)[units.layer]
+        channel_B, row_B, column_B = places_B3.to(maps_BCHW.device).unbind(dim=1)
+        image_B = torch.arange(len(maps_BCHW), device=maps_BCHW.device)
+        strength = maps_BCHW[image_B, channel_B, row_B, column_B].sum()
+        (signal_BCHW,) = torch.autograd.grad(strength, pixels_BCHW)
+        signals.append(signal_BCHW)
+    return torch.cat(signals)

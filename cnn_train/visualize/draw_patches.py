@@ -63,7 +63,6 @@ def _patch_tile(request: Request, layer: LayerPatches, channel: int) -> Tile:
 
 
 def _title(request: Request, layer: LayerPatches, channel: int) -> str:
-    """Return the channel and its largest value."""
     name = request.channel_name(layer.units, channel, "channel ")
     return f"{name}: {signed(float(layer.places.values_CP[channel, 0]))}"
 

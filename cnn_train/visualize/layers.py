@@ -7,7 +7,7 @@ Shape letters: B minibatch, C channels, H W units of a map.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -126,11 +126,8 @@ def unit_maps(model: nn.Module, units: Sequence[Units], inputs_BCHW: Tensor) -> 
         if len(maps) == len(units):
             raise _Reached
 
-    hooks = [own.module.register_forward_hook(partial(keep, own)) for own in units]
-    try:
-        with suppress(_Reached):
-            model(inputs_BCHW)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with suppress(_Reached), ExitStack() as hooks:
+        for own in units:
+            hooks.enter_context(own.module.register_forward_hook(partial(keep, own)))
+        model(inputs_BCHW)
     return maps

@@ -34,9 +34,9 @@ def show_patches(request: Request, rule: RuleName | None = None) -> Page:
     places = find_places(request.trained.model, units, request.batches(description))
     layers = []
     for layer_units in units:
-        strongest, are_named = places[layer_units.layer], bool(request.channels)
+        strongest = places[layer_units.layer]
         shown = choose_channels(request, strongest)
-        layers.append(LayerPatches(layer_units, strongest, shown, (height, width), are_named))
+        layers.append(LayerPatches(layer_units, strongest, shown, (height, width)))
     return Page(
         blocks=tuple(_describe(request, layer, plain) for layer in layers),
         document={"layers": [_document(request, layer) for layer in layers]},
@@ -77,7 +77,7 @@ def _describe(request: Request, layer: LayerPatches, plain: Sequence[str]) -> Bl
         heading=layer.heading(),
         lines=(
             _dead_words(layer),
-            *(LATE_WORDS if _some_come_late(layer) else ()),
+            *(LATE_WORDS if _some_come_late(request, layer) else ()),
             *(PLAIN_WORDS if layer.units.layer in plain else ()),
         ),
         columns=(
@@ -88,10 +88,10 @@ def _describe(request: Request, layer: LayerPatches, plain: Sequence[str]) -> Bl
     )
 
 
-def _some_come_late(layer: LayerPatches) -> bool:
+def _some_come_late(request: Request, layer: LayerPatches) -> bool:
     """Say whether the channels shown are not simply the strongest in their order."""
     strongest_C = layer.places.values_CP[:, 0].argsort(descending=True, stable=True)
-    return not layer.are_named and layer.shown != strongest_C[: len(layer.shown)].tolist()
+    return not request.channels and layer.shown != strongest_C[: len(layer.shown)].tolist()
 
 
 def _dead_words(layer: LayerPatches) -> str:

@@ -105,16 +105,12 @@ def crop(image_CHW: Tensor, window: Window, *, outside: int) -> Tensor:
 
 @dataclass(frozen=True)
 class LayerPatches:
-    """A layer's units, the strongest places of all channels, and the channels to show.
-
-    ``are_named``: the user named these channels.
-    """
+    """A layer's units, the strongest places of all channels, and the channels to show."""
 
     units: Units
     places: Places
     shown: list[int]
     image_size: tuple[int, int]
-    are_named: bool = False
 
     def num_worth_showing(self, channel: int) -> int:
         """Return how many of a channel's places to show: after a ReLU, those above zero."""

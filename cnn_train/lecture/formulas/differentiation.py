@@ -20,7 +20,6 @@ from .graph import Graph
 from .kinks import Kink, kinks_at
 from .mode_costs import count_costs
 from .numerical import (
-    Rule,
     StepError,
     beside,
     centred_differences,
@@ -107,15 +106,12 @@ def differentiate_every_way(
         values = symbolic.graph.evaluate(point)
         return [values[position] for position in symbolic.graph.outputs[1:]]
 
-    def by_differences(rule: Rule) -> Callable[[], list[float]]:
-        return lambda: rule(beside(f), point, h)
-
     num, size = len(graph.input_names), graph.num_operations
     costs = count_costs("this function", graph, point)
     ways: dict[str, tuple[Callable[[], list[float]], int]] = {
         "symbolic": (by_formula, symbolic.graph.num_operations),
-        "numerical, forward": (by_differences(forward_differences), (num + 1) * size),
-        "numerical, centred": (by_differences(centred_differences), 2 * num * size),
+        "numerical, forward": (lambda: forward_differences(beside(f), point, h), (num + 1) * size),
+        "numerical, centred": (lambda: centred_differences(beside(f), point, h), 2 * num * size),
         "forward mode": (lambda: forward_jacobian(graph, point)[0], costs.forward_operations),
         "reverse mode": (lambda: reverse_jacobian(graph, point)[0], costs.reverse_operations),
     }

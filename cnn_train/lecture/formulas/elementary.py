@@ -18,11 +18,6 @@ ANOTHER_POINT = "; choose another --at"
 class DomainError(UsageError):
     """A function has no finite real value, or no finite slope, at this point."""
 
-    def because_of_step(self) -> "DomainError":
-        """Return the same error for a point one step h away, which blames the step and not --at."""
-        reason = str(self).removesuffix(ANOTHER_POINT)
-        return DomainError(f"{reason}; a step of --h leads there, choose a smaller one")
-
 
 @dataclass(frozen=True)
 class Slope:

@@ -56,14 +56,22 @@ def kinks_at(graph: Graph, point: Sequence[float], output: int = 0) -> tuple[Kin
 
     Raises DomainError where the function has no value there.
     """
+
+    def slopes_beside(i: int, step: float) -> tuple[float, float] | None:
+        """Return the slopes a little to the left and right; None without a value there."""
+        try:
+            left = reverse_jacobian(graph, moved(point, i, -step))[output][i]
+            return left, reverse_jacobian(graph, moved(point, i, step))[output][i]
+        except DomainError:
+            return None
+
     if not _is_undecided(graph, graph.evaluate(point)):
         return ()
     chosen = reverse_jacobian(graph, point)[output]
     kinks = []
     for i, name in enumerate(graph.input_names):
         step = ASIDE * max(1.0, abs(point[i]))
-        far = _slopes_beside(graph, point, i, step, output)
-        near = _slopes_beside(graph, point, i, NEARER * step, output)
+        far, near = slopes_beside(i, step), slopes_beside(i, NEARER * step)
         if far and near and _is_kink([*far, chosen[i]], [*near, chosen[i]]):
             kinks.append(Kink(name, *near, chosen[i]))
     return tuple(kinks)
@@ -88,29 +96,14 @@ def _is_undecided(graph: Graph, values: Sequence[float]) -> bool:
     return False
 
 
-def _slopes_beside(
-    graph: Graph, point: Sequence[float], i: int, step: float, output: int
-) -> tuple[float, float] | None:
-    """Return the slopes by input i a little to its left and right; None without a value there."""
-    try:
-        left = reverse_jacobian(graph, moved(point, i, -step))[output][i]
-        return left, reverse_jacobian(graph, moved(point, i, step))[output][i]
-    except DomainError:
-        return None
-
-
 def describe_kinks(kinks: Sequence[Kink], f: str = "f") -> str:
     """Write ``f has a kink here: along x the slope is 0 from the left and 1 from the right``."""
-    bent = "; ".join(
-        f"along {kink.name} the slope is {kink.left:.4g} from the left and {kink.right:.4g} from "
-        "the right"
-        for kink in kinks
-        if not kink.is_straight
-    )
-    straight = "; ".join(
-        f"along {kink.name} the slope is {kink.left:.4g} on both sides, not {kink.chosen:.4g}"
-        for kink in kinks
-        if kink.is_straight
-    )
-    said = [f"{f} has a kink here: {bent}"] * bool(bent)
-    return "; ".join([*said, *[f"kinks of {f}'s parts meet here: {straight}"] * bool(straight)])
+    bent, straight = [], []
+    for kink in kinks:
+        slope = f"along {kink.name} the slope is {kink.left:.4g}"
+        if kink.is_straight:
+            straight.append(f"{slope} on both sides, not {kink.chosen:.4g}")
+        else:
+            bent.append(f"{slope} from the left and {kink.right:.4g} from the right")
+    said = {f"{f} has a kink here": bent, f"kinks of {f}'s parts meet here": straight}
+    return "; ".join(f"{what}: {'; '.join(slopes)}" for what, slopes in said.items() if slopes)

@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .elementary import DomainError
+from .elementary import ANOTHER_POINT, DomainError
 
 Function = Callable[[Sequence[float]], float]
 Rule = Callable[[Function, Sequence[float], float], list[float]]
@@ -50,7 +50,9 @@ def beside(f: Function) -> Function:
         try:
             return f(point)
         except DomainError as problem:
-            raise problem.because_of_step() from None
+            reason = str(problem).removesuffix(ANOTHER_POINT)
+            advice = "a step of --h leads there, choose a smaller one"
+            raise DomainError(f"{reason}; {advice}") from None
 
     return value
 
@@ -68,11 +70,17 @@ def errors_against_step(
     f: Function, point: Sequence[float], exact: Sequence[float]
 ) -> list[StepError]:
     """Return the errors for h = 0.1, 0.01, … 1e-15."""
+
+    def error(rule: Rule, h: float) -> float | None:
+        try:
+            largest = largest_error(rule(f, point, h), exact)
+        except DomainError:
+            return None
+        return largest if math.isfinite(largest) else None
+
     steps = [float(f"1e-{k}") for k in range(1, 16)]
     rules = (forward_differences, centred_differences)
-    return [
-        StepError(h, *(_error_or_none(rule, f, point, h, exact) for rule in rules)) for h in steps
-    ]
+    return [StepError(h, *(error(rule, h) for rule in rules)) for h in steps]
 
 
 def reasons_for_errors(curve: Sequence[StepError]) -> tuple[bool, bool]:
@@ -89,13 +97,3 @@ def reasons_for_errors(curve: Sequence[StepError]) -> tuple[bool, bool]:
 
 def _is_worse(error: float, line: Sequence[float]) -> bool:
     return error > max(NOTICEABLE_ERROR, NOTICEABLE_RATIO * min(line))
-
-
-def _error_or_none(
-    rule: Rule, f: Function, point: Sequence[float], h: float, exact: Sequence[float]
-) -> float | None:
-    try:
-        error = largest_error(rule(f, point, h), exact)
-    except DomainError:
-        return None
-    return error if math.isfinite(error) else None
