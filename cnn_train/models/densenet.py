@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from .architecture import MOST_MAPS, ArchitectureConfig, require_side
+from .architecture import ArchitectureConfig, NumMaps, require_side
 from .initialisation import initialise
 
 BOTTLENECK_FACTOR = 4  # a 1×1 convolution first reduces to 4 · growth maps (the B of DenseNet-BC)
@@ -86,7 +86,7 @@ class DenseNetConfig(ArchitectureConfig):
     """DenseNet: every layer sees all earlier maps of its block (Huang et al. 2017)."""
 
     name: Literal["densenet121"] = "densenet121"
-    growth: int = Field(default=32, gt=0, le=MOST_MAPS, description="maps that each layer adds")
+    growth: NumMaps = Field(default=32, description="maps that each layer adds")
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="share of each layer's new maps silenced in training"
     )

@@ -10,7 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from .architecture import MOST_LAYERS, MOST_MAPS, ArchitectureConfig, require_side
+from .architecture import MOST_LAYERS, ArchitectureConfig, NumMaps, require_side
 from .initialisation import initialise
 
 
@@ -85,11 +85,8 @@ class WideResNetConfig(ArchitectureConfig):
         le=MOST_LAYERS,
         description="layers with weights on the longest path: 6 n + 4",
     )
-    width: int = Field(
-        default=10,
-        gt=0,
-        le=MOST_MAPS,
-        description="how many times wider than 16, 32 and 64 maps the stages are",
+    width: NumMaps = Field(
+        default=10, description="how many times wider than 16, 32 and 64 maps the stages are"
     )
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="share silenced between a block's convolutions"
