@@ -154,21 +154,16 @@ class PhaseClock:
     def wrapped_around(self, session: Session) -> Iterator[Iterator[Tally]]:
         """Yield the steps of a session whose parts mark the ends of their phases."""
         optimizer = session.optimizer
-        hooks = (
-            optimizer.register_step_pre_hook(lambda *_: self.mark("backward")),
-            optimizer.register_step_post_hook(lambda *_: self.mark("optimizer")),
-        )
+        before = optimizer.register_step_pre_hook(lambda *_: self.mark("backward"))
+        after = optimizer.register_step_post_hook(lambda *_: self.mark("optimizer"))
         marked = replace(
             session,
             forward=self._after("forward", session.forward, begins_after="data"),
             loss_fn=self._after("forward", session.loss_fn),
             penalty=self._after("forward", session.penalty),
         )
-        try:
+        with before, after:  # which removes them
             yield endless_steps(marked)
-        finally:
-            for hook in hooks:
-                hook.remove()
 
     def _after(
         self, phase: str, call: Callable[P, ResultT], begins_after: str | None = None

@@ -93,8 +93,7 @@ def trace_layers(model: nn.Module, image_shape: tuple[int, int, int]) -> list[La
     with ExitStack() as stack, evaluating(model), torch.no_grad():
         for name, module in model.named_modules():
             if is_layer(module):
-                hook = module.register_forward_hook(partial(note, name))
-                stack.callback(hook.remove)
+                stack.enter_context(module.register_forward_hook(partial(note, name)))
         with tracker:
             model(images_BCHW)
     return runs
