@@ -29,20 +29,17 @@ class WideBlock(nn.Module):
         self.relu2 = nn.ReLU()
         self.dropout = nn.Dropout(dropout)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
-        self.projection = (
-            nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
-            if stride != 1 or in_channels != out_channels
-            else None
-        )
+        self.projection: nn.Conv2d | None = None
+        if stride != 1 or in_channels != out_channels:
+            self.projection = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return shortcut + branch."""
         active_BCHW = self.relu1(self.bn1(x_BCHW))
-        y_BCHW = self.relu2(self.bn2(self.conv1(active_BCHW)))
+        y_BCHW: Tensor = self.relu2(self.bn2(self.conv1(active_BCHW)))
         y_BCHW = self.conv2(self.dropout(y_BCHW))
         shortcut_BCHW = x_BCHW if self.projection is None else self.projection(active_BCHW)
-        output_BCHW: Tensor = y_BCHW + shortcut_BCHW
-        return output_BCHW
+        return y_BCHW + shortcut_BCHW
 
 
 class WideResNet(nn.Sequential):
