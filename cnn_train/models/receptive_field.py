@@ -57,12 +57,11 @@ class ReceptiveField:
     def united_with(self, others: "Sequence[ReceptiveField]") -> "ReceptiveField":
         """Return the smallest field around this one and ``others``."""
         fields = (self, *others)
-        starts = tuple(min(field.start_px[axis] for field in fields) for axis in (0, 1))
-        ends = [
+        top, left = (min(field.start_px[axis] for field in fields) for axis in (0, 1))
+        bottom, right = (
             max(field.start_px[axis] + field.size_px[axis] for field in fields) for axis in (0, 1)
-        ]
-        size_px = (ends[0] - starts[0], ends[1] - starts[1])
-        return replace(self, size_px=size_px, start_px=(starts[0], starts[1]))
+        )
+        return replace(self, size_px=(bottom - top, right - left), start_px=(top, left))
 
     def after_reshaping(self, before: Sequence[int], after: Sequence[int]) -> "ReceptiveField":
         """Return the field where an operation turned shape ``before`` into ``after``.

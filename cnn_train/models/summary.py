@@ -147,10 +147,7 @@ class ArchitectureSummary:
 def summarize_architecture(
     name: str, num_classes: int, image_shape: tuple[int, int, int]
 ) -> ArchitectureSummary:
-    """Measure one architecture on the meta device, where nothing is computed.
-
-    Its config's docstring says what it is.
-    """
+    """Measure one architecture on the meta device, where nothing is computed."""
     config_type = ARCHITECTURES[name]
     with torch.device("meta"):
         model = config_type(name=name).build(num_classes, image_shape)
