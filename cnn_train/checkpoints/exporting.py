@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 from safetensors.torch import save as to_safetensors
-from torch import Tensor
 
 from ..machine.atomic_file import write_atomically
 from ..version import __version__
@@ -48,12 +47,9 @@ def export_weights(checkpoint: Checkpoint, out: Path) -> None:
 
     Integer tensors keep their type. Raises ResourceError where the disk is full or refuses.
     """
-    tensors = {name: _plain(value) for name, value in checkpoint.usable_weights.items()}
+    tensors = {}  # contiguous copies, as the format demands
+    for name, value in checkpoint.usable_weights.items():
+        dtype = torch.float32 if value.is_floating_point() else value.dtype
+        tensors[name] = value.detach().to(dtype, copy=True).contiguous()
     description = ModelDescription.model_validate(checkpoint, from_attributes=True)
     write_atomically(out, to_safetensors(tensors, metadata=description.to_metadata()))
-
-
-def _plain(tensor: Tensor) -> Tensor:
-    """Return a contiguous copy, as the format demands; floating-point numbers as float32."""
-    dtype = torch.float32 if tensor.is_floating_point() else tensor.dtype
-    return tensor.detach().to(dtype, copy=True).contiguous()

@@ -121,10 +121,7 @@ def _without_counters(tensors: Tensors) -> dict[str, Tensor]:
 
 
 def find_misfits(theirs: Tensors, ours: Tensors) -> tuple[set[str], str]:
-    """Return the names that only one side has or that have two shapes, and a line that lists them.
-
-    The line tells wrong shapes, missing tensors and extra tensors apart.
-    """
+    """Return the names that one side lacks or that have two shapes, and a line that lists them."""
     wrong = {
         name: f"{name} {tuple(theirs[name].shape)} instead of {tuple(value.shape)}"
         for name, value in ours.items()

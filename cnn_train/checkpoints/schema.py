@@ -1,11 +1,11 @@
 """What the fields of a checkpoint must hold, before any of them is used."""
 
-from collections.abc import Callable
 from functools import cache
 from typing import Annotated, Any, NotRequired, get_type_hints
 
 import torch
-from pydantic import AfterValidator, ConfigDict, Field, InstanceOf, JsonValue, TypeAdapter
+from annotated_types import Predicate
+from pydantic import ConfigDict, Field, InstanceOf, JsonValue, TypeAdapter
 from torch import Tensor
 from typing_extensions import TypedDict
 
@@ -19,32 +19,20 @@ WITH_TENSORS = {
 }  # fmt: skip
 """All other fields are as JSON can hold them."""
 
-
-def _which(holds: Callable[[Any], bool]) -> AfterValidator:
-    """Require something of a value that its type does not say."""
-
-    def check(value: Any) -> Any:
-        if not holds(value):
-            raise ValueError
-        return value
-
-    return AfterValidator(check)
-
-
 Count = Annotated[int, Field(ge=0, lt=2**62)]
 Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE_PX)]
 ImageShape = Annotated[list[Side], Field(min_length=3, max_length=3)]
 Names = Annotated[list[str], Field(min_length=1)]
 Weights = Annotated[dict[str, InstanceOf[Tensor]], Field(min_length=1)]
-Number = Annotated[InstanceOf[Tensor], _which(lambda value: value.dim() == 0)]
+Number = Annotated[InstanceOf[Tensor], Predicate(lambda value: value.dim() == 0)]
 Hashes = Annotated[
-    InstanceOf[Tensor], _which(lambda value: value.dim() == 1 and value.dtype == torch.int64)
+    InstanceOf[Tensor], Predicate(lambda value: value.dim() == 1 and value.dtype == torch.int64)
 ]
 ImageLosses = Annotated[
     InstanceOf[Tensor],
-    _which(lambda two: two.dim() == len(two) == 2 and two.dtype == torch.float32),
+    Predicate(lambda two: two.dim() == len(two) == 2 and two.dtype == torch.float32),
 ]
-Record = Annotated[dict[str, float], _which(lambda record: record.keys() >= RECORD_KEYS)]
+Record = Annotated[dict[str, float], Predicate(lambda record: record.keys() >= RECORD_KEYS)]
 
 
 class _Means(TypedDict):

@@ -30,10 +30,10 @@ def check_session(
     return check_gradient(objective, parameters, samples=samples, generator=generator)
 
 
-def data_objective(session: Session, num_images: int | None = None) -> tuple[nn.Module, Objective]:
+def data_objective(session: Session, num_images: int) -> tuple[nn.Module, Objective]:
     """Return a float64 copy of the network, and its loss on the first images without λR(W).
 
-    The network is in training mode, with the same dropout every time. None: the whole minibatch.
+    The network is in training mode, with the same dropout every time.
     """
     model = deepcopy(session.model).double().train()
     batch = next(session.batches.epoch(0))

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -50,13 +50,9 @@ def measure_operators(work: Callable[[], object], device: torch.device) -> list[
         work()
         if on_gpu:
             torch.cuda.synchronize(device)
-    return _add_up(profiler.events() or (), on_gpu=on_gpu)
-
-
-def _add_up(events: Sequence[FunctionEvent], *, on_gpu: bool) -> list[OperatorTime]:
     seconds: Counter[tuple[str, str]] = Counter()
     calls: Counter[tuple[str, str]] = Counter()
-    for event in events:
+    for event in profiler.events() or ():
         if event.device_type.name != "CPU":  # a kernel: already counted by its operator
             continue
         key = event.name, group_of(event)

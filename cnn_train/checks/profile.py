@@ -70,19 +70,15 @@ def profile_step(session: Session, num_steps: int) -> StepProfile:
     DivergedError where a loss or gradient is not finite.
     """
     session = replace(session, batches=replace(session.batches, side_px=None))
+    device, profiled = session.device.torch_device, min(num_steps, PROFILED_STEPS)
     with divergence_explained(session):
-        return _measure(session, num_steps)
-
-
-def _measure(session: Session, num_steps: int) -> StepProfile:
-    device = session.device.torch_device
-    steps = endless_steps(session)
-    for _ in islice(steps, WARM_UP_STEPS):
-        pass
-    flops = count_flops(session.model, session.batches.images.image_shape)
-    seconds, num_images = time_steps(steps, num_steps, device)
-    profiled = min(num_steps, PROFILED_STEPS)
-    operators = measure_operators(lambda: time_steps(steps, profiled, device), device)
+        steps = endless_steps(session)
+        for _ in islice(steps, WARM_UP_STEPS):
+            pass
+        flops = count_flops(session.model, session.batches.images.image_shape)
+        seconds, num_images = time_steps(steps, num_steps, device)
+        operators = measure_operators(lambda: time_steps(steps, profiled, device), device)
+        phase_seconds = time_phases(session, num_steps)
     per_step = [replace(op, seconds=op.seconds / profiled) for op in operators]
     return StepProfile(
         device=str(device),
@@ -91,7 +87,7 @@ def _measure(session: Session, num_steps: int) -> StepProfile:
         model=session.config.model.name,
         batch_size=session.config.batch_size,
         num_steps=num_steps,
-        phase_seconds=time_phases(session, num_steps),
+        phase_seconds=phase_seconds,
         group_seconds=add_up_groups(per_step),
         operators=tuple(per_step),
         step_seconds=seconds / num_steps,
@@ -154,21 +150,16 @@ class PhaseClock:
     def wrapped_around(self, session: Session) -> Iterator[Iterator[Tally]]:
         """Yield the steps of a session whose parts mark the ends of their phases."""
         optimizer = session.optimizer
-        hooks = (
-            optimizer.register_step_pre_hook(lambda *_: self.mark("backward")),
-            optimizer.register_step_post_hook(lambda *_: self.mark("optimizer")),
-        )
+        before = optimizer.register_step_pre_hook(lambda *_: self.mark("backward"))
+        after = optimizer.register_step_post_hook(lambda *_: self.mark("optimizer"))
         marked = replace(
             session,
             forward=self._after("forward", session.forward, begins_after="data"),
             loss_fn=self._after("forward", session.loss_fn),
             penalty=self._after("forward", session.penalty),
         )
-        try:
+        with before, after:  # which removes them
             yield endless_steps(marked)
-        finally:
-            for hook in hooks:
-                hook.remove()
 
     def _after(
         self, phase: str, call: Callable[P, ResultT], begins_after: str | None = None

@@ -45,15 +45,13 @@ TOO_LARGE_LAMBDA = "regularization.strength (λ) is too large: λR(W) outweighs 
 
 WRONG_BACKWARD = "its backward pass is wrong (`cnn-train gradcheck` tells)"
 
-Outcome = Literal["passed", "failed", "skipped"]
-
 
 @dataclass(frozen=True)
 class Finding:
     """The result of one check; ``meaning`` is what its failure usually means, "" without one."""
 
     check: str
-    outcome: Outcome
+    outcome: Literal["passed", "failed", "skipped"]
     found: str
     meaning: str = ""
 

@@ -123,17 +123,6 @@ def evaluate(
             images.images_NCHW, batch_size=batch_size, tta=tta, tta_share=tta_share, advance=advance
         )
     _check_finite(scores_NK)
-    return _summarize(trained, images, scores_NK, split, tta, tta_share)
-
-
-def _summarize(
-    trained: TrainedModel,
-    images: ImageSet,
-    scores_NK: Tensor,
-    split: str,
-    tta: ViewsName,
-    tta_share: float,
-) -> Evaluation:
     labels_N, num_classes = images.labels_N, len(trained.class_names)
     predicted_N = scores_NK.argmax(dim=1)
     num_correct = int((predicted_N == labels_N).sum())

@@ -106,10 +106,13 @@ def evaluate_slices(
     measure: Callable[..., Evaluation] = partial(evaluate, trained, progress=progress, **scoring)
     clean = measure(images, split=split)
     score = partial(trained.scores, **scoring)
-    run = _Run(trained, clean, tuple(severities), seed, score, measure)
-    slices = run.measure_challenges(challenges, progress) if challenges else []
+    run = _Run(clean, tuple(severities), seed, score, measure)
+    slices: list[Slice] = []
     classes: tuple[ClassSlice, ...] = ()
     if challenges:
+        num_changes = len(challenges) * sum(severity > 0 for severity in severities)
+        with progress("Scoring changed images", num_changes * len(images)) as advance:
+            slices = [run.measure_challenge(name, advance) for name in challenges]
         spreads = measure_spread(trained, images, batch_size=batch_size)
         pairs = zip(clean.per_class, spreads, strict=True)
         classes = tuple(ClassSlice(one.label, one.accuracy, spread) for one, spread in pairs)
@@ -147,18 +150,11 @@ def change_chunk(
 class _Run:
     """What all slices of one report have in common."""
 
-    trained: TrainedModel
     clean: Evaluation
     severities: tuple[int, ...]
     seed: int
     score: Callable[..., Tensor]
     measure: Callable[..., Evaluation]
-
-    def measure_challenges(self, names: Sequence[str], progress: Progress) -> list[Slice]:
-        num_changes = len(names) * sum(severity > 0 for severity in self.severities)
-        total = num_changes * len(self.clean.images)
-        with progress("Scoring changed images", total) as advance:
-            return [self.measure_challenge(name, advance) for name in names]
 
     def measure_challenge(self, name: str, advance: Advance) -> Slice:
         challenge = CHALLENGES[name]
@@ -206,7 +202,7 @@ class _Run:
         )
 
     def measure_harder(self, test: HarderTest, severity: int) -> Evaluation:
-        return self.measure(test.load(severity, self.trained.class_names), split=test.name)
+        return self.measure(test.load(severity, self.clean.images.class_names), split=test.name)
 
     def measure_new_test(self, test: HarderTest) -> NewTest:
         result = self.measure_harder(test, 1)

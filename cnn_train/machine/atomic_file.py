@@ -6,7 +6,8 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,10 @@ def write_atomically(path: Path, *pieces: bytes | memoryview) -> None:
         try:
             if shutil.disk_usage(path.parent).free < num_bytes:  # no part of it is written
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            _write_once(path, pieces)
+            with _replacing(path) as temporary, temporary.open("xb") as file:
+                file.writelines(pieces)
+                file.flush()
+                os.fsync(file.fileno())
             return
         except OSError as problem:
             if problem.errno != errno.ENOSPC or seconds is None:
@@ -57,14 +61,9 @@ def give_second_name(path: Path, name: Path) -> None:
     """
     if name.exists() and name.samefile(path):
         return
-    temporary = _temporary(name)
     try:
-        try:
+        with _replacing(name) as temporary:
             temporary.hardlink_to(path)
-            temporary.replace(name)
-            _sync_directory(name.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError:
         write_atomically(name, path.read_bytes())
 
@@ -75,29 +74,17 @@ def remove_leftovers(directory: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}-{secrets.token_hex(4)}{TEMPORARY}")
-
-
-def _write_once(path: Path, pieces: tuple[bytes | memoryview, ...]) -> None:
-    temporary = _temporary(path)
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Yield the name of a file that the block makes; then it takes the place of ``path``."""
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}{TEMPORARY}")
     try:
-        with temporary.open("xb") as file:
-            for piece in pieces:
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
         temporary.replace(path)
-    except BaseException:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the rename itself survive a power loss; Windows cannot open a directory."""
-    if os.name == "posix":
-        descriptor = os.open(directory, os.O_RDONLY)
+    if os.name == "posix":  # the rename itself survives a power loss; Windows opens no directory
+        descriptor = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

@@ -7,6 +7,5 @@ MAX_WORKERS = 16  # each holds a file open and a photograph in memory
 
 def count_workers() -> int:
     """Count the cores this process may use, which a container or taskset can limit, up to a cap."""
-    if hasattr(os, "sched_getaffinity"):
-        return min(len(os.sched_getaffinity(0)), MAX_WORKERS)
-    return min(os.cpu_count() or 1, MAX_WORKERS)
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(usable or 1, MAX_WORKERS)

@@ -153,19 +153,15 @@ def measure_calibration(confidence_N: Tensor, correct_N: Tensor) -> Calibration:
     """
     edges = torch.arange(NUM_BINS + 1, dtype=torch.float64) / NUM_BINS
     bin_N = torch.bucketize(confidence_N.double(), edges[1:-1])
-    bins = []
+    bins, gaps = [], []
     for i, (lower, upper) in enumerate(pairwise(edges.tolist())):
-        confidence_M, correct_M = confidence_N[bin_N == i], correct_N[bin_N == i]
-        means, number = (_mean(confidence_M), _mean(correct_M)), len(confidence_M)
-        interval = accuracy_interval(int(correct_M.sum()), number) if number else None
-        bins.append(CalibrationBin(lower, upper, number, *means, interval))
-    gaps = (
-        abs(b.accuracy - b.mean_confidence) * b.num_examples
-        for b in bins
-        if b.accuracy is not None and b.mean_confidence is not None
-    )
+        confidence_M, correct_M = confidence_N[bin_N == i].double(), correct_N[bin_N == i].double()
+        number = len(correct_M)
+        if number == 0:
+            bins.append(CalibrationBin(lower, upper, 0, None, None, None))
+            continue
+        confidence, accuracy = confidence_M.mean().item(), correct_M.mean().item()
+        interval = accuracy_interval(int(correct_M.sum()), number)
+        gaps.append(abs(accuracy - confidence) * number)
+        bins.append(CalibrationBin(lower, upper, number, confidence, accuracy, interval))
     return Calibration(sum(gaps) / len(confidence_N), tuple(bins))
-
-
-def _mean(values_M: Tensor) -> float | None:
-    return values_M.double().mean().item() if len(values_M) else None

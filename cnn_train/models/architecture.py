@@ -1,16 +1,17 @@
 """What every architecture's settings can do: build the network."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
 from torch import nn
 
 from ..config.base import Config
 from ..errors import ConfigError
 from .pointwise import avoid_strided_pointwise
 
-MOST_MAPS = 65_536
-"""More than any published network has in a layer; sizes far beyond overflow torch's counts."""
+NumMaps = Annotated[int, Field(gt=0, le=65_536)]
+"""No published network has so many in a layer; sizes far beyond overflow torch's counts."""
 
 MOST_LAYERS = 2000
 """More than any published network has; even without numbers, ten times as many take a minute."""

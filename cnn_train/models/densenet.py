@@ -12,9 +12,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from .architecture import MOST_MAPS, ArchitectureConfig, require_side
+from .architecture import ArchitectureConfig, NumMaps, require_side
 from .initialisation import initialise
 
+LAYERS_PER_BLOCK = (6, 12, 24, 16)  # table 1
 BOTTLENECK_FACTOR = 4  # a 1×1 convolution first reduces to 4 · growth maps (the B of DenseNet-BC)
 
 
@@ -58,14 +59,13 @@ class DenseNet(nn.Sequential):
         num_classes: int,
         image_shape: tuple[int, int, int],
         *,
-        layers_per_block: tuple[int, ...] = (6, 12, 24, 16),
         growth: int = 32,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         channels = 2 * growth
         self.conv1 = nn.Conv2d(image_shape[0], channels, 3, padding=1, bias=False)
-        for number, num_layers in enumerate(layers_per_block, start=1):
+        for number, num_layers in enumerate(LAYERS_PER_BLOCK, start=1):
             if number > 1:
                 self.add_module(f"transition{number - 1}", Transition(channels))
                 channels //= 2
@@ -86,7 +86,7 @@ class DenseNetConfig(ArchitectureConfig):
     """DenseNet: every layer sees all earlier maps of its block (Huang et al. 2017)."""
 
     name: Literal["densenet121"] = "densenet121"
-    growth: int = Field(default=32, gt=0, le=MOST_MAPS, description="maps that each layer adds")
+    growth: NumMaps = Field(default=32, description="maps that each layer adds")
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="share of each layer's new maps silenced in training"
     )

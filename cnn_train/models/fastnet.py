@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import ConfigError
-from .architecture import MOST_LAYERS, MOST_MAPS, ArchitectureConfig, require_side
+from .architecture import MOST_LAYERS, ArchitectureConfig, NumMaps, require_side
 from .initialisation import initialise
 from .whitening import Whitening
 
@@ -158,7 +158,7 @@ class FastNetConfig(ArchitectureConfig):
     """FastNet: a small convolutional network that trains in minutes on a CPU."""
 
     name: Literal["fastnet"] = "fastnet"
-    widths: tuple[Annotated[int, Field(gt=0, le=MOST_MAPS)], ...] = Field(
+    widths: tuple[NumMaps, ...] = Field(
         default=(24, 64, 128, 256), strict=False, min_length=1, description="maps of each stage"
     )
     extra_convolutions: tuple[Annotated[int, Field(ge=0, le=MOST_LAYERS)], ...] = Field(

@@ -29,8 +29,5 @@ def head_layer(model: nn.Module) -> tuple[str, nn.Module]:
 def reading_inputs(layer: nn.Module) -> Iterator[list[Tensor]]:
     """Collect on the CPU what enters ``layer`` while the block runs."""
     inputs: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _, arguments: inputs.append(arguments[0].cpu()))
-    try:
+    with layer.register_forward_pre_hook(lambda _, given: inputs.append(given[0].cpu())):
         yield inputs
-    finally:
-        hook.remove()

@@ -1,12 +1,12 @@
 """Fully connected layers on the flattened image, without any use of neighbouring pixels."""
 
 import math
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 from torch import nn
 
-from .architecture import MOST_LAYERS, MOST_MAPS, ArchitectureConfig
+from .architecture import MOST_LAYERS, ArchitectureConfig, NumMaps
 from .initialisation import initialise
 
 
@@ -37,7 +37,7 @@ class MLPConfig(ArchitectureConfig):
     """A multi-layer perceptron: fully connected layers with ReLU."""
 
     name: Literal["mlp"] = "mlp"
-    hidden_sizes: tuple[Annotated[int, Field(gt=0, le=MOST_MAPS)], ...] = Field(
+    hidden_sizes: tuple[NumMaps, ...] = Field(
         default=(512, 256),
         strict=False,
         max_length=MOST_LAYERS,

@@ -57,12 +57,11 @@ class ReceptiveField:
     def united_with(self, others: "Sequence[ReceptiveField]") -> "ReceptiveField":
         """Return the smallest field around this one and ``others``."""
         fields = (self, *others)
-        starts = tuple(min(field.start_px[axis] for field in fields) for axis in (0, 1))
-        ends = [
+        top, left = (min(field.start_px[axis] for field in fields) for axis in (0, 1))
+        bottom, right = (
             max(field.start_px[axis] + field.size_px[axis] for field in fields) for axis in (0, 1)
-        ]
-        size_px = (ends[0] - starts[0], ends[1] - starts[1])
-        return replace(self, size_px=size_px, start_px=(starts[0], starts[1]))
+        )
+        return replace(self, size_px=(bottom - top, right - left), start_px=(top, left))
 
     def after_reshaping(self, before: Sequence[int], after: Sequence[int]) -> "ReceptiveField":
         """Return the field where an operation turned shape ``before`` into ``after``.
@@ -127,7 +126,9 @@ def field_after(
             kernel, stride = args[1], args[2] if len(args) > 2 and args[2] else args[1]
             return field.after_window(kernel, stride, args[3] if len(args) > 3 else (0, 0))
         case aten.constant_pad_nd:
-            return field.after_window((1, 1), (1, 1), _padding_before(args[1], field))
+            zeros_before = dict(enumerate(args[1][::2], start=1))  # the last dimension's come first
+            padding = [zeros_before.get(-axis, 0) for axis in field.axes] or [0, 0]
+            return field.after_window((1, 1), (1, 1), padding)
         case aten.slice:
             return _after_slice(args, field, source)
         case aten.permute:
@@ -137,19 +138,13 @@ def field_after(
     return field.after_reshaping(source.shape, result.shape)
 
 
-def _padding_before(padding: Sequence[int], field: ReceptiveField) -> list[int]:
-    """Return how many zeros F.pad puts before the first row and the first column."""
-    pairs = dict(enumerate(padding[::2], start=1))  # the last dimension's come first
-    return [pairs.get(-axis, 0) for axis in field.axes] or [0, 0]
-
-
 def _after_slice(args: Sequence[Any], field: ReceptiveField, source: Tensor) -> ReceptiveField:
     """Return the field after x[start:end:step] of one dimension: what is skipped is not read."""
-    first, end, step = [*args[2:5], None, None, None][:3]
     axis = args[1] % source.ndim - source.ndim
-    skipped, _, step = slice(first, end, step).indices(source.shape[axis])
-    is_sliced = [axis == spatial_axis for spatial_axis in field.axes]
-    if not any(is_sliced):
+    if axis not in field.axes:
         return field
-    stride = [step if sliced else 1 for sliced in is_sliced]
-    return field.after_window((1, 1), stride, [-skipped if sliced else 0 for sliced in is_sliced])
+    first, end, step = [*args[2:5], None, None, None][:3]
+    skipped, _, step = slice(first, end, step).indices(source.shape[axis])
+    stride = [step if spatial == axis else 1 for spatial in field.axes]
+    padding = [-skipped if spatial == axis else 0 for spatial in field.axes]
+    return field.after_window((1, 1), stride, padding)

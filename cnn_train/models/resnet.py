@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .architecture import MOST_MAPS, ArchitectureConfig, require_side
+from .architecture import ArchitectureConfig, NumMaps, require_side
 from .initialisation import initialise
 
 
@@ -145,11 +145,8 @@ class ResNetConfig(ArchitectureConfig):
     """ResNet with four stages and a 3×3 stem for small images (He et al. 2016)."""
 
     name: Literal["resnet18", "resnet34", "resnet50"] = "resnet18"
-    width: int = Field(
-        default=64,
-        gt=0,
-        le=MOST_MAPS,
-        description="maps of the first stage; each further stage doubles it",
+    width: NumMaps = Field(
+        default=64, description="maps of the first stage; each further stage doubles it"
     )
     zero_init_residual: ZeroInit = False
 
@@ -169,11 +166,8 @@ class CifarResNetConfig(ArchitectureConfig):
     """ResNet of the CIFAR family: three stages of 16, 32 and 64 maps (He et al. 2016)."""
 
     name: Literal["resnet20", "resnet32", "resnet44", "resnet56", "resnet110"] = "resnet20"
-    width: int = Field(
-        default=16,
-        gt=0,
-        le=MOST_MAPS,
-        description="maps of the first stage; the others have 2 and 4 times it",
+    width: NumMaps = Field(
+        default=16, description="maps of the first stage; the others have 2 and 4 times it"
     )
     shortcut: Literal["pad", "projection"] = Field(
         default="pad",

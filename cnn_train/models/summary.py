@@ -93,8 +93,7 @@ def trace_layers(model: nn.Module, image_shape: tuple[int, int, int]) -> list[La
     with ExitStack() as stack, evaluating(model), torch.no_grad():
         for name, module in model.named_modules():
             if is_layer(module):
-                hook = module.register_forward_hook(partial(note, name))
-                stack.callback(hook.remove)
+                stack.enter_context(module.register_forward_hook(partial(note, name)))
         with tracker:
             model(images_BCHW)
     return runs
@@ -148,10 +147,7 @@ class ArchitectureSummary:
 def summarize_architecture(
     name: str, num_classes: int, image_shape: tuple[int, int, int]
 ) -> ArchitectureSummary:
-    """Measure one architecture on the meta device, where nothing is computed.
-
-    Its config's docstring says what it is.
-    """
+    """Measure one architecture on the meta device, where nothing is computed."""
     config_type = ARCHITECTURES[name]
     with torch.device("meta"):
         model = config_type(name=name).build(num_classes, image_shape)

@@ -93,11 +93,8 @@ class TorchvisionConfig(ArchitectureConfig):
         model.train()
 
 
-def adapt_stem(model: nn.Module, channels: int, stem: str = "small") -> None:
-    """Let the first convolution take ``channels``.
-
-    A small stem is 3×3 with stride 1 where it would stride, without a pooling right behind it.
-    """
+def adapt_stem(model: nn.Module, channels: int, stem: str) -> None:
+    """Let the first convolution take ``channels``, and keep small images' resolution if asked."""
     convolutions = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Conv2d)]
     name, first = convolutions[0]
     changes = stem == "small" and first.stride != (1, 1)

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 from torch import nn
 
-from .architecture import MOST_MAPS, ArchitectureConfig, require_side
+from .architecture import ArchitectureConfig, NumMaps, require_side
 from .initialisation import initialise
 
 CONVOLUTIONS_PER_BLOCK = {
@@ -59,11 +59,8 @@ class VGGConfig(ArchitectureConfig):
     """VGG: stacks of 3×3 convolutions, with batch norm (Simonyan & Zisserman 2015)."""
 
     name: Literal["vgg11", "vgg13", "vgg16", "vgg19"] = "vgg16"
-    width: int = Field(
-        default=64,
-        gt=0,
-        le=MOST_MAPS,
-        description="maps of the first block; the others have 2, 4, 8, 8 times it",
+    width: NumMaps = Field(
+        default=64, description="maps of the first block; the others have 2, 4, 8, 8 times it"
     )
     batch_norm: bool = Field(
         default=True, description="normalise after every convolution (false: as in the paper)"

@@ -10,7 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from .architecture import MOST_LAYERS, MOST_MAPS, ArchitectureConfig, require_side
+from .architecture import MOST_LAYERS, ArchitectureConfig, NumMaps, require_side
 from .initialisation import initialise
 
 
@@ -29,20 +29,17 @@ class WideBlock(nn.Module):
         self.relu2 = nn.ReLU()
         self.dropout = nn.Dropout(dropout)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
-        self.projection = (
-            nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
-            if stride != 1 or in_channels != out_channels
-            else None
-        )
+        self.projection: nn.Conv2d | None = None
+        if stride != 1 or in_channels != out_channels:
+            self.projection = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return shortcut + branch."""
         active_BCHW = self.relu1(self.bn1(x_BCHW))
-        y_BCHW = self.relu2(self.bn2(self.conv1(active_BCHW)))
+        y_BCHW: Tensor = self.relu2(self.bn2(self.conv1(active_BCHW)))
         y_BCHW = self.conv2(self.dropout(y_BCHW))
         shortcut_BCHW = x_BCHW if self.projection is None else self.projection(active_BCHW)
-        output_BCHW: Tensor = y_BCHW + shortcut_BCHW
-        return output_BCHW
+        return y_BCHW + shortcut_BCHW
 
 
 class WideResNet(nn.Sequential):
@@ -85,11 +82,8 @@ class WideResNetConfig(ArchitectureConfig):
         le=MOST_LAYERS,
         description="layers with weights on the longest path: 6 n + 4",
     )
-    width: int = Field(
-        default=10,
-        gt=0,
-        le=MOST_MAPS,
-        description="how many times wider than 16, 32 and 64 maps the stages are",
+    width: NumMaps = Field(
+        default=10, description="how many times wider than 16, 32 and 64 maps the stages are"
     )
     dropout: float = Field(
         default=0.0, ge=0, lt=1, description="share silenced between a block's convolutions"

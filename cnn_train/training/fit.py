@@ -21,8 +21,6 @@ from .update_guard import NotFiniteError
 # for the device.
 DIVERGENCE_CHECK_EVERY = 20
 
-Watch = Callable[[Iterable[Tally]], Iterable[Tally]]
-
 
 @dataclass(frozen=True)
 class Supervision:
@@ -34,7 +32,7 @@ class Supervision:
     """
 
     run: RunDirectory | None = None
-    watch: Watch = iter
+    watch: Callable[[Iterable[Tally]], Iterable[Tally]] = iter
     should_stop: Callable[[], bool] = lambda: False
     should_save: Callable[[bool], bool] = lambda is_due: is_due
 
