@@ -12,7 +12,7 @@ import io
 import os
 import struct
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,7 +99,9 @@ def load_state(model: nn.Module, state: dict[str, Tensor]) -> None:
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write ``checkpoint`` atomically. Raises ResourceError where the disk is full or refuses."""
     buffer = io.BytesIO()
-    torch.save(vars(checkpoint), buffer)
+    torch.save(
+        {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}, buffer
+    )
     buffer.write(MAGIC + struct.pack(">Q", FORMAT_VERSION))
     content = buffer.getbuffer()
     write_atomically(path, content, hashlib.sha256(content).digest())

@@ -203,10 +203,12 @@ def _parse_torch(content: bytes) -> Any:
     harmless: list[Any] = [Namespace, *((_Ignored, f"numpy.{name}") for name in NUMPY_PARTS)]
     try:
         return load_plain(content, harmless)
-    except Exception as problem:  # not shown: torch's message advises to load the file unsafely
-        if isinstance(problem, NotPlainData) and not _name_other_program(content):
-            raise NotWeights(f"it looks like a torch file, but {problem}") from None
-        raise NotWeights(_explain_refusal(content)) from None  # also of TorchScript's packed code
+    except NotPlainData as problem:
+        if _name_other_program(content):  # TorchScript packs its code
+            raise NotWeights(_explain_refusal(content)) from None
+        raise NotWeights(f"it looks like a torch file, but {problem}") from None
+    except Exception:  # not shown: torch's message advises to load the file unsafely
+        raise NotWeights(_explain_refusal(content)) from None
 
 
 def _explain_refusal(content: bytes) -> str:

@@ -1,7 +1,5 @@
 """``cnn-train evaluate``: how good a checkpoint is on labelled images."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -139,10 +137,16 @@ def _save(
 
     name, loss = trained.config.model.name, trained.config.loss
     if isinstance(result, SliceReport):
-        save: Callable[..., list[Path]] = partial(save_slices, result)
+        written = save_slices(result, out, checkpoint=checkpoint, model_name=name, notice=notice)
     else:
         if not loss.gives_probabilities:
             notice(f"no calibration.png: {loss.name} scores are not probabilities; see margins.png")
-        save = partial(save_report, result, required_margin=getattr(loss, "margin", None))
-    written = save(out, checkpoint=checkpoint, model_name=name, notice=notice)
+        written = save_report(
+            result,
+            out,
+            checkpoint=checkpoint,
+            model_name=name,
+            required_margin=getattr(loss, "margin", None),
+            notice=notice,
+        )
     notice(f"wrote {', '.join(map(str, written))}")

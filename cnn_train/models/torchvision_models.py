@@ -94,7 +94,10 @@ class TorchvisionConfig(ArchitectureConfig):
 
 
 def adapt_stem(model: nn.Module, channels: int, stem: str) -> None:
-    """Let the first convolution take ``channels``, and keep small images' resolution if asked."""
+    """Let the first convolution take ``channels``.
+
+    A small stem is 3×3 with stride 1 where it would stride, without a pooling right behind it.
+    """
     convolutions = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Conv2d)]
     name, first = convolutions[0]
     changes = stem == "small" and first.stride != (1, 1)

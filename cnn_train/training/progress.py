@@ -1,6 +1,5 @@
 """How far a run has come: its counters and records, which a checkpoint saves and restores."""
 
-from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -8,9 +7,6 @@ from ..checkpoints.checkpoint import Checkpoint
 from ..machine.processes import World
 from ..metrics.best import BestBy, best_record, merit
 from ..metrics.tally import Tally
-
-SAVED = ("epoch", "position", "step", "records", "config_changes")
-"""The counters that a checkpoint has under the same names."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +56,28 @@ class Progress:
     def restored(cls, checkpoint: Checkpoint, world: World) -> "Progress":
         """Restore the counters of ``checkpoint``; the first process takes its partial tally."""
         partial = Tally(**checkpoint.partial_tally) if world.is_first else Tally.zero()
-        return cls(partial=partial, **{name: copy(getattr(checkpoint, name)) for name in SAVED})
+        return cls(
+            checkpoint.epoch,
+            checkpoint.position,
+            checkpoint.step,
+            partial,
+            list(checkpoint.records),
+            list(checkpoint.config_changes),
+        )
 
-    def saved(self, partial: Tally | None) -> dict[str, Any]:
+    def saved(self, partial: Tally | None = None) -> dict[str, Any]:
         """Return these counters as a checkpoint's fields; ``partial`` replaces the own tally."""
-        sums = dict(vars(partial or self.partial))
-        del sums["counts_3K"]
-        return {name: copy(getattr(self, name)) for name in SAVED} | {"partial_tally": sums}
+        partial = partial or self.partial
+        return {
+            "epoch": self.epoch,
+            "position": self.position,
+            "step": self.step,
+            "partial_tally": {
+                name: value for name, value in vars(partial).items() if name != "counts_3K"
+            },
+            "records": list(self.records),
+            "config_changes": list(self.config_changes),
+        }
 
     def complete_update(self, position: int, partial: Tally) -> None:
         """Count one more update, made after ``position`` minibatches with this tally."""

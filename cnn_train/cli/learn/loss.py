@@ -100,7 +100,7 @@ def loss(
         precision = trained.precision.name
         notice(f"scores of {checkpoint} in {precision}: {number:,} of its {split} images{few}")
     settings = _load_loss(name, trained, overrides)
-    worked = work_out(settings, *scored)
+    worked = work_out(settings, **scored._asdict())
     page = Page(
         blocks=loss_blocks(worked, settings.name),
         document={"loss": settings.model_dump(mode="json")} | asdict(worked),
