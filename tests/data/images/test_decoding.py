@@ -132,7 +132,7 @@ def test_a_killed_process_is_a_lack_of_resources_and_no_hang(paths, in_processes
     def kill_all():
         workers.extend(active_children())
         for worker in workers:
-            os.kill(worker.pid, signal.SIGKILL)
+            worker.kill()  # unlike os.kill, also of one that has ended meanwhile
 
     with pytest.raises(ResourceError, match=r"was killed \(SIGKILL\), perhaps for lack of memory"):
         decode(paths * 20, act=kill_all, size_px=128)
