@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -18,7 +18,7 @@ from ..present import PictureOption, check_picture, present
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ...data.image_set import ImageSet
+    from ...data.dataset import DataAccess
     from ...inference.trained_model import TrainedModel
 
 LossName = Literal["hinge", "cross_entropy"]
@@ -29,7 +29,8 @@ LARGEST_SCORE = 1e300
 """Differences of larger scores may not be floats."""
 
 
-class Scored(NamedTuple):
+@dataclass(frozen=True)
+class Scored:
     """Scores NK, labels N, and what the classes and the examples are called."""
 
     scores_NK: "Tensor"
@@ -72,16 +73,13 @@ def loss(
     out: PictureOption = None,
 ) -> None:
     """Work out a loss term by term: on the slide, on your scores, on a model's images."""
-    from ...evaluation.evaluate import load_split
     from ...inference.trained_model import load_trained_model
     from ...lecture.worked_loss import work_out
     from ...runs.directory import find_checkpoint
     from .loss_display import draw_loss, loss_blocks
 
     check_picture(out)
-    for override in overrides or ():
-        if override.split("=")[0].split(".")[0].strip() != "loss":
-            raise UsageError(f"--set {override}: this page reads the loss alone: --set loss.…")
+    _refuse_settings_of_others(overrides or ())
     trained = None
     if checkpoint is None:
         given = {"--images": images, "--split": split, "--data-root": data_root}
@@ -93,20 +91,27 @@ def loss(
     else:
         trained = load_trained_model(find_checkpoint(checkpoint), device)
         split = split or "val"
-        source = load_split(trained, split, make_data_access(data_dir, offline), data_root)
-        scored = _score_images(trained, source, images or NUM_IMAGES, split)
+        access = make_data_access(data_dir, offline)
+        scored = _score_images(trained, images or NUM_IMAGES, split, access, data_root)
         number = len(scored.names)
         few = f" (there are no {images:,})" if images and images > number else ""
         precision = trained.precision.name
         notice(f"scores of {checkpoint} in {precision}: {number:,} of its {split} images{few}")
     settings = _load_loss(name, trained, overrides)
-    worked = work_out(settings, **scored._asdict())
+    worked = work_out(settings, scored.scores_NK, scored.labels_N, scored.class_names, scored.names)
     page = Page(
         blocks=loss_blocks(worked, settings.name),
         document={"loss": settings.model_dump(mode="json")} | asdict(worked),
         draw=lambda: draw_loss(worked, settings),
     )
     present(page, as_json=as_json, out=out)
+
+
+def _refuse_settings_of_others(overrides: Sequence[str]) -> None:
+    """Refuse a setting outside of ``loss``, which would change nothing on this page."""
+    for override in overrides:
+        if override.split("=")[0].split(".")[0].strip() != "loss":
+            raise UsageError(f"--set {override}: this page reads the loss alone: --set loss.…")
 
 
 def _load_loss(name: LossName, trained: "TrainedModel | None", overrides: list[str] | None) -> Any:
@@ -160,13 +165,18 @@ def _read_row(text: str) -> list[float]:
 
 
 def _score_images(
-    trained: "TrainedModel", images: "ImageSet", number: int, split: LearningSplit
+    trained: "TrainedModel",
+    number: int,
+    split: LearningSplit,
+    access: "DataAccess",
+    data_root: Path | None,
 ) -> Scored:
     """Score images that are evenly spaced over the split, so that many classes are among them."""
     import torch
 
-    from ...evaluation.evaluate import evaluate
+    from ...evaluation.evaluate import evaluate, load_split
 
+    images = load_split(trained, split, access, data_root)
     number = min(number, len(images))
     chosen = images.select(torch.arange(number) * len(images) // max(number, 1))
     scores_NK = evaluate(trained, chosen, split=split).scores_NK

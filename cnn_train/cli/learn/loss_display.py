@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from ...lecture.worked_loss import SHIFTED, WorkedExample, WorkedLoss
 from ...losses.cross_entropy import CrossEntropyConfig
 from ...losses.hinge import HingeConfig
-from ...page import Block, numbers, texts
+from ...page import Block, numbers, paragraph, texts
 
 if TYPE_CHECKING:
     from ...figures.style import Drawing
@@ -30,7 +30,7 @@ def loss_blocks(worked: WorkedLoss, loss_name: str) -> tuple[Block, ...]:
     return (
         Block(f"{loss_name}: {worked.formula}"),
         *(block for i, example in shown for block in _example_blocks(worked, example, i)),
-        *([Block(lines=(hidden,))] if num_hidden > 0 else []),
+        *([paragraph(hidden)] if num_hidden > 0 else []),
         Block(
             f"L = ({terms}) / {len(losses)} = {_number(worked.mean)}",
             lines=(
@@ -56,7 +56,7 @@ def _example_blocks(worked: WorkedLoss, example: WorkedExample, number: int) -> 
         ),
         row_styles={example.label: "bold"},
     )
-    return table, Block(lines=_sum_lines(worked, example, number))
+    return table, paragraph(*_sum_lines(worked, example, number))
 
 
 def _sum_lines(worked: WorkedLoss, example: WorkedExample, number: int) -> tuple[str, ...]:
