@@ -24,6 +24,7 @@ from .process.stop_signal import ended_by_sigterm
 from .profile import profile
 from .runs import runs
 from .strict_command import PlainGroup, StrictCommand
+from .sweep import sweep
 
 READER_IS_GONE = 141
 """The exit code of a program that ends by SIGPIPE, as a shell reports it."""
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train, evaluate and use small-image convolutional networks from YAML configs.",
 )
-for command in (fit, evaluate, predict, inspect, runs, profile, gradcheck):
+for command in (fit, evaluate, predict, inspect, runs, profile, gradcheck, sweep):
     app.command()(command)
 app.command(context_settings=WITH_OLDER_FLAGS)(playground)
 app.add_typer(visualize.app, name="visualize")

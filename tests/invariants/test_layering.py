@@ -34,6 +34,7 @@ FLOORS = {
     "checks": 8,
     "visualize": 8,
     "playground": 8,
+    "search": 8,
     "lecture": 9,
     "api": 9,
     "cli": 10,
@@ -55,6 +56,7 @@ HOMES = {
     "pickle": ("data.cifar10",),
     "safetensors": ("checkpoints.foreign", "checkpoints.exporting"),
     "sklearn": ("visualize",),
+    "optuna": ("search",),
 }
 
 # What `cnn-train --help` must not wait for.

@@ -99,12 +99,12 @@ def fit(
     from ...machine.device import flushed_denormals
     from ..process.joined import joined_processes
     from ..process.stop_signal import save_signal_harmless
-    from .resuming import go_on
-    from .starting import FitRequest, start
+    from .resuming import trained
+    from .starting import FitRequest
+    from .training_display import show_epoch
 
     if sanity and resume is not None and str(resume) != "auto":
         raise UsageError("--sanity is for a new run; leave out --resume")
     with flushed_denormals(), save_signal_harmless(), joined_processes() as world:
-        request = FitRequest(world=world, **options)
-        if resume is None or not go_on(request):
-            start(request)
+        for session, record in trained(FitRequest(world=world, **options)):
+            show_epoch(session, record)

@@ -1,5 +1,6 @@
 """How ``cnn-train fit --resume`` goes on with a run."""
 
+from collections.abc import Generator
 from contextlib import AbstractContextManager
 from math import isclose
 from pathlib import Path
@@ -19,29 +20,34 @@ from ...machine.environment import describe_environment
 from ...runs.directory import LATEST, RunDirectory, find_run, newest_run
 from ...runs.states import FoundCheckpoint, WayBack, go_back, look_back
 from ...training.fit import Supervision
+from ...training.progress import EpochRecord
 from ...training.resuming import checked_changes, find_state, is_finished, resume_session
 from ...training.run import load_session, train_job
 from ...training.session import Session
 from ..console import notice, warn
-from .starting import FitRequest, locked, record_settings
-from .training_display import show_dry_run, show_epoch, supervised
+from .starting import FitRequest, locked, record_settings, start
+from .training_display import attended, show_dry_run, supervised
 
 
-def go_on(request: FitRequest) -> bool:
-    """Go on with the run asked for; False where ``auto`` finds none and a new one is to begin."""
-    path = find_path(request)
-    if path is None:
-        return False
+def trained(request: FitRequest) -> Generator[tuple[Session, EpochRecord]]:
+    """Begin the run asked for, or go on with it, as :func:`train_job` does; stop when you like."""
+    path = find_path(request) if request.resume else None
+    return start(request) if path is None else go_on(request, path)
+
+
+def go_on(request: FitRequest, path: Path) -> Generator[tuple[Session, EpochRecord]]:
+    """Go on with the run at ``path`` to its end."""
     run = find_run(path)
     with locked(run, request.world):
         state = find_state(run, path)
         for complaint in state.damaged:
             warn(f"{complaint}; going on from {state.path.name} instead")
-        go_on_from(state, run, request)
-    return True
+        yield from go_on_from(state, run, request)
 
 
-def go_on_from(state: FoundCheckpoint, run: RunDirectory, request: FitRequest) -> None:
+def go_on_from(
+    state: FoundCheckpoint, run: RunDirectory, request: FitRequest
+) -> Generator[tuple[Session, EpochRecord]]:
     """Train a locked run from one of its states to its end."""
     before = checkpoint_config(state.checkpoint, str(state.path))
     after, limit = asked_settings(request, before, state.checkpoint)
@@ -73,6 +79,8 @@ def go_on_from(state: FoundCheckpoint, run: RunDirectory, request: FitRequest) -
         if way and not finished:
             run.mark_latest()
             record_settings(session, run)
+        if request.is_one_of_many:
+            return attended(session, run)
         return supervised(
             session, run, request.as_json, data_dir=request.data_dir, data_root=request.data_root
         )
@@ -81,8 +89,7 @@ def go_on_from(state: FoundCheckpoint, run: RunDirectory, request: FitRequest) -
     if request.dry_run:
         show_dry_run(load_session(job), as_json=request.as_json)
         return
-    for session, record in train_job(job, supervise):
-        show_epoch(session, record)
+    yield from train_job(job, supervise)
 
 
 def find_path(request: FitRequest) -> Path | None:

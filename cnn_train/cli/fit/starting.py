@@ -1,6 +1,6 @@
 """What ``cnn-train fit`` was asked for, and how a new run begins."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -17,42 +17,45 @@ from ...errors import UsageError
 from ...experiment import ExperimentConfig
 from ...machine.atomic_file import save_json, write_anew, write_atomically
 from ...machine.environment import describe_environment
-from ...machine.processes import World
+from ...machine.processes import ALONE, World
 from ...runs.directory import RunDirectory, find_checkpoint
 from ...training.fine_tuning import changed_settings, keep_normalization, start_from_weights
 from ...training.fit import Supervision
+from ...training.progress import EpochRecord
 from ...training.run import Job, load_images, load_session, train_job
 from ...training.session import Session
 from ..console import notice, warn
 from ..loading import make_data_access
 from .sanity_display import show_sanity
-from .training_display import show_dry_run, show_epoch, supervised
+from .training_display import attended, show_dry_run, supervised
 
 
 @dataclass(frozen=True)
 class FitRequest:
-    """The options of one call of ``fit``, and the processes that share it."""
+    """The options of one call of ``fit``, and the processes that share it; defaults as there."""
 
     config: Path | None
-    overrides: list[str] | None
-    resume: Path | None
-    allow_config_change: list[str] | None
-    weights: Path | None
-    new_head: bool
-    device: str
-    seed: int | None
-    name: str | None
-    run_root: Path
-    data_dir: Path | None
-    data_root: Path | None
-    offline: bool
-    verify_data: bool
-    limit_batches: int | None
-    deterministic: bool
-    dry_run: bool
-    sanity: bool
-    as_json: bool
-    world: World
+    overrides: list[str] | None = None
+    resume: Path | None = None
+    allow_config_change: list[str] | None = None
+    weights: Path | None = None
+    new_head: bool = False
+    device: str = "auto"
+    seed: int | None = None
+    name: str | None = None
+    run_root: Path = Path("runs")
+    data_dir: Path | None = None
+    data_root: Path | None = None
+    offline: bool = False
+    verify_data: bool = False
+    limit_batches: int | None = None
+    deterministic: bool = False
+    dry_run: bool = False
+    sanity: bool = False
+    as_json: bool = False
+    world: World = ALONE
+    is_one_of_many: bool = False
+    """Whether its plan and its result are shown by who asks for it: a sweep."""
 
     @cached_property
     def text(self) -> str:
@@ -99,8 +102,8 @@ class FitRequest:
         )
 
 
-def start(request: FitRequest) -> None:
-    """Begin a new run and train it to its end."""
+def start(request: FitRequest) -> Generator[tuple[Session, EpochRecord]]:
+    """Begin a new run and train it to its end; yield as :func:`train_job` does."""
     if request.config is None:
         raise UsageError("fit needs --config CONFIG, or --resume RUN")
     if request.allow_config_change and request.resume is None:
@@ -125,14 +128,17 @@ def start(request: FitRequest) -> None:
     def supervise(session: Session) -> Iterator[Supervision]:
         findings = show_sanity(session, starts_anew=anew) if request.sanity else []
         run = create_run(session, request, weights.origin if weights else {})
-        training = supervised(
-            session, run, request.as_json, findings, starts_anew=anew, data_dir=request.data_dir
+        training = (
+            attended(session, run)
+            if request.is_one_of_many
+            else supervised(
+                session, run, request.as_json, findings, starts_anew=anew, data_dir=request.data_dir
+            )
         )
         with locked(run, request.world), training as started:
             yield started
 
-    for session, record in train_job(job, supervise):
-        show_epoch(session, record)
+    yield from train_job(job, supervise)
 
 
 @dataclass(frozen=True)

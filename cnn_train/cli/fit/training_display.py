@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -116,25 +116,21 @@ def supervised(
     A lost process ends it with advice; every advice repeats where the images lie.
     """
     show_plan(session, run)
-    device, world = session.device.torch_device, session.world
     named = {"--data-dir": data_dir, "--data-root": data_root}
     places = "".join(f" {option} {shlex.quote(str(p))}" for option, p in named.items() if p)
     resume = f"fit --resume {shlex.quote(str(run.path))}{places}"
     advice = f"; nothing is lost. Go on from its last checkpoint: {resume}"
-    explained = lost_processes_explained(advice) if world.size > 1 else nullcontext()
-    agree = [agreement_on_signals(world, on_gpu=device.type == "cuda") for _ in ("stop", "save")]
-    with explained, memory_explained(device, session.config.batch_size, "--set batch_size"):
-        if session.progress.epoch == session.progress.position == 0:
-            show_first_loss(session, starts_anew=starts_anew)
+    with lost_processes_explained(advice) if session.world.size > 1 else nullcontext():
+        with roomy(session):
+            if session.progress.epoch == session.progress.position == 0:
+                show_first_loss(session, starts_anew=starts_anew)
         if session.progress.epoch >= session.config.epochs:
             notice(f"all {session.config.epochs} epochs are done; nothing to do")
         elif stderr.is_terminal:
             stderr.print(HEADER, style="bold", soft_wrap=True)
         try:
-            with heard_signals(*agree) as heard, live_bar() as bar:
-                yield Supervision(
-                    run, partial(watch, session, bar), heard.should_stop, heard.should_save
-                )
+            with attended(session, run) as supervision:
+                yield supervision
         except InterruptedRun as stop:
             stop.args = (f"{stop}{places}",)
             raise
@@ -143,6 +139,22 @@ def supervised(
     _show_result(result, evaluate_command(run.best_checkpoint, data, places))
     if as_json:
         print_json(result | in_json(session, findings))
+
+
+@contextmanager
+def attended(session: Session, run: RunDirectory) -> Iterator[Supervision]:
+    """Hear the signals that stop or save a run, show a bar, and explain a lack of memory."""
+    on_gpu = session.device.torch_device.type == "cuda"
+    agree = [agreement_on_signals(session.world, on_gpu=on_gpu) for _ in ("stop", "save")]
+    with roomy(session), heard_signals(*agree) as heard, live_bar() as bar:
+        yield Supervision(run, partial(watch, session, bar), heard.should_stop, heard.should_save)
+
+
+def roomy(session: Session) -> AbstractContextManager[None]:
+    """Explain a lack of memory within the block."""
+    return memory_explained(
+        session.device.torch_device, session.config.batch_size, "--set batch_size"
+    )
 
 
 def show_dry_run(session: Session, *, as_json: bool, findings: Sequence[Finding] = ()) -> None:

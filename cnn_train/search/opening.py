@@ -1,0 +1,108 @@
+"""Begin a sweep's study, or join in with one that other processes are working on."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from ..config.differences import differences
+from ..errors import UsageError, in_one_line
+from ..machine.file_lock import acquire
+from ..random_streams import derive_seed
+from .space import Space
+from .study import Study
+
+SamplerName = Literal["tpe", "random", "grid"]
+
+ABOUT = "about"
+"""The name under which a study keeps what it is about: settings, space, sampler."""
+
+TRIALS_BEFORE_PRUNING = 5
+"""So many must be complete before one is stopped because it is below their median."""
+
+
+def open_study(
+    space: Space,
+    about: Mapping[str, Any],
+    folder: Path,
+    *,
+    storage: str | None = None,
+    sampler: SamplerName = "tpe",
+    num_trials: int = 20,
+    prunes: bool = True,
+    maximizes: bool = True,
+    seed: int = 0,
+) -> Study:
+    """Begin the study of ``folder``, or join in where there is one already.
+
+    about: the settings that all trials share. storage: the URL of a database; None: a journal file
+    in ``folder``. Raises UsageError where Optuna is not installed, where the storage cannot be
+    used, or where the study there is about something else.
+    """
+    optuna = _load_optuna()
+    folder.mkdir(parents=True, exist_ok=True)
+    with acquire(folder / ".lock", when_busy=lambda: None):
+        try:
+            study = optuna.create_study(
+                storage=_open_storage(optuna, folder, storage),
+                study_name=folder.name,
+                direction="maximize" if maximizes else "minimize",
+                load_if_exists=True,
+                pruner=_make_pruner(optuna, prunes),
+            )
+        except Exception as problem:  # of any database's driver
+            where = storage or folder / "study.journal"
+            raise UsageError(f"--storage {where}: {in_one_line(problem)}") from None
+        is_new = ABOUT not in study.user_attrs
+        about = {"settings": about, "space": space.as_texts()} | {"sampler": sampler}
+        _require_same(study.user_attrs.get(ABOUT), about, folder)
+        if is_new:
+            study.set_user_attr(ABOUT, json.loads(json.dumps(about)))
+        worker_seed = derive_seed(seed, "sweep", len(study.trials)) % 2**32
+        study.sampler = (
+            optuna.samplers.TPESampler(seed=worker_seed)
+            if sampler == "tpe"
+            else optuna.samplers.RandomSampler(seed=worker_seed)
+        )
+        if sampler == "grid":
+            num_trials = 0
+            for point in space.grid() if is_new else ():
+                study.enqueue_trial(point)
+    return Study(study, space, folder, num_trials)
+
+
+def _load_optuna() -> Any:
+    try:
+        import optuna
+    except ImportError:
+        raise UsageError(
+            "sweep needs Optuna; install it with: pip install 'cnn-train[sweep]'"
+        ) from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
+
+
+def _open_storage(optuna: Any, folder: Path, url: str | None) -> Any:
+    if url is not None:
+        return url
+    from optuna.storages.journal import JournalFileBackend
+
+    return optuna.storages.JournalStorage(JournalFileBackend(str(folder / "study.journal")))
+
+
+def _make_pruner(optuna: Any, prunes: bool) -> Any:
+    """Stop what is below the median of the complete trials at the same epoch, but for the first."""
+    if not prunes:
+        return optuna.pruners.NopPruner()
+    return optuna.pruners.MedianPruner(n_startup_trials=TRIALS_BEFORE_PRUNING, n_warmup_steps=1)
+
+
+def _require_same(known: Any, about: Mapping[str, Any], folder: Path) -> None:
+    if known is None:
+        return
+    changes = differences(known, json.loads(json.dumps(about)))
+    if changes:
+        raise UsageError(
+            f"{folder}: this sweep is about other settings ({'; '.join(map(str, changes[:3]))}); "
+            "give another --name, or remove it"
+        )
