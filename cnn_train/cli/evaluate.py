@@ -134,6 +134,7 @@ def _save(
     """Write the result's files and name them on stderr."""
     from ..evaluation.report import save_report, save_slices
     from ..evaluation.slices import SliceReport
+    from .report import write_report
 
     name, loss = trained.config.model.name, trained.config.loss
     if isinstance(result, SliceReport):
@@ -149,4 +150,7 @@ def _save(
             required_margin=getattr(loss, "margin", None),
             notice=notice,
         )
+    if out.is_dir():
+        write_report(result, checkpoint, trained, out / "report.html")
+        written.append(out / "report.html")
     notice(f"wrote {', '.join(map(str, written))}")

@@ -22,6 +22,7 @@ from .predict import predict
 from .process.standard_streams import abandon_output, prepare_streams
 from .process.stop_signal import ended_by_sigterm
 from .profile import profile
+from .report import report
 from .runs import runs
 from .strict_command import PlainGroup, StrictCommand
 from .sweep import sweep
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train, evaluate and use small-image convolutional networks from YAML configs.",
 )
-for command in (fit, evaluate, predict, inspect, runs, profile, gradcheck, sweep):
+for command in (fit, evaluate, predict, report, inspect, runs, profile, gradcheck, sweep):
     app.command()(command)
 app.command(context_settings=WITH_OLDER_FLAGS)(playground)
 app.add_typer(visualize.app, name="visualize")

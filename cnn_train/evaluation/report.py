@@ -37,27 +37,38 @@ def save_report(
 ) -> list[Path]:
     """Write confusion, calibration (or margins), mistakes and JSON; return the files written.
 
-    ``required_margin`` is marked in the margins of a model without probabilities. Raises
-    UsageError where ``directory`` cannot be made.
+    Raises UsageError where ``directory`` cannot be made.
+    """
+    figures = draw_evaluation(evaluation, model_name=model_name, required_margin=required_margin)
+    named = {f"{name}.png": figure for name, figure in figures.items()}
+    return _save(directory, named, "evaluation.json", evaluation.to_json(checkpoint), notice)
+
+
+def draw_evaluation(
+    evaluation: Evaluation, *, model_name: str, required_margin: float | None = None
+) -> dict[str, Drawing]:
+    """Draw ``confusion``, ``mistakes`` and ``calibration``.
+
+    A model without probabilities has ``margins`` instead, where ``required_margin`` is marked.
     """
     subject = f"{model_name}, {evaluation.split} split, {count_images(len(evaluation.images))}"
     class_names = evaluation.images.class_names
     figures = {
-        "confusion.png": draw_confusion(
+        "confusion": draw_confusion(
             evaluation.confusion_KK, class_names, f"Confusion matrix: {subject}"
         ),
-        "mistakes.png": draw_mistakes(
+        "mistakes": draw_mistakes(
             find_mistakes(evaluation, MOST_MISTAKES), f"Most confident mistakes: {subject}"
         ),
     }
     if evaluation.calibration is not None:
         title = f"Calibration: {subject}"
-        figures["calibration.png"] = draw_calibration(evaluation.calibration, title)
+        figures["calibration"] = draw_calibration(evaluation.calibration, title)
     else:
         margins_N = true_class_margins(evaluation.scores_NK, evaluation.images.labels_N)
         title = f"Margins: {subject}"
-        figures["margins.png"] = draw_margins(margins_N, required_margin, title)
-    return _save(directory, figures, "evaluation.json", evaluation.to_json(checkpoint), notice)
+        figures["margins"] = draw_margins(margins_N, required_margin, title)
+    return figures
 
 
 def save_slices(
@@ -75,21 +86,28 @@ def save_slices(
     """
     if is_figure_path(out) and not report.slices:
         raise UsageError(f"--out {out}: CIFAR-10.1 alone has no severities to draw; add --slices")
-    curves = draw_slices(
-        report.slices,
-        report.classes,
-        chance=1 / len(report.clean.per_class),
-        largest=int(report.clean.confusion_KK.sum(dim=1).max()) / len(report.clean.images),
-        title=f"Accuracy by severity: {model_name}, {report.clean.split} split",
-    )
+    figures = draw_slice_report(report, model_name=model_name)
     if is_figure_path(out):
-        say_missing(save_figure(curves, out), notice)
+        say_missing(save_figure(figures["slices"], out), notice)
         return [out]
-    figures = {"slices.png": curves} if report.slices else {}
-    rows = list_examples(report)
-    if rows:
-        figures["challenges.png"] = draw_examples(rows, "The same image under every challenge")
-    return _save(out, figures, "slices.json", report.to_json(checkpoint), notice)
+    named = {f"{name}.png": figure for name, figure in figures.items()}
+    return _save(out, named, "slices.json", report.to_json(checkpoint), notice)
+
+
+def draw_slice_report(report: SliceReport, *, model_name: str) -> dict[str, Drawing]:
+    """Draw ``slices``, the curves, and ``challenges``, an example of each, where there are any."""
+    figures = {}
+    if report.slices:
+        figures["slices"] = draw_slices(
+            report.slices,
+            report.classes,
+            chance=1 / len(report.clean.per_class),
+            largest=int(report.clean.confusion_KK.sum(dim=1).max()) / len(report.clean.images),
+            title=f"Accuracy by severity: {model_name}, {report.clean.split} split",
+        )
+    if rows := list_examples(report):
+        figures["challenges"] = draw_examples(rows, "The same image under every challenge")
+    return figures
 
 
 def list_examples(report: SliceReport) -> list[ExampleRow]:

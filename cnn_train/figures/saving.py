@@ -31,7 +31,13 @@ def save_figure(figure: Figure, path: Path) -> str:
     writable, ResourceError where the disk is full.
     """
     check_figure_path(path)
-    suffix = path.suffix.lower()
+    content, missing = render_figure(figure, path.suffix.lower())
+    write_atomically(path, content)
+    return missing
+
+
+def render_figure(figure: Figure, suffix: str) -> tuple[bytes, str]:
+    """Return the figure as ``.png`` or ``.svg``, and the letters that no font has."""
     content = io.BytesIO()
     missing = provide_fonts(figure)
     # without the salt, the ids inside an SVG are random
@@ -39,8 +45,7 @@ def save_figure(figure: Figure, path: Path) -> str:
         figure.savefig(
             content, format=suffix[1:], dpi=DOTS_PER_INCH, metadata=_CHANGING_METADATA[suffix]
         )
-    write_atomically(path, content.getvalue())
-    return missing
+    return content.getvalue(), missing
 
 
 def is_figure_path(path: Path) -> bool:

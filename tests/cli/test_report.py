@@ -1,0 +1,83 @@
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnn_train.cli.display.html import Section, render_html
+from cnn_train.page import Block, Column, numbers, texts
+
+Run = Callable[..., Any]
+VOID = {"meta", "img"}
+
+
+class Balance(HTMLParser):
+    """Fails where an element is closed that is not open, as a browser would not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def require_sound(html: str) -> None:
+    reader = Balance()
+    reader.feed(html)
+    assert reader.open == []
+    assert not re.search(r"https?://", html), "it needs no network"
+
+
+def test_a_run_becomes_one_file_with_everything_in_it(cnn_train: Run, tiny_config: Path) -> None:
+    fitted = cnn_train("fit", "-c", tiny_config, "--json").document
+    outcome = cnn_train("report", "runs/latest")
+    assert outcome.exit_code == 0, outcome.stderr
+    path = Path(outcome.stdout.strip())
+    assert path == Path(fitted["run_dir"]).resolve() / "report.html"
+    html = path.read_text("utf-8")
+    require_sound(html)
+    headings = re.findall("<h2>(.*?)</h2>", html)
+    assert headings[:3] == ["Result", "What to try next", "Learning curves"]
+    assert {"Confusion", "Mistakes", "Calibration", "Config"} <= set(headings)
+    assert html.count("data:image/svg+xml;base64,") + html.count("data:image/png;base64,") == 4
+    assert "  image_size: 16\n" in html
+
+
+@pytest.mark.parametrize("slices", [[], ["--slices", "--severities", "0,3"]])
+def test_an_evaluation_writes_its_report_too(
+    cnn_train: Run, checkpoint: Path, slices: list[str]
+) -> None:
+    outcome = cnn_train("evaluate", checkpoint, "--out", "evaluation", *slices)
+    assert outcome.exit_code == 0, outcome.stderr
+    assert outcome.stderr.strip().endswith("report.html")
+    html = Path("evaluation/report.html").read_text("utf-8")
+    require_sound(html)
+    assert "on the test split" in html
+    assert ("Harder images" in html) == bool(slices)
+
+
+def test_another_ending_is_refused(cnn_train: Run, checkpoint: Path) -> None:
+    wrong = cnn_train("report", checkpoint, "--out", "report.pdf")
+    assert wrong.exit_code == 2 and "a report is an .html file" in wrong.stderr
+
+
+def test_no_text_can_be_taken_for_html() -> None:
+    evil = "<script>alert(1)</script>&\x1b[2J"
+    block = Block(evil, (evil,), (*texts(evil), *numbers("n")), ((evil, evil),), notes=(evil,))
+    html = render_html(evil, [Section(evil, (block,), (evil,), text=evil)])
+    require_sound(html)
+    assert "<script" not in html and "\x1b" not in html
+    assert html.count("&lt;script&gt;") == 12
+
+
+def test_a_bar_is_as_long_as_its_blocks_and_numbers_stand_on_the_right() -> None:
+    columns = (*numbers("n"), Column("", is_number=False))
+    html = render_html("t", [Section("s", (Block(columns=columns, rows=(("7", "█" * 12),)),))])
+    assert 'class="number">7<' in html and "width: 4.00rem" in html and "█" not in html
