@@ -25,6 +25,22 @@ def load_settings(
     return load_experiment(config, overrides or (), ExperimentConfig, text=text)
 
 
+def change_settings(
+    settings: "ExperimentConfig", overrides: Sequence[str], source: str
+) -> "ExperimentConfig":
+    """Apply overrides to settings that are valid already, of ``source``; raises ConfigError."""
+    if not overrides:
+        return settings
+    from ..config.explain import render_yaml
+    from ..config.loading import validate
+    from ..config.overrides import apply_overrides
+    from ..config.yaml_reader import parse_document
+    from ..experiment import ExperimentConfig
+
+    document = parse_document(render_yaml(settings), source)
+    return validate(apply_overrides(document, overrides), ExperimentConfig)
+
+
 def make_data_access(
     data_dir: Path | None, offline: bool = False, *, verify: bool = False
 ) -> "DataAccess":
