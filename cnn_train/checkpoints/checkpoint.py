@@ -26,6 +26,7 @@ from ..machine.regular_file import open_regular
 from .foreign import advise, may_hold_weights
 from .migration import FORMAT_VERSION, migrate
 from .plain_data import NotPlainData, load_plain, require_plain
+from .pretrained import locate, suggest
 from .schema import Count, Hashes, ImageLosses, ImageShape, Names, Record, Weights, require_fields
 
 MAGIC = b"CNNTRAIN"
@@ -210,14 +211,14 @@ def read_content(path: Path) -> bytes:
     Raises CheckpointError where there is nothing to read.
     """
     try:
-        with open_regular(path) as file:
+        with open_regular(locate(path)) as file:
             start, size = file.read(START_SIZE), file.seek(0, os.SEEK_END)
             file.seek(max(size - FOOTER_SIZE - 1, 0))
             is_whole = is_checkpoint(file.read()) or may_hold_weights(start, file)
             file.seek(0)
             return file.read() if is_whole else start
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such checkpoint") from None
+        raise CheckpointError(f"{path}: no such checkpoint{suggest(path)}") from None
     except IsADirectoryError:
         raise CheckpointError(
             f"{path}: a directory, not a cnn-train checkpoint; name a file in it"

@@ -41,7 +41,7 @@ def copy_config(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A config of the list.")],
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="The file or folder to write. Default: NAME.yaml."),
+        typer.Argument(metavar="FILE", help="The file or folder to write. Default: NAME.yaml."),
     ] = None,
     force: ForceOption = False,
 ) -> None:

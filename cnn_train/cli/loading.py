@@ -50,6 +50,22 @@ def make_data_access(
     return DataAccess(resolve_data_dir(data_dir), offline, verify, progress, notice)
 
 
+def choose_checkpoint(given: Path | None, run_root: Path) -> Path:
+    """Return the checkpoint given, else the latest run's best, else the best that ships; say that.
+
+    Raises CheckpointError for a run without one.
+    """
+    from ..checkpoints.pretrained import list_cards
+    from ..runs.directory import find_checkpoint, latest_best_checkpoint
+
+    path = find_checkpoint(given) if given else latest_best_checkpoint(run_root)
+    if path is None:
+        best = list_cards()[0]
+        path = Path(best.address)
+        notice(f"no trained model below {run_root}, so {path} answers: {best.summary}")
+    return path
+
+
 def open_model(path: Path, device: str, precision: str | None = None) -> "TrainedModel":
     """Load a checkpoint's model; say where and in which precision (None: its own) it runs."""
     from ..inference.trained_model import load_trained_model
