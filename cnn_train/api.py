@@ -97,7 +97,7 @@ def classify_files(model: TrainedModel, paths: Sequence[str | Path]) -> list[int
 
 
 def load_model(path: str | Path, *, device: str = "auto") -> TrainedModel:
-    """Load a checkpoint, or the best one of a run directory; raises CheckpointError."""
+    """Load a checkpoint, the best of a run directory, or ``pretrained:NAME``; CheckpointError."""
     return load_trained_model(find_checkpoint(Path(str(path))), str(device))
 
 

@@ -26,6 +26,7 @@ from ..machine.regular_file import open_regular
 from .foreign import advise, may_hold_weights
 from .migration import FORMAT_VERSION, migrate
 from .plain_data import NotPlainData, load_plain, require_plain
+from .pretrained import locate, suggest
 from .schema import Count, Hashes, ImageLosses, ImageShape, Names, Record, Weights, require_fields
 
 MAGIC = b"CNNTRAIN"
@@ -43,8 +44,8 @@ class Checkpoint:
     averaged weights. records: one dict per completed epoch. partial_tally: sums over the
     minibatches of the current epoch. config_changes: settings changed when resuming, each with
     step, key, before and after. training_images: the hash of each image that the weights were
-    trained on, in earlier runs too. imported_from: the file that the weights came from; None: they
-    came from a run of cnn-train, which can be resumed. image_losses: losses_2N of
+    trained on, in earlier runs too. imported_from: the file that the weights alone came from; None:
+    all is of a run of cnn-train, which can be resumed. image_losses: losses_2N of
     data/selection.py, where they choose the images. Defaults are those of no run at all.
     """
 
@@ -111,7 +112,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 class CheckpointFile:
     """A checkpoint that was read and verified, and the file it came from.
 
-    digest: the SHA-256 in the footer, 64 hex digits.
+    digest: the SHA-256 in the footer, 64 hex digits. weights_precision: of the filters and matrices
+    in the file; in memory all are float32.
     """
 
     path: str
@@ -119,6 +121,7 @@ class CheckpointFile:
     format_version: int
     digest: str
     checkpoint: Checkpoint
+    weights_precision: str = "float32"
 
     @property
     def num_values(self) -> int:
@@ -144,6 +147,7 @@ class CheckpointFile:
             "step": checkpoint.step,
             "val_accuracy": checkpoint.val_accuracy,
             "num_values": self.num_values,
+            "weights_precision": self.weights_precision,
             "has_averaged_weights": checkpoint.averaged_model is not None,
             "can_go_on": checkpoint.imported_from is None,
             "limit_batches": checkpoint.limit_batches,
@@ -189,7 +193,16 @@ def parse_checkpoint(content: bytes, path: Path) -> CheckpointFile:
         raise CheckpointError(
             f"{path}: its contents are not those of a cnn-train checkpoint{reason}"
         ) from None
-    return CheckpointFile(str(path), len(content), version, digest, Checkpoint(**state))
+    precision = _widen(state["model"])
+    checkpoint = Checkpoint(**state)
+    return CheckpointFile(str(path), len(content), version, digest, checkpoint, precision)
+
+
+def _widen(weights: dict[str, Tensor]) -> str:
+    """Make float32 of what is float16, in place; return in which of them it was stored."""
+    halves = [name for name, value in weights.items() if value.dtype == torch.float16]
+    weights |= {name: weights[name].float() for name in halves}
+    return "float16" if halves else "float32"
 
 
 def read_content(path: Path) -> bytes:
@@ -198,14 +211,14 @@ def read_content(path: Path) -> bytes:
     Raises CheckpointError where there is nothing to read.
     """
     try:
-        with open_regular(path) as file:
+        with open_regular(locate(path)) as file:
             start, size = file.read(START_SIZE), file.seek(0, os.SEEK_END)
             file.seek(max(size - FOOTER_SIZE - 1, 0))
             is_whole = is_checkpoint(file.read()) or may_hold_weights(start, file)
             file.seek(0)
             return file.read() if is_whole else start
     except FileNotFoundError:
-        raise CheckpointError(f"{path}: no such checkpoint") from None
+        raise CheckpointError(f"{path}: no such checkpoint{suggest(path)}") from None
     except IsADirectoryError:
         raise CheckpointError(
             f"{path}: a directory, not a cnn-train checkpoint; name a file in it"

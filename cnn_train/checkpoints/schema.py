@@ -75,7 +75,7 @@ class _Sums(TypedDict):
 
 
 RUN_PARTS = {"optimizer": _OptimizerState, "generators": _GeneratorStates, "partial_tally": _Sums}
-"""What imported weights have nothing of."""
+"""What weights alone, imported or slim, have nothing of."""
 
 
 def require_fields(state: dict[str, Any], checkpoint_type: type) -> None:

@@ -4,26 +4,25 @@ import shlex
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ..errors import CheckpointError, DataError, UsageError, name_some
 from .console import error, notice, print_json, say, warn
-from .loading import evaluate_command, load_settings
-from .options import CheckpointArgument, JsonOption, SetOption
+from .loading import change_settings, evaluate_command, load_settings
+from .options import CheckpointArgument, ForceOption, JsonOption, SetOption, require_free
 from .present import present
 
 if TYPE_CHECKING:
     from ..checkpoints.checkpoint import Checkpoint
     from ..data.normalization import Normalization
+    from ..experiment import ExperimentConfig
 
 app = typer.Typer(
     help="Look into checkpoints, check them, share their weights, import others.",
     no_args_is_help=True,
 )
-
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 
 
 @app.command()
@@ -64,6 +63,41 @@ def verify(
         raise typer.Exit(CheckpointError.exit_code)
 
 
+@app.command()
+def slim(
+    checkpoint: CheckpointArgument,
+    out: Annotated[Path, typer.Option("--out", help="The checkpoint to write.")],
+    precision: Annotated[
+        Literal["float32", "float16"],
+        typer.Option("--precision", help="float16: half the size, filters and matrices rounded."),
+    ] = "float32",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="What it says of its data, e.g. data.root."
+        ),
+    ] = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a smaller checkpoint to share: all that using it needs, nothing to go on training."""
+    from ..checkpoints.checkpoint import open_checkpoint, save_checkpoint
+    from ..checkpoints.inspection import checkpoint_config
+    from ..checkpoints.slimming import slim as make_slim
+    from ..runs.directory import find_checkpoint
+    from .display.checkpoint import checkpoint_page
+
+    require_free(out, force, "--out")
+    path = find_checkpoint(checkpoint)
+    before = open_checkpoint(path)
+    config = _change_data(checkpoint_config(before.checkpoint, str(path)), overrides)
+    save_checkpoint(make_slim(before.checkpoint, config, path.name, precision), out)
+    after = open_checkpoint(out)
+    present(checkpoint_page(after, config), as_json=as_json)
+    sizes = f"{after.num_bytes / 1e6:.2f} MB instead of {before.num_bytes / 1e6:.2f}"
+    notice(f"wrote {out}: {sizes}; use it with: {evaluate_command(out, config.data)}")
+
+
 @app.command("export-weights")
 def export_weights(
     checkpoint: CheckpointArgument,
@@ -76,7 +110,7 @@ def export_weights(
     from ..checkpoints.inspection import checkpoint_config
     from ..runs.directory import find_checkpoint
 
-    _require_free(out, force)
+    require_free(out, force, "--out")
     path = find_checkpoint(checkpoint)
     contents = load_checkpoint(path)
     checkpoint_config(contents, str(path))
@@ -128,7 +162,7 @@ def import_weights(
     from ..machine.device import resolve_device
     from .display.checkpoint import mapping_page
 
-    _require_free(out, force)
+    require_free(out, force, "--out")
     if config is None and overrides:
         raise UsageError("--set: needs --config, whose settings it overrides")
     imported = read(
@@ -160,6 +194,17 @@ def import_weights(
     notice(f"wrote {out}; use it with: {_use_command(out, imported.checkpoint)}")
 
 
+def _change_data(config: "ExperimentConfig", overrides: list[str] | None) -> "ExperimentConfig":
+    """Apply overrides of ``data`` to a stored config; raises UsageError for any others."""
+    from ..config.differences import differences
+
+    changed = change_settings(config, overrides or [], "the checkpoint's config")
+    trees = [one.model_dump(mode="json", exclude={"data"}) for one in (config, changed)]
+    for change in differences(*trees):
+        raise UsageError(f"--set {change.key}: the weights were trained so; only data can change")
+    return changed
+
+
 def _use_command(out: Path, checkpoint: "Checkpoint") -> str:
     """Return the command for an imported model: evaluate where its dataset has its classes."""
     from ..checkpoints.inspection import checkpoint_config
@@ -169,11 +214,6 @@ def _use_command(out: Path, checkpoint: "Checkpoint") -> str:
         if set(data.known_images().class_names or ()) == set(checkpoint.class_names):
             return evaluate_command(out, data)
     return f"cnn-train predict IMAGE --checkpoint {shlex.quote(str(out))}"
-
-
-def _require_free(out: Path, force: bool) -> None:
-    if out.exists() and not force:
-        raise UsageError(f"--out {out}: exists; name another file, or replace it with --force")
 
 
 def _split_names(classes: str | None) -> list[str] | None:

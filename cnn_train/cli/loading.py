@@ -25,6 +25,22 @@ def load_settings(
     return load_experiment(config, overrides or (), ExperimentConfig, text=text)
 
 
+def change_settings(
+    settings: "ExperimentConfig", overrides: Sequence[str], source: str
+) -> "ExperimentConfig":
+    """Apply overrides to settings that are valid already, of ``source``; raises ConfigError."""
+    if not overrides:
+        return settings
+    from ..config.explain import render_yaml
+    from ..config.loading import validate
+    from ..config.overrides import apply_overrides
+    from ..config.yaml_reader import parse_document
+    from ..experiment import ExperimentConfig
+
+    document = parse_document(render_yaml(settings), source)
+    return validate(apply_overrides(document, overrides), ExperimentConfig)
+
+
 def make_data_access(
     data_dir: Path | None, offline: bool = False, *, verify: bool = False
 ) -> "DataAccess":
@@ -32,6 +48,22 @@ def make_data_access(
     from ..data.dataset import DataAccess
 
     return DataAccess(resolve_data_dir(data_dir), offline, verify, progress, notice)
+
+
+def choose_checkpoint(given: Path | None, run_root: Path) -> Path:
+    """Return the checkpoint given, else the latest run's best, else the best that ships; say that.
+
+    Raises CheckpointError for a run without one.
+    """
+    from ..checkpoints.pretrained import list_cards
+    from ..runs.directory import find_checkpoint, latest_best_checkpoint
+
+    path = find_checkpoint(given) if given else latest_best_checkpoint(run_root)
+    if path is None:
+        best = list_cards()[0]
+        path = Path(best.address)
+        notice(f"no trained model below {run_root}, so {path} answers: {best.summary}")
+    return path
 
 
 def open_model(path: Path, device: str, precision: str | None = None) -> "TrainedModel":

@@ -1,4 +1,4 @@
-"""``cnn-train models``: which networks there are, and what one of them does layer by layer."""
+"""``cnn-train models``: the networks, one of them layer by layer, and those that are trained."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from ..page import Block, Page, numbers, texts, times
+from ..page import Block, Page, numbers, paragraph, percent, texts, times
 from .console import progress
 from .loading import load_settings
 from .options import JsonOption, SetOption
@@ -72,6 +72,32 @@ def show(
     present(Page((table,), document), as_json=as_json)
 
 
+@app.command()
+def pretrained(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Show its card: how it was made.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the trained models that ship; pretrained:NAME is a checkpoint wherever one is asked."""
+    from ..checkpoints.pretrained import find_card, list_cards
+
+    cards = list_cards() if name is None else [find_card(name)]
+    if name is None:
+        rows = [(c.address, c.summary, percent(c.accuracy), c.facts["size"]) for c in cards]
+        block = Block(
+            columns=(*texts("name", "what it is"), *numbers("test accuracy", "size")),
+            rows=tuple(rows),
+            notes=(
+                "Use one: cnn-train predict IMAGE --checkpoint pretrained:NAME. How it was made, "
+                "and for what it is not: cnn-train models pretrained NAME",
+            ),
+        )
+    else:
+        block = paragraph(*cards[0].text.splitlines())
+    present(Page((block,), {"pretrained": [card.to_json() for card in cards]}), as_json=as_json)
+
+
 def _load_architecture(name: str, overrides: list[str] | None) -> "ArchitectureConfig":
     """Return the settings of ``name`` with overrides such as ``model.depth=16``."""
     from ..config.spelling import nearest
@@ -94,7 +120,10 @@ def _architecture_table(summaries: Sequence["ArchitectureSummary"], caption: str
     return Block(
         columns=(*texts("name", "what it is"), *numbers("parameters", "MACs")),
         rows=tuple(rows),
-        notes=(f"{caption}. Layer by layer: cnn-train models show NAME",),
+        notes=(
+            f"{caption}. Layer by layer: cnn-train models show NAME. Trained ones: cnn-train "
+            "models pretrained",
+        ),
     )
 
 

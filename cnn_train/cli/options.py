@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..errors import UsageError
+
 
 def number(least: float | None = None) -> Callable[[object], float]:
     """Return what reads an option's number; it names a decimal comma, which Typer does not."""
@@ -22,12 +24,23 @@ def number(least: float | None = None) -> Callable[[object], float]:
     return read
 
 
+def require_free(path: Path, force: bool, option: str = "") -> None:
+    """Refuse to replace a file unless by force; ``option``: what the path was given to."""
+    if path.exists() and not force:
+        raise UsageError(
+            f"{f'{option} {path}'.strip()}: exists; name another file, or replace it with --force"
+        )
+
+
 Split = Literal["train", "val", "test"]
 
 CheckpointArgument = Annotated[
     Path,
-    typer.Argument(metavar="CHECKPOINT", help="A checkpoint, or a run directory for its best."),
+    typer.Argument(
+        metavar="CHECKPOINT", help="A checkpoint, a run directory for its best, or pretrained:NAME."
+    ),
 ]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="YAML file, shipped name, or - for stdin.")
 ]

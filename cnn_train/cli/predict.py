@@ -9,7 +9,7 @@ import typer
 from ..errors import DataError
 from ..page import Page
 from .console import error, notice, progress
-from .loading import open_model
+from .loading import choose_checkpoint, open_model
 from .options import DeviceOption, JsonOption, RunRootOption
 from .present import check_picture, present
 
@@ -26,7 +26,11 @@ def predict(
     ],
     checkpoint: Annotated[
         Path | None,
-        typer.Option("--checkpoint", help="A checkpoint or run. Default: the latest run's best."),
+        typer.Option(
+            "--checkpoint",
+            help="A checkpoint, run or pretrained:NAME. Default: the latest run's best, or a "
+            "pretrained one.",
+        ),
     ] = None,
     run_root: RunRootOption = Path("runs"),
     top_k: Annotated[int, typer.Option("--top-k", min=1, help="Classes per image.")] = 5,
@@ -39,11 +43,10 @@ def predict(
 ) -> None:
     """Predict the class of images; bad files are named, and the others are still predicted."""
     from ..inference.predict import predict_files
-    from ..runs.directory import find_checkpoint, latest_best_checkpoint
     from .display.prediction import describe_predictions
 
     check_picture(out)
-    path = find_checkpoint(checkpoint) if checkpoint else latest_best_checkpoint(run_root)
+    path = choose_checkpoint(checkpoint, run_root)
     trained = open_model(path, device)
     predictions, errors = predict_files(trained, images, top_k=top_k, progress=progress)
     document = {

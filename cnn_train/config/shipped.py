@@ -1,5 +1,8 @@
 """The configs that ship with the program, found by name wherever it is installed."""
 
+import re
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from ..errors import ConfigError
@@ -16,6 +19,21 @@ def shipped_configs() -> dict[str, Path]:
     inside = PACKAGE / "recipes"
     folder = inside if inside.is_dir() else PACKAGE.parent / "configs"
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+@dataclass(frozen=True)
+class Header:
+    """The comment that a shipped config begins with: what it is, and facts such as ``Measured``."""
+
+    summary: str
+    facts: dict[str, str]
+
+
+def read_header(text: str) -> Header:
+    """Read the comment on top of a config; the further lines of a fact are indented."""
+    top = "\n".join(takewhile(lambda line: line.startswith("#"), text.splitlines()))
+    summary, _, rest = re.sub("\n# {2,}", " ", top).partition("\n")
+    return Header(summary.lstrip("# "), dict(re.findall("^# (\\w+): +(.+)$", rest, re.MULTILINE)))
 
 
 def read_shipped(config: Path) -> bytes:

@@ -86,7 +86,7 @@ class DatasetConfig(Config, ABC):
         """Return these settings with absolute paths, which mean the same from every directory."""
         return self
 
-    def moved_to(self, place: Path | None) -> Self:
+    def moved_to(self, place: Path | None) -> "DatasetConfig":
         """Return these settings with the images at ``place``; None: where they were.
 
         Raises UsageError for a dataset that has no files.

@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from os.path import exists, isdir  # they never raise; False where one may not look
+from os.path import exists, isdir, isfile  # they never raise; False where one may not look
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 from pydantic import FailFast, FiniteFloat, TypeAdapter, ValidationError
 
+from ..checkpoints.pretrained import locate
 from ..config.document import spell_path
 from ..errors import CheckpointError, LockedError, UsageError
 from ..machine.atomic_file import write_anew
@@ -192,10 +193,15 @@ def find_run(path: Path) -> RunDirectory:
     Raises CheckpointError where there is no run with a checkpoint.
     """
     run = _open_run(path if isdir(path) else path.parent)  # noqa: PTH112
-    if not exists(path) or not run.can_go_on:  # noqa: PTH110
-        raise CheckpointError(
-            f"{path}: no run with a checkpoint; `{_list_command(path)}` lists runs"
-        )
+    file = locate(path)
+    if not exists(file) or not run.can_go_on:  # noqa: PTH110
+        advice = f"`{_list_command(path)}` lists runs"
+        if isfile(file):  # noqa: PTH113
+            advice = (
+                "start a new run from its weights: fit --config CONFIG --weights "
+                f"{shlex.quote(str(path))}"
+            )
+        raise CheckpointError(f"{path}: no run with a checkpoint; {advice}")
     return run
 
 
@@ -227,19 +233,11 @@ def _list_command(path: Path) -> str:
     return with_root("cnn-train runs", path.parent if list_runs(path.parent) else Path("runs"))
 
 
-def latest_best_checkpoint(root: Path) -> Path:
-    """Return the best checkpoint of the run started or resumed last below ``root``.
-
-    Raises CheckpointError where no run has a checkpoint.
-    """
+def latest_best_checkpoint(root: Path) -> Path | None:
+    """Return the best checkpoint of the run started or resumed last below ``root``, if any."""
     runs = [*list_runs(root), RunDirectory(root / LATEST)]
     runs = [run for run in runs if exists(run.best_checkpoint)]  # noqa: PTH110
-    if not runs:
-        raise CheckpointError(
-            f"no trained model below {root}: train one with "
-            f"`{with_root('cnn-train fit --config CONFIG', root)}`, or name one with --checkpoint"
-        )
-    return find_checkpoint(runs[-1].path)
+    return find_checkpoint(runs[-1].path) if runs else None
 
 
 def newest_run(root: Path, name: str) -> RunDirectory | None:

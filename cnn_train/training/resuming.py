@@ -26,10 +26,20 @@ PLAN_KEYS = ("batch_size", "data", "data_selection", LIMIT_KEY)
 
 
 def find_state(run: RunDirectory, path: Path) -> FoundCheckpoint:
-    """Load the checkpoint that ``path`` names or, for the run's directory, its newest good one."""
+    """Load the checkpoint that ``path`` names or, for the run's directory, its newest good one.
+
+    Raises CheckpointError where it holds weights alone.
+    """
     if path.is_dir() or path.name == run.last_checkpoint.name:
-        return load_newest(run)
-    return FoundCheckpoint(load_checkpoint(path), path)
+        state = load_newest(run)
+    else:
+        state = FoundCheckpoint(load_checkpoint(path), path)
+    if (source := state.checkpoint.imported_from) is not None:
+        raise CheckpointError(
+            f"{state.path}: cannot resume: it holds the weights of {source} alone; start a new run "
+            "from them: fit --config CONFIG --weights CHECKPOINT"
+        )
+    return state
 
 
 def is_finished(state: FoundCheckpoint, run: RunDirectory, epochs: int) -> bool:
@@ -84,14 +94,9 @@ def resume_session(
 ) -> None:
     """Bring a freshly built session to where ``checkpoint`` was taken, and record the changes.
 
-    Raises CheckpointError where the weights were imported, where the images are not those the run
-    was training on, or where minibatches change in the middle of an epoch.
+    Raises CheckpointError where the images are not those the run was training on, or where
+    minibatches change in the middle of an epoch.
     """
-    if checkpoint.imported_from is not None:
-        raise CheckpointError(
-            f"cannot resume: its weights were imported from {checkpoint.imported_from}; start a "
-            "new run from them: fit --config CONFIG --weights CHECKPOINT"
-        )
     same_images = not any(change.is_below(["data"]) for change in changes)
     if same_images:
         for split, fingerprint in session.data_fingerprints.items():

@@ -25,6 +25,7 @@ PRESENT = {
 }  # fmt: skip
 FOR_DEVELOPMENT = {
     "ruff", "mypy", "mypy_extensions", "types-pyyaml", "hatchling", "pathspec", "tomlkit",
+    "build", "pyproject_hooks", "trove-classifiers",
 }  # fmt: skip
 SITE = "/tmp/cnn-train-site"
 GLIBC_MINORS = range(17, 36)

@@ -25,10 +25,11 @@ RUN_HERE = (
     "next: ", "cnn-train evaluate ", "measure on --split val", "Go on with: ",
     "cnn-train fit --config CONFIG", "lists runs", "asked for, {} done or begun",
     "cnn-train predict IMAGE", "cnn-train checkpoint import", "replace it with --force",
-    "to go on with the new ones, add", "start a new run from them", "start a new run, if you like",
+    "to go on with the new ones, add", "start a new run from its weights",
+    "start a new run from them", "start a new run, if you like", "config copy NAME",
     "--new-head leaves", "leave it out, or use --resume auto", "is usable here",
     "add --out FILE.png", "Layer by layer", "network has no", "choose one with: ",
-    "name one --layer", "fit needs --config", "--set goes with --config", "no trained model below",
+    "name one --layer", "fit needs --config", "--set goes with --config", "edit it, then: ",
     "fit --sanity looks for the reason", "--at is missing", "goes with --checkpoint",
     "fit --resume ", "--set: needs --config", " --split val",
 )  # fmt: skip
@@ -190,13 +191,10 @@ def test_split_val_is_advised_only_where_it_helps(cnn_train, config, images):
             follow(cnn_train, [*command, "--split", "val"])
 
 
-@pytest.mark.parametrize("command", [["runs"], ["predict", "x.png"]])
 @pytest.mark.parametrize("root", ["runs", "my runs"])
-def test_where_no_run_is_the_command_that_trains_one_trains_it_there(
-    cnn_train, config, command, root
-):
+def test_where_no_run_is_the_command_that_trains_one_trains_it_there(cnn_train, config, root):
     path = config("train")
-    refused = cnn_train(*command, "--run-root", root)
+    refused = cnn_train("runs", "--run-root", root)
     words = find(r"train one with:? `?(cnn-train fit [^`,\n]*)", refused.stderr)
     follow(cnn_train, fill_in(words, CONFIG=path))
     assert follow(cnn_train, ["runs", "--run-root", root]).stdout.count("tiny-") == 1
@@ -233,11 +231,15 @@ def test_imported_weights_are_of_use_as_the_refusal_and_the_import_say(
     again = cnn_train(*fill_in(words, CONFIG=path, NAME="a"), *more)
     assert "or replace it with --force" in again.stderr
     follow(cnn_train, [*fill_in(words, CONFIG=path, NAME="a"), *more, "--force"])
+    head = [] if classes == "cat,dog" else ["--new-head"]
     resumed = cnn_train("fit", "--resume", f"{name}.ckpt")
-    assert resumed.exit_code == 4
-    if "start a new run from them" in resumed.stderr:
-        words = find(r"from them: (fit [^;\n]*)", resumed.stderr)
-        follow(cnn_train, fill_in(words, CONFIG=path, CHECKPOINT=f"{name}.ckpt"))
+    words = find(r"from its weights: (fit [^;\n]*)", resumed.stderr)
+    follow(cnn_train, fill_in(words, CONFIG=path) + head)
+    inside = next(Path("runs").glob("tiny-*")) / "weights.ckpt"
+    inside.write_bytes(Path(f"{name}.ckpt").read_bytes())
+    resumed = cnn_train("fit", "--resume", inside)
+    words = find(r"from them: (fit [^;\n]*)", resumed.stderr)
+    follow(cnn_train, fill_in(words, CONFIG=path, CHECKPOINT=inside) + head)
 
 
 def test_settings_are_changed_on_the_way_or_in_a_new_run_as_said(cnn_train, config, monkeypatch):
@@ -290,6 +292,12 @@ def test_small_advice_works_too(cnn_train, config):
          ["evaluate", run, "--split", "val", "--device", "auto"], False),
         (["visualize", "filters", run], "add --out FILE.png", ["--out", "a.png"], True),
         (["models"], "cnn-train models show NAME", ["models", "show", "lenet"], False),
+        (["models", "pretrained"], "cnn-train predict IMAGE --checkpoint pretrained:NAME",
+         ["predict", "my images/train/cat/0.png", "--checkpoint", "pretrained:speedrun"], False),
+        (["config", "list"], "Begin your own: cnn-train config copy NAME",
+         ["config", "copy", "lenet_hinge"], False),
+        (["config", "copy", "quickstart"], "edit it, then: cnn-train fit --config quickstart.yaml",
+         ["fit", "--config", "quickstart.yaml", "--set", "data.num_train=60", "--dry-run"], False),
         (["fit"], "fit needs --config CONFIG, or --resume RUN", ["--config", path], True),
         (["fit", "--config", path, "--set", "optimizer.lr_factors={nonsense: 2}"],
          "`cnn-train models show NAME` lists its layers", ["models", "show", "linear"], False),

@@ -1,5 +1,6 @@
 """``cnn-train checkpoint`` as a user meets it: documents on stdout, talk on stderr, exit codes."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,42 @@ def test_verify_names_every_file_and_ends_with_4_where_one_is_damaged(
     assert [one["ok"] for one in document["files"]] == [False, True, False]
 
 
+def test_slim_writes_a_file_that_evaluates_alike_and_says_what_it_is(
+    cnn_train: Run, checkpoint: Path
+) -> None:
+    made = cnn_train("checkpoint", "slim", checkpoint.parent, "--out", "slim.ckpt", "--json")
+    assert made.document == cnn_train("checkpoint", "show", "slim.ckpt", "--json").document
+    assert (made.document["can_go_on"], made.document["imported_from"]) == (False, "best.ckpt")
+    assert re.search(
+        r"wrote slim.ckpt: [\d.]+ MB instead of [\d.]+; use it with: cnn-train evaluate slim.ckpt",
+        made.stderr,
+    )
+    before, after = (
+        cnn_train("evaluate", path, "--json").document for path in (checkpoint, "slim.ckpt")
+    )
+    assert before | {"checkpoint": None} == after | {"checkpoint": None}
+    half = cnn_train(
+        "checkpoint", "slim", checkpoint, "--precision", "float16", "--out", "half.ckpt"
+    )
+    assert "7,690 numbers in its weights, float16 in the file" in half.stdout
+    assert "the weights of best.ckpt alone: no run to go on with" in half.stdout
+
+
+def test_slim_lets_the_file_name_other_data_and_nothing_else(
+    cnn_train: Run, checkpoint: Path
+) -> None:
+    slim = ("checkpoint", "slim", checkpoint, "--out", "slim.ckpt", "--json", "--set")
+    made = cnn_train(*slim, "data={name: folder, root: images, image_size: 16}")
+    assert made.document["config"]["data"]["root"] == str(Path("images").absolute())
+    for setting in ("epochs=3", "model.nonsense=1"):
+        refused = cnn_train(*slim, setting, "--force")
+        assert (refused.exit_code, setting.partition("=")[0] in refused.stderr) == (2, True)
+    assert (
+        "the weights were trained so; only data can change"
+        in cnn_train(*slim, "epochs=3", "--force").stderr
+    )
+
+
 def test_weights_go_out_and_come_back_without_a_config(cnn_train: Run, checkpoint: Path) -> None:
     sent = cnn_train("checkpoint", "export-weights", checkpoint, "--out", "x.safetensors")
     assert (sent.exit_code, sent.stdout) == (0, "x.safetensors: weights, 2 tensors\n")
@@ -95,12 +132,13 @@ def test_weights_go_out_and_come_back_without_a_config(cnn_train: Run, checkpoin
     assert before | {"checkpoint": None} == after | {"checkpoint": None}
 
 
-@pytest.mark.parametrize("command", ["export-weights", "import"])
+@pytest.mark.parametrize("command", ["export-weights", "import", "slim"])
 def test_an_existing_file_is_replaced_only_by_force(
     cnn_train: Run, tmp_path: Path, tiny_config: Path, foreign: Path, command: str
 ) -> None:
     arguments = {
         "export-weights": (VERSION_1,),
+        "slim": (VERSION_1,),
         "import": (foreign, "--config", tiny_config, *COLOURS),
     }[command]
     (tmp_path / "out").write_text("precious")

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from cnn_train.cli import console
 from cnn_train.cli.config import app
 from cnn_train.config.base import Config, tagged_union
-from cnn_train.errors import ConfigError
+from cnn_train.config.shipped import shipped_configs
+from cnn_train.errors import ConfigError, ResourceError
 
 
 class Sgd(Config):
@@ -120,6 +121,44 @@ def test_check_applies_overrides_to_every_file() -> None:
 
 def test_check_needs_a_file() -> None:
     assert CliRunner().invoke(app, ["check"]).exit_code == 2
+
+
+def test_list_names_every_config_that_ships_with_its_measured_line() -> None:
+    configs = json.loads(CliRunner().invoke(app, ["list", "--json"]).stdout)["configs"]
+    assert [one["name"] for one in configs] == list(shipped_configs())
+    screen = " ".join(CliRunner().invoke(app, ["list"]).stdout.split())
+    for one in configs:
+        assert one["name"] in screen and one["summary"]
+        assert f"cnn-train fit --config configs/{one['name']}.yaml" in one["facts"]["Command"]
+
+
+def test_copy_writes_the_very_text_and_replaces_nothing_unless_by_force(config: Path) -> None:
+    text = shipped_configs()["resnet20"].read_text("utf-8")
+    Path("folder").mkdir()
+    for file, options in (
+        ("resnet20.yaml", []), ("mine.yaml", ["mine.yaml"]), ("folder/resnet20.yaml", ["folder"])
+    ):  # fmt: skip
+        copied = CliRunner().invoke(app, ["copy", "resnet20", *options])
+        assert (copied.exit_code, copied.stdout) == (0, f"{file}\n")
+        assert Path(file).read_text("utf-8") == text
+        Path(file).write_text("precious")
+        refused = CliRunner().invoke(app, ["copy", "resnet20", *options])
+        assert str(refused.exception) == (
+            f"{file}: exists; name another file, or replace it with --force"
+        )
+        assert Path(file).read_text() == "precious"
+        CliRunner().invoke(app, ["copy", "resnet20", *options, "--force"])
+        assert Path(file).read_text("utf-8") == text
+
+
+def test_copy_refuses_a_name_that_does_not_ship_and_a_folder_that_is_not_there(
+    config: Path,
+) -> None:
+    unknown = CliRunner().invoke(app, ["copy", "restnet20"])
+    assert "did you mean 'resnet20'?" in str(unknown.exception)
+    nowhere = CliRunner().invoke(app, ["copy", "resnet20", "absent/mine.yaml"])
+    assert isinstance(nowhere.exception, ResourceError)
+    assert sorted(path.name for path in config.iterdir()) == ["bad.yaml", "good.yaml", "short.yaml"]
 
 
 def test_schema_prints_one_json_document() -> None:

@@ -272,7 +272,9 @@ def with_json(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
 ABSENT: dict[str, tuple[str, int, str | None]] = {
     "checkpoint import": ("absent.pth --config linear_hinge", 4, "checkpoint"),
     "checkpoint show": ("absent.ckpt", 4, "checkpoint"),
+    "checkpoint slim": ("absent.ckpt --out slim.ckpt", 4, "checkpoint"),
     "checkpoint verify": ("absent.ckpt", 4, None),
+    "config list": ("absent", 2, "usage"),
     "data get": ("--offline --data-dir absent", 3, "data"),
     "data verify": ("--data-dir absent", 3, None),
     "evaluate": ("absent.ckpt", 4, "checkpoint"),
@@ -290,6 +292,7 @@ ABSENT: dict[str, tuple[str, int, str | None]] = {
     "learn slope": ("--expr x+", 2, "usage"),
     "learn step": ("--config absent.yaml", 2, "config"),
     "models": ("absent", 2, "usage"),
+    "models pretrained": ("absent", 4, "checkpoint"),
     "models show": ("absent", 2, "usage"),
     "playground": ("--headless --set absent=1", 2, "config"),
     "predict": ("absent.png --checkpoint absent.ckpt", 4, "checkpoint"),

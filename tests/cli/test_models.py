@@ -27,6 +27,21 @@ def run_well(*arguments: str) -> str:
     return result.stdout
 
 
+def test_the_trained_models_are_listed_and_their_cards_shown() -> None:
+    document = json.loads(run_well("pretrained", "--json"))["pretrained"]
+    cards = {card["checkpoint"]: card for card in document}
+    assert [card["accuracy"] for card in document] == sorted(
+        (card["accuracy"] for card in document), reverse=True
+    )
+    screen = run_well("pretrained")
+    for address, card in cards.items():
+        assert address in screen and f"{100 * card['accuracy']:.1f} %" in screen
+        for name in (card["name"], address):
+            assert json.loads(run_well("pretrained", name, "--json"))["pretrained"] == [card]
+        assert f"| SHA-256 | {card['facts']['SHA-256']} |" in run_well("pretrained", name)
+    assert "did you mean pretrained:speedrun?" in str(run("pretrained", "spedrun").exception)
+
+
 @pytest.fixture(scope="module")
 def listing() -> dict[str, dict[str, object]]:
     document = json.loads(run_well("--json"))

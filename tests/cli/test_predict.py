@@ -9,6 +9,7 @@ from PIL import Image
 from rich.console import Console
 
 from cnn_train import load_model, predict
+from cnn_train.checkpoints.pretrained import list_cards
 from cnn_train.cli import present as presenting
 from cnn_train.cli.display import picture as picture_display
 from cnn_train.page import Block, bar, texts
@@ -136,11 +137,22 @@ def test_out_draws_a_picture_of_what_the_network_saw(run, checkpoint, photos, tm
     assert (tmp_path / "seen.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_where_nothing_was_trained_the_best_model_that_ships_answers(run, photos):
+    best = list_cards()[0].address
+    asked = run("photos", "--checkpoint", best, "--json")
+    unasked = run("photos", "--run-root", "empty", "--json")
+    assert (unasked.exit_code, unasked.document["checkpoint"]) == (0, best)
+    assert unasked.document == asked.document
+    first, rest = unasked.stderr.split("\n", 1)
+    assert first.startswith(f"no trained model below empty, so {best} answers: ")
+    assert rest == asked.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         ([], 2, "IMAGE"),
-        (["photos", "--run-root", "empty"], 4, "no trained model below empty"),
+        (["photos", "--checkpoint", "pretrained:nofile"], 4, "pretrained:nofile: no such model"),
         (["photos", "--checkpoint", "missing.ckpt"], 4, "missing.ckpt"),
         (["photos", "--checkpoint", "CHECKPOINT", "--top-k", "0"], 2, "top-k"),
         (["photos", "--checkpoint", "CHECKPOINT", "--out", "seen.gif"], 2, "seen.gif"),

@@ -8,7 +8,7 @@ from shutil import copytree, ignore_patterns
 
 import pytest
 
-from cnn_train.config.shipped import shipped_configs
+from cnn_train.config.shipped import Header, read_header, shipped_configs
 from cnn_train.config.source import read_text
 from cnn_train.errors import ConfigError
 
@@ -51,6 +51,12 @@ def test_a_path_to_a_shipped_config_that_is_not_there_tells_its_name(empty_folde
         "configs/resnet20.yaml: no such config file; did you mean 'resnet20', which ships with "
         "cnn-train?"
     )
+
+
+def test_a_header_is_read_to_its_end_and_no_further() -> None:
+    text = "# A net: small.\n# Measured: 5 s;\n#           90 %\n# GPU:   1 s\nepochs: 3\n# No: x\n"
+    assert read_header(text) == Header("A net: small.", {"Measured": "5 s; 90 %", "GPU": "1 s"})
+    assert read_header("epochs: 3\n") == Header("", {})
 
 
 def test_without_a_clone_the_configs_lie_inside_the_package(empty_folder: Path) -> None:

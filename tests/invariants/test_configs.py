@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cnn_train.config.loading import load_experiment
+from cnn_train.config.shipped import read_header
 from cnn_train.data.image_set import ImageSet
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import resolve_device
@@ -49,9 +50,11 @@ def test_a_config_is_short_and_uses_no_setting_in_vain(path: Path) -> None:
 @every_config
 def test_a_header_gives_command_measured_time_and_accuracy_hardware_and_data(path: Path) -> None:
     lines = path.read_text().splitlines()
-    header = [line for line in lines if line.startswith("#")]
-    assert lines[: len(header)] == header
-    facts = dict(re.findall(r"^# (\w+): +(.+)$", "\n".join(header), re.MULTILINE))
+    comments = [line for line in lines if line.startswith("#")]
+    assert lines[: len(comments)] == comments
+    header = read_header(path.read_text())
+    facts = header.facts
+    assert header.summary.endswith(".")
     assert facts.keys() >= {"Command", "Measured", "Hardware", "Data"}
     assert f"cnn-train fit --config configs/{path.name}" in facts["Command"]
     assert re.search(r"\d\.\d+ ?%|0\.\d+", facts["Measured"]), "give the measured accuracy"

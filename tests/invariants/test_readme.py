@@ -34,7 +34,7 @@ REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text("utf-8")
 COMMANDS = (REPOSITORY / "docs" / "commands.md").read_text("utf-8")
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md"]
-PAGES += sorted((REPOSITORY / "docs").glob("*.md"))
+PAGES += sorted([*(REPOSITORY / "docs").glob("*.md"), *(REPOSITORY / "cnn_train").glob("*/*.md")])
 EXAMPLES = read_blocks(COMMANDS)
 
 TINY = """

@@ -1,4 +1,5 @@
 import os
+import shlex
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -109,6 +110,15 @@ def test_a_path_without_a_checkpoint_is_no_run(tmp_path: Path) -> None:
             find_run(path)
 
 
+def test_a_file_of_weights_is_no_run_but_can_start_one(tmp_path: Path) -> None:
+    (tmp_path / "it's.ckpt").touch()
+    for path in (tmp_path / "it's.ckpt", Path("pretrained:speedrun")):
+        with pytest.raises(CheckpointError) as refused:
+            find_run(path)
+        assert str(refused.value).startswith(f"{path}: no run with a checkpoint; start a new run")
+        assert shlex.split(str(refused.value).partition("weights: ")[2])[-1] == str(path)
+
+
 def test_the_checkpoint_of_a_run_is_its_best_and_never_untrained_weights(tmp_path: Path) -> None:
     run = make_run(tmp_path, "a")
     with pytest.raises(CheckpointError, match="no checkpoint in it"):
@@ -122,8 +132,7 @@ def test_the_checkpoint_of_a_run_is_its_best_and_never_untrained_weights(tmp_pat
 
 
 def test_the_default_checkpoint_is_the_best_of_the_run_that_trained_last(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no trained model below"):
-        latest_best_checkpoint(tmp_path)
+    assert latest_best_checkpoint(tmp_path) is None
     first = make_run(tmp_path, "a", "last.ckpt", "best.ckpt")
     second = make_run(tmp_path, "b", "last.ckpt", "best.ckpt")
     assert latest_best_checkpoint(tmp_path) == second.best_checkpoint

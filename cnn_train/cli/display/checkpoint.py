@@ -15,11 +15,14 @@ def checkpoint_page(file: CheckpointFile, config: ExperimentConfig) -> Page:
     """List the facts, one per line; accuracy is in percent."""
     checkpoint, accuracy = file.checkpoint, file.checkpoint.val_accuracy
     weights = "averaged weights" if checkpoint.averaged_model else "weights"
+    stored = (
+        f", {file.weights_precision} in the file" if file.weights_precision != "float32" else ""
+    )
     digests = {f"{split} data": digest for split, digest in checkpoint.data_fingerprints.items()}
     facts = {
         "file": f"format {file.format_version}, {file.num_bytes / 1e6:.2f} MB, whole",
         "SHA-256": file.digest,
-        "model": f"{config.model.name}, {file.num_values:,} numbers in its {weights}",
+        "model": f"{config.model.name}, {file.num_values:,} numbers in its {weights}{stored}",
         "classes": f"{len(checkpoint.class_names)}: {name_some(checkpoint.class_names)}",
         "images": f"{times(checkpoint.image_shape)} (C×H×W), "
         f"{Normalization.from_lists(checkpoint.normalization)}",
@@ -39,10 +42,12 @@ def checkpoint_page(file: CheckpointFile, config: ExperimentConfig) -> Page:
 
 
 def _describe_progress(checkpoint: Checkpoint, epochs: int) -> str:
-    if checkpoint.imported_from is not None:
-        return f"imported from {checkpoint.imported_from}: no run to go on with"
     under_way = f" and {checkpoint.position} minibatches" if checkpoint.position else ""
-    return f"{checkpoint.epoch} of {epochs} epochs{under_way}, step {checkpoint.step}"
+    done = f"{checkpoint.epoch} of {epochs} epochs{under_way}, step {checkpoint.step}"
+    if checkpoint.imported_from is None:
+        return done
+    origin = f"the weights of {checkpoint.imported_from} alone: no run to go on with"
+    return f"{done}; {origin}" if checkpoint.step else origin
 
 
 def mapping_page(

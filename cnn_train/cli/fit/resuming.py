@@ -10,10 +10,6 @@ from torch import are_deterministic_algorithms_enabled
 from ...checkpoints.checkpoint import Checkpoint
 from ...checkpoints.inspection import checkpoint_config
 from ...config.differences import Difference
-from ...config.explain import render_yaml
-from ...config.loading import validate
-from ...config.overrides import apply_overrides
-from ...config.yaml_reader import parse_document
 from ...errors import CheckpointError, UsageError, name_some
 from ...experiment import ExperimentConfig
 from ...machine.environment import describe_environment
@@ -25,6 +21,7 @@ from ...training.resuming import checked_changes, find_state, is_finished, resum
 from ...training.run import load_session, train_job
 from ...training.session import Session
 from ..console import notice, warn
+from ..loading import change_settings
 from .starting import FitRequest, locked, record_settings, start
 from .training_display import attended, show_dry_run, supervised
 
@@ -119,10 +116,7 @@ def asked_settings(
             after = after.model_copy(update={"data": data})
         return after, request.limit_batches
     limit = request.limit_batches or checkpoint.limit_batches
-    if not request.changes:
-        return before, limit
-    document = parse_document(render_yaml(before), "the run's settings")
-    return validate(apply_overrides(document, request.changes), ExperimentConfig), limit
+    return change_settings(before, request.changes, "the run's settings"), limit
 
 
 def say_what_is_given_up(way: WayBack, run: RunDirectory) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from ...checkpoints.checkpoint import Checkpoint, is_checkpoint, parse_checkpoint, read_content
 from ...checkpoints.foreign import ForeignWeights, load_weights
 from ...checkpoints.importing import start_from_file
+from ...checkpoints.pretrained import locate
 from ...config.explain import render_yaml
 from ...config.loading import load_experiment
 from ...config.source import read_text
@@ -159,7 +160,9 @@ class Weights:
             source, digest = file.checkpoint, file.digest
         else:
             source, digest = load_weights(content, path), sha256(content).hexdigest()
-        return cls(path, source, {"weights_from": str(path.resolve()), "weights_sha256": digest})
+        return cls(
+            path, source, {"weights_from": str(locate(path).resolve()), "weights_sha256": digest}
+        )
 
     def fill_in(self, session: Session, *, new_head: bool) -> None:
         """Put the weights into the fresh network, and say which tensors fit."""

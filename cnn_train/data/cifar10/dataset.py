@@ -19,6 +19,8 @@ from ...errors import DataError
 from ..dataset import DataAccess, DatasetConfig, KnownImages
 from ..decoded_cache import Origin, load_or_decode
 from ..download.download import download
+from ..folder.dataset import FolderConfig
+from ..folder.listing import find_splits
 from ..image_set import ImageSet
 from ..location import expand_home
 from ..normalization import Normalization
@@ -47,6 +49,12 @@ class CIFAR10Config(DatasetConfig):
         """Return these settings with an absolute ``path``."""
         path = expand_home(self.path, "data.path").absolute() if self.path else None
         return self.model_copy(update={"path": path})
+
+    def moved_to(self, place: Path | None) -> DatasetConfig:
+        """Return these settings with the images at ``place``: as released, or in class folders."""
+        if place is None or not find_splits(place)[0]:
+            return super().moved_to(place)
+        return FolderConfig(root=place, **self.model_dump(exclude={"name", "path"}))
 
     def known_images(self) -> KnownImages:
         """Return CIFAR-10's ten classes and the usual constants."""

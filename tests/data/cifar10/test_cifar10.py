@@ -18,6 +18,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from cnn_train.data.cifar10 import archive
 from cnn_train.data.cifar10 import dataset as cifar10
@@ -566,6 +567,23 @@ def test_a_wrong_label_or_length_is_refused(access, tmp_path, monkeypatch, form,
     (directory / FORMS[form].train[0].name).write_bytes(contents[0])
     with pytest.raises(DataError, match=complaint):
         CIFAR10Config(path=directory).load_train(access)
+
+
+def test_images_that_moved_are_read_as_released_or_from_class_folders(access, tmp_path):
+    config = CIFAR10Config(val_fraction=0.02, split_seed=3)
+    assert config.moved_to(None) == config
+    assert config.moved_to(tmp_path) == config.model_copy(update={"path": tmp_path})
+    for name in CLASS_NAMES:
+        path = tmp_path / "Testing" / name / "1.png"
+        path.parent.mkdir(parents=True)
+        Image.new("RGB", (32, 32), (25 * CLASS_NAMES.index(name), 0, 0)).save(path)
+    moved = config.moved_to(tmp_path)
+    assert moved.name == "folder"
+    assert (moved.val_fraction, moved.split_seed, moved.split) == (0.02, 3, "content")
+    images = moved.load_test(access, CLASS_NAMES)
+    assert images.labels_N.tolist() == list(range(10))
+    assert images.image_shape == (3, 32, 32)
+    assert images.images_NCHW[:, 0, 5, 5].tolist() == [25 * label for label in range(10)]
 
 
 def test_test_labels_follow_the_models_class_order(access):
