@@ -23,6 +23,7 @@ from .process.standard_streams import abandon_output, prepare_streams
 from .process.stop_signal import ended_by_sigterm
 from .profile import profile
 from .runs import runs
+from .serve import serve
 from .strict_command import PlainGroup, StrictCommand
 
 READER_IS_GONE = 141
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train, evaluate and use small-image convolutional networks from YAML configs.",
 )
-for command in (fit, evaluate, predict, inspect, runs, profile, gradcheck):
+for command in (fit, evaluate, predict, serve, inspect, runs, profile, gradcheck):
     app.command()(command)
 app.command(context_settings=WITH_OLDER_FLAGS)(playground)
 app.add_typer(visualize.app, name="visualize")

@@ -55,12 +55,14 @@ HOMES = {
     "pickle": ("data.cifar10",),
     "safetensors": ("checkpoints.foreign", "checkpoints.exporting"),
     "sklearn": ("visualize",),
+    "starlette": ("inference.serving",),
+    "uvicorn": ("inference.serving",),
 }
 
 # What `cnn-train --help` must not wait for.
 HEAVY = {
     "torch", "torchvision", "matplotlib", "pydantic", "numpy", "PIL", "yaml", "safetensors",
-    "sympy", "sklearn", "filelock",
+    "sympy", "sklearn", "filelock", "starlette", "uvicorn",
 }  # fmt: skip
 
 
