@@ -53,7 +53,6 @@ def find_lr(
     from ..machine.memory_shortage import memory_explained
 
     check_picture(out)
-    overrides = [*(overrides or ()), "cuda_graphs=false"]
     session = build_untrained_session(config, overrides, device, data_dir, offline)
     where, batch_size = session.device.torch_device, session.config.batch_size
     with (

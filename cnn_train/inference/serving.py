@@ -117,11 +117,9 @@ class PredictionService:
 
     def _score(self, name: str, content: bytes) -> dict[str, Any]:
         """Predict as of a file of this name; the answer has the name that the client gave."""
-        suffix = PureWindowsPath(name).suffix
+        suffix = re.search(r"\.[A-Za-z0-9]{1,9}$", name)
         with TemporaryDirectory() as folder:
-            path = Path(
-                folder, "image" + (suffix if re.fullmatch(r"\.[A-Za-z0-9]+", suffix) else "")
-            )
+            path = Path(folder, f"image{suffix[0] if suffix else ''}")
             path.write_bytes(content)
             predictions, errors = predict_files(self.trained, [path], top_k=self.top_k)
         if errors:

@@ -146,7 +146,16 @@ def test_what_is_no_image_is_refused_in_one_line(
 
 
 @pytest.mark.parametrize(
-    "name", ["../../etc/passwd.png", "/etc/passwd", "C:\\pictures\\a.png", "a/b\n.png", "a.%s", "."]
+    "name",
+    [
+        "../../etc/passwd.png",
+        "/etc/passwd",
+        "C:\\pictures\\a.png",
+        "a/b\n.png",
+        "a.%s",
+        ".",
+        f"a.{300 * 'x'}",
+    ],
 )
 def test_a_files_name_leads_nowhere_and_no_folder_is_named(name: str) -> None:
     answer = ask(make_app(), files={"image": (name, picture())})
