@@ -6,7 +6,6 @@ arXiv:1506.01186, section 3.3; here the rate grows by the same factor at every u
 
 import math
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from statistics import pstdev
 
@@ -69,16 +68,15 @@ def find_rate_range(
     batches = replace(session.batches, side_px=None)
     steps = endless_steps(replace(session, schedule=schedule, batches=batches))
     total, is_over = Tally.zero(), False
-    with closing(steps):
-        try:
-            while not is_over and len(losses) < num_updates:
-                total += next(steps)
-                if len(rates) > len(losses):  # the update is made, of however many minibatches
-                    losses.append(total.loss + total.penalty)
-                    total, is_over = Tally.zero(), has_diverged(losses)
-                    advance(1)
-        except NotFiniteError:
-            is_over = True
+    try:
+        while not is_over and len(losses) < num_updates:
+            total += next(steps)
+            if len(rates) > len(losses):  # the update is made, of however many minibatches
+                losses.append(total.loss + total.penalty)
+                total, is_over = Tally.zero(), has_diverged(losses)
+                advance(1)
+    except NotFiniteError:
+        is_over = True
     if losses and not math.isfinite(losses[-1]):  # a GPU's are looked at some updates late
         losses.pop()
     if not losses:

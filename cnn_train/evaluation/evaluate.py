@@ -86,11 +86,8 @@ def list_answers(evaluation: Evaluation) -> Iterator[tuple[object, ...]]:
 
     right: 1 or 0, so that its mean is the accuracy. probability: None where scores are none.
     """
-    images, names, scores_NK = (
-        evaluation.images,
-        evaluation.images.class_names,
-        evaluation.scores_NK,
-    )
+    images, scores_NK = evaluation.images, evaluation.scores_NK
+    names = images.class_names
     yield ("index", "image", "true", "predicted", "right", "probability",
            *(f"score {name}" for name in names))  # fmt: skip
     known = evaluation.calibration is not None
