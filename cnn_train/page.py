@@ -51,11 +51,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Page:
-    """``blocks`` for the terminal, ``document`` for JSON; ``draw`` makes the picture."""
+    """``blocks`` for the terminal, ``document`` for JSON; ``draw`` makes the picture.
+
+    ``table`` makes the rows of a CSV file, the first of them its header.
+    """
 
     blocks: tuple[Block, ...]
     document: dict[str, Any]
     draw: "Callable[[], Drawing] | None" = None
+    table: Callable[[], Iterable[Sequence[object]]] | None = None
 
 
 def texts(*names: str) -> tuple[Column, ...]:

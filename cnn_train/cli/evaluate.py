@@ -18,7 +18,7 @@ from .options import (
     Split,
     VerifyDataOption,
 )
-from .present import present
+from .present import check_table, present
 
 if TYPE_CHECKING:
     from ..evaluation.evaluate import Evaluation
@@ -61,6 +61,14 @@ def evaluate(
             "--corruptions", metavar="DIR", help="Measure on CIFAR-10-C or CIFAR-10.1 (.npy) too."
         ),
     ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            "--predictions",
+            metavar="FILE",
+            help="Write a CSV row per image: true and predicted class, scores; - for stdout alone.",
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     out: Annotated[
@@ -83,6 +91,7 @@ def evaluate(
     from .display.slices import slices_page
 
     check_share(tta, tta_share)
+    check_table(predictions, as_json=as_json)
     path = find_checkpoint(checkpoint)
     wanted = _plan_slices(slices, severities, corruptions, out)
     trained = open_model(path, device)
@@ -100,7 +109,7 @@ def evaluate(
     else:
         result = evaluate_slices(trained, images, seed=seed, **wanted, **scoring)
         page = slices_page(result, path, trained.config.model.name)
-    present(page, as_json=as_json)
+    present(page, as_json=as_json, csv=predictions)
     if out is not None:
         _save(result, out, path, trained)
 

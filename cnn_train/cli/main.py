@@ -14,6 +14,7 @@ from ..version import __version__
 from . import checkpoint, config, data, learn, models, visualize
 from .console import error, print_failure, promise_json, stdout
 from .evaluate import evaluate
+from .find_lr import find_lr
 from .fit.command import fit
 from .gradcheck import gradcheck
 from .inspect import inspect
@@ -24,6 +25,7 @@ from .process.stop_signal import ended_by_sigterm
 from .profile import profile
 from .report import report
 from .runs import runs
+from .serve import serve
 from .strict_command import PlainGroup, StrictCommand
 from .sweep import sweep
 
@@ -37,7 +39,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train, evaluate and use small-image convolutional networks from YAML configs.",
 )
-for command in (fit, evaluate, predict, report, inspect, runs, profile, gradcheck, sweep):
+for command in (
+    fit, evaluate, predict, report, serve, inspect, runs, find_lr, sweep, profile, gradcheck,
+):  # fmt: skip
     app.command()(command)
 app.command(context_settings=WITH_OLDER_FLAGS)(playground)
 app.add_typer(visualize.app, name="visualize")

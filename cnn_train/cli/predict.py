@@ -11,7 +11,7 @@ from ..page import Page
 from .console import error, notice, progress
 from .loading import choose_checkpoint, open_model
 from .options import DeviceOption, JsonOption, RunRootOption
-from .present import check_picture, present
+from .present import check_picture, check_table, present
 
 if TYPE_CHECKING:
     from ..figures.style import Drawing
@@ -36,16 +36,21 @@ def predict(
     top_k: Annotated[int, typer.Option("--top-k", min=1, help="Classes per image.")] = 5,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="Write a row per image; - for stdout alone."),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="PNG", help="Draw what the network saw and its answer."),
     ] = None,
 ) -> None:
     """Predict the class of images; bad files are named, and the others are still predicted."""
-    from ..inference.predict import predict_files
+    from ..inference.predict import list_answers, predict_files
     from .display.prediction import describe_predictions
 
     check_picture(out)
+    check_table(csv, as_json=as_json)
     path = choose_checkpoint(checkpoint, run_root)
     trained = open_model(path, device)
     predictions, errors = predict_files(trained, images, top_k=top_k, progress=progress)
@@ -57,8 +62,9 @@ def predict(
     for failure in errors:
         error(failure.message)
     draw = partial(_draw, predictions, trained.config.model.name)
-    page = Page(describe_predictions(predictions), document, draw)
-    present(page, as_json=as_json, out=out if predictions else None)
+    table = partial(list_answers, predictions, errors)
+    page = Page(describe_predictions(predictions), document, draw, table)
+    present(page, as_json=as_json, out=out if predictions else None, csv=csv)
     if errors:
         raise typer.Exit(DataError.exit_code)
 

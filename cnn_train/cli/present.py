@@ -10,12 +10,15 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import in_one_line
+from ..errors import UsageError, in_one_line
+from ..machine.atomic_file import check_writable, write_atomically
+from ..machine.csv_text import to_csv
 from ..page import FULL_BLOCK, Block, Column, Page
 from .console import notice, print_json, stdout
 from .display.picture import can_show_pictures, render_picture
 
 GAP = 2
+STDOUT = Path("-")
 
 PictureOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help="Draw it as .png or .svg.")
@@ -30,12 +33,33 @@ def check_picture(out: Path | None) -> None:
         check_figure_path(out)
 
 
-def present(page: Page, *, as_json: bool, out: Path | None = None) -> None:
-    """Show the page, or print its document alone; draw its picture into ``out``."""
+def check_table(csv: Path | None, *, as_json: bool) -> None:
+    """Refuse a table's path before anything is computed."""
+    if csv == STDOUT and as_json:
+        raise UsageError("--json and a table both want stdout; name a file for the table")
+    if csv is not None and csv != STDOUT:
+        if csv.is_dir():
+            raise UsageError(f"{csv}: is a directory; name a file, such as {csv / 'table.csv'}")
+        check_writable(csv)
+
+
+def present(page: Page, *, as_json: bool, out: Path | None = None, csv: Path | None = None) -> None:
+    """Show the page, or print its document alone; draw its picture into ``out``.
+
+    Its table goes to ``csv``, or to stdout in place of the page.
+    """
+    if csv is not None:
+        assert page.table, "a command without a table has no option for it"
+        table = to_csv(page.table())
     if as_json:
         print_json(page.document)
+    elif csv == STDOUT:
+        stdout.file.write(table)
     else:
         show(page.blocks)
+    if csv is not None and csv != STDOUT:
+        write_atomically(csv, table.encode(errors="backslashreplace"))
+        notice(f"wrote {csv}")
     if out is not None:
         from ..figures.fonts import say_missing
         from ..figures.saving import save_figure

@@ -3,7 +3,9 @@
 Shape letters: N examples, C channels, H W pixels, K classes.
 """
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +24,7 @@ from ..metrics.statistics import (
     ClassStatistics,
     accuracy_interval,
     count_confusion,
+    macro_means,
     measure_calibration,
     measure_classes,
     top_accuracy,
@@ -70,11 +73,29 @@ class Evaluation:
             "accuracy_interval": list(self.accuracy_interval),
             "top5_accuracy": self.top5_accuracy,
             "loss": self.loss,
+            **macro_means(self.confusion_KK),
             "calibration_error": self.calibration and self.calibration.expected_error,
             "calibration_bins": self.calibration and [asdict(b) for b in self.calibration.bins],
             "per_class": [asdict(class_) for class_ in self.per_class],
             "confusion": self.confusion_KK.tolist(),
         }
+
+
+def list_answers(evaluation: Evaluation) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of ``evaluate --predictions``: a header, then the images in their order.
+
+    right: 1 or 0, so that its mean is the accuracy. probability: None where scores are none.
+    """
+    images, scores_NK = evaluation.images, evaluation.scores_NK
+    names = images.class_names
+    yield ("index", "image", "true", "predicted", "right", "probability",
+           *(f"score {name}" for name in names))  # fmt: skip
+    known = evaluation.calibration is not None
+    best_N = scores_NK.double().softmax(dim=1).amax(dim=1).tolist() if known else repeat(None)
+    numbers = (images.labels_N.tolist(), evaluation.predicted_N.tolist(), scores_NK.tolist())
+    rows = enumerate(zip(images.names, best_N, *numbers, strict=False))
+    for i, (image, best, true, predicted, scores) in rows:
+        yield (i, image, names[true], names[predicted], int(true == predicted), best, *scores)
 
 
 def load_split(

@@ -1,14 +1,13 @@
 """Save a drawn figure to disk."""
 
 import io
-import os
 from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ..errors import UsageError
-from ..machine.atomic_file import write_atomically
+from ..machine.atomic_file import check_writable, write_atomically
 from .fonts import boxes_tolerated, provide_fonts
 
 DOTS_PER_INCH = 150
@@ -62,7 +61,4 @@ def check_figure_path(path: Path) -> None:
     """Refuse early, with UsageError, a path that :func:`save_figure` could not write to."""
     if not is_figure_path(path):
         raise UsageError(f"{path}: figures are saved as .png or .svg; change the file's ending")
-    if not path.parent.is_dir():
-        raise UsageError(f"{path}: there is no directory {path.parent}; create it first")
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(f"{path}: may not write into {path.parent}; choose another directory")
+    check_writable(path)

@@ -3,7 +3,7 @@
 Shape letters: B images of one batch, C channels, H W pixels, K classes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -85,6 +85,21 @@ def predict_files(
             errors += [*batch.errors, *without_scores]
             advance(len(batch.files) + len(batch.errors))
     return predictions, errors
+
+
+def list_answers(
+    predictions: Sequence[Prediction], errors: Sequence[UnusableImage]
+) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of ``predict --csv``: a header, the answers, and the files without one."""
+    rivals = range(2, 1 + max((len(prediction.top) for prediction in predictions), default=1))
+    names = [f"{name} {rank}" for rank in rivals for name in ("class", "probability", "score")]
+    yield ("path", "predicted", "probability", "score", "margin", *names, "error")
+    for prediction in predictions:
+        best, *others = [(c.label, c.probability, c.score) for c in prediction.top]
+        cells = (cell for other in others for cell in other)
+        yield (Path(prediction.path), *best, prediction.margin, *cells, None)
+    for failure in errors:
+        yield (Path(failure.path), *[None] * (4 + len(names)), failure.message)
 
 
 def _predict_batch(

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import ResourceError
+from ..errors import ResourceError, UsageError
 
 TEMPORARY = ".tmp"
 
@@ -40,6 +40,14 @@ def write_atomically(path: Path, *pieces: bytes | memoryview) -> None:
             if problem.errno != errno.ENOSPC or seconds is None:
                 raise ResourceError(_explain(problem, path, num_bytes)) from problem
             time.sleep(seconds)
+
+
+def check_writable(path: Path) -> None:
+    """Refuse early, with UsageError, a path whose directory is missing or may not be written."""
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no directory {path.parent}; create it first")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"{path}: may not write into {path.parent}; choose another directory")
 
 
 def write_anew(path: Path, content: bytes) -> None:

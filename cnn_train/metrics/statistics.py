@@ -65,6 +65,11 @@ def count_by_class(labels_N: Tensor, predicted_N: Tensor, num_classes: int) -> T
     return torch.stack([each.sum(0) for each in (true_NK & predicted_NK, true_NK, predicted_NK)])
 
 
+def sum_by_class(confusion_KK: Tensor) -> Tensor:
+    """Return the counts of :func:`count_by_class`, from the confusion matrix."""
+    return torch.stack([confusion_KK.diagonal(), confusion_KK.sum(dim=1), confusion_KK.sum(dim=0)])
+
+
 def balanced_accuracy(counts_3K: Tensor) -> float:
     """Return the mean recall of the classes that have examples."""
     hits_K, true_K, _ = counts_3K.cpu().double().unbind()
@@ -76,6 +81,24 @@ def macro_f1(counts_3K: Tensor) -> float:
     hits_K, true_K, predicted_K = counts_3K.cpu().double().unbind()
     seen_K = true_K + predicted_K
     return float((2 * hits_K / seen_K)[seen_K > 0].mean())
+
+
+def macro_means(confusion_KK: Tensor) -> dict[str, float]:
+    """Return the balanced accuracy and macro precision, recall and F1: each class counts alike.
+
+    The macro means are over the classes that have examples or predictions; what cannot be divided
+    counts as 0 there, as with scikit-learn's ``zero_division=0``.
+    """
+    counts_3K = sum_by_class(confusion_KK)
+    hits_K, true_K, predicted_K = counts_3K.double().unbind()
+    seen_K = true_K + predicted_K > 0
+    precision_K, recall_K = (hits_K / each_K.clamp(min=1) for each_K in (predicted_K, true_K))
+    return {
+        "balanced_accuracy": balanced_accuracy(counts_3K),
+        "macro_precision": float(precision_K[seen_K].mean()),
+        "macro_recall": float(recall_K[seen_K].mean()),
+        "macro_f1": macro_f1(counts_3K),
+    }
 
 
 @dataclass(frozen=True)
@@ -97,7 +120,6 @@ def measure_classes(
     confusion_KK: Tensor, class_names: tuple[str, ...]
 ) -> tuple[ClassStatistics, ...]:
     """Return every class's statistics, from the confusion matrix."""
-    counts = (confusion_KK.diagonal(), confusion_KK.sum(dim=1), confusion_KK.sum(dim=0))
     return tuple(
         ClassStatistics(
             label=label,
@@ -107,7 +129,7 @@ def measure_classes(
             f1=_ratio(2 * hit, true + predicted),
         )
         for label, hit, true, predicted in zip(
-            class_names, *(each_K.tolist() for each_K in counts), strict=True
+            class_names, *sum_by_class(confusion_KK).tolist(), strict=True
         )
     )
 

@@ -1,3 +1,6 @@
+import csv
+import io
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +22,8 @@ def test_json_is_one_document_with_the_documented_keys(run, checkpoint):
     document = outcome.document
     assert outcome.exit_code == 0
     assert set(document) >= {
-        "split", "num_examples", "accuracy", "loss", "per_class", "confusion", "calibration_error"
+        "split", "num_examples", "accuracy", "loss", "per_class", "confusion", "calibration_error",
+        "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1",
     }  # fmt: skip
     assert (document["split"], document["num_examples"]) == ("test", 30)
     assert (document["calibration_error"] is None) == is_hinge(checkpoint)
@@ -121,3 +125,36 @@ def test_a_mistake_is_one_line_and_its_exit_code(
     outcome = run(*named)
     assert (outcome.exit_code, message in outcome.stderr) == (code, True), outcome.stderr
     assert "Traceback" not in outcome.stderr
+
+
+def test_predictions_are_a_row_per_image_that_agrees_with_the_document(run, checkpoint, tmp_path):
+    document = run(checkpoint, "--json", "--predictions", "answers.csv").document
+    text = (tmp_path / "answers.csv").read_bytes().decode()
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    classes = [one["label"] for one in document["per_class"]]
+    assert [row["index"] for row in rows] == [str(i) for i in range(30)]
+    assert len({row["image"] for row in rows}) == 30
+    assert sum(int(row["right"]) for row in rows) / 30 == document["accuracy"]
+    for row in rows:
+        scores = {name: float(row[f"score {name}"]) for name in classes}
+        assert scores[row["predicted"]] == max(scores.values())
+        assert row["right"] == str(int(row["true"] == row["predicted"]))
+        assert (row["probability"] == "") == is_hinge(checkpoint)
+    pairs = Counter((row["true"], row["predicted"]) for row in rows)
+    counts = [[pairs[true, predicted] for predicted in classes] for true in classes]
+    assert counts == document["confusion"]
+    assert run(checkpoint, "--predictions", "-").stdout == text
+
+
+def test_predictions_beside_slices_are_those_of_the_clean_images(run, checkpoint, tmp_path):
+    run(checkpoint, "--predictions", "plain.csv")
+    run(checkpoint, "--slices", "--severities", "1", "--predictions", "sliced.csv")
+    assert (tmp_path / "plain.csv").read_bytes() == (tmp_path / "sliced.csv").read_bytes()
+
+
+def test_a_class_that_is_never_predicted_is_named(run, checkpoint):
+    document = run(checkpoint, "--json").document
+    never = [c["label"] for c in document["per_class"] if c["precision"] is None]
+    assert never
+    shown = " ".join(run(checkpoint).stdout.split())
+    assert f"Never predicted: {', '.join(never)}; their precision counts as 0" in shown

@@ -1,3 +1,4 @@
+import csv
 import io
 from functools import partial
 from pathlib import Path
@@ -231,3 +232,44 @@ def test_bars_are_ascii_where_the_terminal_knows_no_more(monkeypatch):
 @pytest.mark.parametrize("share", [-0.5, 0.0, 1.0, 1.5])
 def test_bars_stay_within_their_width(share):
     assert len(bar(share, 10)) in (0, 10)
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_csv_has_the_answers_of_json_and_a_row_for_every_file(run, checkpoint, photos, tmp_path):
+    Image.new("RGB", (20, 20), "navy").save(photos / 'a "new"\nline, here.png')
+    arguments = ("photos", "missing.png", "--checkpoint", checkpoint, "--top-k", 2)
+    document = run(*arguments, "--json", "--csv", "answers.csv").document
+    rows = rows_of((tmp_path / "answers.csv").read_bytes().decode())
+    assert [row["path"] for row in rows] == [
+        *(one["path"] for one in document["predictions"]), "missing.png"
+    ]  # fmt: skip
+    for row, one in zip(rows, document["predictions"], strict=False):
+        second = one["top"][1]
+        number = "" if is_hinge(checkpoint) else str(one["probability"])
+        assert (row["predicted"], row["probability"]) == (one["label"], number)
+        assert (float(row["score"]), float(row["margin"])) == (one["score"], one["margin"])
+        assert (row["class 2"], float(row["score 2"])) == (second["label"], second["score"])
+        assert row["error"] == ""
+    assert (rows[-1]["predicted"], rows[-1]["error"]) == ("", document["errors"][0]["message"])
+    alone = run(*arguments, "--csv", "-")
+    assert alone.exit_code == 3
+    assert alone.stdout == (tmp_path / "answers.csv").read_bytes().decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--csv", "-", "--json"], "both want stdout"),
+        (["--csv", "nowhere/answers.csv"], "create it first"),
+        (["--csv", "photos"], "is a directory"),
+    ],
+)
+def test_a_table_that_cannot_be_written_is_refused_first(
+    run, checkpoint, photos, arguments, message
+):
+    outcome = run("photos", "--checkpoint", checkpoint, *arguments)
+    assert (outcome.exit_code, message in outcome.stderr) == (2, True)
+    assert "Predicting" not in outcome.stderr

@@ -57,12 +57,14 @@ HOMES = {
     "safetensors": ("checkpoints.foreign", "checkpoints.exporting"),
     "sklearn": ("visualize",),
     "optuna": ("search",),
+    "starlette": ("inference.serving",),
+    "uvicorn": ("inference.serving",),
 }
 
 # What `cnn-train --help` must not wait for.
 HEAVY = {
     "torch", "torchvision", "matplotlib", "pydantic", "numpy", "PIL", "yaml", "safetensors",
-    "sympy", "sklearn", "filelock",
+    "sympy", "sklearn", "filelock", "starlette", "uvicorn",
 }  # fmt: skip
 
 

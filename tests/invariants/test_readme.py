@@ -209,7 +209,7 @@ def test_the_example_of_a_config_is_valid(tmp_path: Path) -> None:
 
 
 def test_every_command_has_a_line_in_the_table() -> None:
-    rows = set(re.findall(r"^\| \[`(\w+)`\]", README, re.MULTILINE))
+    rows = set(re.findall(r"^\| \[`([\w-]+)`\]", README, re.MULTILINE))
     assert rows == set(program().commands)
 
 

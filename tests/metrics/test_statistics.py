@@ -11,6 +11,7 @@ from cnn_train.metrics.statistics import (
     count_by_class,
     count_confusion,
     macro_f1,
+    macro_means,
     measure_calibration,
     measure_classes,
     rank_classes,
@@ -161,3 +162,23 @@ def test_balanced_accuracy_and_macro_f1_are_those_worked_out_by_hand():
     a, b, c = ((3 / 5, 3 / 4), (4 / 5, 4 / 6), (1, 1 / 2))
     f1s = [2 * p * r / (p + r) for p, r in (a, b, c)] + [0]
     assert macro_f1(counts_3K) == pytest.approx(sum(f1s) / 4)
+
+
+def test_macro_means_are_those_worked_out_by_hand_and_what_cannot_be_divided_is_0():
+    # Class b is never predicted, class d is predicted but has no example.
+    confusion_KK = torch.tensor([[3, 0, 1, 0], [2, 0, 2, 0], [0, 0, 1, 1], [0, 0, 0, 0]])
+    precisions, recalls = [3 / 5, 0, 1 / 4, 0], [3 / 4, 0, 1 / 2, 0]
+    f1s = [2 * 0.6 * 0.75 / 1.35, 0, 2 * 0.25 * 0.5 / 0.75, 0]
+    assert macro_means(confusion_KK) == {
+        "balanced_accuracy": pytest.approx((3 / 4 + 0 + 1 / 2) / 3),
+        "macro_precision": pytest.approx(sum(precisions) / 4),
+        "macro_recall": pytest.approx(sum(recalls) / 4),
+        "macro_f1": pytest.approx(sum(f1s) / 4),
+    }
+
+
+def test_a_class_without_images_and_predictions_changes_no_macro_mean():
+    confusion_KK = torch.tensor([[3, 1, 2], [0, 5, 1], [1, 0, 4]])
+    with_absent_KK = torch.zeros(4, 4, dtype=torch.int64)
+    with_absent_KK[:3, :3] = confusion_KK
+    assert macro_means(with_absent_KK) == pytest.approx(macro_means(confusion_KK))

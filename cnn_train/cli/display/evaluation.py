@@ -1,9 +1,12 @@
 """What an evaluation looks like on the screen: a summary, then a row per class."""
 
+from functools import partial
 from pathlib import Path
 
-from ...evaluation.evaluate import Evaluation
+from ...errors import name_some
+from ...evaluation.evaluate import Evaluation, list_answers
 from ...evaluation.slices import NewTest
+from ...metrics.statistics import macro_means
 from ...page import Block, Column, Page, bar, list_facts, numbers, paragraph, percent, texts
 
 BARS = Column("", is_number=False, style="cyan")
@@ -22,7 +25,8 @@ def evaluation_page(evaluation: Evaluation, checkpoint: Path, model_name: str) -
     blocks = [_summarize(evaluation, heading), _list_classes(evaluation)]
     if confusions := list_confusions(evaluation):
         blocks.append(paragraph("most frequent confusions: " + ", ".join(confusions)))
-    return Page(tuple(blocks), evaluation.to_json(checkpoint))
+    table = partial(list_answers, evaluation)
+    return Page(tuple(blocks), evaluation.to_json(checkpoint), table=table)
 
 
 def describe_accuracy(result: Evaluation | NewTest) -> str:
@@ -45,9 +49,11 @@ def list_confusions(evaluation: Evaluation) -> list[str]:
 
 
 def _summarize(evaluation: Evaluation, heading: str) -> Block:
-    calibration = evaluation.calibration
+    calibration, means = evaluation.calibration, macro_means(evaluation.confusion_KK)
     facts = {
         "accuracy": describe_accuracy(evaluation),
+        "balanced accuracy": percent(means["balanced_accuracy"], 2),
+        "macro F1": percent(means["macro_f1"], 2),
         "loss": f"{evaluation.loss:.4f}",
         "top-5": percent(evaluation.top5_accuracy, 2),
         "calibration error": percent(calibration.expected_error, 2)
@@ -60,18 +66,25 @@ def _summarize(evaluation: Evaluation, heading: str) -> Block:
 
 
 def _list_classes(evaluation: Evaluation) -> Block:
+    means = macro_means(evaluation.confusion_KK)
+    rows = [
+        (
+            scores.label,
+            f"{scores.num_examples:,}",
+            percent(scores.precision),
+            percent(scores.f1),
+            percent(scores.accuracy),
+            bar(scores.accuracy or 0, BAR_WIDTH),
+        )
+        for scores in evaluation.per_class
+    ]
+    macro = (percent(means[f"macro_{name}"]) for name in ("precision", "f1", "recall"))
+    never = [c.label for c in evaluation.per_class if c.num_examples and c.precision is None]
+    note = f"Never predicted: {name_some(never)}; their precision counts as 0 in the macro mean."
     return Block(
-        columns=(*texts("class"), *numbers("images", "precision", "F1", "accuracy"), BARS),
-        rows=tuple(
-            (
-                scores.label,
-                f"{scores.num_examples:,}",
-                percent(scores.precision),
-                percent(scores.f1),
-                percent(scores.accuracy),
-                bar(scores.accuracy or 0, BAR_WIDTH),
-            )
-            for scores in evaluation.per_class
-        ),
+        columns=(*texts("class"), *numbers("images", "precision", "F1", "recall"), BARS),
+        rows=(*rows, ("macro mean", f"{len(evaluation.images):,}", *macro, "")),
+        row_styles={len(rows): "bold"},
         first_to_go=("", "F1", "precision", "images"),
+        notes=(note,) if never else (),
     )

@@ -1,8 +1,10 @@
 """What slices look like on the screen: a row per challenge, a column per severity."""
 
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from ...evaluation.evaluate import list_answers
 from ...evaluation.slices import NewTest, SliceReport
 from ...page import Block, Page, bar, numbers, paragraph, percent, texts
 from .evaluation import BAR_WIDTH, BARS, describe_accuracy
@@ -20,7 +22,8 @@ def slices_page(report: SliceReport, checkpoint: Path, model_name: str) -> Page:
         *([_list_classes(report)] if report.classes else ()),
         *map(_describe, report.new_tests),
     ]
-    return Page(tuple(blocks), report.to_json(checkpoint))
+    table = partial(list_answers, clean)
+    return Page(tuple(blocks), report.to_json(checkpoint), table=table)
 
 
 def _list_slices(report: SliceReport) -> Block:
