@@ -22,7 +22,7 @@ from .shifting import coins, flip_and_translate
 Flip = Literal["none", "random", "alternating"]
 
 LIGHT_STEPS = 2**15
-"""Brightness and contrast are drawn as whole numbers, like all changes: from - to + so many."""
+"""Brightness and contrast are drawn as whole numbers, as shifts are: from - to + so many."""
 
 
 @dataclass(frozen=True)

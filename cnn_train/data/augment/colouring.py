@@ -1,6 +1,6 @@
 """Change the levels of images: saturation, hue, and the colour operations of TrivialAugment.
 
-Shape letters: N training images, B minibatch, C channels, H W pixels, P = H·W.
+Shape letters: N training images, B minibatch, C channels, H W pixels.
 """
 
 from collections.abc import Sequence

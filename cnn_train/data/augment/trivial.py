@@ -109,7 +109,7 @@ def equalize(images_BCHW: Tensor, strength: Tensor) -> Tensor:
     levels_BCP = images_BCHW.flatten(2).long()
     num_images, channels, num_pixels = levels_BCP.shape
     rows_M1 = torch.arange(num_images * channels, device=images_BCHW.device)[:, None]
-    places = (256 * rows_M1 + levels_BCP.view(-1, num_pixels)).flatten()
+    places = (256 * rows_M1 + levels_BCP.reshape(-1, num_pixels)).flatten()
     counts = places.new_zeros(256 * len(rows_M1))
     counts.scatter_add_(0, places, torch.ones_like(places))  # in one dimension: repeatable
     counts_BC256 = counts.view(num_images, channels, 256)
