@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, model_validator
 
 from .config.base import Config, tagged_union
-from .data.augment import AugmentConfig
+from .data.augment.settings import AugmentConfig
 from .data.catalogue import DATASETS
 from .data.cifar10.dataset import CIFAR10Config
 from .data.dataset import DatasetConfig
@@ -159,9 +159,23 @@ class ExperimentConfig(Config):
             return settings | {"optimizer": {"weight_decay": 0.0} | optimizer}
         return settings | {"regularization": {"kind": "none"}}
 
+    @model_validator(mode="after")
+    def _mixes_images_that_can_be(self) -> "ExperimentConfig":
+        if self.augment.mixes and self.batch_size == 1:
+            raise ValueError(
+                "augment: mixup and cutmix need a second image in the minibatch; "
+                "set batch_size to 2 or more"
+            )
+        if self.augment.mixes and self.data_selection.keep < 1 and self.data_selection.by == "loss":
+            raise ValueError(
+                "augment: the loss of an image mixed by mixup or cutmix is also another one's; "
+                "leave them out, or set data_selection.by: random"
+            )
+        return self
+
     def warnings(self) -> list[str]:
         """Name every setting without effect, and every pair of settings with the same effect."""
-        warnings = []
+        warnings = self.augment.warnings()
         schedule, regularization = self.schedule, self.regularization
         if schedule.warmup_epochs >= self.epochs:
             warnings.append(

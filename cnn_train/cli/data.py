@@ -8,7 +8,7 @@ import typer
 
 from ..errors import DataError, UsageError
 from .console import error, notice, print_json, progress, say, warn
-from .loading import load_settings, make_data_access
+from .loading import build_untrained_session, load_settings, make_data_access
 from .options import DataDirOption, JsonOption, OfflineOption, SetOption, Split
 from .present import check_picture
 
@@ -86,6 +86,13 @@ def show(
     per_class: Annotated[
         int, typer.Option("--per-class", min=1, max=100, help="Images in each class's row.")
     ] = 10,
+    augmented: Annotated[
+        bool,
+        typer.Option(
+            "--augmented",
+            help="One image of each class, then as each of the first epochs would train on it.",
+        ),
+    ] = False,
     out: Annotated[Path, typer.Option("--out", help="The picture to write: .png or .svg.")] = Path(
         "contact-sheet.png"
     ),
@@ -98,10 +105,14 @@ def show(
     from ..figures.saving import save_figure
 
     check_picture(out)
-    dataset = _dataset(config, overrides)
-    images = _load(dataset, split, make_data_access(data_dir, offline))
-    title = f"{dataset.name}, {split}: {len(images):,} images"
-    sheet = draw_contact_sheet(images, per_class=per_class, title=title)
+    access = make_data_access(data_dir, offline)
+    if augmented:
+        images, title, captions = _see_training(config, overrides, split, per_class, access)
+    else:
+        dataset, captions = _dataset(config, overrides), []
+        images = _load(dataset, split, access)
+        title = f"{dataset.name}, {split}: {len(images):,} images"
+    sheet = draw_contact_sheet(images, per_class=per_class, title=title, captions=captions)
     say_missing(save_figure(sheet, out), notice)
     say(out)
 
@@ -142,3 +153,28 @@ def _load(dataset: "DatasetConfig", split: Split, access: "DataAccess") -> "Imag
     if split == "test":
         return dataset.as_read(train).load_test(access, train.class_names)
     return train if split == "train" else val
+
+
+def _see_training(
+    config: Path | None,
+    overrides: list[str] | None,
+    split: Split,
+    per_class: int,
+    access: "DataAccess",
+) -> "tuple[ImageSet, str, list[str]]":
+    """Return an image of each class and its views in the first epochs, a title and captions."""
+    from ..data.training_views import first_views
+
+    if split != "train":
+        raise UsageError(f"--split {split}: only training images are augmented; leave it out")
+    if per_class < 2:
+        raise UsageError("--per-class 1: this leaves no place for an epoch; take 2 or more")
+    text = "{}" if config is None else None
+    session = build_untrained_session(
+        config or "(defaults)", overrides, "cpu", access.data_dir, access.offline, text
+    )
+    num_epochs = min(per_class - 1, session.config.epochs)
+    images, captions = first_views(session.batches, num_epochs)
+    epochs = "epoch 1 trains" if num_epochs == 1 else f"epochs 1 to {num_epochs} train"
+    title = f"{session.config.data.name}: an image, then as {epochs} on it"
+    return images, title, captions if any(captions) else []

@@ -87,13 +87,21 @@ def evaluate_command(checkpoint: Path, data: "DatasetConfig", places: str = "") 
 
 
 def build_untrained_session(
-    config: Path, overrides: list[str] | None, device: str, data_dir: Path | None, offline: bool
+    config: str | Path,
+    overrides: list[str] | None,
+    device: str,
+    data_dir: Path | None,
+    offline: bool,
+    text: str | None = None,
 ) -> "Session":
-    """Build what ``fit`` would train, and warn as it does; nothing is written."""
+    """Build what ``fit`` would train, and warn as it does; nothing is written.
+
+    ``text``: what the config says, where that is known already.
+    """
     from ..training.run import Job, load_images, load_session
 
     def load_and_warn() -> "ExperimentConfig":
-        experiment = load_settings(config, overrides)
+        experiment = load_settings(config, overrides, text)
         for warning in experiment.warnings():
             warn(warning)
         return experiment

@@ -6,7 +6,7 @@ losses needs these too.
 Shape letters: N examples, B minibatch, C channels, H W pixels.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -16,7 +16,8 @@ from torch import Tensor
 from ..machine.device import copy_to
 from ..machine.processes import ALONE, World
 from ..random_streams import make_generator
-from .augment import Augmentation
+from .augment.augmentation import Augmentation
+from .augment.mixing import Mixed
 from .image_set import ImageSet
 from .normalization import Normalization
 from .progressive_size import shrink, shrunk_size
@@ -39,6 +40,7 @@ class Batch:
     images_BCHW: float32, normalised, channels_last. labels_B: int64.
     share: the fraction of its update's examples that it holds (1 unless gradients accumulate),
     times its part's weight where several processes share the minibatch. index_B: images' places.
+    mixed: what the images hold of a second class; labels_B is that of their larger part.
     """
 
     images_BCHW: Tensor
@@ -46,6 +48,7 @@ class Batch:
     share: float = 1.0
     completes_update: bool = True
     index_B: Tensor | None = None
+    mixed: Mixed | None = None
 
 
 def plan_epoch(
@@ -110,26 +113,41 @@ class TrainingBatches:
 
     def epoch(self, epoch: int, first: int = 0) -> Generator[Batch]:
         """Yield the minibatches of ``epoch`` (0-based) from position ``first`` on."""
-        order_N = copy_to(self.order(epoch), self.images.index_device)
-        changes_7N = self.augment.draw(self.images.images_NCHW.shape, self.seed, epoch)
-        changes_7N = copy_to(changes_7N, self.images.labels_N.device)
-        plan = self.plan(epoch)
-        pieces = plan[first:]
-        parts = [self.world.part(piece.stop - piece.start) for piece in pieces]
-        indices = (
-            order_N[piece.start : piece.stop][part.start : part.stop]
-            for piece, part in zip(pieces, parts, strict=True)
-        )
+        order_N, plan = self.order(epoch), self.plan(epoch)
+        shape_NCHW, device = self.images.images_NCHW.shape, self.images.labels_N.device
+        changes_7N = copy_to(self.augment.draw(shape_NCHW, self.seed, epoch), device)
+        drawn = self.augment.draw_changes(shape_NCHW, self.seed, epoch)
+        mixes_kN = self.augment.draw_mixing(shape_NCHW, self.seed, epoch)
+        indices = self._places(copy_to(order_N, self.images.index_device), plan[first:])
+        places = self._places(order_N, plan[first:])  # the same, on the CPU
         with closing(self.images.gather(indices)) as gathered:
             for position, (index_B, chosen_BCHW, labels_B) in enumerate(gathered, start=first):
-                changes_7B = changes_7N[:, index_B]
-                images_BCHW = self.augment(chosen_BCHW, changes_7B, self.normalization.mean_level)
-                inputs_BCHW = self.normalization(images_BCHW, self.augment.light(changes_7B))
+                place_B = next(places)
+                images_BCHW = self.augment(
+                    chosen_BCHW,
+                    changes_7N[:, index_B],
+                    self.normalization.mean_level,
+                    [drawn_kN[:, place_B] for drawn_kN in drawn],
+                )
+                light = self.augment.light(changes_7N[:, index_B])
+                inputs_BCHW, labels_B, mixed = self.augment.mix(
+                    self.normalization(images_BCHW, light), labels_B, mixes_kN[:, place_B]
+                )
                 if self.side_px:
                     inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch, position / len(plan)))
-                share = plan[position].share * parts[position - first].weight
-                done = plan[position].completes_update
-                yield Batch(inputs_BCHW, labels_B, share, done, index_B)
+                piece = plan[position]
+                share = piece.share * self.world.part(piece.stop - piece.start).weight
+                index_B, done = index_B[: len(labels_B)], piece.completes_update
+                yield Batch(inputs_BCHW, labels_B, share, done, index_B, mixed)
+
+    def _places(self, order_N: Tensor, pieces: Sequence[Slice]) -> Iterator[Tensor]:
+        """Yield this process's part of each minibatch; to mix them, one image more: the next."""
+        for piece in pieces:
+            whole_B = order_N[piece.start : piece.stop]
+            part = self.world.part(len(whole_B))
+            own_B = whole_B[part.start : part.stop]
+            after = part.stop % len(whole_B)
+            yield torch.cat((own_B, whole_B[after : after + 1])) if self.augment.mixing else own_B
 
 
 def evaluation_batch_size(image_shape: tuple[int, int, int]) -> int:

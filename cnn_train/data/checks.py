@@ -1,7 +1,7 @@
 """Check images and augmentation before training starts, not in the middle of it."""
 
 from ..errors import ConfigError, DataError
-from .augment import AugmentConfig
+from .augment.settings import AugmentConfig
 from .image_set import ImageSet
 
 
@@ -23,9 +23,19 @@ def check_images(train: ImageSet, val: ImageSet) -> None:
 
 
 def check_augmentation(augment: AugmentConfig, image_shape: tuple[int, int, int]) -> None:
-    """Refuse shifts and cutouts as large as the image: nothing of it would be left."""
-    side_px = min(image_shape[1:])
+    """Refuse what would leave nothing of the images, and what they have no pixels or colours for.
+
+    Raises ConfigError.
+    """
+    channels, side_px = image_shape[0], min(image_shape[1:])
     for name in ("translate", "cutout"):
         value = getattr(augment, name)
         if value >= side_px:
             raise ConfigError(f"augment.{name}: {value} px, but the images' side is {side_px} px")
+    for name in ("saturation", "hue"):
+        if channels != 3 and getattr(augment, name):
+            raise ConfigError(f"augment.{name}: these images have no colours; set it to 0")
+    if augment.trivial_augment and side_px < 3:
+        raise ConfigError(
+            f"augment.trivial_augment: it needs 3 × 3 px, but the images' side is {side_px} px"
+        )

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..machine.device import copy_to
 from .host_images import HostImages, cut
+from .resampling import LEVELS, to_bytes
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,11 @@ class Normalization:
         scale_BC = light[0][:, None] / std_C
         offset_BC = light[1][:, None] - scale_BC * mean_C
         return images.mul_(scale_BC[..., None, None]).add_(offset_BC[..., None, None])
+
+    def undo(self, inputs_BCHW: Tensor) -> Tensor:
+        """Return the uint8 images of which these are the normalised ones, to look at."""
+        mean_C, std_C = (torch.tensor(values)[:, None, None] for values in (self.mean, self.std))
+        return to_bytes(LEVELS * (inputs_BCHW.cpu() * std_C + mean_C))
 
 
 NormalizationName = Literal["auto", "images", "imagenet"]

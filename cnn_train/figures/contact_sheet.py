@@ -4,6 +4,7 @@ Shape letters: H W pixels of one image or of the whole sheet, C channels.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 
 import torch
 from matplotlib.axes import Axes
@@ -15,23 +16,29 @@ from torch import Tensor
 from ..data.image_set import ImageSet
 from .fonts import boxes_tolerated, find_fonts
 from .saving import DOTS_PER_INCH
-from .style import INK, TEXT_SIZE, TITLE_SIZE, hide_axes, shorten_apart
+from .style import INK, SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, hide_axes, shorten, shorten_apart
 
 CELL_PX = 96
 """The longest side of a drawn example; smaller images are enlarged by a whole number."""
 MARGIN_PX = 24
+CAPTION_PX, CAPTION_SIZE = 16, SMALL_SIZE - 2
+CAPTION_LENGTH = 14
+"""Letters of this size that fit below an image."""
 NAME_LENGTH = 24
 NAME_FONT = FontProperties(size=TEXT_SIZE)
 TITLE_FONT = FontProperties(size=TITLE_SIZE, weight="bold")
 WHITE = 255
 
 
-def draw_contact_sheet(images: ImageSet, *, per_class: int = 10, title: str = "") -> Figure:
+def draw_contact_sheet(
+    images: ImageSet, *, per_class: int = 10, title: str = "", captions: Sequence[str] = ()
+) -> Figure:
     """Draw one row per class: its name and its first ``per_class`` examples, pixels crisp.
 
-    A class that has fewer leaves the rest of its row white.
+    A class that has fewer leaves the rest of its row white. ``captions``: a line below each image.
     """
-    sheet_HWC = arrange_by_class(images, per_class)
+    row_gap = math.ceil(CAPTION_PX / _zoom(images)) if captions else _gap(images.image_shape[1])
+    sheet_HWC = arrange_by_class(images, per_class, row_gap)
     names = shorten_apart(images.class_names, NAME_LENGTH)
     height_px, width_px = (round(_zoom(images) * side) for side in sheet_HWC.shape[:2])
     names_px = max(text_width_px(name, NAME_FONT) for name in names)
@@ -44,30 +51,45 @@ def draw_contact_sheet(images: ImageSet, *, per_class: int = 10, title: str = ""
     axes.imshow(sheet_HWC.numpy(), aspect="auto", interpolation=interpolation)
     hide_axes(axes)
     height = images.image_shape[1]
-    middles = [row * (height + _gap(height)) + (height - 1) / 2 for row in range(len(names))]
+    middles = [row * (height + row_gap) + (height - 1) / 2 for row in range(len(names))]
     axes.set_yticks(middles, names, fontproperties=NAME_FONT, color=INK, parse_math=False)
     axes.tick_params(axis="y", length=0, pad=6)
     axes.set_title(
         title, loc="left", pad=10, fontproperties=TITLE_FONT, color=INK, parse_math=False
     )
+    for index, top, left in places_by_class(images, per_class, row_gap) if captions else ():
+        below = left + images.image_shape[2] / 2, top + height
+        axes.text(
+            *below, shorten(captions[index], CAPTION_LENGTH), size=CAPTION_SIZE, color=INK,
+            ha="center", va="top", parse_math=False,
+        )  # fmt: skip
     return figure
 
 
-def arrange_by_class(images: ImageSet, per_class: int) -> Tensor:
-    """Return one uint8 RGB picture (HWC): a row for each class, white lines between images."""
+def arrange_by_class(images: ImageSet, per_class: int, row_gap: int) -> Tensor:
+    """Return one uint8 RGB picture (HWC): a row for each class, white between images."""
     _, height, width = images.image_shape
-    row_pitch, column_pitch = height + _gap(height), width + _gap(width)
-    num_rows = len(images.class_names)
     num_columns = min(per_class, int(images.labels_N.bincount().max()))
-    sheet_HWC = torch.full(
-        (num_rows * row_pitch, num_columns * column_pitch, 3), WHITE, dtype=torch.uint8
+    size = (
+        len(images.class_names) * (height + row_gap) - row_gap,
+        num_columns * (width + _gap(width)) - _gap(width),
     )
-    for label in range(num_rows):
-        first = (images.labels_N == label).nonzero().flatten()[:num_columns]
-        for column, image_CHW in enumerate(images.images_NCHW[first]):
-            top, left = label * row_pitch, column * column_pitch
-            sheet_HWC[top : top + height, left : left + width] = image_CHW.permute(1, 2, 0)
-    return sheet_HWC[: -_gap(height), : -_gap(width)]
+    sheet_HWC = torch.full((*size, 3), WHITE, dtype=torch.uint8)
+    for index, top, left in places_by_class(images, per_class, row_gap):
+        image_CHW = images.images_NCHW[index]
+        sheet_HWC[top : top + height, left : left + width] = image_CHW.permute(1, 2, 0)
+    return sheet_HWC
+
+
+def places_by_class(
+    images: ImageSet, per_class: int, row_gap: int
+) -> Iterator[tuple[int, int, int]]:
+    """Yield the index of each image that is shown, and its row and column on the sheet."""
+    _, height, width = images.image_shape
+    for label in range(len(images.class_names)):
+        first = (images.labels_N == label).nonzero().flatten()[:per_class].tolist()
+        for column, index in enumerate(first):
+            yield index, label * (height + row_gap), column * (width + _gap(width))
 
 
 def _gap(side: int) -> int:

@@ -10,7 +10,7 @@ from statistics import fmean
 
 import torch
 
-from ..data.augment import AugmentConfig
+from ..data.augment.settings import AugmentConfig
 from ..data.batches import plan_epoch
 from ..data.image_set import ImageSet
 from ..data.progressive_size import ProgressiveSizeConfig

@@ -38,7 +38,7 @@ def train_epoch(
     """
     for batch in batches:
         scores_BK = forward(batch.images_BCHW)
-        loss = loss_fn(scores_BK, batch.labels_B)
+        loss = data_loss(loss_fn, scores_BK, batch)
         note(batch, scores_BK.detach())
         regularization = penalty()
         total = loss + regularization
@@ -50,6 +50,15 @@ def train_epoch(
             optimizer.zero_grad(set_to_none=True)
             step += 1
         yield Tally.of(loss, regularization, scores_BK, batch.labels_B)
+
+
+def data_loss(loss_fn: LossFn, scores_BK: Tensor, batch: Batch) -> Tensor:
+    """Return the mean loss; an image that holds two classes is charged for both, by its shares."""
+    if batch.mixed is None:
+        return loss_fn(scores_BK, batch.labels_B)
+    first_B = loss_fn(scores_BK, batch.labels_B, "none")
+    second_B = loss_fn(scores_BK, batch.mixed.labels_B, "none")
+    return (first_B + batch.mixed.share_B * (second_B - first_B)).mean()
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:

@@ -197,6 +197,38 @@ def test_show_draws_a_contact_sheet_of_the_split(run, unpacked, tmp_path, split)
     assert out_path.read_bytes().startswith(b"\x89PNG")
 
 
+def test_show_draws_what_training_makes_of_an_image(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = ["data={name: shapes, num_train: 40, num_test: 10, image_size: 16}", "epochs=3"]
+    chosen = [part for setting in settings for part in ("--set", setting)]
+    sheets = []
+    for change in ("augment.rotation=0", "augment.rotation=20", "augment.mixup=1"):
+        code, out, _ = run("show", "--augmented", *chosen, "--set", change)
+        assert (code, out) == (0, "contact-sheet.png\n")
+        with Image.open("contact-sheet.png") as sheet:
+            sheets.append(sheet.convert("RGB").copy())
+    plain, turned, mixed = sheets
+    assert plain.size == turned.size and plain.tobytes() != turned.tobytes()
+    assert mixed.height > plain.height  # with captions
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--split", "val"], "--split val: only training images are augmented"),
+        (["--per-class", "1"], "--per-class 1: this leaves no place for an epoch"),
+        (["--set", "augment.rotation=200"], "augment.rotation: 200"),
+        (["--set", "augment.mixup=1", "--set", "batch_size=1"], "set batch_size to 2 or more"),
+    ],
+)
+def test_show_augmented_refuses_what_has_no_meaning(run, arguments, message):
+    code, out, err = run(
+        "show", "--augmented", "--set", "data={name: shapes, num_train: 40}", *arguments
+    )
+    assert (code, out) == (2, "")
+    assert message in err
+
+
 def test_show_refuses_a_split_that_does_not_exist(run, unpacked):
     code, _, err = run("show", "--split", "training")
     assert code == 2

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnn_train.data.augment import Augmentation, AugmentConfig
+from cnn_train.data.augment.augmentation import Augmentation
+from cnn_train.data.augment.settings import AugmentConfig
 from cnn_train.data.batches import Batch, TrainingBatches, evaluation_batches, plan_epoch
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
@@ -141,6 +142,44 @@ def test_an_images_changes_depend_neither_on_the_batch_size_nor_on_the_processes
     together = [batch for part in parts for batch in part.epoch(1)]
     by_label = torch.cat([batch.labels_B for batch in together]).argsort()
     assert torch.equal(torch.cat([b.images_BCHW for b in together])[by_label], expected)
+
+
+EVERYTHING = AugmentConfig(
+    flip="random", translate=1, cutout=2, rotation=20, crop_scale=(0.3, 1.0), trivial_augment=True,
+    erasing=0.5, brightness=0.1, mixup=1.0, cutmix=1.0,
+).build()  # fmt: skip
+
+
+def test_each_image_is_mixed_with_the_next_of_its_minibatch_and_the_last_with_the_first() -> None:
+    for batch in make_batches(23, 5, AugmentConfig(translate=0, mixup=1.0).build()).epoch(1):
+        assert batch.index_B is not None and batch.mixed is not None
+        own_B, other_B = batch.index_B, batch.index_B.roll(-1)
+        swapped_B = batch.labels_B != own_B
+        assert torch.equal(torch.where(swapped_B, other_B, own_B), batch.labels_B)
+        assert torch.equal(torch.where(swapped_B, own_B, other_B), batch.mixed.labels_B)
+        share_B = torch.where(swapped_B, 1 - batch.mixed.share_B, batch.mixed.share_B)
+        expected_B = (1 - share_B) * own_B + share_B * other_B  # the pixels are the number
+        torch.testing.assert_close(batch.images_BCHW.mean((1, 2, 3)), expected_B)
+        assert batch.images_BCHW.shape == (len(own_B), 1, 4, 4)
+
+
+def test_several_processes_mix_what_one_process_mixes() -> None:
+    alone = make_batches(40, 7, EVERYTHING)
+    parts = [replace(alone, world=World(rank, 3)) for rank in range(3)]
+    for whole, *pieces in zip(alone.epoch(1), *(part.epoch(1) for part in parts), strict=True):
+        assert torch.equal(torch.cat([piece.images_BCHW for piece in pieces]), whole.images_BCHW)
+        assert torch.equal(torch.cat([piece.labels_B for piece in pieces]), whole.labels_B)
+        for name in ("labels_B", "share_B"):
+            found = torch.cat([getattr(piece.mixed, name) for piece in pieces])
+            assert torch.equal(found, getattr(whole.mixed, name))
+
+
+def test_all_changes_together_are_the_same_when_an_epoch_is_entered_midway() -> None:
+    batches = make_batches(30, 8, EVERYTHING)
+    for expected, found in zip([*batches.epoch(2)][2:], batches.epoch(2, 2), strict=True):
+        assert torch.equal(found.images_BCHW, expected.images_BCHW)
+        assert found.mixed is not None and expected.mixed is not None
+        assert torch.equal(found.mixed.share_B, expected.mixed.share_B)
 
 
 def test_seeds_differ_in_order() -> None:

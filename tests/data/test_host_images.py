@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from cnn_train.data.augment import AugmentConfig
+from cnn_train.data.augment.settings import AugmentConfig
 from cnn_train.data.batches import TrainingBatches, evaluation_batches, plan_epoch
 from cnn_train.data.host_images import NUM_AHEAD, HostImages, cut
 from cnn_train.data.image_set import ImageSet

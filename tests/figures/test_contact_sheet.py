@@ -81,3 +81,21 @@ def test_all_text_fits_into_the_figure():
     width, height = figure.get_size_inches()
     assert 0 <= tight.x0 < tight.x1 <= width
     assert 0 <= tight.y0 < tight.y1 <= height
+
+
+def test_a_caption_stands_below_each_image_that_is_shown_and_leaves_the_next_row_free():
+    images = numbered_images([1, 0, 0, 1, 1], num_classes=2, shape=(3, 32, 32))
+    captions = [f"of $ image {i}, a long line" for i in range(5)]
+    figure = draw_contact_sheet(images, per_class=2, captions=captions)
+    (axes,) = figure.axes
+    FigureCanvasAgg(figure).draw()
+    found = {text.get_text(): text for text in axes.texts}
+    assert list(found) == [f"of $ image {i},…" for i in (1, 2, 0, 3)]
+    sheet_HWC = pictured(figure)
+    for i, text in enumerate(found.values()):
+        row, column = divmod(i, 2)
+        left, top = 33 * column, row * (len(sheet_HWC) - 32)
+        assert (sheet_HWC[top : top + 32, left : left + 32] == (1, 2, 0, 3)[i]).all()
+        box = text.get_window_extent().transformed(axes.transData.inverted())
+        assert top + 31 < box.y1 and box.y0 < top + 32 + (len(sheet_HWC) - 64)
+        assert box.x0 > left - 1.5 and box.x1 < left + 33.5

@@ -24,7 +24,7 @@ from cnn_train.checks.gradcheck import check_session
 from cnn_train.checks.profile import time_phases
 from cnn_train.checks.sanity import check_sanity
 from cnn_train.cli.main import app
-from cnn_train.data.augment import Flip
+from cnn_train.data.augment.augmentation import Flip
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import UsageError
 from cnn_train.evaluation.evaluate import evaluate
@@ -125,6 +125,8 @@ SECTIONS: list[dict[str, Any]] = [
     *({"regularization": {"kind": kind}} for kind in REGULARIZATIONS),
     *({"augment": {"flip": flip, "translate": 2, "cutout": 3}} for flip in get_args(Flip)),
     {"augment": {"brightness": 0.2, "contrast": 0.1}},
+    {"augment": {"saturation": 0.4, "hue": 0.1, "rotation": 20, "crop_scale": [0.3, 1]}},
+    {"augment": {"trivial_augment": True, "erasing": 0.5, "mixup": 0.4, "cutmix": 1}},
     {"ema_decay": 0.9, "clip_grad_norm": 0.1, "progressive_size": {"start_px": 6}},
     {"model": {"name": "hog_linear", "cell_px": 2}},
     {"data_selection": {"keep": 0.5, "from_epoch": 1}},

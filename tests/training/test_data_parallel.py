@@ -47,6 +47,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "hinge with l1": {"loss": {"name": "hinge"}, "regularization": {"kind": "l1"}},
     "full batch": {"optimizer": {"name": "gd", "lr": 0.1}, "epochs": 4},
     "averaged weights": {"ema_decay": 0.9},
+    "mixed images": {"augment": {"translate": 1, "mixup": 0.4, "cutmix": 1.0}},
     "hardest images": {"data_selection": {"keep": 0.55, "from_epoch": 1}, "epochs": 4},
     "adamw": {"optimizer": {"name": "adamw", "lr": 0.01}},
 }  # fmt: skip

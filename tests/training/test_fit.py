@@ -101,6 +101,12 @@ RECIPES: dict[str, dict[str, Any]] = {
     "dropout": {"model": {"name": "mlp", "hidden_sizes": [8], "dropout": 0.5}},
     "adamw": {"optimizer": {"name": "adamw"}},
     "full batch": {"optimizer": {"name": "gd"}},
+    "every change of images": {
+        "augment": {
+            "rotation": 20, "crop_scale": [0.3, 1], "saturation": 0.4, "hue": 0.1,
+            "trivial_augment": True, "erasing": 0.5, "mixup": 0.4, "cutmix": 1,
+        },
+    },
     "hardest images": {
         "data_selection": {"keep": 0.55, "from_epoch": 1}, "epochs": 3,
         "loss": {"name": "cross_entropy", "label_smoothing": 0.1},

@@ -2,18 +2,22 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from cnn_train.data.augment.mixing import Mixed
 from cnn_train.data.batches import Batch, plan_epoch
 from cnn_train.losses.cross_entropy import cross_entropy
 from cnn_train.losses.hinge import hinge
 from cnn_train.losses.regularization import L2Config
 from cnn_train.optim.sgd import SGDConfig
-from cnn_train.training.loop import measure, set_learning_rate, train_epoch
+from cnn_train.training.loop import data_loss, measure, set_learning_rate, train_epoch
 
 
 def zero_penalty() -> Tensor:
@@ -87,6 +91,42 @@ def test_full_batch_descent_in_pieces_equals_one_step_on_all_examples(
         assert len(tallies) == len(batches)
     for found, expected in zip(pieced.parameters(), whole.parameters(), strict=True):
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_of_mixed_images_is_torchs_for_targets_of_two_classes(smoothing: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores_BK = torch.randn(6, 3, generator=generator, dtype=torch.float64)
+    labels_B, second_B = torch.randint(3, (2, 6), generator=generator)
+    share_B = torch.rand(6, generator=generator, dtype=torch.float64) / 2
+    batch = Batch(torch.zeros(6, 1, 1, 1), labels_B, mixed=Mixed(second_B, share_B))
+    own_BK, other_BK = (F.one_hot(labels, 3).double() for labels in (labels_B, second_B))
+    targets_BK = (1 - share_B)[:, None] * own_BK + share_B[:, None] * other_BK
+    found = data_loss(partial(cross_entropy, label_smoothing=smoothing), scores_BK, batch)
+    expected = F.cross_entropy(scores_BK, targets_BK, label_smoothing=smoothing)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("loss_fn", [cross_entropy, hinge])
+def test_a_share_of_a_second_class_moves_the_loss_in_a_straight_line(
+    loss_fn: Callable[..., Tensor],
+) -> None:
+    scores_BK = torch.tensor([[0.3, -1.0, 2.0]], dtype=torch.float64)
+    first, second = (loss_fn(scores_BK, torch.tensor([label])) for label in (0, 1))
+    for share in (0.0, 0.2, 0.5):
+        mixed = Mixed(torch.tensor([1]), torch.tensor([share], dtype=torch.float64))
+        batch = Batch(torch.zeros(1, 1, 1, 1), torch.tensor([0]), mixed=mixed)
+        expected = (1 - share) * first + share * second
+        torch.testing.assert_close(data_loss(loss_fn, scores_BK, batch), expected)
+
+
+def test_an_accuracy_counts_the_class_of_an_images_larger_part() -> None:
+    (batch,) = make_batches(6, 6)
+    mixed = Mixed((batch.labels_B + 1) % 3, torch.full((6,), 0.4, dtype=torch.float64))
+    model = make_linear(6, 3)
+    best_B = model(batch.images_BCHW).argmax(1)
+    (tally,) = train(model, [replace(batch, mixed=mixed)])
+    assert int(tally.num_correct) == (best_B == batch.labels_B).sum() > 0
 
 
 @pytest.mark.parametrize("full_batch", [False, True])

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 MAX_SEVERITY = 5
-LEVELS = 255
 
 Change = Callable[[Tensor, float, torch.Generator], Tensor]
 """(uint8 images BCHW, strength, generator) → changed images; each draws its own numbers."""
@@ -41,8 +40,3 @@ def draw_signs(images_BCHW: Tensor, generator: torch.Generator) -> Tensor:
 def draw_angles(images_BCHW: Tensor, generator: torch.Generator) -> Tensor:
     """Draw an angle in [0, 2π) for each image, B111."""
     return 2 * math.pi * torch.rand(len(images_BCHW), 1, 1, 1, generator=generator)
-
-
-def to_bytes(levels_BCHW: Tensor) -> Tensor:
-    """Round levels to whole numbers and clip them to [0, 255], as a camera does."""
-    return levels_BCHW.round().clamp(0, LEVELS).to(torch.uint8)

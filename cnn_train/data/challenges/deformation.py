@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..resampling import look_at, pixel_places
 from .challenge import draw_signs
-from .viewpoint import look_at, pixel_places, shorter_side_px
+from .viewpoint import shorter_side_px
 
 
 def ripple(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:

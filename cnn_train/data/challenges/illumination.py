@@ -10,7 +10,8 @@ import math
 import torch
 from torch import Tensor
 
-from .challenge import LEVELS, draw_angles, draw_signs, to_bytes
+from ..resampling import LEVELS, to_bytes
+from .challenge import draw_angles, draw_signs
 
 
 def change_brightness(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:

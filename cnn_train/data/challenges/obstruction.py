@@ -10,9 +10,10 @@ import math
 import torch
 from torch import Tensor
 
-from ..augment import cut_out
-from .challenge import LEVELS, draw_angles, to_bytes
-from .viewpoint import pixel_places, shorter_side_px
+from ..augment.covering import cut_out
+from ..resampling import LEVELS, pixel_places, to_bytes
+from .challenge import draw_angles
+from .viewpoint import shorter_side_px
 
 
 def cover(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:

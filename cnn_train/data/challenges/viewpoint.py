@@ -8,9 +8,9 @@ Shape letters: B images, C channels, H W pixels.
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from .challenge import draw_angles, draw_signs, to_bytes
+from ..resampling import look_at, pixel_places
+from .challenge import draw_angles, draw_signs
 
 
 def shift(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:
@@ -54,26 +54,6 @@ def tilt(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Te
     return look_at(images_BCHW, x / depth, y / depth)
 
 
-def pixel_places(images_BCHW: Tensor) -> tuple[Tensor, Tensor]:
-    """Return x (1 × W) and y (H × 1) of the pixels' centres, in px from the image's centre."""
-    height, width = images_BCHW.shape[2:]
-    x_W = torch.arange(width) - (width - 1) / 2
-    y_H = torch.arange(height) - (height - 1) / 2
-    return x_W[None, :], y_H[:, None]
-
-
 def shorter_side_px(images_BCHW: Tensor) -> int:
     """Return the shorter side, in which strengths are measured."""
     return min(images_BCHW.shape[2:])
-
-
-def look_at(images_BCHW: Tensor, x_B1HW: Tensor, y_B1HW: Tensor) -> Tensor:
-    """Return uint8 images whose pixels are taken from the given places (px from the centre)."""
-    height, width = images_BCHW.shape[2:]
-    shape_BHW = (len(images_BCHW), height, width)
-    x_BHW, y_BHW = x_B1HW[:, 0].expand(shape_BHW), y_B1HW[:, 0].expand(shape_BHW)
-    places_BHW2 = torch.stack([x_BHW * (2 / width), y_BHW * (2 / height)], dim=-1)
-    pixels = F.grid_sample(
-        images_BCHW.float(), places_BHW2, padding_mode="reflection", align_corners=False
-    )
-    return to_bytes(pixels)
