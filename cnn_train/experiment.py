@@ -171,7 +171,7 @@ class ExperimentConfig(Config):
         late = [epoch for epoch in schedule.change_epochs() if epoch >= self.epochs]
         if late:
             warnings.append(
-                f"schedule.{schedule.name}: a change at epoch {late[0]} of {self.epochs} "
+                f"schedule.{schedule.name}: a change at epoch {late[0]:g} of {self.epochs} "
                 "has no effect"
             )
         selection = self.data_selection
