@@ -159,6 +159,15 @@ class ExperimentConfig(Config):
             return settings | {"optimizer": {"weight_decay": 0.0} | optimizer}
         return settings | {"regularization": {"kind": "none"}}
 
+    @model_validator(mode="after")
+    def _choose_images_once(self) -> "ExperimentConfig":
+        if self.data.sampling == "balanced" and self.data_selection.keep < 1:
+            raise ValueError(
+                "data.sampling: balanced and data_selection both choose the images of an epoch; "
+                "leave one of them out"
+            )
+        return self
+
     def warnings(self) -> list[str]:
         """Name every setting without effect, and every pair of settings with the same effect."""
         warnings = []

@@ -20,6 +20,7 @@ from .augment import Augmentation
 from .image_set import ImageSet
 from .normalization import Normalization
 from .progressive_size import shrink, shrunk_size
+from .sampling import places_of_changes
 
 
 @dataclass(frozen=True)
@@ -110,19 +111,22 @@ class TrainingBatches:
 
     def epoch(self, epoch: int, first: int = 0) -> Generator[Batch]:
         """Yield the minibatches of ``epoch`` (0-based) from position ``first`` on."""
-        order_N = copy_to(self.order(epoch), self.images.index_device)
+        order_N = self.order(epoch)
         changes_7N = self.augment.draw(self.images.images_NCHW.shape, self.seed, epoch)
+        changes_7N = changes_7N[:, places_of_changes(order_N, len(self.images))]
         changes_7N = copy_to(changes_7N, self.images.labels_N.device)
+        order_N = copy_to(order_N, self.images.index_device)
         plan = self.plan(epoch)
         pieces = plan[first:]
         parts = [self.world.part(piece.stop - piece.start) for piece in pieces]
-        indices = (
-            order_N[piece.start : piece.stop][part.start : part.stop]
+        places = [
+            slice(piece.start + part.start, piece.start + part.stop)
             for piece, part in zip(pieces, parts, strict=True)
-        )
+        ]
+        indices = (order_N[own] for own in places)
         with closing(self.images.gather(indices)) as gathered:
             for position, (index_B, chosen_BCHW, labels_B) in enumerate(gathered, start=first):
-                changes_7B = changes_7N[:, index_B]
+                changes_7B = changes_7N[:, places[position - first]]
                 images_BCHW = self.augment(chosen_BCHW, changes_7B, self.normalization.mean_level)
                 inputs_BCHW = self.normalization(images_BCHW, self.augment.light(changes_7B))
                 if self.side_px:

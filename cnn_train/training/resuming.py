@@ -92,7 +92,8 @@ def resume_session(
             f"cannot resume: its weights were imported from {checkpoint.imported_from}; start a "
             "new run from them: fit --config CONFIG --weights CHECKPOINT"
         )
-    same_images = not any(change.is_below(["data"]) for change in changes)
+    of_data = [change for change in changes if change.is_below(["data"])]
+    same_images = all(change.is_below(["data.sampling"]) for change in of_data)
     if same_images:
         for split, fingerprint in session.data_fingerprints.items():
             if checkpoint.data_fingerprints.get(split) != fingerprint:
