@@ -114,6 +114,12 @@ class ExperimentConfig(Config):
     batch_size: int = Field(
         default=128, ge=1, description="images per minibatch, of all processes together"
     )
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        description="minibatches whose gradients make one update, that of batch_size times as many "
+        "images, in the memory of batch_size; batch norm sees each minibatch alone",
+    )
     sync_batch_norm: bool = Field(
         default=False,
         description="batch statistics over the whole minibatch where several processes share it",
@@ -135,7 +141,7 @@ class ExperimentConfig(Config):
         default=False,
         description="on one CUDA GPU, record the network's passes once per shape of minibatch and "
         "replay them, for networks whose steps take few milliseconds; without effect elsewhere, "
-        "with images on the host and with optimizer gd",
+        "with images on the host, with optimizer gd and with accumulate",
     )
 
     best_by: BestBy = Field(
@@ -189,10 +195,26 @@ class ExperimentConfig(Config):
                 f"data_selection.from_epoch {selection.from_epoch}: training lasts {self.epochs} "
                 "epochs, so each of them trains on all images"
             )
-        if self.cuda_graphs and self.optimizer.full_batch:
+        of_all, accumulates = self.optimizer.full_batch, self.accumulate > 1
+        if of_all and accumulates:
             warnings.append(
-                f"cuda_graphs: no effect under optimizer {self.optimizer.name}, whose minibatches "
-                "share one update"
+                f"accumulate: no effect under optimizer {self.optimizer.name}, whose updates take "
+                "all images"
+            )
+        if self.cuda_graphs and (of_all or accumulates):
+            why = f"optimizer {self.optimizer.name}" if of_all else f"accumulate {self.accumulate}"
+            warnings.append(
+                f"cuda_graphs: no effect under {why}, whose minibatches share one update"
+            )
+        if self.stop.patience >= self.epochs:
+            warnings.append(
+                f"stop.patience {self.stop.patience}: training lasts {self.epochs} epochs, so it "
+                "never stops early"
+            )
+        if self.loss.weights == "balanced" and self.data.sampling == "balanced":
+            warnings.append(
+                "loss.weights and data.sampling are both balanced: rare classes count twice over; "
+                "set one of them"
             )
         if getattr(regularization, "strength", None) == 0:
             warnings.append(f"regularization.kind {regularization.kind}: strength 0 has no effect")

@@ -50,23 +50,29 @@ class Batch:
 
 
 def plan_epoch(
-    num_examples: int, batch_size: int, *, full_batch: bool = False, limit: int | None = None
+    num_examples: int,
+    batch_size: int,
+    *,
+    accumulate: int = 1,
+    full_batch: bool = False,
+    limit: int | None = None,
 ) -> tuple[Slice, ...]:
     """Cut an epoch into minibatches that hold every example once; the last may be smaller.
 
     A remainder of a single example joins the minibatch before it, because batch statistics of one
-    example say nothing. ``full_batch`` makes the whole epoch one update, accumulated in pieces of
-    ``batch_size``. ``limit`` keeps only that many minibatches, the first.
+    example say nothing. ``accumulate`` minibatches make one update, the last one of those that are
+    left; ``full_batch``: all of the epoch. ``limit`` keeps only that many minibatches, the first.
     """
     starts = list(range(0, num_examples, batch_size))
     if batch_size > 1 and len(starts) > 1 and num_examples - starts[-1] == 1:
         starts.pop()
     bounds = list(zip(starts, [*starts[1:], num_examples], strict=True))[:limit]
-    total = bounds[-1][1]
-    if not full_batch:
-        return tuple(Slice(start, stop, 1.0, True) for start, stop in bounds)
+    size = len(bounds) if full_batch else accumulate
+    groups = [bounds[first : first + size] for first in range(0, len(bounds), size)]
     return tuple(
-        Slice(start, stop, (stop - start) / total, stop == total) for start, stop in bounds
+        Slice(start, stop, (stop - start) / (group[-1][1] - group[0][0]), stop == group[-1][1])
+        for group in groups
+        for start, stop in group
     )
 
 

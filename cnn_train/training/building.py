@@ -113,14 +113,21 @@ def plan_epochs(
     config: ExperimentConfig, num_examples: int, limit: int | None
 ) -> Callable[[int], tuple[Slice, ...]]:
     """Return the function from an epoch to its minibatches."""
-    cut = partial(plan_epoch, batch_size=config.batch_size, full_batch=config.optimizer.full_batch)
-    return lambda epoch: cut(config.data_selection.num_kept(epoch, num_examples), limit=limit)
+    cut = partial(
+        plan_epoch,
+        batch_size=config.batch_size,
+        accumulate=config.accumulate,
+        full_batch=config.optimizer.full_batch,
+        limit=limit,
+    )
+    return lambda epoch: cut(config.data_selection.num_kept(epoch, num_examples))
 
 
 def may_record(config: ExperimentConfig, train: ImageSet, world: World) -> bool:
     """Whether every minibatch is an update of its own, and no thread fetches others meanwhile."""
     is_fetched = isinstance(train.images_NCHW, HostImages)
-    return world.size == 1 and not config.optimizer.full_batch and not is_fetched
+    accumulates = config.optimizer.full_batch or config.accumulate > 1
+    return world.size == 1 and not accumulates and not is_fetched
 
 
 def follow_average(

@@ -22,7 +22,7 @@ FREE_KEYS = ("checkpoint", "data.root", "data.path", "data.grey_bits", "data.res
 FIXED_KEYS = ("model", "normalization", "optimizer.name", "data.name")
 
 LIMIT_KEY = "limit_batches"
-PLAN_KEYS = ("batch_size", "data", "data_selection", LIMIT_KEY)
+PLAN_KEYS = ("batch_size", "accumulate", "data", "data_selection", LIMIT_KEY)
 
 
 def find_state(run: RunDirectory, path: Path) -> FoundCheckpoint:

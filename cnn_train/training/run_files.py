@@ -92,10 +92,15 @@ class RunFiles:
         """Say where the run diverged and what may help, in the error and in diverged.json."""
         session, progress = self.session, self.session.progress
         updates_ago = error.updates_ago if error else 0
-        step, position = progress.step - updates_ago, progress.position - updates_ago
+        pieces = session.config.accumulate
+        step, position = progress.step - updates_ago, progress.position - updates_ago * pieces
         rate = session.learning_rate()
         if self.written:
-            indices = session.batches.examples_of(progress.epoch, position)
+            indices = [
+                index
+                for place in range(position, position + pieces)
+                for index in session.batches.examples_of(progress.epoch, place)
+            ]
             report: dict[str, Any] = {
                 "what": f"the {what} is not finite",
                 "epoch": progress.epoch,
