@@ -18,6 +18,7 @@ from .losses.loss import LossConfig
 from .losses.regularization import REGULARIZATIONS, L2Config, RegularizationConfig
 from .machine.device import PrecisionName
 from .metrics.best import BestBy
+from .metrics.early_stopping import StopConfig
 from .models import ARCHITECTURES
 from .models.architecture import ArchitectureConfig
 from .models.resnet import CifarResNetConfig
@@ -148,6 +149,10 @@ class ExperimentConfig(Config):
         default="accuracy",
         description="what the best epoch has most (of the loss: least) of on the validation "
         "images: accuracy, loss, balanced_accuracy or macro_f1; of equals, the least loss",
+    )
+
+    stop: StopConfig = Field(
+        default=StopConfig(), description="when a run that gets no better ends early"
     )
 
     checkpoint: CheckpointConfig = Field(

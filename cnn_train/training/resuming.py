@@ -32,11 +32,11 @@ def find_state(run: RunDirectory, path: Path) -> FoundCheckpoint:
     return FoundCheckpoint(load_checkpoint(path), path)
 
 
-def is_finished(state: FoundCheckpoint, run: RunDirectory, epochs: int) -> bool:
+def is_finished(state: FoundCheckpoint, run: RunDirectory, config: ExperimentConfig) -> bool:
     """Say whether nothing is left to train; raises ConfigError where ``epochs`` are too few."""
-    checkpoint = state.checkpoint
+    checkpoint, epochs = state.checkpoint, config.epochs
     if epochs > checkpoint.epoch:
-        return False
+        return config.stop.reason(checkpoint.records, epochs) is not None
     done = max(checkpoint.epoch + (checkpoint.position > 0), run.num_recorded)
     if done > epochs:
         raise ConfigError(
