@@ -7,8 +7,8 @@ import torch
 from ..metrics.statistics import balanced_accuracy
 from .evaluate import Evaluation
 
-ALMOST_ALL = 0.95
-"""The share of the answers that one class may have."""
+MOST = 0.8
+"""The share of the answers from which on one class is said to have most of them."""
 
 FAR = 0.1
 """How far accuracy and its mean over the classes may lie apart."""
@@ -17,14 +17,18 @@ ADVICE = "loss.weights: balanced or data.sampling: balanced trains all classes a
 
 
 def describe_one_sidedness(evaluation: Evaluation) -> Iterator[str]:
-    """Yield, in at most one line, that one class has almost all answers, or classes differ much."""
+    """Yield, in at most one line, that one class has most answers, or that classes differ much.
+
+    Where most images are of that class, a model that answers so is right: then the other classes
+    must have fewer than half as many answers as images.
+    """
     true_K, predicted_K = (evaluation.confusion_KK.sum(dim) for dim in (1, 0))
     counts_3K = evaluation.confusion_KK.diagonal(), true_K, predicted_K
     top, total = int(predicted_K.argmax()), len(evaluation.images)
     answers, images = int(predicted_K[top]), int(true_K[top])
     name = evaluation.images.class_names[top]
     mean = balanced_accuracy(torch.stack(counts_3K))
-    if answers >= ALMOST_ALL * total and 2 * (total - answers) < total - images:
+    if answers >= MOST * total and 2 * (total - answers) < total - images:
         yield (
             f"the model answers {name} for {answers:,} of {total:,} images, of which {images:,} "
             f"are {name}; {ADVICE}"

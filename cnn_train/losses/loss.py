@@ -70,7 +70,7 @@ class LossConfig(Config, ABC):
         images, w_k · N / Σ_j N_j w_j, so that the rate and λ keep their meaning. ``balanced``,
         w_k = 1/N_k, becomes N / (K · N_k). Raises ConfigError where there is not one per class.
         """
-        counts_K = counts_K.float()
+        counts_K = counts_K.double()
         weights_K = (
             1 / counts_K if self.weights == "balanced" else counts_K.new_tensor(self.weights)
         )
@@ -79,7 +79,8 @@ class LossConfig(Config, ABC):
                 f"loss.weights: {len(weights_K)} numbers for {len(counts_K)} classes; give one for "
                 f"each of {name_some(class_names, len(class_names))}, in this order"
             )
-        return weights_K * (counts_K.sum() / (weights_K @ counts_K))
+        weights_K = weights_K / weights_K.max()  # however small all of them are
+        return (weights_K * (counts_K.sum() / (weights_K @ counts_K))).float()
 
     @abstractmethod
     def chance_loss(self, num_classes: int) -> float:

@@ -17,7 +17,7 @@ def doubts(*confusion: list[int]) -> list[str]:
     return list(describe_one_sidedness(SimpleNamespace(**parts)))
 
 
-def test_a_model_that_answers_almost_only_one_class_is_told_what_trains_the_others() -> None:
+def test_a_model_that_mostly_answers_one_class_is_told_what_trains_the_others() -> None:
     assert doubts([0, 40, 0], [1, 39, 0], [0, 39, 1]) == [
         "the model answers dog for 118 of 120 images, of which 40 are dog; loss.weights: balanced "
         "or data.sampling: balanced trains all classes alike"
