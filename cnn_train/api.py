@@ -150,13 +150,13 @@ def as_indices(labels: Sequence[Any]) -> tuple[tuple[Any, ...], Tensor]:
 
 
 def make_config(settings: dict[str, Any]) -> ExperimentConfig:
-    """Validate the settings; of ``data`` only those of the split mean anything here."""
+    """Validate the settings; of ``data`` only split and sampling mean anything here."""
     data = settings.get("data")
     for key in data if isinstance(data, Mapping) else ():
-        if key not in ("val_fraction", "split_seed", "split"):
+        if key not in ("val_fraction", "split_seed", "split", "sampling"):
             raise ConfigError(
                 f"train: data.{key}: the images are given; only data.val_fraction, "
-                "data.split_seed and data.split apply"
+                "data.split_seed, data.split and data.sampling apply"
             )
     config = validate_settings(settings, "train", ExperimentConfig)
     for warning in config.warnings():

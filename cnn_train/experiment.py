@@ -18,6 +18,7 @@ from .losses.loss import LossConfig
 from .losses.regularization import REGULARIZATIONS, L2Config, RegularizationConfig
 from .machine.device import PrecisionName
 from .metrics.best import BestBy
+from .metrics.early_stopping import StopConfig
 from .models import ARCHITECTURES
 from .models.architecture import ArchitectureConfig
 from .models.resnet import CifarResNetConfig
@@ -114,6 +115,12 @@ class ExperimentConfig(Config):
     batch_size: int = Field(
         default=128, ge=1, description="images per minibatch, of all processes together"
     )
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        description="minibatches whose gradients make one update, that of batch_size times as many "
+        "images, in the memory of batch_size; batch norm sees each minibatch alone",
+    )
     sync_batch_norm: bool = Field(
         default=False,
         description="batch statistics over the whole minibatch where several processes share it",
@@ -135,13 +142,17 @@ class ExperimentConfig(Config):
         default=False,
         description="on one CUDA GPU, record the network's passes once per shape of minibatch and "
         "replay them, for networks whose steps take few milliseconds; without effect elsewhere, "
-        "with images on the host and with optimizer gd",
+        "with images on the host, with optimizer gd and with accumulate",
     )
 
     best_by: BestBy = Field(
         default="accuracy",
         description="what the best epoch has most (of the loss: least) of on the validation "
         "images: accuracy, loss, balanced_accuracy or macro_f1; of equals, the least loss",
+    )
+
+    stop: StopConfig = Field(
+        default=StopConfig(), description="when a run that gets no better ends early"
     )
 
     checkpoint: CheckpointConfig = Field(
@@ -173,6 +184,15 @@ class ExperimentConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _choose_images_once(self) -> "ExperimentConfig":
+        if self.data.sampling == "balanced" and self.data_selection.keep < 1:
+            raise ValueError(
+                "data.sampling: balanced and data_selection both choose the images of an epoch; "
+                "leave one of them out"
+            )
+        return self
+
     def warnings(self) -> list[str]:
         """Name every setting without effect, and every pair of settings with the same effect."""
         warnings = self.augment.warnings()
@@ -185,7 +205,7 @@ class ExperimentConfig(Config):
         late = [epoch for epoch in schedule.change_epochs() if epoch >= self.epochs]
         if late:
             warnings.append(
-                f"schedule.{schedule.name}: a change at epoch {late[0]} of {self.epochs} "
+                f"schedule.{schedule.name}: a change at epoch {late[0]:g} of {self.epochs} "
                 "has no effect"
             )
         selection = self.data_selection
@@ -194,10 +214,26 @@ class ExperimentConfig(Config):
                 f"data_selection.from_epoch {selection.from_epoch}: training lasts {self.epochs} "
                 "epochs, so each of them trains on all images"
             )
-        if self.cuda_graphs and self.optimizer.full_batch:
+        of_all, accumulates = self.optimizer.full_batch, self.accumulate > 1
+        if of_all and accumulates:
             warnings.append(
-                f"cuda_graphs: no effect under optimizer {self.optimizer.name}, whose minibatches "
-                "share one update"
+                f"accumulate: no effect under optimizer {self.optimizer.name}, whose updates take "
+                "all images"
+            )
+        if self.cuda_graphs and (of_all or accumulates):
+            why = f"optimizer {self.optimizer.name}" if of_all else f"accumulate {self.accumulate}"
+            warnings.append(
+                f"cuda_graphs: no effect under {why}, whose minibatches share one update"
+            )
+        if self.stop.patience >= self.epochs:
+            warnings.append(
+                f"stop.patience {self.stop.patience}: training lasts {self.epochs} epochs, so it "
+                "never stops early"
+            )
+        if self.loss.weights == "balanced" and self.data.sampling == "balanced":
+            warnings.append(
+                "loss.weights and data.sampling are both balanced: rare classes count twice over; "
+                "set one of them"
             )
         if getattr(regularization, "strength", None) == 0:
             warnings.append(f"regularization.kind {regularization.kind}: strength 0 has no effect")

@@ -4,6 +4,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from cnn_train.config.known_keys import section_types
+from cnn_train.config.loading import validate_settings
+from cnn_train.errors import ConfigError
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.losses import LOSSES
 from cnn_train.losses.regularization import REGULARIZATIONS
@@ -45,7 +47,9 @@ def test_the_defaults_are_those_that_the_readme_shows() -> None:
     config = make().model_dump(mode="json")
     assert config["data"]["name"] == "cifar10"
     assert config["data"]["val_fraction"] == 0.1
-    assert config["loss"] == {"name": "cross_entropy", "label_smoothing": 0}
+    assert config["loss"] == {
+        "name": "cross_entropy", "weights": "none", "label_smoothing": 0,
+    }  # fmt: skip
     assert config["regularization"] == {"kind": "l2", "strength": 5e-4, "apply_to": "weights"}
     sgd = {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True, "lr_factors": {}}
     assert config["optimizer"] == sgd
@@ -125,6 +129,27 @@ def test_a_resolved_config_validates_to_itself() -> None:
             "optimizer.weight_decay 0.01",
         ),
         (
+            {"cuda_graphs": True, "accumulate": 4},
+            "cuda_graphs: no effect under accumulate 4, whose minibatches share one update",
+        ),
+        (
+            {"accumulate": 4, "optimizer": {"name": "gd"}},
+            "accumulate: no effect under optimizer gd, whose updates take all images",
+        ),
+        (
+            {"stop": {"patience": 30}, "epochs": 30},
+            "stop.patience 30: training lasts 30 epochs, so it never stops early",
+        ),
+        (
+            {"schedule": {"name": "cosine", "restart_epochs": 4, "warmup_epochs": 1}, "epochs": 5},
+            "schedule.cosine: a change at epoch 5 of 5 has no effect",
+        ),
+        (
+            {"loss": {"name": "hinge", "weights": "balanced"}, "data": {"sampling": "balanced"}},
+            "loss.weights and data.sampling are both balanced: rare classes count twice over; set "
+            "one of them",
+        ),
+        (
             {"cuda_graphs": True, "optimizer": {"name": "gd"}},
             "cuda_graphs: no effect under optimizer gd, whose minibatches share one update",
         ),
@@ -198,3 +223,16 @@ def test_a_setting_out_of_range_of_the_wrong_type_or_unknown_is_refused(
 ) -> None:
     with pytest.raises(ValidationError):
         make(**sections)
+
+
+def test_balanced_sampling_and_a_share_of_the_images_exclude_each_other() -> None:
+    with pytest.raises(ValidationError, match="balanced and data_selection both choose the images"):
+        make(data={"sampling": "balanced"}, data_selection={"keep": 0.5})
+    assert make(data={"sampling": "balanced"}, data_selection={"keep": 1.0})
+
+
+def test_a_wrong_weight_of_a_class_is_one_finding_that_names_it() -> None:
+    with pytest.raises(ConfigError) as refused:
+        validate_settings({"loss": {"weights": [1, "x"]}}, "train", ExperimentConfig)
+    assert str(refused.value).endswith('loss.weights[1]: "x" is a string; expected a number')
+    assert "\n" not in str(refused.value)

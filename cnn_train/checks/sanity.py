@@ -102,10 +102,13 @@ def untouched(session: Session) -> Iterator[tuple[nn.Module, Forward]]:
 
 
 def measure_initial_loss(session: Session) -> InitialLoss:
-    """Return the loss of the first minibatch (one forward pass) over all processes."""
-    batch = next(session.batches.epoch(0))
+    """Return the loss of the first minibatch (one forward pass) over all processes.
+
+    All images count alike, whatever the weights: a few of a rare class say little about chance.
+    """
+    batch, loss_fn = next(session.batches.epoch(0)), session.config.loss.build()
     with untouched(session) as (_, forward), torch.no_grad():
-        loss = session.loss_fn(forward(batch.images_BCHW), batch.labels_B)
+        loss = loss_fn(forward(batch.images_BCHW), batch.labels_B)
     num = len(batch.labels_B)
     loss_sum, num_examples = session.world.sum([float(loss) * num, num])
     return InitialLoss(loss_sum / num_examples, chance_loss(session))

@@ -84,6 +84,7 @@ def evaluate(
     from ..data.twins import describe_seen
     from ..evaluation.evaluate import evaluate as measure
     from ..evaluation.evaluate import load_split
+    from ..evaluation.one_sided import describe_one_sidedness
     from ..evaluation.slices import evaluate_slices
     from ..inference.views import check_share
     from ..runs.directory import find_checkpoint
@@ -106,6 +107,8 @@ def evaluate(
     if wanted is None:
         result = measure(trained, images, **scoring)
         page = evaluation_page(result, path, trained.config.model.name)
+        for doubt in describe_one_sidedness(result):
+            warn(doubt)
     else:
         result = evaluate_slices(trained, images, seed=seed, **wanted, **scoring)
         page = slices_page(result, path, trained.config.model.name)

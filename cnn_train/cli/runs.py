@@ -64,7 +64,7 @@ def _row(summary: "RunSummary", start: int) -> dict[str, str]:
     if summary.damaged:
         return {"run": f"{summary.run_dir} damaged: {summary.damaged}"}
     accuracy, loss, best_epoch = summary.val_accuracy, summary.val_loss, summary.best_epoch
-    diverged = "diverged " if summary.diverged else ""
+    ended = "diverged " if summary.diverged else "stopped early " if summary.stopped_early else ""
     return {
         "run": summary.run_dir,
         "started": (summary.started or "—").replace("T", " "),
@@ -74,7 +74,7 @@ def _row(summary: "RunSummary", start: int) -> dict[str, str]:
         "lr": f"{summary.lr:g}",
         "batch": str(summary.batch_size),
         "seed": str(summary.seed),
-        "epochs": f"{diverged}{summary.epochs_done}/{summary.epochs}",
+        "epochs": f"{ended}{summary.epochs_done}/{summary.epochs}",
         "best val": "—" if accuracy is None else percent(accuracy, 2),
         "val loss": "—" if loss is None else f"{loss:.4g}",
         "at": "—" if best_epoch is None else str(best_epoch + 1),

@@ -55,7 +55,10 @@ def describe_errors(
             findings[spot.path].expected += finding.expected
         else:
             findings[spot.path] = finding
-    return list(map(str, sorted(findings.values(), key=lambda finding: finding.place)))
+    # A wrong item says more than that its list is no word, where a field may be either.
+    lists = {path[:-1] for path in findings if path and isinstance(path[-1], int)}
+    named = [finding for path, finding in findings.items() if path not in lists]
+    return list(map(str, sorted(named, key=lambda finding: finding.place)))
 
 
 def _find_spot(details: ErrorDetails, tree: Any, experiment_type: type[BaseModel]) -> _Spot:

@@ -21,6 +21,7 @@ from .augment.mixing import Mixed
 from .image_set import ImageSet
 from .normalization import Normalization
 from .progressive_size import shrink, shrunk_size
+from .sampling import places_of_changes
 
 
 @dataclass(frozen=True)
@@ -52,23 +53,29 @@ class Batch:
 
 
 def plan_epoch(
-    num_examples: int, batch_size: int, *, full_batch: bool = False, limit: int | None = None
+    num_examples: int,
+    batch_size: int,
+    *,
+    accumulate: int = 1,
+    full_batch: bool = False,
+    limit: int | None = None,
 ) -> tuple[Slice, ...]:
     """Cut an epoch into minibatches that hold every example once; the last may be smaller.
 
     A remainder of a single example joins the minibatch before it, because batch statistics of one
-    example say nothing. ``full_batch`` makes the whole epoch one update, accumulated in pieces of
-    ``batch_size``. ``limit`` keeps only that many minibatches, the first.
+    example say nothing. ``accumulate`` minibatches make one update, the last one of those that are
+    left; ``full_batch``: all of the epoch. ``limit`` keeps only that many minibatches, the first.
     """
     starts = list(range(0, num_examples, batch_size))
     if batch_size > 1 and len(starts) > 1 and num_examples - starts[-1] == 1:
         starts.pop()
     bounds = list(zip(starts, [*starts[1:], num_examples], strict=True))[:limit]
-    total = bounds[-1][1]
-    if not full_batch:
-        return tuple(Slice(start, stop, 1.0, True) for start, stop in bounds)
+    size = len(bounds) if full_batch else accumulate
+    groups = [bounds[first : first + size] for first in range(0, len(bounds), size)]
     return tuple(
-        Slice(start, stop, (stop - start) / total, stop == total) for start, stop in bounds
+        Slice(start, stop, (stop - start) / (group[-1][1] - group[0][0]), stop == group[-1][1])
+        for group in groups
+        for start, stop in group
     )
 
 
@@ -114,24 +121,27 @@ class TrainingBatches:
     def epoch(self, epoch: int, first: int = 0) -> Generator[Batch]:
         """Yield the minibatches of ``epoch`` (0-based) from position ``first`` on."""
         order_N, plan = self.order(epoch), self.plan(epoch)
+        source_N = places_of_changes(order_N, len(self.images))
         shape_NCHW, device = self.images.images_NCHW.shape, self.images.labels_N.device
         changes_7N = copy_to(self.augment.draw(shape_NCHW, self.seed, epoch), device)
         drawn = self.augment.draw_changes(shape_NCHW, self.seed, epoch)
         mixes_kN = self.augment.draw_mixing(shape_NCHW, self.seed, epoch)
         indices = self._places(copy_to(order_N, self.images.index_device), plan[first:])
-        places = self._places(order_N, plan[first:])  # the same, on the CPU
+        sources = self._places(copy_to(source_N, device), plan[first:])
+        places = self._places(source_N, plan[first:])  # the same, on the CPU
         with closing(self.images.gather(indices)) as gathered:
             for position, (index_B, chosen_BCHW, labels_B) in enumerate(gathered, start=first):
-                place_B = next(places)
+                changes_7B, place_B = changes_7N[:, next(sources)], next(places)
                 images_BCHW = self.augment(
                     chosen_BCHW,
-                    changes_7N[:, index_B],
+                    changes_7B,
                     self.normalization.mean_level,
                     [drawn_kN[:, place_B] for drawn_kN in drawn],
                 )
-                light = self.augment.light(changes_7N[:, index_B])
                 inputs_BCHW, labels_B, mixed = self.augment.mix(
-                    self.normalization(images_BCHW, light), labels_B, mixes_kN[:, place_B]
+                    self.normalization(images_BCHW, self.augment.light(changes_7B)),
+                    labels_B,
+                    mixes_kN[:, place_B],
                 )
                 if self.side_px:
                     inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch, position / len(plan)))

@@ -14,6 +14,7 @@ from ..errors import UsageError
 from .image_set import ImageSet
 from .images.square import Reading
 from .normalization import Normalization
+from .sampling import Sampling
 
 Advance = Callable[[int], object]
 
@@ -75,7 +76,11 @@ class DatasetConfig(Config, ABC):
         description="how images are held out: content, each by its own pixels, whatever others "
         "there are; position, by its place among all, exact in number, as in older runs",
     )
-
+    sampling: Sampling = Field(
+        default="natural",
+        description="what an epoch trains on: natural, every image once; balanced, as many "
+        "images, equally many of each class: of large classes a part, of small ones repeatedly",
+    )
     resident: Literal["auto", "device", "host"] = Field(
         default="auto",
         description="where images lie in training: on the device, or on the host (mapped from a "

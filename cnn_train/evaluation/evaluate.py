@@ -41,8 +41,8 @@ class Evaluation:
     """How good a model is on one split; an undefined value is None.
 
     scores_NK and predicted_N follow the order of ``images``. loss: the training's data loss, mean
-    per image. accuracy_interval: 95 % (Wilson). calibration: None where scores are no
-    probabilities. num_trained_on: how many of the images the model is known to be trained on.
+    per image, all of which count alike. accuracy_interval: 95 % (Wilson). calibration: None where
+    scores are no probabilities. num_trained_on: how many images it is known to be trained on.
     """
 
     split: str

@@ -81,8 +81,10 @@ def plain_session(session: Session, batch_size: int | None, num_images: int) -> 
         optimizer = SGDConfig(lr=lr, lr_factors=factors, momentum=0, nesterov=False)
     plain = config.model_copy(
         update={
+            "data": config.data.model_copy(update={"sampling": "natural"}),
             "optimizer": optimizer,
             "batch_size": batch_size or PIECE,
+            "accumulate": 1,
             "schedule": ConstantConfig(),
             "augment": AugmentConfig(flip="none", translate=0, cutout=0),
             "progressive_size": ProgressiveSizeConfig(),

@@ -139,15 +139,48 @@ class LinearConfig(ScheduleConfig):
 
 
 class CosineConfig(ScheduleConfig):
-    """Lower the rate along half a cosine wave (Loshchilov and Hutter, 2017)."""
+    """Lower the rate along half a cosine wave, or several (Loshchilov and Hutter, 2017)."""
 
     name: Literal["cosine"] = "cosine"
     final_factor: FinalFactor = 0.0
+    restart_epochs: int = Field(
+        default=0,
+        ge=0,
+        description="epochs of the first half wave after warm-up, at whose end the rate jumps up "
+        "and the next one begins (warm restarts); 0: one half wave over the whole training",
+    )
+    restart_growth: float = Field(
+        default=1.0, ge=1, description="length of each half wave as a multiple of the last, ≥ 1"
+    )
+    restart_gamma: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="what each restart multiplies the height of the half wave by, in (0, 1]",
+    )
 
     def factor(self, progress: float, epoch: float) -> float:
-        """Return half a cosine wave from 1 to ``final_factor``."""
-        height = (1 + math.cos(math.pi * progress)) / 2
-        return self.final_factor + (1 - self.final_factor) * height
+        """Return half a cosine wave from 1 to ``final_factor``, over all or since a restart."""
+        if not self.restart_epochs:
+            return self.half_wave(progress)
+        since, length, height = (
+            max(epoch - self.warmup_epochs, 0.0),
+            float(self.restart_epochs),
+            1.0,
+        )
+        while since > length - 1e-9:  # an epoch is a rounded number of updates
+            since, length = since - length, length * self.restart_growth
+            height *= self.restart_gamma
+        return self.half_wave(since / length, height)
+
+    def half_wave(self, progress: float, height: float = 1.0) -> float:
+        """Return the point of a half wave that ends at ``final_factor``."""
+        fallen = (1 + math.cos(math.pi * progress)) / 2
+        return self.final_factor + (1 - self.final_factor) * height * fallen
+
+    def change_epochs(self) -> tuple[float, ...]:
+        """Return the first restart."""
+        return (self.warmup_epochs + self.restart_epochs,) if self.restart_epochs else ()
 
 
 class TriangularConfig(ScheduleConfig):

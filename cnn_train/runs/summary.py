@@ -9,6 +9,7 @@ from ..config.yaml_reader import parse_document
 from ..errors import CnnTrainError, in_one_line
 from ..machine.regular_file import read_regular
 from ..metrics.best import best_record
+from ..metrics.early_stopping import StopConfig
 from .directory import RunDirectory, damage_named
 
 DATA_ROOT = AliasChoices(AliasPath("data", "root"), AliasPath("data", "path"))
@@ -42,6 +43,7 @@ class RunSummary(BaseModel):
     val_loss: float | None
     seconds: float = Field(ge=0, le=1e12)
     diverged: bool = False
+    stopped_early: bool = False
     damaged: str | None = None
 
 
@@ -63,7 +65,9 @@ def summarize_run(run: RunDirectory) -> RunSummary:
                 "diverged": run.divergence.exists(),
             }
             tree = parse_document(text, source).tree
-            return RunSummary.model_validate(tree | known | result)
+            summary = RunSummary.model_validate(tree | known | result)
+            reason = StopConfig.model_validate(tree.get("stop", {})).reason(records, summary.epochs)
+            return summary.model_copy(update={"stopped_early": reason is not None})
     except CnnTrainError as problem:
         known["damaged"] = in_one_line(problem).removeprefix(str(run.path)).lstrip("/: ")
         return RunSummary.model_construct(**nothing | known)

@@ -14,6 +14,7 @@ from ..data.checks import check_augmentation, check_images
 from ..data.host_images import HostImages
 from ..data.image_set import ImageSet
 from ..data.normalization import IMAGENET, Normalization
+from ..data.sampling import balance, count_classes
 from ..data.selection import NO_LOSS_21
 from ..errors import ConfigError
 from ..experiment import ExperimentConfig
@@ -63,6 +64,9 @@ def build_session(
     optimizer = config.optimizer.build(model)
     network = spread(model, device, world, sync_batch_norm=config.sync_batch_norm)
     resident = on_device(train, device, config.data.resident)
+    choose = partial(selection.choose, seed=config.seed, losses_2N=losses_2N)
+    if config.data.sampling == "balanced":  # then no share is selected
+        choose = partial(balance, labels_N=train.labels_N.cpu(), seed=config.seed)
     return Session(
         config=config,
         device=device,
@@ -75,7 +79,7 @@ def build_session(
             plan,
             side_over_time(config, train.image_shape),
             world=world,
-            choose=partial(selection.choose, seed=config.seed, losses_2N=losses_2N),
+            choose=choose,
         ),
         val_images=on_device(val, device, config.data.resident),
         seen=torch.unique(train.hashes_N),
@@ -90,7 +94,9 @@ def build_session(
             compiled=config.compile,
             recorded=config.cuda_graphs and may_record(config, resident, world),
         ),
-        loss_fn=config.loss.build(),
+        loss_fn=config.loss.build_weighted(
+            count_classes(train), train.class_names, device.torch_device
+        ),
         penalty=config.regularization.build(model),
         optimizer=optimizer,
         schedule=config.schedule.build(pace.steps(config.epochs), pace),
@@ -107,14 +113,21 @@ def plan_epochs(
     config: ExperimentConfig, num_examples: int, limit: int | None
 ) -> Callable[[int], tuple[Slice, ...]]:
     """Return the function from an epoch to its minibatches."""
-    cut = partial(plan_epoch, batch_size=config.batch_size, full_batch=config.optimizer.full_batch)
-    return lambda epoch: cut(config.data_selection.num_kept(epoch, num_examples), limit=limit)
+    cut = partial(
+        plan_epoch,
+        batch_size=config.batch_size,
+        accumulate=config.accumulate,
+        full_batch=config.optimizer.full_batch,
+        limit=limit,
+    )
+    return lambda epoch: cut(config.data_selection.num_kept(epoch, num_examples))
 
 
 def may_record(config: ExperimentConfig, train: ImageSet, world: World) -> bool:
     """Whether every minibatch is an update of its own, and no thread fetches others meanwhile."""
     is_fetched = isinstance(train.images_NCHW, HostImages)
-    return world.size == 1 and not config.optimizer.full_batch and not is_fetched
+    accumulates = config.optimizer.full_batch or config.accumulate > 1
+    return world.size == 1 and not accumulates and not is_fetched
 
 
 def follow_average(

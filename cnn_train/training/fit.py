@@ -41,8 +41,9 @@ UNSUPERVISED = Supervision()
 
 
 def fit(session: Session, supervision: Supervision = UNSUPERVISED) -> Iterator[EpochRecord]:
-    """Train to the config's last epoch; yield each epoch's record once it is measured and saved.
+    """Train to the config's last epoch, or to the one at which ``stop`` ends the run.
 
+    Yields each epoch's record once it is measured and saved.
     Of several processes, all call this with the same run and get the same records; only the first
     writes. Raises InterruptedRun when stopped, after saving, and DivergedError before anything that
     is not finite can be saved.
@@ -50,12 +51,12 @@ def fit(session: Session, supervision: Supervision = UNSUPERVISED) -> Iterator[E
     files = RunFiles(session, supervision.run)
     files.begin()
     with kept_memory():
-        while session.progress.epoch < session.config.epochs:
+        while not session.is_complete:
             record = train_and_measure(session, files, supervision)
             record = session.progress.complete_epoch(record, session.config.best_by)
             files.save_epoch()
             yield record
-            if supervision.should_stop() and session.progress.epoch < session.config.epochs:
+            if supervision.should_stop() and not session.is_complete:
                 raise interrupted(files)
 
 

@@ -22,7 +22,7 @@ FREE_KEYS = ("checkpoint", "data.root", "data.path", "data.grey_bits", "data.res
 FIXED_KEYS = ("model", "normalization", "optimizer.name", "data.name")
 
 LIMIT_KEY = "limit_batches"
-PLAN_KEYS = ("batch_size", "data", "data_selection", LIMIT_KEY)
+PLAN_KEYS = ("batch_size", "accumulate", "data", "data_selection", LIMIT_KEY)
 
 
 def find_state(run: RunDirectory, path: Path) -> FoundCheckpoint:
@@ -42,11 +42,11 @@ def find_state(run: RunDirectory, path: Path) -> FoundCheckpoint:
     return state
 
 
-def is_finished(state: FoundCheckpoint, run: RunDirectory, epochs: int) -> bool:
+def is_finished(state: FoundCheckpoint, run: RunDirectory, config: ExperimentConfig) -> bool:
     """Say whether nothing is left to train; raises ConfigError where ``epochs`` are too few."""
-    checkpoint = state.checkpoint
+    checkpoint, epochs = state.checkpoint, config.epochs
     if epochs > checkpoint.epoch:
-        return False
+        return config.stop.reason(checkpoint.records, epochs) is not None
     done = max(checkpoint.epoch + (checkpoint.position > 0), run.num_recorded)
     if done > epochs:
         raise ConfigError(
@@ -97,7 +97,8 @@ def resume_session(
     Raises CheckpointError where the images are not those the run was training on, or where
     minibatches change in the middle of an epoch.
     """
-    same_images = not any(change.is_below(["data"]) for change in changes)
+    of_data = [change for change in changes if change.is_below(["data"])]
+    same_images = all(change.is_below(["data.sampling"]) for change in of_data)
     if same_images:
         for split, fingerprint in session.data_fingerprints.items():
             if checkpoint.data_fingerprints.get(split) != fingerprint:

@@ -33,7 +33,7 @@ class RunFiles:
             return
         run, progress, config = self.written, self.session.progress, self.session.config
         remove_leftovers(run.path)
-        if progress.epoch < config.epochs:
+        if not self.session.is_complete:
             run.divergence.unlink(missing_ok=True)
             if not run.last_checkpoint.exists():
                 self._save(is_best=False)
@@ -61,7 +61,8 @@ class RunFiles:
             return
         progress, config = self.session.progress, self.session.config
         epoch, is_best = progress.epoch, progress.best is progress.records[-1]
-        if is_best or epoch % config.checkpoint.every_epochs == 0 or epoch == config.epochs:
+        is_due = epoch % config.checkpoint.every_epochs == 0
+        if is_best or is_due or self.session.is_complete:
             self._save(is_best=is_best)
         if self.written:
             self.written.save_metrics(progress.records)
@@ -92,10 +93,15 @@ class RunFiles:
         """Say where the run diverged and what may help, in the error and in diverged.json."""
         session, progress = self.session, self.session.progress
         updates_ago = error.updates_ago if error else 0
-        step, position = progress.step - updates_ago, progress.position - updates_ago
+        pieces = session.config.accumulate
+        step, position = progress.step - updates_ago, progress.position - updates_ago * pieces
         rate = session.learning_rate()
         if self.written:
-            indices = session.batches.examples_of(progress.epoch, position)
+            indices = [
+                index
+                for place in range(position, position + pieces)
+                for index in session.batches.examples_of(progress.epoch, place)
+            ]
             report: dict[str, Any] = {
                 "what": f"the {what} is not finite",
                 "epoch": progress.epoch,
@@ -124,7 +130,7 @@ class RunFiles:
 
     def _curves_are_due(self, run: RunDirectory) -> bool:
         """Say whether training has ended, or the picture is older than CURVES_EVERY_SECONDS."""
-        if self.session.progress.epoch == self.session.config.epochs:
+        if self.session.is_complete:
             return True
         if run.learning_curves.exists():
             return time.time() - run.learning_curves.stat().st_mtime > CURVES_EVERY_SECONDS

@@ -57,6 +57,16 @@ class Session:
     world: World = ALONE
     progress: Progress = field(default_factory=Progress)
 
+    @property
+    def stopped_early(self) -> str | None:
+        """Why the run has ended before its last epoch; None where it has not."""
+        return self.config.stop.reason(self.progress.records, self.config.epochs)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no epoch is left to train."""
+        return self.progress.epoch >= self.config.epochs or self.stopped_early is not None
+
     def learning_rate(self) -> float:
         """Return ``optimizer.lr`` as the schedule had it at the last update, without factors."""
         return self.config.optimizer.lr * self.schedule(max(self.progress.schedule_step - 1, 0))

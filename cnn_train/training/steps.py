@@ -27,7 +27,7 @@ def divergence_explained(session: Session) -> Iterator[None]:
         yield
     except NotFiniteError as problem:
         config = session.config
-        size = "all" if config.optimizer.full_batch else config.batch_size
+        size = "all" if config.optimizer.full_batch else config.batch_size * config.accumulate
         images = "1 image" if size == 1 else f"{size} images"
         what = f"the {problem.what} is not finite with {images} per update"
         advice = "choose a smaller rate: --set optimizer.lr=…"

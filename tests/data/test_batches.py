@@ -74,6 +74,30 @@ def test_the_shares_of_a_full_batch_sum_to_one_and_only_its_last_piece_completes
     assert [piece.completes_update for piece in plan] == [False] * (len(plan) - 1) + [True]
 
 
+@given(num_examples, st.integers(1, 60), st.integers(1, 7))
+def test_accumulated_minibatches_make_the_updates_of_minibatches_as_large_as_all_of_them(
+    num: int, batch_size: int, accumulate: int
+) -> None:
+    plan = plan_epoch(num, batch_size, accumulate=accumulate)
+    ends = [0, *(piece.stop for piece in plan if piece.completes_update)]
+    large = plan_epoch(num, batch_size * accumulate)
+    if batch_size > 1:  # minibatches of one image take no remainder in
+        assert ends == [0, *(piece.stop for piece in large)]
+    assert [replace(piece, share=1.0, completes_update=True) for piece in plan] == list(
+        plan_epoch(num, batch_size)
+    )
+    for start, stop in pairwise(ends):
+        own = [piece for piece in plan if start <= piece.start < stop]
+        assert sum(piece.share for piece in own) == pytest.approx(1, abs=1e-12)
+        assert all(piece.share == (piece.stop - piece.start) / (stop - start) for piece in own)
+
+
+def test_a_limit_counts_minibatches_and_the_last_update_takes_what_is_left() -> None:
+    plan = plan_epoch(100, 10, accumulate=4, limit=6)
+    assert [piece.share for piece in plan] == [0.25] * 4 + [0.5] * 2
+    assert [i for i, piece in enumerate(plan) if piece.completes_update] == [3, 5]
+
+
 def test_every_minibatch_of_stochastic_descent_is_an_update_of_its_own() -> None:
     assert all(piece.share == 1 and piece.completes_update for piece in plan_epoch(100, 30))
 

@@ -135,7 +135,8 @@ TRAINABLE = st.fixed_dictionaries(
             name: values(field.annotation, field.metadata)
             for name, field in ExperimentConfig.model_fields.items()
             if name in ("regularization", "augment", "progressive_size", "data_selection",
-                        "ema_decay", "batch_size", "seed", "precision", "sync_batch_norm")
+                        "ema_decay", "batch_size", "accumulate", "stop", "seed", "precision",
+                        "sync_batch_norm")
         },
     },
 )  # fmt: skip

@@ -130,6 +130,8 @@ SECTIONS: list[dict[str, Any]] = [
     {"ema_decay": 0.9, "clip_grad_norm": 0.1, "progressive_size": {"start_px": 6}},
     {"model": {"name": "hog_linear", "cell_px": 2}},
     {"data_selection": {"keep": 0.5, "from_epoch": 1}},
+    {"data": {"sampling": "balanced"}, "loss": {"weights": [1.0, 2.0, 0.5]}, "accumulate": 2},
+    {"loss": {"name": "hinge", "weights": "balanced"}},
     {"data": {"name": "cifar10", "resident": "host"}},
 ]
 

@@ -54,6 +54,19 @@ def drops(epochs: list[int]) -> list[int]:
             partial(lr_scheduler.CosineAnnealingLR, T_max=TOTAL, eta_min=0.1),
         ),
         (
+            CosineConfig(restart_epochs=7),
+            partial(lr_scheduler.CosineAnnealingWarmRestarts, T_0=7 * STEPS_PER_EPOCH),
+        ),
+        (
+            CosineConfig(restart_epochs=3, restart_growth=2.0, final_factor=0.1),
+            partial(
+                lr_scheduler.CosineAnnealingWarmRestarts,
+                T_0=3 * STEPS_PER_EPOCH,
+                T_mult=2,
+                eta_min=0.1,
+            ),
+        ),
+        (
             LinearConfig(final_factor=0.2),
             partial(lr_scheduler.LinearLR, start_factor=1.0, end_factor=0.2, total_iters=TOTAL),
         ),
@@ -119,6 +132,35 @@ def test_a_decay_after_warm_up_takes_exactly_the_steps_that_are_left(config):
     assert warmed[-1] == pytest.approx(0.25)
 
 
+def test_warm_restarts_begin_after_warm_up_and_lose_height_above_the_final_rate():
+    """Half waves of 2, 3 and 4.5 epochs after half an epoch of warm-up; ends at 0.2."""
+    config = CosineConfig(
+        warmup_epochs=0.6, restart_epochs=2, restart_growth=1.5, restart_gamma=0.5, final_factor=0.2
+    )
+    found = factors(config)
+    tops, middles = {3: 1.0, 13: 0.6, 28: 0.4}, {8: 0.6, 50: 0.25}
+    assert {step: found[step] for step in tops} == pytest.approx(tops)
+    assert [found[step] < found[step + 1] for step in (11, 12, 13, 26, 27, 28)] == [
+        False, True, False, False, True, False,
+    ]  # fmt: skip
+    assert found[8] == pytest.approx(middles[8])
+    assert min(found[3:]) > 0.2
+
+
+def test_a_restart_falls_on_an_update_although_epochs_are_rounded():
+    """0.1 + 0.2 epochs of warm-up and the like are no exact numbers of updates."""
+    for per_epoch in (3, 7, 10, 29, 391):
+        pace = Pace(per_epoch)
+        for warmup in (0.0, 0.1, 0.3, 1.1):
+            config = CosineConfig(warmup_epochs=warmup, restart_epochs=3)
+            schedule = config.build(pace.steps(30), pace)
+            first = math.ceil(round((warmup + 3) * per_epoch, 6))
+            rise = [
+                step for step in range(first + per_epoch) if schedule(step) > schedule(step - 1)
+            ]
+            assert first in rise and first + 1 not in rise
+
+
 def test_a_milestone_counts_epochs_from_the_start_with_warm_up():
     plain = factors(MultistepConfig(milestones=(10, 20)))
     warmed = factors(MultistepConfig(milestones=(10, 20), warmup_epochs=5.0))
@@ -130,6 +172,7 @@ def test_change_epochs_are_where_the_rate_jumps():
     assert MultistepConfig(milestones=(3, 9)).change_epochs() == (3, 9)
     assert StepConfig(step_epochs=4).change_epochs() == (4,)
     assert CosineConfig().change_epochs() == ()
+    assert CosineConfig(restart_epochs=4, warmup_epochs=1.5).change_epochs() == (5.5,)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +180,9 @@ def test_change_epochs_are_where_the_rate_jumps():
     [
         (CosineConfig, {"warmup_epochs": -1.0}),
         (CosineConfig, {"final_factor": 1.5}),
+        (CosineConfig, {"restart_epochs": 2.5}),
+        (CosineConfig, {"restart_growth": 0.9}),
+        (CosineConfig, {"restart_gamma": 0.0}),
         (StepConfig, {"step_epochs": 0}),
         (StepConfig, {"gamma": 1.0}),
         (MultistepConfig, {"milestones": []}),

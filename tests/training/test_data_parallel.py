@@ -50,6 +50,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "mixed images": {"augment": {"translate": 1, "mixup": 0.4, "cutmix": 1.0}},
     "hardest images": {"data_selection": {"keep": 0.55, "from_epoch": 1}, "epochs": 4},
     "adamw": {"optimizer": {"name": "adamw", "lr": 0.01}},
+    "balanced and weighted classes, accumulated": {
+        "data": {"sampling": "balanced"}, "loss": {"weights": [1.0, 5.0, 0.2]}, "accumulate": 2,
+    },
 }  # fmt: skip
 SYNCHRONISED = WITH_BATCH_NORM | {"sync_batch_norm": True}
 

@@ -114,6 +114,11 @@ RECIPES: dict[str, dict[str, Any]] = {
     "hardest images, full batch": {
         "data_selection": {"keep": 0.55, "from_epoch": 1}, "epochs": 3, "optimizer": {"name": "gd"},
     },
+    "equally many of each class": {
+        "data": {"sampling": "balanced"}, "loss": {"weights": [1.0, 3.0, 0.5]},
+    },
+    "gradients of three minibatches": {"accumulate": 3, "ema_decay": 0.9},
+    "stopped early": {"stop": {"patience": 1, "metric": "accuracy", "min_delta": 1}, "epochs": 9},
     "a random share": {
         "data_selection": {"keep": 0.6, "from_epoch": 0, "by": "random"}, "epochs": 3,
     },
@@ -364,6 +369,41 @@ def test_a_finished_run_has_nothing_to_do(start: Start, run: RunDirectory) -> No
     assert {path: path.read_bytes() for path in run.path.iterdir()} == before
 
 
+STOP = {"stop": {"patience": 2, "metric": "accuracy", "min_delta": 1.0}, "epochs": 9}
+
+
+def test_a_run_that_gets_no_better_ends_saved_and_its_best_epoch_stays(
+    start: Start, run: RunDirectory
+) -> None:
+    """No epoch gains a hundred points of accuracy, so the first is the last that gained."""
+    session = start(**STOP, checkpoint={"every_epochs": 100})
+    finish(session, run)
+    assert (session.progress.epoch, session.is_complete) == (3, True)
+    last, best = load_checkpoint(run.last_checkpoint), load_checkpoint(run.best_checkpoint)
+    assert (last.epoch, len(run.load_metrics())) == (3, 3)
+    assert best.epoch == session.progress.best["epoch"] + 1
+    straight = start(epochs=9)  # the schedule is that of nine epochs
+    assert [next(fit(straight)).val_loss for _ in range(3)] == [
+        record["val_loss"] for record in last.records
+    ]
+
+
+def test_a_stopped_run_has_nothing_to_do_until_its_patience_is_changed(
+    start: Start, run: RunDirectory
+) -> None:
+    finish(start(**STOP), run)
+    again = resume(start, run, **STOP)
+    finish(again, run)
+    assert again.progress.epoch == 3
+    patient = STOP | {"stop": STOP["stop"] | {"patience": 4}}
+    longer = resume(start, run, **patient)
+    finish(longer, run)
+    assert longer.progress.epoch == 5
+    never = resume(start, run, epochs=9)
+    finish(never, run)
+    assert (never.progress.epoch, never.stopped_early) == (9, None)
+
+
 def test_records_written_after_the_checkpoint_are_dropped_on_resume(
     start: Start, run: RunDirectory
 ) -> None:
@@ -515,6 +555,20 @@ def test_running_statistics_that_are_not_finite_are_never_saved(
     name = next(key for key in session.model.state_dict() if key.endswith("running_var"))
     plant(session, float("inf"), name)
     diverge(session, run)
+
+
+def test_an_accumulated_update_that_is_not_finite_names_the_images_of_all_its_minibatches(
+    start: Start, run: RunDirectory
+) -> None:
+    session = start(accumulate=2)
+    session.model.register_forward_hook(
+        lambda module, inputs, scores: scores * (math.nan if session.progress.step else 1.0)
+    )
+    with pytest.raises(DivergedError, match="epoch 1, step 1: the training loss"):
+        finish(session, run)
+    report = json.loads(run.divergence.read_text())
+    assert (report["step"], report["position"]) == (1, 2)
+    assert report["example_indices"] == session.batches.order(0)[16:32].tolist()
 
 
 def test_an_average_that_is_not_finite_is_never_saved(start: Start, run: RunDirectory) -> None:

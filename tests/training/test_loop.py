@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from cnn_train.data.augment.mixing import Mixed
 from cnn_train.data.batches import Batch, plan_epoch
 from cnn_train.losses.cross_entropy import cross_entropy
-from cnn_train.losses.hinge import hinge
+from cnn_train.losses.hinge import HingeConfig, hinge
 from cnn_train.losses.regularization import L2Config
 from cnn_train.optim.sgd import SGDConfig
 from cnn_train.training.loop import data_loss, measure, set_learning_rate, train_epoch
@@ -34,14 +34,14 @@ def make_linear(num_features: int, num_classes: int) -> nn.Sequential:
         return nn.Sequential(nn.Flatten(), nn.Linear(num_features, num_classes)).double()
 
 
-def make_batches(num: int, batch_size: int, *, full_batch: bool = False) -> list[Batch]:
+def make_batches(num: int, batch_size: int, **plan: Any) -> list[Batch]:
     """Cut ``num`` random examples of 2×3 pixels and three classes into float64 minibatches."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(num, 1, 2, 3, generator=generator, dtype=torch.float64)
     labels = torch.randint(3, (num,), generator=generator)
     return [
         Batch(images[p.start : p.stop], labels[p.start : p.stop], p.share, p.completes_update)
-        for p in plan_epoch(num, batch_size, full_batch=full_batch)
+        for p in plan_epoch(num, batch_size, **plan)
     ]
 
 
@@ -127,6 +127,28 @@ def test_an_accuracy_counts_the_class_of_an_images_larger_part() -> None:
     best_B = model(batch.images_BCHW).argmax(1)
     (tally,) = train(model, [replace(batch, mixed=mixed)])
     assert int(tally.num_correct) == (best_B == batch.labels_B).sum() > 0
+
+
+@pytest.mark.parametrize(
+    "loss_fn",
+    [cross_entropy, hinge, HingeConfig(weights=(1, 5, 0.1)).build_weighted(torch.ones(3), "abc")],
+)
+@pytest.mark.parametrize(("batch_size", "accumulate"), [(2, 3), (3, 2), (1, 6), (5, 4)])
+def test_accumulated_minibatches_make_the_updates_of_large_ones(
+    loss_fn: Callable[..., Tensor], batch_size: int, accumulate: int
+) -> None:
+    """With momentum, λR and a schedule by updates; the last update has fewer images."""
+    pieced, whole = make_linear(6, 3), make_linear(6, 3)
+    for model, batches in (
+        (pieced, make_batches(22, batch_size, accumulate=accumulate)),
+        (whole, make_batches(22, batch_size * accumulate)),
+    ):
+        optimizer = SGDConfig(lr=0.1, momentum=0.9).build(model)
+        penalty = L2Config(strength=0.1).build(model)
+        parts = {"loss_fn": loss_fn, "penalty": penalty, "optimizer": optimizer}
+        train(model, batches, schedule=lambda step: 1 / (1 + step), **parts)
+    for found, expected in zip(pieced.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("full_batch", [False, True])

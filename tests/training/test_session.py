@@ -352,3 +352,60 @@ def test_every_size_on_the_way_is_tried_before_training(start) -> None:
     growing = {"start_px": 4, "full_from": 1.0, "step_px": 1}
     with pytest.raises(ConfigError, match=r"images of 5×5 pixels: .*even sides"):
         start(model=net, progressive_size=growing, epochs=4)
+
+
+def test_accumulated_minibatches_are_fewer_updates_for_all_who_count_them(start: Start) -> None:
+    """32 images: four minibatches of 8, or two updates of three and one."""
+    session = start(accumulate=3, schedule={"name": "linear"}, epochs=3)
+    assert session.pace.steps(3) == 6
+    assert [session.schedule(step) for step in (0, 3, 6)] == pytest.approx([1, 0.5, 0])
+    record = next(fit(session))
+    assert (record.step, record.lr) == (2, pytest.approx(0.05 * 5 / 6))
+    assert start(accumulate=9).pace.steps(1) == 1
+    assert start(accumulate=9, optimizer={"name": "gd"}).pace.steps(1) == 1
+
+
+def test_an_accumulated_run_learns_what_one_of_large_minibatches_learns(start: Start) -> None:
+    """Without batch norm, up to the rounding of sums; the averaged weights too."""
+    settings = {"epochs": 3, "ema_decay": 0.9, "loss": {"weights": [1.0, 4.0, 0.3]}}
+    pieced = start(batch_size=4, accumulate=2, **settings)
+    whole = start(batch_size=8, **settings)
+    for session in (pieced, whole):
+        assert len(list(fit(session))) == 3
+    assert pieced.progress.step == whole.progress.step == 12
+    for name, expected in whole.checkpoint().averaged_model.items():
+        torch.testing.assert_close(
+            pieced.checkpoint().averaged_model[name], expected, rtol=1e-4, atol=1e-6
+        )
+
+
+def test_the_validation_loss_has_the_weights_of_the_training_loss(start: Start) -> None:
+    """They are those of the training images, 11, 11 and 10 of the classes."""
+    session = start(loss={"weights": "balanced"})
+    plain = start().validate()
+    images_BCHW = session.batches.normalization(session.val_images.images_NCHW)
+    scores_BK = session.model.eval()(images_BCHW)
+    losses_B = torch.nn.functional.cross_entropy(
+        scores_BK, session.val_images.labels_N, reduction="none"
+    )
+    weights_B = 32 / (3 * torch.tensor([11.0, 11, 10]))[session.val_images.labels_N]
+    found = session.validate()
+    assert found.loss == pytest.approx((losses_B * weights_B).mean().item(), rel=1e-5)
+    assert (found.accuracy, plain.loss) == (plain.accuracy, pytest.approx(losses_B.mean().item()))
+
+
+def test_weights_are_one_per_class_of_the_training_images(start: Start) -> None:
+    with pytest.raises(ConfigError, match="2 numbers for 3 classes; give one for each of class 0"):
+        start(loss={"weights": [1.0, 2.0]})
+
+
+def test_a_balanced_epoch_shows_every_class_equally_often(
+    make_config: Callable[..., ExperimentConfig], make_images: Callable[..., ImageSet], cpu: Device
+) -> None:
+    images = make_images(40)
+    kept = images.select([i for i in range(40) if i % 3 == 0 or i < 12])
+    config = make_config(data={"sampling": "balanced"})
+    session = build_session(config, kept, make_images(12, seed=1), cpu)
+    labels_N = torch.cat([batch.labels_B for batch in session.batches.epoch(1)])
+    assert kept.labels_N.bincount().tolist() == [14, 4, 4]
+    assert sorted(labels_N.bincount().tolist()) == [7, 7, 8]

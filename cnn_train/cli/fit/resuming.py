@@ -50,7 +50,7 @@ def go_on_from(
     after, limit = asked_settings(request, before, state.checkpoint)
     limits = (state.checkpoint.limit_batches, limit)
     changes = checked_changes(before, after, limits, request.allow_config_change or ())
-    finished = is_finished(state, run, after.epochs)
+    finished = is_finished(state, run, after)
     if finished:
         for change in changes:
             warn(f"no epoch is left to train, so nothing is recorded of {change}")

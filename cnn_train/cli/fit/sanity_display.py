@@ -6,6 +6,7 @@ from math import floor
 from rich.table import Table
 
 from ...checks.sanity import Finding, check_sanity, measure_initial_loss
+from ...data.sampling import describe_imbalance
 from ...data.twins import Twins, describe_seen, find_twins
 from ...errors import CheckFailedError
 from ...training.session import Session
@@ -26,6 +27,10 @@ def doubts(session: Session) -> Iterator[str]:
     """Yield what about the images and their minibatches may not be as the user thinks."""
     yield from map(str, twins_of(session))
     yield from describe_seen(session.val_images, session.seen, "validation")
+    config = session.config
+    is_evened = config.loss.weights != "none" or config.data.sampling == "balanced"
+    if not is_evened and (imbalance := describe_imbalance(session.batches.images)):
+        yield imbalance
     if len(session.val_images) < FEW_IMAGES:
         yield (
             f"the best epoch will be chosen on {len(session.val_images)} validation images; "

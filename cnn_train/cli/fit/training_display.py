@@ -25,6 +25,14 @@ from ..console import notice, print_json, stderr, warn
 from ..loading import evaluate_command
 from ..process.joined import agreement_on_signals
 from ..process.stop_signal import heard_signals
+from .plan_words import (
+    describe_end,
+    describe_loss,
+    describe_processes,
+    describe_selection,
+    describe_stop,
+    describe_update,
+)
 from .sanity_display import doubts, require_sane, show_first_loss, twins_of
 
 REFRESH_SECONDS = 0.5
@@ -48,28 +56,29 @@ def show_plan(session: Session, run: RunDirectory | None) -> None:
 
 def describe_plan(session: Session, run: RunDirectory | None) -> dict[str, str]:
     """Put what will run, where and why, into words."""
-    config, plan = session.config, session.batches.plan(0)
+    config, chosen = session.config, describe_selection(session)
     num_parameters = sum(parameter.numel() for parameter in session.model.parameters())
     images, updates = session.batches.images, session.pace.first
     files, pixels, (_, height, width) = images.files, images.images_NCHW, images.image_shape
     strength = getattr(config.regularization, "strength", None)
-    chosen = describe_selection(session) if config.data_selection.keep < 1 else ""
     shrinks = config.regularization.kind + ("" if strength is None else f" {strength:g}")
+    sampled = "" if config.data.sampling == "natural" else ", all classes equally often"
     facts = {
         "device": f"{session.device.torch_device} ({session.device.reason})",
         "precision": f"{session.precision.name} ({session.precision.reason})",
         "data": f"{config.data.name}: {len(images):,} training and {len(session.val_images):,} "
         f"validation images, {len(images.class_names)} classes, "
-        f"{' × '.join(map(str, images.image_shape))}",
+        f"{' × '.join(map(str, images.image_shape))}{sampled}",
         "images": getattr(pixels, "reason", f"on the device: {pixels.shape.numel() / 1e6:,.0f} MB"),
         **({"files": f"{files.sizes} → {width}×{height} (image_size)"} if files else {}),
         "model": f"{config.model.name}: {num_parameters:,} parameters",
-        "loss": f"{config.loss.name}, regularisation {shrinks}",
+        "loss": f"{describe_loss(session)}, regularisation {shrinks}",
         "optimizer": f"{config.optimizer.name}, lr {config.optimizer.lr:g}, "
         f"schedule {config.schedule.name}",
         "steps": f"{config.epochs} epochs × {chosen and 'up to '}{updates:,} updates of "
-        f"{config.batch_size if updates > 1 else plan[-1].stop:,} images",
+        f"{describe_update(session)}",
         **({"selection": chosen} if chosen else {}),
+        **({"stop": stop} if (stop := describe_stop(session)) else {}),
         "run": str(run.path) if run else "nothing is written (dry run)",
     }
     if session.world.size > 1:
@@ -80,24 +89,6 @@ def describe_plan(session: Session, run: RunDirectory | None) -> dict[str, str]:
             f"{session.progress.step:,} updates"
         )
     return facts
-
-
-def describe_selection(session: Session) -> str:
-    """Say which images the later epochs train on."""
-    settings, num_images = session.config.data_selection, len(session.batches.images)
-    which = "with the largest last loss" if settings.by == "loss" else "drawn at random"
-    num_images = settings.num_kept(settings.from_epoch, num_images)
-    return f"from epoch {settings.from_epoch + 1} on, the {num_images:,} images {which}"
-
-
-def describe_processes(session: Session) -> str:
-    """Say how many share a minibatch, over what, and how many images each of them takes."""
-    backend = "nccl" if session.device.torch_device.type == "cuda" else "gloo"
-    size, plan = session.world.size, session.batches.plan(session.progress.epoch)
-    least, rest = divmod(plan[0].stop - plan[0].start, size)
-    images = f"{least} or {least + 1}" if rest else str(least)
-    statistics = "" if not session.config.sync_batch_norm else ", batch norm synchronised"
-    return f"{size} ({backend}), {images} images each{statistics}"
 
 
 @contextmanager
@@ -124,8 +115,9 @@ def supervised(
         with roomy(session):
             if session.progress.epoch == session.progress.position == 0:
                 show_first_loss(session, starts_anew=starts_anew)
-        if session.progress.epoch >= session.config.epochs:
-            notice(f"all {session.config.epochs} epochs are done; nothing to do")
+        was_complete = session.is_complete
+        if was_complete:
+            notice(describe_end(session))
         elif stderr.is_terminal:
             stderr.print(HEADER, style="bold", soft_wrap=True)
         try:
@@ -135,6 +127,8 @@ def supervised(
             stop.args = (f"{stop}{places}",)
             raise
     result = describe_result(session, run)
+    if session.stopped_early and not was_complete:
+        stderr.print(session.stopped_early, soft_wrap=True)
     data = session.config.data.moved_to(data_root)
     _show_result(result, evaluate_command(run.best_checkpoint, data, places))
     if as_json:
@@ -185,6 +179,7 @@ def describe_result(session: Session, run: RunDirectory) -> dict[str, Any]:
         "best_checkpoint": str(run.best_checkpoint),
         "last_checkpoint": str(run.last_checkpoint),
         "epochs": progress.epoch,
+        "stopped_early": session.stopped_early is not None,
         "best_by": session.config.best_by,
         "best_epoch": int(best["epoch"]),
         "val_accuracy": best["val_accuracy"],

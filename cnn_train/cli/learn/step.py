@@ -82,10 +82,11 @@ def _take(session: "Session", entries: int) -> "TrainingStep":
 def _images(session: "Session", taken: "TrainingStep") -> str:
     """Say how many images made the step."""
     images = count_images(taken.batch_size)
+    if session.config.optimizer.full_batch:
+        images = f"all {images}"
     if taken.num_pieces > 1:
-        size = session.config.batch_size
-        return f"all {images} ({taken.num_pieces:,} pieces of up to {size:,})"
-    return f"all {images}" if session.config.optimizer.full_batch else images
+        images += f" ({taken.num_pieces:,} pieces of up to {session.config.batch_size:,})"
+    return images
 
 
 def _passes_blocks(taken: "TrainingStep", layers: "Sequence[LayerSizes]") -> Iterator[Block]:

@@ -29,9 +29,9 @@ from cnn_train.visualize.request import Subjects
 Run = Callable[..., Any]
 
 FIT_KEYS = (
-    "run_dir", "best_checkpoint", "last_checkpoint", "epochs", "best_by", "best_epoch",
-    "val_accuracy", "val_loss", "val_balanced_accuracy", "val_macro_f1", "train_accuracy",
-    "seconds", "duplicates", "num_val_trained_on",
+    "run_dir", "best_checkpoint", "last_checkpoint", "epochs", "stopped_early",
+    "best_by", "best_epoch", "val_accuracy", "val_loss", "val_balanced_accuracy", "val_macro_f1",
+    "train_accuracy", "seconds", "duplicates", "num_val_trained_on",
 )  # fmt: skip
 RUN_FILES = {
     ".lock", "config.yaml", "resolved.yaml", "environment.json", "metrics.jsonl", "last.ckpt",

@@ -499,3 +499,30 @@ def test_an_imported_checkpoint_has_no_run_to_go_on_with(cnn_train: Run, tiny_co
     refused = cnn_train("fit", "--resume", run)
     assert refused.exit_code == 4
     assert "--weights" in errors(refused)
+
+
+def test_a_run_that_stopped_early_says_so_everywhere_and_how_to_go_on(
+    cnn_train: Run, tiny_config: Path
+) -> None:
+    stop = ("--set", "stop={patience: 1, metric: accuracy, min_delta: 1}", "--set", "epochs=6")
+    first = cnn_train("fit", "--config", tiny_config, *stop, "--json")
+    reason = (
+        "stopped early at epoch 2 of 6: the validation accuracy has not risen by more than 1 since "
+        "epoch 1 (stop.patience 1)\nbest validation accuracy"
+    )
+    assert first.exit_code == 0 and reason in first.stderr
+    assert "      stop  early, after 1 epoch without a better validation accuracy" in first.stderr
+    assert (first.document["epochs"], first.document["stopped_early"]) == (2, True)
+    (listed,) = cnn_train("runs", "--json").document["runs"]
+    assert (listed["epochs_done"], listed["epochs"], listed["stopped_early"]) == (2, 6, True)
+    assert "stopped early 2/6" in cnn_train("runs").stdout
+    again = cnn_train("fit", "--resume", "runs/latest", "--json")
+    assert (again.document["epochs"], again.document["stopped_early"]) == (2, True)
+    assert (
+        "(stop.patience 1); nothing to do (--set stop.patience=0 --allow-config-change stop goes on"
+        in again.stderr
+    )
+    allowed = ("--set", "stop.patience=0", "--allow-config-change", "stop", "--json")
+    on = cnn_train("fit", "--resume", "runs/latest", *allowed)
+    assert (on.document["epochs"], on.document["stopped_early"]) == (6, False)
+    assert "stopped early" not in on.stderr + cnn_train("runs").stdout

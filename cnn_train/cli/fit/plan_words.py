@@ -1,0 +1,63 @@
+"""The parts of a run's plan that are worth a sentence: what differs from the plain training."""
+
+from ...data.sampling import count_classes
+from ...training.session import Session
+
+
+def describe_loss(session: Session) -> str:
+    """Name the loss, and how much it lets the images of each class count."""
+    loss, images = session.config.loss, session.batches.images
+    if loss.weights == "none":
+        return loss.name
+    weights = loss.class_weights(count_classes(images), images.class_names).tolist()
+    ranked = sorted(zip(weights, images.class_names, strict=True))
+    (least, rare), (most, common) = ranked[0], ranked[-1]
+    which = "balanced class weights" if loss.weights == "balanced" else "class weights"
+    return f"{loss.name}, {which} from {least:.3g} ({rare}) to {most:.3g} ({common})"
+
+
+def describe_update(session: Session) -> str:
+    """Say how many images make an update, and of how many minibatches they are."""
+    config, plan = session.config, session.batches.plan(0)
+    if session.pace.first == 1:
+        return f"{plan[-1].stop:,} images"
+    pieces = f" ({config.accumulate} minibatches of {config.batch_size:,})"
+    images = f"{config.batch_size * config.accumulate:,} images"
+    return images + (pieces if config.accumulate > 1 else "")
+
+
+def describe_selection(session: Session) -> str:
+    """Say which images the later epochs train on; "" where all train on all."""
+    settings, num_images = session.config.data_selection, len(session.batches.images)
+    if settings.keep == 1:
+        return ""
+    which = "with the largest last loss" if settings.by == "loss" else "drawn at random"
+    num_images = settings.num_kept(settings.from_epoch, num_images)
+    return f"from epoch {settings.from_epoch + 1} on, the {num_images:,} images {which}"
+
+
+def describe_stop(session: Session) -> str:
+    """Say what ends the run early; "" where nothing does."""
+    stop = session.config.stop
+    if not stop.patience:
+        return ""
+    epochs = "1 epoch" if stop.patience == 1 else f"{stop.patience} epochs"
+    return f"early, after {epochs} without a better validation {stop.metric_name}"
+
+
+def describe_end(session: Session) -> str:
+    """Say why no epoch is left to train; where the run has stopped early, how to go on."""
+    if not session.stopped_early:
+        return f"all {session.config.epochs} epochs are done; nothing to do"
+    go_on = "--set stop.patience=0 --allow-config-change stop goes on to the last epoch"
+    return f"{session.stopped_early}; nothing to do ({go_on})"
+
+
+def describe_processes(session: Session) -> str:
+    """Say how many share a minibatch, over what, and how many images each of them takes."""
+    backend = "nccl" if session.device.torch_device.type == "cuda" else "gloo"
+    size, plan = session.world.size, session.batches.plan(session.progress.epoch)
+    least, rest = divmod(plan[0].stop - plan[0].start, size)
+    images = f"{least} or {least + 1}" if rest else str(least)
+    statistics = "" if not session.config.sync_batch_norm else ", batch norm synchronised"
+    return f"{size} ({backend}), {images} images each{statistics}"
