@@ -20,6 +20,7 @@ from ..machine.device import Device, Precision, with_autocast
 from ..machine.environment import describe_environment
 from ..machine.processes import ALONE, World
 from ..metrics.tally import Tally
+from ..models.fine_tuning import let_body_learn, train_mode
 from ..optim.averaging import WeightAverage
 from ..optim.schedules import Pace, Schedule
 from ..random_streams import generator_states, seed_global_generators
@@ -73,7 +74,10 @@ class Session:
     def train_rest_of_epoch(self) -> Generator[Tally]:
         """Train from the current position to the epoch's end; yield each minibatch's tally."""
         epoch, position = self.progress.epoch, self.progress.position
-        self.model.train()
+        if first := self.config.fine_tuning.head_first_epochs:
+            trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+            let_body_learn(self.model, trained, learns=epoch >= first)
+        train_mode(self.model)
         self.optimizer.zero_grad(set_to_none=True)  # what a stopped update may have left
         if position == 0:
             seed_global_generators(self.config.seed, "dropout", epoch)

@@ -49,6 +49,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "averaged weights": {"ema_decay": 0.9},
     "hardest images": {"data_selection": {"keep": 0.55, "from_epoch": 1}, "epochs": 4},
     "adamw": {"optimizer": {"name": "adamw", "lr": 0.01}},
+    "last layer first": {"fine_tuning": {"head_first_epochs": 1, "body_lr": 0.5}, "epochs": 3},
+    "frozen body": {"fine_tuning": {"freeze": ["body"]}},
 }  # fmt: skip
 SYNCHRONISED = WITH_BATCH_NORM | {"sync_batch_norm": True}
 

@@ -3,13 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property, partial
-from hashlib import sha256
+from functools import cached_property
 from pathlib import Path
 
-from ...checkpoints.checkpoint import Checkpoint, is_checkpoint, parse_checkpoint, read_content
-from ...checkpoints.foreign import ForeignWeights, load_weights
-from ...checkpoints.importing import start_from_file
 from ...config.explain import render_yaml
 from ...config.loading import load_experiment
 from ...config.source import read_text
@@ -19,7 +15,7 @@ from ...machine.atomic_file import save_json, write_anew, write_atomically
 from ...machine.environment import describe_environment
 from ...machine.processes import World
 from ...runs.directory import RunDirectory, find_checkpoint
-from ...training.fine_tuning import changed_settings, keep_normalization, start_from_weights
+from ...training.fine_tuning import Weights, read_published
 from ...training.fit import Supervision
 from ...training.run import Job, load_images, load_session, train_job
 from ...training.session import Session
@@ -110,21 +106,31 @@ def start(request: FitRequest) -> None:
     if request.new_head and request.weights is None:
         raise UsageError("--new-head goes with --weights")
     weights = Weights.read(find_checkpoint(request.weights)) if request.weights else None
-    anew = weights is None
-    fill_in = (
-        partial(weights.fill_in, new_head=request.new_head) if weights else (lambda session: None)
-    )
+    origin: dict[str, str] = {}
+
+    def fill_in(session: Session) -> None:
+        given = weights or read_published(session, offline=request.offline, notice=notice)
+        if weights and getattr(session.config.model, "weights", "none") != "none":
+            notice("model.weights: not read, as --weights names others")
+        if given:
+            new_head = request.new_head or weights is None
+            given.fill_in(session, new_head=new_head, notice=notice, warn=warn)
+            origin.update(given.origin)
+        elif session.config.fine_tuning.trusts_the_body:
+            warn("fine_tuning: layers without learned weights are kept as drawn; add --weights")
+
     job = request.job(request.load_settings, request.limit_batches, fill_in)
     if request.dry_run:
         session = load_session(job)
-        findings = show_sanity(session, starts_anew=anew) if request.sanity else []
+        findings = show_sanity(session, starts_anew=not origin) if request.sanity else []
         show_dry_run(session, as_json=request.as_json, findings=findings)
         return
 
     @contextmanager
     def supervise(session: Session) -> Iterator[Supervision]:
+        anew = not origin
         findings = show_sanity(session, starts_anew=anew) if request.sanity else []
-        run = create_run(session, request, weights.origin if weights else {})
+        run = create_run(session, request, origin)
         training = supervised(
             session, run, request.as_json, findings, starts_anew=anew, data_dir=request.data_dir
         )
@@ -133,43 +139,6 @@ def start(request: FitRequest) -> None:
 
     for session, record in train_job(job, supervise):
         show_epoch(session, record)
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The model whose weights a new run starts from: ours, or a file of another program."""
-
-    path: Path
-    source: Checkpoint | ForeignWeights
-    origin: dict[str, str]
-
-    @classmethod
-    def read(cls, path: Path) -> "Weights":
-        """Read a file once, for its contents and its hash."""
-        content = read_content(path)
-        source: Checkpoint | ForeignWeights
-        if is_checkpoint(content):
-            file = parse_checkpoint(content, path)
-            source, digest = file.checkpoint, file.digest
-        else:
-            source, digest = load_weights(content, path), sha256(content).hexdigest()
-        return cls(path, source, {"weights_from": str(path.resolve()), "weights_sha256": digest})
-
-    def fill_in(self, session: Session, *, new_head: bool) -> None:
-        """Put the weights into the fresh network, and say which tensors fit."""
-        checkpoint = self.source
-        if isinstance(checkpoint, ForeignWeights):
-            notice(f"{self.path} looks like {checkpoint.kind}")
-            images = session.batches.images
-            checkpoint = start_from_file(checkpoint, self.path, session.config, images)
-        filled = start_from_weights(session, checkpoint, new_head=new_head)
-        notice(f"weights from {self.path}: {len(filled.kept)} tensors kept")
-        for what, names in (("dropped", filled.dropped), ("drawn anew", filled.new)):
-            if names:
-                notice(f"{what}: {', '.join(names)}")
-        for change in changed_settings(session, checkpoint, str(self.path)):
-            warn(f"the weights were trained with another network or image size: {change}")
-        notice(keep_normalization(session, checkpoint))
 
 
 @contextmanager
