@@ -97,6 +97,26 @@ def read_published(session: Session, *, offline: bool, notice: Say) -> Weights |
     return replace(Weights.read(path), normalization=means)
 
 
+def fill_in(
+    session: Session, weights: Weights | None, *, new_head: bool, offline: bool, notice: Say,
+    warn: Say,
+) -> dict[str, str]:  # fmt: skip
+    """Fill a fresh session with the weights given, or with those that ``model.weights`` names.
+
+    Return where they come from, nothing where there are none.
+    """
+    if weights and getattr(session.config.model, "weights", "none") != "none":
+        notice("model.weights: not read, as other weights are given")
+    given = weights or read_published(session, offline=offline, notice=notice)
+    if given:
+        new_head = new_head or weights is None
+        given.fill_in(session, new_head=new_head, notice=notice, warn=warn)
+        return given.origin
+    if session.config.fine_tuning.trusts_the_body:
+        warn("fine_tuning: no weights are given, so what is frozen stays as it was drawn")
+    return {}
+
+
 def describe_learning(session: Session) -> str:
     """Say what learns, and when, where that is not everything at one rate; else nothing."""
     settings, total = session.config.fine_tuning, 0

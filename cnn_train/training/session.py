@@ -8,7 +8,7 @@ from itertools import islice
 import torch
 from torch import nn
 
-from ..checkpoints.checkpoint import Checkpoint
+from ..checkpoints.checkpoint import Checkpoint, contiguous_state
 from ..data.batches import Batch, TrainingBatches, evaluation_batch_size, evaluation_batches
 from ..data.image_set import ImageSet
 from ..data.normalization import Normalization
@@ -152,14 +152,3 @@ class Session:
             environment=describe_environment(self.device, self.world),
             image_losses=None if self.losses_2N is None else self.losses_2N.cpu(),
         )
-
-
-def contiguous_state(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the state dict in plain memory order, on the CPU: what every reader can load.
-
-    It keeps the versions of the layers (``_metadata``), which MNASNet asks for when it is loaded.
-    """
-    state: dict[str, torch.Tensor] = model.state_dict()
-    for name, value in state.items():
-        state[name] = value.cpu().contiguous()
-    return state

@@ -15,7 +15,7 @@ from ...machine.atomic_file import save_json, write_anew, write_atomically
 from ...machine.environment import describe_environment
 from ...machine.processes import World
 from ...runs.directory import RunDirectory, find_checkpoint
-from ...training.fine_tuning import Weights, read_published
+from ...training.fine_tuning import Weights, fill_in
 from ...training.fit import Supervision
 from ...training.run import Job, load_images, load_session, train_job
 from ...training.session import Session
@@ -108,18 +108,18 @@ def start(request: FitRequest) -> None:
     weights = Weights.read(find_checkpoint(request.weights)) if request.weights else None
     origin: dict[str, str] = {}
 
-    def fill_in(session: Session) -> None:
-        given = weights or read_published(session, offline=request.offline, notice=notice)
-        if weights and getattr(session.config.model, "weights", "none") != "none":
-            notice("model.weights: not read, as --weights names others")
-        if given:
-            new_head = request.new_head or weights is None
-            given.fill_in(session, new_head=new_head, notice=notice, warn=warn)
-            origin.update(given.origin)
-        elif session.config.fine_tuning.trusts_the_body:
-            warn("fine_tuning: layers without learned weights are kept as drawn; add --weights")
+    def start_weights(session: Session) -> None:
+        found = fill_in(
+            session,
+            weights,
+            new_head=request.new_head,
+            offline=request.offline,
+            notice=notice,
+            warn=warn,
+        )
+        origin.update(found)
 
-    job = request.job(request.load_settings, request.limit_batches, fill_in)
+    job = request.job(request.load_settings, request.limit_batches, start_weights)
     if request.dry_run:
         session = load_session(job)
         findings = show_sanity(session, starts_anew=not origin) if request.sanity else []
