@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checkpoints.checkpoint import Checkpoint
 from .config.loading import validate_settings
 from .data.dataset import DatasetConfig
 from .data.folder.dataset import FolderConfig
@@ -90,11 +91,18 @@ def fit(
     images: uint8 in [0, 255], NHWC or NCHW, with 1 or 3 channels: an array in any layout, a tensor,
     or a list of arrays or of Pillow's images. labels: N class names or numbers, of any kind that
     sorts. validation: a pair (images, labels) to choose the best epoch by; without it about a tenth
-    of each class is held out. weights: a model, run or file to start from; new_head: all of it but
-    the last layer. device: auto, cpu, cuda, cuda:N or mps. ``settings`` are the sections of a
-    config file, for example ``model={"name": "lenet"}, epochs=5``. Raises DataError for images or
-    labels that do not fit, ConfigError for settings, CheckpointError for weights.
+    of each class is held out. weights: a model, run or file to start from, which says the network
+    too where ``model`` does not; new_head: all of it but the last layer. device: auto, cpu, cuda,
+    cuda:N or mps. ``settings`` are the sections of a config file, for example ``model={"name":
+    "lenet"}, epochs=5``. Raises DataError for images or labels that do not fit, ConfigError for
+    settings, CheckpointError for weights.
     """
+    if isinstance(weights, TrainedModel):
+        start: Weights | None = Weights(Path("the given model"), weights.checkpoint(), {})
+    else:
+        start = None if weights is None else Weights.read(find_checkpoint(Path(str(weights))))
+    if start and isinstance(start.source, Checkpoint):
+        settings = {"model": start.source.config["model"]} | settings
     config = make_config(settings)
     classes, _ = as_indices(labels)
     given, own = make_image_set(images, labels, classes), None
@@ -104,10 +112,6 @@ def fit(
         own = make_image_set(*validation, classes, "validation image")
     if new_head and weights is None:
         raise UsageError("new_head goes with weights")
-    if isinstance(weights, TrainedModel):
-        start: Weights | None = Weights(Path("the given model"), weights.checkpoint(), {})
-    else:
-        start = None if weights is None else Weights.read(find_checkpoint(Path(str(weights))))
 
     def load_images(data: DatasetConfig) -> tuple[ImageSet, ImageSet]:
         return (given, own) if own else hold_out(given, data)

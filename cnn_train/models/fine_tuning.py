@@ -14,7 +14,7 @@ from torch import nn
 from ..config.base import Config
 from ..config.spelling import nearest
 from ..errors import ConfigError, name_some
-from .head import head_tensors
+from .head import head_layer, head_tensors
 
 BODY = "body"
 """In place of a name: everything but the last layer."""
@@ -105,10 +105,10 @@ def let_body_learn(model: nn.Module, trained: Iterable[nn.Parameter], learns: bo
 
     What has no gradient gets no update, no decay and no momentum from any of our optimisers.
     """
-    by_name, ours = dict(model.named_parameters()), set(map(id, trained))
-    for name in body_parameters(model):
-        if id(by_name[name]) in ours:
-            by_name[name].requires_grad_(learns)
+    head = set(map(id, head_layer(model)[1].parameters()))
+    for parameter in trained:
+        if id(parameter) not in head:
+            parameter.requires_grad_(learns)
 
 
 def train_mode(model: nn.Module) -> nn.Module:

@@ -119,18 +119,16 @@ def fill_in(
 
 def describe_learning(session: Session) -> str:
     """Say what learns, and when, where that is not everything at one rate; else nothing."""
-    settings, total = session.config.fine_tuning, 0
+    settings = session.config.fine_tuning
     trained = [p for group in session.optimizer.param_groups for p in group["params"]]
     num, total = (sum(p.numel() for p in some) for some in (trained, session.model.parameters()))
-    name, head = head_layer(session.model)
+    name, head = head_layer(session.model)  # name "": the network is one layer
     facts = [f"{num:,} of {total:,} parameters"] if settings.freeze else []
     if first := settings.head_first_epochs:
         alone = sum(p.numel() for p in head.parameters())
-        facts.append(
-            f"in the first {first} epochs only the {alone:,} of {name or 'the last layer'}"
-        )
+        facts.append(f"in epochs 1 to {first} only the {alone:,} of {name}")
     if settings.body_lr < 1:
-        facts.append(f"all but {name or 'the last layer'} at {settings.body_lr:g} of the rate")
+        facts.append(f"all but {name} at {settings.body_lr:g} of the rate")
     return "; ".join(facts)
 
 

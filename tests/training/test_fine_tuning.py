@@ -409,8 +409,7 @@ def test_what_learns_and_when_is_put_into_words(start: Start) -> None:
     settings = {"freeze": ["stage1"], "head_first_epochs": 2, "body_lr": 0.1}
     said = describe_learning(start(model=MODEL, fine_tuning=settings))
     assert said == (
-        "582 of 698 parameters; in the first 2 epochs only the 18 of fc; all but fc at 0.1 of "
-        "the rate"
+        "582 of 698 parameters; in epochs 1 to 2 only the 18 of fc; all but fc at 0.1 of the rate"
     )
     assert describe_learning(start(model=MODEL)) == ""
 
