@@ -4,8 +4,8 @@ Shape letters: N images, C channels, H W pixels.
 """
 
 import warnings
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,63 +14,172 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checkpoints.checkpoint import Checkpoint
 from .config.loading import validate_settings
+from .data.dataset import DatasetConfig
+from .data.folder.dataset import FolderConfig
 from .data.image_set import ImageSet
 from .data.images.files import is_opened, read_opened
+from .data.images.square import LARGEST_SIZE_PX
 from .data.splits import hold_out
-from .errors import ConfigError, DataError, UsageError, in_one_line
+from .errors import ConfigError, DataError, UsageError, in_one_line, name_some
 from .experiment import ExperimentConfig
-from .inference.predict import predict_files
+from .inference.predict import score_files
 from .inference.trained_model import TrainedModel, load_trained_model, restore_trained_model
 from .runs.directory import find_checkpoint
+from .training.fine_tuning import Weights, fill_in
 from .training.run import Job, train_job
+from .training.session import Session
 
 Images = Tensor | np.ndarray[Any, Any] | Sequence[Any]
 
 
-def train(
-    images: Images, labels: Sequence[Any], *, device: str = "auto", **settings: Any
-) -> TrainedModel:
+class Training(Iterator[dict[str, float]]):
+    """A training under way, from :func:`fit`: each turn of a ``for`` trains one more epoch.
+
+    history: the record of each epoch so far, a plain dict: ``pandas.DataFrame(training.history)``.
+    """
+
+    def __init__(self, job: Job, labels: tuple[Any, ...]) -> None:
+        self.history: list[dict[str, float]] = []
+        self._epochs, self._labels = train_job(job), labels
+        self._best: TrainedModel | None = None
+
+    def __next__(self) -> dict[str, float]:
+        """Train an epoch; return its record (epoch counts from 0, accuracies are fractions)."""
+        gpus = range(torch.cuda.device_count())  # a run seeds them all
+        with torch.random.fork_rng(gpus), torch.inference_mode(False), torch.enable_grad():
+            session, record = next(self._epochs)
+            if record.epoch == record.best_epoch:
+                checkpoint, where = session.checkpoint(), session.device
+                self._best = restore_trained_model(checkpoint, where, "the trained model")
+        self.history.append(asdict(record))
+        return dict(self.history[-1])
+
+    @property
+    def model(self) -> TrainedModel:
+        """The model as it was after its best epoch so far; UsageError before the first."""
+        if self._best is None:
+            raise UsageError("no epoch is trained yet: write for record in training: ... first")
+        return replace(self._best, labels=self._labels, history=list(self.history))
+
+
+def train(images: Images, labels: Sequence[Any], **options: Any) -> TrainedModel:
     """Train a classifier and return it as it was after its best epoch, ready for :func:`predict`.
+
+    All arguments are those of :func:`fit`. ``model.history`` has a record of each epoch, and
+    ``model.save("my.ckpt")`` writes a checkpoint.
+    """
+    training = fit(images, labels, **options)
+    for _ in training:
+        pass
+    return training.model
+
+
+def fit(
+    images: Images,
+    labels: Sequence[Any],
+    *,
+    validation: tuple[Images, Sequence[Any]] | None = None,
+    weights: TrainedModel | str | Path | None = None,
+    new_head: bool = False,
+    device: str = "auto",
+    **settings: Any,
+) -> Training:
+    """Train epoch by epoch: ``for record in (training := fit(...))``; end the loop when you like.
 
     images: uint8 in [0, 255], NHWC or NCHW, with 1 or 3 channels: an array in any layout, a tensor,
     or a list of arrays or of Pillow's images. labels: N class names or numbers, of any kind that
-    sorts. ``settings`` are the sections of a config file, for example ``model={"name": "lenet"},
-    epochs=5``. About a tenth of each class is held out to choose the best epoch. Raises DataError
-    for images or labels that do not fit, ConfigError for settings.
+    sorts. validation: a pair (images, labels) to choose the best epoch by; without it about a tenth
+    of each class is held out. weights: a model, run or file to start from, which says the network
+    too where ``model`` does not; new_head: all of it but the last layer. device: auto, cpu, cuda,
+    cuda:N or mps. ``settings`` are the sections of a config file, for example ``model={"name":
+    "lenet"}, epochs=5``. Raises DataError for images or labels that do not fit, ConfigError for
+    settings, CheckpointError for weights.
     """
+    if isinstance(weights, TrainedModel):
+        start: Weights | None = Weights(Path("the given model"), weights.checkpoint(), {})
+    else:
+        start = None if weights is None else Weights.read(find_checkpoint(Path(str(weights))))
+    if start and isinstance(start.source, Checkpoint):
+        settings = {"model": start.source.config["model"]} | settings
     config = make_config(settings)
+    classes, _ = as_indices(labels)
+    given, own = make_image_set(images, labels, classes), None
+    if validation is not None:
+        if not (isinstance(validation, tuple | list) and len(validation) == 2):
+            raise DataError("validation must be a pair: (images, labels)")
+        own = make_image_set(*validation, classes, "validation image")
+    if new_head and weights is None:
+        raise UsageError("new_head goes with weights")
+
+    def load_images(data: DatasetConfig) -> tuple[ImageSet, ImageSet]:
+        return (given, own) if own else hold_out(given, data)
+
+    def start_weights(session: Session) -> None:
+        say: dict[str, Any] = {"notice": lambda message: None, "warn": warnings.warn}
+        fill_in(session, start, new_head=new_head, offline=False, **say)
+
+    config = as_of_folder(config, given.image_shape[1])
+    return Training(Job(lambda: config, load_images, str(device), fill_in=start_weights), classes)
+
+
+def as_of_folder(config: ExperimentConfig, side_px: int) -> ExperimentConfig:
+    """Let ``evaluate --data-root`` measure a saved model on a folder of images of that side."""
+    split = config.data.model_dump(include={"val_fraction", "split_seed", "split"})
+    size = min(max(4, side_px), LARGEST_SIZE_PX)
+    data = FolderConfig(root=Path(), image_size=size, **split)
+    return config.model_copy(update={"data": data})
+
+
+def make_image_set(
+    images: Images, labels: Sequence[Any], classes: tuple[Any, ...], name: str = "image"
+) -> ImageSet:
+    """Make labelled images, numbered by ``classes``; DataError where they do not fit."""
     images_NCHW = as_NCHW(images)
-    classes, labels_N = as_indices(labels)
+    own, labels_N = as_indices(labels)
     if len(images_NCHW) != len(labels_N):
-        raise DataError(f"{len(images_NCHW)} images but {len(labels_N)} labels")
-    names = tuple(f"image {i}" for i in range(len(labels_N)))
-    given = ImageSet(images_NCHW, labels_N, tuple(map(str, classes)), names)
-    job = Job(lambda: config, lambda data: hold_out(given, data), str(device))
-    gpus = range(torch.cuda.device_count())  # a run seeds them all
-    with torch.random.fork_rng(gpus), torch.inference_mode(False), torch.enable_grad():
-        for session, record in train_job(job):
-            if record.epoch == record.best_epoch:
-                checkpoint, where = session.checkpoint(), session.device
-                best = restore_trained_model(checkpoint, where, "the trained model")
-    return replace(best, labels=classes)
+        raise DataError(f"{len(images_NCHW)} {name}s but {len(labels_N)} labels")
+    if unknown := [value for value in own if value not in classes]:
+        raise DataError(f"{name}s of {name_some(list(map(str, unknown)))}: no training image is")
+    position_K = torch.tensor([classes.index(value) for value in own])
+    names = tuple(f"{name} {i}" for i in range(len(labels_N)))
+    return ImageSet(images_NCHW, position_K[labels_N], tuple(map(str, classes)), names)
 
 
-def predict(model: TrainedModel, test_images: Images | str | Path) -> list[Any]:
+def predict(
+    model: TrainedModel, test_images: Images | str | Path, *, probabilities: bool = False
+) -> list[Any]:
     """Return the label of each image, of the kind given to :func:`train`.
 
     test_images: as in train, of the model's size; or image files, or Pillow's images, one or
     several, which are brought to that size as ``cnn-train predict`` does it. A model from
-    :func:`load_model` returns class names. Raises DataError where an image has no answer.
+    :func:`load_model` returns class names. probabilities: return a dict {label: probability} for
+    each image instead, which pandas.DataFrame takes. Raises DataError where an image has no answer,
+    UsageError for probabilities of a model whose scores are none.
     """
     if not isinstance(model, TrainedModel):
         raise UsageError(f"predict: {type(model).__name__} is no model; use train or load_model")
-    is_one = isinstance(test_images, str | Path) or is_opened(test_images)
-    images: Any = [test_images] if is_one else test_images
+    if probabilities and not model.config.loss.gives_probabilities:
+        raise UsageError(
+            f"a model trained with {model.config.loss.name} has scores, which are no probabilities;"
+            " model.scores(images) returns them"
+        )
     labels = model.labels or model.class_names
+    scores_NK = score_images(model, test_images)
+    if probabilities:
+        rows = scores_NK.double().softmax(1).tolist()
+        return [dict(zip(labels, row, strict=True)) for row in rows]
+    return [labels[index] for index in scores_NK.argmax(1).tolist()]
+
+
+def score_images(model: TrainedModel, images: Any) -> Tensor:
+    """Return scores NK of files, arrays or Pillow's images; DataError for what has none."""
+    if isinstance(images, str | Path) or is_opened(images):
+        images = [images]
     is_list = isinstance(images, list | tuple) and images
     if is_list and all(isinstance(image, str | Path) for image in images):
-        return [labels[index] for index in classify_files(model, images)]
+        return score_files(model, images)
     images_NCHW = as_NCHW(images, model)
     if tuple(images_NCHW.shape[1:]) != model.image_shape:
         raise DataError(
@@ -80,20 +189,7 @@ def predict(model: TrainedModel, test_images: Images | str | Path) -> list[Any]:
     scores_NK = model.scores(images_NCHW)
     if not scores_NK.isfinite().all():
         raise DataError("the model returned NaN scores; choose another checkpoint")
-    return [labels[index] for index in scores_NK.argmax(1).tolist()]
-
-
-def classify_files(model: TrainedModel, paths: Sequence[str | Path]) -> list[int]:
-    """Return the class of each image file, in order; raises DataError for the first bad one."""
-    names = [str(Path(path)) for path in paths]
-    predictions, errors = predict_files(model, names, top_k=1)
-    if errors:
-        raise DataError(errors[0].message)
-    found = {prediction.path: prediction.top[0].index for prediction in predictions}
-    for name in names:
-        if name not in found:  # a folder, a pattern
-            raise DataError(f"{in_one_line(name)}: stands for others; name each image file itself")
-    return [found[name] for name in names]
+    return scores_NK
 
 
 def load_model(path: str | Path, *, device: str = "auto") -> TrainedModel:

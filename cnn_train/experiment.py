@@ -21,6 +21,7 @@ from .metrics.best import BestBy
 from .metrics.early_stopping import StopConfig
 from .models import ARCHITECTURES
 from .models.architecture import ArchitectureConfig
+from .models.fine_tuning import FineTuningConfig
 from .models.resnet import CifarResNetConfig
 from .optim import OPTIMIZERS
 from .optim.optimizer import OptimizerConfig
@@ -98,6 +99,9 @@ class ExperimentConfig(Config):
     )
     data_selection: SelectionConfig = Field(
         default=SelectionConfig(), description="only a share of the images in the later epochs"
+    )
+    fine_tuning: FineTuningConfig = Field(
+        default=FineTuningConfig(), description="what keeps, or slowly changes, given weights"
     )
     ema_decay: float = Field(
         default=0.0,
@@ -195,7 +199,7 @@ class ExperimentConfig(Config):
 
     def warnings(self) -> list[str]:
         """Name every setting without effect, and every pair of settings with the same effect."""
-        warnings = self.augment.warnings()
+        warnings = [*self.augment.warnings(), *self.fine_tuning.warnings(self.epochs)]
         schedule, regularization = self.schedule, self.regularization
         if schedule.warmup_epochs >= self.epochs:
             warnings.append(

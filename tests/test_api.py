@@ -10,10 +10,10 @@ import torch
 from PIL import Image
 
 import cnn_train
-from cnn_train.api import as_indices, as_NCHW, load_model, predict, train
+from cnn_train.api import as_indices, as_NCHW, fit, load_model, predict, train
 from cnn_train.checkpoints.checkpoint import save_checkpoint
 from cnn_train.data.image_set import ImageSet
-from cnn_train.errors import CheckpointError, ConfigError, DataError, UsageError
+from cnn_train.errors import CheckpointError, CnnTrainError, ConfigError, DataError, UsageError
 from cnn_train.inference.trained_model import TrainedModel
 from cnn_train.training.session import Session
 
@@ -345,3 +345,135 @@ def test_the_package_offers_its_functions_without_importing_torch() -> None:
     program = "import sys, cnn_train; print(cnn_train.__version__, 'torch' in sys.modules)"
     printed = subprocess.check_output([sys.executable, "-c", program], text=True)
     assert printed.split() == [cnn_train.__version__, "False"]
+
+
+def test_each_turn_of_a_for_loop_trains_an_epoch_and_ending_it_is_enough(
+    images: torch.Tensor, labels: list[str]
+) -> None:
+    training = fit(images, labels, **TINY | {"epochs": 9})
+    with pytest.raises(UsageError, match="no epoch is trained yet"):
+        _ = training.model
+    seen = []
+    for record in training:
+        seen.append(record)
+        if record["epoch"] == 1:
+            break
+    stopped = train(images, labels, **TINY | {"epochs": 9, "schedule": {"name": "constant"}})
+    assert [record["epoch"] for record in seen] == [0, 1]
+    assert training.history == seen == training.model.history
+    assert training.model.epoch == record["best_epoch"] + 1
+    assert len(stopped.history) == 9
+    assert all(type(value) in (int, float) for record in seen for value in record.values())
+    next(training)  # and it may go on
+    assert len(training.history) == 3
+
+
+def test_a_training_taken_epoch_by_epoch_is_the_one_at_once_whatever_is_drawn_in_between(
+    images: torch.Tensor, labels: list[str]
+) -> None:
+    settings = TINY | {"model": {"name": "mlp", "hidden_sizes": [8], "dropout": 0.5}}
+    torch.manual_seed(5)
+    expected_draws = torch.rand(3)
+    torch.manual_seed(5)
+    training, draws = fit(images, labels, **settings), []
+    for _ in training:
+        draws.append(torch.rand(1))
+        assert torch.is_grad_enabled()
+    assert torch.equal(torch.cat(draws), expected_draws)
+    assert same_weights(training.model, train(images, labels, **settings))
+
+
+def test_validation_images_of_ones_own_choose_the_best_epoch_and_none_is_held_out(
+    images: torch.Tensor, labels: list[str], make_images: Callable[..., ImageSet]
+) -> None:
+    val = make_images(9, seed=3)
+    names = [labels[i] for i in range(9)]
+    model = train(images, labels, validation=(val.images_NCHW, names), **TINY)
+    assert len(model.training_images) == 60
+    best = model.history[int(model.history[-1]["best_epoch"])]
+    found = predict(model, val.images_NCHW)
+    assert np.mean([a == b for a, b in zip(found, names, strict=True)]) == best["val_accuracy"]
+    order = names[::-1], val.images_NCHW.flip(0)
+    again = train(images, labels, validation=(order[1], order[0]), **TINY)
+    assert [r["val_accuracy"] for r in again.history] == [r["val_accuracy"] for r in model.history]
+
+
+@pytest.mark.parametrize(
+    ("validation", "message"),
+    [
+        (3, "validation must be a pair"),
+        ("ab", "validation must be a pair"),
+        ((torch.zeros(2, 3, 8, 8, dtype=torch.uint8), ["cat"]), "2 validation images but 1 labels"),
+        ((torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ["emu"]), "validation images of emu: no"),
+        ((torch.zeros(1, 3, 9, 9, dtype=torch.uint8), ["cat"]), r"images \(3, 9, 9\)"),
+    ],
+)
+def test_validation_images_that_do_not_fit_are_refused(
+    images: torch.Tensor, labels: list[str], validation: Any, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        train(images, labels, validation=validation, **TINY)
+
+
+def test_a_saved_model_predicts_and_remembers_as_the_model_itself(
+    images: torch.Tensor, labels: list[str], tmp_path: Path
+) -> None:
+    model = train(images, labels, **TINY)
+    model.save(tmp_path / "my.ckpt")
+    loaded = load_model(tmp_path / "my.ckpt", device="cpu")
+    assert same_weights(model, loaded)
+    assert predict(loaded, images) == predict(model, images)
+    assert predict(loaded, images, probabilities=True) == predict(model, images, probabilities=True)
+    assert loaded.history == model.history[: model.epoch]
+    assert torch.equal(loaded.training_images, model.training_images)
+    loaded.save(str(tmp_path / "again.ckpt"))
+    assert same_weights(load_model(tmp_path / "again.ckpt", device="cpu"), model)
+    for place in (tmp_path, tmp_path / "nowhere" / "my.ckpt"):
+        with pytest.raises(CnnTrainError) as caught:
+            model.save(place)
+        assert len(str(caught.value).splitlines()) == 1
+
+
+def test_probabilities_are_the_softmax_of_the_scores_by_label(
+    images: torch.Tensor, labels: list[str], tmp_path: Path
+) -> None:
+    model = train(images, labels, **TINY)
+    rows = predict(model, images, probabilities=True)
+    assert all(list(row) == ["bird", "cat", "dog"] for row in rows)
+    found = torch.tensor([list(row.values()) for row in rows])
+    torch.testing.assert_close(found, model.scores(images).softmax(1), rtol=1e-5, atol=1e-7)
+    assert [max(row, key=row.__getitem__) for row in rows] == predict(model, images)
+    paths = [tmp_path / f"{i}.png" for i in range(3)]
+    for image, path in zip(images, paths, strict=False):
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(path)
+    torch.testing.assert_close(
+        torch.tensor([list(row.values()) for row in predict(model, paths, probabilities=True)]),
+        found[:3],
+    )
+    hinge = train(images, labels, **TINY | {"epochs": 1, "loss": {"name": "hinge"}})
+    with pytest.raises(UsageError, match="trained with hinge has scores, which are no prob"):
+        predict(hinge, images, probabilities=True)
+
+
+def test_a_training_may_start_from_a_model_or_its_file_with_a_head_for_other_labels(
+    images: torch.Tensor, labels: list[str], tmp_path: Path
+) -> None:
+    first = train(images, labels, **TINY)
+    first.save(tmp_path / "first.ckpt")
+    still = TINY | {"epochs": 1, "optimizer": {"name": "sgd", "lr": 1e-9}}
+    for given in (first, tmp_path / "first.ckpt", str(tmp_path / "first.ckpt")):
+        same = train(images, labels, weights=given, **still)
+        torch.testing.assert_close(same.scores(images), first.scores(images), rtol=0, atol=1e-4)
+    two = [label == "cat" for label in labels]
+    with pytest.raises(CheckpointError, match=r"of a wrong shape: .* --new-head"):
+        train(images, two, weights=first, **still)
+    frozen = TINY | {"fine_tuning": {"freeze": ["body"]}}
+    tuned = train(images, two, weights=first, new_head=True, **frozen)
+    assert set(predict(tuned, images)) <= {True, False}
+    before, after = first.model.state_dict(), tuned.model.state_dict()
+    kept = [torch.equal(before[name], after[name]) for name in before if len(before[name]) != 3]
+    assert kept and all(kept)
+    with pytest.raises(UsageError, match="new_head goes with weights"):
+        train(images, two, new_head=True, **TINY)
+    with pytest.warns(UserWarning, match="stays as it was drawn"):
+        train(images, two, **frozen)

@@ -83,6 +83,17 @@ class Checkpoint:
         return self.averaged_model or self.model
 
 
+def contiguous_state(model: nn.Module) -> dict[str, Tensor]:
+    """Return the state dict in plain memory order, on the CPU: what every reader can load.
+
+    It keeps the versions of the layers (``_metadata``), which MNASNet asks for when it is loaded.
+    """
+    state: dict[str, Tensor] = model.state_dict()
+    for name, value in state.items():
+        state[name] = value.cpu().contiguous()
+    return state
+
+
 def load_state(model: nn.Module, state: dict[str, Tensor]) -> None:
     """Fill ``model`` with every tensor of ``state``; RuntimeError where they do not fit.
 

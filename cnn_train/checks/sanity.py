@@ -23,6 +23,7 @@ from ..errors import name_some, refusals_explained
 from ..losses.loss import LossFn
 from ..losses.regularization import NoRegularizationConfig
 from ..machine.device import with_autocast
+from ..models.fine_tuning import train_mode
 from ..optim.adamw import AdamWConfig
 from ..random_streams import same_dropout
 from ..training.loop import Forward, train_epoch
@@ -96,7 +97,7 @@ def check_sanity(session: Session, *, starts_anew: bool = True) -> list[Finding]
 @contextmanager
 def untouched(session: Session) -> Iterator[tuple[nn.Module, Forward]]:
     """Yield a copy of the network in training mode, and its forward pass."""
-    model = deepcopy(session.model).train()
+    model = train_mode(deepcopy(session.model))
     with same_dropout(session.config.seed), refusals_explained():
         yield model, with_autocast(model, session.device, session.precision)
 

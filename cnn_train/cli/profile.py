@@ -36,6 +36,7 @@ def profile(
     from ..machine.memory_shortage import memory_explained
 
     overrides = [*(overrides or ()), "cuda_graphs=false"]  # a replay does not tell its operations
+    overrides.append("fine_tuning.head_first_epochs=0")  # the steps of most epochs
     session = build_untrained_session(config, overrides, device, data_dir, offline)
     where, batch_size = session.device.torch_device, session.config.batch_size
     with memory_explained(where, batch_size, "--set batch_size"):

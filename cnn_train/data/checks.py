@@ -18,6 +18,11 @@ def check_images(train: ImageSet, val: ImageSet) -> None:
             raise DataError(
                 f"{split} labels run from {lowest} to {highest}, outside 0 to {num_classes - 1}"
             )
+    if train.image_shape != val.image_shape:
+        raise DataError(
+            f"training images are {train.image_shape} (C, H, W), "
+            f"validation images {val.image_shape}"
+        )
     if empty := train.empty_classes():
         raise DataError(f"no training images of class {', '.join(empty)}")
 

@@ -102,6 +102,19 @@ def list_answers(
         yield (Path(failure.path), *[None] * (4 + len(names)), failure.message)
 
 
+def score_files(trained: TrainedModel, paths: Sequence[str | Path]) -> Tensor:
+    """Return scores NK of image files, in order; raises DataError for the first bad one."""
+    names = [str(Path(path)) for path in paths]
+    predictions, errors = predict_files(trained, names, top_k=len(trained.class_names))
+    if errors:
+        raise DataError(errors[0].message)
+    found = {one.path: {c.index: c.score for c in one.top} for one in predictions}
+    for name in names:
+        if name not in found:  # a folder, a pattern
+            raise DataError(f"{in_one_line(name)}: stands for others; name each image file itself")
+    return torch.tensor([[found[name][k] for k in range(len(found[name]))] for name in names])
+
+
 def _predict_batch(
     trained: TrainedModel, batch: DecodedBatch, top_k: int
 ) -> tuple[list[Prediction], list[UnusableImage]]:

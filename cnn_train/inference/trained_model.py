@@ -12,7 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checkpoints.checkpoint import Checkpoint, load_checkpoint, load_state
+from ..checkpoints.checkpoint import (
+    Checkpoint,
+    contiguous_state,
+    load_checkpoint,
+    load_state,
+    save_checkpoint,
+)
 from ..checkpoints.inspection import checkpoint_config
 from ..data.batches import evaluation_batch_size
 from ..data.content import UNKNOWN_IMAGES
@@ -22,6 +28,7 @@ from ..data.normalization import Normalization
 from ..errors import CheckpointError, DataError
 from ..experiment import ExperimentConfig
 from ..machine.device import Device, Precision, resolve_device, resolve_precision, with_autocast
+from ..machine.environment import describe_environment
 from ..models.summary import evaluating
 from .views import ViewsName, check_share, least_confident, scores_over_views
 
@@ -40,6 +47,8 @@ class TrainedModel:
     data_fingerprints: dict[str, str]
     epoch: int
     val_accuracy: float | None
+    history: list[dict[str, float]] = field(default_factory=list, compare=False)
+    """A plain dict for each epoch; pandas.DataFrame(history) makes a table of it."""
     labels: tuple[Any, ...] = ()
     """The caller's own labels, which the Python API returns; empty: the class names."""
     training_images: Tensor = field(
@@ -58,6 +67,31 @@ class TrainedModel:
                 "files are read as square RGB images"
             )
         return self.config.data.reading(height)
+
+    def save(self, path: str | Path) -> None:
+        """Write a checkpoint: every command reads it, and a new run can start from its weights.
+
+        It keeps class names for the labels, and no state of the optimiser: no run goes on from it.
+        Raises UsageError or ResourceError where the file cannot be written.
+        """
+        save_checkpoint(self.checkpoint(), Path(path))
+
+    def checkpoint(self) -> Checkpoint:
+        """Return the model as a checkpoint that belongs to no run."""
+        return Checkpoint(
+            config=self.config.model_dump(mode="json"),
+            class_names=list(self.class_names),
+            image_shape=list(self.image_shape),
+            normalization=self.normalization.as_lists(),
+            data_fingerprints=self.data_fingerprints,
+            model=contiguous_state(self.model),
+            epoch=self.epoch,
+            records=self.history[: self.epoch],
+            precision=self.precision.name,
+            environment=describe_environment(self.device),
+            training_images=self.training_images,
+            imported_from="Python",
+        )
 
     @torch.no_grad()
     def scores(
@@ -139,5 +173,6 @@ def restore_trained_model(checkpoint: Checkpoint, device: Device, source: str) -
         checkpoint.data_fingerprints,
         checkpoint.epoch,
         checkpoint.val_accuracy,
+        list(checkpoint.records),
         training_images=checkpoint.training_images,
     )

@@ -2,15 +2,15 @@
 
 Networks for 224×224 photographs begin by shrinking the image four times. Here the first
 convolution, where it strides, becomes a 3×3 convolution of stride 1, and a pooling right behind
-it is left out (``stem: original`` keeps both). Weights are torchvision's random ones, never
-downloaded.
+it is left out (``stem: original`` keeps both). Weights are random here: those that ``weights``
+names are filled in where a new run starts (training/fine_tuning.py), and nowhere else.
 """
 
 from contextlib import nullcontext
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from torch import nn
 
 from ..config.spelling import nearest
@@ -38,8 +38,20 @@ class TorchvisionConfig(ArchitectureConfig):
     stem: Literal["small", "original"] = Field(
         default="small",
         description="first layers: small keeps the resolution of small images, original shrinks "
-        "them as published, which torchvision's own weights need",
+        "them as published, which torchvision's own weights need and get by default",
     )
+    weights: str = Field(
+        default="none",
+        description="published weights that a new run starts from, downloaded once: DEFAULT, the "
+        "best, or a name such as IMAGENET1K_V1; none: random ones",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _weights_bring_their_stem(cls, settings: Any) -> Any:
+        if isinstance(settings, dict) and settings.get("weights", "none") != "none":
+            return {"stem": "original", **settings}
+        return settings
 
     @field_validator("architecture")
     @classmethod
@@ -58,6 +70,25 @@ class TorchvisionConfig(ArchitectureConfig):
                     "choose a convolutional network such as efficientnet_b0"
                 )
         return architecture
+
+    @field_validator("weights")
+    @classmethod
+    def _are_published(cls, weights: str, others: ValidationInfo) -> str:
+        """Replace DEFAULT by the name that it has in this release, for the run to be the same."""
+        architecture = others.data.get("architecture")
+        if weights == "none" or architecture is None:
+            return weights
+        if architecture == "googlenet":
+            raise ValueError(
+                "googlenet normalises images inside the network with them; choose another network"
+            )
+        if others.data.get("stem") == "small":
+            raise ValueError(f"{weights} are for the published first layers: set stem: original")
+        published = published_weights(architecture).__members__
+        if weights not in published:
+            choices = ", ".join(["none", *published])
+            raise ValueError(f"torchvision has no {weights!r} of {architecture}; choose {choices}")
+        return str(published[weights].name)
 
     def make(self, num_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
         """Make the network; ConfigError where it cannot take such images."""
@@ -91,6 +122,13 @@ class TorchvisionConfig(ArchitectureConfig):
                 f"{channels}×{height}×{width}; enlarge them or choose another architecture"
             ) from error
         model.train()
+
+
+def published_weights(architecture: str) -> Any:
+    """Return torchvision's table (an enum) of the network's weights: ``url``, ``transforms()``."""
+    from torchvision.models import get_model_weights
+
+    return get_model_weights(architecture)
 
 
 def adapt_stem(model: nn.Module, channels: int, stem: str) -> None:

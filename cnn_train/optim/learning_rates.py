@@ -1,6 +1,6 @@
 """The learning rate of each parameter: the same for all, or with a factor for some layers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -21,6 +21,11 @@ def factor_of(name: str, factors: Mapping[str, float]) -> float:
     parts = name.split(".")
     prefixes = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
     return next((factors[prefix] for prefix in prefixes if prefix in factors), 1.0)
+
+
+def scaled(factors: Mapping[str, float], names: Iterable[str], factor: float) -> dict[str, float]:
+    """Return ``factors`` with those of the parameters ``names`` multiplied by ``factor``."""
+    return {**factors, **{name: factor * factor_of(name, factors) for name in names}}
 
 
 def parameter_groups(

@@ -1,5 +1,6 @@
 """Build the parts of a run from its config: the only place that connects them."""
 
+import gc
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,11 +22,15 @@ from ..experiment import ExperimentConfig
 from ..machine.device import Device, resolve_precision
 from ..machine.free_memory import weigh
 from ..machine.processes import ALONE, World
+from ..models.fine_tuning import body_parameters, freeze
 from ..optim.averaging import WeightAverage
+from ..optim.learning_rates import scaled
+from ..optim.optimizer import OptimizerConfig
 from ..optim.schedules import Pace
 from ..random_streams import seeded
 from .data_parallel import check_parts, spread
 from .image_side import side_over_time
+from .loop import Forward
 from .session import Session
 from .update_guard import UpdateGuard
 
@@ -61,12 +66,20 @@ def build_session(
     normalization = IMAGENET if imagenet else Normalization.of(train.images_NCHW)
     fit_image_layers(model, train, normalization)
     check_parts((*first, *last), model, world, sync_batch_norm=config.sync_batch_norm)
-    optimizer = config.optimizer.build(model)
-    network = spread(model, device, world, sync_batch_norm=config.sync_batch_norm)
+    freeze(model, config.fine_tuning.freeze)
+    optimizer = with_body_rate(config, model).build(model)
     resident = on_device(train, device, config.data.resident)
     choose = partial(selection.choose, seed=config.seed, losses_2N=losses_2N)
     if config.data.sampling == "balanced":  # then no share is selected
         choose = partial(balance, labels_N=train.labels_N.cpu(), seed=config.seed)
+    recorded = config.cuda_graphs and may_record(config, resident, world)
+    has_phases = config.fine_tuning.head_first_epochs > 0
+
+    def forward() -> Forward:
+        network = spread(model, device, world, sync_batch_norm=config.sync_batch_norm)
+        compiled = config.compile
+        return training_forward(network, device, precision, compiled=compiled, recorded=recorded)
+
     return Session(
         config=config,
         device=device,
@@ -87,13 +100,7 @@ def build_session(
         limit_batches=limit_batches,
         model=model,
         average=follow_average(model, optimizer, config.ema_decay),
-        forward=training_forward(
-            network,
-            device,
-            precision,
-            compiled=config.compile,
-            recorded=config.cuda_graphs and may_record(config, resident, world),
-        ),
+        forward=remade_for_each_phase(forward, model) if has_phases else forward(),
         loss_fn=config.loss.build_weighted(
             count_classes(train), train.class_names, device.torch_device
         ),
@@ -107,6 +114,34 @@ def build_session(
         ),
         world=world,
     )
+
+
+def with_body_rate(config: ExperimentConfig, model: nn.Module) -> OptimizerConfig:
+    """Return the optimiser's settings with ``fine_tuning.body_lr`` in them."""
+    optimizer, rate = config.optimizer, config.fine_tuning.body_lr
+    if rate == 1:
+        return optimizer
+    factors = scaled(optimizer.lr_factors, body_parameters(model), rate)
+    return optimizer.model_copy(update={"lr_factors": factors})
+
+
+def remade_for_each_phase(make: Callable[[], Forward], model: nn.Module) -> Forward:
+    """Return a forward pass that is made anew where other weights learn than before.
+
+    Several processes, compiled networks and recordings are laid out for those that learn.
+    """
+    made: dict[tuple[bool, ...], Forward] = {}
+
+    def forward(images_BCHW: torch.Tensor) -> torch.Tensor:
+        learning = tuple(parameter.requires_grad for parameter in model.parameters())
+        if learning not in made:
+            if made:
+                made.clear()
+                gc.collect()  # else the old one's hooks would go on adding up gradients
+            made[learning] = make()
+        return made[learning](images_BCHW)
+
+    return forward
 
 
 def plan_epochs(

@@ -1,18 +1,137 @@
-"""Start a fresh run from the weights of a checkpoint: every tensor, or all but a new head."""
+"""Start a fresh run from the weights of another model: every tensor, or all but a new head."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
 
 from torch import Tensor, nn
 
-from ..checkpoints.checkpoint import Checkpoint, load_state
+from ..checkpoints.checkpoint import (
+    Checkpoint,
+    is_checkpoint,
+    load_state,
+    parse_checkpoint,
+    read_content,
+)
+from ..checkpoints.foreign import ForeignWeights, load_weights
+from ..checkpoints.importing import start_from_file
 from ..checkpoints.inspection import checkpoint_config
 from ..checkpoints.matching import find_misfits
+from ..checkpoints.pretrained import locate
+from ..checkpoints.published import published_file
 from ..config.differences import differences
 from ..data.image_set import same_spelling
-from ..errors import CheckpointError, name_some
-from ..models.head import head_tensors
+from ..errors import CheckpointError, ConfigError, name_some
+from ..models.head import head_layer, head_tensors
+from ..models.torchvision_models import TorchvisionConfig, published_weights
 from .session import Session
+
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The model whose weights a new run starts from: ours, or a file of another program.
+
+    normalization: what images were normalised by, where the file does not say it.
+    """
+
+    path: Path
+    source: Checkpoint | ForeignWeights
+    origin: dict[str, str]
+    normalization: dict[str, list[float]] | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> "Weights":
+        """Read a file once, for its contents and its hash."""
+        content = read_content(path)
+        source: Checkpoint | ForeignWeights
+        if is_checkpoint(content):
+            file = parse_checkpoint(content, path)
+            source, digest = file.checkpoint, file.digest
+        else:
+            source, digest = load_weights(content, path), sha256(content).hexdigest()
+        where = str(locate(path).resolve())
+        return cls(path, source, {"weights_from": where, "weights_sha256": digest})
+
+    def fill_in(self, session: Session, *, new_head: bool, notice: Say, warn: Say) -> None:
+        """Put the weights into the fresh network, and say which tensors fit."""
+        checkpoint = self.source
+        if isinstance(checkpoint, ForeignWeights):
+            notice(f"{self.path} looks like {checkpoint.kind}")
+            images = session.batches.images
+            checkpoint = start_from_file(checkpoint, self.path, session.config, images)
+        if self.normalization:
+            checkpoint = replace(checkpoint, normalization=self.normalization)
+        filled = start_from_weights(session, checkpoint, new_head=new_head)
+        notice(f"weights from {self.path}: {len(filled.kept)} tensors kept")
+        for what, names in (("dropped", filled.dropped), ("drawn anew", filled.new)):
+            if names:
+                notice(f"{what}: {', '.join(names)}")
+        for change in changed_settings(session, checkpoint, str(self.path)):
+            warn(f"the weights were trained with another network or image size: {change}")
+        notice(keep_normalization(session, checkpoint))
+
+
+def read_published(session: Session, *, offline: bool, notice: Say) -> Weights | None:
+    """Read the weights that ``model.weights`` names, downloaded where needed; None: it names none.
+
+    Raises ConfigError for images without colours, CheckpointError where there is no intact file.
+    """
+    model, (channels, height, width) = session.config.model, session.batches.images.image_shape
+    if not isinstance(model, TorchvisionConfig) or model.weights == "none":
+        return None
+    if channels != 3:
+        raise ConfigError("model.weights: are for colour images, and these have no colours")
+    published = published_weights(model.architecture)[model.weights]
+    with session.world.first_on_each_machine("weights"):
+        path = published_file(published.url, offline=offline, notice=notice)
+    preset = published.transforms()
+    side_px = preset.crop_size[0]
+    if (height, width) != (side_px, side_px):
+        notice(
+            f"{model.weights} of {model.architecture} were trained on images of {side_px}×{side_px}"
+            f", these are {width}×{height}: larger ones (data.image_size, up to {side_px}) are "
+            "slower and mostly learned better"
+        )
+    means = {"mean": list(preset.mean), "std": list(preset.std)}
+    return replace(Weights.read(path), normalization=means)
+
+
+def fill_in(
+    session: Session, weights: Weights | None, *, new_head: bool, offline: bool, notice: Say,
+    warn: Say,
+) -> dict[str, str]:  # fmt: skip
+    """Fill a fresh session with the weights given, or with those that ``model.weights`` names.
+
+    Return where they come from, nothing where there are none.
+    """
+    if weights and getattr(session.config.model, "weights", "none") != "none":
+        notice("model.weights: not read, as other weights are given")
+    given = weights or read_published(session, offline=offline, notice=notice)
+    if given:
+        new_head = new_head or weights is None
+        given.fill_in(session, new_head=new_head, notice=notice, warn=warn)
+        return given.origin
+    if session.config.fine_tuning.trusts_the_body:
+        warn("fine_tuning: no weights are given, so what is frozen stays as it was drawn")
+    return {}
+
+
+def describe_learning(session: Session) -> str:
+    """Say what learns, and when, where that is not everything at one rate; else nothing."""
+    settings = session.config.fine_tuning
+    trained = [p for group in session.optimizer.param_groups for p in group["params"]]
+    num, total = (sum(p.numel() for p in some) for some in (trained, session.model.parameters()))
+    name, head = head_layer(session.model)  # name "": the network is one layer
+    facts = [f"{num:,} of {total:,} parameters"] if settings.freeze else []
+    if first := settings.head_first_epochs:
+        alone = sum(p.numel() for p in head.parameters())
+        facts.append(f"in epochs 1 to {first} only the {alone:,} of {name}")
+    if settings.body_lr < 1:
+        facts.append(f"all but {name} at {settings.body_lr:g} of the rate")
+    return "; ".join(facts)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from .session import Session
 FREE_KEYS = ("checkpoint", "data.root", "data.path", "data.grey_bits", "data.resident")
 
 # These can never differ: saved weights and optimizer state fit no other network or optimizer.
-FIXED_KEYS = ("model", "normalization", "optimizer.name", "data.name")
+FIXED_KEYS = ("model", "normalization", "optimizer.name", "data.name", "fine_tuning.freeze")
 
 LIMIT_KEY = "limit_batches"
 PLAN_KEYS = ("batch_size", "accumulate", "data", "data_selection", LIMIT_KEY)

@@ -8,7 +8,7 @@ from itertools import islice
 import torch
 from torch import nn
 
-from ..checkpoints.checkpoint import Checkpoint
+from ..checkpoints.checkpoint import Checkpoint, contiguous_state
 from ..data.batches import Batch, TrainingBatches, evaluation_batch_size, evaluation_batches
 from ..data.image_set import ImageSet
 from ..data.normalization import Normalization
@@ -20,6 +20,7 @@ from ..machine.device import Device, Precision, with_autocast
 from ..machine.environment import describe_environment
 from ..machine.processes import ALONE, World
 from ..metrics.tally import Tally
+from ..models.fine_tuning import let_body_learn, train_mode
 from ..optim.averaging import WeightAverage
 from ..optim.schedules import Pace, Schedule
 from ..random_streams import generator_states, seed_global_generators
@@ -83,7 +84,10 @@ class Session:
     def train_rest_of_epoch(self) -> Generator[Tally]:
         """Train from the current position to the epoch's end; yield each minibatch's tally."""
         epoch, position = self.progress.epoch, self.progress.position
-        self.model.train()
+        if first := self.config.fine_tuning.head_first_epochs:
+            trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+            let_body_learn(self.model, trained, learns=epoch >= first)
+        train_mode(self.model)
         self.optimizer.zero_grad(set_to_none=True)  # what a stopped update may have left
         if position == 0:
             seed_global_generators(self.config.seed, "dropout", epoch)
@@ -158,14 +162,3 @@ class Session:
             environment=describe_environment(self.device, self.world),
             image_losses=None if self.losses_2N is None else self.losses_2N.cpu(),
         )
-
-
-def contiguous_state(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the state dict in plain memory order, on the CPU: what every reader can load.
-
-    It keeps the versions of the layers (``_metadata``), which MNASNet asks for when it is loaded.
-    """
-    state: dict[str, torch.Tensor] = model.state_dict()
-    for name, value in state.items():
-        state[name] = value.cpu().contiguous()
-    return state

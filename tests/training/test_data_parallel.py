@@ -53,6 +53,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "balanced and weighted classes, accumulated": {
         "data": {"sampling": "balanced"}, "loss": {"weights": [1.0, 5.0, 0.2]}, "accumulate": 2,
     },
+    "last layer first": {"fine_tuning": {"head_first_epochs": 1, "body_lr": 0.5}, "epochs": 3},
+    "frozen body": {"fine_tuning": {"freeze": ["body"]}},
 }  # fmt: skip
 SYNCHRONISED = WITH_BATCH_NORM | {"sync_batch_norm": True}
 

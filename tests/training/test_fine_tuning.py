@@ -1,18 +1,24 @@
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 
 from cnn_train.checkpoints.checkpoint import Checkpoint
 from cnn_train.data.image_set import ImageSet
-from cnn_train.errors import CheckpointError, ConfigError
+from cnn_train.errors import CheckpointError, ConfigError, InterruptedRun
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import Device
 from cnn_train.training.building import build_session
-from cnn_train.training.fine_tuning import changed_settings, keep_normalization, start_from_weights
-from cnn_train.training.fit import fit
+from cnn_train.training.fine_tuning import (
+    changed_settings,
+    describe_learning,
+    keep_normalization,
+    start_from_weights,
+)
+from cnn_train.training.fit import Supervision, fit
 from cnn_train.training.resuming import checked_changes, resume_session
 from cnn_train.training.session import Session
 
@@ -260,3 +266,157 @@ def test_a_file_that_does_not_name_its_classes_keeps_no_head(
     with pytest.raises(CheckpointError, match=r"does not name its classes: --new-head leaves"):
         start_from_weights(session, unnamed)
     start_from_weights(session, unnamed, new_head=True)
+
+
+FROZEN = {
+    "stage1": {"freeze": ["stage1"]},
+    "body": {"freeze": ["body"]},
+    "head first": {"head_first_epochs": 2},
+}
+OPTIMIZERS: dict[str, dict[str, object]] = {
+    "sgd": {"optimizer": {"name": "sgd", "lr": 0.1}},
+    "gd": {"optimizer": {"name": "gd", "lr": 0.1}},
+    "muon": {"optimizer": {"name": "muon", "sgd_decay": 0.01}},
+    "adamw with decay": {"optimizer": {"name": "adamw", "weight_decay": 0.5}},
+    "average and clipping": {"ema_decay": 0.9, "clip_grad_norm": 0.1},
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("kind", FROZEN)
+def test_what_is_frozen_keeps_every_bit_its_statistics_and_has_no_momentum(
+    start: Start, kind: str, optimizer: str
+) -> None:
+    session = start(model=MODEL, epochs=2, fine_tuning=FROZEN[kind], **OPTIMIZERS[optimizer])
+    before = state_of(session)
+    for _ in fit(session):
+        pass
+    after = state_of(session)
+    still = {name for name in before if torch.equal(before[name], after[name])}
+    is_body = {name: name != HEAD and (kind != "stage1" or "stage1" in name) for name in before}
+    assert still == {name for name, frozen in is_body.items() if frozen}
+    if session.average:
+        averaged = session.average.module.state_dict()
+        assert all(torch.equal(averaged[name], before[name]) for name in still)
+    by_name = dict(session.model.named_parameters())
+    assert {n for n in by_name if by_name[n] in session.optimizer.state and n in still} == set()
+
+
+def test_frozen_weights_take_no_part_in_the_penalty(start: Start) -> None:
+    strength = {"kind": "l2", "strength": 0.5}
+    session = start(model=MODEL, regularization=strength, fine_tuning={"freeze": ["body"]})
+    expected = 0.5 * session.model.get_parameter(HEAD).square().sum()
+    assert session.penalty().item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_after_the_first_epochs_the_body_learns_too_and_the_whitening_never(start: Start) -> None:
+    model = {"name": "fastnet", "widths": [4, 6], "extra_convolutions": [0, 0], "pools": [2, 1],
+             "stem": "whitening", "stem_kernel_px": 2}  # fmt: skip
+    session = start(model=model, epochs=2, fine_tuning={"head_first_epochs": 1})
+    first, epochs = state_of(session), fit(session)
+    next(epochs)
+    second = state_of(session)
+    next(epochs)
+    third = state_of(session)
+    moved = [{n for n in a if not torch.equal(a[n], b[n])}
+             for a, b in ((first, second), (second, third))]  # fmt: skip
+    assert moved[0] == {HEAD}
+    assert moved[1] == set(first) - {"whiten.weight"}
+
+
+def test_the_first_epochs_are_those_of_a_run_whose_body_is_frozen(start: Start) -> None:
+    plain = {"model": MODEL, "epochs": 3, "regularization": {"kind": "none"}}
+    sessions = [start(**plain, fine_tuning=f) for f in (FROZEN["body"], FROZEN["head first"])]
+    for session in sessions:
+        epochs = fit(session)
+        next(epochs), next(epochs)
+    states = [state_of(session) for session in sessions]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "stop_after"),  # 4 updates an epoch; the body joins after 4
+    [("sgd", 2), ("adamw with decay", 4), ("muon", 6)],
+)
+def test_a_resumed_run_has_the_same_bits_before_and_after_the_body_learns(
+    start: Start, optimizer: str, stop_after: int
+) -> None:
+    def build() -> Session:
+        fine_tuning = {"freeze": ["stage1.conv"], "head_first_epochs": 1, "body_lr": 0.5}
+        return start(model=MODEL, epochs=2, fine_tuning=fine_tuning, **OPTIMIZERS[optimizer])
+
+    straight, stopped, resumed = build(), build(), build()
+    for _ in fit(straight):
+        pass
+    saved: list[Checkpoint] = []
+
+    def should_stop() -> bool:
+        if stopped.progress.step == stop_after and not saved:
+            saved.append(deepcopy(stopped.checkpoint()))
+        return bool(saved)
+
+    with pytest.raises(InterruptedRun):
+        for _ in fit(stopped, Supervision(should_stop=should_stop)):
+            pass
+    resume_session(resumed, saved[0])
+    for _ in fit(resumed):
+        pass
+    expected, found = state_of(straight), state_of(resumed)
+    assert resumed.progress.step == straight.progress.step == 8
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
+def test_the_bodys_rate_scales_its_first_update_and_keeps_factors_of_layers(start: Start) -> None:
+    def moved(**settings: object) -> dict[str, torch.Tensor]:
+        sgd = {"name": "sgd", "lr": 0.1, "momentum": 0, "lr_factors": {"stage1": 4.0}}
+        session = start(1, model=MODEL, epochs=1, optimizer=sgd, augment={"flip": "none"},
+                        schedule={"name": "constant"}, fine_tuning=settings)  # fmt: skip
+        before = dict(session.model.state_dict())
+        before = {name: before[name].clone() for name, _ in session.model.named_parameters()}
+        next(fit(session))
+        return {name: session.model.state_dict()[name] - old for name, old in before.items()}
+
+    whole, slower = moved(), moved(body_lr=0.25)
+    for name, change in whole.items():
+        factor = 1 if name == HEAD else 0.25
+        torch.testing.assert_close(slower[name], factor * change, rtol=1e-3, atol=1e-6)
+
+
+def test_nothing_is_computed_backwards_through_a_frozen_beginning(start: Start) -> None:
+    session = start(model=MODEL, fine_tuning={"freeze": ["stage1"]})
+    outputs: list[torch.Tensor] = []
+    session.model.stage1.register_forward_hook(lambda *given: outputs.append(given[2]))
+    next(session.train_rest_of_epoch())
+    assert [output.requires_grad for output in outputs] == [False]
+
+
+def test_a_forward_pass_is_made_anew_when_other_weights_learn(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[bool] = []
+
+    def training_forward(module: torch.nn.Module, *rest: object, **settings: object) -> Any:
+        made.append(module.get_parameter("stage1.conv.weight").requires_grad)
+        return module
+
+    monkeypatch.setattr("cnn_train.training.building.training_forward", training_forward)
+    for _ in fit(start(model=MODEL, epochs=4, fine_tuning={"head_first_epochs": 2})):
+        pass
+    assert made == [False, True]
+
+
+def test_what_learns_and_when_is_put_into_words(start: Start) -> None:
+    settings = {"freeze": ["stage1"], "head_first_epochs": 2, "body_lr": 0.1}
+    said = describe_learning(start(model=MODEL, fine_tuning=settings))
+    assert said == (
+        "582 of 698 parameters; in epochs 1 to 2 only the 18 of fc; all but fc at 0.1 of the rate"
+    )
+    assert describe_learning(start(model=MODEL)) == ""
+
+
+def test_other_layers_cannot_be_frozen_on_the_way(
+    make_config: Callable[..., ExperimentConfig],
+) -> None:
+    configs = make_config(), make_config(fine_tuning={"freeze": ["body"]})
+    with pytest.raises(ConfigError, match=r"freeze: \[\] before, \[body\] now\nthese cannot"):
+        checked_changes(*configs, (None, None), ["fine_tuning"])

@@ -3,14 +3,9 @@
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property, partial
-from hashlib import sha256
+from functools import cached_property
 from pathlib import Path
 
-from ...checkpoints.checkpoint import Checkpoint, is_checkpoint, parse_checkpoint, read_content
-from ...checkpoints.foreign import ForeignWeights, load_weights
-from ...checkpoints.importing import start_from_file
-from ...checkpoints.pretrained import locate
 from ...config.explain import render_yaml
 from ...config.loading import load_experiment
 from ...config.source import read_text
@@ -20,7 +15,7 @@ from ...machine.atomic_file import save_json, write_anew, write_atomically
 from ...machine.environment import describe_environment
 from ...machine.processes import ALONE, World
 from ...runs.directory import RunDirectory, find_checkpoint
-from ...training.fine_tuning import changed_settings, keep_normalization, start_from_weights
+from ...training.fine_tuning import Weights, fill_in
 from ...training.fit import Supervision
 from ...training.progress import EpochRecord
 from ...training.run import Job, load_images, load_session, train_job
@@ -114,21 +109,31 @@ def start(request: FitRequest) -> Generator[tuple[Session, EpochRecord]]:
     if request.new_head and request.weights is None:
         raise UsageError("--new-head goes with --weights")
     weights = Weights.read(find_checkpoint(request.weights)) if request.weights else None
-    anew = weights is None
-    fill_in = (
-        partial(weights.fill_in, new_head=request.new_head) if weights else (lambda session: None)
-    )
-    job = request.job(request.load_settings, request.limit_batches, fill_in)
+    origin: dict[str, str] = {}
+
+    def start_weights(session: Session) -> None:
+        found = fill_in(
+            session,
+            weights,
+            new_head=request.new_head,
+            offline=request.offline,
+            notice=notice,
+            warn=warn,
+        )
+        origin.update(found)
+
+    job = request.job(request.load_settings, request.limit_batches, start_weights)
     if request.dry_run:
         session = load_session(job)
-        findings = show_sanity(session, starts_anew=anew) if request.sanity else []
+        findings = show_sanity(session, starts_anew=not origin) if request.sanity else []
         show_dry_run(session, as_json=request.as_json, findings=findings)
         return
 
     @contextmanager
     def supervise(session: Session) -> Iterator[Supervision]:
+        anew = not origin
         findings = show_sanity(session, starts_anew=anew) if request.sanity else []
-        run = create_run(session, request, weights.origin if weights else {})
+        run = create_run(session, request, origin)
         training = (
             attended(session, run)
             if request.is_one_of_many
@@ -140,45 +145,6 @@ def start(request: FitRequest) -> Generator[tuple[Session, EpochRecord]]:
             yield started
 
     yield from train_job(job, supervise)
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The model whose weights a new run starts from: ours, or a file of another program."""
-
-    path: Path
-    source: Checkpoint | ForeignWeights
-    origin: dict[str, str]
-
-    @classmethod
-    def read(cls, path: Path) -> "Weights":
-        """Read a file once, for its contents and its hash."""
-        content = read_content(path)
-        source: Checkpoint | ForeignWeights
-        if is_checkpoint(content):
-            file = parse_checkpoint(content, path)
-            source, digest = file.checkpoint, file.digest
-        else:
-            source, digest = load_weights(content, path), sha256(content).hexdigest()
-        return cls(
-            path, source, {"weights_from": str(locate(path).resolve()), "weights_sha256": digest}
-        )
-
-    def fill_in(self, session: Session, *, new_head: bool) -> None:
-        """Put the weights into the fresh network, and say which tensors fit."""
-        checkpoint = self.source
-        if isinstance(checkpoint, ForeignWeights):
-            notice(f"{self.path} looks like {checkpoint.kind}")
-            images = session.batches.images
-            checkpoint = start_from_file(checkpoint, self.path, session.config, images)
-        filled = start_from_weights(session, checkpoint, new_head=new_head)
-        notice(f"weights from {self.path}: {len(filled.kept)} tensors kept")
-        for what, names in (("dropped", filled.dropped), ("drawn anew", filled.new)):
-            if names:
-                notice(f"{what}: {', '.join(names)}")
-        for change in changed_settings(session, checkpoint, str(self.path)):
-            warn(f"the weights were trained with another network or image size: {change}")
-        notice(keep_normalization(session, checkpoint))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from ...machine.processes import lost_processes_explained
 from ...metrics.tally import Tally
 from ...page import clock, percent
 from ...runs.directory import RunDirectory
+from ...training.fine_tuning import describe_learning
 from ...training.fit import Supervision
 from ...training.progress import EpochRecord
 from ...training.session import Session
@@ -72,6 +73,7 @@ def describe_plan(session: Session, run: RunDirectory | None) -> dict[str, str]:
         "images": getattr(pixels, "reason", f"on the device: {pixels.shape.numel() / 1e6:,.0f} MB"),
         **({"files": f"{files.sizes} → {width}×{height} (image_size)"} if files else {}),
         "model": f"{config.model.name}: {num_parameters:,} parameters",
+        **({"learns": learns} if (learns := describe_learning(session)) else {}),
         "loss": f"{describe_loss(session)}, regularisation {shrinks}",
         "optimizer": f"{config.optimizer.name}, lr {config.optimizer.lr:g}, "
         f"schedule {config.schedule.name}",
