@@ -7,6 +7,7 @@ import typer
 from ..config.source import name_source
 from ..errors import ConfigError
 from . import console
+from .completion import complete_configs
 from .loading import load_settings
 from .options import SetOption
 
@@ -16,7 +17,12 @@ app = typer.Typer(no_args_is_help=True, help="Show, check and describe YAML conf
 @app.command()
 def show(
     config: Annotated[
-        str, typer.Argument(metavar="CONFIG", help="YAML file, shipped name, or - for stdin.")
+        str,
+        typer.Argument(
+            metavar="CONFIG",
+            help="YAML file, shipped name, or - for stdin.",
+            autocompletion=complete_configs,
+        ),
     ],
     overrides: SetOption = None,
 ) -> None:

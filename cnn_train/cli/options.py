@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from .completion import complete_configs, complete_runs
+
 
 def number(least: float | None = None) -> Callable[[object], float]:
     """Return what reads an option's number; it names a decimal comma, which Typer does not."""
@@ -26,10 +28,27 @@ Split = Literal["train", "val", "test"]
 
 CheckpointArgument = Annotated[
     Path,
-    typer.Argument(metavar="CHECKPOINT", help="A checkpoint, or a run directory for its best."),
+    typer.Argument(
+        metavar="CHECKPOINT",
+        help="A checkpoint, or a run directory for its best.",
+        autocompletion=complete_runs,
+    ),
+]
+_A_RUN = "A run directory, or its name below --run-root."
+RunsArgument = Annotated[
+    list[Path], typer.Argument(metavar="RUN...", help=_A_RUN, autocompletion=complete_runs)
+]
+OptionalRunArgument = Annotated[
+    Path, typer.Argument(metavar="[RUN]", help=_A_RUN, autocompletion=complete_runs)
 ]
 ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", help="YAML file, shipped name, or - for stdin.")
+    Path,
+    typer.Option(
+        "--config",
+        "-c",
+        help="YAML file, shipped name, or - for stdin.",
+        autocompletion=complete_configs,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -67,6 +86,7 @@ RunRootOption = Annotated[
 SecondsOption = Annotated[
     float, typer.Option("--seconds", parser=number(least=0), help="Of training, for each curve.")
 ]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do it without a question.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print exactly one JSON document on stdout.")
 ]

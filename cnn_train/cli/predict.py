@@ -8,6 +8,7 @@ import typer
 
 from ..errors import DataError
 from ..page import Page
+from .completion import complete_runs
 from .console import error, notice, progress
 from .loading import open_model
 from .options import DeviceOption, JsonOption, RunRootOption
@@ -26,7 +27,11 @@ def predict(
     ],
     checkpoint: Annotated[
         Path | None,
-        typer.Option("--checkpoint", help="A checkpoint or run. Default: the latest run's best."),
+        typer.Option(
+            "--checkpoint",
+            help="A checkpoint or run. Default: the latest run's best.",
+            autocompletion=complete_runs,
+        ),
     ] = None,
     run_root: RunRootOption = Path("runs"),
     top_k: Annotated[int, typer.Option("--top-k", min=1, help="Classes per image.")] = 5,
