@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..errors import UsageError
+from .against import add_rival
+from .completion import complete_runs
 from .console import notice, progress, warn
 from .loading import make_data_access, open_model
 from .options import (
@@ -61,6 +63,15 @@ def evaluate(
             "--corruptions", metavar="DIR", help="Measure on CIFAR-10-C or CIFAR-10.1 (.npy) too."
         ),
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="CHECKPOINT",
+            help="Is this other model better? A paired test on the same images.",
+            autocompletion=complete_runs,
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     out: Annotated[
@@ -84,6 +95,8 @@ def evaluate(
 
     check_share(tta, tta_share)
     path = find_checkpoint(checkpoint)
+    if against is not None and (slices or corruptions):
+        raise UsageError("--against compares on the images as they are; leave --slices out")
     wanted = _plan_slices(slices, severities, corruptions, out)
     trained = open_model(path, device)
     access = make_data_access(data_dir, offline, verify=verify_data)
@@ -97,6 +110,8 @@ def evaluate(
     if wanted is None:
         result = measure(trained, images, **scoring)
         page = evaluation_page(result, path, trained.config.model.name)
+        if against is not None:
+            page = add_rival(page, result, trained, against, access, data_root, **scoring)
     else:
         result = evaluate_slices(trained, images, seed=seed, **wanted, **scoring)
         page = slices_page(result, path, trained.config.model.name)
