@@ -127,6 +127,11 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def megabytes(num_bytes: float) -> str:
+    """Return bytes as ``0.02 MB``, ``171.3 MB`` or ``1,203.5 MB``."""
+    return f"{num_bytes / 1e6:,.{1 if num_bytes >= 1e6 else 2}f} MB"
+
+
 def bar(share: float, width: int) -> str:
     """Return a bar whose full ``width`` means 1."""
     return FULL_BLOCK * round(min(max(share, 0), 1) * width)

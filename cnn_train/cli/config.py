@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from ..machine.atomic_file import write_atomically
 from ..page import Block, Page, texts
 from . import console
+from .completion import complete_configs
 from .loading import load_settings
 from .options import ForceOption, JsonOption, SetOption, require_free
 from .present import present
@@ -58,7 +59,12 @@ def copy_config(
 @app.command()
 def show(
     config: Annotated[
-        str, typer.Argument(metavar="CONFIG", help="YAML file, shipped name, or - for stdin.")
+        str,
+        typer.Argument(
+            metavar="CONFIG",
+            help="YAML file, shipped name, or - for stdin.",
+            autocompletion=complete_configs,
+        ),
     ],
     overrides: SetOption = None,
 ) -> None:

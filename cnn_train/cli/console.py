@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from ..errors import CnnTrainError, visible
+from ..errors import CnnTrainError, UsageError, visible
 
 # A pipe has no width; tables that fold at Rich's default of 80 columns are hard to grep.
 PIPE_WIDTH = 160
@@ -91,6 +92,16 @@ def notice(message: str) -> None:
 def warn(message: str) -> None:
     """Tell the user about something that is probably not what they wanted, on stderr."""
     stderr.print(f"warning: {message}", style="yellow", soft_wrap=True)
+
+
+def confirmed(question: str, yes: bool) -> bool:
+    """Ask on stderr, unless ``yes``; raises UsageError where nobody is there to answer."""
+    if yes:
+        return True
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError("nothing was removed: nobody can be asked here; confirm with --yes")
+    notice(f"{question} [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def error(message: str) -> None:

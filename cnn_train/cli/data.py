@@ -8,6 +8,7 @@ import typer
 
 from ..errors import DataError, UsageError
 from .console import error, notice, print_json, progress, say, warn
+from .data_cache import cache
 from .loading import build_untrained_session, load_settings, make_data_access
 from .options import DataDirOption, JsonOption, OfflineOption, SetOption, Split
 from .present import check_picture
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ..data.image_set import ImageSet
 
 app = typer.Typer(help="Get, check and look at the images.", no_args_is_help=True)
+app.command()(cache)
 
 ConfigOption = Annotated[
     Path | None,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..errors import UsageError
+from .against import add_rival
+from .completion import complete_runs
 from .console import notice, progress, warn
 from .loading import make_data_access, open_model
 from .options import (
@@ -69,6 +71,15 @@ def evaluate(
             help="Write a CSV row per image: true and predicted class, scores; - for stdout alone.",
         ),
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            "--against",
+            metavar="CHECKPOINT",
+            help="Is this other model better? A paired test on the same images.",
+            autocompletion=complete_runs,
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     out: Annotated[
@@ -94,6 +105,8 @@ def evaluate(
     check_share(tta, tta_share)
     check_table(predictions, as_json=as_json)
     path = find_checkpoint(checkpoint)
+    if against is not None and (slices or corruptions):
+        raise UsageError("--against compares on the images as they are; leave --slices out")
     wanted = _plan_slices(slices, severities, corruptions, out)
     trained = open_model(path, device)
     access = make_data_access(data_dir, offline, verify=verify_data)
@@ -109,6 +122,8 @@ def evaluate(
         page = evaluation_page(result, path, trained.config.model.name)
         for doubt in describe_one_sidedness(result):
             warn(doubt)
+        if against is not None:
+            page = add_rival(page, result, trained, against, access, data_root, **scoring)
     else:
         result = evaluate_slices(trained, images, seed=seed, **wanted, **scoring)
         page = slices_page(result, path, trained.config.model.name)

@@ -11,7 +11,8 @@ from typer.core import TyperCommand
 from ..errors import InterruptedRun, ResourceError, UsageError, describe_shortage, expected_failure
 from ..machine.processes import require_one_process
 from ..version import __version__
-from . import checkpoint, config, data, learn, models, visualize
+from . import checkpoint, config, data, learn, models, runs, visualize
+from .compare import compare
 from .console import error, print_failure, promise_json, stdout
 from .evaluate import evaluate
 from .find_lr import find_lr
@@ -24,7 +25,6 @@ from .process.standard_streams import abandon_output, prepare_streams
 from .process.stop_signal import ended_by_sigterm
 from .profile import profile
 from .report import report
-from .runs import runs
 from .serve import serve
 from .strict_command import PlainGroup, StrictCommand
 from .sweep import sweep
@@ -40,11 +40,12 @@ app = typer.Typer(
     help="Train, evaluate and use small-image convolutional networks from YAML configs.",
 )
 for command in (
-    fit, evaluate, predict, report, serve, inspect, runs, find_lr, sweep, profile, gradcheck,
+    fit, evaluate, predict, compare, report, serve, inspect, find_lr, sweep, profile, gradcheck,
 ):  # fmt: skip
     app.command()(command)
 app.command(context_settings=WITH_OLDER_FLAGS)(playground)
 app.add_typer(visualize.app, name="visualize")
+app.add_typer(runs.app, name="runs")
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.add_typer(checkpoint.app, name="checkpoint")

@@ -8,6 +8,7 @@ import typer
 
 from ..errors import UsageError
 from ..page import Block, Page, numbers, paragraph, percent, texts, times
+from .completion import complete_models
 from .console import progress
 from .loading import load_settings
 from .options import JsonOption, SetOption
@@ -47,7 +48,12 @@ def list_architectures(context: typer.Context, as_json: JsonOption = False) -> N
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="An architecture of the list.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="An architecture of the list.", autocompletion=complete_models
+        ),
+    ],
     overrides: SetOption = None,
     num_classes: Annotated[int, typer.Option(min=1, help="Number of scores.")] = NUM_CLASSES,
     image_size: Annotated[int, typer.Option(min=1, help="Side in pixels.")] = IMAGE_SIZE_PX,

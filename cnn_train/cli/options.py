@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..errors import UsageError
+from .completion import complete_configs, complete_runs
 
 
 def number(least: float | None = None) -> Callable[[object], float]:
@@ -37,12 +38,36 @@ Split = Literal["train", "val", "test"]
 CheckpointArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="CHECKPOINT", help="A checkpoint, a run directory for its best, or pretrained:NAME."
+        metavar="CHECKPOINT",
+        help="A checkpoint, a run directory for its best, or pretrained:NAME.",
+        autocompletion=complete_runs,
+    ),
+]
+RunsArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="RUN...",
+        help="Run directories, or their names below --run-root.",
+        autocompletion=complete_runs,
+    ),
+]
+OptionalRunArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="[RUN]",
+        help="A run directory, or its name below --run-root.",
+        autocompletion=complete_runs,
     ),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", help="YAML file, shipped name, or - for stdin.")
+    Path,
+    typer.Option(
+        "--config",
+        "-c",
+        help="YAML file, shipped name, or - for stdin.",
+        autocompletion=complete_configs,
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -80,6 +105,7 @@ RunRootOption = Annotated[
 SecondsOption = Annotated[
     float, typer.Option("--seconds", parser=number(least=0), help="Of training, for each curve.")
 ]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do it without a question.")]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print exactly one JSON document on stdout.")
 ]

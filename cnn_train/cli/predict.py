@@ -8,6 +8,7 @@ import typer
 
 from ..errors import DataError
 from ..page import Page
+from .completion import complete_runs
 from .console import error, notice, progress
 from .loading import choose_checkpoint, open_model
 from .options import DeviceOption, JsonOption, RunRootOption
@@ -30,6 +31,7 @@ def predict(
             "--checkpoint",
             help="A checkpoint, run or pretrained:NAME. Default: the latest run's best, or a "
             "pretrained one.",
+            autocompletion=complete_runs,
         ),
     ] = None,
     run_root: RunRootOption = Path("runs"),

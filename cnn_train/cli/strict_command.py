@@ -29,10 +29,10 @@ class PlainGroup(TyperGroup):
     invoke = _told_plainly()(TyperGroup.invoke)
 
 
-class StrictCommand(TyperCommand):
-    """A command that refuses what typer would overlook, and knows what a strange word means."""
+class Strict:
+    """Refuse what typer would overlook, and know what a strange word means."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+    def parse_args(self: Any, ctx: Any, args: list[str]) -> list[str]:
         """Read the words; ``~`` begins the home directory, wherever the shell left it.
 
         Typer would take the last of two values, and would only name strange words.
@@ -47,11 +47,11 @@ class StrictCommand(TyperCommand):
             _refuse_repeated(given)
             if strange and not ctx.allow_extra_args:
                 self._advise(strange[0], args)
-        rest = super().parse_args(ctx, args)
+        rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
         ctx.params = {name: _at_home(value) for name, value in ctx.params.items()}
         return rest
 
-    def _advise(self, strange: str, words: Sequence[str]) -> None:
+    def _advise(self: Any, strange: str, words: Sequence[str]) -> None:
         """Raise UsageError where a strange word is a config's name or a setting."""
         options = {name for param in self.params for name in param.opts}
         advice = _as_setting(strange, words) if "--set" in options else None
@@ -60,6 +60,14 @@ class StrictCommand(TyperCommand):
             advice = f"--config {strange}"
         if advice:
             raise UsageError(f"{self.name}: no such option or argument: {strange}; write {advice}")
+
+
+class StrictCommand(Strict, TyperCommand):
+    """A command that reads its words strictly."""
+
+
+class StrictGroup(Strict, TyperGroup):
+    """A command that also has commands below it; its own options stand before their names."""
 
 
 def _refuse_repeated(given: Sequence[Any]) -> None:

@@ -27,14 +27,21 @@ class Difference:
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
     """List the settings that differ, in the order of the first tree, then of the second."""
-    old, new = dict(_leaves(before)), dict(_leaves(after))
-    changes = (Difference(key, old.get(key, ABSENT), new.get(key, ABSENT)) for key in old | new)
-    return [change for change in changes if change.before != change.after]
+    return [Difference(key, *values) for key, values in differing([before, after]).items()]
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def differing(trees: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return the settings in which any two trees differ, by dotted key, each with all values."""
+    flat = [dict(leaves(tree)) for tree in trees]
+    keys = dict.fromkeys(key for one in flat for key in one)
+    rows = {key: [one.get(key, ABSENT) for one in flat] for key in keys}
+    return {key: values for key, values in rows.items() if any(v != values[0] for v in values)}
+
+
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every setting by its dotted key."""
     for name, value in tree.items():
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{prefix}{name}.")
+            yield from leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value

@@ -10,7 +10,7 @@ import os
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from math import prod
 from mmap import ACCESS_READ, mmap
@@ -38,12 +38,14 @@ class Origin:
     """What a set was decoded from, and by what.
 
     files: changes with the files' sizes and times. decoder: the version of the decoding code.
-    grey_bits: what wide grey values were said to fill; None: it was found out.
+    grey_bits: what wide grey values were said to fill; None: it was found out. place: where the
+    files lie, for a list of the caches; those of older releases do not say it.
     """
 
     files: str
     decoder: str = ""
     grey_bits: int | None = None
+    place: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Header(BaseModel):
     files: str = ""
     decoder: str = ""
     grey_bits: int | None = None
+    place: str = ""
     facts: FileFacts | None = None
     shape: tuple[int, ...]
     class_names: tuple[str, ...]
@@ -141,6 +144,16 @@ def save_decoded(path: Path, images: ImageSet, origin: Origin) -> None:
     write_atomically(path, digest.hexdigest().encode(), *parts)
 
 
+def read_place(path: Path) -> str:
+    """Return where the images of a cached set lie; nothing where the file does not say it."""
+    try:
+        with open_regular(path) as file:
+            file.seek(HASH_BYTES)
+            return Header.model_validate_json(file.readline(MOST_HEADER_BYTES)).place
+    except (OSError, ValueError):
+        return ""
+
+
 def load_decoded(path: Path, known: KnownImages, *, mapped: bool = False) -> Decoded | None:
     """Read or map the set, and what it was decoded from; None where it is absent or damaged."""
     try:
@@ -196,11 +209,16 @@ def _compare(images: ImageSet, before: Mapping[str, bytes], path: Path, access: 
         access.notice(f"changed since they were first read: {name_some(changed)}")
 
 
+def lock_of(path: Path) -> Path:
+    """Return the lock that a process holds while it decodes the set of ``path``."""
+    return path.with_name(f".{path.name}.lock")
+
+
 def _only_one_process(path: Path, access: DataAccess) -> AbstractContextManager[object]:
     """Let one process at a time decode the set, where the file system has locks."""
     waiting = "another process is decoding the same images; waiting for it"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return acquire(path.with_name(f".{path.name}.lock"), lambda: access.notice(waiting))
+        return acquire(lock_of(path), lambda: access.notice(waiting))
     except (OSError, NotImplementedError):  # a read-only folder; a file system without locks
         return nullcontext()

@@ -2,31 +2,31 @@
 
 import errno
 import json
-import os
 import re
 import secrets
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from os.path import exists, isdir, isfile  # they never raise; False where one may not look
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 from pydantic import FailFast, FiniteFloat, TypeAdapter, ValidationError
 
 from ..checkpoints.pretrained import locate
 from ..config.document import spell_path
-from ..errors import CheckpointError, LockedError, UsageError
+from ..errors import CheckpointError, UsageError
 from ..machine.atomic_file import write_anew
-from ..machine.file_lock import acquire
 from ..machine.regular_file import read_regular
+from .lock import locked
 
-LATEST = "latest"
+LATEST, BEST = "latest", "best"
 STATE_NAME = re.compile(r"step-([0-9]{8,})\.ckpt")
 RECORDS = TypeAdapter(Annotated[list[dict[str, FiniteFloat]], FailFast()])
 MOST_METRICS_BYTES = 10_000_000  # of 28,000 epochs
+NAME_END = re.compile(r"-\d{8}-\d{6}-[0-9a-f]{4}$")
 START = re.compile(r".*-(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-[0-9a-f]{4}")
 
 
@@ -68,6 +68,11 @@ class RunDirectory:
         match = START.fullmatch(self.path.name)
         return "{}-{}-{}T{}:{}:{}".format(*match.groups()) if match else None
 
+    @property
+    def name(self) -> str:
+        """What the run was called when it was made, without its time."""
+        return NAME_END.sub("", self.path.name)
+
     @classmethod
     def create(cls, root: Path, name: str) -> "RunDirectory":
         """Make a new directory that no other run has, and point ``root/latest`` at it.
@@ -103,39 +108,9 @@ class RunDirectory:
         except OSError:
             temporary.unlink(missing_ok=True)
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep every other process from training in this run while the block runs.
-
-        The lock belongs to the process and ends with it, however it ends. Raises LockedError,
-        which names the holder, where another process has it.
-        """
-        holder = self.path / ".lock-holder"
-
-        def refuse() -> NoReturn:
-            pid = "unknown"
-            with suppress(OSError, ValueError):
-                pid = str(int(read_regular(holder, 20)))
-            raise LockedError(
-                f"{self.path}: locked by process {pid}, which is training in it; "
-                "wait for it, or stop it"
-            ) from None
-
-        try:
-            lock = acquire(self.path / ".lock", when_busy=refuse)
-        except OSError as problem:
-            raise UsageError(
-                f"{self.path}: cannot write in this run directory ({problem.strerror})"
-            ) from None
-        with lock:
-            try:
-                with suppress(OSError):  # it only helps others to a better message
-                    holder.unlink(missing_ok=True)  # a pipe would wait for its reader
-                    holder.write_text(f"{os.getpid()}\n", "utf-8")
-                yield
-            finally:
-                with suppress(OSError):
-                    holder.unlink(missing_ok=True)
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep every other process from training in this run; see :func:`~.lock.locked`."""
+        return locked(self.path)
 
     def save_metrics(self, records: Sequence[Mapping[str, float]]) -> None:
         """Write the records of all completed epochs, as a whole: no line is ever incomplete."""
@@ -187,11 +162,21 @@ def _open_run(directory: Path) -> RunDirectory:
     return run
 
 
+def at_best(path: Path) -> Path:
+    """Return the directory of the best run for ``runs/best``, which is no file; else ``path``."""
+    if path.name != BEST or exists(path) or not list_runs(path.parent):  # noqa: PTH110
+        return path
+    from .naming import best_run  # it reads the runs that are found here
+
+    return best_run(path.parent).path
+
+
 def find_run(path: Path) -> RunDirectory:
     """Return the run at ``path``: its directory, or a checkpoint file inside it.
 
     Raises CheckpointError where there is no run with a checkpoint.
     """
+    path = at_best(path)
     run = _open_run(path if isdir(path) else path.parent)  # noqa: PTH112
     file = locate(path)
     if not exists(file) or not run.can_go_on:  # noqa: PTH110
@@ -210,6 +195,7 @@ def find_checkpoint(path: Path) -> Path:
 
     Raises CheckpointError for a run without one, such as before its first epoch is complete.
     """
+    path = at_best(path)
     if not isdir(path):  # noqa: PTH112
         return path
     run = _open_run(path)

@@ -1,11 +1,14 @@
 """Summarise a run in one line: its settings, its progress, its accuracy."""
 
+import math
 from typing import Any
 
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, SkipValidation
 
+from ..config.differences import leaves
+from ..config.scalars import render_value
 from ..config.source import MAX_BYTES, decode
-from ..config.yaml_reader import parse_document
+from ..config.yaml_reader import parse_quickly
 from ..errors import CnnTrainError, in_one_line
 from ..machine.regular_file import read_regular
 from ..metrics.best import best_record
@@ -47,8 +50,18 @@ class RunSummary(BaseModel):
     damaged: str | None = None
 
 
+def plain(value: Any) -> Any:
+    """Return a setting as JSON knows it: what is no finite number as its text."""
+    return value if not isinstance(value, float) or math.isfinite(value) else render_value(value)
+
+
 def summarize_run(run: RunDirectory) -> RunSummary:
     """Read a run's resolved config and its metrics, or say what is damaged."""
+    return read_run(run)[0]
+
+
+def read_run(run: RunDirectory) -> tuple[RunSummary, dict[str, Any]]:
+    """Summarise a run; return all its settings too, by dotted key: none of a damaged run."""
     nothing: dict[str, Any] = dict.fromkeys(RunSummary.model_fields)
     known = {"run_dir": str(run.path), "started": run.started}
     try:
@@ -64,10 +77,11 @@ def summarize_run(run: RunDirectory) -> RunSummary:
                 "seconds": sum(record["seconds"] for record in records),
                 "diverged": run.divergence.exists(),
             }
-            tree = parse_document(text, source).tree
+            tree = parse_quickly(text, source).tree
+            settings = {key: plain(value) for key, value in leaves(tree)}
             summary = RunSummary.model_validate(tree | known | result)
             reason = StopConfig.model_validate(tree.get("stop", {})).reason(records, summary.epochs)
-            return summary.model_copy(update={"stopped_early": reason is not None})
+            return summary.model_copy(update={"stopped_early": reason is not None}), settings
     except CnnTrainError as problem:
         known["damaged"] = in_one_line(problem).removeprefix(str(run.path)).lstrip("/: ")
-        return RunSummary.model_construct(**nothing | known)
+        return RunSummary.model_construct(**nothing | known), {}

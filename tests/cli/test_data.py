@@ -252,3 +252,19 @@ def test_export_does_not_mix_splits_in_one_folder(run, tmp_path):
     code, _, err = run("export", "--set", "data.name=shapes", "--out", str(tmp_path / "pictures"))
     assert code == 2
     assert "is not empty" in err
+
+
+def test_the_cache_is_listed_and_cleared_but_not_the_download(run, unpacked, tmp_path):
+    for split in ("train", "test"):
+        run("show", "--split", split, "--per-class", "1", "--out", str(tmp_path / "sheet.png"))
+    code, out, _ = run("cache")
+    assert code == 0
+    assert out.count(" decoded ") == 2 and out.count(str(unpacked)) == 3
+    listed = json.loads(run("cache", "--clear", "--json")[1])
+    assert [file["kind"] for file in listed["files"]] == ["decoded", "decoded", "downloaded"]
+    assert listed["removed"] == []
+    code, _, err = run("cache", "--clear")
+    assert code == 2 and "confirm with --yes" in err
+    assert run("cache", "--clear", "--yes")[0] == 0
+    left = json.loads(run("cache", "--json")[1])["files"]
+    assert [file["kind"] for file in left] == ["downloaded"]

@@ -6,8 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cnn_train.config.document import Place
+from cnn_train.config.shipped import shipped_configs
 from cnn_train.config.source import MAX_BYTES, decode
-from cnn_train.config.yaml_reader import MAX_NODES, parse_document
+from cnn_train.config.yaml_reader import MAX_NODES, parse_document, parse_quickly
 from cnn_train.errors import ConfigError
 
 
@@ -163,3 +164,15 @@ def test_damaged_text_raises_nothing_but_config_errors(
         content[start : start + num_removed] = token if isinstance(token, bytes) else bytes([token])
     finding = refusal(bytes(content))
     assert finding is None or re.fullmatch(r"c\.yaml:\d+:\d+: .+", finding)
+
+
+def test_reading_quickly_gives_the_same_document_and_the_same_complaints():
+    texts = [path.read_text("utf-8") for path in shipped_configs().values()]
+    texts += ["", "a: 'x'\nb: \"1\"\nc: 1\nd: ~\ne:\nf: |\n  1\ng: [1, '2']\n"]
+    for text in texts:
+        assert parse_quickly(text, "file") == parse_document(text, "file")
+    for text in ("a: [", "a: 1\na: 2", "- 1", "a: &b 1", "a: !x 1", "\tb: 1", 'a: "\\U00110000"'):
+        with pytest.raises(ConfigError) as plain:
+            parse_document(text, "file")
+        with pytest.raises(ConfigError, match=re.escape(str(plain.value))):
+            parse_quickly(text, "file")

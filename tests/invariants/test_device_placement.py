@@ -28,6 +28,7 @@ from cnn_train.data.augment.augmentation import Flip
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import UsageError
 from cnn_train.evaluation.evaluate import evaluate
+from cnn_train.evaluation.paired import compare_evaluations
 from cnn_train.evaluation.slices import evaluate_slices
 from cnn_train.inference.predict import predict_files
 from cnn_train.inference.trained_model import TrainedModel, restore_trained_model
@@ -212,6 +213,9 @@ def slopes(session: Session) -> object:
 USE_CASES: dict[str, Callable[[Session, ImageSet, Path], object]] = {
     "fit": lambda session, *_: check_sanity(session),
     "evaluate": lambda session, images, _: evaluate_slices(trained(session), images),
+    "compare": lambda session, images, _: compare_evaluations(
+        [evaluate(trained(session), images)] * 2, [torch.empty(0, dtype=torch.int64)] * 2
+    ),
     "predict": lambda session, _, path: predict_files(trained(session), [path]),
     "visualize": lambda session, images, _: Request(trained(session), Subjects.of(images)),
     "gradcheck": lambda session, *_: list(check_session(session, samples=1, num_images=4)),

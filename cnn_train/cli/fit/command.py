@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ..completion import complete_configs, complete_runs
 from ..options import (
     DataDirOption,
     DeviceOption,
@@ -18,7 +19,13 @@ from ..options import (
 
 def fit(
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="YAML file, shipped name, or - for stdin.")
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="YAML file, shipped name, or - for stdin.",
+            autocompletion=complete_configs,
+        ),
     ] = None,
     overrides: SetOption = None,
     resume: Annotated[
@@ -26,6 +33,7 @@ def fit(
         typer.Option(
             "--resume",
             metavar="auto|RUN|CKPT",
+            autocompletion=complete_runs,
             help="Go on with this run, exactly. auto: with the newest run of this config, or from "
             "the start where there is none.",
         ),
@@ -44,6 +52,7 @@ def fit(
         typer.Option(
             "--weights",
             metavar="RUN|FILE",
+            autocompletion=complete_runs,
             help="Start from the weights of this model, not anew; or of another program's file.",
         ),
     ] = None,

@@ -83,7 +83,7 @@ def load_split(split: Split, path: Path | None, access: DataAccess) -> ImageSet:
     source = _find(split, path, access)
     key = sha256(os.fsencode(source.path.resolve())).hexdigest()[:12]  # one cache per source
     cache = access.data_dir / "decoded" / f"cifar10-{split}-{key}.bin"
-    origin = Origin(source.stamp(split))
+    origin = Origin(source.stamp(split), place=str(source.path))
     known = KnownImages(IMAGE_SHAPE, CLASS_NAMES)
     return load_or_decode(cache, origin, known, lambda: _decode(split, source, access), access)
 

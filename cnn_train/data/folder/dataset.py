@@ -132,7 +132,7 @@ def load_split(
     fit = "" if reading.fit == "crop" else f"-{reading.fit}"
     cache = access.data_dir / "folder-cache" / f"{split}-{reading.size_px}px{fit}-{key}.bin"
     decoder = f"folder {DECODER_VERSION}, Pillow {PIL.__version__}"
-    origin = Origin(listing.stamp, decoder, reading.grey_bits)
+    origin = Origin(listing.stamp, decoder, reading.grey_bits, str(root.resolve()))
     known = KnownImages((3, reading.size_px, reading.size_px), listing.class_names)
     num_bytes = len(listing.names) * prod(known.image_shape)
     fits, reason = weigh(num_bytes, torch.device("cpu"), resident)

@@ -1,17 +1,15 @@
-"""``cnn-train runs``: what was trained here, and how well."""
+"""``cnn-train runs`` without another word: what was trained here, and how well."""
 
+from collections.abc import Callable, Sequence
 from os.path import commonprefix
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..errors import in_one_line
-from ..page import Block, Column, Page, clock, numbers, percent, texts
-from .console import notice, stdout
-from .options import JsonOption, RunRootOption
-from .present import present
+from ...errors import in_one_line
+from ...page import Block, Column, clock, megabytes, numbers, percent, texts
+from ..console import stdout
 
 if TYPE_CHECKING:
-    from ..runs.summary import RunSummary
+    from ...runs.summary import RunSummary
 
 RESULTS_WIDTH, FEWEST_RESULTS_WIDTH = 40, 24
 """Columns kept free of a long path: for settings, epochs and accuracy; for the last two alone."""
@@ -23,16 +21,41 @@ SETTINGS = ("loss", "seed", "batch", "model", "lr", "data")
 """The first to go from a narrow window, but those in which all runs agree go before."""
 
 
-def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) -> None:
-    """List the runs, oldest first, with their results."""
-    from ..runs.directory import list_runs, with_root
-    from ..runs.summary import summarize_run
+SPELLED: dict[str, Callable[[Any], str]] = {
+    "val_accuracy": lambda value: percent(value, 2),
+    "val_accuracy_sd": lambda value: percent(value, 2),
+    "val_loss": lambda value: f"{value:.4g}",
+    "best_epoch": lambda value: str(value + 1),
+    "seconds": clock,
+    "size": megabytes,
+    "frees": megabytes,
+}
+"""How values look on the screen: percent, epochs from 1, minutes and seconds."""
 
-    summaries = [summarize_run(run) for run in list_runs(run_root)]
-    if not summaries and not as_json:
-        train = with_root("cnn-train fit --config CONFIG", run_root)
-        notice(f"no runs below {run_root}; train one with: {train}")
-        return
+
+def values_table(rows: Sequence[dict[str, Any]], first_to_go: tuple[str, ...] = ()) -> Block:
+    """Make a table of rows that have the same names; numbers stand on the right."""
+    from ...config.scalars import render_value
+
+    def spell(name: str, value: Any) -> str:
+        if value is None:
+            return "—"
+        if name in SPELLED:
+            return SPELLED[name](value)
+        return value if isinstance(value, str) else render_value(value)
+
+    kinds = {name: {type(row[name]) for row in rows} for name in rows[0]}
+    return Block(
+        columns=tuple(
+            Column(name, kind <= {int, float, type(None)}) for name, kind in kinds.items()
+        ),
+        rows=tuple(tuple(spell(*item) for item in row.items()) for row in rows),
+        first_to_go=first_to_go,
+    )
+
+
+def runs_table(summaries: "Sequence[RunSummary]") -> Block:
+    """Make a row per run: its settings and its result, as far as the window has room."""
     roots = [summary.data_root for summary in summaries if summary.data_root]
     start = commonprefix(roots).rfind("/") + 1  # noqa: RUF071  (cut at a whole name)
     window = stdout.width
@@ -48,12 +71,11 @@ def runs(run_root: RunRootOption = Path("runs"), as_json: JsonOption = False) ->
     rows = [unknown | _row(summary, start) for summary in summaries]
     alike = [name for name in SETTINGS if len({row[name] for row in rows} - {"—"}) <= 1]
     others = [name for name in SETTINGS if name not in alike]
-    table = Block(
+    return Block(
         columns=columns,
         rows=tuple(tuple(map(in_one_line, row.values())) for row in rows),
         first_to_go=("started", "time", *alike, "val loss", *others, "at", "best val"),
     )
-    present(Page((table,), {"runs": [vars(summary) for summary in summaries]}), as_json=as_json)
 
 
 def _row(summary: "RunSummary", start: int) -> dict[str, str]:

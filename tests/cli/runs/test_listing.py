@@ -214,3 +214,143 @@ def test_a_long_name_of_a_run_is_folded_whole_beside_its_results(
     monkeypatch.setattr(console.stdout, "width", 80)
     _, *rows = cnn_train("runs").stdout.splitlines()
     assert f"runs/{long.path.name}" in "".join(row[:40].strip() for row in rows)
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> dict[str, RunDirectory]:
+    """Make four runs of two models and three rates: finished but for one; one is damaged."""
+    runs = {}
+    for name, model, rate, seed, epochs, accuracy in (
+        ("a", "vgg16", 0.1, 0, 9, 0.8),
+        ("b", "vgg16", 0.05, 1, 9, 0.9),
+        ("c", "lenet", 0.01, 1, 9, 0.6),
+        ("d", "lenet", 0.01, 2, 3, 0.7),
+        ("e", "lenet", 0.01, 2, 0, None),
+    ):
+        run = RunDirectory.create(tmp_path / "runs", name)
+        run.resolved_config.write_text(
+            resolved(
+                model=f"{{name: {model}, width: {seed}}}",
+                optimizer=f"{{name: sgd, lr: {rate}}}",
+                seed=seed,
+            )
+        )
+        os.utime(run.resolved_config, (ord(name), ord(name)))
+        run.save_metrics(
+            [
+                {"epoch": e, "val_accuracy": accuracy, "seconds": 10, "best_epoch": 0}
+                for e in range(epochs)
+            ]
+        )
+        runs[name] = run
+    runs["e"].resolved_config.write_text("a: [")
+    os.utime(runs["e"].resolved_config, (ord("e"), ord("e")))
+    return runs
+
+
+def names(outcome: Any) -> str:
+    found = outcome.document["runs"]
+    return "".join(Path(run["run_dir"]).name[0] for run in found)
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("", "abcde"),
+        ("--sort val_accuracy", "cdabe"),
+        ("--sort -val_accuracy", "badce"),
+        ("--sort -name", "edcba"),
+        ("--sort optimizer.lr", "cdbae"),
+        ("--sort -optimizer.lr", "abcde"),
+        ("--where model=lenet", "cd"),
+        ("--where model!=lenet", "abe"),
+        ("--where model.name=lenet --where seed=1", "c"),
+        ("--where optimizer.lr>=0.05", "ab"),
+        ("--where optimizer.lr<0.05", "cd"),
+        ("--where optimizer.lr=1e-2", "cd"),
+        ("--where val_accuracy>70%", "ab"),
+        ("--where epochs_done<=3 --sort seed", "d"),
+        ("--where model=resnet20", ""),
+    ],
+)
+def test_runs_are_sorted_and_filtered_by_results_and_by_any_setting(
+    cnn_train: Run, options: str, expected: str
+) -> None:
+    outcome = cnn_train("runs", "--json", *options.split())
+    assert names(outcome) == expected
+    assert ("1 damaged left out" in outcome.stderr) == ("e" not in expected)
+
+
+@pytest.mark.usefixtures("many")
+def test_chosen_columns_stand_between_the_run_and_its_result(cnn_train: Run) -> None:
+    options = ("--columns", "optimizer.lr, seed,size", "--sort", "name")
+    outcome = cnn_train("runs", *options)
+    heading, first, *_, damaged = outcome.stdout.splitlines()
+    assert heading.split() == ["run_dir", "optimizer.lr", "seed", "size", "val_accuracy"]
+    _, rate, seed, _, unit, accuracy, sign = first.split()
+    assert (rate, seed, unit, accuracy, sign) == ("0.1", "0", "MB", "80.00", "%")
+    assert damaged.split()[1:3] == ["—", "—"]
+    found = cnn_train("runs", *options, "--json").document["runs"][1]
+    assert (found["optimizer.lr"], found["seed"], found["model"]) == (0.05, 1, "vgg16")
+
+
+@pytest.mark.usefixtures("many")
+def test_groups_have_the_mean_and_deviation_of_their_finished_runs(cnn_train: Run) -> None:
+    outcome = cnn_train("runs", "--group-by", "model", "--where", "name!=e", "--json")
+    first, second = outcome.document["groups"]
+    assert first == {
+        "model": "vgg16", "n": 2, "others": 0, "val_accuracy": pytest.approx(0.85),
+        "val_accuracy_sd": pytest.approx(0.05 * 2**0.5), "seconds": 90,
+    }  # fmt: skip
+    assert second == {
+        "model": "lenet", "n": 1, "others": 1, "val_accuracy": 0.6, "val_accuracy_sd": None,
+        "seconds": 90,
+    }  # fmt: skip
+    heading, row, other = cnn_train(
+        "runs", "--group-by", "model,optimizer.lr", "--where", "model=vgg16"
+    ).stdout.splitlines()
+    assert heading.split()[:3] == ["model", "optimizer.lr", "n"]
+    assert row.split() == ["vgg16", "0.1", "1", "0", "80.00", "%", "—", "1:30"]
+    assert other.split()[1] == "0.05"
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--sort", "val_acuracy"), "did you mean val_accuracy?"),
+        (("--columns", "optimiser.lr"), "did you mean optimizer.lr?"),
+        (("--where", "modl=lenet"), "did you mean model"),
+        (("--group-by", "xyz"), "--group-by xyz: no column"),
+        (("--where", "seed~3"), "write NAME=VALUE"),
+        (("--where", "model>lenet"), "compares numbers"),
+        (("--columns", "seed", "--group-by", "seed"), "choose one"),
+        (("--sort", "seed", "watch"), "--sort: no use before `watch`"),
+        (("--sort", "seed", "--sort", "lr"), "given 2 times"),
+    ],
+)
+def test_what_no_run_has_or_means_nothing_is_refused(
+    cnn_train: Run, options: tuple[str, ...], message: str
+) -> None:
+    outcome = cnn_train("runs", *options)
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert message in outcome.stderr
+
+
+def test_a_filter_that_no_run_passes_says_so(cnn_train: Run, many: dict[str, RunDirectory]) -> None:
+    outcome = cnn_train("runs", "--where", "model=resnet20")
+    assert (outcome.exit_code, outcome.stdout) == (0, "")
+    assert "0 of 5 runs fulfil this; 1 damaged left out" in outcome.stderr
+    assert cnn_train("runs", "--where", "seed=9", "--group-by", "seed", "--json").document == {
+        "groups": []
+    }
+
+
+def test_a_setting_that_is_no_finite_number_is_shown_and_is_no_invalid_json(
+    cnn_train: Run, two_runs: list[RunDirectory]
+) -> None:
+    two_runs[0].resolved_config.write_text(resolved() + "odd: .nan\n")
+    options = ("--columns", "odd", "--where", "odd=.nan")
+    assert cnn_train("runs", *options).stdout.splitlines()[1].split()[1] == ".nan"
+    assert cnn_train("runs", *options, "--json").document["runs"][0]["odd"] == ".nan"

@@ -1,0 +1,77 @@
+"""How a comparison of runs looks: results, differing settings, a test, and curves."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from ...config.differences import differing
+from ...config.scalars import render_value
+from ...evaluation.paired import Paired
+from ...page import Block, Page, paragraph, texts
+from ...runs.listing import ListedRun
+from ..console import notice
+from ..runs.listing import values_table
+from .paired import paired_blocks
+
+if TYPE_CHECKING:
+    from ...figures.style import Drawing
+
+RESULTS = ("run_dir", "epochs", "epochs_done", "val_accuracy", "best_epoch", "seconds", "size")
+
+CHOSEN_HERE = (
+    "each run's best epoch was chosen on such images; evaluate --against tests on the test split"
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The paired test of some of the runs, by their letters; ``notes``: why not of others."""
+
+    letters: tuple[str, ...] = ()
+    paired: Paired | None = None
+    notes: tuple[str, ...] = ()
+
+
+def comparison_page(runs: Mapping[str, ListedRun], trial: Trial) -> Page:
+    """Make the page of runs that are called by letters."""
+    whole = {letter: run for letter, run in runs.items() if not run.summary.damaged}
+    differences = differing([run.settings for run in whole.values()])
+    results = [
+        {"": letter} | {name: run.value(name) for name in RESULTS} for letter, run in runs.items()
+    ]
+    blocks = [
+        values_table(results, first_to_go=RESULTS[:0:-1]),
+        _list_differences([*whole], differences),
+    ]
+    if trial.paired:
+        what = "that all held out for validation"
+        blocks += paired_blocks(trial.paired, trial.letters, trial.letters, what, CHOSEN_HERE)
+    damaged = [f"{key} is damaged: {runs[key].summary.damaged}" for key in runs if key not in whole]
+    if notes := [*damaged, *trial.notes]:
+        blocks.append(paragraph(*notes))
+    tested = [runs[letter].summary.run_dir for letter in trial.letters]
+    document = {
+        "runs": [vars(one.summary) | {"size": one.value("size")} for one in runs.values()],
+        "differences": {"runs": [one.summary.run_dir for one in whole.values()], **differences},
+        "paired": trial.paired and {"models": tested, **asdict(trial.paired)},
+        "notes": notes,
+    }
+    return Page(tuple(blocks), document, lambda: _draw(whole))
+
+
+def _list_differences(letters: list[str], differences: Mapping[str, list[object]]) -> Block:
+    if not differences:
+        return paragraph(*(["all settings are the same"] if len(letters) > 1 else []))
+    return Block(
+        columns=texts("differing settings", *letters),
+        rows=tuple((key, *map(render_value, found)) for key, found in differences.items()),
+    )
+
+
+def _draw(runs: Mapping[str, ListedRun]) -> "Drawing":
+    from ...figures.comparison import MOST_CURVES, draw_comparison
+
+    if len(runs) > MOST_CURVES:
+        notice(f"drawing the first {MOST_CURVES} of {len(runs)} runs")
+    curves = {f"{key}  {one.run.path.name}": one.run.load_metrics() for key, one in runs.items()}
+    return draw_comparison(dict([*curves.items()][:MOST_CURVES]), "Runs compared")
