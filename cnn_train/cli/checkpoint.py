@@ -11,7 +11,7 @@ import typer
 from ..errors import CheckpointError, DataError, UsageError, name_some
 from .console import error, notice, print_json, say, warn
 from .loading import evaluate_command, load_settings
-from .options import CheckpointArgument, JsonOption, SetOption
+from .options import CheckpointArgument, ForceOption, JsonOption, SetOption, require_free
 from .present import present
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ app = typer.Typer(
     help="Look into checkpoints, check them, share their weights, import others.",
     no_args_is_help=True,
 )
-
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 
 
 @app.command()
@@ -70,17 +68,18 @@ def export_weights(
     out: Annotated[Path, typer.Option("--out", help="The .safetensors file to write.")],
     force: ForceOption = False,
 ) -> None:
-    """Write the weights to use as a safetensors file, with classes and preprocessing in it."""
-    from ..checkpoints.checkpoint import load_checkpoint
+    """Write what `cnn-train export --format safetensors` does, but score no images with it."""
+    from ..checkpoints.checkpoint import open_checkpoint
     from ..checkpoints.exporting import export_weights as write
     from ..checkpoints.inspection import checkpoint_config
     from ..runs.directory import find_checkpoint
 
-    _require_free(out, force)
+    require_free(out, force)
     path = find_checkpoint(checkpoint)
-    contents = load_checkpoint(path)
+    file = open_checkpoint(path)
+    contents = file.checkpoint
     checkpoint_config(contents, str(path))
-    write(contents, out)
+    write(contents, out, file.digest)
     which = "averaged weights" if contents.averaged_model else "weights"
     say(f"{out}: {which}, {len(contents.usable_weights)} tensors")
 
@@ -128,7 +127,7 @@ def import_weights(
     from ..machine.device import resolve_device
     from .display.checkpoint import mapping_page
 
-    _require_free(out, force)
+    require_free(out, force)
     if config is None and overrides:
         raise UsageError("--set: needs --config, whose settings it overrides")
     imported = read(
@@ -169,11 +168,6 @@ def _use_command(out: Path, checkpoint: "Checkpoint") -> str:
         if set(data.known_images().class_names or ()) == set(checkpoint.class_names):
             return evaluate_command(out, data)
     return f"cnn-train predict IMAGE --checkpoint {shlex.quote(str(out))}"
-
-
-def _require_free(out: Path, force: bool) -> None:
-    if out.exists() and not force:
-        raise UsageError(f"--out {out}: exists; name another file, or replace it with --force")
 
 
 def _split_names(classes: str | None) -> list[str] | None:

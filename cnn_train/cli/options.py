@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from ..errors import UsageError
+
 
 def number(least: float | None = None) -> Callable[[object], float]:
     """Return what reads an option's number; it names a decimal comma, which Typer does not."""
@@ -70,3 +72,10 @@ SecondsOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print exactly one JSON document on stdout.")
 ]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
+
+
+def require_free(out: Path, force: bool) -> None:
+    """Refuse to replace a file without ``--force``; UsageError."""
+    if out.exists() and not force:
+        raise UsageError(f"--out {out}: exists; name another file, or replace it with --force")
