@@ -14,6 +14,7 @@ from ..version import __version__
 from . import checkpoint, config, data, learn, models, visualize
 from .console import error, print_failure, promise_json, stdout
 from .evaluate import evaluate
+from .export import export
 from .fit.command import fit
 from .gradcheck import gradcheck
 from .inspect import inspect
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train, evaluate and use small-image convolutional networks from YAML configs.",
 )
-for command in (fit, evaluate, predict, inspect, runs, profile, gradcheck):
+for command in (fit, evaluate, predict, export, inspect, runs, profile, gradcheck):
     app.command()(command)
 app.command(context_settings=WITH_OLDER_FLAGS)(playground)
 app.add_typer(visualize.app, name="visualize")

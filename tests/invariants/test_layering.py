@@ -55,12 +55,13 @@ HOMES = {
     "pickle": ("data.cifar10",),
     "safetensors": ("checkpoints.foreign", "checkpoints.exporting"),
     "sklearn": ("visualize",),
+    **dict.fromkeys(("onnx", "onnx_ir", "onnxscript", "onnxruntime"), ("inference",)),
 }
 
 # What `cnn-train --help` must not wait for.
 HEAVY = {
     "torch", "torchvision", "matplotlib", "pydantic", "numpy", "PIL", "yaml", "safetensors",
-    "sympy", "sklearn", "filelock",
+    "sympy", "sklearn", "filelock", "onnx", "onnx_ir", "onnxscript", "onnxruntime",
 }  # fmt: skip
 
 
