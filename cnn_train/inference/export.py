@@ -6,7 +6,6 @@ Shape letters: N images, B minibatch, C channels, H W pixels, K classes.
 import copy
 import io
 import json
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -199,11 +198,9 @@ def export_model(
 
 
 def _encode(model: Exportable, chosen: Format) -> bytes:
-    """Make the file's bytes without the exporter's talk; what it cannot do is one line."""
+    """Make the file's bytes; what the exporter cannot do is one line."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # the exporter's own use of torch
-            return chosen.encode(model)
+        return chosen.encode(model)
     except UsageError:
         raise
     except Exception as problem:  # of the exporter: a class for each of its steps
