@@ -1,5 +1,6 @@
 """``cnn-train export``: a model for other programs, written only where they score as we do."""
 
+import shlex
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -42,7 +43,7 @@ def export(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a model with its preprocessing as ONNX …; only a file that scores alike is kept."""
+    """Write a model for other programs (ONNX …), once the new file scores as the checkpoint does."""
     from ..checkpoints.checkpoint import open_checkpoint
     from ..inference.export import Exportable, choose_format, export_model
     from ..runs.directory import find_checkpoint
@@ -65,8 +66,8 @@ def export(
         "scored": origin,
     }
     present(export_page(document, model, chosen, found), as_json=as_json)
-    if chosen.suffix == ".onnx":
-        notice(f"use it with: cnn-train predict IMAGE --checkpoint {out}")
+    if format_name == "onnx":
+        notice(f"use it with: cnn-train predict IMAGE --checkpoint {shlex.quote(str(out))}")
 
 
 def _choose_images(
@@ -91,8 +92,8 @@ def _choose_images(
             raise
         notice(f"no validation images: {problem}")
     else:
-        places = torch.linspace(0, len(split) - 1, min(number, len(split))).long()
-        images_NCHW = split.images_NCHW[places]
+        number = min(number, len(split))
+        images_NCHW = split.images_NCHW[torch.arange(number) * len(split) // number]
     num_missing = max(max(BATCH_SIZES) - len(images_NCHW), 0)
     drawn_NCHW = generate_images(trained.image_shape, num_missing)
     counts = {"validation": len(images_NCHW), "generated": num_missing}

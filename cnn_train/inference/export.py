@@ -6,9 +6,9 @@ Shape letters: N images, B minibatch, C channels, H W pixels, K classes.
 import copy
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,6 @@ from ..machine.atomic_file import write_atomically
 from ..machine.device import resolve_device, resolve_precision
 from ..random_streams import make_generator
 from .exported_model import (
-    DIGEST,
     INPUT,
     METADATA_FILE,
     MOST_IN_A_MESSAGE,
@@ -32,6 +31,7 @@ from .exported_model import (
     load_onnx_model,
     load_torch_export,
     require_libraries,
+    seal,
 )
 from .trained_model import ONNX, TrainedModel, restore_trained_model
 from .verification import Agreement
@@ -89,7 +89,6 @@ class PixelsToScores(nn.Module):
 
 def encode_onnx(model: Exportable) -> bytes:
     """Return an ONNX file; the exporter's notes, with paths of this machine, are not in it."""
-    from onnx import ModelProto, StringStringEntryProto
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
     weights = model.trained.model.state_dict().values()
@@ -112,9 +111,7 @@ def encode_onnx(model: Exportable) -> bytes:
     ClearMetadataAndDocStringPass()(program.model)
     program.model.metadata_props.clear()
     program.model.metadata_props.update(model.description.to_metadata())
-    content = bytes(program.model_proto.SerializeToString())
-    digest = StringStringEntryProto(key=DIGEST, value=sha256(content).hexdigest())
-    return content + bytes(ModelProto(metadata_props=[digest]).SerializeToString())
+    return seal(program.model_proto.SerializeToString())
 
 
 def encode_torch_export(model: Exportable) -> bytes:
@@ -176,40 +173,39 @@ def export_model(
     scores are others, or the format cannot hold the network: then ``out`` is as it was before.
     """
     scores_NK = model.trained.scores(images_NCHW)
+    if not scores_NK.isfinite().all():
+        raise CheckpointError(f"{model.file.path}: returns NaN scores; choose another checkpoint")
+    with _explained(f"{model.trained.config.model.name} cannot be exported as {chosen.suffix}"):
+        content = chosen.encode(model)
     found: dict[int, Agreement] = {}
 
     def prove(temporary: Path) -> None:
-        try:
+        with _explained(f"{out}: not written: {chosen.reader} cannot use the new file"):
             loaded = chosen.load(temporary)
             scored = {size: loaded.scores(images_NCHW, batch_size=size) for size in BATCH_SIZES}
-        except CheckpointError as problem:
-            reason = str(problem).replace(str(temporary), "the new file")
-            raise CheckpointError(f"{out}: not written: {reason}") from None
-        for size, theirs_NK in scored.items():
-            found[size] = Agreement.of(scores_NK, theirs_NK)
-            if not found[size].is_same:
+        found.update({size: Agreement.of(scores_NK, theirs) for size, theirs in scored.items()})
+        for size, agreement in found.items():
+            if not agreement.is_same:
                 raise CheckpointError(
                     f"{out}: not written: {chosen.reader} gives other scores than the checkpoint "
-                    f"({size} at a time): {found[size]}; choose another --format"
+                    f"({size} at a time): {agreement}; choose another --format"
                 )
 
-    write_atomically(out, _encode(model, chosen), prove=prove)
+    write_atomically(out, content, prove=prove)
     return found
 
 
-def _encode(model: Exportable, chosen: Format) -> bytes:
-    """Make the file's bytes; what the exporter cannot do is one line."""
+@contextmanager
+def _explained(failure: str) -> Iterator[None]:
+    """Turn what an exporter or a runtime raises, a class for each step, into one line."""
     try:
-        return chosen.encode(model)
-    except UsageError:
-        raise
-    except Exception as problem:  # of the exporter: a class for each of its steps
-        if is_out_of_memory(problem):
+        yield
+    except Exception as problem:
+        if isinstance(problem, UsageError) or is_out_of_memory(problem):
             raise
-        name, reason = model.trained.config.model.name, in_one_line(problem)[:MOST_IN_A_MESSAGE]
+        reason = " ".join(in_one_line(problem).split())[:MOST_IN_A_MESSAGE]
         raise CheckpointError(
-            f"{model.file.path}: {name} cannot be exported as {chosen.suffix} "
-            f"({type(problem).__name__}: {reason}); choose another --format"
+            f"{failure} ({type(problem).__name__}: {reason}); choose another --format"
         ) from problem
 
 

@@ -24,11 +24,11 @@ INPUT, OUTPUT = "images", "scores"
 METADATA_FILE = "cnn_train.json"
 """The extra file in a torch.export archive."""
 
-DIGEST = "sha256"
-"""The last of an ONNX file's metadata: the SHA-256 of all bytes before it, in hex digits."""
+SEAL, DIGEST_DIGITS = b"\x72\x4a\x0a\x06sha256\x12\x40", 64
+"""An ONNX file ends with this and the SHA-256 of all bytes before it, in hex digits.
 
-DIGEST_BYTES = 2 + (2 + len(DIGEST)) + (2 + 64)
-"""Three fields of a protobuf, the entry, its key and its value, begin with two bytes each."""
+To a reader of ONNX (a protobuf) that is one more entry of the metadata, with the name sha256.
+"""
 
 MOST_IN_A_MESSAGE = 200
 
@@ -55,6 +55,23 @@ def require_libraries(*names: str) -> None:
         )
 
 
+def seal(content: bytes) -> bytes:
+    """Return the bytes of an ONNX file with their digest behind them."""
+    return content + SEAL + sha256(content).hexdigest().encode()
+
+
+def require_sealed(content: bytes, path: Path) -> None:
+    """Raise CheckpointError for any other file, before it is parsed."""
+    end = len(content) - DIGEST_DIGITS
+    if not content[:end].endswith(SEAL):
+        raise CheckpointError(
+            f"{path}: no ONNX file that `cnn-train export` wrote, or cut short: it does not say "
+            "its classes; export the checkpoint again"
+        )
+    if sha256(content[: end - len(SEAL)]).hexdigest().encode() != content[end:]:
+        raise CheckpointError(f"{path}: damaged, or changed since `cnn-train export` wrote it")
+
+
 def load_onnx_model(path: Path, device: str = "auto") -> TrainedModel:
     """Load an .onnx file that ``cnn-train export`` wrote; onnxruntime computes it on the CPU.
 
@@ -65,8 +82,8 @@ def load_onnx_model(path: Path, device: str = "auto") -> TrainedModel:
         raise UsageError(f"--device {device}: .onnx files are computed on the CPU; leave it out")
     require_libraries("onnxruntime")
     content = read_content(path)
+    require_sealed(content, path)
     session = _open_session(content, path)
-    metadata = session.get_modelmeta().custom_metadata_map
 
     def run(images_BCHW: Tensor) -> Tensor:
         try:
@@ -75,9 +92,7 @@ def load_onnx_model(path: Path, device: str = "auto") -> TrainedModel:
             raise _refusal(problem, path) from None
         return torch.from_numpy(scores_BK)
 
-    model = _assemble(run, metadata, path, "onnxruntime")
-    if sha256(content[:-DIGEST_BYTES]).hexdigest() != metadata.get(DIGEST):
-        raise CheckpointError(f"{path}: damaged, or changed since `cnn-train export` wrote it")
+    model = _assemble(run, session.get_modelmeta().custom_metadata_map, path, "onnxruntime")
     found = [
         (end.name, end.type, end.shape[1:])
         for end in (*session.get_inputs(), *session.get_outputs())
@@ -124,10 +139,6 @@ def load_torch_export(path: Path) -> TrainedModel:
 def _assemble(
     run: Callable[[Tensor], Tensor], metadata: dict[str, str], path: Path, runtime: str
 ) -> TrainedModel:
-    if "cnn_train" not in metadata:
-        raise CheckpointError(
-            f"{path}: `cnn-train export` did not write it: it does not say what its classes are"
-        )
     stored, config, normalization = read_description(metadata, path)
     return TrainedModel(
         ExportedNetwork(run),

@@ -22,6 +22,7 @@ from cnn_train.data.dataset import DataAccess
 from cnn_train.data.splits import load_training_splits
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.inference.export import OPSET
+from cnn_train.inference.exported_model import seal
 from cnn_train.machine.device import resolve_device
 from cnn_train.training.building import build_session
 
@@ -186,6 +187,8 @@ def test_the_metadata_say_all_that_a_program_needs(checkpoint: Path, exported: P
     assert about["config"] == stored.checkpoint.config
     assert about["normalization"] == stored.checkpoint.normalization
     assert about["checkpoint_sha256"] == stored.digest
+    assert seal(exported.read_bytes()[: -len(seal(b""))]) == exported.read_bytes()
+    assert texts["sha256"].encode() == exported.read_bytes()[-64:]
     assert about["reading"] == {
         "size_px": 16, "fit": "crop", "grey_bits": None, "resampling": "bicubic, antialiased",
     }  # fmt: skip
@@ -225,22 +228,32 @@ def foreign(content: bytes) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def with_a_class_less(content: bytes) -> bytes:
+    model = onnx.load_model_from_string(content)
+    (names,) = (one for one in model.metadata_props if one.key == "class_names")
+    names.value = json.dumps(json.loads(names.value)[1:])
+    return seal(bytes(model.SerializeToString()))
+
+
 def with_a_weight_changed(content: bytes) -> bytes:
     changed = bytearray(content)
     changed[len(content) // 3] ^= 1
     return bytes(changed)
 
 
+NOT_OURS = "no ONNX file that `cnn-train export` wrote, or cut short"
+CHANGED = "damaged, or changed since `cnn-train export` wrote it"
+
 DAMAGE: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "empty": (lambda content: b"", "onnxruntime cannot use it"),
-    "text": (lambda content: b"hello", "onnxruntime cannot use it"),
-    "cut short": (lambda content: content[:-5000], "onnxruntime cannot use it"),
-    "foreign": (foreign, "`cnn-train export` did not write it"),
-    "one bit": (with_a_weight_changed, "damaged, or changed since `cnn-train export` wrote it"),
-    "one entry": (
-        lambda content: content.replace(b'"arrow"', b'"heart"'),
-        "damaged, or changed since",
-    ),
+    "empty": (lambda content: b"", NOT_OURS),
+    "text": (lambda content: b"hello", NOT_OURS),
+    "cut short": (lambda content: content[:-5000], NOT_OURS),
+    "foreign": (foreign, NOT_OURS),
+    "one bit": (with_a_weight_changed, CHANGED),
+    "one entry": (lambda content: content.replace(b'"arrow"', b'"heart"'), CHANGED),
+    "no graph": (lambda content: seal(b"\x08\x0a\x12\x01x"), "onnxruntime cannot use it"),
+    "no metadata": (lambda content: seal(foreign(content)), "its metadata are damaged"),
+    "other classes": (with_a_class_less, "its graph does not fit its metadata"),
 }
 
 

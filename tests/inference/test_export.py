@@ -160,9 +160,41 @@ def test_what_the_exporter_cannot_do_is_one_line(make_model: MakeModel, tmp_path
     with pytest.raises(CheckpointError) as caught:
         export_model(model, chosen, IMAGES_NCHW, tmp_path / "x.onnx")
     assert str(caught.value) == (
-        "x.ckpt: linear cannot be exported as .onnx (NotImplementedError: no such\\noperator); "
+        "linear cannot be exported as .onnx (NotImplementedError: no such\\noperator); "
         "choose another --format"
     )
+
+
+def test_a_file_that_its_own_runtime_cannot_open_is_refused(
+    make_model: MakeModel, tmp_path: Path
+) -> None:
+    model, out = make_model("linear"), tmp_path / "x.pt2"
+    chosen = replace(FORMATS["torch-export"], encode=lambda model: b"no archive")
+    with pytest.raises(
+        CheckpointError, match=r"torch\.export\.load cannot use the new file"
+    ) as caught:
+        export_model(model, chosen, IMAGES_NCHW, out)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_without_finite_scores_is_not_exported(
+    make_model: MakeModel, tmp_path: Path
+) -> None:
+    model = make_model("linear")
+    model.trained.model.fc.weight.data.fill_(torch.nan)
+    with pytest.raises(CheckpointError, match=r"x\.ckpt: returns NaN scores"):
+        export_model(model, FORMATS["safetensors"], IMAGES_NCHW, tmp_path / "x.safetensors")
+
+
+def test_a_network_beyond_what_an_onnx_file_holds_is_refused(
+    make_model: MakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxscript")
+    monkeypatch.setattr("cnn_train.inference.export.MOST_ONNX_BYTES", 1000)
+    model = make_model("linear")
+    with pytest.raises(UsageError, match="an ONNX file holds 2 GB at most, take --format torch"):
+        export_model(model, FORMATS["onnx"], IMAGES_NCHW, tmp_path / "x.onnx")
 
 
 def test_the_exporter_may_run_out_of_memory(make_model: MakeModel, tmp_path: Path) -> None:
