@@ -43,7 +43,7 @@ def export(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a model for other programs (ONNX …), once the new file scores as the checkpoint does."""
+    """Write a model for other programs (ONNX …), if the new file scores as the checkpoint does."""
     from ..checkpoints.checkpoint import open_checkpoint
     from ..inference.export import Exportable, choose_format, export_model
     from ..runs.directory import find_checkpoint

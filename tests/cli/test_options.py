@@ -57,6 +57,7 @@ COMMAND_LINE = {
     "models": "--json",
     "models show": "NAME --set --num-classes --image-size --json",
     "playground": "--dataset --set --port --no-browser --headless --epochs --json --out",
+    "export": "CHECKPOINT --out --format --force --num-images --data-root --data-dir --json",
     "predict": "IMAGE... --checkpoint --run-root --top-k --device --json --out",
     "profile": f"{SESSION} --batches",
     "runs": "--run-root --json",
