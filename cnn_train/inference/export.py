@@ -159,7 +159,7 @@ def choose_format(name: str, out: Path) -> Format:
     if chosen is None:
         raise UsageError(f"--format {name}: unknown; choose {', '.join(FORMATS)}")
     if out.suffix != chosen.suffix:
-        raise UsageError(f"--out {out}: {name} files are called …{chosen.suffix}")
+        raise UsageError(f"--out {out}: with --format {name}, its name ends in {chosen.suffix}")
     require_libraries(*chosen.libraries)
     return chosen
 

@@ -210,7 +210,7 @@ def test_the_exporter_may_run_out_of_memory(make_model: MakeModel, tmp_path: Pat
     ("name", "file", "reason"),
     [
         ("tflite", "x.onnx", "--format tflite: unknown; choose onnx, torch-export, safetensors"),
-        ("onnx", "x.pt2", "--out x.pt2: onnx files are called ….onnx"),
+        ("onnx", "x.pt2", "--out x.pt2: with --format onnx, its name ends in .onnx"),
     ],
 )
 def test_a_format_and_a_file_name_must_fit(name: str, file: str, reason: str) -> None:
