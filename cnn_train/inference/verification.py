@@ -24,10 +24,11 @@ from .trained_model import TrainedModel
 TOLERANCE = 1e-3
 """Largest difference, as a share of the largest score: far above rounding, far below a change."""
 
-TIE = 1e-5
+TIE = 1e-4
 """Two scores closer than this share of the largest have no order: rounding decides.
 
-In float32, PyTorch and onnxruntime were up to 3e-6 apart over the zoo (tests/inference/).
+With random weights, the zoo's scores in float32 were up to 6e-6 apart between PyTorch and
+onnxruntime, and between two sizes of minibatch in PyTorch itself.
 """
 
 MOST_BYTES = 50_000_000  # of arrays and images: 16,000 of 32 pixels; text takes more memory

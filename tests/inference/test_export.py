@@ -81,7 +81,7 @@ def test_every_architecture_is_exported_and_scores_alike(
     found = export_model(make_model(name), choose_format(format_name, out), IMAGES_NCHW, out)
     assert tuple(found) == BATCH_SIZES
     assert all(one.same_class == one.num_images == 64 for one in found.values())
-    assert all(one.largest_difference <= 5e-6 * one.largest_score for one in found.values())
+    assert all(one.largest_difference <= 3e-5 * one.largest_score for one in found.values())
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
 
 

@@ -198,7 +198,7 @@ def test_scores_that_are_equal_agree() -> None:
 
 
 def test_another_class_within_the_tolerance_is_no_agreement() -> None:
-    found = agreement([[1.0, 0.9999], [0.0, 1.0]], [[0.9998, 0.9999], [0.0, 1.0]])
+    found = agreement([[1.0, 0.9995], [0.0, 1.0]], [[0.9994, 0.9995], [0.0, 1.0]])
     assert (found.same_class, found.num_ties) == (1, 0)
     assert found.is_close
     assert not found.is_same
