@@ -41,11 +41,12 @@ def name_some(names: Sequence[str], most: int = MAX_NAMED) -> str:
 
 OUT_OF_MEMORY = "out of memory; lower batch_size (or --batch-size), or choose a smaller model"
 
-# What torch, cuBLAS (a status), the system ("allocate") and its loader of libraries ("map segment")
-# write when there is too little memory.
+# What torch, cuBLAS (a status), the system ("can't"), onnxruntime ("Failed to allocate") and the
+# system's loader of libraries ("map segment") write when there is too little memory.
 MEMORY_SHORTAGES = (
     "out of memory",
     "can't allocate memory",
+    "Failed to allocate memory",
     "failed to map segment",
     "CUBLAS_STATUS_ALLOC_FAILED",
 )

@@ -38,6 +38,8 @@ NUMPY_PARTS += ["core.multiarray._reconstruct", "_core.multiarray._reconstruct"]
 # Fields that only a checkpoint of ours has together.
 OUR_FIELDS = {"class_names", "normalization", "data_fingerprints"}
 
+ONNX_FILE, EXPORT_FILE = "an ONNX file", "a torch.export file"
+
 OUR_FILES = "checkpoints are written by `cnn-train fit` as last.ckpt and best.ckpt"
 
 
@@ -177,7 +179,7 @@ def may_hold_weights(start: bytes, file: BinaryIO) -> bool:
         with suppress(Exception):  # of a pickle of any bytes
             require_honest(file.read(MOST_STRUCTURE_BYTES))
             return True
-    return start[8:9] == b"{"
+    return start[8:9] == b"{" or _name_other_program(start) == ONNX_FILE
 
 
 def looks_like_safetensors(content: bytes) -> bool:
@@ -216,7 +218,10 @@ def _explain_refusal(content: bytes) -> str:
     if not content:
         return f"it is empty; {OUR_FILES}"
     if program := _name_other_program(content):
-        return f"it looks like {program}; save the network's state_dict() with torch.save instead"
+        exported = program in (ONNX_FILE, EXPORT_FILE)
+        origin = "take the checkpoint that it was exported from, or " if exported else ""
+        advice = f"{origin}save the network's state_dict() with torch.save instead"
+        return f"it looks like {program}; {advice}"
     if not content.startswith((ZIP_START, PICKLE_START)):
         return OUR_FILES
     try:
@@ -237,5 +242,7 @@ def _name_other_program(content: bytes) -> str | None:
         return "an HDF5 file, as Keras writes it"
     # its first field is ir_version, the second one the producer's name, domain or graph
     if content[:1] == b"\x08" and content[2:3] in (b"\x12", b"\x22", b"\x3a"):
-        return "an ONNX file"
+        return ONNX_FILE
+    if b"/archive_format" in content:
+        return EXPORT_FILE
     return "a TorchScript file" if b"/constants.pkl" in content else None

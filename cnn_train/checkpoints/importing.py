@@ -8,16 +8,15 @@ import torch
 from torch import Tensor
 
 from ..config.differences import differences
-from ..config.loading import validate_settings
 from ..data.content import UNKNOWN_IMAGES
 from ..data.dataset import KnownImages
 from ..data.image_set import ImageSet
 from ..data.normalization import Normalization
-from ..errors import CheckpointError, ConfigError, UsageError, name_some
+from ..errors import CheckpointError, UsageError, name_some
 from ..experiment import ExperimentConfig
 from ..version import __version__
 from .checkpoint import Checkpoint, read_content
-from .exporting import ModelDescription
+from .exporting import read_description
 from .fitting import Blueprint
 from .foreign import ForeignWeights, load_weights
 from .matching import Match
@@ -103,12 +102,7 @@ def _describe(
                 f"{path}: --config CONFIG is needed: the file does not say its network"
             )
         return config, config.data.known_images(), f"usual for {config.data.name}"
-    try:
-        stored = ModelDescription.from_metadata(weights.metadata)
-        own = validate_settings(stored.config, f"{path}: stored config", ExperimentConfig)
-        means = Normalization(stored.normalization["mean"], stored.normalization["std"])
-    except (ConfigError, KeyError, ValueError) as problem:
-        raise CheckpointError(f"{path}: its metadata are damaged: {problem}") from None
+    stored, own, means = read_description(weights.metadata, path)
     config = config or own
     if changes := differences(*({"model": c.model.model_dump()} for c in (own, config))):
         raise CheckpointError(

@@ -104,17 +104,18 @@ def export_weights(
     out: Annotated[Path, typer.Option("--out", help="The .safetensors file to write.")],
     force: ForceOption = False,
 ) -> None:
-    """Write the weights to use as a safetensors file, with classes and preprocessing in it."""
-    from ..checkpoints.checkpoint import load_checkpoint
+    """Write what `cnn-train export --format safetensors` does, but score no images with it."""
+    from ..checkpoints.checkpoint import open_checkpoint
     from ..checkpoints.exporting import export_weights as write
     from ..checkpoints.inspection import checkpoint_config
     from ..runs.directory import find_checkpoint
 
     require_free(out, force, "--out")
     path = find_checkpoint(checkpoint)
-    contents = load_checkpoint(path)
+    file = open_checkpoint(path)
+    contents = file.checkpoint
     checkpoint_config(contents, str(path))
-    write(contents, out)
+    write(contents, out, file.digest)
     which = "averaged weights" if contents.averaged_model else "weights"
     say(f"{out}: {which}, {len(contents.usable_weights)} tensors")
 

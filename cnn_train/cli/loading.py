@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data.location import resolve_data_dir
+from ..errors import UsageError
 from .console import notice, progress, warn
 
 if TYPE_CHECKING:
@@ -66,10 +67,20 @@ def choose_checkpoint(given: Path | None, run_root: Path) -> Path:
     return path
 
 
-def open_model(path: Path, device: str, precision: str | None = None) -> "TrainedModel":
-    """Load a checkpoint's model; say where and in which precision (None: its own) it runs."""
-    from ..inference.trained_model import load_trained_model
+def open_model(
+    path: Path, device: str, precision: str | None = None, *, layers_for: str | None = None
+) -> "TrainedModel":
+    """Load a checkpoint's model; say where and in which precision (None: its own) it runs.
 
+    layers_for: the command that looks into the network, as one in an exported file does not allow.
+    """
+    from ..inference.trained_model import ONNX, load_trained_model
+
+    if layers_for and path.suffix == ONNX:
+        raise UsageError(
+            f"{path}: {layers_for} needs the network's layers, which an {ONNX} file does not show; "
+            "name the checkpoint that it was exported from"
+        )
     trained = load_trained_model(path, device)
     where, exactness = trained.device, precision or trained.precision.name
     notice(f"{path} on {where.torch_device} ({where.reason}), {exactness}")

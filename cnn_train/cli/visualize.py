@@ -193,7 +193,8 @@ def visualize(
     name = str(context.info_name)
     method = METHODS[name]
     path = find_checkpoint(checkpoint)
-    trained = open_model(path, device, None if method.scores_as_evaluate else "float32")
+    precision = None if method.scores_as_evaluate else "float32"
+    trained = open_model(path, device, precision, layers_for=f"visualize {name}")
     if images:
         subjects = Subjects.load(images, trained.reading())
     elif method.num_images == 0:

@@ -132,7 +132,7 @@ def evaluate(
     the model, CheckpointError where its scores are not finite, ResourceError where a minibatch does
     not fit into the device's memory.
     """
-    _check_fit(trained, images, split)
+    check_fit(trained, images, split)
     device = trained.device.torch_device
     with (
         progress(
@@ -171,7 +171,7 @@ def evaluate(
     )
 
 
-def _check_fit(trained: TrainedModel, images: ImageSet, split: str) -> None:
+def check_fit(trained: TrainedModel, images: ImageSet, split: str) -> None:
     """Refuse images on which the model's predictions would mean nothing."""
     if len(images) == 0:
         raise DataError(f"the {split} split holds no images")

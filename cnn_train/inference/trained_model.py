@@ -32,6 +32,9 @@ from ..machine.environment import describe_environment
 from ..models.summary import evaluating
 from .views import ViewsName, check_share, least_confident, scores_over_views
 
+ONNX = ".onnx"
+"""How the name of a file ends that is no checkpoint, but an exported model to run."""
+
 
 @dataclass(frozen=True)
 class TrainedModel:
@@ -51,6 +54,8 @@ class TrainedModel:
     """A plain dict for each epoch; pandas.DataFrame(history) makes a table of it."""
     labels: tuple[Any, ...] = ()
     """The caller's own labels, which the Python API returns; empty: the class names."""
+    takes_levels: bool = False
+    """Whether the network normalises the levels 0 to 255 itself, as an exported one does."""
     training_images: Tensor = field(
         default_factory=lambda: torch.tensor([UNKNOWN_IMAGES]), compare=False
     )
@@ -132,10 +137,11 @@ class TrainedModel:
     ) -> Tensor:
         """Score minibatches of images; ``singles``: the first view's scores of each, if known."""
         forward = with_autocast(self.model, self.device, self.precision)
+        prepare = Tensor.float if self.takes_levels else self.normalization
         pieces = []
         with evaluating(self.model):  # a caller may have gone on training it
             for images_BCHW, single_BK in zip(minibatches, singles, strict=False):
-                inputs_BCHW = self.normalization(images_BCHW.to(self.device.torch_device))
+                inputs_BCHW = prepare(images_BCHW.to(self.device.torch_device))
                 pieces.append(scores_over_views(forward, inputs_BCHW, tta, single_BK))
                 advance(len(images_BCHW))
         return torch.cat(pieces).cpu()
@@ -144,8 +150,13 @@ class TrainedModel:
 def load_trained_model(path: Path, device: str = "auto") -> TrainedModel:
     """Load the model of a checkpoint (its averaged weights, where it has them) onto ``device``.
 
-    Raises CheckpointError where the file is no usable checkpoint, UsageError for the device.
+    An .onnx file is opened by :func:`~.exported_model.load_onnx_model`. Raises CheckpointError
+    where the file is no usable checkpoint, UsageError for the device.
     """
+    if path.suffix == ONNX:
+        from .exported_model import load_onnx_model  # it makes a TrainedModel itself
+
+        return load_onnx_model(path, device)
     return restore_trained_model(load_checkpoint(path), resolve_device(device), str(path))
 
 

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,22 +19,29 @@ TEMPORARY = ".tmp"
 RETRY_AFTER_SECONDS = (0.5, 1.5)
 
 
-def write_atomically(path: Path, *pieces: bytes | memoryview) -> None:
+def write_atomically(
+    path: Path,
+    *pieces: bytes | memoryview,
+    prove: Callable[[Path], object] = lambda temporary: None,
+) -> None:
     """Replace ``path`` by the ``pieces`` so that a crash at any moment leaves the old or new file.
 
     Temporary file in the same directory, write, flush, fsync, rename, fsync the directory. A full
-    disk is tried again twice within two seconds. Raises ResourceError (path and cause) where the
-    disk stays full or refuses.
+    disk is tried again twice within two seconds. ``prove`` reads the temporary file; where that is
+    of no use, it raises, and ``path`` stays as it was. Raises ResourceError (path and cause) where
+    the disk stays full or refuses.
     """
     num_bytes = sum(memoryview(piece).nbytes for piece in pieces)
     for seconds in (*RETRY_AFTER_SECONDS, None):
         try:
             if shutil.disk_usage(path.parent).free < num_bytes:  # no part of it is written
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            with _replacing(path) as temporary, temporary.open("xb") as file:
-                file.writelines(pieces)
-                file.flush()
-                os.fsync(file.fileno())
+            with _replacing(path) as temporary:
+                with temporary.open("xb") as file:
+                    file.writelines(pieces)
+                    file.flush()
+                    os.fsync(file.fileno())
+                prove(temporary)
             return
         except OSError as problem:
             if problem.errno != errno.ENOSPC or seconds is None:

@@ -280,6 +280,7 @@ ABSENT: dict[str, tuple[str, int, str | None]] = {
     "data get": ("--offline --data-dir absent", 3, "data"),
     "data verify": ("--data-dir absent", 3, None),
     "evaluate": ("absent.ckpt", 4, "checkpoint"),
+    "export": ("absent.ckpt --format safetensors --out x.safetensors", 4, "checkpoint"),
     "fit": ("--config absent.yaml", 2, "config"),
     "gradcheck": ("--config absent.yaml", 2, "config"),
     "inspect": ("absent.png", 3, "data"),

@@ -63,6 +63,7 @@ COMMAND_LINE = {
     "models pretrained": "NAME --json",
     "models show": "NAME --set --num-classes --image-size --json",
     "playground": "--dataset --set --port --no-browser --headless --epochs --json --out",
+    "export": "CHECKPOINT --out --format --force --num-images --data-root --data-dir --json",
     "predict": "IMAGE... --checkpoint --run-root --top-k --device --json --out",
     "profile": f"{SESSION} --batches",
     "runs": "--sort --where --columns --group-by --run-root --json",

@@ -15,7 +15,7 @@ from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import CheckpointError, DataError
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.inference.trained_model import TrainedModel, restore_trained_model
-from cnn_train.inference.verification import verify_scores
+from cnn_train.inference.verification import Agreement, verify_scores
 from cnn_train.machine.device import Device
 from cnn_train.models.densenet import DenseLayer
 from cnn_train.training.building import build_session
@@ -185,3 +185,40 @@ def test_scores_of_another_shape_or_without_value_are_refused(
     np.savez(path, images=images_NCHW.numpy(), scores=scores_NK)
     with pytest.raises(DataError, match="scores are not 6 × 3 finite numbers"):
         verify_scores(trained, path)
+
+
+def agreement(reference: list[list[float]], scores: list[list[float]]) -> Agreement:
+    return Agreement.of(torch.tensor(reference), torch.tensor(scores))
+
+
+def test_scores_that_are_equal_agree() -> None:
+    found = agreement([[1.0, -4.0], [0.0, 2.0]], [[1.0, -4.0], [0.0, 2.0]])
+    assert found == Agreement(2, 0.0, 4.0, 2, 0)
+    assert found.is_same
+
+
+def test_another_class_within_the_tolerance_is_no_agreement() -> None:
+    found = agreement([[1.0, 0.9995], [0.0, 1.0]], [[0.9994, 0.9995], [0.0, 1.0]])
+    assert (found.same_class, found.num_ties) == (1, 0)
+    assert found.is_close
+    assert not found.is_same
+
+
+def test_another_class_of_a_tie_is_agreement() -> None:
+    found = agreement([[1.0, 0.999999], [0.0, 1.0]], [[0.999999, 1.0], [0.0, 1.0]])
+    assert (found.same_class, found.num_ties) == (1, 1)
+    assert found.is_same
+
+
+@pytest.mark.parametrize("score", [1.0011, float("nan"), float("inf")])
+def test_scores_beyond_the_tolerance_do_not_agree(score: float) -> None:
+    assert not agreement([[1.0, 0.0]], [[score, 0.0]]).is_close
+
+
+def test_scores_of_zero_agree_with_themselves_alone() -> None:
+    assert agreement([[0.0, 0.0]], [[0.0, 0.0]]).is_same
+    assert not agreement([[0.0, 0.0]], [[1e-9, 0.0]]).is_close
+
+
+def test_of_one_class_there_is_no_other() -> None:
+    assert agreement([[1.0]], [[1.0]]).is_same

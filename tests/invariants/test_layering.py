@@ -59,12 +59,14 @@ HOMES = {
     "optuna": ("search",),
     "starlette": ("inference.serving",),
     "uvicorn": ("inference.serving",),
+    **dict.fromkeys(("onnx", "onnx_ir", "onnxscript", "onnxruntime"), ("inference",)),
 }
 
 # What `cnn-train --help` must not wait for.
 HEAVY = {
     "torch", "torchvision", "matplotlib", "pydantic", "numpy", "PIL", "yaml", "safetensors",
-    "sympy", "sklearn", "filelock", "starlette", "uvicorn",
+    "sympy", "sklearn", "filelock", "starlette", "uvicorn", "optuna",
+    "onnx", "onnx_ir", "onnxscript", "onnxruntime",
 }  # fmt: skip
 
 

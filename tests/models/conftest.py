@@ -1,25 +1,13 @@
 """Every architecture of the zoo, thin enough to run in milliseconds."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 import torch
+from thin_networks import THIN
 from torch import nn
 
 from cnn_train.models import ARCHITECTURES
-
-THIN: dict[str, dict[str, Any]] = {
-    "MLPConfig": {"hidden_sizes": (32, 16)},
-    "FastNetConfig": {"widths": (8, 8, 16, 16)},
-    "VGGConfig": {"width": 8},
-    "CifarResNetConfig": {"width": 4},
-    "ResNetConfig": {"width": 8},
-    "WideResNetConfig": {"depth": 16, "width": 1},
-    "MobileNetV2Config": {"width_multiplier": 0.25},
-    "DenseNetConfig": {"growth": 4},
-    "TorchvisionConfig": {"architecture": "shufflenet_v2_x0_5"},
-}
 
 BuildThin = Callable[..., nn.Module]
 
