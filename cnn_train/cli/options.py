@@ -34,12 +34,21 @@ CheckpointArgument = Annotated[
         autocompletion=complete_runs,
     ),
 ]
-_A_RUN = "A run directory, or its name below --run-root."
 RunsArgument = Annotated[
-    list[Path], typer.Argument(metavar="RUN...", help=_A_RUN, autocompletion=complete_runs)
+    list[Path],
+    typer.Argument(
+        metavar="RUN...",
+        help="Run directories, or their names below --run-root.",
+        autocompletion=complete_runs,
+    ),
 ]
 OptionalRunArgument = Annotated[
-    Path, typer.Argument(metavar="[RUN]", help=_A_RUN, autocompletion=complete_runs)
+    Path,
+    typer.Argument(
+        metavar="RUN",
+        help="A run directory, or its name below --run-root.",
+        autocompletion=complete_runs,
+    ),
 ]
 ConfigOption = Annotated[
     Path,

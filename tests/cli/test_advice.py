@@ -51,6 +51,9 @@ NOT_RUN = {
         "are written by `cnn-train fit`", "this is not plain SGD", "(`cnn-train gradcheck` tells)",
         "reads the loss alone", "it goes with --tta flip",
     ),
+    "followed by the tests of its own command": (
+        "confirm with --yes", "own options stand behind it",
+    ),
     "no advice": (
         "no run to go on with", "run to go on with", "a command without a picture",
         ", or go on from best.ckpt",
