@@ -19,6 +19,9 @@ Run = Callable[..., Any]
 def complete(cnn_train: Run, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
     """Return what the last word of a line can become, as bash is told."""
 
+    # pytest may run as a module, by which the program would be called otherwise.
+    monkeypatch.setattr(sys.modules["__main__"], "__package__", None, raising=False)
+
     def complete(line: str) -> list[str]:
         monkeypatch.setenv("_CNN_TRAIN_COMPLETE", "complete_bash")
         monkeypatch.setenv("COMP_WORDS", line)
