@@ -226,4 +226,4 @@ def test_the_tree_names_the_packages_the_files_at_the_root_and_the_folders() -> 
 
 
 def test_the_readme_is_read_in_a_few_minutes() -> None:
-    assert len(README.splitlines()) <= 170
+    assert len(README.splitlines()) <= 185
