@@ -23,10 +23,6 @@ from .peers import PEER_SCRIPTS, find_script
 PRESENT = {
     "torch", "torchvision", "numpy", "sympy", "mpmath", "jinja2", "markupsafe", "fsspec",
 }  # fmt: skip
-FOR_DEVELOPMENT = {
-    "ruff", "mypy", "mypy_extensions", "types-pyyaml", "hatchling", "pathspec", "tomlkit",
-    "build", "pyproject_hooks", "trove-classifiers",
-}  # fmt: skip
 SITE = "/tmp/cnn-train-site"
 GLIBC_MINORS = range(17, 36)
 BUDGETS = {"first": 400, "second": 560, "third": 570}
@@ -76,11 +72,10 @@ def command(out: Path, call: str, options: str) -> str:
 
 
 def pinned_versions() -> list[str]:
-    """Return the ``name==version`` lines of what has to travel."""
-    lines = (REPOSITORY / "constraints.txt").read_text("utf-8").splitlines()
-    pins = [line for line in lines if line and not line.startswith("#")]
-    left_out = PRESENT | FOR_DEVELOPMENT
-    return [pin for pin in pins if pin.partition("==")[0].lower() not in left_out]
+    """Return the ``name==version`` lines of what has to travel: the first part of the file."""
+    text = (REPOSITORY / "constraints.txt").read_text("utf-8")
+    pins = text.partition("\n# Only for extras")[0].splitlines()[1:]
+    return [pin for pin in pins if pin.partition("==")[0].lower() not in PRESENT]
 
 
 def download_wheels(folder: Path, python: str) -> None:
