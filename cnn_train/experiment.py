@@ -19,6 +19,7 @@ from .losses.regularization import REGULARIZATIONS, L2Config, RegularizationConf
 from .machine.device import PrecisionName
 from .metrics.best import BestBy
 from .metrics.early_stopping import StopConfig
+from .metrics.trackers import LoggingConfig
 from .models import ARCHITECTURES
 from .models.architecture import ArchitectureConfig
 from .models.fine_tuning import FineTuningConfig
@@ -159,6 +160,9 @@ class ExperimentConfig(Config):
         default=StopConfig(), description="when a run that gets no better ends early"
     )
 
+    logging: LoggingConfig = Field(
+        default=LoggingConfig(), description="who gets the records of epochs, beside the run"
+    )
     checkpoint: CheckpointConfig = Field(
         default=CheckpointConfig(), description="when the state is saved, and how many are kept"
     )

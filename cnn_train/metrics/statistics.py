@@ -4,9 +4,10 @@ Shape letters: N examples, K classes.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import NormalDist
+from statistics import NormalDist, fmean, stdev
 
 import torch
 from torch import Tensor
@@ -40,6 +41,51 @@ def accuracy_interval(num_correct: int, num_examples: int) -> tuple[float, float
     lower = centre - half_width if num_correct > 0 else 0.0  # exactly, whatever the rounding
     upper = centre + half_width if num_correct < num_examples else 1.0
     return lower, upper
+
+
+@dataclass(frozen=True)
+class MeanOfRuns:
+    """A result over n runs that differ in their seed. sd: of a sample; None for a single run.
+
+    interval: 95 %, of the mean, by Student's t; it holds for what is near normally distributed.
+    """
+
+    n: int
+    mean: float
+    sd: float | None
+    interval: tuple[float, float] | None
+
+
+def mean_of_runs(values: Sequence[float]) -> MeanOfRuns:
+    """Return mean, standard deviation and interval of the results of one or more runs."""
+    n, mean = len(values), fmean(values)
+    if n == 1:
+        return MeanOfRuns(n, mean, None, None)
+    sd = stdev(values)
+    half_width = student_t_975(n - 1) * sd / math.sqrt(n)
+    return MeanOfRuns(n, mean, sd, (mean - half_width, mean + half_width))
+
+
+def student_t_975(degrees: int) -> float:
+    """Return the 97.5 % quantile of Student's t distribution, to six digits.
+
+    The distribution is integrated by Simpson's rule over θ = atan(t/√ν), where it is cos(θ)^(ν−1)
+    up to a constant; the quantile is found by bisection.
+    """
+    log_constant = math.lgamma((degrees + 1) / 2) - math.lgamma(degrees / 2)
+    constant = math.exp(log_constant) / math.sqrt(math.pi)
+
+    def share_above_0(angle: float, pieces: int = 400) -> float:
+        width = angle / pieces
+        heights = [math.cos(width * i) ** (degrees - 1) for i in range(pieces + 1)]
+        total = heights[0] + heights[-1] + 4 * sum(heights[1::2]) + 2 * sum(heights[2:-1:2])
+        return constant * total * width / 3
+
+    low, high = 0.0, math.pi / 2
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if share_above_0(middle) < 0.475 else (low, middle)
+    return math.sqrt(degrees) * math.tan(low)
 
 
 def true_class_margins(scores_NK: Tensor, labels_N: Tensor) -> Tensor:

@@ -37,7 +37,9 @@ class ListedRun:
     def is_finished(self) -> bool:
         """Whether all epochs are done."""
         summary = self.summary
-        return not (summary.damaged or summary.diverged) and summary.epochs_done >= summary.epochs
+        if summary.damaged or summary.diverged:
+            return False
+        return summary.stopped_early or summary.epochs_done >= summary.epochs
 
     def value(self, name: str) -> Any:
         """Return a column, or a setting by its dotted key; None where the run has none."""

@@ -3,6 +3,7 @@
 import math
 import shlex
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -28,13 +29,15 @@ class Supervision:
 
     watch: wraps the minibatches' tallies, e.g. with a progress bar. should_stop: called after each
     minibatch of training and of validation. should_save: called after each update; its argument
-    says whether a save is due. Without ``run`` nothing is written.
+    says whether a save is due. warn: tells of trouble that does not stop the run. Without ``run``
+    nothing is written.
     """
 
     run: RunDirectory | None = None
     watch: Callable[[Iterable[Tally]], Iterable[Tally]] = iter
     should_stop: Callable[[], bool] = lambda: False
     should_save: Callable[[bool], bool] = lambda is_due: is_due
+    warn: Callable[[str], object] = warnings.warn
 
 
 UNSUPERVISED = Supervision()
@@ -50,11 +53,12 @@ def fit(session: Session, supervision: Supervision = UNSUPERVISED) -> Iterator[E
     """
     files = RunFiles(session, supervision.run)
     files.begin()
-    with kept_memory():
+    with kept_memory(), files.tracked(supervision.warn) as track:
         while not session.is_complete:
             record = train_and_measure(session, files, supervision)
             record = session.progress.complete_epoch(record, session.config.best_by)
             files.save_epoch()
+            track(session.progress.records[-1])
             yield record
             if supervision.should_stop() and not session.is_complete:
                 raise interrupted(files)

@@ -16,7 +16,7 @@ from .session import Session
 
 # These may differ: images are compared by fingerprint, not by path or by what was found out of
 # them, and neither saving nor where images are kept changes a result.
-FREE_KEYS = ("checkpoint", "data.root", "data.path", "data.grey_bits", "data.resident")
+FREE_KEYS = ("checkpoint", "logging", "data.root", "data.path", "data.grey_bits", "data.resident")
 
 # These can never differ: saved weights and optimizer state fit no other network or optimizer.
 FIXED_KEYS = ("model", "normalization", "optimizer.name", "data.name", "fine_tuning.freeze")

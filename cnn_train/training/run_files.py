@@ -1,11 +1,14 @@
 """What a run writes while it trains: states, metrics, curves, and why it diverged."""
 
 import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ..errors import DivergedError
 from ..machine.atomic_file import remove_leftovers, save_json
 from ..metrics.tally import Tally
+from ..metrics.trackers import Subject, tracked
 from ..runs.directory import RunDirectory
 from ..runs.states import require_room, save_state
 from .session import Session
@@ -68,6 +71,18 @@ class RunFiles:
             self.written.save_metrics(progress.records)
             if self._curves_are_due(self.written):
                 self.save_curves()
+
+    def tracked(
+        self, warn: Callable[[str], object]
+    ) -> AbstractContextManager[Callable[[Mapping[str, float]], None]]:
+        """Send records to the config's trackers too, in the first process, while there are any."""
+        config, subject = self.session.config, None
+        if self.written and not self.session.is_complete:
+            settings = config.model_dump(mode="json")
+            subject = Subject(
+                self.written.path, settings, self.session.progress.epoch, config.logging.project
+            )
+        return tracked(config.logging, subject, warn)
 
     def save_curves(self) -> None:
         """Draw loss, accuracy and rate over the epochs so far."""

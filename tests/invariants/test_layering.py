@@ -57,6 +57,7 @@ HOMES = {
     "safetensors": ("checkpoints.foreign", "checkpoints.exporting"),
     "sklearn": ("visualize",),
     "optuna": ("search",),
+    "tensorboard": ("metrics",),
     "starlette": ("inference.serving",),
     "uvicorn": ("inference.serving",),
     **dict.fromkeys(("onnx", "onnx_ir", "onnxscript", "onnxruntime"), ("inference",)),

@@ -12,9 +12,11 @@ from cnn_train.metrics.statistics import (
     count_confusion,
     macro_f1,
     macro_means,
+    mean_of_runs,
     measure_calibration,
     measure_classes,
     rank_classes,
+    student_t_975,
     top_accuracy,
     true_class_margins,
 )
@@ -182,3 +184,21 @@ def test_a_class_without_images_and_predictions_changes_no_macro_mean():
     with_absent_KK = torch.zeros(4, 4, dtype=torch.int64)
     with_absent_KK[:3, :3] = confusion_KK
     assert macro_means(with_absent_KK) == pytest.approx(macro_means(confusion_KK))
+
+
+@pytest.mark.parametrize(
+    ("degrees", "quantile"),
+    [(1, 12.7062), (2, 4.30265), (4, 2.77645), (9, 2.26216), (30, 2.04227), (1000, 1.96234)],
+)
+def test_students_quantile_is_that_of_the_tables(degrees: int, quantile: float) -> None:
+    assert student_t_975(degrees) == pytest.approx(quantile, rel=1e-5)
+
+
+def test_the_mean_of_runs_has_the_spread_of_a_sample() -> None:
+    """By hand: of 1, 2 and 3 the mean is 2, the sd 1, and t of two degrees 4.30265."""
+    result = mean_of_runs([1.0, 2.0, 3.0])
+    assert (result.n, result.mean, result.sd) == (3, 2.0, 1.0)
+    assert result.interval is not None
+    assert result.interval[1] == pytest.approx(2 + 4.30265 / 3**0.5, rel=1e-5)
+    single = mean_of_runs([0.5])
+    assert (single.mean, single.sd, single.interval) == (0.5, None, None)

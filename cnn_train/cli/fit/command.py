@@ -64,6 +64,15 @@ def fit(
     ] = False,
     device: DeviceOption = "auto",
     seed: Annotated[int | None, typer.Option("--seed", help="Short for --set seed=N.")] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--seeds",
+            min=1,
+            metavar="N",
+            help="Train N runs, with the seeds from the config's on; show their mean and spread.",
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option("--name", help="Name of the run; default: the config's name.")
     ] = None,
@@ -104,16 +113,22 @@ def fit(
 ) -> None:
     """Train a model: cnn-train fit --config CONFIG [--set optimizer.lr=0.05]."""
     options = dict(locals())  # named as the fields of FitRequest
+    del options["seeds"]
     from ...errors import UsageError
     from ...machine.device import flushed_denormals
     from ..process.joined import joined_processes
     from ..process.stop_signal import save_signal_harmless
     from .resuming import trained
+    from .seeds import fit_seeds
     from .starting import FitRequest
     from .training_display import show_epoch
 
     if sanity and resume is not None and str(resume) != "auto":
         raise UsageError("--sanity is for a new run; leave out --resume")
     with flushed_denormals(), save_signal_harmless(), joined_processes() as world:
-        for session, record in trained(FitRequest(world=world, **options)):
+        request = FitRequest(world=world, **options)
+        if seeds is not None:
+            fit_seeds(request, seeds)
+            return
+        for session, record in trained(request):
             show_epoch(session, record)

@@ -143,7 +143,9 @@ def attended(session: Session, run: RunDirectory) -> Iterator[Supervision]:
     on_gpu = session.device.torch_device.type == "cuda"
     agree = [agreement_on_signals(session.world, on_gpu=on_gpu) for _ in ("stop", "save")]
     with roomy(session), heard_signals(*agree) as heard, live_bar() as bar:
-        yield Supervision(run, partial(watch, session, bar), heard.should_stop, heard.should_save)
+        yield Supervision(
+            run, partial(watch, session, bar), heard.should_stop, heard.should_save, warn
+        )
 
 
 def roomy(session: Session) -> AbstractContextManager[None]:
