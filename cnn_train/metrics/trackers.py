@@ -134,12 +134,15 @@ def tracked(
 
 
 def named_values(record: Mapping[str, float]) -> dict[str, float]:
-    """Name an epoch's numbers as trackers group them: ``train/loss``, ``val/accuracy``, ``lr``."""
-    left_out = ("epoch", "best_epoch")
+    """Name an epoch's numbers as trackers group them: ``train/loss``, ``val/accuracy``, ``lr``.
+
+    ``step`` means an epoch there, so the run's own is called ``updates``.
+    """
+    others = {"step": "updates"}
     return {
-        name.replace("_", "/", 1) if name.startswith(GROUPS) else name: value
+        name.replace("_", "/", 1) if name.startswith(GROUPS) else others.get(name, name): value
         for name, value in record.items()
-        if name not in left_out
+        if name not in ("epoch", "best_epoch")
     }
 
 

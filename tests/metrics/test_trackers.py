@@ -37,7 +37,7 @@ class Library(ModuleType):
 
 
 def test_numbers_are_grouped_as_trackers_show_them() -> None:
-    values = {"step": 9, "train/loss": 2.0, "val/accuracy": 0.5, "lr": 0.1}
+    values = {"updates": 9, "train/loss": 2.0, "val/accuracy": 0.5, "lr": 0.1}
     assert named_values(RECORD) == values
 
 
