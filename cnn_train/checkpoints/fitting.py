@@ -104,7 +104,8 @@ class Blueprint:
     @property
     def setting(self) -> str:
         """The network as ``--set`` takes it."""
-        settings = ", ".join(f"{key}: {value}" for key, value in self.architecture)
+        given = self.architecture.model_dump(include={"name"} | self.architecture.model_fields_set)
+        settings = ", ".join(f"{key}: {value}" for key, value in given.items())
         return f"--set 'model={{{settings}}}'"
 
     def _advise(self, other: "Blueprint", path: Path) -> str:

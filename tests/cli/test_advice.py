@@ -53,7 +53,11 @@ NOT_RUN = {
         "reads the loss alone", "it goes with --tta flip",
     ),
     "followed by the tests of its own command": (
-        "confirm with --yes", "--against tests on the test split", "own options stand behind it",
+        "confirm with --yes", "own options stand behind it", "see fit --sanity --dry-run",
+        "give another --name, or remove it", "its name ends in", "that `cnn-train export` wrote",
+        "since `cnn-train export` wrote", "models show` lists all", "training images are augmented",
+        "--config and --space as files", "or more --updates", "runs --group-by name",
+        "--seeds goes with --config",
     ),
     "no advice": (
         "no run to go on with", "run to go on with", "a command without a picture",

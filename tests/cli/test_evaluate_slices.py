@@ -51,7 +51,7 @@ def test_out_writes_curves_examples_and_the_same_document(
     arguments = ("evaluate", checkpoint, "--slices", "--severities", "0,5", "--json")
     outcome = cnn_train(*arguments, "--out", "report")
     written = {path.name for path in (tmp_path / "report").iterdir()}
-    assert written == {"slices.png", "challenges.png", "slices.json"}
+    assert written == {"slices.png", "challenges.png", "slices.json", "report.html"}
     assert (tmp_path / "report" / "slices.json").read_text() == outcome.stdout
 
 

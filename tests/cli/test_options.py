@@ -39,11 +39,13 @@ COMMAND_LINE = {
     "data cache": "--clear --yes --data-dir --json",
     "data export": SHEET,
     "data get": f"{READING} --json",
-    "data show": SHEET,
+    "data show": f"{SHEET} --augmented",
     "data verify": "-c --config --set --near --data-dir --json",
     "evaluate": f"CHECKPOINT --split --data-root {READING} --verify-data --tta --tta-share "
-    "--batch-size --slices --severities --seed --corruptions --against --device --json --out",
-    "fit": f"{SESSION} --resume --allow-config-change --weights --new-head --seed --name "
+    "--batch-size --slices --severities --seed --corruptions --predictions --against --device "
+    "--json --out",
+    "find-lr": f"{SESSION} --from --to --updates --out",
+    "fit": f"{SESSION} --resume --allow-config-change --weights --new-head --seed --seeds --name "
     "--run-root --data-root --verify-data --limit-batches --deterministic --dry-run --sanity",
     "gradcheck": f"{SESSION} --layer --samples --images",
     "inspect": "IMAGE --pixels --checkpoint --size --json --out",
@@ -64,12 +66,16 @@ COMMAND_LINE = {
     "models show": "NAME --set --num-classes --image-size --json",
     "playground": "--dataset --set --port --no-browser --headless --epochs --json --out",
     "export": "CHECKPOINT --out --format --force --num-images --data-root --data-dir --json",
-    "predict": "IMAGE... --checkpoint --run-root --top-k --device --json --out",
+    "predict": "IMAGE... --checkpoint --run-root --top-k --device --json --csv --out",
     "profile": f"{SESSION} --batches",
+    "report": f"CHECKPOINT --slices --data-root {READING} --device --out",
     "runs": "--sort --where --columns --group-by --run-root --json",
     "runs prune": "--keep-best --run-root --yes --json",
     "runs remove": "RUN... --run-root --yes --json",
     "runs watch": "[RUN] --run-root --json",
+    "serve": "CHECKPOINT --host --port --top-k --max-mb --at-once --per-second --device",
+    "sweep": f"{SESSION} --space --trials --sampler --prune --no-prune --name --storage --seed "
+    "--run-root --out",
     "visualize": "",
     "visualize cam": f"{METHOD} {SPLIT} --image --class --layer",
     "visualize deconv": f"{METHOD} {SPLIT} {UNITS} --image --signals-only",

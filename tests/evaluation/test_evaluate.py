@@ -207,7 +207,8 @@ def test_the_json_document_has_the_documented_keys_and_no_nan():
         assert {
             "split", "num_examples", "accuracy", "loss", "per_class", "confusion",
             "calibration_error", "calibration_bins", "accuracy_interval", "top5_accuracy", "tta",
-            "tta_share", "checkpoint", "num_trained_on",
+            "tta_share", "checkpoint", "num_trained_on", "balanced_accuracy", "macro_precision",
+            "macro_recall", "macro_f1",
         } == set(json.loads(text))  # fmt: skip
         assert set(document["per_class"][0]) == {
             "label", "num_examples", "accuracy", "precision", "f1"

@@ -38,7 +38,8 @@ def test_the_cross_entropy_page_shows_every_term_of_the_slide(cnn_train: Run) ->
 def test_own_scores_are_worked_out_in_json_too(cnn_train: Run) -> None:
     options = ("--scores", "0, −1, 4", "--label", 2, "--json", "--set", "loss.margin=6")
     document = cnn_train("learn", "loss", "hinge", *CAT, *options).document
-    assert document["loss"] == {"name": "hinge", "margin": 6.0, "squared": False}
+    settings = {"name": "hinge", "weights": "none", "margin": 6.0, "squared": False}
+    assert document["loss"] == settings
     assert document["class_names"] == ["class 0", "class 1", "class 2"]
     first, second = document["examples"]
     assert first["terms"] == pytest.approx([0, 7.9, 1.1])
