@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import pstdev
 
+import torch
+
 from ..errors import DivergedError, UsageError
 from ..metrics.tally import Tally
 from ..training.session import Session
@@ -105,6 +107,7 @@ def has_diverged(losses: Sequence[float]) -> bool:
 
 def moving_mean(values: Sequence[float], spread: float) -> list[float]:
     """Return the means with normal weights of this spread around each value: they do not lag."""
-    places = range(len(values))
-    weights = [[math.exp(-0.5 * ((i - place) / spread) ** 2) for i in places] for place in places]
-    return [math.fsum(map(float.__mul__, near, values)) / math.fsum(near) for near in weights]
+    values_N = torch.tensor(values, dtype=torch.float64)
+    places_N = torch.arange(len(values), dtype=torch.float64)
+    near = ((-0.5 * ((places_N - place) / spread) ** 2).exp() for place in range(len(values)))
+    return [float(near_N @ values_N / near_N.sum()) for near_N in near]

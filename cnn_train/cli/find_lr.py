@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..page import Block, Page, numbers, paragraph
-from .console import progress
+from .console import notice, progress, warn
 from .loading import build_untrained_session
 from .options import (
     ConfigOption,
@@ -51,9 +51,12 @@ def find_lr(
     """
     from ..checks.learning_rate_range import find_rate_range
     from ..machine.memory_shortage import memory_explained
+    from ..training.fine_tuning import fill_in
 
     check_picture(out)
+    overrides = [*(overrides or ()), "fine_tuning.head_first_epochs=0"]  # as in most epochs
     session = build_untrained_session(config, overrides, device, data_dir, offline)
+    fill_in(session, None, new_head=False, offline=offline, notice=notice, warn=warn)
     where, batch_size = session.device.torch_device, session.config.batch_size
     with (
         memory_explained(where, batch_size, "--set batch_size"),

@@ -98,7 +98,9 @@ def test_out_writes_figures_and_the_same_document(run, checkpoint, tmp_path):
     picture = "margins.png" if is_hinge(checkpoint) else "calibration.png"
     written = {path.name for path in (tmp_path / "report").iterdir()}
     assert outcome.exit_code == 0
-    assert written == {"confusion.png", "mistakes.png", picture, "evaluation.json"}
+    assert written == {
+        "confusion.png", "mistakes.png", picture, "evaluation.json", "report.html"
+    }  # fmt: skip
     assert (tmp_path / "report" / "evaluation.json").read_text() == outcome.stdout
     assert ("no calibration.png" in outcome.stderr) == is_hinge(checkpoint)
 
