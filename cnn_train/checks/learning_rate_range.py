@@ -21,10 +21,10 @@ SPREAD = 0.02
 """Standard deviation of the moving mean's weights, as a share of all updates."""
 
 DIVERGED, FEW = 4.0, 3
-"""The test ends where the mean of a few losses is so many times the lowest such mean."""
+"""The test ends where the mean of 3 losses in a row is 4 times the lowest such mean."""
 
 CLEAR = 3.0
-"""So many standard deviations of single losses, the moving mean of noise alone hardly falls."""
+"""How many standard deviations of a single loss it must fall: the mean of noise falls less."""
 
 
 @dataclass(frozen=True)

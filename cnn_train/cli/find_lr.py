@@ -79,10 +79,13 @@ def _describe(found: "RateRange") -> Iterator[Block]:
     if found.suggested is None:
         yield paragraph(f"the loss never fell clearly{end}; try another range, or more --updates")
         return
+    where = f"is lowest at {found.lowest:.2g} and rises above{end}"
+    advice = "Rates between these two are worth a try"
+    if found.lowest == found.rates[-1]:
+        where, advice = "still falls at the last rate", "A larger --to shows where it rises"
     yield paragraph(
         f"suggested: --set optimizer.lr={found.suggested:.2g} (the config has {found.lr:g})",
-        "reason: there, half of the fall is done; the loss is lowest at "
-        f"{found.lowest:.2g} and rises above{end}. Rates between these two are worth a try",
+        f"reason: there, half of the fall is done; the loss {where}. {advice}",
     )
 
 

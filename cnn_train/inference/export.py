@@ -173,8 +173,8 @@ def export_model(
         with explained(f"{out}: not written: {chosen.reader} cannot use the new file", advice):
             loaded = chosen.load(temporary)
             scored = {size: loaded.scores(images_NCHW, batch_size=size) for size in BATCH_SIZES}
-        found.update({size: Agreement.of(scores_NK, theirs) for size, theirs in scored.items()})
-        for size, agreement in found.items():
+        for size, theirs_NK in scored.items():
+            found[size] = agreement = Agreement.of(scores_NK, theirs_NK)
             if not agreement.is_same:
                 raise CheckpointError(
                     f"{out}: not written: {chosen.reader} gives other scores than the checkpoint "

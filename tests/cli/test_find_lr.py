@@ -33,6 +33,14 @@ def test_json_is_one_document_and_nothing_but_the_picture_is_written(
     assert cnn_train(*arguments).document == document
 
 
+def test_a_loss_that_still_falls_at_the_last_rate_is_not_said_to_rise(
+    cnn_train: Run, tiny_config: Path
+) -> None:
+    command = ("find-lr", "-c", tiny_config, "--set", "batch_size=54", "--set", "augment={}")
+    shown = cnn_train(*command, "--from", "1e-4", "--to", "2e-3", "--updates", 40).stdout
+    assert "the loss still falls at the last rate. A larger --to shows where it rises" in shown
+
+
 def test_the_whole_network_learns_and_frozen_layers_that_never_learned_are_warned_of(
     cnn_train: Run, tiny_config: Path
 ) -> None:
