@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import pstdev
 
+import torch
+
 from ..errors import DivergedError, UsageError
 from ..metrics.tally import Tally
 from ..training.session import Session
@@ -19,10 +21,10 @@ SPREAD = 0.02
 """Standard deviation of the moving mean's weights, as a share of all updates."""
 
 DIVERGED, FEW = 4.0, 3
-"""The test ends where the mean of a few losses is so many times the lowest such mean."""
+"""The test ends where the mean of 3 losses in a row is 4 times the lowest such mean."""
 
 CLEAR = 3.0
-"""So many standard deviations of single losses, the moving mean of noise alone hardly falls."""
+"""How many standard deviations of a single loss it must fall: the mean of noise falls less."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def has_diverged(losses: Sequence[float]) -> bool:
 
 def moving_mean(values: Sequence[float], spread: float) -> list[float]:
     """Return the means with normal weights of this spread around each value: they do not lag."""
-    places = range(len(values))
-    weights = [[math.exp(-0.5 * ((i - place) / spread) ** 2) for i in places] for place in places]
-    return [math.fsum(map(float.__mul__, near, values)) / math.fsum(near) for near in weights]
+    values_N = torch.tensor(values, dtype=torch.float64)
+    places_N = torch.arange(len(values), dtype=torch.float64)
+    near = ((-0.5 * ((places_N - place) / spread) ** 2).exp() for place in range(len(values)))
+    return [float(near_N @ values_N / near_N.sum()) for near_N in near]

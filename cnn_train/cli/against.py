@@ -18,6 +18,7 @@ def add_rival(
     page: Page,
     result: "Evaluation",
     trained: "TrainedModel",
+    device: str,
     against: Path,
     access: "DataAccess",
     data_root: Path | None,
@@ -30,7 +31,7 @@ def add_rival(
     from .display.paired import paired_blocks
 
     path = find_checkpoint(against)
-    rival = open_model(path, str(trained.device.torch_device))
+    rival = open_model(path, device)
     images = load_split(rival, scoring["split"], access, data_root)
     other = evaluate(rival, images, **scoring)
     paths = (page.document["checkpoint"], str(path))

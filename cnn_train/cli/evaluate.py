@@ -108,7 +108,8 @@ def evaluate(
     if against is not None and (slices or corruptions):
         raise UsageError("--against compares on the images as they are; leave --slices out")
     wanted = _plan_slices(slices, severities, corruptions, out)
-    trained = open_model(path, device)
+    layers_for = "evaluate --slices" if slices else None
+    trained = open_model(path, device, layers_for=layers_for)
     access = make_data_access(data_dir, offline, verify=verify_data)
     images = load_split(trained, split, access, data_root)
     if split != "train":
@@ -123,7 +124,7 @@ def evaluate(
         for doubt in describe_one_sidedness(result):
             warn(doubt)
         if against is not None:
-            page = add_rival(page, result, trained, against, access, data_root, **scoring)
+            page = add_rival(page, result, trained, device, against, access, data_root, **scoring)
     else:
         result = evaluate_slices(trained, images, seed=seed, **wanted, **scoring)
         page = slices_page(result, path, trained.config.model.name)

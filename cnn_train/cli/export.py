@@ -1,7 +1,6 @@
 """``cnn-train export``: a model for other programs, written only where they score as we do."""
 
 import shlex
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,21 +50,11 @@ def export(
 
     chosen = choose_format(format_name, out)
     require_free(out, force)
-    path = find_checkpoint(checkpoint)
-    model = Exportable.of(open_checkpoint(path))
+    model = Exportable.of(open_checkpoint(find_checkpoint(checkpoint)))
     images_NCHW, origin = _choose_images(model.trained, num_images, data_dir, data_root)
     notice(f"writing {out}, then comparing the scores of {origin} …")
     found = export_model(model, chosen, images_NCHW, out)
-    content = out.read_bytes()
-    document = {
-        "checkpoint": str(path),
-        "path": str(out),
-        "format": format_name,
-        "num_bytes": len(content),
-        "sha256": sha256(content).hexdigest(),
-        "scored": origin,
-    }
-    present(export_page(document, model, chosen, found), as_json=as_json)
+    present(export_page(out, format_name, model, origin, found), as_json=as_json)
     if format_name == "onnx":
         notice(f"use it with: cnn-train predict IMAGE --checkpoint {shlex.quote(str(out))}")
 

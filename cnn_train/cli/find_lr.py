@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..page import Block, Page, numbers, paragraph
-from .console import progress
+from .console import notice, progress, warn
 from .loading import build_untrained_session
 from .options import (
     ConfigOption,
@@ -51,9 +51,12 @@ def find_lr(
     """
     from ..checks.learning_rate_range import find_rate_range
     from ..machine.memory_shortage import memory_explained
+    from ..training.fine_tuning import fill_in
 
     check_picture(out)
+    overrides = [*(overrides or ()), "fine_tuning.head_first_epochs=0"]  # as in most epochs
     session = build_untrained_session(config, overrides, device, data_dir, offline)
+    fill_in(session, None, new_head=False, offline=offline, notice=notice, warn=warn)
     where, batch_size = session.device.torch_device, session.config.batch_size
     with (
         memory_explained(where, batch_size, "--set batch_size"),
@@ -76,10 +79,13 @@ def _describe(found: "RateRange") -> Iterator[Block]:
     if found.suggested is None:
         yield paragraph(f"the loss never fell clearly{end}; try another range, or more --updates")
         return
+    where = f"is lowest at {found.lowest:.2g} and rises above{end}"
+    advice = "Rates between these two are worth a try"
+    if found.lowest == found.rates[-1]:
+        where, advice = "still falls at the last rate", "A larger --to shows where it rises"
     yield paragraph(
         f"suggested: --set optimizer.lr={found.suggested:.2g} (the config has {found.lr:g})",
-        "reason: there, half of the fall is done; the loss is lowest at "
-        f"{found.lowest:.2g} and rises above{end}. Rates between these two are worth a try",
+        f"reason: there, half of the fall is done; the loss {where}. {advice}",
     )
 
 

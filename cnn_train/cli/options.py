@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..errors import UsageError
+from ..machine.atomic_file import check_writable
 from .completion import complete_configs, complete_runs
 
 
@@ -26,11 +27,16 @@ def number(least: float | None = None) -> Callable[[object], float]:
 
 
 def require_free(path: Path, force: bool, option: str = "") -> None:
-    """Refuse to replace a file unless by force; ``option``: what the path was given to."""
+    """Refuse early a path where no file can be written, and one of a file unless by ``force``.
+
+    ``option``: what the path was given to.
+    """
+    given = f"{option} {path}".strip()
+    if path.is_dir():
+        raise UsageError(f"{given}: is a directory; name a file in it")
     if path.exists() and not force:
-        raise UsageError(
-            f"{f'{option} {path}'.strip()}: exists; name another file, or replace it with --force"
-        )
+        raise UsageError(f"{given}: exists; name another file, or replace it with --force")
+    check_writable(path)
 
 
 Split = Literal["train", "val", "test"]

@@ -11,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import UsageError, in_one_line
-from ..machine.atomic_file import check_writable, write_atomically
+from ..machine.atomic_file import write_atomically
 from ..machine.csv_text import to_csv
 from ..page import FULL_BLOCK, Block, Column, Page
 from .console import notice, print_json, stdout
 from .display.picture import can_show_pictures, render_picture
+from .options import require_free
 
 GAP = 2
 STDOUT = Path("-")
@@ -38,9 +39,7 @@ def check_table(csv: Path | None, *, as_json: bool) -> None:
     if csv == STDOUT and as_json:
         raise UsageError("--json and a table both want stdout; name a file for the table")
     if csv is not None and csv != STDOUT:
-        if csv.is_dir():
-            raise UsageError(f"{csv}: is a directory; name a file, such as {csv / 'table.csv'}")
-        check_writable(csv)
+        require_free(csv, force=True)
 
 
 def present(page: Page, *, as_json: bool, out: Path | None = None, csv: Path | None = None) -> None:

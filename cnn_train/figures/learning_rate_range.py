@@ -23,7 +23,7 @@ def draw_rate_range(
     figure = make_figure(8.0, 4.5, title)
     axes = figure.add_subplot()
     axes.set_xscale("log")
-    axes.plot(rates, losses, color=BLUE, alpha=0.3, linewidth=1.0, label="of each minibatch")
+    axes.plot(rates, losses, color=BLUE, alpha=0.3, linewidth=1.0, label="of each update")
     axes.plot(rates, smoothed, color=BLUE, linewidth=1.8, label="moving mean")
     for colour, (name, rate) in zip(COLOURS, marks.items(), strict=False):
         axes.axvline(rate, color=colour, linestyle="--", label=f"{name}: {rate:.2g}")

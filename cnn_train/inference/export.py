@@ -6,8 +6,7 @@ Shape letters: N images, B minibatch, C channels, H W pixels, K classes.
 import copy
 import io
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,15 @@ from torch import Tensor, nn
 from ..checkpoints.checkpoint import CheckpointFile
 from ..checkpoints.exporting import ModelDescription, encode_weights
 from ..checkpoints.importing import import_weights
-from ..errors import CheckpointError, UsageError, in_one_line, is_out_of_memory
+from ..errors import CheckpointError, UsageError
 from ..machine.atomic_file import write_atomically
 from ..machine.device import resolve_device, resolve_precision
 from ..random_streams import make_generator
 from .exported_model import (
     INPUT,
     METADATA_FILE,
-    MOST_IN_A_MESSAGE,
     OUTPUT,
+    explained,
     load_onnx_model,
     load_torch_export,
     require_libraries,
@@ -38,9 +37,6 @@ from .verification import Agreement
 
 OPSET = 18
 """Of ONNX: from the end of 2022, and the oldest one that torch's exporter writes by itself."""
-
-MOST_ONNX_BYTES = 2**31 - 2**24
-"""A protobuf message ends at 2 GiB; what is no weight has a share of it."""
 
 BATCH_SIZES = (1, 7, 64)
 """One image, a number that no graph has by chance, and more than the graph was made with."""
@@ -91,13 +87,6 @@ def encode_onnx(model: Exportable) -> bytes:
     """Return an ONNX file; the exporter's notes, with paths of this machine, are not in it."""
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
-    weights = model.trained.model.state_dict().values()
-    num_bytes = sum(tensor.numel() * tensor.element_size() for tensor in weights)
-    if num_bytes > MOST_ONNX_BYTES:
-        raise UsageError(
-            f"--format onnx: {num_bytes / 1e9:.1f} GB of weights; an ONNX file holds 2 GB at most, "
-            "take --format torch-export"
-        )
     program: Any = torch.onnx.export(
         model.network(),
         (model.example(),),
@@ -175,38 +164,25 @@ def export_model(
     scores_NK = model.trained.scores(images_NCHW)
     if not scores_NK.isfinite().all():
         raise CheckpointError(f"{model.file.path}: returns NaN scores; choose another checkpoint")
-    with _explained(f"{model.trained.config.model.name} cannot be exported as {chosen.suffix}"):
+    name, advice = model.trained.config.model.name, "choose another --format"
+    with explained(f"{name} cannot be exported as {chosen.suffix}", advice):
         content = chosen.encode(model)
     found: dict[int, Agreement] = {}
 
     def prove(temporary: Path) -> None:
-        with _explained(f"{out}: not written: {chosen.reader} cannot use the new file"):
+        with explained(f"{out}: not written: {chosen.reader} cannot use the new file", advice):
             loaded = chosen.load(temporary)
             scored = {size: loaded.scores(images_NCHW, batch_size=size) for size in BATCH_SIZES}
-        found.update({size: Agreement.of(scores_NK, theirs) for size, theirs in scored.items()})
-        for size, agreement in found.items():
+        for size, theirs_NK in scored.items():
+            found[size] = agreement = Agreement.of(scores_NK, theirs_NK)
             if not agreement.is_same:
                 raise CheckpointError(
                     f"{out}: not written: {chosen.reader} gives other scores than the checkpoint "
-                    f"({size} at a time): {agreement}; choose another --format"
+                    f"({size} at a time): {agreement}; {advice}"
                 )
 
     write_atomically(out, content, prove=prove)
     return found
-
-
-@contextmanager
-def _explained(failure: str) -> Iterator[None]:
-    """Turn what an exporter or a runtime raises, a class for each step, into one line."""
-    try:
-        yield
-    except Exception as problem:
-        if isinstance(problem, UsageError) or is_out_of_memory(problem):
-            raise
-        reason = " ".join(in_one_line(problem).split())[:MOST_IN_A_MESSAGE]
-        raise CheckpointError(
-            f"{failure} ({type(problem).__name__}: {reason}); choose another --format"
-        ) from problem
 
 
 def generate_images(image_shape: tuple[int, int, int], number: int) -> Tensor:

@@ -4,10 +4,10 @@ Shape letters: B minibatch, C channels, H W pixels, K classes.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,6 +43,20 @@ class ExportedNetwork(nn.Module):
     def forward(self, levels_BCHW: Tensor) -> Tensor:
         """Return scores BK of whole numbers from 0 to 255, whatever their type."""
         return self.run(levels_BCHW.to(torch.uint8).contiguous())
+
+
+@contextmanager
+def explained(failure: str, advice: str) -> Iterator[None]:
+    """Turn what an exporter or a runtime raises, a class for each step, into a CheckpointError."""
+    try:
+        yield
+    except Exception as problem:
+        if isinstance(problem, UsageError) or is_out_of_memory(problem):
+            raise
+        reason = " ".join(in_one_line(problem).split())[:MOST_IN_A_MESSAGE]
+        raise CheckpointError(
+            f"{failure} ({type(problem).__name__}: {reason}); {advice}"
+        ) from problem
 
 
 def require_libraries(*names: str) -> None:
@@ -83,44 +97,21 @@ def load_onnx_model(path: Path, device: str = "auto") -> TrainedModel:
     require_libraries("onnxruntime")
     content = read_content(path)
     require_sealed(content, path)
-    session = _open_session(content, path)
-
-    def run(images_BCHW: Tensor) -> Tensor:
-        try:
-            (scores_BK,) = session.run([OUTPUT], {INPUT: images_BCHW.numpy()})
-        except Exception as problem:  # of onnxruntime: a class for each kind
-            raise _refusal(problem, path) from None
-        return torch.from_numpy(scores_BK)
-
-    model = _assemble(run, session.get_modelmeta().custom_metadata_map, path, "onnxruntime")
-    found = [
-        (end.name, end.type, end.shape[1:])
-        for end in (*session.get_inputs(), *session.get_outputs())
-    ]
-    scores = (OUTPUT, "tensor(float)", [len(model.class_names)])
-    if found != [(INPUT, "tensor(uint8)", list(model.image_shape)), scores]:
-        raise CheckpointError(f"{path}: its graph does not fit its metadata; export it again")
-    return model
-
-
-def _open_session(content: bytes, path: Path) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is wrong comes as an exception too
     options.intra_op_num_threads = torch.get_num_threads()
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as problem:
-        raise _refusal(problem, path) from None
+    unusable = (f"{path}: onnxruntime cannot use it", "export it again")
+    with explained(*unusable):
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
+    def run(images_BCHW: Tensor) -> Tensor:
+        with explained(*unusable):
+            (scores_BK,) = session.run([OUTPUT], {INPUT: images_BCHW.numpy()})
+        return torch.from_numpy(scores_BK)
 
-def _refusal(problem: Exception, path: Path) -> Exception:
-    """Return an error of onnxruntime in one line, and a lack of memory as it is."""
-    if is_out_of_memory(problem):
-        return problem
-    reason = " ".join(in_one_line(problem).split())[:MOST_IN_A_MESSAGE]
-    return CheckpointError(f"{path}: onnxruntime cannot use it ({reason}); export it again")
+    return _assemble(run, session.get_modelmeta().custom_metadata_map, path, "onnxruntime")
 
 
 def load_torch_export(path: Path) -> TrainedModel:

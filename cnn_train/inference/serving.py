@@ -29,7 +29,7 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from ..data.images.files import SUFFIXES
-from ..errors import CnnTrainError, UsageError, in_one_line
+from ..errors import CnnTrainError, ResourceError, UsageError, in_one_line
 from .predict import predict_files
 from .trained_model import TrainedModel
 
@@ -118,10 +118,13 @@ class PredictionService:
     def _score(self, name: str, content: bytes) -> dict[str, Any]:
         """Predict as of a file of this name; the answer has the name that the client gave."""
         suffix = re.search(r"\.[A-Za-z0-9]{1,9}$", name)
-        with TemporaryDirectory() as folder:
-            path = Path(folder, f"image{suffix[0] if suffix else ''}")
-            path.write_bytes(content)
-            predictions, errors = predict_files(self.trained, [path], top_k=self.top_k)
+        try:
+            with TemporaryDirectory() as folder:
+                path = Path(folder, f"image{suffix[0] if suffix else ''}")
+                path.write_bytes(content)
+                predictions, errors = predict_files(self.trained, [path], top_k=self.top_k)
+        except OSError as problem:
+            raise ResourceError(f"the server cannot keep the image: {problem.strerror}") from None
         if errors:
             raise HTTPException(400, errors[0].message.removeprefix(in_one_line(f"{path}: ")))
         return predictions[0].to_json() | {"path": name}

@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -121,6 +122,15 @@ def test_a_moving_mean_keeps_straight_lines_and_follows_without_lag() -> None:
     peak = [0.0] * 10 + [1.0] + [0.0] * 10
     mean = moving_mean(peak, 1.5)
     assert mean.index(max(mean)) == 10 and mean[::-1] == pytest.approx(mean)
+
+
+def test_the_moving_mean_of_many_losses_fits_into_memory() -> None:
+    tracemalloc.start()
+    try:
+        moving_mean([1.0] * 2000, 40)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

@@ -136,8 +136,9 @@ def test_evaluate_tests_another_model_on_the_same_images_of_the_split(
     (pair,) = against["tests"]
     difference = against["num_correct"][0] - against["num_correct"][1]
     assert pair["only_first"] - pair["only_second"] == difference
-    page = cnn_train("evaluate", two[0], "--against", two[1]).stdout
-    assert "20 images of the test split" in page and "p = " in page
+    shown = cnn_train("evaluate", two[0], "--against", two[1])
+    assert "20 images of the test split" in shown.stdout and "p = " in shown.stdout
+    assert "(as requested)" not in shown.stderr  # each model chooses its device: .onnx has the CPU
     trained_on = cnn_train("evaluate", two[0], "--against", two[1], "--split", "train")
     assert trained_on.exit_code == 0
     assert "one of them was trained on each of the" in " ".join(trained_on.stdout.split())

@@ -12,7 +12,7 @@ from cnn_train.cli import console
 from cnn_train.cli.config import app
 from cnn_train.config.base import Config, tagged_union
 from cnn_train.config.shipped import shipped_configs
-from cnn_train.errors import ConfigError, ResourceError
+from cnn_train.errors import ConfigError, UsageError
 
 
 class Sgd(Config):
@@ -157,7 +157,7 @@ def test_copy_refuses_a_name_that_does_not_ship_and_a_folder_that_is_not_there(
     unknown = CliRunner().invoke(app, ["copy", "restnet20"])
     assert "did you mean 'resnet20'?" in str(unknown.exception)
     nowhere = CliRunner().invoke(app, ["copy", "resnet20", "absent/mine.yaml"])
-    assert isinstance(nowhere.exception, ResourceError)
+    assert isinstance(nowhere.exception, UsageError)
     assert sorted(path.name for path in config.iterdir()) == ["bad.yaml", "good.yaml", "short.yaml"]
 
 

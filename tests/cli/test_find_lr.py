@@ -22,19 +22,8 @@ def test_json_is_one_document_and_nothing_but_the_picture_is_written(
     cnn_train: Run, tiny_config: Path
 ) -> None:
     before = set(tiny_config.parent.iterdir())
-    arguments = (
-        "find-lr",
-        "-c",
-        tiny_config,
-        "--updates",
-        20,
-        "--to",
-        0.1,
-        "--json",
-        "--out",
-        "range.png",
-    )
-    document = cnn_train(*arguments).document
+    arguments = ("find-lr", "-c", tiny_config, "--updates", 20, "--to", 0.1, "--json")
+    document = cnn_train(*arguments, "--out", "range.png").document
     assert set(document) == {
         "model", "optimizer", "lr", "rates", "losses", "smoothed", "lowest", "suggested", "diverged"
     }  # fmt: skip
@@ -42,6 +31,27 @@ def test_json_is_one_document_and_nothing_but_the_picture_is_written(
     written = set(tiny_config.parent.iterdir()) - before
     assert [path.name for path in written] == ["range.png"]
     assert cnn_train(*arguments).document == document
+
+
+def test_a_loss_that_still_falls_at_the_last_rate_is_not_said_to_rise(
+    cnn_train: Run, tiny_config: Path
+) -> None:
+    command = ("find-lr", "-c", tiny_config, "--set", "batch_size=54", "--set", "augment={}")
+    shown = cnn_train(*command, "--from", "1e-4", "--to", "2e-3", "--updates", 40).stdout
+    assert "the loss still falls at the last rate. A larger --to shows where it rises" in shown
+
+
+def test_the_whole_network_learns_and_frozen_layers_that_never_learned_are_warned_of(
+    cnn_train: Run, tiny_config: Path
+) -> None:
+    command = ("find-lr", "-c", tiny_config, "--updates", 20, "--json", "--set",
+               "model={name: mlp, hidden_sizes: [5]}")  # fmt: skip
+    whole, head_first, frozen = (
+        cnn_train(*command, "--set", f"fine_tuning={{{settings}}}")
+        for settings in ("", "head_first_epochs: 1", "freeze: [body]")
+    )
+    assert whole.document == head_first.document != frozen.document
+    assert "warning: fine_tuning: no weights are given" in frozen.stderr
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from torture_campaign.children import Child
 
 Run = Callable[..., Any]
 
+pytestmark = pytest.mark.parametrize("checkpoint", ["cross_entropy"], indirect=True)
+
 
 @pytest.mark.parametrize(("name", "exit_code"), [("SIGINT", 130), ("SIGTERM", 143)])
 def test_images_are_answered_until_a_signal_and_the_end_is_quiet(

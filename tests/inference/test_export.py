@@ -187,16 +187,6 @@ def test_a_checkpoint_without_finite_scores_is_not_exported(
         export_model(model, FORMATS["safetensors"], IMAGES_NCHW, tmp_path / "x.safetensors")
 
 
-def test_a_network_beyond_what_an_onnx_file_holds_is_refused(
-    make_model: MakeModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("onnxscript")
-    monkeypatch.setattr("cnn_train.inference.export.MOST_ONNX_BYTES", 1000)
-    model = make_model("linear")
-    with pytest.raises(UsageError, match="an ONNX file holds 2 GB at most, take --format torch"):
-        export_model(model, FORMATS["onnx"], IMAGES_NCHW, tmp_path / "x.onnx")
-
-
 def test_the_exporter_may_run_out_of_memory(make_model: MakeModel, tmp_path: Path) -> None:
     def fail(model: Exportable) -> bytes:
         raise MemoryError

@@ -96,6 +96,14 @@ def test_weights_are_asked_for_where_a_run_begins_and_nowhere_else(
     assert "--offline forbids to download it: get https://example.org/squeezenet1_1-" in line
 
 
+def test_find_lr_starts_from_the_published_weights_as_fit_does(
+    cnn_train: Run, begin: list[object], published: nn.Module
+) -> None:
+    published_weights = cnn_train("find-lr", *begin[1:], "--updates", "20", "--to", "1e-3")
+    assert published_weights.exit_code == 0
+    assert "drawn anew: classifier.1.weight, classifier.1.bias" in published_weights.stderr
+
+
 def test_a_file_that_is_not_torchvisions_is_refused_before_it_is_read(
     cnn_train: Run, begin: list[object], published: nn.Module, tmp_path: Path
 ) -> None:
