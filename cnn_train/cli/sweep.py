@@ -67,10 +67,12 @@ def sweep(
 ) -> None:
     """Search for good settings; the same command again, here or elsewhere, joins in and goes on."""
     from ..machine.device import flushed_denormals
+    from ..runs.directory import check_name
     from ..search.opening import open_study
     from ..search.space import load_space
     from .display.sweep import sweep_page
     from .fit.starting import FitRequest
+    from .process.stop_signal import save_signal_harmless
 
     check_picture(out)
     if "-" in (str(config), space):
@@ -79,7 +81,9 @@ def sweep(
     wanted = load_space(space)
     for ends in wanted.single_overrides():
         load_settings(config, [*(overrides or []), *ends])
-    folder = run_root / f"sweep-{name or config.stem}"
+    name = config.stem if name is None else name
+    check_name(name)
+    folder = run_root / f"sweep-{name}"
     study = open_study(
         wanted,
         settings.model_dump(mode="json", exclude=AWAY),
@@ -95,7 +99,7 @@ def sweep(
         config=config, overrides=overrides, resume=Path("auto"), device=device, run_root=folder,
         data_dir=data_dir, offline=offline, is_one_of_many=True,
     )  # fmt: skip
-    with flushed_denormals():
+    with flushed_denormals(), save_signal_harmless():
         for claim in study.claims():
             try_settings(claim, request, settings.best_by)
     best = save_best(study, config, overrides)
@@ -122,8 +126,7 @@ def try_settings(claim: "Claim", request: "FitRequest", by: str) -> None:
         with closing(trained(request)) as epochs:
             for session, record in epochs:
                 value = vars(record)[f"val_{by}"]
-                is_last = record.epoch + 1 == session.config.epochs
-                if claim.should_stop(record.epoch, value) and not is_last:
+                if claim.should_stop(record.epoch, value) and not session.is_complete:
                     claim.prune()
                     notice(
                         f"{name}: {show_value(value, by)}; stopped after epoch {record.epoch + 1}"

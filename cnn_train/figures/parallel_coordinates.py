@@ -52,7 +52,10 @@ def draw_parallel_coordinates(
     rows: numbers, or words (YAML) as they are tried, by their names. unit: of the result.
     """
     names = [*dict.fromkeys(name for row in rows for name in row if name != result), result]
-    width, title = min(max(5.0, 1.7 * len(names)), 16.0), f"{title}: {len(rows)} trials"
+    width, title = (
+        min(max(5.0, 1.7 * len(names)), 16.0),
+        f"{title}: {len(rows)} trial{'' if len(rows) == 1 else 's'}",
+    )
     figure = make_figure(width, 4.4, title)
     axes = figure.add_subplot()
     hide_axes(axes)
@@ -93,6 +96,8 @@ def _scale(values: Sequence[str | float]) -> _Scale:
         numbers = [float(value) for value in values]
     except ValueError:
         return _scale_words(list(map(str, values)))
+    if not numbers:
+        return _Scale((), ())
     low, high = min(numbers), max(numbers)
     if low == high:
         return _Scale((0.5,) * len(numbers), ((0.5, _write(low)),))
@@ -119,4 +124,5 @@ def _scale_words(words: Sequence[str]) -> _Scale:
 
 
 def _write(number: float) -> str:
-    return with_minus(f"{number:.3g}")
+    is_whole = number.is_integer() and abs(number) < 1e6
+    return with_minus(f"{number:.0f}" if is_whole else f"{number:.3g}")

@@ -26,10 +26,7 @@ def sweep_page(study: Study, by: str, best_config: Path | None) -> Page:
     names = list(study.space.settings)
     shown = trials[:MOST_SHOWN]
     table = Block(
-        columns=(
-            *numbers("trial", f"val {by.replace('_', ' ')}", "epochs"),
-            *texts("state", *names),
-        ),
+        columns=(*numbers("trial", _result_name(by), "epochs"), *texts("state", *names)),
         rows=tuple(_row(trial, names, by) for trial in shown),
         first_to_go=("epochs",),
         notes=_notes(trials, len(shown)),
@@ -41,23 +38,19 @@ def sweep_page(study: Study, by: str, best_config: Path | None) -> Page:
     return Page(tuple(blocks), document, partial(_draw, study, trials, by))
 
 
+def _result_name(by: str) -> str:
+    return f"val {by.replace('_', ' ')}"
+
+
 def show_value(value: float | None, by: str) -> str:
     """Write a trial's value, as its epochs are shown."""
     return "—" if value is None else f"{value:.4f}" if by == "loss" else percent(value, 2)
 
 
 def _row(trial: Trial, names: list[str], by: str) -> tuple[str, ...]:
-    settings = (short_setting(trial.settings.get(name, "—")) for name in names)
+    settings = (trial.settings.get(name, "—") for name in names)
     value = show_value(trial.value, by)
     return str(trial.number), value, str(trial.epochs), trial.state, *settings
-
-
-def short_setting(text: str) -> str:
-    """Write a number with four significant digits; other settings as they are."""
-    try:
-        return f"{float(text):.4g}"
-    except ValueError:
-        return text
 
 
 def _notes(trials: list[Trial], num_shown: int) -> tuple[str, ...]:
@@ -73,12 +66,13 @@ def _notes(trials: list[Trial], num_shown: int) -> tuple[str, ...]:
 def _draw(study: Study, trials: list[Trial], by: str) -> "Drawing":
     from ...figures.parallel_coordinates import draw_parallel_coordinates
 
+    result = _result_name(by)
     rows: list[dict[str, Any]] = [
-        {**trial.settings, f"val {by}": trial.value if by == "loss" else 100 * trial.value}
+        {**trial.settings, result: trial.value if by == "loss" else 100 * trial.value}
         for trial in trials
         if trial.value is not None and trial.state in ("complete", "pruned")
     ]
     unit = "" if by == "loss" else " (%)"
     return draw_parallel_coordinates(
-        rows, result=f"val {by}", unit=unit, more_is_better=study.maximizes, title=study.folder.name
+        rows, result=result, unit=unit, more_is_better=study.maximizes, title=study.folder.name
     )
