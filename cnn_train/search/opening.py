@@ -55,7 +55,7 @@ def open_study(
                 study_name=folder.name,
                 direction="maximize" if maximizes else "minimize",
                 load_if_exists=True,
-                pruner=_make_pruner(optuna, prunes),
+                pruner=_make_pruner(optuna) if prunes else optuna.pruners.NopPruner(),
             )
         except Exception as problem:  # of any database's driver
             where = f"--storage {storage}" if storage else folder / "study.journal"
@@ -93,13 +93,10 @@ def _load_optuna() -> Any:
 def _open_storage(optuna: Any, folder: Path, url: str | None) -> Any:
     if url is not None:
         return url
-    from optuna.storages.journal import JournalFileBackend
+    file = optuna.storages.journal.JournalFileBackend(str(folder / "study.journal"))
+    return optuna.storages.JournalStorage(file)
 
-    return optuna.storages.JournalStorage(JournalFileBackend(str(folder / "study.journal")))
 
-
-def _make_pruner(optuna: Any, prunes: bool) -> Any:
+def _make_pruner(optuna: Any) -> Any:
     """Stop what is below the median of the complete trials at the same epoch, but for the first."""
-    if not prunes:
-        return optuna.pruners.NopPruner()
     return optuna.pruners.MedianPruner(n_startup_trials=TRIALS_BEFORE_PRUNING, n_warmup_steps=1)

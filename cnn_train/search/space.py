@@ -108,12 +108,6 @@ class Space:
             raise ConfigError(f"--sampler grid: {number:,} combinations; at most {MOST_POINTS:,}")
         return [dict(zip(points, values, strict=True)) for values in product(*lists)]
 
-    def single_overrides(self) -> list[list[str]]:
-        """Return overrides that a config must take, each list on its own: every end, one by one."""
-        return [
-            [f"{name}={value}"] for name, setting in self.settings.items() for value in setting.ends
-        ]
-
 
 def load_space(path: str) -> Space:
     """Read a space from a YAML file, or ``-``.

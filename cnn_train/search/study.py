@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import optuna
 
 PROBLEM = "problem"
-"""The name under which a trial keeps why it failed."""
+"""The name under which a trial keeps why it failed, or could not be trained to its end."""
 
 STATES = ("complete", "pruned", "running", "waiting", "fail")
 
@@ -151,18 +151,19 @@ class Claim:
         """Record the value of the best epoch."""
         self.study.optuna_study.tell(self.number, value)
 
-    def prune(self) -> None:
-        """Record that the trial was stopped, or that training diverged."""
-        self._end("PRUNED")
+    def prune(self, problem: str | None = None) -> None:
+        """Record that the trial was stopped, and the problem where there was one."""
+        self._end("PRUNED", problem)
 
     def fail(self, problem: str) -> None:
         """Record that these settings cannot be trained, and why."""
-        self.trial.set_user_attr(PROBLEM, problem)
-        self._end("FAIL")
+        self._end("FAIL", problem)
 
-    def _end(self, state: str) -> None:
+    def _end(self, state: str, problem: str | None) -> None:
         import optuna
 
+        if problem:
+            self.trial.set_user_attr(PROBLEM, problem)
         self.study.optuna_study.tell(self.number, state=optuna.trial.TrialState[state])
 
 

@@ -65,17 +65,6 @@ def test_the_curves_and_the_advice_are_of_the_whole_run(
     assert "The best epoch was 1 of 5" in html and "epochs are done" not in html
 
 
-def test_an_exported_file_has_a_report_too(cnn_train: Run, tiny_config: Path) -> None:
-    pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    cnn_train("fit", "-c", tiny_config)
-    assert cnn_train("export", "runs/latest", "--out", "tiny.onnx").exit_code == 0
-    outcome = cnn_train("report", "tiny.onnx")
-    assert outcome.exit_code == 0, outcome.stderr
-    headings = re.findall("<h2>(.*?)</h2>", Path("report.html").read_text("utf-8"))
-    assert "Confusion" in headings and "Learning curves" not in headings
-
-
 @pytest.mark.parametrize(
     ("checkpoint", "slices"),
     [("cross_entropy", []), ("hinge", ["--slices", "--severities", "0,3"])],

@@ -123,5 +123,5 @@ def test_a_database_serves_too_and_a_wrong_one_is_one_line(tmp_path: Path) -> No
     with pytest.raises(UsageError, match="--storage nonsense: "):
         open_small(tmp_path, storage="nonsense")
     (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="--run-root .*: cannot make sweep"):
+    with pytest.raises(UsageError, match=r"--run-root .*: cannot make sweep"):
         open_small(tmp_path / "file")
