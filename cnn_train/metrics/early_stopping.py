@@ -45,5 +45,6 @@ class StopConfig(Config):
         by = f" by more than {self.min_delta:g}" if self.min_delta else ""
         return (
             f"stopped early at epoch {done} of {epochs}: "
-            f"the validation {in_words(self.metric)} has not {better}{by} since epoch {gain + 1} (stop.patience {self.patience})"
+            f"the validation {in_words(self.metric)} has not {better}{by} "
+            f"since epoch {gain + 1} (stop.patience {self.patience})"
         )
