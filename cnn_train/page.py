@@ -98,6 +98,16 @@ def percent(share: float | None, decimals: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{decimals}f} %"
 
 
+def loss_text(value: float) -> str:
+    """Return a loss with four decimals, or in powers of ten where they would say nothing."""
+    return f"{value:.4f}" if value < 1e5 else f"{value:.3e}"
+
+
+def metric_text(value: float | None, by: str) -> str:
+    """Return a validation metric as epochs show it: a loss, or a share."""
+    return percent(value, 2) if value is None or by != "loss" else loss_text(value)
+
+
 def aligned(values: Sequence[float]) -> list[str]:
     """Return numbers with equally many decimals: the largest has three significant digits."""
     largest = max(map(abs, values), default=0.0)

@@ -1,16 +1,19 @@
 """``cnn-train report``: a run in one HTML file, to read, to print or to send."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageError
+from ..errors import CheckpointError, UsageError
+from ..machine.atomic_file import check_writable, write_atomically
 from .console import progress, say
 from .loading import make_data_access, open_model
 from .options import CheckpointArgument, DataDirOption, DataRootOption, DeviceOption, OfflineOption
 
 if TYPE_CHECKING:
+    from ..checkpoints.schema import Record
     from ..evaluation.evaluate import Evaluation
     from ..evaluation.slices import SliceReport
     from ..inference.trained_model import TrainedModel
@@ -42,6 +45,7 @@ def report(
     out = out or path.with_name("report.html")
     if out.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--out {out}: a report is an .html file; change the ending")
+    check_writable(out)
     trained = open_model(path, device)
     images = load_split(trained, "val", make_data_access(data_dir, offline), data_root)
     measure = evaluate_slices if slices else evaluate
@@ -54,7 +58,6 @@ def write_report(
     result: "Evaluation | SliceReport", checkpoint: Path, trained: "TrainedModel", out: Path
 ) -> None:
     """Write the report of an evaluation, with all that the checkpoint tells of its run."""
-    from ..machine.atomic_file import write_atomically
     from .display.html import render_html
 
     run = checkpoint.parent.name or checkpoint.name
@@ -66,32 +69,48 @@ def write_report(
 def list_sections(
     result: "Evaluation | SliceReport", checkpoint: Path, trained: "TrainedModel"
 ) -> "list[Section]":
-    """Return the parts of a report in the order of interest."""
+    """Return the parts of a report in the order of interest; an exported file tells less."""
     from ..checkpoints.checkpoint import open_checkpoint
     from ..config.explain import render_yaml
     from ..evaluation.advice import what_next
     from ..evaluation.report import draw_evaluation
     from ..evaluation.slices import SliceReport
     from ..figures.learning_curves import draw_learning_curves
+    from ..inference.trained_model import ONNX
     from .display.checkpoint import checkpoint_page
     from .display.evaluation import evaluation_page
     from .display.html import Section
 
-    file, config = open_checkpoint(checkpoint), trained.config
-    records, name = file.checkpoint.records, config.model.name
+    config, name = trained.config, trained.config.model.name
+    file = None if checkpoint.suffix == ONNX else open_checkpoint(checkpoint)
+    own = file.checkpoint.records if file else []
+    known = run_records(checkpoint, own)
+    goes_on = known and config.stop.reason(known, config.epochs) is None
+    records, epochs = known or own, config.epochs if goes_on else len(known)
     evaluation = result.clean if isinstance(result, SliceReport) else result
-    margin = getattr(config.loss, "margin", None)
+    margin, about = getattr(config.loss, "margin", None), "The checkpoint and its machine"
     figures = draw_evaluation(evaluation, model_name=name, required_margin=margin)
     curves = (("learning curves", draw_learning_curves(records, name)),) if records else ()
     return [
         Section("Result", evaluation_page(evaluation, checkpoint, name).blocks),
-        Section("What to try next", points=tuple(what_next(records, config.epochs, evaluation))),
+        Section("What to try next", points=tuple(what_next(records, epochs, evaluation))),
         *([Section("Learning curves", figures=curves)] if curves else []),
         *(_slice_sections(result, checkpoint, name) if isinstance(result, SliceReport) else []),
         *(Section(part.capitalize(), figures=((part, figures[part]),)) for part in figures),
-        Section("The checkpoint and its machine", checkpoint_page(file, config).blocks),
+        *([Section(about, checkpoint_page(file, config).blocks)] if file else []),
         Section("Config", text=render_yaml(config)),
     ]
+
+
+def run_records(checkpoint: Path, own: "list[Record]") -> "list[Record]":
+    """Return the records of the run that a checkpoint lies in: it holds only those before it."""
+    from ..runs.directory import RunDirectory
+
+    with suppress(CheckpointError):  # where they are damaged, its own have to do
+        records = RunDirectory(checkpoint.parent).load_metrics()
+        if own and records[: len(own)] == own:
+            return records
+    return []
 
 
 def _slice_sections(report: "SliceReport", checkpoint: Path, name: str) -> "list[Section]":

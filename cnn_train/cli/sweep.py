@@ -67,19 +67,24 @@ def sweep(
 ) -> None:
     """Search for good settings; the same command again, here or elsewhere, joins in and goes on."""
     from ..machine.device import flushed_denormals
+    from ..runs.directory import check_name
     from ..search.opening import open_study
     from ..search.space import load_space
     from .display.sweep import sweep_page
     from .fit.starting import FitRequest
+    from .process.stop_signal import save_signal_harmless
 
     check_picture(out)
     if "-" in (str(config), space):
         raise UsageError("sweep: give --config and --space as files, so that others can join in")
     settings = load_settings(config, overrides)
     wanted = load_space(space)
-    for ends in wanted.single_overrides():
-        load_settings(config, [*(overrides or []), *ends])
-    folder = run_root / f"sweep-{name or config.stem}"
+    for key, setting in wanted.settings.items():
+        for value in setting.ends:
+            load_settings(config, [*(overrides or []), f"{key}={value}"])
+    name = config.stem if name is None else name
+    check_name(name)
+    folder = run_root / f"sweep-{name}"
     study = open_study(
         wanted,
         settings.model_dump(mode="json", exclude=AWAY),
@@ -92,10 +97,10 @@ def sweep(
         seed=seed,
     )
     request = FitRequest(
-        config=config, overrides=overrides, resume=Path("auto"), device=device, run_root=folder,
-        data_dir=data_dir, offline=offline, is_one_of_many=True,
+        config=config, overrides=overrides, device=device, run_root=folder, data_dir=data_dir,
+        offline=offline, is_one_of_many=True,
     )  # fmt: skip
-    with flushed_denormals():
+    with flushed_denormals(), save_signal_harmless():
         for claim in study.claims():
             try_settings(claim, request, settings.best_by)
     best = save_best(study, config, overrides)
@@ -105,8 +110,8 @@ def sweep(
 def try_settings(claim: "Claim", request: "FitRequest", by: str) -> None:
     """Train a trial to its end, or until it is not worth going on; record what came of it."""
     from ..metrics.best import best_record
+    from ..page import metric_text
     from ..runs.directory import newest_run
-    from .display.sweep import show_value
     from .fit.resuming import trained
 
     name, settings = f"trial-{claim.number:03}", claim.settings()
@@ -122,20 +127,18 @@ def try_settings(claim: "Claim", request: "FitRequest", by: str) -> None:
         with closing(trained(request)) as epochs:
             for session, record in epochs:
                 value = vars(record)[f"val_{by}"]
-                is_last = record.epoch + 1 == session.config.epochs
-                if claim.should_stop(record.epoch, value) and not is_last:
+                if claim.should_stop(record.epoch, value) and not session.is_complete:
                     claim.prune()
-                    notice(
-                        f"{name}: {show_value(value, by)}; stopped after epoch {record.epoch + 1}"
-                    )
+                    done = f"stopped after epoch {record.epoch + 1}"
+                    notice(f"{name}: {metric_text(value, by)}; {done}")
                     return
     except InterruptedRun as stop:
         again = shlex.join(["cnn-train", *sys.argv[1:]])
-        stop.args = (f"stopped in {name}; all saved. Go on with: {again}",)
+        stop.args = (f"stopped in {name}; nothing is lost. Go on with: {again}",)
         raise
     except DivergedError as problem:
         warn(str(problem))
-        claim.prune()
+        claim.prune("training diverged")
         return
     except (ConfigError, ResourceError) as problem:
         claim.fail(str(problem))
@@ -147,7 +150,7 @@ def try_settings(claim: "Claim", request: "FitRequest", by: str) -> None:
     best = best_record(run.load_metrics()) if run else None
     assert best, "the run is complete"
     claim.complete(best[f"val_{by}"])
-    notice(f"{name}: {show_value(best[f'val_{by}'], by)}")
+    notice(f"{name}: {metric_text(best[f'val_{by}'], by)}")
 
 
 def with_choices(overrides: list[str] | None, settings: dict[str, str]) -> list[str]:

@@ -13,7 +13,7 @@ OVERFITTED = 0.10
 """Training accuracy is so far above validation accuracy: images are learned by heart."""
 
 UNDERFITTED, NOT_LEARNED = 0.03, 0.90
-"""Both accuracies are as near as the first, and that of training is below the second."""
+"""Training accuracy is less than the first above the other, and both are below the second."""
 
 STILL_RISING = 0.005
 """Validation accuracy rose by so much from the last but one fifth of the epochs to the last."""
@@ -33,8 +33,8 @@ def what_next(
 ) -> list[str]:
     """Return suggestions, the weightiest first.
 
-    records: the run's, of its epochs so far. epochs: those that its config asks for. evaluation:
-    of the best checkpoint, on images that it was not trained on.
+    records: the run's, of its epochs so far. epochs: how many it will have. evaluation: of its best
+    checkpoint, on images that it was not trained on.
     """
     return [
         *_about_fit(records),
@@ -57,7 +57,7 @@ def _about_fit(records: Sequence[Mapping[str, float]]) -> Iterator[str]:
             f"{both}: it learns its images by heart. Try stronger augmentation (augment), more "
             "λ (regularization.strength), more images, or a smaller network."
         )
-    elif trained - validated < UNDERFITTED and trained < NOT_LEARNED:
+    elif trained - validated < UNDERFITTED and max(trained, validated) < NOT_LEARNED:
         yield (
             f"{both}: the training images are not learned either. Try more epochs, another rate "
             "(optimizer.lr), a larger network, or weaker augmentation."
@@ -68,6 +68,8 @@ def _about_length(records: Sequence[Mapping[str, float]], epochs: int) -> Iterat
     accuracies = [record["val_accuracy"] for record in records]
     fifth = len(accuracies) // FEWEST_EPOCHS
     best = best_record(records)
+    if 0 < len(records) < epochs:
+        yield f"Only {len(records)} of {epochs} epochs are done: fit --resume goes on."
     if not fifth or best is None:
         return
     before, after = max(accuracies[-2 * fifth : -fifth]), max(accuracies[-fifth:])
@@ -81,8 +83,6 @@ def _about_length(records: Sequence[Mapping[str, float]], epochs: int) -> Iterat
             f"The best epoch was {best['epoch'] + 1:.0f} of {len(records)}: what came later did "
             "not help. Try fewer epochs, a lower rate, or stronger augmentation."
         )
-    if len(records) < epochs:
-        yield f"Only {len(records)} of {epochs} epochs are done: fit --resume goes on."
 
 
 def _about_classes(evaluation: Evaluation) -> Iterator[str]:
@@ -119,5 +119,5 @@ def _about_differences(evaluation: Evaluation) -> str:
     low, high = evaluation.accuracy_interval
     return (
         f"On {len(evaluation.images):,} images the accuracy is known to "
-        f"± {100 * (high - low) / 2:.1f} points: another model must differ by more to be better."
+        f"± {100 * (high - low) / 2:.1f} points; whether another model is better, compare tells."
     )

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import TypeAlias
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -31,12 +31,8 @@ MOST_NUMBERS = 6
 """Different numbers that are all written; of more, the ends and the middle."""
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """Where values stand on an axis, from 0 to 1, and which of them are written beside it."""
-
-    heights: tuple[float, ...]
-    labels: tuple[tuple[float, str], ...]
+Scale: TypeAlias = tuple[list[float], dict[float, str]]
+"""How high each value stands on its axis, from 0 to 1, and what is written at which height."""
 
 
 def draw_parallel_coordinates(
@@ -52,7 +48,10 @@ def draw_parallel_coordinates(
     rows: numbers, or words (YAML) as they are tried, by their names. unit: of the result.
     """
     names = [*dict.fromkeys(name for row in rows for name in row if name != result), result]
-    width, title = min(max(5.0, 1.7 * len(names)), 16.0), f"{title}: {len(rows)} trials"
+    width, title = (
+        min(max(5.0, 1.7 * len(names)), 16.0),
+        f"{title}: {len(rows)} trial{'' if len(rows) == 1 else 's'}",
+    )
     figure = make_figure(width, 4.4, title)
     axes = figure.add_subplot()
     hide_axes(axes)
@@ -63,60 +62,61 @@ def draw_parallel_coordinates(
         is_best = number == len(rows) - 1
         axes.plot(
             range(len(names)),
-            [scale.heights[number] for scale in scales],
+            [heights[number] for heights, _ in scales],
             color=ORANGE if is_best else colormaps["viridis_r"](WORST + (BEST - WORST) * share),
             linewidth=2.4 if is_best else 1.2,
             alpha=1.0 if is_best else 0.75,
             zorder=2 + share,
         )
-    for place, (name, scale) in enumerate(zip(names, scales, strict=True)):
-        _draw_axis(axes, place, name + (unit if name == result else ""), scale)
+    for place, (name, (_, labels)) in enumerate(zip(names, scales, strict=True)):
+        _draw_axis(axes, place, name + (unit if name == result else ""), labels)
     axes.set(xlim=(-0.35, len(names) - 0.5), ylim=(-0.06, 1.16))
     return figure
 
 
-def _draw_axis(axes: Axes, place: int, name: str, scale: _Scale) -> None:
+def _draw_axis(axes: Axes, place: int, name: str, labels: dict[float, str]) -> None:
     axes.plot([place, place], [0, 1], color=GREY, linewidth=1.0, zorder=1)
     axes.text(
         place, 1.1, shorten(name, 24, keep_end=True), ha="center", color=INK, size=TEXT_SIZE,
         weight="bold", parse_math=False,
     )  # fmt: skip
-    for height, label in scale.labels:
+    for height, label in labels.items():
         axes.text(
             place + 0.04, height, label, va="center", color=INK, size=SMALL_SIZE, zorder=9,
             parse_math=False, bbox={"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.6},
         )  # fmt: skip
 
 
-def _scale(values: Sequence[str | float]) -> _Scale:
+def _scale(values: Sequence[str | float]) -> Scale:
     try:
         numbers = [float(value) for value in values]
     except ValueError:
         return _scale_words(list(map(str, values)))
+    if not numbers:
+        return [], {}
     low, high = min(numbers), max(numbers)
     if low == high:
-        return _Scale((0.5,) * len(numbers), ((0.5, _write(low)),))
+        return [0.5] * len(numbers), {0.5: _write(low)}
     if low > 0 and high / low > LOGARITHMIC_FROM:
         base, span = math.log(low), math.log(high / low)
-        heights = tuple((math.log(number) - base) / span for number in numbers)
+        heights = [(math.log(number) - base) / span for number in numbers]
         middle = math.exp(base + span / 2)
     else:
-        heights = tuple((number - low) / (high - low) for number in numbers)
+        heights = [(number - low) / (high - low) for number in numbers]
         middle = (low + high) / 2
     if len(set(numbers)) <= MOST_NUMBERS:
-        labels = {height: _write(number) for height, number in zip(heights, numbers, strict=True)}
-        return _Scale(heights, tuple(labels.items()))
-    return _Scale(heights, ((0.0, _write(low)), (0.5, _write(middle)), (1.0, _write(high))))
+        return heights, dict(zip(heights, map(_write, numbers), strict=True))
+    return heights, {0.0: _write(low), 0.5: _write(middle), 1.0: _write(high)}
 
 
-def _scale_words(words: Sequence[str]) -> _Scale:
+def _scale_words(words: Sequence[str]) -> Scale:
     kinds = sorted(set(words))
     heights = {kind: (i + 0.5) / len(kinds) for i, kind in enumerate(kinds)}
     short = dict(zip(kinds, shorten_apart(kinds, 18), strict=True))
     named = kinds[:: math.ceil(len(kinds) / MOST_NAMED)]
-    labels = tuple((heights[kind], short[kind]) for kind in named)
-    return _Scale(tuple(heights[word] for word in words), labels)
+    return [heights[word] for word in words], {heights[kind]: short[kind] for kind in named}
 
 
 def _write(number: float) -> str:
-    return with_minus(f"{number:.3g}")
+    is_whole = number.is_integer() and abs(number) < 1e6
+    return with_minus(f"{number:.0f}" if is_whole else f"{number:.3g}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 
 from ..config.base import Config
-from .best import BestBy, merit
+from .best import BestBy, in_words, merit
 
 
 class StopConfig(Config):
@@ -23,11 +23,6 @@ class StopConfig(Config):
     min_delta: float = Field(
         default=0.0, ge=0, description="how much more than this the metric must gain to be better"
     )
-
-    @property
-    def metric_name(self) -> str:
-        """The metric in words."""
-        return self.metric.replace("_", " ").replace("f1", "F1")
 
     def last_gain(self, records: Sequence[Mapping[str, float]]) -> int:
         """Return the place of the last record that was better than all before it; -1: none yet.
@@ -49,6 +44,7 @@ class StopConfig(Config):
         better = "fallen" if self.metric == "loss" else "risen"
         by = f" by more than {self.min_delta:g}" if self.min_delta else ""
         return (
-            f"stopped early at epoch {done} of {epochs}: the validation {self.metric_name} has not "
-            f"{better}{by} since epoch {gain + 1} (stop.patience {self.patience})"
+            f"stopped early at epoch {done} of {epochs}: "
+            f"the validation {in_words(self.metric)} has not {better}{by} "
+            f"since epoch {gain + 1} (stop.patience {self.patience})"
         )

@@ -30,6 +30,12 @@ NAME_END = re.compile(r"-\d{8}-\d{6}-[0-9a-f]{4}$")
 START = re.compile(r".*-(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-[0-9a-f]{4}")
 
 
+def check_name(name: str) -> None:
+    """Raise UsageError where a run's or a sweep's name is no file name."""
+    if not name or "/" in name or "\\" in name or name.startswith("."):
+        raise UsageError(f"--name {name}: use letters, digits, '-' and '_'")
+
+
 @dataclass
 class RunDirectory:
     """The files of one run."""
@@ -79,8 +85,7 @@ class RunDirectory:
 
         Raises UsageError where ``name`` is no file name or ``root`` cannot be written to.
         """
-        if not name or "/" in name or "\\" in name or name.startswith("."):
-            raise UsageError(f"--name {name}: use letters, digits, '-' and '_'")
+        check_name(name)
         stem = f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
         try:
             root.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Begin a sweep's study, or join in with one that other processes are working on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,10 +37,17 @@ def open_study(
 
     about: the settings that all trials share. storage: the URL of a database; None: a journal file
     in ``folder``. Raises UsageError where Optuna is not installed, where the storage cannot be
-    used, or where the study there is about something else.
+    used, or where the study there is about something else; ConfigError as :meth:`Space.grid` does.
     """
     optuna = _load_optuna()
-    folder.mkdir(parents=True, exist_ok=True)
+    points = space.grid() if sampler == "grid" else []
+    text = json.dumps({"settings": about, "space": space.as_texts(), "sampler": sampler})
+    about = json.loads(text)  # as the storage will return it
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        reason = f"cannot make {folder.name} ({problem.strerror})"
+        raise UsageError(f"--run-root {folder.parent}: {reason}") from None
     with acquire(folder / ".lock", when_busy=lambda: None):
         try:
             study = optuna.create_study(
@@ -48,27 +55,28 @@ def open_study(
                 study_name=folder.name,
                 direction="maximize" if maximizes else "minimize",
                 load_if_exists=True,
-                pruner=_make_pruner(optuna, prunes),
+                pruner=_make_pruner(optuna) if prunes else optuna.pruners.NopPruner(),
             )
         except Exception as problem:  # of any database's driver
-            where = storage or folder / "study.journal"
-            raise UsageError(f"--storage {where}: {in_one_line(problem)}") from None
-        is_new = ABOUT not in study.user_attrs
-        about = {"settings": about, "space": space.as_texts()} | {"sampler": sampler}
-        _require_same(study.user_attrs.get(ABOUT), about, folder)
-        if is_new:
-            study.set_user_attr(ABOUT, json.loads(json.dumps(about)))
-        worker_seed = derive_seed(seed, "sweep", len(study.trials)) % 2**32
-        study.sampler = (
-            optuna.samplers.TPESampler(seed=worker_seed)
-            if sampler == "tpe"
-            else optuna.samplers.RandomSampler(seed=worker_seed)
-        )
-        if sampler == "grid":
-            num_trials = 0
-            for point in space.grid() if is_new else ():
+            where = f"--storage {storage}" if storage else folder / "study.journal"
+            raise UsageError(f"{where}: {in_one_line(problem)}") from None
+        if (known := study.user_attrs.get(ABOUT)) is None:
+            for point in points:
                 study.enqueue_trial(point)
-    return Study(study, space, folder, num_trials)
+            study.set_user_attr(ABOUT, about)
+        elif changes := differences(known, about):
+            raise UsageError(
+                f"{folder}: this sweep is about other settings "
+                f"({'; '.join(map(str, changes[:3]))}); give another --name, or remove it"
+            )
+    make_sampler = _sampler_maker(optuna, sampler, seed)
+    return Study(study, space, folder, 0 if points else num_trials, make_sampler)
+
+
+def _sampler_maker(optuna: Any, name: SamplerName, seed: int) -> Callable[[int], Any]:
+    """Return what makes each trial's sampler, whose seed no other trial has, in any process."""
+    kind = optuna.samplers.TPESampler if name == "tpe" else optuna.samplers.RandomSampler
+    return lambda number: kind(seed=derive_seed(seed, "sweep", number) % 2**32)
 
 
 def _load_optuna() -> Any:
@@ -85,24 +93,10 @@ def _load_optuna() -> Any:
 def _open_storage(optuna: Any, folder: Path, url: str | None) -> Any:
     if url is not None:
         return url
-    from optuna.storages.journal import JournalFileBackend
+    file = optuna.storages.journal.JournalFileBackend(str(folder / "study.journal"))
+    return optuna.storages.JournalStorage(file)
 
-    return optuna.storages.JournalStorage(JournalFileBackend(str(folder / "study.journal")))
 
-
-def _make_pruner(optuna: Any, prunes: bool) -> Any:
+def _make_pruner(optuna: Any) -> Any:
     """Stop what is below the median of the complete trials at the same epoch, but for the first."""
-    if not prunes:
-        return optuna.pruners.NopPruner()
     return optuna.pruners.MedianPruner(n_startup_trials=TRIALS_BEFORE_PRUNING, n_warmup_steps=1)
-
-
-def _require_same(known: Any, about: Mapping[str, Any], folder: Path) -> None:
-    if known is None:
-        return
-    changes = differences(known, json.loads(json.dumps(about)))
-    if changes:
-        raise UsageError(
-            f"{folder}: this sweep is about other settings ({'; '.join(map(str, changes[:3]))}); "
-            "give another --name, or remove it"
-        )

@@ -37,7 +37,13 @@ class Range(Config):
             raise ValueError(f"low {self.low:g} is not below high {self.high:g}")
         if self.log and (self.low <= 0 or self.step is not None):
             raise ValueError("log: true needs low above 0, and no step")
+        if self.step is not None and not math.isclose(self._num_steps, round(self._num_steps)):
+            raise ValueError(f"high {self.high:g} is no whole number of steps above low")
         return self
+
+    @property
+    def _num_steps(self) -> float:
+        return (self.high - self.low) / (self.step or 1)
 
     @property
     def is_whole(self) -> bool:
@@ -53,11 +59,10 @@ class Range(Config):
         """Return every value, where they can be counted: with a step, or whole ones."""
         if self.log or (self.step is None and not self.is_whole):
             return None
-        step = self.step or 1
-        steps = (self.high - self.low) / step
-        if steps > MOST_POINTS:
+        if self._num_steps > MOST_POINTS:
             return None
-        return [self.low + step * i for i in range(math.floor(steps * (1 + 1e-9)) + 1)]
+        places = range(round(self._num_steps) + 1)
+        return [round(self.low + (self.step or 1) * place, 12) for place in places]
 
 
 @dataclass(frozen=True)
@@ -102,12 +107,6 @@ class Space:
         if (number := math.prod(map(len, lists))) > MOST_POINTS:
             raise ConfigError(f"--sampler grid: {number:,} combinations; at most {MOST_POINTS:,}")
         return [dict(zip(points, values, strict=True)) for values in product(*lists)]
-
-    def single_overrides(self) -> list[list[str]]:
-        """Return overrides that a config must take, each list on its own: every end, one by one."""
-        return [
-            [f"{name}={value}"] for name, setting in self.settings.items() for value in setting.ends
-        ]
 
 
 def load_space(path: str) -> Space:

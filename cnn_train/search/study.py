@@ -6,7 +6,7 @@ comes next goes on with it.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import optuna
 
 PROBLEM = "problem"
-"""The name under which a trial keeps why it failed."""
+"""The name under which a trial keeps why it failed, or could not be trained to its end."""
 
 STATES = ("complete", "pruned", "running", "waiting", "fail")
 
@@ -44,12 +44,17 @@ class Trial:
 
 @dataclass(frozen=True)
 class Study:
-    """What is searched, and where it is kept. num_trials: to begin, but for those of a grid."""
+    """What is searched, and where it is kept.
+
+    num_trials: to begin, but for those of a grid. make_sampler: by a trial's number, what chooses
+    its settings.
+    """
 
     optuna_study: "optuna.Study"
     space: Space
     folder: Path
     num_trials: int
+    make_sampler: "Callable[[int], optuna.samplers.BaseSampler]"
 
     @property
     def maximizes(self) -> bool:
@@ -82,9 +87,9 @@ class Study:
 
     def _claim_new(self, held: ExitStack) -> "Claim | None":
         states = [trial.state.name for trial in self.optuna_study.get_trials(deepcopy=False)]
-        begun = len(states) - states.count("FAIL") - states.count("WAITING")
-        if begun >= self.num_trials and "WAITING" not in states:
+        if len(states) >= self.num_trials and "WAITING" not in states:
             return None
+        self.optuna_study.sampler = self.make_sampler(len(states))
         trial = self.optuna_study.ask()
         assert _is_free(self._lock(trial.number), held), "nobody else knows this number"
         return Claim(self, trial, is_lost=False)
@@ -146,18 +151,19 @@ class Claim:
         """Record the value of the best epoch."""
         self.study.optuna_study.tell(self.number, value)
 
-    def prune(self) -> None:
-        """Record that the trial was stopped, or that training diverged."""
-        self._end("PRUNED")
+    def prune(self, problem: str | None = None) -> None:
+        """Record that the trial was stopped, and the problem where there was one."""
+        self._end("PRUNED", problem)
 
     def fail(self, problem: str) -> None:
         """Record that these settings cannot be trained, and why."""
-        self.trial.set_user_attr(PROBLEM, problem)
-        self._end("FAIL")
+        self._end("FAIL", problem)
 
-    def _end(self, state: str) -> None:
+    def _end(self, state: str, problem: str | None) -> None:
         import optuna
 
+        if problem:
+            self.trial.set_user_attr(PROBLEM, problem)
         self.study.optuna_study.tell(self.number, state=optuna.trial.TrialState[state])
 
 
@@ -171,7 +177,9 @@ def _suggest(trial: "optuna.Trial", name: str, setting: Setting) -> str | int | 
 
 
 def as_yaml(value: str | int | float) -> str:
-    """Write a suggested value as YAML; a choice is YAML already."""
+    """Write a suggested value as YAML, with six digits at most; a choice is YAML already."""
+    if isinstance(value, float):
+        value = float(f"{value:.6g}")
     return value if isinstance(value, str) else render_value(value)
 
 

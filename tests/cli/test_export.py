@@ -338,3 +338,11 @@ def test_the_javascript_of_the_page_answers_as_predict_does_for_images_of_its_si
         for image in images
     ]  # fmt: skip
     assert found == answers(cnn_train, exported, images)
+
+
+def test_the_file_has_a_report_without_the_course_of_its_training(
+    cnn_train: Run, exported: Path
+) -> None:
+    assert cnn_train("report", exported, "--out", "report.html").exit_code == 0
+    html = Path("report.html").read_text("utf-8")
+    assert "<h2>Confusion</h2>" in html and "<h2>Learning curves</h2>" not in html

@@ -50,7 +50,26 @@ def test_a_run_becomes_one_file_with_everything_in_it(cnn_train: Run, tiny_confi
     assert "  image_size: 16\n" in html
 
 
-@pytest.mark.parametrize("slices", [[], ["--slices", "--severities", "0,3"]])
+def test_the_curves_and_the_advice_are_of_the_whole_run(
+    cnn_train: Run, tiny_config: Path, tmp_path: Path
+) -> None:
+    stuck = ("--set", "optimizer.lr=1e-9", "--set", "best_by=accuracy")  # the first epoch is best
+    cnn_train("fit", "-c", tiny_config, "--set", "epochs=6", *stuck)
+    assert cnn_train("report", "runs/latest", "--out", "whole.html").exit_code == 0
+    html = Path("whole.html").read_text("utf-8")
+    assert "The best epoch was 1 of 6" in html and "epochs are done" not in html
+    stop = ("--set", "stop={patience: 4, metric: accuracy}", "--set", "epochs=9")
+    cnn_train("fit", "-c", tiny_config, *stop, *stuck)
+    assert cnn_train("report", "runs/latest", "--out", "stopped.html").exit_code == 0
+    html = Path("stopped.html").read_text("utf-8")
+    assert "The best epoch was 1 of 5" in html and "epochs are done" not in html
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "slices"),
+    [("cross_entropy", []), ("hinge", ["--slices", "--severities", "0,3"])],
+    indirect=["checkpoint"],
+)
 def test_an_evaluation_writes_its_report_too(
     cnn_train: Run, checkpoint: Path, slices: list[str]
 ) -> None:
@@ -63,9 +82,16 @@ def test_an_evaluation_writes_its_report_too(
     assert ("Harder images" in html) == bool(slices)
 
 
-def test_another_ending_is_refused(cnn_train: Run, checkpoint: Path) -> None:
-    wrong = cnn_train("report", checkpoint, "--out", "report.pdf")
-    assert wrong.exit_code == 2 and "a report is an .html file" in wrong.stderr
+@pytest.mark.parametrize("checkpoint", ["hinge"], indirect=True)
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [("report.pdf", "a report is an .html file"), ("no/report.html", "no directory no")],
+)
+def test_a_place_that_no_report_can_have_is_refused(
+    cnn_train: Run, checkpoint: Path, out: str, reason: str
+) -> None:
+    wrong = cnn_train("report", checkpoint, "--out", out)
+    assert wrong.exit_code == 2 and reason in wrong.stderr and "Scoring" not in wrong.stderr
 
 
 def test_no_text_can_be_taken_for_html() -> None:

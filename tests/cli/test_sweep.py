@@ -66,15 +66,37 @@ def test_a_stopped_sweep_goes_on_with_the_same_trial(
     assert [run["epochs_done"] for run in runs] == [2], "one run, and it is complete"
 
 
+def test_a_trial_that_stops_early_is_complete_with_its_best_epoch(
+    cnn_train: Run, tiny_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cnn_train.search.study import Claim
+
+    reports = []
+
+    def should_stop(claim: Claim, epoch: int, value: float) -> bool:
+        reports.append(value)
+        return len(reports) > 1
+
+    monkeypatch.setattr(Claim, "should_stop", should_stop)
+    space = tmp_path / "space.yaml"
+    space.write_text("optimizer.lr: [1e-9, 2e-9]\n")  # too low to ever get better
+    stop = ("epochs=9", "stop={patience: 1, metric: accuracy}")
+    sets = [word for setting in stop for word in ("--set", setting)]
+    command = ("sweep", "-c", tiny_config, "--space", space, "--trials", 1, *sets, "--json")
+    (trial,) = cnn_train(*command).document["trials"]
+    assert len(reports) == 2 and trial["state"] == "complete" and trial["value"] == max(reports)
+
+
 def test_settings_that_do_not_fit_together_fail_alone(
     cnn_train: Run, tiny_config: Path, tmp_path: Path
 ) -> None:
     space = tmp_path / "space.yaml"
-    space.write_text("data.image_size: [16, 32]\naugment.translate: [0, 20]\n")
-    outcome = cnn_train("sweep", "-c", tiny_config, "--space", space, "--sampler", "grid", "--json")
+    space.write_text("data.image_size: [16, 18]\naugment.translate: [19, 20]\n")
+    command = ("sweep", "-c", tiny_config, "--space", space, "--trials", 2, "--json")
+    outcome = cnn_train(*command, "--out", "none.png")
     states = [trial["state"] for trial in outcome.document["trials"]]
-    assert states.count("fail") == 1 and states.count("complete") == 3, outcome.stderr
-    assert "cannot be trained" in outcome.stderr
+    assert states == ["fail"] * 2 and outcome.document["best_config"] is None, outcome.stderr
+    assert "cannot be trained" in outcome.stderr and (tmp_path / "none.png").exists()
 
 
 def test_mistakes_are_found_before_any_training(
@@ -91,6 +113,7 @@ def test_mistakes_are_found_before_any_training(
     assert not (tmp_path / "runs").exists()
     assert cnn_train("sweep", "-c", "-", "--space", space).exit_code == 2
     space.write_text("optimizer.lr: [0.1, 0.2]\n")
+    assert "use letters" in cnn_train(*command, "--name", "a/b").stderr
     monkeypatch.setitem(sys.modules, "optuna", None)
     missing = cnn_train(*command)
     assert missing.exit_code == 2 and "pip install 'cnn-train[sweep]'" in missing.stderr

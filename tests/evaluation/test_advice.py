@@ -65,8 +65,9 @@ def test_the_course_of_a_run_has_its_advice(
     assert any(advice in point for point in points), points
 
 
-def test_a_sound_run_gets_only_the_width_of_its_interval() -> None:
-    records = records_of([0.5, 0.7, 0.9, 0.95, 0.96], [0.5, 0.7, 0.85, 0.9, 0.902])
+@pytest.mark.parametrize("train", [0.96, 0.6])  # 0.6: of strongly changed images
+def test_a_sound_run_gets_only_the_width_of_its_interval(train: float) -> None:
+    records = records_of([0.5, 0.5, 0.5, 0.5, train], [0.5, 0.7, 0.85, 0.9, 0.902])
     (point,) = what_next(records, 5, ALL_RIGHT)
     assert point.startswith("On 100 images the accuracy is known to ± 1.8 points")
 
@@ -85,5 +86,5 @@ def test_probabilities_that_say_too_little_are_named(confidence: float, word: st
 
 
 def test_an_unfinished_run_and_one_without_epochs_have_advice_too() -> None:
-    records = records_of([0.5, 0.7, 0.8, 0.9, 0.9], [0.5, 0.7, 0.8, 0.85, 0.85])
-    assert any("Only 5 of 9 epochs" in point for point in what_next(records, 9, ALL_RIGHT))
+    records = records_of([0.5, 0.7, 0.8], [0.5, 0.7, 0.8])
+    assert any("Only 3 of 9 epochs" in point for point in what_next(records, 9, ALL_RIGHT))

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from cnn_train.errors import UsageError
+from cnn_train.errors import ConfigError, UsageError
 from cnn_train.search.opening import open_study
 from cnn_train.search.space import Choices, Range, Space
 from cnn_train.search.study import Study
@@ -37,8 +37,10 @@ def test_less_is_better_for_a_loss(tmp_path: Path) -> None:
 
 
 def test_two_workers_never_share_a_trial(tmp_path: Path) -> None:
-    one, other = open_small(tmp_path).claims(), open_small(tmp_path).claims()
-    assert [next(one).number, next(other).number] == [0, 1]
+    workers = [open_small(tmp_path, sampler="random").claims() for _ in range(2)]
+    one, other = map(next, workers)
+    assert (one.number, other.number) == (0, 1)
+    assert one.settings()["optimizer.lr"] != other.settings()["optimizer.lr"]
 
 
 def test_a_lost_trial_is_gone_on_with_with_the_same_settings(tmp_path: Path) -> None:
@@ -52,15 +54,11 @@ def test_a_lost_trial_is_gone_on_with_with_the_same_settings(tmp_path: Path) -> 
     assert not found.should_stop(0, 0.5), "an epoch is reported only once"
 
 
-def test_failed_trials_do_not_count_and_say_why(tmp_path: Path) -> None:
+def test_failed_trials_count_so_that_a_sweep_ends_and_say_why(tmp_path: Path) -> None:
     study = open_small(tmp_path)
     for claim in study.claims():
-        if claim.number < 2:
-            claim.fail(f"no room for {claim.settings()['seed']}")
-        else:
-            claim.complete(0.5)
-    states = [trial.state for trial in study.trials()]
-    assert states == ["complete"] * 3 + ["fail"] * 2
+        claim.fail(f"no room for {claim.settings()['seed']}")
+    assert [trial.state for trial in study.trials()] == ["fail"] * 3
     assert (study.trials()[-1].problem or "").startswith("no room for")
 
 
@@ -78,13 +76,19 @@ def test_what_is_below_the_median_is_stopped_after_some_trials(
 
 
 def test_a_grid_tries_each_combination_once(tmp_path: Path) -> None:
-    space = Space({"a": Range(low=0, high=2), "b": Choices(("x", "y"))})
+    space = Space({"a": Range(low=0.1, high=0.3, step=0.1), "b": Choices(("x", "y"))})
     study = open_study(space, {}, tmp_path / "sweep", sampler="grid")
     tried = []
     for claim in study.claims():
         tried.append(tuple(claim.settings().values()))
         claim.complete(0.5)
-    assert tried == [(a, b) for a in "012" for b in "xy"]
+    assert tried == [(a, b) for a in ("0.1", "0.2", "0.3") for b in "xy"]
+
+
+def test_an_endless_grid_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="needs choices"):
+        open_small(tmp_path, sampler="grid")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_same_seed_tries_the_same_settings(tmp_path: Path) -> None:
@@ -118,3 +122,6 @@ def test_a_database_serves_too_and_a_wrong_one_is_one_line(tmp_path: Path) -> No
     assert open_small(tmp_path, storage=url, num_trials=1).trials() == first.trials()
     with pytest.raises(UsageError, match="--storage nonsense: "):
         open_small(tmp_path, storage="nonsense")
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"--run-root .*: cannot make sweep"):
+        open_small(tmp_path / "file")

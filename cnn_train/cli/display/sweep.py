@@ -5,7 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...page import Block, Page, numbers, paragraph, percent, texts
+from ...metrics.best import BestBy, in_words
+from ...page import Block, Page, metric_text, numbers, paragraph, texts
 from ...search.study import Study, Trial
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 MOST_SHOWN = 20
 
 
-def sweep_page(study: Study, by: str, best_config: Path | None) -> Page:
+def sweep_page(study: Study, by: BestBy, best_config: Path | None) -> Page:
     """Show the trials; best_config: where the settings of the best complete one were written."""
     trials = study.trials()
     document = {
@@ -26,10 +27,7 @@ def sweep_page(study: Study, by: str, best_config: Path | None) -> Page:
     names = list(study.space.settings)
     shown = trials[:MOST_SHOWN]
     table = Block(
-        columns=(
-            *numbers("trial", f"val {by.replace('_', ' ')}", "epochs"),
-            *texts("state", *names),
-        ),
+        columns=(*numbers("trial", f"val {in_words(by)}", "epochs"), *texts("state", *names)),
         rows=tuple(_row(trial, names, by) for trial in shown),
         first_to_go=("epochs",),
         notes=_notes(trials, len(shown)),
@@ -41,44 +39,31 @@ def sweep_page(study: Study, by: str, best_config: Path | None) -> Page:
     return Page(tuple(blocks), document, partial(_draw, study, trials, by))
 
 
-def show_value(value: float | None, by: str) -> str:
-    """Write a trial's value, as its epochs are shown."""
-    return "—" if value is None else f"{value:.4f}" if by == "loss" else percent(value, 2)
-
-
-def _row(trial: Trial, names: list[str], by: str) -> tuple[str, ...]:
-    settings = (short_setting(trial.settings.get(name, "—")) for name in names)
-    value = show_value(trial.value, by)
-    return str(trial.number), value, str(trial.epochs), trial.state, *settings
-
-
-def short_setting(text: str) -> str:
-    """Write a number with four significant digits; other settings as they are."""
-    try:
-        return f"{float(text):.4g}"
-    except ValueError:
-        return text
+def _row(trial: Trial, names: list[str], by: BestBy) -> tuple[str, ...]:
+    first = str(trial.number), metric_text(trial.value, by), str(trial.epochs)
+    return *first, trial.state, *(trial.settings.get(name, "–") for name in names)
 
 
 def _notes(trials: list[Trial], num_shown: int) -> tuple[str, ...]:
     """Say what the table lacks, and why trials failed, each reason once."""
     notes = [f"{len(trials) - num_shown} more; --json has all."] if num_shown < len(trials) else []
-    reasons = dict.fromkeys(trial.problem for trial in trials if trial.problem)
-    notes += [f"failed: {reason}" for reason in reasons]
+    reasons = dict.fromkeys((trial.state, trial.problem) for trial in trials if trial.problem)
+    notes += [f"{state}: {reason}" for state, reason in reasons]
     if running := sum(trial.state == "running" for trial in trials):
         notes.append(f"{running} under way elsewhere.")
     return tuple(notes)
 
 
-def _draw(study: Study, trials: list[Trial], by: str) -> "Drawing":
+def _draw(study: Study, trials: list[Trial], by: BestBy) -> "Drawing":
     from ...figures.parallel_coordinates import draw_parallel_coordinates
 
+    result = f"val {in_words(by)}"
     rows: list[dict[str, Any]] = [
-        {**trial.settings, f"val {by}": trial.value if by == "loss" else 100 * trial.value}
+        {**trial.settings, result: trial.value if by == "loss" else 100 * trial.value}
         for trial in trials
         if trial.value is not None and trial.state in ("complete", "pruned")
     ]
     unit = "" if by == "loss" else " (%)"
     return draw_parallel_coordinates(
-        rows, result=f"val {by}", unit=unit, more_is_better=study.maximizes, title=study.folder.name
+        rows, result=result, unit=unit, more_is_better=study.maximizes, title=study.folder.name
     )

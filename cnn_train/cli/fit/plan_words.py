@@ -1,6 +1,7 @@
 """The parts of a run's plan that are worth a sentence: what differs from the plain training."""
 
 from ...data.sampling import count_classes
+from ...metrics.best import in_words
 from ...training.session import Session
 
 
@@ -42,7 +43,7 @@ def describe_stop(session: Session) -> str:
     if not stop.patience:
         return ""
     epochs = "1 epoch" if stop.patience == 1 else f"{stop.patience} epochs"
-    return f"early, after {epochs} without a better validation {stop.metric_name}"
+    return f"early, after {epochs} without a better validation {in_words(stop.metric)}"
 
 
 def describe_end(session: Session) -> str:

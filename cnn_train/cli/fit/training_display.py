@@ -15,8 +15,9 @@ from ...checks.sanity import Finding
 from ...errors import InterruptedRun
 from ...machine.memory_shortage import memory_explained
 from ...machine.processes import lost_processes_explained
+from ...metrics.best import in_words
 from ...metrics.tally import Tally
-from ...page import clock, percent
+from ...page import clock, loss_text, metric_text, percent
 from ...runs.directory import RunDirectory
 from ...training.fine_tuning import describe_learning
 from ...training.fit import Supervision
@@ -196,20 +197,14 @@ def describe_result(session: Session, run: RunDirectory) -> dict[str, Any]:
 
 
 def _show_result(result: dict[str, Any], next_command: str) -> None:
-    by, value = result["best_by"], result[f"val_{result['best_by']}"]
-    shown = number(value) if by == "loss" else percent(value, 2)
+    by = result["best_by"]
     stderr.print(
-        f"best validation {by.replace('_', ' ').replace('f1', 'F1')} {shown} "
+        f"best validation {in_words(by)} {metric_text(result[f'val_{by}'], by)} "
         f"at epoch {result['best_epoch'] + 1}, {clock(result['seconds'])} of training\n"
         f"next: {next_command}",
         style="bold" if stderr.is_terminal else None,
         soft_wrap=True,
     )
-
-
-def number(value: float) -> str:
-    """Write a loss with four decimals, or in powers of ten where they would say nothing."""
-    return f"{value:.4f}" if value < 1e5 else f"{value:.3e}"
 
 
 def live_bar() -> Progress:
@@ -251,7 +246,7 @@ def show_epoch(session: Session, record: EpochRecord) -> None:
     left = clock(sum(recent) * (session.pace.steps(epochs) - now) / (now - before))
     done, speed = f"{record.epoch + 1}/{epochs}", f"{record.images_per_second:,.0f}"
     losses = (record.train_loss, record.train_penalty, record.val_loss)
-    loss, penalty, val_loss = map(number, losses)
+    loss, penalty, val_loss = map(loss_text, losses)
     accuracy, val_accuracy = percent(record.train_accuracy, 2), percent(record.val_accuracy, 2)
     if stderr.is_terminal:
         line = (

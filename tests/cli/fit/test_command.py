@@ -176,9 +176,12 @@ def test_training_counts_denormal_numbers_as_zero_and_the_program_around_it_does
     cnn_train: Run, tiny_config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found, tiny = [], torch.tensor([71362], dtype=torch.int32).view(torch.float32)  # 1e-40
-    monkeypatch.setattr(
-        "cnn_train.cli.fit.resuming.start", lambda _: found.append(tiny * 0.5) or ()
-    )
+
+    def start(request: object) -> list[object]:
+        found.append(tiny * 0.5)
+        return []
+
+    monkeypatch.setattr("cnn_train.cli.fit.resuming.start", start)
     cnn_train("fit", "--config", tiny_config)
     assert [number.view(torch.int32).item() for number in found] == [0]
     assert (tiny * 0.5).view(torch.int32).item() != 0
