@@ -38,7 +38,7 @@ class KeptFile:
         place = read_place(path) if kind == DECODED else ""
         with suppress(OSError):  # of somebody else
             os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-        return cls(str(path), kind, place, disk_use([path]), time.strftime("%Y-%m-%d", used))
+        return cls(str(path), kind, place, disk_use(path), time.strftime("%Y-%m-%d", used))
 
 
 def list_kept(data_dir: Path) -> list[KeptFile]:

@@ -28,8 +28,7 @@ class Removal:
     @classmethod
     def of(cls, one: ListedRun, *states: Path) -> "Removal":
         """Measure what the disk gains by it."""
-        frees = disk_use(states or [one.run.path], once_removed=True)
-        names = tuple(path.name for path in states)
+        names, frees = tuple(path.name for path in states), disk_use(*(states or [one.run.path]))
         return cls(str(one.run.path), names, one.summary.val_accuracy, frees)
 
     def carry_out(self) -> None:

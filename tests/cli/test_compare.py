@@ -141,6 +141,8 @@ def test_evaluate_tests_another_model_on_the_same_images_of_the_split(
     trained_on = cnn_train("evaluate", two[0], "--against", two[1], "--split", "train")
     assert trained_on.exit_code == 0
     assert "one of them was trained on each of the" in " ".join(trained_on.stdout.split())
+    absent = cnn_train("evaluate", two[0], "--against", "runs/absent")
+    assert absent.exit_code == 4 and "Scoring" not in absent.stderr  # told before slow work
     sliced = cnn_train("evaluate", two[0], "--against", two[1], "--slices")
     assert sliced.exit_code == 2 and "leave --slices out" in sliced.stderr
 

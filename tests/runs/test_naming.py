@@ -33,11 +33,11 @@ def make_run(root: Path, name: str, accuracy: float | None, data: str = PHOTOS) 
 def test_the_best_run_is_that_of_highest_accuracy_on_the_latest_runs_images(tmp_path: Path) -> None:
     make_run(tmp_path, "drawings", 0.99, "{name: shapes}")
     best = make_run(tmp_path, "good", 0.8)
-    make_run(tmp_path, "mapped", 0.7, PHOTOS.replace("auto", "host"))
+    make_run(tmp_path, "mapped", 0.7, PHOTOS.replace("auto", "host, sampling: balanced"))
     make_run(tmp_path, "begun", None)
     assert find_checkpoint(tmp_path / "best") == best.best_checkpoint
     assert find_run(tmp_path / "best").path == best.path
-    better = make_run(tmp_path, "mapped", 0.9, PHOTOS.replace("auto", "host"))
+    better = make_run(tmp_path, "mapped", 0.9, PHOTOS.replace("auto", "host, sampling: balanced"))
     assert find_checkpoint(tmp_path / "best") == better.best_checkpoint
     better.best_checkpoint.unlink()
     assert find_checkpoint(tmp_path / "best") == best.best_checkpoint

@@ -86,7 +86,7 @@ def _row(summary: "RunSummary", start: int) -> dict[str, str]:
     if summary.damaged:
         return {"run": f"{summary.run_dir} damaged: {summary.damaged}"}
     accuracy, loss, best_epoch = summary.val_accuracy, summary.val_loss, summary.best_epoch
-    ended = "diverged " if summary.diverged else "stopped early " if summary.stopped_early else ""
+    ended = f"{summary.ending} " if summary.diverged or summary.stopped_early else ""
     return {
         "run": summary.run_dir,
         "started": (summary.started or "—").replace("T", " "),

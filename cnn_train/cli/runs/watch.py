@@ -28,22 +28,20 @@ def watch(
 
     found = named_run(run, run_root)
     notice(f"watching {found.path}")
-    epochs, records = summarize_run(found).epochs, []
+    records = []
     with damage_named(found.metrics):
         for record in follow(found, partial(time.sleep, LOOK_EVERY_SECONDS)):
             records.append(record)
             if not as_json:
-                say(_describe(record, epochs))
+                say(_describe(record, summarize_run(found).epochs))
     summary = summarize_run(found)
     if as_json:
         print_json({"run": vars(summary), "records": records})
     elif summary.damaged:
         notice(f"{found.path}: {summary.damaged}")
     else:
-        is_done = summary.epochs_done >= summary.epochs
-        how = "diverged" if summary.diverged else "finished" if is_done else "stopped"
-        best = f", best validation accuracy {percent(summary.val_accuracy, 2)}"
-        say(f"{how} after {summary.epochs_done} of {summary.epochs} epochs{best}")
+        done = f"{summary.ending} after {summary.epochs_done} of {summary.epochs} epochs"
+        say(f"{done}, best validation accuracy {percent(summary.val_accuracy, 2)}")
 
 
 def _describe(record: Mapping[str, float], epochs: int | None) -> str:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,22 @@ def test_removing_asks_first_and_shows_what_goes(
     assert runs[2].path.exists() != goes
     newest = runs[1] if goes else runs[2]
     assert (Path("runs") / LATEST).resolve() == newest.path.resolve()
+
+
+def test_what_begins_to_train_before_the_answer_stays_and_is_not_counted(
+    cnn_train: Run, runs: list[RunDirectory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as training:
+
+        class Slow(Terminal):
+            def readline(self, size: int = -1, /) -> str:
+                training.enter_context(runs[0].locked())
+                return "y\n"
+
+        monkeypatch.setattr(sys, "stdin", Slow())
+        outcome = cnn_train("runs", "remove", runs[0].path)
+    assert "not removed: " in outcome.stderr and "nothing was removed" in outcome.stderr
+    assert runs[0].path.exists()
 
 
 @pytest.mark.parametrize("command", [("remove", "latest"), ("prune",)])
