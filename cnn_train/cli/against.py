@@ -23,22 +23,30 @@ def add_rival(
     data_root: Path | None,
     **scoring: Any,
 ) -> Page:
-    """Measure the model of ``path`` on its images of the split; add the paired test to the page."""
+    """Measure the model of ``path`` on the same images; add the paired test to the page.
+
+    One whose images are cut or scaled otherwise is measured on its own dataset's same split.
+    """
     from ..evaluation.evaluate import evaluate, load_split
     from ..evaluation.paired import compare_evaluations
     from .display.paired import paired_blocks
 
-    images = load_split(rival, scoring["split"], access, data_root)
-    other = evaluate(rival, images, **scoring)
-    paths = (page.document["checkpoint"], str(path))
+    paths, split = (page.document["checkpoint"], str(path)), scoring["split"]
     seen = [trained.training_images, rival.training_images]
     blocks: tuple[Block, ...]
     try:
-        paired = compare_evaluations([result, other], seen)
+        images = result.images.relabel(rival.class_names, f"the {split} split")
+        if _reading(rival) != _reading(trained):
+            images = load_split(rival, split, access, data_root)
+        paired = compare_evaluations([result, evaluate(rival, images, **scoring)], seen)
         labels = [f"{name}  {place}" for name, place in zip("AB", paths, strict=True)]
-        blocks = paired_blocks(paired, "AB", labels, f"of the {scoring['split']} split")
+        blocks = paired_blocks(paired, "AB", labels, f"of the {split} split")
         document = page.document | {"against": {"models": list(paths)} | asdict(paired)}
     except DataError as reason:
         blocks = (paragraph(f"no paired test with {path}: {reason}"),)
         document = page.document | {"against": None}
     return replace(page, blocks=(*page.blocks, *blocks), document=document)
+
+
+def _reading(trained: "TrainedModel") -> tuple[object, ...]:
+    return trained.image_shape, trained.config.data.reading(trained.image_shape[-1])

@@ -30,28 +30,26 @@ class KeptFile:
     size: int
     last_used: str
 
-    @classmethod
-    def at(cls, path: Path, kind: str) -> "KeptFile":
-        """Describe a file or folder; to look at it is no use of it."""
-        found = path.stat()
-        used = time.localtime(max(found.st_atime, found.st_mtime))
-        place = read_place(path) if kind == DECODED else ""
-        with suppress(OSError):  # of somebody else
-            os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-        return cls(str(path), kind, place, disk_use(path), time.strftime("%Y-%m-%d", used))
-
 
 def list_kept(data_dir: Path) -> list[KeptFile]:
     """List the decoded sets and the downloads; whatever else lies there is not ours."""
-    decoded = [
-        path for name in ("folder-cache", "decoded") for path in data_dir.glob(f"{name}/*.bin")
-    ]
+    decoded = (*data_dir.glob("folder-cache/*.bin"), *data_dir.glob("decoded/*.bin"))
     names = [name for one in RELEASES for name in (one.archive.name, one.directory)]
     downloads = [data_dir / name for first in names for name in (first, f"{first}.part")]
     return [
-        *(KeptFile.at(path, DECODED) for path in sorted(decoded)),
-        *(KeptFile.at(path, DOWNLOADED) for path in downloads if path.exists()),
+        *(_describe(path, DECODED) for path in sorted(decoded)),
+        *(_describe(path, DOWNLOADED) for path in downloads if path.exists()),
     ]
+
+
+def _describe(path: Path, kind: str) -> KeptFile:
+    """Look at a file or folder, which is no use of it."""
+    found = path.stat()
+    used = time.localtime(max(found.st_atime, found.st_mtime))
+    place = read_place(path) if kind == DECODED else ""
+    with suppress(OSError):  # of somebody else
+        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    return KeptFile(str(path), kind, place, disk_use(path), time.strftime("%Y-%m-%d", used))
 
 
 def remove_decoded(path: Path) -> None:

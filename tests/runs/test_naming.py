@@ -3,26 +3,18 @@
 from pathlib import Path
 
 import pytest
+from resolved_config import resolved
 
 from cnn_train.errors import CheckpointError
 from cnn_train.runs.directory import RunDirectory, find_checkpoint, find_run
 from cnn_train.runs.naming import named_run
 
-SETTINGS = """\
-data: {data}
-model: {{name: vgg16}}
-loss: {{name: hinge}}
-optimizer: {{name: sgd, lr: 0.1}}
-batch_size: 64
-seed: 7
-epochs: 30
-"""
 PHOTOS = "{name: folder, root: /images, resident: auto}"
 
 
 def make_run(root: Path, name: str, accuracy: float | None, data: str = PHOTOS) -> RunDirectory:
     run = RunDirectory.create(root, name)
-    run.resolved_config.write_text(SETTINGS.format(data=data))
+    run.resolved_config.write_text(resolved(data=data))
     if accuracy is not None:
         run.save_metrics([{"epoch": 0, "val_accuracy": accuracy, "seconds": 1, "best_epoch": 0}])
         run.best_checkpoint.touch()

@@ -26,34 +26,20 @@ def _split(names: str | None) -> list[str]:
 def runs(
     context: typer.Context,
     sort: Annotated[
-        str | None,
-        typer.Option(
-            "--sort",
-            metavar="[-]NAME",
-            help="Smallest first; with - before the name largest first: --sort -val_accuracy.",
-        ),
+        str | None, typer.Option(metavar="[-]NAME", help="Smallest first; -NAME: largest first.")
     ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
-            "--where",
             metavar="CONDITION",
             help="Only these: model=resnet20, 'optimizer.lr>=0.1' (= != < <= > >=); repeatable.",
         ),
     ] = None,
     columns: Annotated[
-        str | None,
-        typer.Option(
-            "--columns", metavar="NAMES", help="Show these instead: optimizer.lr,seed,size"
-        ),
+        str | None, typer.Option(metavar="NAMES", help="Show these: optimizer.lr,seed,size")
     ] = None,
     group_by: Annotated[
-        str | None,
-        typer.Option(
-            "--group-by",
-            metavar="NAMES",
-            help="A row per group of runs alike in these: mean and deviation.",
-        ),
+        str | None, typer.Option(metavar="NAMES", help="Mean and deviation of runs alike in these.")
     ] = None,
     run_root: RunRootOption = Path("runs"),
     as_json: JsonOption = False,

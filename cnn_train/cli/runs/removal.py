@@ -41,7 +41,6 @@ def prune(
     keep_best: Annotated[
         int | None,
         typer.Option(
-            "--keep-best",
             metavar="N",
             min=1,
             help="Remove whole runs too: all but the N of highest accuracy on the same validation "
@@ -54,8 +53,9 @@ def prune(
 ) -> None:
     """Remove checkpoints that are neither best nor last, after a list and a question.
 
-    A pruned run is used and resumed as before, but has no older state should its last be damaged.
-    Runs in training and damaged ones stay. With --json, nothing is removed without --yes.
+    A pruned run is used and resumed as before, but has no older state should its
+    last be damaged. Runs in training and damaged ones stay.
+    With --json, nothing is removed without --yes.
     """
     from ...runs.listing import read_runs
     from ...runs.lock import is_locked

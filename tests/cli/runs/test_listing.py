@@ -6,24 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from resolved_config import resolved
 
 from cnn_train.cli import console
 from cnn_train.runs.directory import RunDirectory
 
 Run = Callable[..., Any]
-
-
-def resolved(**sections: object) -> str:
-    settings = {
-        "data": "{name: shapes}",
-        "model": "{name: vgg16}",
-        "loss": "{name: hinge}",
-        "optimizer": "{name: sgd, lr: 0.05}",
-        "batch_size": 128,
-        "epochs": 9,
-        "seed": 0,
-    }
-    return "".join(f"{name}: {value}\n" for name, value in (settings | sections).items())
 
 
 @pytest.fixture

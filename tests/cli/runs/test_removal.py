@@ -9,21 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from resolved_config import resolved
 
 from cnn_train.machine.atomic_file import give_second_name
 from cnn_train.runs.directory import LATEST, RunDirectory
 
 Run = Callable[..., Any]
 
-SETTINGS = """\
-data: {data}
-model: {{name: vgg16}}
-loss: {{name: hinge}}
-optimizer: {{name: sgd, lr: 0.1}}
-batch_size: 64
-seed: 7
-epochs: 30
-"""
 SIZE = 100_000
 
 
@@ -37,7 +29,7 @@ class Terminal(StringIO):
 def make_run(name: str, accuracy: float, data: str = "{name: shapes}") -> RunDirectory:
     """Make a run of three states: the second is the best, the third the last."""
     run = RunDirectory.create(Path("runs"), name)
-    run.resolved_config.write_text(SETTINGS.format(data=data))
+    run.resolved_config.write_text(resolved(data=data))
     run.save_metrics([{"epoch": 0, "val_accuracy": accuracy, "seconds": 1, "best_epoch": 0}])
     for step in (1, 2, 3):
         run.state(step).write_bytes(os.urandom(SIZE))
