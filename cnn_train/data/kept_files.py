@@ -5,11 +5,10 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from ..errors import LockedError, UsageError
 from ..machine.disk_use import disk_use
-from ..machine.file_lock import acquire
+from ..machine.file_lock import is_held
 from .cifar10.releases import RELEASES
 from .decoded_cache import lock_of, read_place
 
@@ -57,12 +56,9 @@ def remove_decoded(path: Path) -> None:
 
     Raises LockedError where a process is decoding it, UsageError where it may not be removed.
     """
-
-    def refuse() -> NoReturn:
+    if is_held(lock_of(path)):
         raise LockedError(f"{path}: another process is decoding these images")
-
     try:
-        with acquire(lock_of(path), refuse):
-            path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
     except OSError as problem:
         raise UsageError(f"{path}: cannot be removed ({problem.strerror})") from None

@@ -57,13 +57,11 @@ class RunSummary(BaseModel):
         return "stopped" if self.damaged or self.epochs_done < self.epochs else "finished"
 
 
-def summarize_run(run: RunDirectory) -> RunSummary:
-    """Read a run's resolved config and its metrics, or say what is damaged."""
-    return read_run(run)[0]
-
-
 def read_run(run: RunDirectory) -> tuple[RunSummary, dict[str, Any]]:
-    """Summarise a run; return all its settings too, by dotted key: none of a damaged run."""
+    """Read a run's resolved config and its metrics, or say what is damaged.
+
+    Returns all its settings too, by dotted key: none of a damaged run.
+    """
     nothing: dict[str, Any] = dict.fromkeys(RunSummary.model_fields)
     known = {"run_dir": str(run.path), "started": run.started}
     try:

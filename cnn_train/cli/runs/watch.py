@@ -24,17 +24,18 @@ def watch(
     from ...runs.directory import damage_named
     from ...runs.following import follow
     from ...runs.naming import named_run
-    from ...runs.summary import summarize_run
+    from ...runs.summary import read_run
 
     found = named_run(run, run_root)
     notice(f"watching {found.path}")
-    records = []
+    epochs, records = None, []
     with damage_named(found.metrics):
         for record in follow(found, partial(time.sleep, LOOK_EVERY_SECONDS)):
             records.append(record)
+            epochs = epochs or read_run(found)[0].epochs  # a run may have begun this moment
             if not as_json:
-                say(_describe(record, summarize_run(found).epochs))
-    summary = summarize_run(found)
+                say(_describe(record, epochs))
+    summary, _ = read_run(found)
     if as_json:
         print_json({"run": vars(summary), "records": records})
     elif summary.damaged:
