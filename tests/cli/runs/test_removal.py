@@ -26,7 +26,7 @@ class Terminal(StringIO):
         return True
 
 
-def make_run(name: str, accuracy: float, data: str = "{name: shapes}") -> RunDirectory:
+def make_run(name: str, accuracy: float, data: str) -> RunDirectory:
     """Make a run of three states: the second is the best, the third the last."""
     run = RunDirectory.create(Path("runs"), name)
     run.resolved_config.write_text(resolved(data=data))
@@ -42,8 +42,8 @@ def make_run(name: str, accuracy: float, data: str = "{name: shapes}") -> RunDir
 def runs(cnn_train: Run) -> list[RunDirectory]:
     """Make two runs on drawings and one on photographs, the latest."""
     runs = [
-        make_run("a", 0.9),
-        make_run("b", 0.8),
+        make_run("a", 0.9, "{name: shapes, val_fraction: 0.1}"),
+        make_run("b", 0.8, "{val_fraction: 0.1, name: shapes, sampling: balanced}"),
         make_run("c", 0.5, "{name: folder, root: /images}"),
     ]
     for age, run in enumerate(runs):
