@@ -53,7 +53,7 @@ NOT_RUN = {
         "reads the loss alone", "it goes with --tta flip",
     ),
     "followed by the tests of its own command": (
-        "confirm with --yes", "--against tests on the test split", "own options stand behind it",
+        "confirm with --yes", "own options stand behind it",
     ),
     "no advice": (
         "no run to go on with", "run to go on with", "a command without a picture",

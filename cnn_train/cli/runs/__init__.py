@@ -92,5 +92,7 @@ def _refuse_lost_options(context: typer.Context) -> None:
     for option in context.command.params:
         source = context.get_parameter_source(option.name or "")
         if source is not None and source.name == "COMMANDLINE":
-            found = f"{option.opts[0]}: no use before `{command}`, whose options stand behind it"
-            raise UsageError(f"{found}; see: cnn-train runs {command} --help")
+            raise UsageError(
+                f"{option.opts[0]}: no use before `{command}`, whose own options stand behind it: "
+                f"cnn-train runs {command} --help"
+            )
