@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DataError
 from ..page import Block, Page, paragraph
-from .loading import open_model
 
 if TYPE_CHECKING:
     from ..data.dataset import DataAccess
@@ -18,32 +17,36 @@ def add_rival(
     page: Page,
     result: "Evaluation",
     trained: "TrainedModel",
-    device: str,
-    against: Path,
+    path: Path,
+    rival: "TrainedModel",
     access: "DataAccess",
     data_root: Path | None,
     **scoring: Any,
 ) -> Page:
-    """Measure another model on its images of the same split; add the paired test to the page."""
+    """Measure the model of ``path`` on the same images; add the paired test to the page.
+
+    One whose images are cut or scaled otherwise is measured on its own dataset's same split.
+    """
     from ..evaluation.evaluate import evaluate, load_split
     from ..evaluation.paired import compare_evaluations
-    from ..runs.directory import find_checkpoint
     from .display.paired import paired_blocks
 
-    path = find_checkpoint(against)
-    rival = open_model(path, device)
-    images = load_split(rival, scoring["split"], access, data_root)
-    other = evaluate(rival, images, **scoring)
-    paths = (page.document["checkpoint"], str(path))
+    paths, split = (page.document["checkpoint"], str(path)), scoring["split"]
     seen = [trained.training_images, rival.training_images]
     blocks: tuple[Block, ...]
     try:
-        paired = compare_evaluations([result, other], seen)
-    except DataError as reason:
-        blocks, document = (paragraph(f"no paired test with {path}: {reason}"),), None
-    else:
+        images = result.images.relabel(rival.class_names, f"the {split} split")
+        if _reading(rival) != _reading(trained):
+            images = load_split(rival, split, access, data_root)
+        paired = compare_evaluations([result, evaluate(rival, images, **scoring)], seen)
         labels = [f"{name}  {place}" for name, place in zip("AB", paths, strict=True)]
-        blocks = paired_blocks(paired, "AB", labels, f"of the {scoring['split']} split")
-        document = {"models": list(paths)} | asdict(paired)
-    more = {"against": document}
-    return replace(page, blocks=(*page.blocks, *blocks), document=page.document | more)
+        blocks = paired_blocks(paired, "AB", labels, f"of the {split} split")
+        document = page.document | {"against": {"models": list(paths)} | asdict(paired)}
+    except DataError as reason:
+        blocks = (paragraph(f"no paired test with {path}: {reason}"),)
+        document = page.document | {"against": None}
+    return replace(page, blocks=(*page.blocks, *blocks), document=document)
+
+
+def _reading(trained: "TrainedModel") -> tuple[object, ...]:
+    return trained.image_shape, trained.config.data.reading(trained.image_shape[-1])

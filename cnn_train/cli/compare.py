@@ -1,6 +1,6 @@
 """``cnn-train compare``: how runs differ, and whether one is better than another."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Annotated
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from ..data.dataset import DataAccess
     from ..data.image_set import ImageSet
     from ..evaluation.evaluate import Evaluation
-    from ..runs.directory import RunDirectory
+    from ..evaluation.paired import Paired
     from ..runs.listing import ListedRun
-    from .display.comparison import Trial
 
 
 def compare(
@@ -50,7 +49,7 @@ def compare(
     The test split stays closed: evaluate --against compares two models there.
     """
     from ..runs.listing import read_named
-    from .display.comparison import Trial, comparison_page
+    from .display.comparison import comparison_page
 
     check_picture(out)
     found = read_named(runs, run_root)
@@ -59,40 +58,29 @@ def compare(
     if all(one.summary.damaged for one in found):
         raise CheckpointError(f"{found[0].run.path}: {found[0].summary.damaged}; so are the others")
     listed = dict(zip(ascii_uppercase, found, strict=False))
-    access = make_data_access(data_dir, offline)
-    trial = Trial() if no_test else _try_out(listed, _scorer(device, access, data_root))
-    present(comparison_page(listed, trial), as_json=as_json, out=out)
+    access, tested = make_data_access(data_dir, offline), {} if no_test else listed
+    trial = _test(tested, device, access, data_root)
+    present(comparison_page(listed, *trial), as_json=as_json, out=out)
 
 
-Score = Callable[["RunDirectory"], "tuple[Evaluation, Tensor]"]
-"""Measures a run's best model on its validation images; returns what it was trained on, too."""
-
-
-def _scorer(device: str, access: "DataAccess", data_root: Path | None) -> Score:
+def _test(
+    listed: "Mapping[str, ListedRun]", device: str, access: "DataAccess", data_root: Path | None
+) -> "tuple[list[str], Paired | None, list[str]]":
+    """Test the best models on the images that all held out: which; the result; why not others."""
     from ..evaluation.evaluate import evaluate, load_split
+    from ..evaluation.paired import compare_evaluations
     from ..runs.directory import find_checkpoint
 
     known: dict[tuple[str, tuple[str, ...]], ImageSet] = {}  # runs mostly share their images
-
-    def score(run: "RunDirectory") -> "tuple[Evaluation, Tensor]":
-        trained = open_model(find_checkpoint(run.path), device)
-        key = repr(trained.config.data), trained.class_names
-        known[key] = known.get(key) or load_split(trained, "val", access, data_root)
-        result = evaluate(trained, known[key], split="validation", progress=progress)
-        return result, trained.training_images
-
-    return score
-
-
-def _try_out(listed: "Mapping[str, ListedRun]", score: Score) -> "Trial":
-    """Test the runs on the images that all held out; note which cannot be tested, and why."""
-    from ..evaluation.paired import compare_evaluations
-    from .display.comparison import Trial
-
-    results, notes, paired = {}, [], None
+    results: dict[str, tuple[Evaluation, Tensor]] = {}
+    paired, notes = None, []
     for letter, one in listed.items():
         try:
-            results[letter] = score(one.run)
+            trained = open_model(find_checkpoint(one.run.path), device)
+            key = repr(trained.config.data), trained.class_names
+            known[key] = known.get(key) or load_split(trained, "val", access, data_root)
+            result = evaluate(trained, known[key], split="validation", progress=progress)
+            results[letter] = result, trained.training_images
         except (CheckpointError, DataError) as problem:
             notes.append(f"{letter} is not tested: {problem}")
     if len(results) > 1:
@@ -100,4 +88,4 @@ def _try_out(listed: "Mapping[str, ListedRun]", score: Score) -> "Trial":
             paired = compare_evaluations(*zip(*results.values(), strict=True))
         except DataError as reason:
             notes.append(f"no test: {reason}")
-    return Trial(tuple(results), paired, tuple(notes))
+    return [*results], paired, notes

@@ -25,8 +25,8 @@ def cache(
 ) -> None:
     """List what the data directory keeps; --clear removes the decoded images in it.
 
-    They are decoded again when they are needed; downloads stay. What another process decodes right
-    now stays too. With --json, nothing is removed without --yes.
+    They are decoded again when needed. Downloads stay, and what is being decoded.
+    With --json, nothing is removed without --yes.
     """
     from ..data.kept_files import DECODED, list_kept, remove_decoded
 

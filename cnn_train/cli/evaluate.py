@@ -110,6 +110,8 @@ def evaluate(
     wanted = _plan_slices(slices, severities, corruptions, out)
     layers_for = "evaluate --slices" if slices else None
     trained = open_model(path, device, layers_for=layers_for)
+    rival_path = find_checkpoint(against) if against else None
+    rival = open_model(rival_path, device) if rival_path else None  # a mistake in it is told now
     access = make_data_access(data_dir, offline, verify=verify_data)
     images = load_split(trained, split, access, data_root)
     if split != "train":
@@ -123,8 +125,8 @@ def evaluate(
         page = evaluation_page(result, path, trained.config.model.name)
         for doubt in describe_one_sidedness(result):
             warn(doubt)
-        if against is not None:
-            page = add_rival(page, result, trained, device, against, access, data_root, **scoring)
+        if rival and rival_path:
+            page = add_rival(page, result, trained, rival_path, rival, access, data_root, **scoring)
     else:
         result = evaluate_slices(trained, images, seed=seed, **wanted, **scoring)
         page = slices_page(result, path, trained.config.model.name)

@@ -60,7 +60,7 @@ RunsArgument = Annotated[
 OptionalRunArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="[RUN]",
+        metavar="RUN",
         help="A run directory, or its name below --run-root.",
         autocompletion=complete_runs,
     ),

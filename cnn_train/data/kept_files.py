@@ -5,11 +5,10 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from ..errors import LockedError, UsageError
 from ..machine.disk_use import disk_use
-from ..machine.file_lock import acquire
+from ..machine.file_lock import is_held
 from .cifar10.releases import RELEASES
 from .decoded_cache import lock_of, read_place
 
@@ -30,28 +29,26 @@ class KeptFile:
     size: int
     last_used: str
 
-    @classmethod
-    def at(cls, path: Path, kind: str) -> "KeptFile":
-        """Describe a file or folder; to look at it is no use of it."""
-        found = path.stat()
-        used = time.localtime(max(found.st_atime, found.st_mtime))
-        place = read_place(path) if kind == DECODED else ""
-        with suppress(OSError):  # of somebody else
-            os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-        return cls(str(path), kind, place, disk_use([path]), time.strftime("%Y-%m-%d", used))
-
 
 def list_kept(data_dir: Path) -> list[KeptFile]:
     """List the decoded sets and the downloads; whatever else lies there is not ours."""
-    decoded = [
-        path for name in ("folder-cache", "decoded") for path in data_dir.glob(f"{name}/*.bin")
-    ]
+    decoded = (*data_dir.glob("folder-cache/*.bin"), *data_dir.glob("decoded/*.bin"))
     names = [name for one in RELEASES for name in (one.archive.name, one.directory)]
     downloads = [data_dir / name for first in names for name in (first, f"{first}.part")]
     return [
-        *(KeptFile.at(path, DECODED) for path in sorted(decoded)),
-        *(KeptFile.at(path, DOWNLOADED) for path in downloads if path.exists()),
+        *(_describe(path, DECODED) for path in sorted(decoded)),
+        *(_describe(path, DOWNLOADED) for path in downloads if path.exists()),
     ]
+
+
+def _describe(path: Path, kind: str) -> KeptFile:
+    """Look at a file or folder, which is no use of it."""
+    found = path.stat()
+    used = time.localtime(max(found.st_atime, found.st_mtime))
+    place = read_place(path) if kind == DECODED else ""
+    with suppress(OSError):  # of somebody else
+        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    return KeptFile(str(path), kind, place, disk_use(path), time.strftime("%Y-%m-%d", used))
 
 
 def remove_decoded(path: Path) -> None:
@@ -59,12 +56,9 @@ def remove_decoded(path: Path) -> None:
 
     Raises LockedError where a process is decoding it, UsageError where it may not be removed.
     """
-
-    def refuse() -> NoReturn:
+    if is_held(lock_of(path)):
         raise LockedError(f"{path}: another process is decoding these images")
-
     try:
-        with acquire(lock_of(path), refuse):
-            path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
     except OSError as problem:
         raise UsageError(f"{path}: cannot be removed ({problem.strerror})") from None

@@ -38,10 +38,9 @@ def compare_evaluations(evaluations: Sequence[Evaluation], seen: Sequence[Tensor
     which says why, where there is no image to compare them on.
     """
     first, *others = [evaluation.images.class_names for evaluation in evaluations]
-    for names in others:
-        if set(names) != set(first):
-            reason = f"they know different classes ({name_some(first, 3)}; {name_some(names, 3)})"
-            raise DataError(reason)
+    if other := next((names for names in others if set(names) != set(first)), None):
+        both = f"{name_some(first, 3)}; {name_some(other, 3)}"
+        raise DataError(f"they know different classes ({both})")
     right = [_right_by_image(evaluation) for evaluation in evaluations]
     common = [image for image in right[0] if all(image in other for other in right)]
     if not common:
@@ -51,11 +50,12 @@ def compare_evaluations(evaluations: Sequence[Evaluation], seen: Sequence[Tensor
     if not kept:
         raise DataError(f"one of them was trained on each of the {len(common):,} common images")
     answers = [[other[image] for image in kept] for other in right]
+    num_correct = tuple(map(sum, answers))
     return Paired(
         len(kept),
         len(common) - len(kept),
         UNKNOWN_IMAGES not in trained_on,
-        (num_correct := tuple(map(sum, answers))),
+        num_correct,
         tuple(accuracy_interval(number, len(kept)) for number in num_correct),
         compare_pairs(answers),
     )
@@ -64,8 +64,7 @@ def compare_evaluations(evaluations: Sequence[Evaluation], seen: Sequence[Tensor
 def _right_by_image(evaluation: Evaluation) -> dict[tuple[int, str], bool]:
     """Return whether each image, by its hash and its class, is recognised."""
     images = evaluation.images
-    classes = [images.class_names[label] for label in images.labels_N.tolist()]
-    right_N = evaluation.predicted_N == images.labels_N
-    return dict(
-        zip(zip(images.hashes_N.tolist(), classes, strict=True), right_N.tolist(), strict=True)
-    )
+    classes = (images.class_names[label] for label in images.labels_N.tolist())
+    right = (evaluation.predicted_N == images.labels_N).tolist()
+    found = zip(images.hashes_N.tolist(), classes, right, strict=True)
+    return {(content, name): is_right for content, name, is_right in found}

@@ -45,10 +45,9 @@ def draw_comparison(curves: Mapping[str, Records], title: str) -> Figure:
     epochs = max((record["epoch"] for records in curves.values() for record in records), default=0)
     for axes in (loss, accuracy):
         style_epochs(axes, round(epochs) + 1)
-    handles, labels = accuracy.get_legend_handles_labels()
     look = {"frameon": False, "fontsize": SMALL_SIZE, "labelcolor": INK, "handlelength": 4}
-    columns = 2 if len(curves) > 4 else 1
-    legend = figure.legend(handles, labels, loc="outside lower left", ncols=columns, **look)
+    named, columns = accuracy.get_legend_handles_labels(), 2 if len(curves) > 4 else 1
+    legend = figure.legend(*named, loc="outside lower left", ncols=columns, **look)
     for text in legend.get_texts():
         text.set_parse_math(False)
     return figure

@@ -1,8 +1,5 @@
 """How much disk files take. A file may have several names, and is counted once."""
 
-import os
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,24 +7,11 @@ BLOCK_BYTES = 512
 """The unit of ``st_blocks``, whatever the file system's own blocks are (POSIX)."""
 
 
-def disk_use(paths: Iterable[Path], *, once_removed: bool = False) -> int:
-    """Return the bytes on disk of files, and of all files below folders.
-
-    once_removed: only of those that no name is left of when all these names are removed.
-    """
-    names, facts = Counter[tuple[int, int]](), dict[tuple[int, int], os.stat_result]()
-    for file in _files(paths):
+def disk_use(*paths: Path) -> int:
+    """Return the bytes on disk of files, and of all that folders hold; links are not followed."""
+    blocks = {}
+    for path in (found for given in paths for found in (given, *given.rglob("*"))):
         with suppress(FileNotFoundError):  # of a run that goes on meanwhile
-            found = file.lstat()
-            names[found.st_dev, found.st_ino] += 1
-            facts[found.st_dev, found.st_ino] = found
-    counted = (f for key, f in facts.items() if not once_removed or names[key] >= f.st_nlink)
-    return sum(found.st_blocks * BLOCK_BYTES for found in counted)
-
-
-def _files(paths: Iterable[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_symlink() or not path.is_dir():
-            yield path
-        for folder, _, names in os.walk(path):
-            yield from (Path(folder, name) for name in names)
+            facts = path.lstat()
+            blocks[facts.st_dev, facts.st_ino] = facts.st_blocks
+    return sum(blocks.values()) * BLOCK_BYTES

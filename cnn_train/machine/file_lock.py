@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from os.path import exists  # it never raises
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -19,3 +20,14 @@ def acquire(path: Path, when_busy: Callable[[], object]) -> AbstractContextManag
     except Timeout:
         when_busy()
         return lock.acquire()
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether a process has the lock; none has one that does not exist or cannot be taken."""
+    try:
+        if exists(path):  # noqa: PTH110
+            with FileLock(path, blocking=False):
+                pass
+    except (OSError, NotImplementedError) as problem:
+        return isinstance(problem, Timeout)
+    return False

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -24,11 +24,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
     The smallest of m is multiplied by m, the next by m − 1, and none may become smaller than the
     one before it. Source: S. Holm, Scandinavian Journal of Statistics 6 (1979), 65–70.
     """
-    corrected, least = dict[int, float](), 0.0
+    corrected, least = [*p_values], 0.0
     for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        least = max(least, min(1.0, (len(p_values) - rank) * p_values[i]))
-        corrected[i] = least
-    return [corrected[i] for i in range(len(p_values))]
+        least = corrected[i] = max(least, min(1.0, (len(p_values) - rank) * p_values[i]))
+    return corrected
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,9 @@ def compare_pairs(right: Sequence[Sequence[bool]]) -> tuple[PairTest, ...]:
     ``right``: for every model, whether it is right, image by image in the same order.
     """
     best = max(range(len(right)), key=lambda i: sum(right[i])) if len(right) > 2 else 0
-    tests = []
+    pairs = []
     for other in (i for i in range(len(right)) if i != best):
         both = list(zip(right[best], right[other], strict=True))
-        only_best, only_other = both.count((True, False)), both.count((False, True))
-        p = mcnemar(only_best, only_other)
-        tests.append(PairTest(best, other, only_best, only_other, p))
-    corrected = holm([test.p for test in tests])
-    return tuple(replace(test, p=p) for test, p in zip(tests, corrected, strict=True))
+        pairs.append((best, other, both.count((True, False)), both.count((False, True))))
+    p_values = holm([mcnemar(only_best, only_other) for *_, only_best, only_other in pairs])
+    return tuple(PairTest(*pair, p) for pair, p in zip(pairs, p_values, strict=True))

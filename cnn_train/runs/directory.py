@@ -26,8 +26,7 @@ LATEST, BEST = "latest", "best"
 STATE_NAME = re.compile(r"step-([0-9]{8,})\.ckpt")
 RECORDS = TypeAdapter(Annotated[list[dict[str, FiniteFloat]], FailFast()])
 MOST_METRICS_BYTES = 10_000_000  # of 28,000 epochs
-NAME_END = re.compile(r"-\d{8}-\d{6}-[0-9a-f]{4}$")
-START = re.compile(r".*-(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-[0-9a-f]{4}")
+MADE = re.compile(r"(.*)-(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-[0-9a-f]{4}", re.DOTALL)
 
 
 def check_name(name: str) -> None:
@@ -71,13 +70,14 @@ class RunDirectory:
     @property
     def started(self) -> str | None:
         """When the run was made, as its name says: local time, ISO 8601; None once renamed."""
-        match = START.fullmatch(self.path.name)
-        return "{}-{}-{}T{}:{}:{}".format(*match.groups()) if match else None
+        match = MADE.fullmatch(self.path.name)
+        return "{}-{}-{}T{}:{}:{}".format(*match.groups()[1:]) if match else None
 
     @property
     def name(self) -> str:
         """What the run was called when it was made, without its time."""
-        return NAME_END.sub("", self.path.name)
+        match = MADE.fullmatch(self.path.name)
+        return match[1] if match else self.path.name
 
     @classmethod
     def create(cls, root: Path, name: str) -> "RunDirectory":
@@ -233,8 +233,8 @@ def latest_best_checkpoint(root: Path) -> Path | None:
 
 def newest_run(root: Path, name: str) -> RunDirectory | None:
     """Return the newest run below ``root`` that was started under ``name`` and can go on."""
-    pattern = re.compile(re.escape(name) + r"-\d{8}-\d{6}-[0-9a-f]{4}")
-    runs = [run for run in list_runs(root) if pattern.fullmatch(run.path.name) and run.can_go_on]
+    made = (run for run in list_runs(root) if run.started and run.name == name)
+    runs = [run for run in made if run.can_go_on]
     return runs[-1] if runs else None
 
 

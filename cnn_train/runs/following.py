@@ -1,6 +1,8 @@
 """Follow a run that another process trains, by the files that it writes."""
 
 from collections.abc import Callable, Iterator
+from itertools import takewhile
+from operator import eq
 
 from .directory import RunDirectory
 from .lock import is_locked
@@ -16,9 +18,7 @@ def follow(run: RunDirectory, wait: Callable[[], object]) -> Iterator[dict[str, 
     while True:
         goes_on = is_locked(run.path)  # asked first: its last record is written before its end
         records = run.load_metrics()
-        pairs = enumerate(zip(shown, records, strict=False))
-        unchanged = min(len(shown), len(records))
-        known = next((i for i, (old, new) in pairs if old != new), unchanged)
+        known = len([*takewhile(lambda pair: eq(*pair), zip(shown, records, strict=False))])
         yield from records[known:]
         shown = records
         if not goes_on:

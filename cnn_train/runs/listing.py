@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import eq, ge, gt, le, lt, ne
+from operator import ge, gt, le, lt
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -19,10 +19,8 @@ from .summary import RunSummary, read_run
 COLUMNS = ("name", "size", *RunSummary.model_fields)
 """What can be asked of a run beside its settings; the fields of ``--json`` have these names."""
 
-CONDITION = re.compile(r"([^=<>!\s]+)\s*(>=|<=|!=|=|<|>)\s*(.*)", re.DOTALL)
-COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "=": eq, "!=": ne, ">=": ge, "<=": le, ">": gt, "<": lt,
-}  # fmt: skip
+CONDITION = re.compile(r"([^=<>!\s]+)\s*(>=|<=|!=|==?|<|>)\s*(.*)", re.DOTALL)
+ORDER: dict[str, Callable[[Any, Any], bool]] = {">=": ge, "<=": le, ">": gt, "<": lt}
 
 
 @dataclass(frozen=True)
@@ -33,20 +31,12 @@ class ListedRun:
     summary: RunSummary
     settings: Mapping[str, Any]
 
-    @property
-    def is_finished(self) -> bool:
-        """Whether all epochs are done."""
-        summary = self.summary
-        if summary.damaged or summary.diverged:
-            return False
-        return summary.stopped_early or summary.epochs_done >= summary.epochs
-
     def value(self, name: str) -> Any:
         """Return a column, or a setting by its dotted key; None where the run has none."""
         if name == "name":
             return self.run.name
         if name == "size":
-            return disk_use([self.run.path])
+            return disk_use(self.run.path)
         return getattr(self.summary, name) if name in COLUMNS else self.settings.get(name)
 
 
@@ -87,19 +77,21 @@ def select(runs: Sequence[ListedRun], conditions: Iterable[str]) -> list[ListedR
             raise UsageError(f"--where {text}: write NAME=VALUE, NAME!=VALUE, or with < <= > >=")
         name, sign, word = parts.groups()
         check_names([name], runs, "--where")
-        wanted: Any = resolve_scalar(word)
-        if re.fullmatch(r"[\d.]+ ?%", word):
-            wanted = float(word.rstrip(" %")) / 100
-        if sign not in ("=", "!=") and not isinstance(wanted, int | float):
+        wanted: Any = resolve_scalar(word.removesuffix("%").rstrip())
+        is_number = isinstance(wanted, int | float)
+        if sign in ORDER and not is_number:
             raise UsageError(f"--where {text}: {sign} compares numbers, and {word!r} is none")
+        if word.endswith("%"):
+            wanted = wanted / 100 if is_number else word
         chosen = [run for run in chosen if _holds(run.value(name), sign, wanted, word)]
     return chosen
 
 
 def _holds(value: Any, sign: str, wanted: Any, word: str) -> bool:
-    if sign in ("=", "!="):
-        return COMPARE[sign](value == wanted or (value is not None and str(value) == word), True)
-    return isinstance(value, int | float) and COMPARE[sign](value, wanted)
+    if sign in ORDER:
+        return isinstance(value, int | float) and ORDER[sign](value, wanted)
+    is_equal = value == wanted or (value is not None and str(value) == word)
+    return is_equal != (sign == "!=")
 
 
 def sort(runs: Sequence[ListedRun], name: str) -> list[ListedRun]:
@@ -109,22 +101,22 @@ def sort(runs: Sequence[ListedRun], name: str) -> list[ListedRun]:
     """
     key = name.removeprefix("-")
     check_names([key], runs, "--sort")
-    found = [(run.value(key), run) for run in runs]
-    known = [pair for pair in found if pair[0] is not None]
+    is_descending = name.startswith("-")
 
-    def place(pair: tuple[Any, ListedRun]) -> tuple[bool, Any]:
-        is_number = isinstance(pair[0], int | float)
-        return not is_number, pair[0] if is_number else render_value(pair[0])
+    def place(run: ListedRun) -> tuple[bool, bool, Any]:
+        value = run.value(key)
+        is_number = isinstance(value, int | float)
+        rank = value if is_number else render_value(value)
+        return (value is None) != is_descending, not is_number, rank
 
-    known.sort(key=place, reverse=name.startswith("-"))
-    return [run for _, run in known] + [run for value, run in found if value is None]
+    return sorted(runs, key=place, reverse=is_descending)
 
 
 def group(runs: Sequence[ListedRun], names: Sequence[str]) -> list[dict[str, Any]]:
     """Group the runs by columns or settings: a row for each group, in the order they first occur.
 
-    n: finished runs, whose mean accuracy and seconds these are. val_accuracy_sd: of a sample; None
-    for fewer than two. others: runs that are not finished, diverged or damaged.
+    n: runs that came to their end, by ``epochs`` or ``stop``; accuracy and seconds are their means.
+    val_accuracy_sd: of a sample; None for fewer than two. others: all other runs.
     """
     check_names(names, runs, "--group-by")
     groups: dict[str, list[ListedRun]] = {}
@@ -132,7 +124,8 @@ def group(runs: Sequence[ListedRun], names: Sequence[str]) -> list[dict[str, Any
         groups.setdefault(repr([run.value(name) for name in names]), []).append(run)
     rows = []
     for alike in groups.values():
-        done = [one.summary for one in alike if one.is_finished]
+        summaries = [one.summary for one in alike]
+        done = [one for one in summaries if one.ending in ("finished", "stopped early")]
         accuracies = [one.val_accuracy for one in done if one.val_accuracy is not None]
         results = {
             "n": len(done),

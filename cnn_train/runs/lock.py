@@ -3,12 +3,11 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from os.path import exists  # it never raises
 from pathlib import Path
 from typing import NoReturn
 
 from ..errors import LockedError, UsageError
-from ..machine.file_lock import acquire
+from ..machine.file_lock import acquire, is_held
 from ..machine.regular_file import read_regular
 
 LOCK = ".lock"
@@ -49,17 +48,5 @@ def locked(run_dir: Path) -> Iterator[None]:
 
 
 def is_locked(run_dir: Path) -> bool:
-    """Tell whether a process is training in a run; one that may not be written to has none."""
-
-    def refuse() -> NoReturn:
-        raise LockedError("busy")
-
-    if not exists(run_dir / LOCK):  # noqa: PTH110
-        return False
-    try:
-        with acquire(run_dir / LOCK, when_busy=refuse):
-            return False
-    except LockedError:
-        return True
-    except (OSError, NotImplementedError):
-        return False
+    """Tell whether a process is training in a run."""
+    return is_held(run_dir / LOCK)

@@ -10,11 +10,14 @@ from ..errors import CheckpointError
 from .directory import BEST, LATEST, RunDirectory, at_best, list_runs, with_root
 from .summary import RunSummary, read_run
 
+FOR_TRAINING_ALONE = {"data.resident", "data.sampling"}
+"""The settings of the data that change nothing in the validation images."""
+
 
 def validated_on(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the settings that decide a run's validation images; not where they lie in memory."""
+    """Return the settings that decide which images a run was validated on."""
     data = {key: value for key, value in settings.items() if key.startswith("data.")}
-    return {key: value for key, value in data.items() if key != "data.resident"}
+    return {key: value for key, value in data.items() if key not in FOR_TRAINING_ALONE}
 
 
 def rank(summary: RunSummary) -> tuple[float, float]:

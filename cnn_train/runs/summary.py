@@ -1,6 +1,6 @@
 """Summarise a run in one line: its settings, its progress, its accuracy."""
 
-import math
+from math import inf
 from typing import Any
 
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, SkipValidation
@@ -49,19 +49,19 @@ class RunSummary(BaseModel):
     stopped_early: bool = False
     damaged: str | None = None
 
-
-def plain(value: Any) -> Any:
-    """Return a setting as JSON knows it: what is no finite number as its text."""
-    return value if not isinstance(value, float) or math.isfinite(value) else render_value(value)
-
-
-def summarize_run(run: RunDirectory) -> RunSummary:
-    """Read a run's resolved config and its metrics, or say what is damaged."""
-    return read_run(run)[0]
+    @property
+    def ending(self) -> str:
+        """How it came to its end, or "stopped": there is more to do, which may be going on."""
+        if self.diverged or self.stopped_early:
+            return "diverged" if self.diverged else "stopped early"
+        return "stopped" if self.damaged or self.epochs_done < self.epochs else "finished"
 
 
 def read_run(run: RunDirectory) -> tuple[RunSummary, dict[str, Any]]:
-    """Summarise a run; return all its settings too, by dotted key: none of a damaged run."""
+    """Read a run's resolved config and its metrics, or say what is damaged.
+
+    Returns all its settings too, by dotted key: none of a damaged run.
+    """
     nothing: dict[str, Any] = dict.fromkeys(RunSummary.model_fields)
     known = {"run_dir": str(run.path), "started": run.started}
     try:
@@ -78,7 +78,10 @@ def read_run(run: RunDirectory) -> tuple[RunSummary, dict[str, Any]]:
                 "diverged": run.divergence.exists(),
             }
             tree = parse_quickly(text, source).tree
-            settings = {key: plain(value) for key, value in leaves(tree)}
+            settings = {  # a number that is not finite has no place in JSON
+                key: render_value(value) if value in (inf, -inf) or value != value else value
+                for key, value in leaves(tree)
+            }
             summary = RunSummary.model_validate(tree | known | result)
             reason = StopConfig.model_validate(tree.get("stop", {})).reason(records, summary.epochs)
             return summary.model_copy(update={"stopped_early": reason is not None}), settings

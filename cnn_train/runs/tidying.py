@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..config.scalars import render_value
 from ..errors import UsageError
 from ..machine.disk_use import disk_use
 from .directory import LATEST, RunDirectory, list_runs
@@ -28,8 +27,7 @@ class Removal:
     @classmethod
     def of(cls, one: ListedRun, *states: Path) -> "Removal":
         """Measure what the disk gains by it."""
-        frees = disk_use(states or [one.run.path], once_removed=True)
-        names = tuple(path.name for path in states)
+        names, frees = tuple(path.name for path in states), disk_use(*(states or [one.run.path]))
         return cls(str(one.run.path), names, one.summary.val_accuracy, frees)
 
     def carry_out(self) -> None:
@@ -70,7 +68,7 @@ def plan_pruning(runs: Sequence[ListedRun], keep_best: int | None) -> list[Remov
     """
     rivals: dict[str, list[ListedRun]] = {}
     for one in sorted(runs, key=lambda one: rank(one.summary), reverse=True):
-        rivals.setdefault(render_value(validated_on(one.settings)), []).append(one)
+        rivals.setdefault(repr(sorted(validated_on(one.settings).items())), []).append(one)
     beyond = [one for alike in rivals.values() for one in alike[keep_best or len(alike) :]]
     return [
         Removal.of(one, *(() if one in beyond else states))

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 Run = Callable[..., Any]
+CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
 @pytest.fixture
@@ -74,26 +75,17 @@ def test_images_that_one_run_trained_on_are_no_test(
     assert "no test: no image was measured by all of them" in lines
 
 
-def test_without_the_test_no_image_is_read(
+def test_the_test_split_stays_closed_and_without_the_test_no_image_is_read(
     cnn_train: Run, two: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*arguments: object) -> None:
         raise AssertionError("images were read")
 
-    monkeypatch.setattr("cnn_train.data.shapes.dataset.ShapesConfig.load_train", refuse)
-    monkeypatch.setattr("cnn_train.data.shapes.dataset.ShapesConfig.load_test", refuse)
-    found = cnn_train("compare", *two, "--no-test", "--json").document
-    assert found["paired"] is None and found["notes"] == []
-
-
-def test_the_test_split_stays_closed(
-    cnn_train: Run, two: list[Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*arguments: object) -> None:
-        raise AssertionError("test images were read")
-
     monkeypatch.setattr("cnn_train.data.shapes.dataset.ShapesConfig.load_test", refuse)
     assert cnn_train("compare", *two).exit_code == 0
+    monkeypatch.setattr("cnn_train.data.shapes.dataset.ShapesConfig.load_train", refuse)
+    found = cnn_train("compare", *two, "--no-test", "--json").document
+    assert found["paired"] is None and found["notes"] == []
 
 
 @pytest.mark.parametrize(
@@ -142,8 +134,30 @@ def test_evaluate_tests_another_model_on_the_same_images_of_the_split(
     trained_on = cnn_train("evaluate", two[0], "--against", two[1], "--split", "train")
     assert trained_on.exit_code == 0
     assert "one of them was trained on each of the" in " ".join(trained_on.stdout.split())
+    absent = cnn_train("evaluate", two[0], "--against", "runs/absent")
+    assert absent.exit_code == 4 and "Scoring" not in absent.stderr  # told before slow work
     sliced = cnn_train("evaluate", two[0], "--against", two[1], "--slices")
     assert sliced.exit_code == 2 and "leave --slices out" in sliced.stderr
+
+
+def test_a_model_of_another_dataset_is_tested_on_the_images_that_are_here(
+    cnn_train: Run, tiny_config: Path, no_pictures: None
+) -> None:
+    folder = "data={name: folder, root: images, image_size: 32}"
+    made = cnn_train(
+        "data", "export", "--config", "quickstart", "--split", "train", "--out", "images/train",
+        "--set", "data.num_train=40",
+    )  # fmt: skip
+    assert made.exit_code == 0, made.stderr
+    for old, new in zip(sorted(Path("images/train").iterdir()), CIFAR10, strict=True):
+        old.rename(old.with_name(new))
+    against = ("--split", "val", "--against", "pretrained:linear", "--offline")
+    outcome = cnn_train("evaluate", train(cnn_train, tiny_config, folder), *against)
+    assert "B  pretrained:linear" in outcome.stdout, outcome.stderr
+    next(Path("images/train").iterdir()).rename("images/train/unicorn")
+    outcome = cnn_train("evaluate", train(cnn_train, tiny_config, folder), *against)
+    assert outcome.exit_code == 0
+    assert "has classes that training lacks: unicorn" in " ".join(outcome.stdout.split())
 
 
 def test_best_is_taken_wherever_a_run_is(cnn_train: Run, two: list[Path]) -> None:

@@ -3,26 +3,18 @@
 from pathlib import Path
 
 import pytest
+from resolved_config import resolved
 
 from cnn_train.errors import CheckpointError
 from cnn_train.runs.directory import RunDirectory, find_checkpoint, find_run
 from cnn_train.runs.naming import named_run
 
-SETTINGS = """\
-data: {data}
-model: {{name: vgg16}}
-loss: {{name: hinge}}
-optimizer: {{name: sgd, lr: 0.1}}
-batch_size: 64
-seed: 7
-epochs: 30
-"""
 PHOTOS = "{name: folder, root: /images, resident: auto}"
 
 
 def make_run(root: Path, name: str, accuracy: float | None, data: str = PHOTOS) -> RunDirectory:
     run = RunDirectory.create(root, name)
-    run.resolved_config.write_text(SETTINGS.format(data=data))
+    run.resolved_config.write_text(resolved(data=data))
     if accuracy is not None:
         run.save_metrics([{"epoch": 0, "val_accuracy": accuracy, "seconds": 1, "best_epoch": 0}])
         run.best_checkpoint.touch()
@@ -33,11 +25,11 @@ def make_run(root: Path, name: str, accuracy: float | None, data: str = PHOTOS) 
 def test_the_best_run_is_that_of_highest_accuracy_on_the_latest_runs_images(tmp_path: Path) -> None:
     make_run(tmp_path, "drawings", 0.99, "{name: shapes}")
     best = make_run(tmp_path, "good", 0.8)
-    make_run(tmp_path, "mapped", 0.7, PHOTOS.replace("auto", "host"))
+    make_run(tmp_path, "mapped", 0.7, PHOTOS.replace("auto", "host, sampling: balanced"))
     make_run(tmp_path, "begun", None)
     assert find_checkpoint(tmp_path / "best") == best.best_checkpoint
     assert find_run(tmp_path / "best").path == best.path
-    better = make_run(tmp_path, "mapped", 0.9, PHOTOS.replace("auto", "host"))
+    better = make_run(tmp_path, "mapped", 0.9, PHOTOS.replace("auto", "host, sampling: balanced"))
     assert find_checkpoint(tmp_path / "best") == better.best_checkpoint
     better.best_checkpoint.unlink()
     assert find_checkpoint(tmp_path / "best") == best.best_checkpoint

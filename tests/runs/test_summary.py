@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from cnn_train.runs.directory import RunDirectory
-from cnn_train.runs.summary import RunSummary, summarize_run
+from cnn_train.runs.summary import RunSummary, read_run
 
 RESOLVED = """\
 data: {name: folder, root: /images}
@@ -32,7 +32,7 @@ def test_a_run_is_summed_up_from_its_config_and_its_records(run: RunDirectory) -
             for e, (a, loss, best) in enumerate(found)
         ]
     )
-    assert summarize_run(run) == RunSummary(
+    assert read_run(run)[0] == RunSummary(
         run_dir=str(run.path),
         started="2026-01-02T03:04:05",
         model="vgg16",
@@ -54,7 +54,7 @@ def test_a_run_is_summed_up_from_its_config_and_its_records(run: RunDirectory) -
 
 
 def test_a_run_in_its_first_epoch_has_no_result_yet(run: RunDirectory) -> None:
-    summary = summarize_run(run)
+    summary = read_run(run)[0]
     assert (summary.epochs_done, summary.best_epoch, summary.val_accuracy) == (0, None, None)
     assert summary.seconds == 0
 
@@ -64,10 +64,10 @@ def test_the_best_epoch_of_an_older_release_is_the_earliest_of_highest_accuracy(
 ) -> None:
     accuracies = enumerate((0.5, 0.75, 0.75))
     run.save_metrics([{"epoch": e, "val_accuracy": a, "seconds": 1.5} for e, a in accuracies])
-    summary = summarize_run(run)
+    summary = read_run(run)[0]
     assert (summary.best_epoch, summary.val_accuracy, summary.val_loss) == (1, 0.75, None)
 
 
 def test_a_run_that_was_renamed_has_no_time_of_its_start(run: RunDirectory) -> None:
     renamed = RunDirectory(run.path.rename(run.path.with_name("my_best")))
-    assert summarize_run(renamed).started is None
+    assert read_run(renamed)[0].started is None

@@ -1,7 +1,7 @@
 """How a comparison of runs looks: results, differing settings, a test, and curves."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ...config.differences import differing
@@ -23,37 +23,27 @@ CHOSEN_HERE = (
 )
 
 
-@dataclass(frozen=True)
-class Trial:
-    """The paired test of some of the runs, by their letters; ``notes``: why not of others."""
-
-    letters: tuple[str, ...] = ()
-    paired: Paired | None = None
-    notes: tuple[str, ...] = ()
-
-
-def comparison_page(runs: Mapping[str, ListedRun], trial: Trial) -> Page:
-    """Make the page of runs that are called by letters."""
+def comparison_page(
+    runs: Mapping[str, ListedRun], tested: Sequence[str], paired: Paired | None, notes: list[str]
+) -> Page:
+    """Make the page of runs that are called by letters; ``notes``: why some are not ``tested``."""
     whole = {letter: run for letter, run in runs.items() if not run.summary.damaged}
     differences = differing([run.settings for run in whole.values()])
     results = [
         {"": letter} | {name: run.value(name) for name in RESULTS} for letter, run in runs.items()
     ]
-    blocks = [
-        values_table(results, first_to_go=RESULTS[:0:-1]),
-        _list_differences([*whole], differences),
-    ]
-    if trial.paired:
+    blocks = [values_table(results, RESULTS[:0:-1]), _list_differences([*whole], differences)]
+    if paired:
         what = "that all held out for validation"
-        blocks += paired_blocks(trial.paired, trial.letters, trial.letters, what, CHOSEN_HERE)
+        blocks += paired_blocks(paired, tested, tested, what, CHOSEN_HERE)
     damaged = [f"{key} is damaged: {runs[key].summary.damaged}" for key in runs if key not in whole]
-    if notes := [*damaged, *trial.notes]:
+    if notes := [*damaged, *notes]:
         blocks.append(paragraph(*notes))
-    tested = [runs[letter].summary.run_dir for letter in trial.letters]
+    models = [runs[letter].summary.run_dir for letter in tested]
     document = {
         "runs": [vars(one.summary) | {"size": one.value("size")} for one in runs.values()],
         "differences": {"runs": [one.summary.run_dir for one in whole.values()], **differences},
-        "paired": trial.paired and {"models": tested, **asdict(trial.paired)},
+        "paired": paired and {"models": models, **asdict(paired)},
         "notes": notes,
     }
     return Page(tuple(blocks), document, lambda: _draw(whole))

@@ -20,19 +20,14 @@ def paired_blocks(
     """
     left_out = f"; {paired.num_left_out:,} others were trained on" if paired.num_left_out else ""
     doubt = "" if paired.all_known else "it is not known of all models what they were trained on"
+    ends = paired.accuracy_intervals
+    intervals = [f"{100 * low:.2f} to {100 * high:.2f} %" for low, high in ends]
     accuracies = Block(
         f"{count_images(paired.num_images)} {images}{left_out}",
         columns=(*texts(""), *numbers("right", "accuracy", "95 % interval")),
         rows=tuple(
-            (
-                label,
-                f"{correct:,}",
-                percent(correct / paired.num_images, 2),
-                f"{100 * low:.2f} to {100 * high:.2f} %",
-            )
-            for label, correct, (low, high) in zip(
-                labels, paired.num_correct, paired.accuracy_intervals, strict=True
-            )
+            (label, f"{right:,}", percent(right / paired.num_images, 2), interval)
+            for label, right, interval in zip(labels, paired.num_correct, intervals, strict=True)
         ),
     )
     several = f", corrected for {len(paired.tests)} tests (Holm)" if len(paired.tests) > 1 else ""

@@ -1,10 +1,10 @@
 """``cnn-train runs`` without another word: what was trained here, and how well."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
-from ...errors import in_one_line
 from ...page import Block, Column, clock, megabytes, numbers, percent, texts
 from ..console import stdout
 
@@ -20,20 +20,22 @@ COMMON_PATH = 37
 SETTINGS = ("loss", "seed", "batch", "model", "lr", "data")
 """The first to go from a narrow window, but those in which all runs agree go before."""
 
-
 SPELLED: dict[str, Callable[[Any], str]] = {
-    "val_accuracy": lambda value: percent(value, 2),
-    "val_accuracy_sd": lambda value: percent(value, 2),
-    "val_loss": lambda value: f"{value:.4g}",
-    "best_epoch": lambda value: str(value + 1),
-    "seconds": clock,
-    "size": megabytes,
-    "frees": megabytes,
+    **dict.fromkeys(("val_accuracy", "val_accuracy_sd", "best val"), partial(percent, decimals=2)),
+    **dict.fromkeys(("val_loss", "val loss"), "{:.4g}".format),
+    **dict.fromkeys(("best_epoch", "at"), lambda value: str(value + 1)),
+    **dict.fromkeys(("seconds", "time"), clock),
+    **dict.fromkeys(("size", "frees"), megabytes),
+    "lr": "{:g}".format,
 }
 """How values look on the screen: percent, epochs from 1, minutes and seconds."""
 
 
-def values_table(rows: Sequence[dict[str, Any]], first_to_go: tuple[str, ...] = ()) -> Block:
+def values_table(
+    rows: Sequence[dict[str, Any]],
+    first_to_go: tuple[str, ...] = (),
+    columns: tuple[Column, ...] = (),
+) -> Block:
     """Make a table of rows that have the same names; numbers stand on the right."""
     from ...config.scalars import render_value
 
@@ -45,10 +47,9 @@ def values_table(rows: Sequence[dict[str, Any]], first_to_go: tuple[str, ...] = 
         return value if isinstance(value, str) else render_value(value)
 
     kinds = {name: {type(row[name]) for row in rows} for name in rows[0]}
+    numeric = {int, float, type(None)}
     return Block(
-        columns=tuple(
-            Column(name, kind <= {int, float, type(None)}) for name, kind in kinds.items()
-        ),
+        columns=columns or tuple(Column(name, kind <= numeric) for name, kind in kinds.items()),
         rows=tuple(tuple(spell(*item) for item in row.items()) for row in rows),
         first_to_go=first_to_go,
     )
@@ -67,38 +68,31 @@ def runs_table(summaries: "Sequence[RunSummary]") -> Block:
         *texts("model", "loss"),
         *numbers("lr", "batch", "seed", "epochs", "best val", "val loss", "at", "time"),
     )
-    unknown = {column.name: "—" for column in columns}
-    rows = [unknown | _row(summary, start) for summary in summaries]
-    alike = [name for name in SETTINGS if len({row[name] for row in rows} - {"—"}) <= 1]
+    rows = [_row(summary, start) for summary in summaries]
+    alike = [name for name in SETTINGS if len({row[name] for row in rows} - {None}) <= 1]
     others = [name for name in SETTINGS if name not in alike]
-    return Block(
-        columns=columns,
-        rows=tuple(tuple(map(in_one_line, row.values())) for row in rows),
-        first_to_go=("started", "time", *alike, "val loss", *others, "at", "best val"),
-    )
+    first_to_go = ("started", "time", *alike, "val loss", *others, "at", "best val")
+    return values_table(rows, first_to_go, columns)
 
 
-def _row(summary: "RunSummary", start: int) -> dict[str, str]:
-    """Format for the screen: percent, epochs from 1, minutes and seconds; by column.
+def _row(run: "RunSummary", start: int) -> dict[str, Any]:
+    """Return what stands in each column; None where it is not known.
 
     The path is what ``evaluate`` and ``fit --resume`` take. start: first letter shown of a root.
     """
-    if summary.damaged:
-        return {"run": f"{summary.run_dir} damaged: {summary.damaged}"}
-    accuracy, loss, best_epoch = summary.val_accuracy, summary.val_loss, summary.best_epoch
-    ended = "diverged " if summary.diverged else "stopped early " if summary.stopped_early else ""
+    ended = f"{run.ending} " if run.diverged or run.stopped_early else ""
     return {
-        "run": summary.run_dir,
-        "started": (summary.started or "—").replace("T", " "),
-        "data": summary.data_root[start:] if summary.data_root else summary.data,
-        "model": summary.model,
-        "loss": summary.loss,
-        "lr": f"{summary.lr:g}",
-        "batch": str(summary.batch_size),
-        "seed": str(summary.seed),
-        "epochs": f"{ended}{summary.epochs_done}/{summary.epochs}",
-        "best val": "—" if accuracy is None else percent(accuracy, 2),
-        "val loss": "—" if loss is None else f"{loss:.4g}",
-        "at": "—" if best_epoch is None else str(best_epoch + 1),
-        "time": clock(summary.seconds),
+        "run": f"{run.run_dir} damaged: {run.damaged}" if run.damaged else run.run_dir,
+        "started": run.started and run.started.replace("T", " "),
+        "data": run.data_root[start:] if run.data_root else run.data,
+        "model": run.model,
+        "loss": run.loss,
+        "lr": run.lr,
+        "batch": run.batch_size,
+        "seed": run.seed,
+        "epochs": None if run.damaged else f"{ended}{run.epochs_done}/{run.epochs}",
+        "best val": run.val_accuracy,
+        "val loss": run.val_loss,
+        "at": run.best_epoch,
+        "time": run.seconds,
     }

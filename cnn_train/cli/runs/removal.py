@@ -41,11 +41,10 @@ def prune(
     keep_best: Annotated[
         int | None,
         typer.Option(
-            "--keep-best",
             metavar="N",
             min=1,
-            help="Remove whole runs too: all but the N of highest validation accuracy among those "
-            "with the same data settings.",
+            help="Remove whole runs too: all but the N of highest accuracy on the same validation "
+            "images.",
         ),
     ] = None,
     run_root: RunRootOption = Path("runs"),
@@ -54,8 +53,9 @@ def prune(
 ) -> None:
     """Remove checkpoints that are neither best nor last, after a list and a question.
 
-    A pruned run is used and resumed as before, but has no older state should its last be damaged.
-    Runs in training and damaged ones stay. With --json, nothing is removed without --yes.
+    A pruned run is used and resumed as before, but has no older state should its
+    last be damaged. Runs in training and damaged ones stay.
+    With --json, nothing is removed without --yes.
     """
     from ...runs.listing import read_runs
     from ...runs.lock import is_locked
@@ -75,18 +75,21 @@ def _remove(removals: "Sequence[Removal]", yes: bool, as_json: bool) -> None:
     """Show what is to go; remove it if the user wants that."""
     from .listing import values_table
 
-    rows = [asdict(removal) | {"files": list(removal.files)} for removal in removals]
+    rows = [asdict(removal) for removal in removals]
     shown = [row | {"files": ", ".join(row["files"]) or "the whole run"} for row in rows]
     if shown and not as_json:
         show((values_table(shown),))
     total = megabytes(sum(removal.frees for removal in removals))
     go = bool(removals) and (yes if as_json else confirmed(f"Remove this and free {total}?", yes))
+    gone = []
     for removal in removals if go else ():
         try:
             removal.carry_out()
+            gone.append(asdict(removal))
         except LockedError as busy:  # since it was listed
             warn(f"not removed: {busy}")
+    freed = megabytes(sum(row["frees"] for row in gone))
     if as_json:
-        print_json({"removals": rows, "removed": go})
+        print_json({"removals": gone if go else rows, "removed": bool(gone)})
     else:
-        notice(f"freed {total}" if go else "nothing was removed")
+        notice(f"freed {freed}" if gone else "nothing was removed")

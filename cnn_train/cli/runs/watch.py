@@ -24,26 +24,25 @@ def watch(
     from ...runs.directory import damage_named
     from ...runs.following import follow
     from ...runs.naming import named_run
-    from ...runs.summary import summarize_run
+    from ...runs.summary import read_run
 
     found = named_run(run, run_root)
     notice(f"watching {found.path}")
-    epochs, records = summarize_run(found).epochs, []
+    epochs, records = None, []
     with damage_named(found.metrics):
         for record in follow(found, partial(time.sleep, LOOK_EVERY_SECONDS)):
             records.append(record)
+            epochs = epochs or read_run(found)[0].epochs  # a run may have begun this moment
             if not as_json:
                 say(_describe(record, epochs))
-    summary = summarize_run(found)
+    summary, _ = read_run(found)
     if as_json:
         print_json({"run": vars(summary), "records": records})
     elif summary.damaged:
         notice(f"{found.path}: {summary.damaged}")
     else:
-        is_done = summary.epochs_done >= summary.epochs
-        how = "diverged" if summary.diverged else "finished" if is_done else "stopped"
-        best = f", best validation accuracy {percent(summary.val_accuracy, 2)}"
-        say(f"{how} after {summary.epochs_done} of {summary.epochs} epochs{best}")
+        done = f"{summary.ending} after {summary.epochs_done} of {summary.epochs} epochs"
+        say(f"{done}, best validation accuracy {percent(summary.val_accuracy, 2)}")
 
 
 def _describe(record: Mapping[str, float], epochs: int | None) -> str:

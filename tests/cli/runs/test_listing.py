@@ -6,24 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from resolved_config import resolved
 
 from cnn_train.cli import console
 from cnn_train.runs.directory import RunDirectory
 
 Run = Callable[..., Any]
-
-
-def resolved(**sections: object) -> str:
-    settings = {
-        "data": "{name: shapes}",
-        "model": "{name: vgg16}",
-        "loss": "{name: hinge}",
-        "optimizer": "{name: sgd, lr: 0.05}",
-        "batch_size": 128,
-        "epochs": 9,
-        "seed": 0,
-    }
-    return "".join(f"{name}: {value}\n" for name, value in (settings | sections).items())
 
 
 @pytest.fixture
@@ -268,7 +256,7 @@ def names(outcome: Any) -> str:
         ("--where model.name=lenet --where seed=1", "c"),
         ("--where optimizer.lr>=0.05", "ab"),
         ("--where optimizer.lr<0.05", "cd"),
-        ("--where optimizer.lr=1e-2", "cd"),
+        ("--where optimizer.lr==1e-2", "cd"),
         ("--where val_accuracy>70%", "ab"),
         ("--where epochs_done<=3 --sort seed", "d"),
         ("--where model=resnet20", ""),
@@ -325,6 +313,7 @@ def test_groups_have_the_mean_and_deviation_of_their_finished_runs(cnn_train: Ru
         (("--group-by", "xyz"), "--group-by xyz: no column"),
         (("--where", "seed~3"), "write NAME=VALUE"),
         (("--where", "model>lenet"), "compares numbers"),
+        (("--where", "val_accuracy>1.2.3%"), "'1.2.3%' is none"),
         (("--columns", "seed", "--group-by", "seed"), "choose one"),
         (("--sort", "seed", "watch"), "--sort: no use before `watch`"),
         (("--sort", "seed", "--sort", "lr"), "given 2 times"),
@@ -336,6 +325,17 @@ def test_what_no_run_has_or_means_nothing_is_refused(
     outcome = cnn_train("runs", *options)
     assert (outcome.exit_code, outcome.stdout) == (2, "")
     assert message in outcome.stderr
+
+
+def test_a_run_that_stopped_early_came_to_its_end(
+    cnn_train: Run, many: dict[str, RunDirectory]
+) -> None:
+    with many["d"].resolved_config.open("a") as config:
+        config.write("stop: {patience: 2, metric: accuracy}\n")
+    only_d = ("runs", "--where", "name=d")
+    assert "stopped early 3/9" in cnn_train(*only_d).stdout
+    (group,) = cnn_train(*only_d, "--group-by", "name", "--json").document["groups"]
+    assert (group["n"], group["others"], group["val_accuracy"]) == (1, 0, 0.7)
 
 
 def test_a_filter_that_no_run_passes_says_so(cnn_train: Run, many: dict[str, RunDirectory]) -> None:

@@ -3,26 +3,19 @@
 import os
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from resolved_config import resolved
 
 from cnn_train.machine.atomic_file import give_second_name
 from cnn_train.runs.directory import LATEST, RunDirectory
 
 Run = Callable[..., Any]
 
-SETTINGS = """\
-data: {data}
-model: {{name: vgg16}}
-loss: {{name: hinge}}
-optimizer: {{name: sgd, lr: 0.1}}
-batch_size: 64
-seed: 7
-epochs: 30
-"""
 SIZE = 100_000
 
 
@@ -33,10 +26,10 @@ class Terminal(StringIO):
         return True
 
 
-def make_run(name: str, accuracy: float, data: str = "{name: shapes}") -> RunDirectory:
+def make_run(name: str, accuracy: float, data: str) -> RunDirectory:
     """Make a run of three states: the second is the best, the third the last."""
     run = RunDirectory.create(Path("runs"), name)
-    run.resolved_config.write_text(SETTINGS.format(data=data))
+    run.resolved_config.write_text(resolved(data=data))
     run.save_metrics([{"epoch": 0, "val_accuracy": accuracy, "seconds": 1, "best_epoch": 0}])
     for step in (1, 2, 3):
         run.state(step).write_bytes(os.urandom(SIZE))
@@ -49,8 +42,8 @@ def make_run(name: str, accuracy: float, data: str = "{name: shapes}") -> RunDir
 def runs(cnn_train: Run) -> list[RunDirectory]:
     """Make two runs on drawings and one on photographs, the latest."""
     runs = [
-        make_run("a", 0.9),
-        make_run("b", 0.8),
+        make_run("a", 0.9, "{name: shapes, val_fraction: 0.1}"),
+        make_run("b", 0.8, "{val_fraction: 0.1, name: shapes, sampling: balanced}"),
         make_run("c", 0.5, "{name: folder, root: /images}"),
     ]
     for age, run in enumerate(runs):
@@ -120,6 +113,22 @@ def test_removing_asks_first_and_shows_what_goes(
     assert runs[2].path.exists() != goes
     newest = runs[1] if goes else runs[2]
     assert (Path("runs") / LATEST).resolve() == newest.path.resolve()
+
+
+def test_what_begins_to_train_before_the_answer_stays_and_is_not_counted(
+    cnn_train: Run, runs: list[RunDirectory], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as training:
+
+        class Slow(Terminal):
+            def readline(self, size: int = -1, /) -> str:
+                training.enter_context(runs[0].locked())
+                return "y\n"
+
+        monkeypatch.setattr(sys, "stdin", Slow())
+        outcome = cnn_train("runs", "remove", runs[0].path)
+    assert "not removed: " in outcome.stderr and "nothing was removed" in outcome.stderr
+    assert runs[0].path.exists()
 
 
 @pytest.mark.parametrize("command", [("remove", "latest"), ("prune",)])

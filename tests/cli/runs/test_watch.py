@@ -1,4 +1,6 @@
+import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,26 @@ def test_a_run_is_told_epoch_by_epoch_and_how_it_ended(cnn_train: Run, tiny_conf
     (run / "metrics.jsonl").write_text('{"epoch": 0}\n')
     damaged = cnn_train("runs", "watch", run)
     assert damaged.exit_code == 4 and "no 'train_loss'" in damaged.stderr
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_run_that_has_just_begun_is_told_to_its_early_end(
+    cnn_train: Run, tiny_config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = ("--set", "epochs=5", "--set", "stop={patience: 1, min_delta: 9.0}")
+    cnn_train("fit", "--config", tiny_config, *stop)
+    done, begun = RunDirectory(Path("runs/latest").resolve()), RunDirectory.create(Path(), "a")
+    with ExitStack() as training:
+        training.enter_context(begun.locked())
+
+        def train(seconds: float) -> None:
+            for name in ("resolved.yaml", "metrics.jsonl"):
+                shutil.copy(done.path / name, begun.path)
+            training.close()
+
+        monkeypatch.setattr("time.sleep", train)
+        first, _, end = cnn_train("runs", "watch", begun.path).stdout.splitlines()
+    assert first.startswith("epoch 1/5 ") and end.startswith("stopped early after 2 of 5 epochs")
 
 
 def test_without_a_run_there_is_nothing_to_watch(cnn_train: Run, tmp_path: Path) -> None:
