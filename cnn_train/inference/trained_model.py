@@ -25,7 +25,7 @@ from ..data.content import UNKNOWN_IMAGES
 from ..data.image_set import Pixels
 from ..data.images.square import Reading
 from ..data.normalization import Normalization
-from ..errors import CheckpointError, DataError
+from ..errors import CheckpointError, DataError, UsageError
 from ..experiment import ExperimentConfig
 from ..machine.device import Device, Precision, resolve_device, resolve_precision, with_autocast
 from ..machine.environment import describe_environment
@@ -82,7 +82,12 @@ class TrainedModel:
         save_checkpoint(self.checkpoint(), Path(path))
 
     def checkpoint(self) -> Checkpoint:
-        """Return the model as a checkpoint that belongs to no run."""
+        """Return the model as a checkpoint of no run; UsageError where its weights are not seen."""
+        if self.takes_levels:
+            raise UsageError(
+                "an exported model does not show its weights; load the checkpoint that it was "
+                "exported from"
+            )
         return Checkpoint(
             config=self.config.model_dump(mode="json"),
             class_names=list(self.class_names),
