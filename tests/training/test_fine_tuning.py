@@ -435,3 +435,9 @@ def test_other_layers_cannot_be_frozen_on_the_way(
     configs = make_config(), make_config(fine_tuning={"freeze": ["body"]})
     with pytest.raises(ConfigError, match=r"freeze: \[\] before, \[body\] now\nthese cannot"):
         checked_changes(*configs, (None, None), ["fine_tuning"])
+
+
+def test_a_rate_of_its_own_cannot_be_given_to_the_body_on_the_way(start: Start) -> None:
+    checkpoint = start(model=MODEL).checkpoint()
+    with pytest.raises(CheckpointError, match=r"fine_tuning.body_lr or .* a rate of their own"):
+        resume_session(start(model=MODEL, fine_tuning={"body_lr": 0.1}), checkpoint)
