@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checkpoints.checkpoint import Checkpoint
 from .config.loading import validate_settings
 from .data.dataset import DatasetConfig
 from .data.folder.dataset import FolderConfig
@@ -31,6 +30,7 @@ from .training.fine_tuning import Weights, fill_in
 from .training.run import Job, train_job
 from .training.session import Session
 
+DATA_SETTINGS = ("val_fraction", "split_seed", "split", "sampling")
 Images = Tensor | np.ndarray[Any, Any] | Sequence[Any]
 
 
@@ -92,17 +92,13 @@ def fit(
     or a list of arrays or of Pillow's images. labels: N class names or numbers, of any kind that
     sorts. validation: a pair (images, labels) to choose the best epoch by; without it about a tenth
     of each class is held out. weights: a model, run or file to start from, which says the network
-    too where ``model`` does not; new_head: all of it but the last layer. device: auto, cpu, cuda,
-    cuda:N or mps. ``settings`` are the sections of a config file, for example ``model={"name":
-    "lenet"}, epochs=5``. Raises DataError for images or labels that do not fit, ConfigError for
-    settings, CheckpointError for weights.
+    too where ``model`` does not; new_head: without its last layer. device: auto, cpu, cuda, cuda:N
+    or mps. ``settings`` are the sections of a config file: ``model={"name": "lenet"}, epochs=5``.
+    Raises DataError for images or labels, ConfigError for settings, CheckpointError for weights.
     """
-    if isinstance(weights, TrainedModel):
-        start: Weights | None = Weights(Path("the given model"), weights.checkpoint(), {})
-    else:
-        start = None if weights is None else Weights.read(find_checkpoint(Path(str(weights))))
-    if start and isinstance(start.source, Checkpoint):
-        settings = {"model": start.source.config["model"]} | settings
+    start = None if weights is None else read_weights(weights)
+    if start and (network := start.network):
+        settings = {"model": network} | settings
     config = make_config(settings)
     classes, _ = as_indices(labels)
     given, own = make_image_set(images, labels, classes), None
@@ -117,18 +113,25 @@ def fit(
         return (given, own) if own else hold_out(given, data)
 
     def start_weights(session: Session) -> None:
-        say: dict[str, Any] = {"notice": lambda message: None, "warn": warnings.warn}
-        fill_in(session, start, new_head=new_head, offline=False, **say)
+        fill_in(session, start, new_head=new_head, notice=lambda _: None, warn=warnings.warn)
 
     config = as_of_folder(config, given.image_shape[1])
     return Training(Job(lambda: config, load_images, str(device), fill_in=start_weights), classes)
 
 
+def read_weights(given: TrainedModel | str | Path) -> Weights:
+    """Return what a new run starts from; UsageError for what is no model, CheckpointError."""
+    if isinstance(given, TrainedModel):
+        return Weights(Path("the given model"), given.checkpoint(), {})
+    if isinstance(given, str | Path):
+        return Weights.read(find_checkpoint(Path(given)))
+    raise UsageError(f"weights: {type(given).__name__} is no model, run or file")
+
+
 def as_of_folder(config: ExperimentConfig, side_px: int) -> ExperimentConfig:
     """Let ``evaluate --data-root`` measure a saved model on a folder of images of that side."""
-    split = config.data.model_dump(include={"val_fraction", "split_seed", "split"})
-    size = min(max(4, side_px), LARGEST_SIZE_PX)
-    data = FolderConfig(root=Path(), image_size=size, **split)
+    split = config.data.model_dump(include=set(DATA_SETTINGS))
+    data = FolderConfig(root=Path(), image_size=min(max(4, side_px), LARGEST_SIZE_PX), **split)
     return config.model_copy(update={"data": data})
 
 
@@ -165,11 +168,10 @@ def predict(
             f"a model trained with {model.config.loss.name} has scores, which are no probabilities;"
             " model.scores(images) returns them"
         )
-    labels = model.labels or model.class_names
-    scores_NK = score_images(model, test_images)
+    labels, scores_NK = model.labels or model.class_names, score_images(model, test_images)
     if probabilities:
-        rows = scores_NK.double().softmax(1).tolist()
-        return [dict(zip(labels, row, strict=True)) for row in rows]
+        shares_NK = scores_NK.double().softmax(1)
+        return [dict(zip(labels, row, strict=True)) for row in shares_NK.tolist()]
     return [labels[index] for index in scores_NK.argmax(1).tolist()]
 
 
@@ -181,10 +183,9 @@ def score_images(model: TrainedModel, images: Any) -> Tensor:
     if is_list and all(isinstance(image, str | Path) for image in images):
         return score_files(model, images)
     images_NCHW = as_NCHW(images, model)
-    if tuple(images_NCHW.shape[1:]) != model.image_shape:
+    if (shape := tuple(images_NCHW.shape[1:])) != model.image_shape:
         raise DataError(
-            f"images are {tuple(images_NCHW.shape[1:])} (C, H, W); "
-            f"the model was trained on {model.image_shape}"
+            f"images are {shape} (C, H, W); the model was trained on {model.image_shape}"
         )
     scores_NK = model.scores(images_NCHW)
     if not scores_NK.isfinite().all():
@@ -246,13 +247,12 @@ def as_indices(labels: Sequence[Any]) -> tuple[tuple[Any, ...], Tensor]:
 
 
 def make_config(settings: dict[str, Any]) -> ExperimentConfig:
-    """Validate the settings; of ``data`` only split and sampling mean anything here."""
+    """Validate the settings; of ``data`` only DATA_SETTINGS mean anything here."""
     data = settings.get("data")
     for key in data if isinstance(data, Mapping) else ():
-        if key not in ("val_fraction", "split_seed", "split", "sampling"):
+        if key not in DATA_SETTINGS:
             raise ConfigError(
-                f"train: data.{key}: the images are given; only data.val_fraction, "
-                "data.split_seed, data.split and data.sampling apply"
+                f"train: data.{key}: the images are given; only {', '.join(DATA_SETTINGS)} apply"
             )
     config = validate_settings(settings, "train", ExperimentConfig)
     for warning in config.warnings():

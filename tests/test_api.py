@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PIL import Image
 import cnn_train
 from cnn_train.api import as_indices, as_NCHW, fit, load_model, predict, train
 from cnn_train.checkpoints.checkpoint import save_checkpoint
+from cnn_train.checkpoints.exporting import export_weights
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import CheckpointError, CnnTrainError, ConfigError, DataError, UsageError
 from cnn_train.inference.trained_model import TrainedModel
@@ -156,7 +158,7 @@ def test_the_model_is_that_of_the_best_epoch(
 def test_data_settings_that_mean_nothing_here_are_refused(
     images: torch.Tensor, labels: list[str]
 ) -> None:
-    with pytest.raises(ConfigError, match="the images are given; only data"):
+    with pytest.raises(ConfigError, match="the images are given; only val_fraction, split_seed"):
         train(images, labels, data={"name": "shapes"})
     for wrong in (None, "shapes", 3, ["shapes"]):
         with pytest.raises(ConfigError, match=r"train: data: .*; write {name: "):
@@ -477,3 +479,30 @@ def test_a_training_may_start_from_a_model_or_its_file_with_a_head_for_other_lab
         train(images, two, new_head=True, **TINY)
     with pytest.warns(UserWarning, match="stays as it was drawn"):
         train(images, two, **frozen)
+
+
+def test_a_file_may_say_the_network_and_what_is_no_model_is_refused(
+    images: torch.Tensor, labels: list[str], tmp_path: Path
+) -> None:
+    first = train(images, labels, **TINY)
+    export_weights(first.checkpoint(), tmp_path / "first.safetensors")
+    still = {name: TINY[name] for name in ("batch_size", "device", "precision")} | {"epochs": 1}
+    still["optimizer"] = {"name": "sgd", "lr": 1e-9}
+    same = train(images, labels, weights=tmp_path / "first.safetensors", **still)
+    torch.testing.assert_close(same.scores(images), first.scores(images), rtol=0, atol=1e-4)
+    with pytest.raises(UsageError, match="weights: MLP is no model, run or file"):
+        train(images, labels, weights=first.model, **still)
+    exported = replace(first, takes_levels=True)
+    for use in (lambda: exported.save(tmp_path / "x.ckpt"), lambda: fit([], [], weights=exported)):
+        with pytest.raises(UsageError, match="load the checkpoint that it was exported from"):
+            use()
+    assert not (tmp_path / "x.ckpt").exists()
+
+
+def test_balanced_sampling_shows_a_rare_class_as_often_as_the_others(images: torch.Tensor) -> None:
+    labels = ["cat"] * 50 + ["dog"] * 10
+    settings = TINY | {"data": {"sampling": "balanced"}, "epochs": 20}
+    settings["optimizer"] = {"name": "sgd", "lr": 0.02}
+    balanced = predict(train(images, labels, **settings), images).count("dog")
+    natural = predict(train(images, labels, **settings | {"data": {}}), images).count("dog")
+    assert balanced > natural + 5

@@ -111,9 +111,7 @@ def load_state(model: nn.Module, state: dict[str, Tensor]) -> None:
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write ``checkpoint`` atomically. Raises ResourceError where the disk is full or refuses."""
     buffer = io.BytesIO()
-    torch.save(
-        {field.name: getattr(checkpoint, field.name) for field in fields(checkpoint)}, buffer
-    )
+    torch.save({one.name: getattr(checkpoint, one.name) for one in fields(checkpoint)}, buffer)
     buffer.write(MAGIC + struct.pack(">Q", FORMAT_VERSION))
     content = buffer.getbuffer()
     write_atomically(path, content, hashlib.sha256(content).digest())
@@ -205,8 +203,7 @@ def parse_checkpoint(content: bytes, path: Path) -> CheckpointFile:
             f"{path}: its contents are not those of a cnn-train checkpoint{reason}"
         ) from None
     precision = _widen(state["model"])
-    checkpoint = Checkpoint(**state)
-    return CheckpointFile(str(path), len(content), version, digest, checkpoint, precision)
+    return CheckpointFile(str(path), len(content), version, digest, Checkpoint(**state), precision)
 
 
 def _widen(weights: dict[str, Tensor]) -> str:

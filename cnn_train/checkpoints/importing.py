@@ -104,7 +104,8 @@ def _describe(
         return config, config.data.known_images(), f"usual for {config.data.name}"
     stored, own, means = read_description(weights.metadata, path)
     config = config or own
-    if changes := differences(*({"model": c.model.model_dump()} for c in (own, config))):
+    networks = ({"model": c.model.model_dump(exclude={"weights"})} for c in (own, config))
+    if changes := differences(*networks):
         raise CheckpointError(
             f"{path}: was exported from another network: {name_some(list(map(str, changes)))}; "
             "leave out --config, or give that network's"

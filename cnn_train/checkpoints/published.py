@@ -6,9 +6,9 @@ uses torchvision finds them. Their names end in the first digits of their SHA-25
 
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http.client import HTTPException
+from os.path import exists  # it never raises
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -30,18 +30,19 @@ def published_file(url: str, *, offline: bool, notice: Callable[[str], object]) 
     name = Path(urlsplit(url).path).name
     path = Path(torch.hub.get_dir()).expanduser().absolute() / "checkpoints" / name
     digits = Path(name).stem.rpartition("-")[2]
-    by_hand = f"get {url} on a machine with a network and put it at {path}"
-    if not path.exists():
+    if not exists(path):  # noqa: PTH110
+        by_hand = f"get {url} on a machine with a network and put it at {path}"
         if offline:
             raise CheckpointError(
                 f"{path}: is not there, and --offline forbids to download it: {by_hand}"
             )
         notice(f"Downloading {url} to {path.parent} …")
-        with _failures_explained(url, path, by_hand), _patience():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            bar = sys.stderr is not None and sys.stderr.isatty()
-            torch.hub.download_url_to_file(url, str(path), digits, progress=bar)
-    if not (path.is_file() and hash_file(path).startswith(digits)):
+        _download(url, path, digits, by_hand)
+    try:
+        found = hash_file(path)
+    except OSError as problem:
+        raise CheckpointError(f"{path}: cannot read ({problem.strerror})") from None
+    if not found.startswith(digits):
         raise CheckpointError(
             f"{path}: damaged, or not torchvision's file: its SHA-256 does not begin with {digits}"
             "; delete it, and it is downloaded again"
@@ -49,16 +50,17 @@ def published_file(url: str, *, offline: bool, notice: Callable[[str], object]) 
     return path
 
 
-@contextmanager
-def _failures_explained(url: str, path: Path, by_hand: str) -> Iterator[None]:
-    host = urlsplit(url).hostname
+def _download(url: str, path: Path, digits: str, by_hand: str) -> None:
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(STALL_SECONDS)  # torch's download names no time itself
     try:
-        yield
+        path.parent.mkdir(parents=True, exist_ok=True)
+        bar = sys.stderr is not None and sys.stderr.isatty()
+        torch.hub.download_url_to_file(url, str(path), digits, progress=bar)
     except (OSError, HTTPException, RuntimeError) as problem:
         if describe_shortage(problem):
             raise
-        is_network = isinstance(problem, URLError) or not getattr(problem, "filename", None)
-        if not is_network:
+        if not isinstance(problem, URLError) and getattr(problem, "filename", None):
             raise UsageError(
                 f"{path.parent}: cannot be written ({in_one_line(problem)}); name another folder "
                 "by the variable TORCH_HOME"
@@ -69,17 +71,8 @@ def _failures_explained(url: str, path: Path, by_hand: str) -> Iterator[None]:
         if isinstance(problem, RuntimeError):  # torch's: the hash is another one
             reason = f"it sent another file, or only a part of it ({reason})"
         raise CheckpointError(
-            f"cannot download {path.name} from {host}: {reason}. Check the network and try again, "
-            f"or {by_hand}"
+            f"cannot download {path.name} from {urlsplit(url).hostname}: {reason}. Check the "
+            f"network and try again, or {by_hand}"
         ) from problem
-
-
-@contextmanager
-def _patience() -> Iterator[None]:
-    """Give up a connection that says nothing; torch's download names no time itself."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(STALL_SECONDS)
-    try:
-        yield
     finally:
-        socket.setdefaulttimeout(before)
+        socket.setdefaulttimeout(patience)

@@ -39,7 +39,12 @@ def list_configs(as_json: JsonOption = False) -> None:
 
 @app.command("copy")
 def copy_config(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A config of the list.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A config of the list.", autocompletion=complete_configs
+        ),
+    ],
     file: Annotated[
         Path | None,
         typer.Argument(metavar="FILE", help="The file or folder to write. Default: NAME.yaml."),

@@ -5,16 +5,17 @@ any images, and the last layer knows nothing yet (Yosinski et al., "How transfer
 deep neural networks?", 2014).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
 from torch import nn
+from torch.optim import Optimizer
 
 from ..config.base import Config
 from ..config.spelling import nearest
 from ..errors import ConfigError, name_some
-from .head import head_layer, head_tensors
+from .head import head_tensors
 
 BODY = "body"
 """In place of a name: everything but the last layer."""
@@ -38,11 +39,6 @@ class FineTuningConfig(Config):
         le=1,
         description="factor on the learning rate of all but the last layer, in (0, 1]",
     )
-
-    @property
-    def trusts_the_body(self) -> bool:
-        """Whether some layers keep weights that are of use only if they have learned before."""
-        return bool(self.freeze or self.head_first_epochs)
 
     def warnings(self, epochs: int) -> list[str]:
         """Name settings without effect in a training of so many epochs."""
@@ -77,8 +73,8 @@ def freeze(model: nn.Module, names: Sequence[str]) -> None:
                 + (f"did you mean {guess!r}? " if guess else "")
                 + f"its parts are {name_some(list(parts))}; `cnn-train models show` lists all"
             )
-        frozen = [own for own in parameters if name in _layers_of(own)]
-        frozen = [own for own in parameters if own not in head] if name == BODY else frozen
+        parts_of_it = [own for own in parameters if name in _layers_of(own)]
+        frozen = body_parameters(model) if name == BODY else parts_of_it
         if not head.isdisjoint(frozen):
             raise ConfigError(
                 f"fine_tuning.freeze: {name} holds the last layer ({name_some(sorted(head))}), "
@@ -94,21 +90,22 @@ def _layers_of(name: str) -> list[str]:
     return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
 
 
-def body_parameters(model: nn.Module) -> list[str]:
-    """Name all parameters but those of the last layer."""
+def body_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Return all parameters but those of the last layer, by name."""
     head = head_tensors(model)
-    return [name for name, _ in model.named_parameters() if name not in head]
+    return {name: value for name, value in model.named_parameters() if name not in head}
 
 
-def let_body_learn(model: nn.Module, trained: Iterable[nn.Parameter], learns: bool) -> None:
-    """Let those of ``trained`` that are not of the last layer learn, or not for now.
+def let_body_learn(model: nn.Module, optimizer: Optimizer, learns: bool) -> None:
+    """Let what ``optimizer`` updates of all but the last layer learn, or not for now.
 
     What has no gradient gets no update, no decay and no momentum from any of our optimisers.
     """
-    head = set(map(id, head_layer(model)[1].parameters()))
-    for parameter in trained:
-        if id(parameter) not in head:
-            parameter.requires_grad_(learns)
+    body = set(map(id, body_parameters(model).values()))
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if id(parameter) in body:
+                parameter.requires_grad_(learns)
 
 
 def train_mode(model: nn.Module) -> nn.Module:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -14,6 +15,7 @@ from ..checkpoints.checkpoint import (
     parse_checkpoint,
     read_content,
 )
+from ..checkpoints.exporting import read_description
 from ..checkpoints.foreign import ForeignWeights, load_weights
 from ..checkpoints.importing import start_from_file
 from ..checkpoints.inspection import checkpoint_config
@@ -52,26 +54,18 @@ class Weights:
             source, digest = file.checkpoint, file.digest
         else:
             source, digest = load_weights(content, path), sha256(content).hexdigest()
-        where = str(locate(path).resolve())
-        return cls(path, source, {"weights_from": where, "weights_sha256": digest})
+        ships = locate(path) != path  # pretrained:NAME, wherever the program lies
+        where = path if ships else path.resolve()
+        return cls(path, source, {"weights_from": str(where), "weights_sha256": digest})
 
-    def fill_in(self, session: Session, *, new_head: bool, notice: Say, warn: Say) -> None:
-        """Put the weights into the fresh network, and say which tensors fit."""
-        checkpoint = self.source
-        if isinstance(checkpoint, ForeignWeights):
-            notice(f"{self.path} looks like {checkpoint.kind}")
-            images = session.batches.images
-            checkpoint = start_from_file(checkpoint, self.path, session.config, images)
-        if self.normalization:
-            checkpoint = replace(checkpoint, normalization=self.normalization)
-        filled = start_from_weights(session, checkpoint, new_head=new_head)
-        notice(f"weights from {self.path}: {len(filled.kept)} tensors kept")
-        for what, names in (("dropped", filled.dropped), ("drawn anew", filled.new)):
-            if names:
-                notice(f"{what}: {', '.join(names)}")
-        for change in changed_settings(session, checkpoint, str(self.path)):
-            warn(f"the weights were trained with another network or image size: {change}")
-        notice(keep_normalization(session, checkpoint))
+    @property
+    def network(self) -> dict[str, Any] | None:
+        """The settings of the network that the file is of; None where it does not say them."""
+        if isinstance(self.source, Checkpoint):
+            return dict(self.source.config["model"])
+        if self.source.is_ours:
+            return dict(read_description(self.source.metadata, self.path)[0].config["model"])
+        return None
 
 
 def read_published(session: Session, *, offline: bool, notice: Say) -> Weights | None:
@@ -100,23 +94,36 @@ def read_published(session: Session, *, offline: bool, notice: Say) -> Weights |
 
 
 def fill_in(
-    session: Session, weights: Weights | None, *, new_head: bool, offline: bool, notice: Say,
-    warn: Say,
+    session: Session, weights: Weights | None, *, new_head: bool, notice: Say, warn: Say,
+    offline: bool = False,
 ) -> dict[str, str]:  # fmt: skip
     """Fill a fresh session with the weights given, or with those that ``model.weights`` names.
 
-    Return where they come from, nothing where there are none.
+    Say which tensors fit. Return where they come from, nothing where there are none.
     """
-    if weights and getattr(session.config.model, "weights", "none") != "none":
+    config = session.config
+    if weights and getattr(config.model, "weights", "none") != "none":
         notice("model.weights: not read, as other weights are given")
     given = weights or read_published(session, offline=offline, notice=notice)
-    if given:
-        new_head = new_head or weights is None
-        given.fill_in(session, new_head=new_head, notice=notice, warn=warn)
-        return given.origin
-    if session.config.fine_tuning.trusts_the_body:
-        warn("fine_tuning: no weights are given, so what is frozen stays as it was drawn")
-    return {}
+    if not given:
+        if config.fine_tuning.freeze or config.fine_tuning.head_first_epochs:
+            warn("fine_tuning: no weights are given, so what is frozen stays as it was drawn")
+        return {}
+    source = given.source
+    if isinstance(source, ForeignWeights):
+        notice(f"{given.path} looks like {source.kind}")
+        source = start_from_file(source, given.path, config, session.batches.images)
+    if given.normalization:
+        source = replace(source, normalization=given.normalization)
+    filled = start_from_weights(session, source, new_head=new_head or weights is None)
+    notice(f"weights from {given.path}: {len(filled.kept)} tensors kept")
+    for what, names in (("dropped", filled.dropped), ("drawn anew", filled.new)):
+        if names:
+            notice(f"{what}: {', '.join(names)}")
+    for change in changed_settings(session, source, str(given.path)):
+        warn(f"the weights were trained with another network or image size: {change}")
+    notice(keep_normalization(session, source))
+    return given.origin
 
 
 def describe_learning(session: Session) -> str:
@@ -128,7 +135,8 @@ def describe_learning(session: Session) -> str:
     facts = [f"{num:,} of {total:,} parameters"] if settings.freeze else []
     if first := settings.head_first_epochs:
         alone = sum(p.numel() for p in head.parameters())
-        facts.append(f"in epochs 1 to {first} only the {alone:,} of {name}")
+        when = f"epochs 1 to {first}" if first > 1 else "the first epoch"
+        facts.append(f"in {when} only the {alone:,} of {name}")
     if settings.body_lr < 1:
         facts.append(f"all but {name} at {settings.body_lr:g} of the rate")
     return "; ".join(facts)
@@ -198,10 +206,12 @@ def changed_settings(session: Session, checkpoint: Checkpoint, source: str) -> l
 
     A network whose tensors fit can still compute something else, with other activations or strides.
     """
-    config, shape = session.config, list(session.batches.images.image_shape)
-    trained = checkpoint_config(checkpoint, source)
-    before = {"model": trained.model.model_dump(), "image_shape": checkpoint.image_shape}
-    now = {"model": config.model.model_dump(), "image_shape": shape}
+    trained = checkpoint_config(checkpoint, source).model, checkpoint.image_shape
+    ours = session.config.model, list(session.batches.images.image_shape)
+    before, now = (
+        {"model": model.model_dump(exclude={"weights"}), "image_shape": shape}  # not their start
+        for model, shape in (trained, ours)
+    )
     return list(map(str, differences(before, now)))
 
 

@@ -135,6 +135,10 @@ def load_optimizer_state(session: Session, checkpoint: Checkpoint) -> None:
         {name: value for name, value in group.items() if name not in ("params", "lr", "step")}
         for group in session.optimizer.param_groups
     ]
+    if len(checkpoint.optimizer["param_groups"]) != len(settings):
+        raise ValueError(
+            "fine_tuning.body_lr or optimizer.lr_factors now gives other layers a rate of their own"
+        )
     session.optimizer.load_state_dict(checkpoint.optimizer)
     for group, chosen in zip(session.optimizer.param_groups, settings, strict=True):
         group.update(chosen)

@@ -85,8 +85,7 @@ class Session:
         """Train from the current position to the epoch's end; yield each minibatch's tally."""
         epoch, position = self.progress.epoch, self.progress.position
         if first := self.config.fine_tuning.head_first_epochs:
-            trained = [p for group in self.optimizer.param_groups for p in group["params"]]
-            let_body_learn(self.model, trained, learns=epoch >= first)
+            let_body_learn(self.model, self.optimizer, learns=epoch >= first)
         train_mode(self.model)
         self.optimizer.zero_grad(set_to_none=True)  # what a stopped update may have left
         if position == 0:

@@ -121,6 +121,12 @@ def test_a_damaged_file_in_the_cache_is_refused_before_it_is_read(
         bring(f"{address}/kind")
 
 
+def test_a_file_in_the_cache_that_cannot_be_read_is_named(address: str, cache: Path) -> None:
+    (cache / NAME).mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=rf"{NAME}: cannot read \(Is a directory\)"):
+        bring(f"{address}/kind")
+
+
 def test_a_cache_that_cannot_be_written_is_named(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

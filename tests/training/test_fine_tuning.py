@@ -1,18 +1,22 @@
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
+from shutil import copy
 from typing import Any
 
 import pytest
 import torch
 
 from cnn_train.checkpoints.checkpoint import Checkpoint
+from cnn_train.checkpoints.pretrained import FOLDER
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import CheckpointError, ConfigError, InterruptedRun
 from cnn_train.experiment import ExperimentConfig
 from cnn_train.machine.device import Device
 from cnn_train.training.building import build_session
 from cnn_train.training.fine_tuning import (
+    Weights,
     changed_settings,
     describe_learning,
     keep_normalization,
@@ -412,6 +416,17 @@ def test_what_learns_and_when_is_put_into_words(start: Start) -> None:
         "582 of 698 parameters; in epochs 1 to 2 only the 18 of fc; all but fc at 0.1 of the rate"
     )
     assert describe_learning(start(model=MODEL)) == ""
+    first = start(model=MODEL, fine_tuning={"head_first_epochs": 1})
+    assert describe_learning(first) == "in the first epoch only the 18 of fc"
+
+
+def test_a_model_that_ships_is_recorded_by_its_name_and_any_other_by_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Weights.read(Path("pretrained:linear")).origin["weights_from"] == "pretrained:linear"
+    monkeypatch.chdir(tmp_path)
+    copy(FOLDER / "linear.ckpt", "own.ckpt")
+    assert Weights.read(Path("own.ckpt")).origin["weights_from"] == str(tmp_path / "own.ckpt")
 
 
 def test_other_layers_cannot_be_frozen_on_the_way(
@@ -420,3 +435,9 @@ def test_other_layers_cannot_be_frozen_on_the_way(
     configs = make_config(), make_config(fine_tuning={"freeze": ["body"]})
     with pytest.raises(ConfigError, match=r"freeze: \[\] before, \[body\] now\nthese cannot"):
         checked_changes(*configs, (None, None), ["fine_tuning"])
+
+
+def test_a_rate_of_its_own_cannot_be_given_to_the_body_on_the_way(start: Start) -> None:
+    checkpoint = start(model=MODEL).checkpoint()
+    with pytest.raises(CheckpointError, match=r"fine_tuning.body_lr or .* a rate of their own"):
+        resume_session(start(model=MODEL, fine_tuning={"body_lr": 0.1}), checkpoint)

@@ -82,14 +82,22 @@ def test_weights_are_asked_for_where_a_run_begins_and_nowhere_else(
     for command in (
         ["evaluate", run],
         ["checkpoint", "show", run],
-        ["fit", "--resume", run],
         ["fit", "--resume", run, "--set", "epochs=2", "--allow-config-change", "epochs"],
-        ["fit", *begin[1:], "--weights", run],
         ["config", "show", "runs/latest/resolved.yaml"],
-        ["profile", "--config", "runs/latest/resolved.yaml", "--batches", "1"],
+        [
+            "fit",
+            *begin[1:],
+            "--dry-run",
+            "--weights",
+            run,
+            "--set",
+            "model={name: torchvision, architecture: squeezenet1_1, stem: original}",
+        ],
+        ["fit", *begin[1:], "--dry-run", "--weights", run],
     ):
         outcome = cnn_train(*command)
         assert outcome.exit_code == 0, (command, outcome.stderr)
+        assert "were trained with another network" not in outcome.stderr, outcome.stderr
     outcome = cnn_train(*begin)
     assert outcome.exit_code == 4
     (line,) = errors(outcome)
