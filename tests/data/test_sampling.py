@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from cnn_train.data.augment import AugmentConfig
+from cnn_train.data.augment.settings import AugmentConfig
 from cnn_train.data.batches import TrainingBatches, plan_epoch
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization

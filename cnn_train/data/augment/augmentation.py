@@ -88,8 +88,8 @@ class Augmentation:
         for change, drawn_kB in zip(self.changes, drawn, strict=True):
             images_BCHW = change(images_BCHW, drawn_kB, fill)
         if self.cutout:
-            half_px = self.cutout // 2
-            images_BCHW = cut_out(images_BCHW, y_B - half_px, x_B - half_px, self.cutout, fill)
+            side_px, half_px = self.cutout, self.cutout // 2
+            images_BCHW = cut_out(images_BCHW, y_B - half_px, x_B - half_px, side_px, side_px, fill)
         return images_BCHW
 
     def mix(
