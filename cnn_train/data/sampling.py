@@ -27,7 +27,7 @@ def balance(order_N: Tensor, epoch: int, *, labels_N: Tensor, seed: int) -> Tens
     generator = make_generator(seed, "balanced sampling", epoch)
     labels_N = labels_N[order_N]
     counts = torch.unique(labels_N, return_counts=True)[1].tolist()
-    by_class = order_N[labels_N.argsort(stable=True)].split(counts)
+    by_class = torch.split(order_N[labels_N.argsort(stable=True)], counts)
     ranks = torch.randperm(len(counts), generator=generator).tolist()
     quota, rest = divmod(len(order_N), len(counts))
     picked = [

@@ -38,7 +38,8 @@ class Erasing:
 
     def __call__(self, images_BCHW: Tensor, drawn_4B: Tensor, fill: Sequence[int]) -> Tensor:
         """Fill the rectangles."""
-        return cut_out(images_BCHW, *copy_to(drawn_4B, images_BCHW.device), fill=fill)
+        top_B, left_B, heights_B, widths_B = copy_to(drawn_4B, images_BCHW.device)
+        return cut_out(images_BCHW, top_B, left_B, heights_B, widths_B, fill)
 
 
 def cut_out(
