@@ -78,29 +78,20 @@ def list_sections(
     from .display.html import Section
 
     file, config = open_checkpoint(checkpoint), trained.config
-    records, name = records_of_run(checkpoint, file.checkpoint.records), config.model.name
-    epochs = len(records) if config.stop.reason(records, config.epochs) else config.epochs
+    records, name = file.checkpoint.records, config.model.name
     evaluation = result.clean if isinstance(result, SliceReport) else result
     margin = getattr(config.loss, "margin", None)
     figures = draw_evaluation(evaluation, model_name=name, required_margin=margin)
     curves = (("learning curves", draw_learning_curves(records, name)),) if records else ()
     return [
         Section("Result", evaluation_page(evaluation, checkpoint, name).blocks),
-        Section("What to try next", points=tuple(what_next(records, epochs, evaluation))),
+        Section("What to try next", points=tuple(what_next(records, config.epochs, evaluation))),
         *([Section("Learning curves", figures=curves)] if curves else []),
         *(_slice_sections(result, checkpoint, name) if isinstance(result, SliceReport) else []),
         *(Section(part.capitalize(), figures=((part, figures[part]),)) for part in figures),
         Section("The checkpoint and its machine", checkpoint_page(file, config).blocks),
         Section("Config", text=render_yaml(config)),
     ]
-
-
-def records_of_run(checkpoint: Path, records: list[dict[str, float]]) -> list[dict[str, float]]:
-    """Return all records of the checkpoint's run, its own ``records`` where there are no others."""
-    from ..runs.directory import RunDirectory
-
-    found = RunDirectory(checkpoint.parent).load_metrics()
-    return found if found[: len(records)] == records else records
 
 
 def _slice_sections(report: "SliceReport", checkpoint: Path, name: str) -> "list[Section]":

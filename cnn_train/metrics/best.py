@@ -17,9 +17,9 @@ NO_EPOCH = -1
 """``best_epoch`` of a record while no checkpoint of an epoch's end is left."""
 
 
-def in_words(metric: BestBy) -> str:
-    """Return the metric's name as a sentence has it."""
-    return metric.replace("_", " ").replace("f1", "F1")
+def in_words(by: BestBy) -> str:
+    """Return the metric as it is shown."""
+    return by.replace("_", " ").replace("f1", "F1")
 
 
 def merit(record: Mapping[str, float], by: BestBy) -> tuple[float, float]:

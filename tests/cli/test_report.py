@@ -50,23 +50,6 @@ def test_a_run_becomes_one_file_with_everything_in_it(cnn_train: Run, tiny_confi
     assert "  image_size: 16\n" in html
 
 
-def test_its_advice_is_for_the_whole_run_which_may_have_stopped_early(
-    cnn_train: Run, tiny_config: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The best checkpoint knows fewer epochs than its run, and is not told to go on."""
-    advised: list[tuple[int, int]] = []
-    monkeypatch.setattr(
-        "cnn_train.evaluation.advice.what_next",
-        lambda records, epochs, evaluation: advised.append((len(records), epochs)) or [],
-    )
-    monkeypatch.setattr("cnn_train.evaluation.report.draw_evaluation", lambda *_, **__: {})
-    stop = "stop={patience: 1, metric: accuracy, min_delta: 1}"
-    settings = ("--set", "epochs=9", "--set", stop, "--set", "best_by=loss")
-    cnn_train("fit", "-c", tiny_config, *settings, "--set", "optimizer.lr=5")
-    assert cnn_train("report", "runs/latest").exit_code == 0
-    assert advised == [(2, 2)]
-
-
 @pytest.mark.parametrize("slices", [[], ["--slices", "--severities", "0,3"]])
 def test_an_evaluation_writes_its_report_too(
     cnn_train: Run, checkpoint: Path, slices: list[str]
