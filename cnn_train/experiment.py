@@ -203,7 +203,12 @@ class ExperimentConfig(Config):
 
     def warnings(self) -> list[str]:
         """Name every setting without effect, and every pair of settings with the same effect."""
-        warnings = [*self.augment.warnings(), *self.fine_tuning.warnings(self.epochs)]
+        warnings = [
+            *self.augment.warnings(),
+            *self.fine_tuning.warnings(self.epochs),
+            *self.stop.warnings(self.epochs),
+            *self.schedule.warnings(),
+        ]
         schedule, regularization = self.schedule, self.regularization
         if schedule.warmup_epochs >= self.epochs:
             warnings.append(
@@ -232,11 +237,6 @@ class ExperimentConfig(Config):
             why = f"optimizer {self.optimizer.name}" if of_all else f"accumulate {self.accumulate}"
             warnings.append(
                 f"cuda_graphs: no effect under {why}, whose minibatches share one update"
-            )
-        if self.stop.patience >= self.epochs:
-            warnings.append(
-                f"stop.patience {self.stop.patience}: training lasts {self.epochs} epochs, so it "
-                "never stops early"
             )
         if self.loss.weights == "balanced" and self.data.sampling == "balanced":
             warnings.append(

@@ -137,8 +137,13 @@ def test_a_resolved_config_validates_to_itself() -> None:
             "accumulate: no effect under optimizer gd, whose updates take all images",
         ),
         (
-            {"stop": {"patience": 30}, "epochs": 30},
-            "stop.patience 30: training lasts 30 epochs, so it never stops early",
+            {"stop": {"patience": 29}, "epochs": 30},
+            "stop.patience 29: training lasts 30 epochs, so it never stops early",
+        ),
+        ({"stop": {"min_delta": 0.1}}, "stop.min_delta: no effect, because stop.patience is off"),
+        (
+            {"schedule": {"name": "cosine", "restart_gamma": 0.5}},
+            "schedule.restart_gamma: no effect, because schedule.restart_epochs is off",
         ),
         (
             {"schedule": {"name": "cosine", "restart_epochs": 4, "warmup_epochs": 1}, "epochs": 5},
@@ -231,8 +236,20 @@ def test_balanced_sampling_and_a_share_of_the_images_exclude_each_other() -> Non
     assert make(data={"sampling": "balanced"}, data_selection={"keep": 1.0})
 
 
-def test_a_wrong_weight_of_a_class_is_one_finding_that_names_it() -> None:
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"loss": {"weights": [1, "x"]}}, 'loss.weights[1]: "x" is a string; expected a number'),
+        (
+            {"augment": {"crop_scale": 0.5}},
+            "augment.crop_scale: 0.5 is a decimal number; write a list of 2",
+        ),
+    ],
+)
+def test_a_wrong_list_is_one_finding_that_says_what_is_wrong_in_it(
+    sections: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ConfigError) as refused:
-        validate_settings({"loss": {"weights": [1, "x"]}}, "train", ExperimentConfig)
-    assert str(refused.value).endswith('loss.weights[1]: "x" is a string; expected a number')
+        validate_settings(sections, "train", ExperimentConfig)
+    assert str(refused.value).endswith(message)
     assert "\n" not in str(refused.value)

@@ -1,6 +1,6 @@
 """The base of every component's settings, and the union that picks one component by its tag."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Union
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag
@@ -17,6 +17,14 @@ class Config(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
     )
+
+    def without_effect(self, section: str, switch: str, *names: str) -> Iterator[str]:
+        """Name the fields of ``names`` that are set although ``switch`` is off, its default."""
+        is_set = {name for name in (switch, *names)
+                  if getattr(self, name) != type(self).model_fields[name].default}  # fmt: skip
+        for name in names:
+            if name in is_set and switch not in is_set:
+                yield f"{section}.{name}: no effect, because {section}.{switch} is off"
 
 
 def tagged_union(table: Mapping[str, type[Config]], *, tag: str, default: str) -> Any:

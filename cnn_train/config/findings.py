@@ -105,7 +105,8 @@ def _describe(
             return _describe_unknown_tag(details, spot, document)
     place = document.place_of_value(spot.path)
     complaint, expected = expectation(details, spot.value, spot.field)
-    return _Finding(place, path_text, complaint, remedy(details, spot.value), [expected])
+    advice = remedy(details, spot.value, spot.field)
+    return _Finding(place, path_text, complaint, advice, [expected])
 
 
 def _suggest_whole_section(path: KeyPath, document: Document) -> str | None:

@@ -1,7 +1,7 @@
 """Say what is wrong with a value, what was expected and, where it is clear, what to write."""
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -51,7 +51,7 @@ def expectation(details: ErrorDetails, value: Any, field: FieldInfo | None) -> t
     return f"{show(value)} is not allowed", demand or details["msg"]
 
 
-def remedy(details: ErrorDetails, value: Any) -> str | None:
+def remedy(details: ErrorDetails, value: Any, field: FieldInfo | None) -> str | None:
     """Return what to write instead, where the user's intention is clear."""
     wanted = details["type"].partition("_")[0]
     if wanted == "literal":
@@ -67,7 +67,9 @@ def remedy(details: ErrorDetails, value: Any) -> str | None:
     if wanted in ("string", "path") and isinstance(value, bool | int | float):
         return f"write {render_value(render_value(value))}"
     if wanted in ("tuple", "list") and isinstance(value, int | float):
-        return f"write {render_value([value])}"
+        places = get_args(field.annotation) if field else ()
+        is_long = len(places) > 1 and Ellipsis not in places
+        return f"write a list of {len(places)}" if is_long else f"write {render_value([value])}"
     return None
 
 

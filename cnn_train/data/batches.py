@@ -125,7 +125,8 @@ class TrainingBatches:
         shape_NCHW, device = self.images.images_NCHW.shape, self.images.labels_N.device
         changes_7N = copy_to(self.augment.draw(shape_NCHW, self.seed, epoch), device)
         drawn = self.augment.draw_changes(shape_NCHW, self.seed, epoch)
-        mixes_kN = self.augment.draw_mixing(shape_NCHW, self.seed, epoch)
+        mixing = self.augment.mixing
+        mixes_5N = mixing.draw(shape_NCHW, self.seed, epoch) if mixing else torch.empty(0)
         indices = self._places(copy_to(order_N, self.images.index_device), plan[first:])
         sources = self._places(copy_to(source_N, device), plan[first:])
         places = self._places(source_N, plan[first:])  # the same, on the CPU
@@ -138,11 +139,11 @@ class TrainingBatches:
                     self.normalization.mean_level,
                     [drawn_kN[:, place_B] for drawn_kN in drawn],
                 )
-                inputs_BCHW, labels_B, mixed = self.augment.mix(
-                    self.normalization(images_BCHW, self.augment.light(changes_7B)),
-                    labels_B,
-                    mixes_kN[:, place_B],
-                )
+                inputs_BCHW = self.normalization(images_BCHW, self.augment.light(changes_7B))
+                mixed = None
+                if mixing:
+                    mixes_5B = mixes_5N[:, place_B]
+                    inputs_BCHW, labels_B, mixed = mixing(inputs_BCHW, labels_B, mixes_5B)
                 if self.side_px:
                     inputs_BCHW = shrink(inputs_BCHW, self.side_px(epoch, position / len(plan)))
                 piece = plan[position]

@@ -26,13 +26,14 @@ def balance(order_N: Tensor, epoch: int, *, labels_N: Tensor, seed: int) -> Tens
     """
     generator = make_generator(seed, "balanced sampling", epoch)
     labels_N = labels_N[order_N]
-    classes = torch.unique(labels_N)
-    drawn = torch.randperm(len(classes), generator=generator).tolist()
-    picked = []
-    for rank, label in zip(drawn, classes.tolist(), strict=True):
-        own_C = order_N.masked_select(labels_N == label)
-        quota = len(order_N) // len(classes) + (rank < len(order_N) % len(classes))
-        picked.append(own_C[torch.arange(quota) % len(own_C)])
+    counts = torch.unique(labels_N, return_counts=True)[1].tolist()
+    by_class = torch.split(order_N[labels_N.argsort(stable=True)], counts)
+    ranks = torch.randperm(len(counts), generator=generator).tolist()
+    quota, rest = divmod(len(order_N), len(counts))
+    picked = [
+        own_C[torch.arange(quota + (rank < rest)) % len(own_C)]
+        for rank, own_C in zip(ranks, by_class, strict=True)
+    ]
     return torch.cat(picked)[torch.randperm(len(order_N), generator=generator)]
 
 
@@ -58,17 +59,14 @@ def count_classes(images: ImageSet) -> Tensor:
 
 def describe_imbalance(images: ImageSet) -> str | None:
     """Say what very unequal classes do to training and what helps; None where they are alike."""
-    counts_K = count_classes(images)
-    (largest, most), (smallest, fewest) = (
-        (images.class_names[int(find(counts_K))], int(counts_K[find(counts_K)]))
-        for find in (torch.argmax, torch.argmin)
-    )
+    counts = count_classes(images).tolist()
+    most, fewest = max(counts), min(counts)
     if most < IMBALANCED * fewest:
         return None
-    share = 100 * most / len(images)
+    largest, smallest = (images.class_names[counts.index(count)] for count in (most, fewest))
     return (
         f"{largest} has {most:,} of {len(images):,} training images, {smallest} has {fewest:,}: "
-        f"always to answer {largest} is right for {share:.1f} % of such images; loss.weights: "
-        "balanced or data.sampling: balanced lets all classes count alike, best_by: "
+        f"always to answer {largest} is right for {100 * most / len(images):.1f} % of such images; "
+        "loss.weights: balanced or data.sampling: balanced lets all classes count alike, best_by: "
         "balanced_accuracy chooses the epoch so"
     )

@@ -26,7 +26,7 @@ class View:
 def first_views(batches: TrainingBatches, num_epochs: int) -> tuple[ImageSet, list[str]]:
     """Return the first image of each class, followed by its views in the first epochs.
 
-    The words say what is mixed into which, or that an epoch leaves an image out, which is white.
+    The words say what is mixed into which. An image that an epoch leaves out is white there.
     """
     images = batches.images
     labels = images.labels_N.tolist()
@@ -35,7 +35,7 @@ def first_views(batches: TrainingBatches, num_epochs: int) -> tuple[ImageSet, li
     shown: list[View] = []
     for example in examples:
         itself = View(images.images_NCHW[example].cpu())
-        left_out = View(torch.full_like(itself.image_CHW, 255), "not in this epoch")
+        left_out = View(torch.full_like(itself.image_CHW, 255), "left out")
         shown += [itself, *(views.get(example, left_out) for views in epochs)]
     rows_NCHW = torch.stack([view.image_CHW for view in shown])
     labels_N = torch.arange(len(examples)).repeat_interleave(1 + num_epochs)
@@ -79,4 +79,4 @@ def _what_is_mixed(batch: Batch, row: int, example: int, images: ImageSet) -> st
     if own == main == second:
         return f"+ {images.class_names[own]}"
     other, share = (second, share) if own == main else (main, 1 - share)
-    return f"+{100 * share:.0f} % {images.class_names[other]}"
+    return f"{100 * share:.0f} % {images.class_names[other]}"

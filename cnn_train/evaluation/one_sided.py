@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-import torch
-
-from ..metrics.statistics import balanced_accuracy
+from ..metrics.statistics import balanced_accuracy, sum_by_class
+from ..page import percent
 from .evaluate import Evaluation
 
 MOST = 0.8
@@ -22,12 +21,12 @@ def describe_one_sidedness(evaluation: Evaluation) -> Iterator[str]:
     Where most images are of that class, a model that answers so is right: then the other classes
     must have fewer than half as many answers as images.
     """
-    true_K, predicted_K = (evaluation.confusion_KK.sum(dim) for dim in (1, 0))
-    counts_3K = evaluation.confusion_KK.diagonal(), true_K, predicted_K
+    counts_3K = sum_by_class(evaluation.confusion_KK)
+    _, true_K, predicted_K = counts_3K
     top, total = int(predicted_K.argmax()), len(evaluation.images)
     answers, images = int(predicted_K[top]), int(true_K[top])
     name = evaluation.images.class_names[top]
-    mean = balanced_accuracy(torch.stack(counts_3K))
+    mean = balanced_accuracy(counts_3K)
     if answers >= MOST * total and 2 * (total - answers) < total - images:
         yield (
             f"the model answers {name} for {answers:,} of {total:,} images, of which {images:,} "
@@ -35,6 +34,6 @@ def describe_one_sidedness(evaluation: Evaluation) -> Iterator[str]:
         )
     elif abs(evaluation.accuracy - mean) >= FAR:
         yield (
-            f"accuracy is {100 * evaluation.accuracy:.1f} % of the images but "
-            f"{100 * mean:.1f} % on average over the classes, which are not equally frequent"
+            f"accuracy is {percent(evaluation.accuracy)} of the images but {percent(mean)} "
+            "on average over the classes, which are not equally frequent"
         )

@@ -21,8 +21,8 @@ from .style import INK, SMALL_SIZE, TEXT_SIZE, TITLE_SIZE, hide_axes, shorten, s
 CELL_PX = 96
 """The longest side of a drawn example; smaller images are enlarged by a whole number."""
 MARGIN_PX = 24
-CAPTION_PX, CAPTION_SIZE = 16, SMALL_SIZE - 2
-CAPTION_LENGTH = 14
+CAPTION_PX, CAPTION_SIZE = 16, SMALL_SIZE - 2.5
+CAPTION_LENGTH = 13
 """Letters of this size that fit below an image."""
 NAME_LENGTH = 24
 NAME_FONT = FontProperties(size=TEXT_SIZE)

@@ -24,6 +24,16 @@ class StopConfig(Config):
         default=0.0, ge=0, description="how much more than this the metric must gain to be better"
     )
 
+    def warnings(self, epochs: int) -> list[str]:
+        """Name what is set without effect in a run of so many epochs."""
+        warnings = [*self.without_effect("stop", "patience", "metric", "min_delta")]
+        if self.patience and self.patience >= epochs - 1:  # the first epoch is always better
+            warnings.append(
+                f"stop.patience {self.patience}: training lasts {epochs} epochs, so it never "
+                "stops early"
+            )
+        return warnings
+
     def last_gain(self, records: Sequence[Mapping[str, float]]) -> int:
         """Return the place of the last record that was better than all before it; -1: none yet.
 
@@ -41,10 +51,9 @@ class StopConfig(Config):
         gain, done = self.last_gain(records), len(records)
         if not self.patience or done >= epochs or done - 1 - gain < self.patience:
             return None
-        better = "fallen" if self.metric == "loss" else "risen"
+        what, better = in_words(self.metric), "fallen" if self.metric == "loss" else "risen"
         by = f" by more than {self.min_delta:g}" if self.min_delta else ""
         return (
-            f"stopped early at epoch {done} of {epochs}: "
-            f"the validation {in_words(self.metric)} has not {better}{by} "
-            f"since epoch {gain + 1} (stop.patience {self.patience})"
+            f"stopped early at epoch {done} of {epochs}: the validation {what} has not "
+            f"{better}{by} since epoch {gain + 1} (stop.patience {self.patience})"
         )

@@ -55,6 +55,10 @@ class ScheduleConfig(Config, ABC):
         """Return the first epochs, from 0, at which the rate jumps; empty if it never does."""
         return ()
 
+    def warnings(self) -> list[str]:
+        """Name what is set without effect."""
+        return []
+
     def build(self, total_steps: int, pace: Pace) -> Schedule:
         """Build the factor as a function of the step.
 
@@ -163,11 +167,8 @@ class CosineConfig(ScheduleConfig):
         """Return half a cosine wave from 1 to ``final_factor``, over all or since a restart."""
         if not self.restart_epochs:
             return self.half_wave(progress)
-        since, length, height = (
-            max(epoch - self.warmup_epochs, 0.0),
-            float(self.restart_epochs),
-            1.0,
-        )
+        since, height = max(epoch - self.warmup_epochs, 0.0), 1.0
+        length = float(self.restart_epochs)
         while since > length - 1e-9:  # an epoch is a rounded number of updates
             since, length = since - length, length * self.restart_growth
             height *= self.restart_gamma
@@ -181,6 +182,11 @@ class CosineConfig(ScheduleConfig):
     def change_epochs(self) -> tuple[float, ...]:
         """Return the first restart."""
         return (self.warmup_epochs + self.restart_epochs,) if self.restart_epochs else ()
+
+    def warnings(self) -> list[str]:
+        """Name what says how restarts are where there are none."""
+        names = "restart_growth", "restart_gamma"
+        return [*self.without_effect("schedule", "restart_epochs", *names)]
 
 
 class TriangularConfig(ScheduleConfig):

@@ -202,13 +202,12 @@ def test_show_draws_what_training_makes_of_an_image(run, tmp_path, monkeypatch):
     settings = ["data={name: shapes, num_train: 40, num_test: 10, image_size: 16}", "epochs=3"]
     chosen = [part for setting in settings for part in ("--set", setting)]
     sheets = []
-    for change in ("augment.rotation=0", "augment.rotation=20", "augment.mixup=1"):
+    for change in ("augment.rotation=0", "augment={rotation: 20, mixup: 1}"):
         code, out, _ = run("show", "--augmented", *chosen, "--set", change)
         assert (code, out) == (0, "contact-sheet.png\n")
         with Image.open("contact-sheet.png") as sheet:
             sheets.append(sheet.convert("RGB").copy())
-    plain, turned, mixed = sheets
-    assert plain.size == turned.size and plain.tobytes() != turned.tobytes()
+    plain, mixed = sheets
     assert mixed.height > plain.height  # with captions
 
 

@@ -1,8 +1,46 @@
-"""The parts of a run's plan that are worth a sentence: what differs from the plain training."""
+"""A run's plan in words."""
 
 from ...data.sampling import count_classes
 from ...metrics.best import in_words
+from ...runs.directory import RunDirectory
+from ...training.fine_tuning import describe_learning
 from ...training.session import Session
+
+
+def describe_plan(session: Session, run: RunDirectory | None) -> dict[str, str]:
+    """Put what will run, where and why, into words."""
+    config, progress, chosen = session.config, session.progress, describe_selection(session)
+    num_parameters = sum(parameter.numel() for parameter in session.model.parameters())
+    images, updates = session.batches.images, session.pace.first
+    files, pixels, (_, height, width) = images.files, images.images_NCHW, images.image_shape
+    strength = getattr(config.regularization, "strength", None)
+    shrinks = config.regularization.kind + ("" if strength is None else f" {strength:g}")
+    sampled = "" if config.data.sampling == "natural" else ", all classes equally often"
+    facts = {
+        "device": f"{session.device.torch_device} ({session.device.reason})",
+        "precision": f"{session.precision.name} ({session.precision.reason})",
+        "data": f"{config.data.name}: {len(images):,} training and {len(session.val_images):,} "
+        f"validation images, {len(images.class_names)} classes, "
+        f"{' × '.join(map(str, images.image_shape))}{sampled}",
+        "images": getattr(pixels, "reason", f"on the device: {pixels.shape.numel() / 1e6:,.0f} MB"),
+        "files": f"{files.sizes} → {width}×{height} (image_size)" if files else "",
+        "model": f"{config.model.name}: {num_parameters:,} parameters",
+        "learns": describe_learning(session),
+        "loss": f"{describe_loss(session)}, regularisation {shrinks}",
+        "optimizer": f"{config.optimizer.name}, lr {config.optimizer.lr:g}, "
+        f"schedule {config.schedule.name}",
+        "steps": f"{config.epochs} epochs × {chosen and 'up to '}{updates:,} updates of "
+        f"{describe_update(session)}",
+        "selection": chosen,
+        "stop": describe_stop(session),
+        "run": str(run.path) if run else "nothing is written (dry run)",
+        "processes": describe_processes(session) if session.world.size > 1 else "",
+        "resumed": f"after {progress.epoch} epochs and {progress.position} minibatches, "
+        f"{progress.step:,} updates"
+        if progress.step
+        else "",
+    }
+    return {name: fact for name, fact in facts.items() if fact}
 
 
 def describe_loss(session: Session) -> str:
@@ -12,9 +50,9 @@ def describe_loss(session: Session) -> str:
         return loss.name
     weights = loss.class_weights(count_classes(images), images.class_names).tolist()
     ranked = sorted(zip(weights, images.class_names, strict=True))
-    (least, rare), (most, common) = ranked[0], ranked[-1]
+    (least, light), (most, heavy) = ranked[0], ranked[-1]
     which = "balanced class weights" if loss.weights == "balanced" else "class weights"
-    return f"{loss.name}, {which} from {least:.3g} ({rare}) to {most:.3g} ({common})"
+    return f"{loss.name}, {which} from {least:.3g} ({light}) to {most:.3g} ({heavy})"
 
 
 def describe_update(session: Session) -> str:

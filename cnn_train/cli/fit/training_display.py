@@ -19,7 +19,6 @@ from ...metrics.best import in_words
 from ...metrics.tally import Tally
 from ...page import clock, loss_text, metric_text, percent
 from ...runs.directory import RunDirectory
-from ...training.fine_tuning import describe_learning
 from ...training.fit import Supervision
 from ...training.progress import EpochRecord
 from ...training.session import Session
@@ -27,14 +26,7 @@ from ..console import notice, print_json, stderr, warn
 from ..loading import evaluate_command
 from ..process.joined import agreement_on_signals
 from ..process.stop_signal import heard_signals
-from .plan_words import (
-    describe_end,
-    describe_loss,
-    describe_processes,
-    describe_selection,
-    describe_stop,
-    describe_update,
-)
+from .plan_words import describe_end, describe_plan
 from .sanity_display import doubts, require_sane, show_first_loss, twins_of
 
 REFRESH_SECONDS = 0.5
@@ -54,44 +46,6 @@ def show_plan(session: Session, run: RunDirectory | None) -> None:
     if files and session.progress.step == 0:
         for loss in files.doubts(session.config.data.reading(size_px)):
             notice(loss)
-
-
-def describe_plan(session: Session, run: RunDirectory | None) -> dict[str, str]:
-    """Put what will run, where and why, into words."""
-    config, chosen = session.config, describe_selection(session)
-    num_parameters = sum(parameter.numel() for parameter in session.model.parameters())
-    images, updates = session.batches.images, session.pace.first
-    files, pixels, (_, height, width) = images.files, images.images_NCHW, images.image_shape
-    strength = getattr(config.regularization, "strength", None)
-    shrinks = config.regularization.kind + ("" if strength is None else f" {strength:g}")
-    sampled = "" if config.data.sampling == "natural" else ", all classes equally often"
-    facts = {
-        "device": f"{session.device.torch_device} ({session.device.reason})",
-        "precision": f"{session.precision.name} ({session.precision.reason})",
-        "data": f"{config.data.name}: {len(images):,} training and {len(session.val_images):,} "
-        f"validation images, {len(images.class_names)} classes, "
-        f"{' × '.join(map(str, images.image_shape))}{sampled}",
-        "images": getattr(pixels, "reason", f"on the device: {pixels.shape.numel() / 1e6:,.0f} MB"),
-        **({"files": f"{files.sizes} → {width}×{height} (image_size)"} if files else {}),
-        "model": f"{config.model.name}: {num_parameters:,} parameters",
-        **({"learns": learns} if (learns := describe_learning(session)) else {}),
-        "loss": f"{describe_loss(session)}, regularisation {shrinks}",
-        "optimizer": f"{config.optimizer.name}, lr {config.optimizer.lr:g}, "
-        f"schedule {config.schedule.name}",
-        "steps": f"{config.epochs} epochs × {chosen and 'up to '}{updates:,} updates of "
-        f"{describe_update(session)}",
-        **({"selection": chosen} if chosen else {}),
-        **({"stop": stop} if (stop := describe_stop(session)) else {}),
-        "run": str(run.path) if run else "nothing is written (dry run)",
-    }
-    if session.world.size > 1:
-        facts["processes"] = describe_processes(session)
-    if session.progress.step:
-        facts["resumed"] = (
-            f"after {session.progress.epoch} epochs and {session.progress.position} minibatches, "
-            f"{session.progress.step:,} updates"
-        )
-    return facts
 
 
 @contextmanager
@@ -114,10 +68,10 @@ def supervised(
     places = "".join(f" {option} {shlex.quote(str(p))}" for option, p in named.items() if p)
     resume = f"fit --resume {shlex.quote(str(run.path))}{places}"
     advice = f"; nothing is lost. Go on from its last checkpoint: {resume}"
-    with lost_processes_explained(advice) if session.world.size > 1 else nullcontext():
-        with roomy(session):
-            if session.progress.epoch == session.progress.position == 0:
-                show_first_loss(session, starts_anew=starts_anew)
+    explained = lost_processes_explained(advice) if session.world.size > 1 else nullcontext()
+    with explained, roomy(session):
+        if session.progress.epoch == session.progress.position == 0:
+            show_first_loss(session, starts_anew=starts_anew)
         was_complete = session.is_complete
         if was_complete:
             notice(describe_end(session))
@@ -151,9 +105,8 @@ def attended(session: Session, run: RunDirectory) -> Iterator[Supervision]:
 
 def roomy(session: Session) -> AbstractContextManager[None]:
     """Explain a lack of memory within the block."""
-    return memory_explained(
-        session.device.torch_device, session.config.batch_size, "--set batch_size"
-    )
+    device, batch_size = session.device.torch_device, session.config.batch_size
+    return memory_explained(device, batch_size, "--set batch_size")
 
 
 def show_dry_run(session: Session, *, as_json: bool, findings: Sequence[Finding] = ()) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from ...random_streams import derive_seed, make_generator
 from .change import Change
 from .covering import cut_out
-from .mixing import Mixed, Mixing
+from .mixing import Mixing
 from .shifting import coins, flip_and_translate
 
 Flip = Literal["none", "random", "alternating"]
@@ -65,12 +65,6 @@ class Augmentation:
         """Draw an epoch's ``changes``: kN each, on the CPU, which decides what a device does."""
         return [change.draw(shape_NCHW, seed, epoch) for change in self.changes]
 
-    def draw_mixing(self, shape_NCHW: Sequence[int], seed: int, epoch: int) -> Tensor:
-        """Draw how an epoch's images are mixed: kN, on the CPU; k is 0 where they are not."""
-        if self.mixing is None:
-            return torch.empty(0, shape_NCHW[0])
-        return self.mixing.draw(shape_NCHW, seed, epoch)
-
     def __call__(
         self,
         images_BCHW: Tensor,
@@ -88,17 +82,9 @@ class Augmentation:
         for change, drawn_kB in zip(self.changes, drawn, strict=True):
             images_BCHW = change(images_BCHW, drawn_kB, fill)
         if self.cutout:
-            half_px = self.cutout // 2
-            images_BCHW = cut_out(images_BCHW, y_B - half_px, x_B - half_px, self.cutout, fill)
+            side_px, half_px = self.cutout, self.cutout // 2
+            images_BCHW = cut_out(images_BCHW, y_B - half_px, x_B - half_px, side_px, side_px, fill)
         return images_BCHW
-
-    def mix(
-        self, images_BCHW: Tensor, labels_B: Tensor, drawn_kB: Tensor
-    ) -> tuple[Tensor, Tensor, Mixed | None]:
-        """Mix normalised images, of which the last is left out, and their labels, or do nothing."""
-        if self.mixing is None:
-            return images_BCHW, labels_B, None
-        return self.mixing(images_BCHW, labels_B, drawn_kB)
 
     def light(self, changes_7B: Tensor) -> tuple[Tensor, Tensor] | None:
         """Return the factor and the summand of each image's normalised levels; None: 1 and 0.

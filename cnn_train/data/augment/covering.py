@@ -39,21 +39,10 @@ class Erasing:
     def __call__(self, images_BCHW: Tensor, drawn_4B: Tensor, fill: Sequence[int]) -> Tensor:
         """Fill the rectangles."""
         top_B, left_B, heights_B, widths_B = copy_to(drawn_4B, images_BCHW.device)
-        return cover(images_BCHW, top_B, left_B, heights_B, widths_B, fill)
+        return cut_out(images_BCHW, top_B, left_B, heights_B, widths_B, fill)
 
 
 def cut_out(
-    images_BCHW: Tensor, top_B: Tensor, left_B: Tensor, side_px: int, fill: Sequence[int]
-) -> Tensor:
-    """Fill a square of each image, from row ``top`` and column ``left`` on, with one colour.
-
-    Parts of the square may lie outside the image, so that less is lost near a border: DeVries
-    and Taylor (2017) found that this matters.
-    """
-    return cover(images_BCHW, top_B, left_B, side_px, side_px, fill)
-
-
-def cover(
     images_BCHW: Tensor,
     top_B: Tensor,
     left_B: Tensor,
@@ -61,7 +50,11 @@ def cover(
     widths_B: Tensor | int,
     fill: Sequence[int],
 ) -> Tensor:
-    """Fill a rectangle of each image with one colour, as far as it lies inside."""
+    """Fill a rectangle of each image, from row ``top`` and column ``left`` on, with one colour.
+
+    Parts of it may lie outside the image: less is lost near a border then, and DeVries and Taylor
+    (2017) found that this matters.
+    """
     inside_B1HW = rectangles(images_BCHW, top_B, left_B, heights_B, widths_B)
     fill_C = copy_to(torch.tensor(fill, dtype=images_BCHW.dtype), images_BCHW.device)
     return torch.where(inside_B1HW, fill_C[:, None, None], images_BCHW)

@@ -18,7 +18,6 @@ Shares = tuple[Share, Share]
 Ratio = Annotated[float, Field(ge=0.01, le=100)]
 Ratios = tuple[Ratio, Ratio]
 
-
 LEAST_ALPHA = 0.01
 """Below, numbers drawn from Beta(α, α) round to 0, ½ or 1."""
 
@@ -125,10 +124,8 @@ class AugmentConfig(Config):
             if least > most:
                 raise ValueError(f"{name} [{least:g}, {most:g}]: write the smaller number first")
         for name in ("mixup", "cutmix"):
-            if 0 < getattr(self, name) < LEAST_ALPHA:
-                raise ValueError(
-                    f"{name} {getattr(self, name):g}: write 0, or {LEAST_ALPHA} and up"
-                )
+            if 0 < (alpha := getattr(self, name)) < LEAST_ALPHA:
+                raise ValueError(f"{name} {alpha:g}: write 0, or {LEAST_ALPHA} and up")
         return self
 
     @property
@@ -138,15 +135,9 @@ class AugmentConfig(Config):
 
     def warnings(self) -> list[str]:
         """Name what is set without effect, because its change is switched off."""
-        switches = {
-            "crop_ratio": ("crop_scale", self.crop_scale == WHOLE),
-            "erasing_scale": ("erasing", not self.erasing),
-            "erasing_ratio": ("erasing", not self.erasing),
-        }
         return [
-            f"augment.{name}: no effect, because augment.{switch} is off"
-            for name, (switch, is_off) in switches.items()
-            if is_off and getattr(self, name) != type(self).model_fields[name].default
+            *self.without_effect("augment", "crop_scale", "crop_ratio"),
+            *self.without_effect("augment", "erasing", "erasing_scale", "erasing_ratio"),
         ]
 
     def build(self) -> Augmentation:

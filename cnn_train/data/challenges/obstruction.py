@@ -26,7 +26,7 @@ def cover(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> T
     down_B, right_B = torch.rand(2, num_images, generator=generator)
     top_B = (down_B * (height - side_px + 1)).long()
     left_B = (right_B * (width - side_px + 1)).long()
-    return cut_out(images_BCHW, top_B, left_B, side_px, [128] * channels)
+    return cut_out(images_BCHW, top_B, left_B, side_px, side_px, [128] * channels)
 
 
 def add_noise(images_BCHW: Tensor, strength: float, generator: torch.Generator) -> Tensor:

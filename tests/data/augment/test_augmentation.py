@@ -77,7 +77,7 @@ def test_a_shift_larger_than_the_image_still_finds_pixels(side_px):
 def test_cutout_fills_exactly_its_square_with_the_colour():
     images_BCHW = torch.full((3, 3, 12, 9), 7, dtype=torch.uint8)
     top_B, left_B = torch.tensor([2, -3, 10]), torch.tensor([1, -1, 7])
-    after = cut_out(images_BCHW, top_B, left_B, 4, GREY)
+    after = cut_out(images_BCHW, top_B, left_B, 4, 4, GREY)
     changed = after != images_BCHW
     assert changed[:, 0].flatten(1).sum(1).tolist() == [16, 1 * 3, 2 * 2]
     expected = images_BCHW.clone()

@@ -111,6 +111,6 @@ def test_every_change_takes_small_grey_and_long_images(shape: tuple[int, int, in
     changed = augment(images, changes_7N, [128] * shape[0], drawn)
     assert changed.shape == images.shape and changed.dtype == torch.uint8
     labels_B = torch.arange(64)
-    drawn_5B = augment.draw_mixing(images.shape, 0, 0)
-    mixed, _, _ = augment.mix(changed.float(), labels_B, drawn_5B)
+    mixing = augment.mixing
+    mixed, _, _ = mixing(changed.float(), labels_B, mixing.draw(images.shape, 0, 0))
     assert mixed.shape == (63, *shape)
