@@ -6,14 +6,14 @@ from pathlib import Path
 
 from ...errors import UsageError
 from ...metrics.statistics import mean_of_runs
-from ...page import Block, Page, clock, numbers, percent, texts
+from ...page import Block, Page, clock, loss_text, numbers, percent, texts
 from ...runs.directory import with_root
 from ...runs.listing import ListedRun, read_runs
 from ..console import notice
 from ..present import present
 from .resuming import trained
 from .starting import FitRequest
-from .training_display import number, show_epoch
+from .training_display import show_epoch
 
 
 def fit_seeds(request: FitRequest, num_seeds: int) -> None:
@@ -57,7 +57,7 @@ def seeds_page(runs: Sequence[ListedRun], name: str, run_root: Path) -> Page:
             run.summary.run_dir,
             str(run.summary.seed),
             percent(run.summary.val_accuracy, 2),
-            number(run.summary.val_loss or 0.0),
+            loss_text(run.summary.val_loss or 0.0),
             clock(run.summary.seconds),
         )
         for run in runs
