@@ -21,6 +21,7 @@ from torch._subclasses import FakeTensorMode
 from cnn_train import api
 from cnn_train.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from cnn_train.checks.gradcheck import check_session
+from cnn_train.checks.learning_rate_range import find_rate_range
 from cnn_train.checks.profile import time_phases
 from cnn_train.checks.sanity import check_sanity
 from cnn_train.cli.main import app
@@ -29,6 +30,7 @@ from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import UsageError
 from cnn_train.evaluation.evaluate import evaluate
 from cnn_train.evaluation.paired import compare_evaluations
+from cnn_train.evaluation.report import draw_evaluation
 from cnn_train.evaluation.slices import evaluate_slices
 from cnn_train.inference.predict import predict_files
 from cnn_train.inference.trained_model import TrainedModel, restore_trained_model
@@ -212,11 +214,17 @@ def slopes(session: Session) -> object:
 
 USE_CASES: dict[str, Callable[[Session, ImageSet, Path], object]] = {
     "fit": lambda session, *_: check_sanity(session),
+    "sweep": lambda session, *_: list(fit(session)),
+    "find-lr": lambda session, *_: find_rate_range(session, 1e-4, 1e-2, 5),
     "evaluate": lambda session, images, _: evaluate_slices(trained(session), images),
     "compare": lambda session, images, _: compare_evaluations(
         [evaluate(trained(session), images)] * 2, [torch.empty(0, dtype=torch.int64)] * 2
     ),
     "predict": lambda session, _, path: predict_files(trained(session), [path]),
+    "serve": lambda session, _, path: predict_files(trained(session), [path], top_k=1),
+    "report": lambda session, images, _: draw_evaluation(
+        evaluate(trained(session), images), model_name="m"
+    ),
     "visualize": lambda session, images, _: Request(trained(session), Subjects.of(images)),
     "gradcheck": lambda session, *_: list(check_session(session, samples=1, num_images=4)),
     "profile": lambda session, *_: time_phases(session, 1),
