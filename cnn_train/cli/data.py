@@ -106,7 +106,7 @@ def show(
     from ..figures.fonts import say_missing
     from ..figures.saving import save_figure
 
-    check_picture(out)
+    check_picture(out, may_be_page=False)
     access = make_data_access(data_dir, offline)
     if augmented:
         images, title, captions = _see_training(config, overrides, split, per_class, access)

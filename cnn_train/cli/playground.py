@@ -95,7 +95,7 @@ def _train(settings: "PlaygroundSettings", epochs: int, *, as_json: bool, out: P
     from ..playground.headless import run_headless
     from .display.playground import draw_run, show_run
 
-    check_picture(out)
+    check_picture(out, may_be_page=False)
     run = run_headless(settings, epochs)
     if as_json:
         print_json(run.to_json())

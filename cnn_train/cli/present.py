@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import UsageError, in_one_line
-from ..machine.atomic_file import write_atomically
+from ..machine.atomic_file import check_writable, write_atomically
 from ..machine.csv_text import to_csv
 from ..page import FULL_BLOCK, Block, Column, Page
 from .console import notice, print_json, stdout
@@ -22,16 +22,25 @@ GAP = 2
 STDOUT = Path("-")
 
 PictureOption = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="Draw it as .png or .svg.")
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Draw it as .png or .svg; .html: all of the page."),
 ]
 
 
-def check_picture(out: Path | None) -> None:
-    """Refuse a picture's path before anything is computed."""
+def check_picture(out: Path | None, *, may_be_page: bool = True) -> None:
+    """Refuse a picture's path before anything is computed; or a page's, where it may be one."""
     if out is not None:
         from ..figures.saving import check_figure_path
 
-        check_figure_path(out)
+        if may_be_page and is_html(out):
+            check_writable(out)
+        else:
+            check_figure_path(out)
+
+
+def is_html(path: Path) -> bool:
+    """Whether the path's ending is that of a web page."""
+    return path.suffix.lower() in (".html", ".htm")
 
 
 def check_table(csv: Path | None, *, as_json: bool) -> None:
@@ -45,7 +54,8 @@ def check_table(csv: Path | None, *, as_json: bool) -> None:
 def present(page: Page, *, as_json: bool, out: Path | None = None, csv: Path | None = None) -> None:
     """Show the page, or print its document alone; draw its picture into ``out``.
 
-    Its table goes to ``csv``, or to stdout in place of the page.
+    An ``out`` that is a web page gets the words and tables too. The table goes to ``csv``, or to
+    stdout in place of the page.
     """
     if csv is not None:
         assert page.table, "a command without a table has no option for it"
@@ -62,9 +72,14 @@ def present(page: Page, *, as_json: bool, out: Path | None = None, csv: Path | N
     if out is not None:
         from ..figures.fonts import say_missing
         from ..figures.saving import save_figure
+        from .display.html import Section, save_html
 
         assert page.draw, "a command without a picture has no --out"
-        say_missing(save_figure(page.draw(), out), notice)
+        if is_html(out):
+            picture = Section("", page.blocks, figures=((out.stem, page.draw()),))
+            save_html(out, out.stem, [picture])
+        else:
+            say_missing(save_figure(page.draw(), out), notice)
         notice(f"wrote {out}")
 
 

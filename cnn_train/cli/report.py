@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import CheckpointError, UsageError
-from ..machine.atomic_file import check_writable, write_atomically
+from ..machine.atomic_file import check_writable
 from .console import progress, say
 from .loading import make_data_access, open_model
 from .options import CheckpointArgument, DataDirOption, DataRootOption, DeviceOption, OfflineOption
+from .present import is_html
 
 if TYPE_CHECKING:
     from ..checkpoints.schema import Record
@@ -43,7 +44,7 @@ def report(
 
     path = find_checkpoint(checkpoint)
     out = out or path.with_name("report.html")
-    if out.suffix.lower() not in (".html", ".htm"):
+    if not is_html(out):
         raise UsageError(f"--out {out}: a report is an .html file; change the ending")
     check_writable(out)
     trained = open_model(path, device)
@@ -58,12 +59,11 @@ def write_report(
     result: "Evaluation | SliceReport", checkpoint: Path, trained: "TrainedModel", out: Path
 ) -> None:
     """Write the report of an evaluation, with all that the checkpoint tells of its run."""
-    from .display.html import render_html
+    from .display.html import save_html
 
     run = checkpoint.parent.name or checkpoint.name
     title = f"{trained.config.model.name}: {run}"
-    html = render_html(title, list_sections(result, checkpoint, trained))
-    write_atomically(out, html.encode())
+    save_html(out, title, list_sections(result, checkpoint, trained))
 
 
 def list_sections(

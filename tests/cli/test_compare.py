@@ -36,6 +36,9 @@ def test_runs_are_compared_by_settings_results_curves_and_on_the_images_all_held
     assert re.search(r"^[AB] is right on \d+ images? where [AB] is wrong, ", page, re.MULTILINE)
     with Image.open("curves.png") as picture:
         assert picture.size[0] > 1000
+    assert cnn_train("compare", *two, "--no-test", "--out", "runs.html").exit_code == 0
+    html = Path("runs.html").read_text("utf-8")
+    assert "<td>optimizer.lr</td>" in html and "data:image/svg+xml;base64," in html
     found = cnn_train("compare", *two, "--json").document
     assert found["differences"] == {
         "runs": list(map(str, two)), "seed": [0, 1], "optimizer.lr": [0.01, 0.02],

@@ -4,9 +4,11 @@ import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import visible
+from ...machine.atomic_file import write_atomically
 from ...page import FULL_BLOCK, Block, Column
 
 if TYPE_CHECKING:
@@ -44,10 +46,17 @@ class Section:
     text: str = ""
 
 
+def save_html(path: Path, title: str, sections: Sequence[Section]) -> None:
+    """Write the sections as one file; ResourceError where the disk is full."""
+    write_atomically(path, render_html(title, sections).encode())
+
+
 def render_html(title: str, sections: Sequence[Section]) -> str:
     """Write the sections below their title; figures are part of the file."""
     links = "".join(
-        f'<a href="#part-{i}">{_words(section.heading)}</a>' for i, section in enumerate(sections)
+        f'<a href="#part-{i}">{_words(section.heading)}</a>'
+        for i, section in enumerate(sections)
+        if section.heading
     )
     body = "".join(_render_section(i, section) for i, section in enumerate(sections))
     return (
@@ -64,8 +73,9 @@ def _words(text: object) -> str:
 
 def _render_section(number: int, section: Section) -> str:
     points = "".join(f"<li>{_words(point)}</li>" for point in section.points)
+    heading = f"<h2>{_words(section.heading)}</h2>\n" if section.heading else ""
     return (
-        f'<section id="part-{number}">\n<h2>{_words(section.heading)}</h2>\n'
+        f'<section id="part-{number}">\n{heading}'
         + "".join(map(_render_block, section.blocks))
         + (f"<ul>{points}</ul>\n" if points else "")
         + "".join(_render_figure(name, figure) for name, figure in section.figures)
