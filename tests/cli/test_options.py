@@ -72,7 +72,7 @@ COMMAND_LINE = {
     "runs": "--sort --where --columns --group-by --run-root --json",
     "runs prune": "--keep-best --run-root --yes --json",
     "runs remove": "RUN... --run-root --yes --json",
-    "runs watch": "[RUN] --run-root --json",
+    "runs watch": "RUN --run-root --json",
     "serve": "CHECKPOINT --host --port --top-k --max-mb --at-once --per-second --device",
     "sweep": f"{SESSION} --space --trials --sampler --prune --no-prune --name --storage --seed "
     "--run-root --out",

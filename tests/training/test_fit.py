@@ -596,6 +596,17 @@ def test_an_update_that_is_not_finite_is_never_made(start: Start, run: RunDirect
     assert "clip_grad_norm" in report["advice"]
 
 
+def test_a_diverged_update_of_more_minibatches_than_there_are_names_those_of_the_epoch(
+    start: Start, run: RunDirectory
+) -> None:
+    session = start(accumulate=10**9)  # a loop over so many would not end
+    session.model.register_forward_hook(lambda module, inputs, scores: scores * math.nan)
+    with pytest.raises(DivergedError):
+        finish(session, run)
+    report = json.loads(run.divergence.read_text())
+    assert sorted(report["example_indices"]) == sorted(session.batches.order(0).tolist())
+
+
 @pytest.mark.parametrize("strength", [0.0, 1e30])
 def test_the_advice_of_a_dead_run_names_lambda_where_there_is_one(
     start: Start, strength: float
