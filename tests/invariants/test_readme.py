@@ -22,6 +22,7 @@ from pydantic import Field
 from torch import nn
 from typer.main import get_command
 
+from cnn_train import load_model
 from cnn_train.cli.main import app
 from cnn_train.config.loading import load_experiment
 from cnn_train.config.shipped import shipped_configs
@@ -162,7 +163,10 @@ def test_an_example_prints_the_lines_shown_in_their_order(
     assert [line for line in shown if line not in rest] == []
 
 
-def test_the_python_example_trains_and_predicts(make_images: Callable[..., ImageSet]) -> None:
+def test_the_python_example_trains_and_predicts(
+    make_images: Callable[..., ImageSet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # it saves a file
     source = code_block(README, "python", "from cnn_train import")
     reduced = re.sub(r"epochs=\d+", "epochs=1", source)
     assert reduced != source
@@ -175,6 +179,7 @@ def test_the_python_example_trains_and_predicts(make_images: Callable[..., Image
     exec(reduced, names)
     assert len(names["test_labels"]) == 6
     assert set(names["test_labels"]) <= set(images.class_names)
+    assert load_model("my.ckpt").class_names == images.class_names
 
 
 def test_the_example_of_an_architecture_builds() -> None:
