@@ -109,13 +109,12 @@ class TrainingBatches:
         generator = make_generator(self.seed, "order", epoch)
         return self.choose(torch.randperm(len(self.images), generator=generator), epoch)
 
-    def examples_of(self, epoch: int, position: int) -> list[int]:
-        """Return the examples of one minibatch; none where the epoch has no such position."""
-        plan = self.plan(epoch)
-        if not 0 <= position < len(plan):
+    def examples_of(self, epoch: int, position: int, number: int = 1) -> list[int]:
+        """Return the examples of some minibatches; none where the epoch has no such positions."""
+        pieces = self.plan(epoch)[max(position, 0) : max(position + number, 0)]
+        if not pieces:
             return []
-        piece = plan[position]
-        indices: list[int] = self.order(epoch)[piece.start : piece.stop].tolist()
+        indices: list[int] = self.order(epoch)[pieces[0].start : pieces[-1].stop].tolist()
         return indices
 
     def epoch(self, epoch: int, first: int = 0) -> Generator[Batch]:

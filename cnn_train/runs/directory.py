@@ -231,11 +231,15 @@ def latest_best_checkpoint(root: Path) -> Path | None:
     return find_checkpoint(runs[-1].path) if runs else None
 
 
+def runs_named(root: Path, name: str) -> list[RunDirectory]:
+    """Return the runs below ``root`` started under ``name`` that can go on, newest first."""
+    made = [run for run in list_runs(root) if run.started and run.name == name]
+    return [run for run in reversed(made) if run.can_go_on]
+
+
 def newest_run(root: Path, name: str) -> RunDirectory | None:
     """Return the newest run below ``root`` that was started under ``name`` and can go on."""
-    made = (run for run in list_runs(root) if run.started and run.name == name)
-    runs = [run for run in made if run.can_go_on]
-    return runs[-1] if runs else None
+    return next(iter(runs_named(root, name)), None)
 
 
 def list_runs(root: Path) -> list[RunDirectory]:

@@ -112,12 +112,7 @@ class RunFiles:
         step, position = progress.step - updates_ago, progress.position - updates_ago * pieces
         rate = session.learning_rate()
         if self.written:
-            last = min(position + pieces, len(session.batches.plan(progress.epoch)))
-            indices = [
-                index
-                for place in range(max(position, 0), last)
-                for index in session.batches.examples_of(progress.epoch, place)
-            ]
+            indices = session.batches.examples_of(progress.epoch, position, pieces)
             report: dict[str, Any] = {
                 "what": f"the {what} is not finite",
                 "epoch": progress.epoch,

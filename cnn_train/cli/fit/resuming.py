@@ -23,7 +23,7 @@ from ...training.session import Session
 from ..console import notice, warn
 from ..loading import change_settings
 from .starting import FitRequest, locked, record_settings, start
-from .training_display import attended, show_dry_run, supervised
+from .training_display import show_dry_run
 
 
 def trained(request: FitRequest) -> Generator[tuple[Session, EpochRecord]]:
@@ -76,11 +76,7 @@ def go_on_from(
         if way and not finished:
             run.mark_latest()
             record_settings(session, run)
-        if request.is_one_of_many:
-            return attended(session, run)
-        return supervised(
-            session, run, request.as_json, data_dir=request.data_dir, data_root=request.data_root
-        )
+        return request.supervise(session, run, data_root=request.data_root)
 
     job = request.job(lambda: after, limit, fill_in)
     if request.dry_run:

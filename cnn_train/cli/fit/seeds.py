@@ -7,8 +7,9 @@ from pathlib import Path
 from ...errors import UsageError
 from ...metrics.statistics import mean_of_runs
 from ...page import Block, Page, clock, loss_text, numbers, percent, texts
-from ...runs.directory import with_root
-from ...runs.listing import ListedRun, read_runs
+from ...runs.directory import runs_named, with_root
+from ...runs.listing import ListedRun
+from ...runs.summary import read_run
 from ..console import notice
 from ..present import present
 from .resuming import trained
@@ -42,12 +43,9 @@ def fit_seeds(request: FitRequest, num_seeds: int) -> None:
 
 def find_run(request: FitRequest, seed: int) -> ListedRun | None:
     """Return the newest run of the request's name and this seed that can go on."""
-    alike = [
-        listed
-        for listed in read_runs(request.run_root)
-        if listed.run.name == request.run_name and listed.summary.seed == seed
-    ]
-    return next((listed for listed in reversed(alike) if listed.run.can_go_on), None)
+    alike = runs_named(request.run_root, request.run_name)
+    listed = (ListedRun(run, *read_run(run)) for run in alike)
+    return next((one for one in listed if one.summary.seed == seed), None)
 
 
 def seeds_page(runs: Sequence[ListedRun], name: str, run_root: Path) -> Page:

@@ -1,10 +1,11 @@
 """What ``cnn-train fit`` was asked for, and how a new run begins."""
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ...config.explain import render_yaml
 from ...config.loading import load_experiment
@@ -97,6 +98,17 @@ class FitRequest:
             fill_in,
         )
 
+    def supervise(
+        self, session: Session, run: RunDirectory, **shown: Any
+    ) -> AbstractContextManager[Supervision]:
+        """Watch over a training; show its plan and its result too, unless it is one of many.
+
+        ``shown``: what :func:`supervised` takes beside the request's own options.
+        """
+        if self.is_one_of_many:
+            return attended(session, run)
+        return supervised(session, run, self.as_json, data_dir=self.data_dir, **shown)
+
 
 def start(request: FitRequest) -> Generator[tuple[Session, EpochRecord]]:
     """Begin a new run and train it to its end; yield as :func:`train_job` does."""
@@ -134,13 +146,7 @@ def start(request: FitRequest) -> Generator[tuple[Session, EpochRecord]]:
         anew = not origin
         findings = show_sanity(session, starts_anew=anew) if request.sanity else []
         run = create_run(session, request, origin)
-        training = (
-            attended(session, run)
-            if request.is_one_of_many
-            else supervised(
-                session, run, request.as_json, findings, starts_anew=anew, data_dir=request.data_dir
-            )
-        )
+        training = request.supervise(session, run, findings=findings, starts_anew=anew)
         with locked(run, request.world), training as started:
             yield started
 
