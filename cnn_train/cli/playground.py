@@ -1,7 +1,5 @@
 """``cnn-train playground``: a very simple network learns, live in a local page or without one."""
 
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
-from .console import notice, print_json, say, stdout
+from .console import notice, print_json
+from .local_page import NoBrowserOption, PortOption, serve_page
 from .options import JsonOption
 from .present import check_picture
 
@@ -35,12 +34,8 @@ def playground(
             help="One setting, e.g. hidden=8,8; repeatable, later wins.",
         ),
     ] = None,
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Port of the page; 0: any free one.")
-    ] = 0,
-    no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Only print the page's address.")
-    ] = False,
+    port: PortOption = 0,
+    no_browser: NoBrowserOption = False,
     headless: Annotated[
         bool, typer.Option("--headless", help="Train without a page, and show what came out.")
     ] = False,
@@ -107,28 +102,8 @@ def _train(settings: "PlaygroundSettings", epochs: int, *, as_json: bool, out: P
 
 
 def _serve(settings: "PlaygroundSettings", port: int, *, open_browser: bool) -> None:
-    """Serve pages until Ctrl-C, the ordinary end."""
     from ..playground.server import PlaygroundServer
     from ..playground.settings import write_address
 
     with PlaygroundServer(port) as server:
-        url = f"{server.url}#{write_address(settings)}"
-        say(url)
-        stdout.file.flush()
-        notice("This page works on this machine only, while this program runs. Ctrl-C stops it.")
-        if open_browser and _has_screen():
-            import webbrowser
-
-            if not webbrowser.open(url):
-                notice("No browser could be opened; open the address above in one.")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            notice("stopped")
-            raise typer.Exit(130) from None
-
-
-def _has_screen() -> bool:
-    """Say whether a browser has a screen; without one, Python would open it in the terminal."""
-    unlike_linux = sys.platform in ("darwin", "win32")
-    return unlike_linux or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+        serve_page(server, write_address(settings), open_browser=open_browser)

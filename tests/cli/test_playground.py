@@ -2,9 +2,11 @@ import json
 import re
 import signal
 import sys
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any, get_args
 
 import pytest
@@ -159,25 +161,34 @@ def test_the_help_names_every_setting_and_every_choice(cnn_train: Run) -> None:
 
 
 @pytest.mark.parametrize(("name", "exit_code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_the_page_is_served_until_a_signal_and_the_end_is_quiet(
+def test_the_page_is_served_until_a_signal_and_the_end_is_quiet_also_while_it_trains(
     start_command: Callable[..., Child], tmp_path: Path, name: str, exit_code: int
 ) -> None:
     options = ("--no-browser", "--dataset", "spiral", "--seed", "5")
     process = start_command("playground", *options, cwd=tmp_path)
     process.wait_until_said("\n", "stdout")
-    url = process.said("stdout").strip()
-    address = url.partition("#")[2]
-    assert re.match(r"http://127\.0\.0\.1:\d+/[\w-]{32,}/#", url)
+    url, _, address = process.said("stdout").strip().partition("#")
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{32,}/", url)
     assert read_address(address, "#").seed == 5
-    body = json.dumps({"address": address}).encode()
-    question = urllib.request.Request(url.partition("#")[0] + "api/start", body)
-    question.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(question, timeout=30) as answer:
-        assert json.load(answer)["settings"]["dataset"] == "spiral"
+
+    def ask(action: str, **question: Any) -> Any:
+        body = json.dumps(question).encode()
+        request = urllib.request.Request(f"{url}api/{action}", body)
+        request.add_header("Content-Type", "application/json")
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    begun = ask("start", address=address)
+    assert begun["settings"]["dataset"] == "spiral"
+    asked = {"experiment": begun["experiment"], "steps": 2000}
+    playing = Thread(target=lambda: ask("advance", **asked))
+    playing.start()
+    time.sleep(0.2)  # it computes
     process.signal(getattr(signal, name))
     ended = process.wait(30)
+    playing.join()  # its answer arrived
     assert ended.exit_code == exit_code
-    assert "Traceback" not in ended.stderr and "error" not in ended.stderr
+    assert ended.stderr.splitlines()[1:] == (["stopped"] if name == "SIGINT" else [])
 
 
 def test_a_browser_is_opened_only_where_there_is_a_screen(

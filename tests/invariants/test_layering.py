@@ -16,6 +16,7 @@ FLOORS = {
     "version": 0,
     "random_streams": 0,
     "machine": 1,
+    "web": 1,
     "config": 2,
     "acceleration": 3,
     "data": 3,

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from cnn_train.errors import UsageError
-from cnn_train.playground.server import ASSETS, MOST_BODY_BYTES, PlaygroundServer, read_asset
+from cnn_train.playground.server import PlaygroundServer
 from cnn_train.playground.settings import PlaygroundSettings
 
 JSON = {"Content-Type": "application/json"}
@@ -64,29 +64,27 @@ def test_an_experiment_starts_and_moves_on(server: PlaygroundServer) -> None:
     assert [line["name"] for line in state["formula"]] == ["loss", "gradient", "update"]
 
 
-@pytest.mark.parametrize("path", ASSETS)
-def test_every_asset_ships_with_the_package_and_is_sent(
-    server: PlaygroundServer, path: str
+def test_every_file_of_the_page_ships_with_the_package_and_is_sent(
+    server: PlaygroundServer,
 ) -> None:
-    answer = ask(server, "GET", below(server, path))
-    name, kind = ASSETS[path]
-    assert (answer.status, answer.headers["Content-Type"]) == (200, kind)
-    assert answer.body == read_asset(name) != b""
+    kinds = {"": "text/html", "page.js": "text/javascript", "page.css": "text/css",
+             "look.css": "text/css", "icon.svg": "image/svg+xml"}  # fmt: skip
+    for path, kind in kinds.items():
+        answer = ask(server, "GET", below(server, path))
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].partition(";")[0] == kind
+        assert answer.body == server.site.files[path].read_bytes()
 
 
-def test_every_file_of_the_page_is_an_asset_and_short() -> None:
-    folder = files("cnn_train.playground").joinpath("page")
-    texts = {file.name: file.read_text("utf-8") for file in folder.iterdir()}
-    assert set(texts) == {name for name, _ in ASSETS.values()}
-    assert {name: text.count("\n") for name, text in texts.items() if text.count("\n") > 260} == {}
-
-
-def test_no_asset_names_another_host_or_writes_markup_from_text() -> None:
-    for name, _ in ASSETS.values():
-        text = read_asset(name).decode()
+def test_no_file_of_a_page_is_long_names_another_host_or_writes_markup_from_text(
+    server: PlaygroundServer,
+) -> None:
+    for path, file in server.site.files.items():
+        text = file.read_text("utf-8")
+        assert text.count("\n") <= 260, path
         code = re.sub(r"^\s*// .*$", "", text, flags=re.M)
         addresses = re.findall(r"(?:https?:)?//[\w.]+[\w/.]*", code)
-        assert [a for a in addresses if a != "http://www.w3.org/2000/svg"] == [], name
+        assert [a for a in addresses if a != "http://www.w3.org/2000/svg"] == [], path
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|eval\(|document\.write", text)
 
 
@@ -161,7 +159,7 @@ def test_other_methods_are_not_supported(server: PlaygroundServer, method: str) 
         (b"{}", 400, "address: expected the text after the page's #"),
         (b'{"address": 3}', 400, "address: expected the text after the page's #"),
         (b'{"address": "dataset=sphere"}', 400, "settings: dataset: "),
-        (b" " * (MOST_BODY_BYTES + 1), 413, "too large"),
+        (b" " * 10_001, 413, "too large"),
     ],
 )
 def test_a_body_that_is_no_question_is_refused(
@@ -220,7 +218,7 @@ def test_a_port_that_is_taken_is_one_line(server: PlaygroundServer) -> None:
 
 
 def test_the_pages_form_offers_what_the_settings_allow() -> None:
-    page = read_asset("page.html").decode()
+    page = files("cnn_train.playground").joinpath("page", "page.html").read_text("utf-8")
     choices = {"dataset": re.findall(r'type="radio" name="dataset" value="(\w+)"', page)}
     for name, options in re.findall(r'<select name="(\w+)"[^>]*>(.*?)</select>', page, re.DOTALL):
         choices[name] = re.findall(r'<option value="(\w+)"', options)

@@ -6,9 +6,9 @@
 import { colours, paintScale, sharp, whenColoursChange } from "./colours.js";
 import * as controls from "./controls.js";
 import * as curves from "./curves.js";
+import * as experiments from "./experiments.js";
 import * as formula from "./formula.js";
 import * as network from "./network.js";
-import * as server from "./server.js";
 import * as surface from "./surface.js";
 
 const find = (id) => document.getElementById(id);
@@ -60,7 +60,7 @@ async function playFrame() {
 async function start() {
   const address = wantedAddress;
   [wantedAddress, wantedSteps] = [null, null];
-  experiment = await server.start(address, chosen, experiment?.experiment ?? null);
+  experiment = await experiments.start(address, chosen, experiment?.experiment ?? null);
   say("");
   history.replaceState(null, "", `#${experiment.address}`);
   [chosenNode, pointed, pointedNode] = [null, null, null];
@@ -79,7 +79,7 @@ async function start() {
 }
 
 async function advance(steps) {
-  show(await server.advance(experiment.experiment, steps, place()));
+  show(await experiments.advance(experiment.experiment, steps, place()));
 }
 
 function show(newState) {
@@ -177,7 +177,7 @@ function connect() {
 
 async function openPage() {
   try {
-    page = await server.describe();
+    page = await experiments.describe();
   } catch (problem) {
     say(problem.message);
     return;

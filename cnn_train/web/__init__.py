@@ -1,0 +1,1 @@
+"""A local web page: its server, and the look that all pages share."""
