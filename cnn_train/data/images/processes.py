@@ -1,33 +1,36 @@
 """Worker processes that always end: also where one is killed or hangs, or where we are killed.
 
 Not a ProcessPoolExecutor: where a process is killed while it sends a result, the executor waits
-for ever for the rest, because all share one pipe. Here each has a pipe and a thread.
+for ever for the rest, because all share one pipe. Here each has its own pipes and a thread. Nor
+multiprocessing: its processes run the user's script once more, and print a traceback where we are
+ended before they have started.
 """
 
 import os
+import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
-from multiprocessing import current_process, get_context
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Lock
-from types import ModuleType
-from typing import Any
+from select import select
+from subprocess import PIPE, Popen
+from typing import IO, Any
 
 from ...errors import ResourceError
 
 SILENT_SECONDS = 600.0  # the largest image that is allowed takes 12 on a core of a busy machine
-VARIABLES = {"PYTHONSAFEPATH": "1", "OPENBLAS_NUM_THREADS": "1"}
+CODE = f"import sys; sys.path[:] = sys.argv[1:]; from {__name__} import serve; serve()"
+VARIABLES = {"OPENBLAS_NUM_THREADS": "1"}
 
-_reaping = Lock()  # the system tells the end of a process to one thread only
+ENDED = (EOFError, OSError)
+"""What happens to a message where the other process has ended, perhaps in the middle of it."""
 
-Worker = tuple[SpawnProcess, Connection]
+LENGTH_BYTES = 8  # before each message; without it, pickle would wait for what comes after one
+
 Submit = Callable[..., Future[Any]]
 
 
@@ -38,8 +41,8 @@ def worker_processes(number: int) -> Iterator[Submit | None]:
     What the block gets takes a function and its arguments, as an executor's ``submit`` does. The
     future raises ResourceError where the process was killed.
     """
-    workers: list[Worker] = []
-    idle: SimpleQueue[Worker] = SimpleQueue()
+    workers: list[Popen[bytes]] = []
+    idle: SimpleQueue[Popen[bytes]] = SimpleQueue()
     threads = ThreadPoolExecutor(number)
 
     def ask(*request: Any) -> Any:
@@ -55,74 +58,80 @@ def worker_processes(number: int) -> Iterator[Submit | None]:
             idle.put(worker)
         yield partial(threads.submit, ask) if can_work else None
     finally:
-        for process, _ in workers:
-            process.kill()
+        for worker in workers:
+            worker.kill()
         threads.shutdown(cancel_futures=True)
-        for process, connection in workers:
-            process.join()
-            connection.close()
+        for worker in workers:
+            with suppress(OSError), worker:  # closes its pipes; what was not sent is lost
+                pass
 
 
-def _start(workers: list[Worker], number: int) -> bool:
+def _start(workers: list[Popen[bytes]], number: int) -> bool:
     """Start ``workers`` and wait until they are ready; False where that is not possible."""
     is_python = Path(sys.executable or "").name.lower().startswith("python")  # not another program
-    if not is_python or current_process().daemon:  # which may have no children
+    if not is_python:
         return False
-    context = get_context("spawn")
+    command = [sys.executable, "-c", CODE, *sys.path]
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is for us alone
     try:
         for _ in range(number):
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs,), daemon=True)
-            with _bare_python(), theirs:
-                process.start()
-            workers.append((process, ours))
-        return all(ours.poll(SILENT_SECONDS) and ours.recv() for _, ours in workers)
-    except (OSError, EOFError):
+            environment = os.environ | VARIABLES
+            workers.append(Popen(command, stdin=PIPE, stdout=PIPE, env=environment))
+    except OSError:
         return False
-
-
-@contextmanager
-def _bare_python() -> Iterator[None]:
-    """Start a Python without the user's script, which would run once more, and without Ctrl-C.
-
-    Nor does it take a file socket.py where the user works for the standard library's.
-    """
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    script, variables = sys.modules["__main__"], dict(os.environ)
-    sys.modules["__main__"] = ModuleType("__main__")
-    os.environ.update(VARIABLES)
-    try:
-        yield
     finally:
-        for name in VARIABLES.keys() - variables.keys():
-            del os.environ[name]
-        os.environ.update(variables)
-        sys.modules["__main__"] = script
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    return all(map(_is_ready, workers))
 
 
-def _serve(connection: Connection) -> None:
-    """Answer every request until the parent ends, however it ends."""
-    with suppress(EOFError, OSError):
-        connection.send("ready")
+def _is_ready(worker: Popen[bytes]) -> bool:
+    assert worker.stdout
+    with suppress(*ENDED):
+        return bool(select([worker.stdout], [], [], SILENT_SECONDS)[0] and _receive(worker.stdout))
+    return False
+
+
+def serve() -> None:
+    """Answer every request on stdin until the parent ends, however it ends."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    with suppress(*ENDED):
+        _send(answers, True)
         while True:
-            function, *arguments = connection.recv()
+            function, *arguments = _receive(sys.stdin.buffer)
             try:
                 answer = function(*arguments)
             except Exception as problem:
                 answer = problem
-            connection.send(answer)
+            _send(answers, answer)
 
 
-def _ask(worker: Worker, request: tuple[Any, ...]) -> Any:
-    process, connection = worker
+def _send(pipe: IO[bytes], message: Any) -> None:
+    content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    pipe.write(len(content).to_bytes(LENGTH_BYTES))
+    pipe.write(content)
+    pipe.flush()
+
+
+def _receive(pipe: IO[bytes]) -> Any:
+    length = int.from_bytes(_read(pipe, LENGTH_BYTES))
+    return pickle.loads(_read(pipe, length))
+
+
+def _read(pipe: IO[bytes], number: int) -> bytes:
+    content = pipe.read(number)
+    if len(content) < number:
+        raise EOFError
+    return content
+
+
+def _ask(worker: Popen[bytes], request: tuple[Any, ...]) -> Any:
+    assert worker.stdin and worker.stdout
     try:
-        connection.send(request)
-        answer = connection.recv()
-    except (EOFError, OSError) as problem:
-        with _reaping:
-            process.join()
-        code = process.exitcode or 0
+        _send(worker.stdin, request)
+        answer = _receive(worker.stdout)
+    except ENDED as problem:
+        code = worker.wait()
         if code >= 0:  # it printed a traceback
             raise RuntimeError(f"a process that decodes images ended with {code}") from problem
         raise ResourceError(

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from multiprocessing import active_children, resource_tracker, set_executable
 from pathlib import Path
 
 import numpy as np
@@ -70,8 +69,14 @@ def described(batches):
     return paths, pixels.tolist(), notices, errors
 
 
-def end_of(workers):
-    return [worker.exitcode is not None for worker in workers]
+def active_children():
+    """The process numbers of our own children."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def have_ended(workers):
+    return not any(Path(f"/proc/{worker}").exists() for worker in workers)
 
 
 def test_each_image_is_what_it_is_alone_in_the_files_order(paths):
@@ -90,7 +95,7 @@ def test_processes_decode_and_remark_as_threads_do_and_end_with_their_work(paths
     paths[90] = paths[90].with_name("gone.png")
     workers = []
     by_processes = described(decode(paths, act=lambda: workers.extend(active_children())))
-    assert len(set(workers)) == 2 and all(end_of(workers))
+    assert len(set(workers)) == 2 and have_ended(workers)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoding, "LEAST_FILES_FOR_PROCESSES", 1_000)
         by_threads = described(decode(paths, act=lambda: workers.extend(active_children())))
@@ -132,11 +137,11 @@ def test_a_killed_process_is_a_lack_of_resources_and_no_hang(paths, in_processes
     def kill_all():
         workers.extend(active_children())
         for worker in workers:
-            worker.kill()  # unlike os.kill, also of one that has ended meanwhile
+            os.kill(worker, signal.SIGKILL)
 
     with pytest.raises(ResourceError, match=r"was killed \(SIGKILL\), perhaps for lack of memory"):
         decode(paths * 20, act=kill_all, size_px=128)
-    assert all(end_of(workers))
+    assert have_ended(workers)
 
 
 def test_a_stopped_process_is_given_up_and_ended(paths, in_processes, monkeypatch):
@@ -146,17 +151,17 @@ def test_a_stopped_process_is_given_up_and_ended(paths, in_processes, monkeypatc
         monkeypatch.setattr(decoding, "SILENT_SECONDS", 0.3)
         workers.extend(active_children())
         for worker in workers:
-            os.kill(worker.pid, signal.SIGSTOP)
+            os.kill(worker, signal.SIGSTOP)
 
     with pytest.raises(ResourceError, match=r"silent for 0\.3 seconds; see whether the disk"):
         decode(paths * 20, act=stop_all)
-    assert all(end_of(workers))
+    assert have_ended(workers)
 
 
 def test_ctrl_c_in_the_terminal_is_not_for_the_processes(paths, in_processes):
     def interrupt_all():
         for worker in active_children():
-            os.kill(worker.pid, signal.SIGINT)
+            os.kill(worker, signal.SIGINT)
 
     assert len(decode(paths * 5, act=interrupt_all)) == 19
 
@@ -175,7 +180,7 @@ def test_an_interruption_leaves_neither_process_nor_thread(
     with pytest.raises(KeyboardInterrupt):
         decode(paths * 20, act=interrupt)
     assert len(workers) == (2 if number == 1 else 0)
-    assert all(end_of(workers))
+    assert have_ended(workers)
     assert threading.active_count() == threads
 
 
@@ -239,21 +244,17 @@ def test_where_python_cannot_start_itself_threads_decode(
     paths, in_processes, monkeypatch, tmp_path, executable
 ):
     workers = []
-    resource_tracker.ensure_running()  # by the real Python, whichever test comes first
     if executable.startswith("e"):
         python = tmp_path / "python"
         python.write_text(f"#!/bin/sh\n{executable}\n")
         python.chmod(0o700)
-        set_executable(str(python))
+        monkeypatch.setattr(sys, "executable", str(python))
         monkeypatch.setattr(processes, "SILENT_SECONDS", 1.0)
     else:
         monkeypatch.setattr(sys, "executable", executable)
-    try:
-        decoded = decode(paths, act=lambda: workers.extend(active_children()))
-    finally:
-        set_executable(sys.executable)
+    decoded = decode(paths, act=lambda: workers.extend(active_children()))
     assert len(described(decoded)[0]) == 150
-    assert all(end_of(workers))
+    assert have_ended(workers)
 
 
 def test_where_too_few_files_may_be_open_threads_decode(paths, in_processes):
@@ -276,24 +277,25 @@ def test_a_decoding_process_imports_no_torch():
 
 SCRIPT = """\
 import os, signal
-from multiprocessing import active_children
 from pathlib import Path
-from cnn_train.data.images import decoding
+from cnn_train.data.images import decoding, processes
 from cnn_train.data.images.square import Reading
 decoding.LEAST_FILES_FOR_PROCESSES = 1
 decoding.count_workers = lambda: 2
 files = sorted(Path(__file__).parent.glob('*.png')) * 20
+if {killed!r} == 'while they start':
+    processes._is_ready = lambda worker: os.kill(os.getpid(), signal.SIGKILL)
 for batch in decoding.decode_batches(files, Reading(8), 40, num_ahead=1):
-    if {is_killed}:
-        print(*[worker.pid for worker in active_children()], flush=True)
+    if {killed!r} == 'at work':
+        print(*Path(f"/proc/self/task/{{os.getpid()}}/children").read_text().split(), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 print('ran')
 """
 
 
-def run_script(folder: Path, *, is_killed: bool) -> subprocess.CompletedProcess[str]:
+def run_script(folder: Path, killed: str) -> subprocess.CompletedProcess[str]:
     """Run a script without a main guard where a file has the name of a standard module."""
-    (folder / "script.py").write_text(SCRIPT.format(is_killed=is_killed))
+    (folder / "script.py").write_text(SCRIPT.format(killed=killed))
     (folder / "here").mkdir()
     (folder / "here" / "socket.py").write_text("raise SystemExit('not the real socket')")
     return subprocess.run(
@@ -307,12 +309,17 @@ def run_script(folder: Path, *, is_killed: bool) -> subprocess.CompletedProcess[
 
 
 def test_a_script_without_a_main_guard_runs_once(paths, tmp_path):
-    ran = run_script(tmp_path, is_killed=False)
+    ran = run_script(tmp_path, "never")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "ran\n", "")
 
 
 def test_processes_whose_parent_was_killed_end_by_themselves(paths, tmp_path):
-    ran = run_script(tmp_path, is_killed=True)
+    ran = run_script(tmp_path, "at work")
     workers = [Path("/proc", pid) for pid in ran.stdout.split()]
     assert (ran.returncode, len(workers), ran.stderr) == (-signal.SIGKILL, 2, "")
     wait_until(lambda: not any(worker.exists() for worker in workers), "the workers' end")
+
+
+def test_processes_whose_parent_is_killed_while_they_start_say_nothing(paths, tmp_path):
+    ran = run_script(tmp_path, "while they start")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (-signal.SIGKILL, "", "")
