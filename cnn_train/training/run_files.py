@@ -9,6 +9,7 @@ from ..errors import DivergedError
 from ..machine.atomic_file import remove_leftovers, save_json
 from ..metrics.tally import Tally
 from ..metrics.trackers import Subject, tracked
+from ..runs.branch import departure
 from ..runs.directory import RunDirectory
 from ..runs.states import require_room, save_state
 from .session import Session
@@ -99,7 +100,8 @@ class RunFiles:
         from ..figures.learning_curves import draw_learning_curves  # whoever draws nothing, and the
         from ..figures.saving import save_figure  # first minibatch, need not wait for matplotlib
 
-        figure = draw_learning_curves(records, self.written.path.name)
+        left_at = departure(self.written)
+        figure = draw_learning_curves(records, self.written.path.name, left_at)
         save_figure(figure, self.written.learning_curves)
 
     def require_finite_weights(self) -> None:
