@@ -46,13 +46,14 @@ def compare(
 ) -> None:
     """Compare runs: settings, results, curves, and a test on images that all of them held out.
 
+    RUN@100 is the run as it was after update 100, with the model of that state.
     The test split stays closed: evaluate --against compares two models there.
     """
     from ..runs.listing import read_named
     from .display.comparison import comparison_page
 
     check_picture(out)
-    found = read_named(runs, run_root)
+    found = read_named(runs, run_root, at_steps=True)
     if not 2 <= len(found) <= len(ascii_uppercase):
         raise UsageError(f"name 2 to {len(ascii_uppercase)} different runs, not {len(found)}")
     if all(one.summary.damaged for one in found):
@@ -76,7 +77,7 @@ def _test(
     paired, notes = None, []
     for letter, one in listed.items():
         try:
-            trained = open_model(find_checkpoint(one.run.path), device)
+            trained = open_model(find_checkpoint(Path(one.summary.run_dir)), device)
             key = repr(trained.config.data), trained.class_names
             known[key] = known.get(key) or load_split(trained, "val", access, data_root)
             result = evaluate(trained, known[key], split="validation", progress=progress)

@@ -59,9 +59,10 @@ def write_report(
     result: "Evaluation | SliceReport", checkpoint: Path, trained: "TrainedModel", out: Path
 ) -> None:
     """Write the report of an evaluation, with all that the checkpoint tells of its run."""
+    from ..runs.history import run_folder
     from .display.html import save_html
 
-    run = checkpoint.parent.name or checkpoint.name
+    run = run_folder(checkpoint).name or checkpoint.name
     title = f"{trained.config.model.name}: {run}"
     save_html(out, title, list_sections(result, checkpoint, trained))
 
@@ -77,6 +78,9 @@ def list_sections(
     from ..evaluation.slices import SliceReport
     from ..figures.learning_curves import draw_learning_curves
     from ..inference.trained_model import ONNX
+    from ..runs.branch import departure
+    from ..runs.directory import RunDirectory
+    from ..runs.history import run_folder
     from .display.checkpoint import checkpoint_page
     from .display.evaluation import evaluation_page
     from .display.html import Section
@@ -90,7 +94,9 @@ def list_sections(
     evaluation = result.clean if isinstance(result, SliceReport) else result
     margin, about = getattr(config.loss, "margin", None), "The checkpoint and its machine"
     figures = draw_evaluation(evaluation, model_name=name, required_margin=margin)
-    curves = (("learning curves", draw_learning_curves(records, name)),) if records else ()
+    left_at = departure(RunDirectory(run_folder(checkpoint))) if known else None
+    drawn = draw_learning_curves(records, name, left_at) if records else None
+    curves = (("learning curves", drawn),) if drawn else ()
     return [
         Section("Result", evaluation_page(evaluation, checkpoint, name).blocks),
         Section("What to try next", points=tuple(what_next(records, epochs, evaluation))),
@@ -105,9 +111,10 @@ def list_sections(
 def run_records(checkpoint: Path, own: "list[Record]") -> "list[Record]":
     """Return the records of the run that a checkpoint lies in: it holds only those before it."""
     from ..runs.directory import RunDirectory
+    from ..runs.history import run_folder
 
     with suppress(CheckpointError):  # where they are damaged, its own have to do
-        records = RunDirectory(checkpoint.parent).load_metrics()
+        records = RunDirectory(run_folder(checkpoint)).load_metrics()
         if own and records[: len(own)] == own:
             return records
     return []

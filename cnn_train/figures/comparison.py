@@ -15,6 +15,7 @@ from .style import (
     ORANGE,
     SMALL_SIZE,
     make_figure,
+    mark_departure,
     shorten_apart,
     style_axes,
     style_epochs,
@@ -31,15 +32,24 @@ NAME_LENGTH = 56
 Records = Sequence[Mapping[str, float]]
 
 
-def draw_comparison(curves: Mapping[str, Records], title: str) -> Figure:
-    """Draw validation loss and accuracy of up to MOST_CURVES runs, with a star at each's best."""
+def draw_comparison(
+    curves: Mapping[str, Records], title: str, departures: Mapping[str, int | None] | None = None
+) -> Figure:
+    """Draw validation loss and accuracy of up to MOST_CURVES runs, with a star at each's best.
+
+    departures: by the name of a branch, the update after which it left another run; it is marked.
+    """
     assert 0 < len(curves) <= MOST_CURVES
     figure = make_figure(10.0, 4.6 + 0.2 * len(curves), title)
     loss, accuracy = figure.subplots(1, 2)
     names = shorten_apart([*curves], NAME_LENGTH)
-    for i, (name, records) in enumerate(zip(names, curves.values(), strict=True)):
-        _draw(loss, records, "val_loss", 1, i, name)
-        _draw(accuracy, records, "val_accuracy", 100, i, name)
+    for i, (name, (key, records)) in enumerate(zip(names, curves.items(), strict=True)):
+        step = (departures or {}).get(key)
+        label = name if step is None else f"{name}  (leaves its run after update {step:,})"
+        for axes, field, factor in ((loss, "val_loss", 1), (accuracy, "val_accuracy", 100)):
+            _draw(axes, records, field, factor, i, label)
+            if step is not None:
+                mark_departure(axes, records, step, COLOURS[i], field, factor)
     style_axes(loss, title="Validation loss", x="epoch", y="loss per image")
     style_axes(accuracy, title="Validation accuracy; star: best epoch", x="epoch", y="accuracy (%)")
     epochs = max((record["epoch"] for records in curves.values() for record in records), default=0)

@@ -13,18 +13,23 @@ from .style import (
     GREY,
     INK,
     ORANGE,
+    TEXT_SIZE,
     make_figure,
+    mark_departure,
     mark_points,
     style_axes,
     style_epochs,
 )
 
 
-def draw_learning_curves(records: Sequence[Mapping[str, float]], title: str) -> Figure:
-    """Draw one run's epoch records; the best epoch, if any, is marked.
+def draw_learning_curves(
+    records: Sequence[Mapping[str, float]], title: str, departure: int | None = None
+) -> Figure:
+    """Draw one run's epoch records; the best epoch is marked, and where a branch left its run.
 
     A record holds epoch (from 0), train_loss, train_penalty, val_loss, train_accuracy,
-    val_accuracy (fractions) and lr. On screen epochs count from 1 and accuracies are in percent.
+    val_accuracy (fractions) and lr. departure: the update after which a branch left. On screen
+    epochs count from 1 and accuracies are in percent.
     """
     assert records
     figure = make_figure(10.0, 5.2, title)
@@ -40,7 +45,12 @@ def draw_learning_curves(records: Sequence[Mapping[str, float]], title: str) -> 
         if best:
             axes.axvline(best["epoch"] + 1, color=GREY, linestyle=":", linewidth=1.2)
         style_epochs(axes, round(records[-1]["epoch"]) + 1)
+        if departure is not None:
+            mark_departure(axes, records, departure, INK)
     rate.set_ylim(bottom=0)
+    if departure is not None:
+        title = f"Left its run after update {departure:,}, at the dark dotted line"
+        rate.set_title(title, size=TEXT_SIZE, color=INK, loc="left")
     return figure
 
 

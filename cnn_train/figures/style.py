@@ -7,9 +7,10 @@ colour vision can tell apart.
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure
@@ -97,6 +98,26 @@ def style_epochs(axes: Axes, num_epochs: int) -> None:
     """Label whole epochs, which count from 1."""
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     axes.set_xlim(0.5, num_epochs + 0.5)
+
+
+def mark_departure(
+    axes: Axes,
+    records: Sequence[Mapping[str, float]],
+    step: int,
+    colour: str,
+    field: str = "",
+    factor: float = 1,
+) -> None:
+    """Mark where a branch left its run: a line at update ``step``, a diamond where curves part.
+
+    They part at the last epoch that both share, which may have ended some updates earlier.
+    """
+    ends = [0.0, *(record["step"] for record in records)]
+    epoch = float(np.interp(step, ends, range(len(ends))))
+    axes.axvline(epoch, color=colour, linestyle=":", linewidth=1.2)
+    if field and (shared := int(epoch)):
+        height = records[shared - 1].get(field, math.nan) * factor
+        axes.plot([shared], [height], "D", color=colour, mec=INK, markersize=8, zorder=4)
 
 
 def mark_points(num_points: int) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
+from os.path import exists
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -13,6 +14,7 @@ from ..config.spelling import nearest
 from ..errors import UsageError
 from ..machine.disk_use import disk_use
 from .directory import RunDirectory, list_runs
+from .history import choose_state, split_step
 from .naming import named_run
 from .summary import RunSummary, read_run
 
@@ -25,11 +27,15 @@ ORDER: dict[str, Callable[[Any, Any], bool]] = {">=": ge, "<=": le, ">": gt, "<"
 
 @dataclass(frozen=True)
 class ListedRun:
-    """A run, its summary, and all its settings by dotted key; a damaged run has none."""
+    """A run, its summary, and all its settings by dotted key; a damaged run has none.
+
+    step: the update at which it is looked at, as ``RUN@STEP`` says; None: all of it.
+    """
 
     run: RunDirectory
     summary: RunSummary
     settings: Mapping[str, Any]
+    step: int | None = None
 
     def value(self, name: str) -> Any:
         """Return a column, or a setting by its dotted key; None where the run has none."""
@@ -45,11 +51,20 @@ def read_runs(root: Path) -> list[ListedRun]:
     return [ListedRun(run, *read_run(run)) for run in list_runs(root)]
 
 
-def read_named(words: Iterable[Path], root: Path) -> list[ListedRun]:
-    """Read the runs that paths, or names below ``root``, stand for; each once."""
-    named = [named_run(word, root) for word in words]
-    found = {run.path.resolve(): run for run in named}
-    return [ListedRun(run, *read_run(run)) for run in found.values()]
+def read_named(words: Iterable[Path], root: Path, *, at_steps: bool = False) -> list[ListedRun]:
+    """Read the runs that paths, or names below ``root``, stand for; each once.
+
+    at_steps: whether ``RUN@STEP`` may stand for a run as it was after so many updates.
+    """
+    found: dict[tuple[Path, int | None], RunDirectory] = {}
+    for word in words:
+        is_state = at_steps and not exists(root / word)  # noqa: PTH110
+        place, step = split_step(word) if is_state else (word, None)
+        run = named_run(place, root)
+        if step is not None:
+            choose_state(run.every_state, step, place)
+        found[run.path.resolve(), step] = run
+    return [ListedRun(run, *read_run(run, step), step) for (_, step), run in found.items()]
 
 
 def check_names(names: Iterable[str], runs: Sequence[ListedRun], option: str) -> None:

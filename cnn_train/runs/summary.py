@@ -13,7 +13,9 @@ from ..errors import CnnTrainError, in_one_line
 from ..machine.regular_file import read_regular
 from ..metrics.best import best_record
 from ..metrics.early_stopping import StopConfig
-from .directory import RunDirectory, damage_named
+from .branch import load_branch
+from .damage import damage_named
+from .directory import RunDirectory
 
 DATA_ROOT = AliasChoices(AliasPath("data", "root"), AliasPath("data", "path"))
 
@@ -23,7 +25,9 @@ class RunSummary(BaseModel):
 
     started: local time, ISO 8601. data_root: the folder of the images, where the config names one.
     best_epoch: from 0, by the metric ``best_by``; it and its validation figures are None before the
-    first epoch. seconds: of training. damaged: what is, where all that follows ``started`` is None.
+    first epoch. seconds: of training. parent: the name of the run that this one is a branch of, and
+    parent_step the update after which it left it. damaged: what is, where all that follows
+    ``started`` is None.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, allow_inf_nan=False, populate_by_name=True)
@@ -47,6 +51,8 @@ class RunSummary(BaseModel):
     seconds: float = Field(ge=0, le=1e12)
     diverged: bool = False
     stopped_early: bool = False
+    parent: str | None = None
+    parent_step: int | None = None
     damaged: str | None = None
 
     @property
@@ -57,16 +63,25 @@ class RunSummary(BaseModel):
         return "stopped" if self.damaged or self.epochs_done < self.epochs else "finished"
 
 
-def read_run(run: RunDirectory) -> tuple[RunSummary, dict[str, Any]]:
+def load_records(run: RunDirectory, step: int | None = None) -> list[dict[str, float]]:
+    """Load the records of the epochs completed after ``step`` updates; None: of all."""
+    records = run.load_metrics()
+    return [one for one in records if step is None or one.get("step", 0) <= step]
+
+
+def read_run(run: RunDirectory, step: int | None = None) -> tuple[RunSummary, dict[str, Any]]:
     """Read a run's resolved config and its metrics, or say what is damaged.
 
-    Returns all its settings too, by dotted key: none of a damaged run.
+    ``step``: what it had done after so many updates. Returns all its settings too, by dotted key:
+    none of a damaged run.
     """
     nothing: dict[str, Any] = dict.fromkeys(RunSummary.model_fields)
-    known = {"run_dir": str(run.path), "started": run.started}
+    run_dir = str(run.path) if step is None else f"{run.path}@{step}"
+    known = {"run_dir": run_dir, "started": run.started}
     try:
         with damage_named(run.path):
-            source, records = str(run.resolved_config), run.load_metrics()
+            source, records = str(run.resolved_config), load_records(run, step)
+            branch = load_branch(run)
             text = decode(read_regular(run.resolved_config, MAX_BYTES), source)
             best = best_record(records)
             result = {
@@ -76,6 +91,8 @@ def read_run(run: RunDirectory) -> tuple[RunSummary, dict[str, Any]]:
                 "val_loss": best.get("val_loss") if best else None,
                 "seconds": sum(record["seconds"] for record in records),
                 "diverged": run.divergence.exists(),
+                "parent": branch.parent if branch else None,
+                "parent_step": branch.step if branch else None,
             }
             tree = parse_quickly(text, source).tree
             settings = {  # a number that is not finite has no place in JSON

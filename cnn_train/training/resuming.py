@@ -8,6 +8,7 @@ from ..checkpoints.checkpoint import Checkpoint, load_checkpoint, load_state
 from ..config.differences import Difference, differences
 from ..errors import CheckpointError, ConfigError, is_out_of_memory, name_some
 from ..experiment import ExperimentConfig
+from ..optim import OPTIMIZERS
 from ..random_streams import restore_generator_states
 from ..runs.directory import RunDirectory
 from ..runs.states import FoundCheckpoint, load_newest
@@ -21,6 +22,11 @@ FREE_KEYS = ("checkpoint", "logging", "data.root", "data.path", "data.grey_bits"
 # These can never differ: saved weights and optimizer state fit no other network or optimizer.
 FIXED_KEYS = ("model", "normalization", "optimizer.name", "data.name", "fine_tuning.freeze")
 
+# Those of a branch: what makes the state mean something else, as other images would.
+BRANCH_FIXED_KEYS = ("model", "normalization", "data", "fine_tuning.freeze")
+BRANCH_FREE_KEYS = ("model.dropout", "data.sampling")
+
+OPTIMIZER_KEY = "optimizer.name"
 LIMIT_KEY = "limit_batches"
 PLAN_KEYS = ("batch_size", "accumulate", "data", "data_selection", LIMIT_KEY)
 
@@ -56,6 +62,28 @@ def is_finished(state: FoundCheckpoint, run: RunDirectory, config: ExperimentCon
     return True
 
 
+def list_changes(
+    before: ExperimentConfig, after: ExperimentConfig, limits: tuple[int | None, int | None]
+) -> list[Difference]:
+    """Return what differs between two runs' settings, but for what decides no result.
+
+    ``limits`` are ``--limit-batches`` before and after.
+    """
+    trees = [config.model_dump(mode="json") for config in (before, after)]
+    trees = [tree | {LIMIT_KEY: limit} for tree, limit in zip(trees, limits, strict=True)]
+    return [change for change in differences(*trees) if not change.is_below(FREE_KEYS)]
+
+
+def checked_branch(changes: Sequence[Difference]) -> None:
+    """Refuse, with ConfigError, settings that leave no meaning to the state that a branch has."""
+    fixed = [change for change in changes if change.is_below(BRANCH_FIXED_KEYS)]
+    if fixed := [change for change in fixed if not change.is_below(BRANCH_FREE_KEYS)]:
+        raise ConfigError(
+            f"{'; '.join(map(str, fixed))}: a branch has the network and the images of its run; "
+            "for others, start a new run: fit --config CONFIG --weights CHECKPOINT"
+        )
+
+
 def checked_changes(
     before: ExperimentConfig,
     after: ExperimentConfig,
@@ -64,13 +92,11 @@ def checked_changes(
 ) -> list[Difference]:
     """Return what differs between a run's settings and those it is to go on with.
 
-    ``limits`` are ``--limit-batches`` before and after. Raises ConfigError, with a line for each
-    setting, where one differs that is not ``allowed`` (a key, or a section with all its keys), or
-    that cannot be changed at all.
+    ``limits``: as for :func:`list_changes`. Raises ConfigError, with a line for each setting, where
+    one differs that is not ``allowed`` (a key, or a section with all its keys), or that cannot be
+    changed at all.
     """
-    trees = [config.model_dump(mode="json") for config in (before, after)]
-    trees = [tree | {LIMIT_KEY: limit} for tree, limit in zip(trees, limits, strict=True)]
-    changes = [change for change in differences(*trees) if not change.is_below(FREE_KEYS)]
+    changes = list_changes(before, after, limits)
     fixed = [change for change in changes if change.is_below(FIXED_KEYS)]
     refused = [change for change in changes if not change.is_below(allowed)]
     if fixed:
@@ -110,7 +136,8 @@ def resume_session(
         if session.average:
             load_state(session.average.module, checkpoint.averaged_model or checkpoint.model)
             session.average.num_updates = checkpoint.averaged_updates
-        load_optimizer_state(session, checkpoint)
+        if not has_other_optimizer(changes):  # its state starts anew: momenta mean other things
+            load_optimizer_state(session, checkpoint)
         load_losses(session, checkpoint, same_images=same_images)
         restore_generator_states(checkpoint.generators)
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as problem:
@@ -123,6 +150,11 @@ def resume_session(
     place_on_schedule(session, changes)
     step = session.progress.step
     session.progress.config_changes += [{"step": step, **asdict(change)} for change in changes]
+
+
+def has_other_optimizer(changes: Sequence[Difference]) -> bool:
+    """Say whether another kind of optimizer goes on, which can use nothing of the state."""
+    return any(change.key == OPTIMIZER_KEY for change in changes)
 
 
 def load_optimizer_state(session: Session, checkpoint: Checkpoint) -> None:
@@ -168,12 +200,15 @@ def place_on_schedule(session: Session, changes: Sequence[Difference]) -> None:
     Raises CheckpointError where they change in the middle of an epoch.
     """
     progress, plan = session.progress, session.batches.plan(session.progress.epoch)
-    are_others = any(change.is_below(PLAN_KEYS) for change in changes)
+    kinds = [(change.before, change.after) for change in changes if change.key == OPTIMIZER_KEY]
+    are_others = any(change.is_below(PLAN_KEYS) for change in changes) or any(
+        OPTIMIZERS[before].full_batch != OPTIMIZERS[after].full_batch for before, after in kinds
+    )
     if are_others and progress.position:
         raise CheckpointError(
             "cannot resume: minibatches cannot change in the middle of an epoch, and this state "
-            f"was taken after {progress.position} of them; finish the epoch first"
-            + (", or go on from best.ckpt" if progress.epoch else "")
+            f"was taken after {progress.position} of them; finish the epoch first, or take a state "
+            + ("of an epoch's end, as best.ckpt is" if progress.epoch else "of the very beginning")
         )
     if progress.position > len(plan):
         raise CheckpointError(f"cannot resume: an epoch has {len(plan)} minibatches only")

@@ -45,8 +45,9 @@ COMMAND_LINE = {
     "--batch-size --slices --severities --seed --corruptions --predictions --against --device "
     "--json --out",
     "find-lr": f"{SESSION} --from --to --updates --out",
-    "fit": f"{SESSION} --resume --allow-config-change --weights --new-head --seed --seeds --name "
-    "--run-root --data-root --verify-data --limit-batches --deterministic --dry-run --sanity",
+    "fit": f"{SESSION} --resume --branch --allow-config-change --weights --new-head --seed "
+    "--seeds --name --run-root --data-root --verify-data --limit-batches --deterministic --dry-run "
+    "--sanity",
     "gradcheck": f"{SESSION} --layer --samples --images",
     "inspect": "IMAGE --pixels --checkpoint --size --json --out",
     "learn": "",

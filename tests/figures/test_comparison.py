@@ -36,3 +36,18 @@ def test_no_two_curves_look_alike() -> None:
 def test_runs_without_an_epoch_or_a_field_are_drawn_as_far_as_they_go() -> None:
     curves = {"a": [], "b": [{"epoch": 0, "val_accuracy": 0.5, "best_epoch": 0}], "c": records(1)}
     draw_comparison(curves, "Runs").draw_without_rendering()
+
+
+def test_where_a_branch_left_its_run_both_curves_part() -> None:
+    both = [record | {"step": 10 * e + 10} for e, record in enumerate(records(4))]
+    for step, epoch, shared in ((25, 2.5, [2]), (20, 2, [2]), (5, 0.5, [])):
+        figure = draw_comparison({"a": both, "b": both}, "Runs", {"a": None, "b": step})
+        for axes in figure.axes:
+            lines = [line for line in axes.lines if line.get_linestyle() == ":"]
+            assert [list(line.get_xdata()) for line in lines] == [[epoch, epoch]]
+            diamonds = [line for line in axes.lines if line.get_marker() == "D"]
+            assert [x for diamond in diamonds for x in diamond.get_xdata()] == shared
+        heights = [line.get_ydata()[0] for line in figure.axes[1].lines if line.get_marker() == "D"]
+        assert heights == pytest.approx([10] * len(shared))
+        names = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert names == ["a", f"b  (leaves its run after update {step})"]

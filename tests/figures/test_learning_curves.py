@@ -49,3 +49,10 @@ def test_any_number_of_epochs_can_be_drawn_with_whole_numbers_on_the_axis(num_ep
         low, high = axes.get_xlim()
         ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
         assert ticks and all(tick == int(tick) for tick in ticks)
+
+
+def test_where_a_branch_left_its_run_is_marked_at_its_update_in_every_panel():
+    steps = [record | {"step": 4 * record["epoch"] + 4} for record in records(3)]
+    panels = draw_learning_curves(steps, "A run", departure=10).axes
+    assert all([2.5, 2.5] in [list(line.get_xdata()) for line in axes.lines] for axes in panels)
+    assert panels[2].get_title("left") == "Left its run after update 10, at the dark dotted line"

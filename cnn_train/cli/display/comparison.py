@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...config.differences import differing
@@ -9,6 +10,7 @@ from ...config.scalars import render_value
 from ...evaluation.paired import Paired
 from ...page import Block, Page, paragraph, texts
 from ...runs.listing import ListedRun
+from ...runs.summary import load_records
 from ..console import notice
 from ..runs.listing import values_table
 from .paired import paired_blocks
@@ -32,7 +34,8 @@ def comparison_page(
     results = [
         {"": letter} | {name: run.value(name) for name in RESULTS} for letter, run in runs.items()
     ]
-    blocks = [values_table(results, RESULTS[:0:-1]), _list_differences([*whole], differences)]
+    blocks = [values_table(results, RESULTS[:0:-1]), *_list_branches(whole)]
+    blocks.append(_list_differences([*whole], differences))
     if paired:
         what = "that all held out for validation"
         blocks += paired_blocks(paired, tested, tested, what, CHOSEN_HERE)
@@ -49,6 +52,17 @@ def comparison_page(
     return Page(tuple(blocks), document, lambda: _draw(whole))
 
 
+def _list_branches(runs: Mapping[str, ListedRun]) -> list[Block]:
+    """Say which runs are branches, from where, of one of the others by its letter."""
+    letters = {one.run.path.resolve().name: letter for letter, one in runs.items()}
+    lines = [
+        f"{letter} leaves {letters.get(parent, parent)} after update {one.summary.parent_step:,}"
+        for letter, one in runs.items()
+        if (parent := one.summary.parent) is not None
+    ]
+    return [paragraph(*lines)] if lines else []
+
+
 def _list_differences(letters: list[str], differences: Mapping[str, list[object]]) -> Block:
     if not differences:
         return paragraph(*(["all settings are the same"] if len(letters) > 1 else []))
@@ -63,5 +77,10 @@ def _draw(runs: Mapping[str, ListedRun]) -> "Drawing":
 
     if len(runs) > MOST_CURVES:
         notice(f"drawing the first {MOST_CURVES} of {len(runs)} runs")
-    curves = {f"{key}  {one.run.path.name}": one.run.load_metrics() for key, one in runs.items()}
-    return draw_comparison(dict([*curves.items()][:MOST_CURVES]), "Runs compared")
+    drawn = {
+        f"{key}  {Path(one.summary.run_dir).name}": one
+        for key, one in [*runs.items()][:MOST_CURVES]
+    }
+    curves = {name: load_records(one.run, one.step) for name, one in drawn.items()}
+    departures = {name: one.summary.parent_step for name, one in drawn.items()}
+    return draw_comparison(curves, "Runs compared", departures)

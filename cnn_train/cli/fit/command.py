@@ -35,7 +35,16 @@ def fit(
             metavar="auto|RUN|CKPT",
             autocompletion=complete_runs,
             help="Go on with this run, exactly. auto: with the newest run of this config, or from "
-            "the start where there is none.",
+            "the start where there is none. RUN@STEP: only with --branch.",
+        ),
+    ] = None,
+    branch: Annotated[
+        str | None,
+        typer.Option(
+            "--branch",
+            metavar="NAME",
+            help="With --resume RUN@100: start a new run of this name from the state of update "
+            "100 (or from RUN's last), with what --set changes. RUN stays as it is.",
         ),
     ] = None,
     allow_config_change: Annotated[
@@ -118,6 +127,7 @@ def fit(
     from ...machine.device import flushed_denormals
     from ..process.joined import joined_processes
     from ..process.stop_signal import save_signal_harmless
+    from .branching import branched
     from .resuming import trained
     from .seeds import fit_seeds
     from .starting import FitRequest
@@ -130,5 +140,5 @@ def fit(
         if seeds is not None:
             fit_seeds(request, seeds)
             return
-        for session, record in trained(request):
+        for session, record in trained(request) if branch is None else branched(request):
             show_epoch(session, record)

@@ -14,6 +14,7 @@ from ...errors import CheckpointError, UsageError, name_some
 from ...experiment import ExperimentConfig
 from ...machine.environment import describe_environment
 from ...runs.directory import LATEST, RunDirectory, find_run, newest_run
+from ...runs.history import split_step
 from ...runs.states import FoundCheckpoint, WayBack, go_back, look_back
 from ...training.fit import Supervision
 from ...training.progress import EpochRecord
@@ -29,6 +30,11 @@ from .training_display import show_dry_run
 def trained(request: FitRequest) -> Generator[tuple[Session, EpochRecord]]:
     """Begin the run asked for, or go on with it, as :func:`train_job` does; stop when you like."""
     path = find_path(request) if request.resume else None
+    if path is not None and split_step(path)[1] is not None:
+        raise UsageError(
+            f"--resume {path}: a run goes on from its last state; to start a new run from this "
+            "one, add --branch NAME"
+        )
     return start(request) if path is None else go_on(request, path)
 
 
@@ -61,11 +67,7 @@ def go_on_from(
     best_epoch = request.world.tell("best epoch", way.best_epoch if way else None)
 
     def fill_in(session: Session) -> None:
-        try:
-            resume_session(session, state.checkpoint, changes)
-        except CheckpointError as problem:
-            raise CheckpointError(f"{state.path}: {problem}") from None
-        session.progress.set_best(best_epoch)
+        restore(session, state, changes, best_epoch)
         say_what_is_different(state.checkpoint, session, [] if finished else changes)
         if way:
             say_what_is_given_up(way, run)
@@ -83,6 +85,17 @@ def go_on_from(
         show_dry_run(load_session(job), as_json=request.as_json)
         return
     yield from train_job(job, supervise)
+
+
+def restore(
+    session: Session, state: FoundCheckpoint, changes: list[Difference], best_epoch: int
+) -> None:
+    """Bring a fresh session to a state; raises CheckpointError, which names its file."""
+    try:
+        resume_session(session, state.checkpoint, changes)
+    except CheckpointError as problem:
+        raise CheckpointError(f"{state.path}: {problem}") from None
+    session.progress.set_best(best_epoch)
 
 
 def find_path(request: FitRequest) -> Path | None:
@@ -119,7 +132,8 @@ def say_what_is_given_up(way: WayBack, run: RunDirectory) -> None:
     """Name what of the run will be deleted, and where its best epoch will be another one."""
     first, last, best = way.epochs.start + 1, way.epochs.stop, run.best_checkpoint
     epochs = [f"epoch {first}" if first == last else f"epochs {first} to {last}"]
-    gone = [*(epochs if way.epochs else []), *(path.name for path in way.later)]
+    files = [str(path.relative_to(run.path)) for path in way.later]
+    gone = [*(epochs if way.epochs else []), *files]
     if gone:
         warn(f"going back to {way.state.path.name}; will be deleted: {name_some(gone)}")
     if way.best is None and best.exists():

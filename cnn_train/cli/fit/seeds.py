@@ -23,8 +23,11 @@ def fit_seeds(request: FitRequest, num_seeds: int) -> None:
     With ``--resume auto``, complete runs are kept and a stopped one is gone on with. Raises
     UsageError for options that are about one run.
     """
-    if request.config is None or request.dry_run or str(request.resume or "auto") != "auto":
-        raise UsageError("--seeds goes with --config; with --resume auto, but without --dry-run")
+    is_about_one = request.dry_run or request.branch is not None
+    if request.config is None or is_about_one or str(request.resume or "auto") != "auto":
+        raise UsageError(
+            "--seeds goes with --config; with --resume auto, but without --dry-run and --branch"
+        )
     if request.world.size > 1:
         raise UsageError("--seeds trains one run after the other; start it as one process")
     first = request.load_settings().seed

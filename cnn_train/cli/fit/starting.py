@@ -34,6 +34,7 @@ class FitRequest:
     config: Path | None
     overrides: list[str] | None = None
     resume: Path | None = None
+    branch: str | None = None
     allow_config_change: list[str] | None = None
     weights: Path | None = None
     new_head: bool = False
@@ -63,7 +64,9 @@ class FitRequest:
 
     @property
     def run_name(self) -> str:
-        """What the run is called: ``--name``, or the config file's name."""
+        """What the run is called: ``--branch``, ``--name``, or the config file's name."""
+        if self.branch is not None:
+            return self.branch
         assert self.config is not None
         return self.name or ("stdin" if str(self.config) == "-" else self.config.stem)
 
@@ -145,7 +148,7 @@ def start(request: FitRequest) -> Generator[tuple[Session, EpochRecord]]:
     def supervise(session: Session) -> Iterator[Supervision]:
         anew = not origin
         findings = show_sanity(session, starts_anew=anew) if request.sanity else []
-        run = create_run(session, request, origin)
+        run = create_run(session, request, origin, request.text.encode())
         training = request.supervise(session, run, findings=findings, starts_anew=anew)
         with locked(run, request.world), training as started:
             yield started
@@ -161,10 +164,13 @@ def locked(run: RunDirectory, world: World) -> Iterator[None]:
         yield
 
 
-def create_run(session: Session, request: FitRequest, origin: dict[str, str]) -> RunDirectory:
+def create_run(
+    session: Session, request: FitRequest, origin: dict[str, str], given_config: bytes
+) -> RunDirectory:
     """Make the run directory; write down what was asked for, what is in force, and where.
 
     The first process does; the others learn where it is. ``origin`` is that of the first weights.
+    ``given_config``: as the user wrote it.
     """
     world = session.world
     if not world.is_first:
@@ -178,7 +184,7 @@ def create_run(session: Session, request: FitRequest, origin: dict[str, str]) ->
         **origin,
     }
     save_json(run.environment, environment)
-    write_atomically(run.given_config, request.text.encode())
+    write_atomically(run.given_config, given_config)
     record_settings(session, run)
     world.tell("run directory", str(run.path))
     return run

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from os.path import commonprefix
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...page import Block, Column, clock, megabytes, numbers, percent, texts
@@ -61,28 +62,35 @@ def runs_table(summaries: "Sequence[RunSummary]") -> Block:
     start = commonprefix(roots).rfind("/") + 1  # noqa: RUF071  (cut at a whole name)
     window = stdout.width
     path_width = max(window - RESULTS_WIDTH, min(COMMON_PATH, window - FEWEST_RESULTS_WIDTH), 12)
+    branches = any(summary.parent for summary in summaries)
     columns = (
         Column("run", is_number=False, max_width=path_width),
+        *((Column("branch of", is_number=False, max_width=30),) if branches else ()),
         *texts("started"),
         Column("data", is_number=False, max_width=24),
         *texts("model", "loss"),
         *numbers("lr", "batch", "seed", "epochs", "best val", "val loss", "at", "time"),
     )
-    rows = [_row(summary, start) for summary in summaries]
+    rows = [_row(summary, start, branches=branches) for summary in summaries]
     alike = [name for name in SETTINGS if len({row[name] for row in rows} - {None}) <= 1]
     others = [name for name in SETTINGS if name not in alike]
     first_to_go = ("started", "time", *alike, "val loss", *others, "at", "best val")
     return values_table(rows, first_to_go, columns)
 
 
-def _row(run: "RunSummary", start: int) -> dict[str, Any]:
+def _row(run: "RunSummary", start: int, *, branches: bool) -> dict[str, Any]:
     """Return what stands in each column; None where it is not known.
 
     The path is what ``evaluate`` and ``fit --resume`` take. start: first letter shown of a root.
+    branches: whether any run is one, so that all have that column.
     """
+    from ...runs.directory import RunDirectory
+
+    parent = run.parent and f"{RunDirectory(Path(run.parent)).name}@{run.parent_step}"
     ended = f"{run.ending} " if run.diverged or run.stopped_early else ""
     return {
         "run": f"{run.run_dir} damaged: {run.damaged}" if run.damaged else run.run_dir,
+        **({"branch of": parent} if branches else {}),
         "started": run.started and run.started.replace("T", " "),
         "data": run.data_root[start:] if run.data_root else run.data,
         "model": run.model,

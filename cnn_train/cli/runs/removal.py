@@ -53,8 +53,8 @@ def prune(
 ) -> None:
     """Remove checkpoints that are neither best nor last, after a list and a question.
 
-    A pruned run is used and resumed as before, but has no older state should its
-    last be damaged. Runs in training and damaged ones stay.
+    Those in a run's history/ stay. A pruned run is used and resumed as before, but has no
+    older state should its last be damaged. Runs in training and damaged ones stay.
     With --json, nothing is removed without --yes.
     """
     from ...runs.listing import read_runs

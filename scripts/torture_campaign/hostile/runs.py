@@ -35,8 +35,8 @@ THINGS: dict[str, Callable[[Path], object]] = {
 """What can have a file's name."""
 
 FILES = ("resolved.yaml", "metrics.jsonl", "config.yaml", "environment.json", "diverged.json",
-    "last.ckpt", "best.ckpt", "step-00000002.ckpt", f"step-{'9' * 240}.ckpt", ".lock",
-    "learning_curves.png", ".lock-holder", ".left.tmp", "../latest",
+    "branch.json", "last.ckpt", "best.ckpt", "step-00000002.ckpt", f"step-{'9' * 240}.ckpt",
+    ".lock", "learning_curves.png", ".lock-holder", ".left.tmp", "../latest",
     "../a file\nof \x1b[31mtwo lines")  # fmt: skip
 
 
