@@ -11,7 +11,7 @@ from typer.core import TyperCommand
 from ..errors import InterruptedRun, ResourceError, UsageError, describe_shortage, expected_failure
 from ..machine.processes import require_one_process
 from ..version import __version__
-from . import checkpoint, config, data, learn, models, runs, visualize
+from . import checkpoint, config, data, learn, lecture, models, runs, visualize
 from .compare import compare
 from .console import error, print_failure, promise_json, stdout
 from .evaluate import evaluate
@@ -53,6 +53,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(config.app, name="config")
 app.add_typer(learn.app, name="learn")
+app.add_typer(lecture.app, name="lecture")
 
 
 def _be_strict(commands: typer.Typer) -> None:

@@ -58,7 +58,7 @@ COMMAND_LINE = {
     "learn graph": FORMULA,
     "learn loss": f"hinge|cross_entropy --scores --label --checkpoint --images --split --data-root "
     f"{READING} --device --set --json --out",
-    "learn params": "--image-size --channels --units --patch --filters --json",
+    "learn params": "--image-size --channels --units --patch --filters --json --out",
     "learn reverse-mode": FORMULA,
     "learn slope": f"{FORMULA} --h --directions --seed {SESSION}",
     "learn step": f"{SESSION} --entries --every-layer --out",

@@ -14,6 +14,7 @@ from PIL import Image
 
 from cnn_train.checkpoints.pretrained import list_cards
 from cnn_train.config.shipped import shipped_configs
+from cnn_train.lecture.chapters import shipped_chapters
 
 REPOSITORY = Path(__file__).parents[2]
 TINY = ["data.num_train=200", "data.num_test=20", "epochs=1"]
@@ -85,6 +86,7 @@ def test_the_wheel_has_all_code_every_config_and_every_trained_model_and_no_more
     files = [path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     expected = {path.relative_to(REPOSITORY).as_posix() for path in files}
     expected |= {f"cnn_train/recipes/{name}.yaml" for name in shipped_configs()}
+    expected |= {f"cnn_train/chapters/{path.name}" for path in shipped_chapters()}
     assert names == expected
     assert {f"cnn_train/pretrained/{card.name}.ckpt" for card in list_cards()} <= names
     assert wheel.stat().st_size < 12e6

@@ -62,6 +62,7 @@ HOMES = {
     "tensorboard": ("metrics",),
     "starlette": ("inference.serving",),
     "uvicorn": ("inference.serving",),
+    "markdown_it": ("cli.display.lecture",),
     **dict.fromkeys(("onnx", "onnx_ir", "onnxscript", "onnxruntime"), ("inference",)),
 }
 

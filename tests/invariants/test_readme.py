@@ -10,14 +10,11 @@ import shlex
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from subprocess import PIPE, STDOUT
-from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
 import torch
 from in_process import run_here
-from lecture_page import read_blocks, run_command
 from pydantic import Field
 from torch import nn
 from typer.main import get_command
@@ -29,6 +26,8 @@ from cnn_train.config.shipped import shipped_configs
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import CnnTrainError
 from cnn_train.experiment import ExperimentConfig
+from cnn_train.lecture import chapters
+from cnn_train.lecture.chapters import find_blocks, run_command
 from cnn_train.models.architecture import ArchitectureConfig
 
 REPOSITORY = Path(__file__).parents[2]
@@ -36,7 +35,7 @@ README = (REPOSITORY / "README.md").read_text("utf-8")
 COMMANDS = (REPOSITORY / "docs" / "commands.md").read_text("utf-8")
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md"]
 PAGES += sorted([*(REPOSITORY / "docs").glob("*.md"), *(REPOSITORY / "cnn_train").glob("*/*.md")])
-EXAMPLES = read_blocks(COMMANDS)
+EXAMPLES = [block for block, _ in find_blocks(COMMANDS)]
 
 TINY = """
 data: {name: shapes, num_train: 60, num_test: 20}
@@ -134,8 +133,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | CnnTra
             return failure
 
     with pytest.MonkeyPatch.context() as patch:
-        here = SimpleNamespace(run=run_here, PIPE=PIPE, STDOUT=STDOUT)
-        patch.setattr("lecture_page.subprocess", here)
+        patch.setattr(chapters.subprocess, "run", run_here)
         blocks = [block for block in EXAMPLES if block.kind != "long"]
         return {command: run(command) for block in blocks for command in block.commands()}
 

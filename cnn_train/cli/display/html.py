@@ -53,12 +53,19 @@ def save_html(path: Path, title: str, sections: Sequence[Section]) -> None:
 
 def render_html(title: str, sections: Sequence[Section]) -> str:
     """Write the sections below their title; figures are part of the file."""
+    return render_document(title, [(part.heading, _render_section(part)) for part in sections])
+
+
+def render_document(title: str, parts: Sequence[tuple[str, str]]) -> str:
+    """Write a whole file: its title, links to its parts, and the parts, by heading (may be "")."""
     links = "".join(
-        f'<a href="#part-{i}">{_words(section.heading)}</a>'
-        for i, section in enumerate(sections)
-        if section.heading
+        f'<a href="#part-{i}">{_words(heading)}</a>'
+        for i, (heading, _) in enumerate(parts)
+        if heading
     )
-    body = "".join(_render_section(i, section) for i, section in enumerate(sections))
+    body = "".join(
+        f'<section id="part-{i}">\n{content}</section>\n' for i, (_, content) in enumerate(parts)
+    )
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -71,16 +78,15 @@ def _words(text: object) -> str:
     return escape(visible(str(text)))
 
 
-def _render_section(number: int, section: Section) -> str:
+def _render_section(section: Section) -> str:
     points = "".join(f"<li>{_words(point)}</li>" for point in section.points)
     heading = f"<h2>{_words(section.heading)}</h2>\n" if section.heading else ""
     return (
-        f'<section id="part-{number}">\n{heading}'
+        heading
         + "".join(map(_render_block, section.blocks))
         + (f"<ul>{points}</ul>\n" if points else "")
         + "".join(_render_figure(name, figure) for name, figure in section.figures)
         + (f"<pre>{_words(section.text)}</pre>\n" if section.text else "")
-        + "</section>\n"
     )
 
 

@@ -1,14 +1,19 @@
 """``cnn-train learn params``: why convolutions, in numbers of weights."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.filesize import decimal
 
 from ...page import Block, Page, numbers, paragraph, texts
 from ..options import JsonOption
-from ..present import present
+from ..present import PictureOption, check_picture, present
+
+if TYPE_CHECKING:
+    from ...figures.style import Drawing
+    from ...lecture.parameters import LayerSize
 
 
 def params(
@@ -18,10 +23,12 @@ def params(
     patch: Annotated[int, typer.Option(min=1, help="Side of a patch in pixels.")] = 10,
     filters: Annotated[int, typer.Option(min=1, help="Filters that all patches share.")] = 100,
     as_json: JsonOption = False,
+    out: PictureOption = None,
 ) -> None:
     """Count weights: fully connected, locally connected, and with shared filters."""
     from ...lecture.parameters import compare_layers
 
+    check_picture(out)
     layers = compare_layers(image_size, channels, units, patch, filters)
     size = f"{image_size:,}×{image_size:,}×{channels}"
     columns = (*texts("layer"), *numbers("inputs per unit", "weights", "biases", "float32"))
@@ -51,8 +58,16 @@ def params(
                 for layer in layers
             ],
         },
+        draw=lambda: _draw(layers),
     )
-    present(page, as_json=as_json)
+    present(page, as_json=as_json, out=out)
+
+
+def _draw(layers: "Sequence[LayerSize]") -> "Drawing":
+    from ...figures.connections import draw_connections
+
+    captions = [f"{layer.kind}\n{_count(layer.weights)} weights" for layer in layers]
+    return draw_connections(captions, "Units above, pixels below; equal colour: the same weight")
 
 
 def _count(number: int) -> str:
