@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 SLIDE_TEXT, SLIDE_POINT = "x1*x2+sin(x1)", "2,3"
 MOST_ROWS = 1000
-EXPR_HELP = "A formula in + - * / ** sin cos tan exp log sqrt tanh relu max. Default: the slide's."
+EXPR_HELP = (
+    "A formula in + - * / ** sin cos tan exp log sqrt tanh sigmoid relu abs max, pi and e. "
+    "Default: the slide's."
+)
 
 ExprOption = Annotated[list[str] | None, typer.Option("--expr", metavar="FORMULA", help=EXPR_HELP)]
 ExprsOption = Annotated[
@@ -172,7 +175,7 @@ def mode_page(
 
 def _kinks_blocks(graph: "Graph", kinks: "Sequence[Sequence[Kink]]") -> tuple[Block, ...]:
     """Say of every output with a kink that its slopes are a choice; ``kinks``: of each output."""
-    from ...lecture.formulas.kinks import CHOICE, describe_kinks
+    from ...lecture.formulas.kinks import choice, describe_kinks
 
     heads = [
         f"{describe_kinks(bent, output_name(graph, i))}." for i, bent in enumerate(kinks) if bent
@@ -180,7 +183,7 @@ def _kinks_blocks(graph: "Graph", kinks: "Sequence[Sequence[Kink]]") -> tuple[Bl
     if not heads:
         return ()
     line = (
-        f"What was computed adds up a choice for each kink: {CHOICE}. "
+        f"What was computed adds up a choice for each kink: {choice(graph)}. "
         "It is no derivative of f there."
     )
     return (Block(tuple(heads), lines=(line,)),)

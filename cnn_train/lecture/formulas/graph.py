@@ -48,9 +48,9 @@ class Graph:
         """Return the position of the input ``name``."""
         return self._place(Node("input", name=name, depends=True))
 
-    def constant(self, value: float) -> int:
-        """Return the position of a number."""
-        return self._place(Node("constant", constant=value))
+    def constant(self, value: float, name: str = "") -> int:
+        """Return the position of a number, which may have a name: pi or e."""
+        return self._place(Node("constant", name=name, constant=value))
 
     def apply(self, operation: str, *operands: int) -> int:
         """Return the position of ``operation`` on earlier nodes; equal steps are one node."""
@@ -62,7 +62,8 @@ class Graph:
             self.positions[node] = len(self.nodes)
             self.nodes.append(node)
             is_constant = node.operation == "constant"
-            self.labels.append(f"{node.constant:.7g}" if is_constant else f"v{len(self.steps)}")
+            digits = node.name or f"{node.constant:.7g}"
+            self.labels.append(digits if is_constant else f"v{len(self.steps)}")
         return self.positions[node]
 
     @property
@@ -93,7 +94,7 @@ class Graph:
         return [(number, place) for number, place in operands if self.nodes[place].depends]
 
     def label(self, position: int) -> str:
-        """Return ``v3`` for the third node that is not a constant, or the constant's digits."""
+        """Return ``v3`` for the third node that is no constant, or a constant's digits or name."""
         return self.labels[position]
 
     def step(self, position: int) -> str:

@@ -6,6 +6,8 @@ than the formula itself (a product of n factors has a gradient of n · (n − 1)
 program with loops has no formula. Here its value with 40 digits is the reference for all errors.
 """
 
+import math
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -59,16 +61,55 @@ class Larger(sympy.Function):  # type: ignore[misc]
         return sympy.Heaviside(lead if argindex == 1 else -lead, sympy.Rational(1, 2))
 
 
+class Sigmoid(sympy.Function):  # type: ignore[misc]
+    """1 / (1 + e⁻ᶻ), whose slope is written with itself: s · (1 − s)."""
+
+    @classmethod
+    def eval(cls, z: Any) -> Any:
+        """Compute where ``z`` is a number; tanh is never too large."""
+        return (1 + sympy.tanh(z / 2)) / 2 if z.is_number else None
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """Return the slope."""
+        return self * (1 - self)
+
+
+class Sign(sympy.Function):  # type: ignore[misc]
+    """-1, 0 or 1: SymPy's own has rules for complex numbers."""
+
+    @classmethod
+    def eval(cls, z: Any) -> Any:
+        """Compute where ``z`` is a number."""
+        return sympy.sign(z) if z.is_number else None
+
+
+class Magnitude(sympy.Function):  # type: ignore[misc]
+    """|z| with the slope 0 at its kink, as in torch."""
+
+    @classmethod
+    def eval(cls, z: Any) -> Any:
+        """Compute where ``z`` is a number."""
+        return sympy.Abs(z) if z.is_number else None
+
+    def fdiff(self, argindex: int = 1) -> Any:
+        """Return the sign."""
+        return Sign(self.args[0])
+
+
 TO_SYMPY: dict[str, Any] = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
     "/": lambda a, b: a / b, "**": lambda a, b: a**b, "neg": lambda a: -a,
     "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan, "exp": sympy.exp, "log": sympy.log,
-    "sqrt": sympy.sqrt, "tanh": sympy.tanh, "relu": Relu, "max": Larger,
+    "sqrt": sympy.sqrt, "tanh": sympy.tanh, "relu": Relu, "max": Larger, "sigmoid": Sigmoid,
+    "abs": Magnitude,
 }  # fmt: skip
+NAMED = {"pi": sympy.pi, "e": sympy.E}
+OUR_NAMES = {"Relu(": "relu(", "Larger(": "max(", "Sigmoid(": "sigmoid(", "Magnitude(": "abs(",
+             "Sign(": "sign("}  # fmt: skip
 FROM_SYMPY = {
     sympy.Add: "+", sympy.Mul: "*", sympy.Pow: "**", sympy.sin: "sin", sympy.cos: "cos",
     sympy.tan: "tan", sympy.exp: "exp", sympy.log: "log", sympy.tanh: "tanh", Relu: "relu",
-    Larger: "max", sympy.Heaviside: "step",
+    Larger: "max", sympy.Heaviside: "step", Sigmoid: "sigmoid", Magnitude: "abs", Sign: "sign",
 }  # fmt: skip
 
 
@@ -85,6 +126,7 @@ class SymbolicGradient:
         """Evaluate with 40 digits; None where a formula has no finite real value there."""
         known = {sympy.Symbol(name): sympy.Float(x, MOST_DIGITS)
                  for name, x in zip(self.graph.input_names, point, strict=False)}  # fmt: skip
+        known |= {sympy.pi: sympy.Float(math.pi, DIGITS), sympy.E: sympy.Float(math.e, DIGITS)}
         try:
             return [float(_value(formula, known)) for formula in self.formulas] or None
         except (DomainError, ArithmeticError, ValueError, TypeError):  # 1/0, or complex numbers
@@ -135,6 +177,8 @@ def to_formula(graph: Graph, position: int) -> Any:
     node = graph.nodes[position]
     if node.operation == "input":
         return sympy.Symbol(node.name)
+    if node.operation == "constant" and node.name:
+        return NAMED[node.name]
     if node.operation == "constant":
         return _bounded(sympy.Rational(repr(node.constant)))
     operands = [_bounded(to_formula(graph, operand)) for operand in node.operands]
@@ -178,6 +222,6 @@ def from_formula(formula: Any, graph: Graph) -> int:
 
 
 def render_formula(formula: Any) -> str:
-    """Write a formula on one line, with this lecture's names for relu and max."""
-    text = str(sympy.sstr(formula, full_prec=False))
-    return text.replace("Relu(", "relu(").replace("Larger(", "max(")
+    """Write a formula on one line, with this lecture's names of functions."""
+    text = str(sympy.sstr(formula.xreplace({sympy.E: sympy.Symbol("e")}), full_prec=False))
+    return re.sub(r"\b(Relu|Larger|Sigmoid|Magnitude|Sign)\(", lambda m: OUR_NAMES[m[0]], text)

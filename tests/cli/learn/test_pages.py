@@ -130,6 +130,39 @@ def test_slope_is_steepest_along_the_gradient(cnn_train: Run) -> None:
     assert document["largest_difference"] < 1e-9
 
 
+def test_the_secants_of_a_parabola_come_to_its_tangent_as_fast_as_h(cnn_train: Run) -> None:
+    page = cnn_train("learn", "slope", "--expr", "x**2", "--at", 1, "--h", 0.25).stdout
+    assert "value 1, the tangent's slope df/dx = 2" in page and "random" not in page
+    found = cnn_train("learn", "slope", "--expr", "x**2", "--at", 1, "--h", 0.25, "--json").document
+    assert (found["value"], found["slope"]) == (1, 2)
+    assert [one["h"] for one in found["secants"][:4]] == [1, 0.5, 0.25, 0.1]
+    for one in found["secants"]:  # ((1 + h)² - 1) / h = 2 + h
+        assert one["slope"] == pytest.approx(2 + one["h"], abs=1e-7)
+        assert one["error"] == pytest.approx(one["h"], abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "says", "says_not"),
+    [
+        ("x**2", "1", "the closer the secant comes to the tangent", "rounding"),
+        ("1e6+x**2", "1", "rounding is divided by h, and the error grows", "straight"),
+        ("3*x+1", "5", "the function is a straight line here", "the closer"),
+        ("abs(x)", "0", "-1 from the left and 1 from the right. So there is no tangent", "error"),
+        ("relu(x)-relu(-x)", "0", "slope is 1 on both sides, not 0", "no tangent"),
+        ("x", "1e300", "Every h is lost beside x", "the closer"),
+        ("sqrt(-x)", "-1e-9", "has no value to the right of this point", "the closer"),
+    ],
+)
+def test_the_secants_are_described_as_they_are(
+    cnn_train: Run, tmp_path: Path, text: str, at: str, says: str, says_not: str
+) -> None:
+    options = ("--expr", text, "--at", at, "--out", tmp_path / "s.svg")
+    page = " ".join(cnn_train("learn", "slope", *options).stdout.split())
+    assert says in page and says_not not in page
+    drawn = (tmp_path / "s.svg").read_text("utf-8")
+    assert ("tangent" in drawn) == ("no tangent" not in page)
+
+
 def test_slope_of_a_configs_minibatch(cnn_train: Run, tiny_config: Path) -> None:
     options = ("-c", tiny_config, "--set", "loss.name=hinge", "--directions", 2, "--device", "cpu")
     document = cnn_train("learn", "slope", *options, "--json").document
@@ -185,10 +218,10 @@ def test_a_picture_of_another_kind_is_refused_before_anything_is_printed(
 @pytest.mark.parametrize(
     ("expression", "at", "message"),
     [
-        ("x1*sen(x1)", "2", "x1*^sen(x1)"),
+        ("x1*sen(x1)", "2", "--expr 'x1*sen(x1)', column 4, 'sen': there is no such function"),
         ("log(x)", "-1", "log(x): log(-1) is not defined; choose another --at"),
         ("x*y", "1", "1 number for 2 inputs (x, y)"),
-        ("__import__('os').system('true')", "1", "column 12: "),
+        ("__import__('os').system('true')", "1", 'column 12, "\'": '),
     ],
 )
 def test_a_bad_formula_or_point_is_one_line_and_exit_code_2(
@@ -211,7 +244,9 @@ def test_a_formula_of_ones_own_needs_a_point_of_ones_own(cnn_train: Run, page: s
     [
         (("--config", "c.yaml", "--at", "2,3"), "leave out --expr and --at"),
         (("--set", "epochs=1"), "--set goes with --config"),
-        (("--expr", "x**2", "--at", "0"), "the gradient is 0 at this point"),
+        (("--expr", "x**2+y", "--at", "0,1", "--h", "2"), "take a step from"),
+        (("--expr", "x**2*y", "--at", "0,1"), "the gradient is 0 at this point"),
+        (("--expr", "x**2", "--at", "0", "--directions", 3), "--directions: one input has two"),
     ],
 )
 def test_slope_refuses_what_makes_no_sense(
