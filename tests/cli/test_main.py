@@ -286,6 +286,7 @@ ABSENT: dict[str, tuple[str, int, str | None]] = {
     "gradcheck": ("--config absent.yaml", 2, "config"),
     "inspect": ("absent.png", 3, "data"),
     "learn batch-size": ("--config absent.yaml", 2, "config"),
+    "learn check": ("--module absent.py:Layer", 2, "usage"),
     "learn descent": ("--config absent.yaml", 2, "config"),
     "learn diff": ("--expr x+", 2, "usage"),
     "learn forward-mode": ("--expr x+", 2, "usage"),

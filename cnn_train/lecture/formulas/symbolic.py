@@ -10,7 +10,7 @@ import math
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from inspect import CO_GENERATOR
@@ -34,17 +34,19 @@ MOST_CALLS = 300_000
 doubles it."""
 
 
-class Relu(sympy.Function):  # type: ignore[misc]
-    """max(0, z) with the slope 0 at its kink, as in torch."""
+def _own(name: str, value: Callable[[Any], Any], slope: Callable[[Any], Any]) -> Any:
+    """Make a function of SymPy that computes where it gets a number, with the slope given.
 
-    @classmethod
-    def eval(cls, z: Any) -> Any:
-        """Compute where ``z`` is a number."""
-        return sympy.Max(z, 0) if z.is_number else None
+    ``slope``: from the function applied to its operand; at a kink it is torch's choice.
+    """
+    apply = classmethod(lambda cls, z: value(z) if z.is_number else None)
+    return type(name, (sympy.Function,), {"eval": apply, "fdiff": lambda self, _=1: slope(self)})
 
-    def fdiff(self, argindex: int = 1) -> Any:
-        """Return the step function."""
-        return sympy.Heaviside(self.args[0], 0)
+
+Relu = _own("Relu", lambda z: sympy.Max(z, 0), lambda v: sympy.Heaviside(v.args[0], 0))
+Sign = _own("Sign", sympy.sign, lambda v: sympy.Integer(0))
+Magnitude = _own("Magnitude", sympy.Abs, lambda v: Sign(v.args[0]))
+Sigmoid = _own("Sigmoid", lambda z: (1 + sympy.tanh(z / 2)) / 2, lambda v: v * (1 - v))
 
 
 class Larger(sympy.Function):  # type: ignore[misc]
@@ -59,41 +61,6 @@ class Larger(sympy.Function):  # type: ignore[misc]
         """Return the step function of how far this operand exceeds the other."""
         lead = self.args[0] - self.args[1]
         return sympy.Heaviside(lead if argindex == 1 else -lead, sympy.Rational(1, 2))
-
-
-class Sigmoid(sympy.Function):  # type: ignore[misc]
-    """1 / (1 + e⁻ᶻ), whose slope is written with itself: s · (1 − s)."""
-
-    @classmethod
-    def eval(cls, z: Any) -> Any:
-        """Compute where ``z`` is a number; tanh is never too large."""
-        return (1 + sympy.tanh(z / 2)) / 2 if z.is_number else None
-
-    def fdiff(self, argindex: int = 1) -> Any:
-        """Return the slope."""
-        return self * (1 - self)
-
-
-class Sign(sympy.Function):  # type: ignore[misc]
-    """-1, 0 or 1: SymPy's own has rules for complex numbers."""
-
-    @classmethod
-    def eval(cls, z: Any) -> Any:
-        """Compute where ``z`` is a number."""
-        return sympy.sign(z) if z.is_number else None
-
-
-class Magnitude(sympy.Function):  # type: ignore[misc]
-    """|z| with the slope 0 at its kink, as in torch."""
-
-    @classmethod
-    def eval(cls, z: Any) -> Any:
-        """Compute where ``z`` is a number."""
-        return sympy.Abs(z) if z.is_number else None
-
-    def fdiff(self, argindex: int = 1) -> Any:
-        """Return the sign."""
-        return Sign(self.args[0])
 
 
 TO_SYMPY: dict[str, Any] = {
@@ -183,6 +150,15 @@ def to_formula(graph: Graph, position: int) -> Any:
         return _bounded(sympy.Rational(repr(node.constant)))
     operands = [_bounded(to_formula(graph, operand)) for operand in node.operands]
     return TO_SYMPY[node.operation](*operands)
+
+
+def slope_formula(graph: Graph, position: int, number: int) -> Any:
+    """Return the slope of a node by its operand number ``number`` as SymPy's formula."""
+    node = graph.nodes[position]
+    symbols = [sympy.Dummy() for _ in node.operands]
+    slope = sympy.diff(TO_SYMPY[node.operation](*symbols), symbols[number])
+    operands = [to_formula(graph, operand) for operand in node.operands]
+    return slope.subs(dict(zip(symbols, operands, strict=True)))
 
 
 def _bounded(formula: Any) -> Any:
