@@ -82,11 +82,11 @@ class Graph:
         return [i for i, node in enumerate(self.nodes) if node.operation != "constant"]
 
     @property
-    def edges(self) -> list[tuple[int, int]]:
-        """Every (operand, node) of two steps, in order: the arrows of a drawing."""
-        steps = set(self.steps)
-        pairs = [(operand, step) for step in self.steps for operand in self.nodes[step].operands]
-        return [(operand, step) for operand, step in pairs if operand in steps]
+    def arrows(self) -> list[tuple[int, int, int]]:
+        """Every (operand, node, number of the operand) of two steps, in order: for a drawing."""
+        steps = self.steps
+        every = [(node, pair) for node in steps for pair in enumerate(self.nodes[node].operands)]
+        return [(operand, node, number) for node, (number, operand) in every if operand in steps]
 
     def live_operands(self, position: int) -> list[tuple[int, int]]:
         """List (operand number, its position) of a node's operands that an input can reach."""
