@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ class OwnLayer:
         Raises CheckFailedError where it changes its input or draws at random.
         """
         generator = make_generator(0, "own layer")
-        make = lambda size: torch.randn(size, generator=generator, dtype=torch.float64)  # noqa: E731
+        make = partial(torch.randn, generator=generator, dtype=torch.float64)
         inputs = {f"input {k + 1}": make(shape).requires_grad_() for k in range(self.num_inputs)}
         given = [tensor.detach().clone() for tensor in inputs.values()]
         try:
@@ -149,7 +150,7 @@ def explain(check: TensorCheck, shape: Sequence[int]) -> str:
     worst = max(wrong, key=lambda one: (one.index is not None, one.error))
     where = f"at {list(worst.index)}" if worst.index else "along a drawn direction"
     says = f"the slope is {worst.numeric:.6g}, backward says {worst.backward:.6g}"
-    pairs = [(one.backward, one.numeric) for one in check.judged]
-    factor = constant_factor(*zip(*pairs, strict=True), size=DIFFERENCES)
+    backward, numeric = zip(*((one.backward, one.numeric) for one in check.judged), strict=True)
+    factor = constant_factor(backward, numeric, size=DIFFERENCES)
     why = f"; {describe_factor(factor)}" if factor else "; it hands nothing back" * (factor == 0)
     return f"{check.name}, shape {times(shape)}: {where} {says}{why}"

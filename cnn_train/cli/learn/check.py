@@ -128,7 +128,7 @@ def _layer_block(heading: str, checks: "Sequence[ShapeCheck]") -> Block:
             rows.append((times(one.shape), "", "", "", "not checked: " + one.refusal))
         for tensor in one.tensors:
             error = short(tensor.worst.error if tensor.worst else None)
-            verdict = "right" if tensor.passed else "wrong"
+            verdict = "wrong" if not tensor.passed else "right" if tensor.judged else "not judged"
             slopes = f"{len(tensor.judged)} of {len(tensor.slopes)}"
             rows.append((times(one.shape), tensor.name, slopes, error, verdict))
     columns = (*texts("shape", "slopes by"), *numbers("compared", "largest error"), *texts(""))
