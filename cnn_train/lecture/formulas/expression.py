@@ -80,6 +80,9 @@ def parse_point(text: str, names: Sequence[str]) -> list[float]:
     """
     entries = split_numbers("--at", text)
     wanted = ", ".join(names)
+    for name in (entry.partition("=")[0] for entry in entries if "=" in entry):
+        if name in CONSTANTS:
+            raise UsageError(f"--at {text!r}: {name} is a number; give the input another name")
     if len(entries) != len(names):
         given = f"{len(entries)} number{'s' * (len(entries) != 1)}"
         inputs = f"{len(names)} input{'s' * (len(names) != 1)}"
@@ -93,8 +96,6 @@ def parse_point(text: str, names: Sequence[str]) -> list[float]:
     pairs = [entry.split("=", 1) if "=" in entry else [name, entry]
              for name, entry in zip(names, entries, strict=True)]  # fmt: skip
     point = {name: read_number("--at", text, digits) for name, digits in pairs}
-    if named := sorted(set(point) & CONSTANTS.keys()):
-        raise UsageError(f"--at {text!r}: {named[0]} is a number; give the input another name")
     if set(point) != set(names):
         raise UsageError(f"--at {text!r}: give each of {wanted} one number")
     return [point[name] for name in names]

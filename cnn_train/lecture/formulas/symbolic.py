@@ -7,7 +7,6 @@ program with loops has no formula. Here its value with 40 digits is the referenc
 """
 
 import math
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -43,10 +42,10 @@ def _own(name: str, value: Callable[[Any], Any], slope: Callable[[Any], Any]) ->
     return type(name, (sympy.Function,), {"eval": apply, "fdiff": lambda self, _=1: slope(self)})
 
 
-Relu = _own("Relu", lambda z: sympy.Max(z, 0), lambda v: sympy.Heaviside(v.args[0], 0))
-Sign = _own("Sign", sympy.sign, lambda v: sympy.Integer(0))
-Magnitude = _own("Magnitude", sympy.Abs, lambda v: Sign(v.args[0]))
-Sigmoid = _own("Sigmoid", lambda z: (1 + sympy.tanh(z / 2)) / 2, lambda v: v * (1 - v))
+Relu = _own("relu", lambda z: sympy.Max(z, 0), lambda v: sympy.Heaviside(v.args[0], 0))
+Sign = _own("sign", sympy.sign, lambda v: sympy.Integer(0))
+Magnitude = _own("abs", sympy.Abs, lambda v: Sign(v.args[0]))
+Sigmoid = _own("sigmoid", lambda z: (1 + sympy.tanh(z / 2)) / 2, lambda v: v * (1 - v))
 
 
 class Larger(sympy.Function):  # type: ignore[misc]
@@ -63,6 +62,8 @@ class Larger(sympy.Function):  # type: ignore[misc]
         return sympy.Heaviside(lead if argindex == 1 else -lead, sympy.Rational(1, 2))
 
 
+Larger.__name__ = "max"  # as it is written
+
 TO_SYMPY: dict[str, Any] = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
     "/": lambda a, b: a / b, "**": lambda a, b: a**b, "neg": lambda a: -a,
@@ -71,8 +72,6 @@ TO_SYMPY: dict[str, Any] = {
     "abs": Magnitude,
 }  # fmt: skip
 NAMED = {"pi": sympy.pi, "e": sympy.E}
-OUR_NAMES = {"Relu(": "relu(", "Larger(": "max(", "Sigmoid(": "sigmoid(", "Magnitude(": "abs(",
-             "Sign(": "sign("}  # fmt: skip
 FROM_SYMPY = {
     sympy.Add: "+", sympy.Mul: "*", sympy.Pow: "**", sympy.sin: "sin", sympy.cos: "cos",
     sympy.tan: "tan", sympy.exp: "exp", sympy.log: "log", sympy.tanh: "tanh", Relu: "relu",
@@ -198,6 +197,5 @@ def from_formula(formula: Any, graph: Graph) -> int:
 
 
 def render_formula(formula: Any) -> str:
-    """Write a formula on one line, with this lecture's names of functions."""
-    text = str(sympy.sstr(formula.xreplace({sympy.E: sympy.Symbol("e")}), full_prec=False))
-    return re.sub(r"\b(Relu|Larger|Sigmoid|Magnitude|Sign)\(", lambda m: OUR_NAMES[m[0]], text)
+    """Write a formula on one line."""
+    return str(sympy.sstr(formula.xreplace({sympy.E: sympy.Symbol("e")}), full_prec=False))

@@ -216,6 +216,7 @@ def test_a_point_may_be_negative_and_have_exponents() -> None:
         ("x=1,5 y=2", "1,5 may be one number or two; decimals take a point, as 1.5"),
         ("1,5,2", "3 numbers for 2 inputs .*; decimals take a point"),
         ("x=1,5", "5 has no name; decimals take a point"),
+        ("x=1,y=2,pi=3", "pi is a number; give the input another name"),
         ("x=1,e=2", "e is a number; give the input another name"),
     ],
 )
