@@ -143,7 +143,10 @@ function go(to) {
 function judge(event) {
   event.preventDefault();
   const next = events[at], text = get("answer").value.trim().replace(",", ".").replace("−", "-");
-  if (text === "" || Number.isNaN(Number(text))) return;
+  if (text === "" || Number.isNaN(Number(text))) {
+    get("verdict").textContent = "Write a number, e.g. 2.5.";
+    return;
+  }
   const isRight = Math.abs(Number(text) - next.number) <= 0.005 * Math.max(1, Math.abs(next.number));
   get("verdict").textContent = (isRight ? "Right: " : "Not quite: ")
     + `${next.name} = ${digits(next.number)}`;
