@@ -53,13 +53,15 @@ class Block:
 class Page:
     """``blocks`` for the terminal, ``document`` for JSON; ``draw`` makes the picture.
 
-    ``table`` makes the rows of a CSV file, the first of them its header.
+    ``table`` makes the rows of a CSV file, the first of them its header. ``play`` makes what a web
+    page shows step by step in place of the picture.
     """
 
     blocks: tuple[Block, ...]
     document: dict[str, Any]
     draw: "Callable[[], Drawing] | None" = None
     table: Callable[[], Iterable[Sequence[object]]] | None = None
+    play: Callable[[], dict[str, Any]] | None = None
 
 
 def texts(*names: str) -> tuple[Column, ...]:

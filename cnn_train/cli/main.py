@@ -27,7 +27,7 @@ from .process.stop_signal import ended_by_sigterm
 from .profile import profile
 from .report import report
 from .serve import serve
-from .strict_command import PlainGroup, StrictCommand
+from .strict_command import Group, PlainGroup, StrictCommand
 from .sweep import sweep
 
 READER_IS_GONE = 141
@@ -62,8 +62,9 @@ def _be_strict(commands: typer.Typer) -> None:
         if command.cls in (None, TyperCommand):
             command.cls = StrictCommand
     for group in commands.registered_groups:
-        if group.typer_instance is not None:
-            _be_strict(group.typer_instance)
+        if (inner := group.typer_instance) is not None:
+            inner.info.cls = inner.info.cls if isinstance(inner.info.cls, type) else Group
+            _be_strict(inner)
 
 
 _be_strict(app)

@@ -73,11 +73,16 @@ def present(page: Page, *, as_json: bool, out: Path | None = None, csv: Path | N
         from ..figures.fonts import say_missing
         from ..figures.saving import save_figure
         from .display.html import Section, save_html
+        from .display.player import render_player
 
         assert page.draw, "a command without a picture has no --out"
         if is_html(out):
-            picture = Section("", page.blocks, figures=((out.stem, page.draw()),))
-            save_html(out, out.stem, [picture])
+            section = Section("", page.blocks)
+            if page.play:
+                section = replace(section, markup=render_player(page.play()))
+            else:
+                section = replace(section, figures=((out.stem, page.draw()),))
+            save_html(out, out.stem, [section])
         else:
             say_missing(save_figure(page.draw(), out), notice)
         notice(f"wrote {out}")

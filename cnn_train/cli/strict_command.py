@@ -1,6 +1,7 @@
 """How a command reads its words: no value twice, ``~`` is the home, settings go with ``--set``."""
 
 import os
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,11 +19,37 @@ def _told_plainly() -> Iterator[None]:
         yield
     except Exception as wrong:
         if hasattr(wrong, "message"):
-            wrong.message = visible(wrong.message)
+            wrong.message = visible(_with_guess(wrong.message))
         raise
 
 
-class PlainGroup(TyperGroup):
+def _with_guess(message: str) -> str:
+    """Add what a word that is none of the choices may mean."""
+    from ..config.spelling import nearest
+
+    message = message.replace("Value error, ", "")
+    refused = re.search(r"'(.*)' is not one of (.*)\.$", message)
+    guess = refused and nearest(refused[1], re.findall("'(.*?)'", refused[2]))
+    return f"{message} Did you mean {guess!r}?" if guess else message
+
+
+class Group(TyperGroup):
+    """Commands; a name that is none of them is answered with the one that may be meant."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command, its name and the rest of the words."""
+        from ..config.spelling import nearest
+
+        try:
+            return super().resolve_command(ctx, args)
+        except Exception as wrong:
+            guess = nearest(args[0], self.commands)
+            if guess and "Did you mean" not in (told := getattr(wrong, "message", "")):
+                wrong.message = f"{told} Did you mean {guess!r}?"  # type: ignore[attr-defined]
+            raise
+
+
+class PlainGroup(Group):
     """The program's commands, whose complaints of wrong words are plain text, as all others are."""
 
     make_context = _told_plainly()(TyperGroup.make_context)
@@ -66,7 +93,7 @@ class StrictCommand(Strict, TyperCommand):
     """A command that reads its words strictly."""
 
 
-class StrictGroup(Strict, TyperGroup):
+class StrictGroup(Strict, Group):
     """A command that also has commands below it; its own options stand before their names."""
 
 

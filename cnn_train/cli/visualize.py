@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from typer.core import TyperGroup
 
+from ..config.spelling import nearest
 from ..errors import UsageError
 from .console import notice, progress
 from .loading import make_data_access, open_model
@@ -22,7 +22,7 @@ from .options import (
     number,
 )
 from .present import PictureOption, check_picture, present
-from .strict_command import StrictCommand
+from .strict_command import Group, StrictCommand
 
 ALWAYS = frozenset({"checkpoint", "data_dir", "offline", "device", "as_json", "out"})
 SPLIT = frozenset({"split", "num_images", "data_root"})
@@ -67,7 +67,7 @@ class MethodCommand(StrictCommand):
         super().__init__(name, params=[p for p in params if p.name in reads], **settings)
 
 
-class MethodGroup(TyperGroup):
+class MethodGroup(Group):
     """The methods; ``visualize CHECKPOINT --method cam`` means ``visualize cam CHECKPOINT``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -75,7 +75,9 @@ class MethodGroup(TyperGroup):
         if args and args[0] not in self.commands:
             args = _method_first(args)
             if args[0] not in self.commands and not args[0].startswith("-"):
-                ctx.fail(f"No method {args[0]!r}; choose from {', '.join(self.commands)}")
+                guess = nearest(args[0], self.commands)
+                hint = f"did you mean {guess!r}? " if guess else ""
+                ctx.fail(f"No method {args[0]!r}; {hint}choose from {', '.join(self.commands)}")
         return super().parse_args(ctx, args)
 
 

@@ -3,9 +3,27 @@
 import difflib
 from collections.abc import Iterable
 
+OTHER_NAMES = {
+    "train": "fit", "test": "evaluate", "eval": "evaluate", "infer": "predict",
+    "gradcam": "cam", "grad-cam": "cam", "tsne": "embedding", "t-sne": "embedding",
+    "backprop": "reverse-mode", "backpropagation": "reverse-mode", "autograd": "reverse-mode",
+    "gradient": "diff", "derivative": "diff", "softmax": "cross_entropy", "svm": "hinge",
+    "densenet": "densenet121", "wrn": "wide_resnet", "mobilenet": "mobilenet_v2",
+}  # fmt: skip
+"""Names that others use for what is called something else here."""
+
 
 def nearest(name: object, choices: Iterable[str]) -> str | None:
-    """Return the choice most like ``name`` in spelling, upper and lower case being equal."""
+    """Return the choice that is another name's meaning, or most like it in spelling.
+
+    Upper and lower case are equal; of equally likely choices, one that begins with the name.
+    """
     by_folded = {choice.casefold(): choice for choice in choices}
-    matches = difflib.get_close_matches(str(name)[:100].casefold(), by_folded, n=1)
-    return by_folded[matches[0]] if matches else None
+    word = str(name)[:100].casefold()
+    if (meant := OTHER_NAMES.get(word)) in by_folded:
+        return by_folded[str(meant)]
+    matches = difflib.get_close_matches(word, by_folded, n=len(by_folded) or 1)
+    scores = [difflib.SequenceMatcher(None, match, word).ratio() for match in matches]
+    best = [match for match, score in zip(matches, scores, strict=True) if score == scores[0]]
+    longer = [match for match in best if match.startswith(word)]
+    return by_folded[(longer or best)[0]] if best else None

@@ -267,6 +267,31 @@ def with_json(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
         yield from with_json(inner, (*path, name))
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("train", "fit"),
+        ("learn backprop", "reverse-mode"),
+        ("learn revers-mode", "reverse-mode"),
+        ("runs remov", "remove"),
+        ("visualize a.ckpt -m gradcam", "cam"),
+        ("visualize gardcam a.ckpt", "cam"),
+        ("learn loss softmax", "cross_entropy"),
+        ("visualize saliency a.ckpt --split tran", "train"),
+        ("models show resnet2", "resnet20"),
+        ("fit --config resnet2", "resnet20"),
+        ("fit --config quickstart --set loss.name=softmax", "cross_entropy"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_one_that_may_be_meant(
+    cnn_train: Run, words: str, meant: str
+) -> None:
+    ended = cnn_train(*words.split())
+    told = " ".join(ended.stderr.replace("│", " ").split())
+    assert ended.exit_code == 2
+    assert f"did you mean '{meant}'" in told.lower() and "Value error" not in told
+
+
 # Of each command with --json, arguments that it cannot do anything with, and how it ends then.
 # Those with an entry None print what they found even so, as one document of their own.
 ABSENT: dict[str, tuple[str, int, str | None]] = {
@@ -286,6 +311,7 @@ ABSENT: dict[str, tuple[str, int, str | None]] = {
     "gradcheck": ("--config absent.yaml", 2, "config"),
     "inspect": ("absent.png", 3, "data"),
     "learn batch-size": ("--config absent.yaml", 2, "config"),
+    "learn check": ("--module absent.py:Layer", 2, "usage"),
     "learn descent": ("--config absent.yaml", 2, "config"),
     "learn diff": ("--expr x+", 2, "usage"),
     "learn forward-mode": ("--expr x+", 2, "usage"),

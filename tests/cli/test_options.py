@@ -52,6 +52,7 @@ COMMAND_LINE = {
     "inspect": "IMAGE --pixels --checkpoint --size --json --out",
     "learn": "",
     "learn batch-size": f"{SESSION} --images --seconds --draws --out",
+    "learn check": "--mine --expr --at --module --shape --json",
     "learn descent": f"{SESSION} --images --seconds --out",
     "learn diff": f"{FORMULA} --h",
     "learn forward-mode": FORMULA,

@@ -7,6 +7,7 @@ from matplotlib.transforms import Bbox
 
 from cnn_train.errors import UsageError
 from cnn_train.figures.computational_graph import Box, draw_computational_graph
+from cnn_train.figures.style import GREEN
 
 SLIDE_EDGES = [(0, 2), (1, 2), (0, 3), (2, 4), (3, 4)]
 SKIPPING_EDGES = [(0, 1), (1, 2), (2, 3), (0, 3), (0, 2), (1, 3), (0, 1)]
@@ -103,3 +104,27 @@ def test_a_long_title_is_folded_into_the_width_of_its_picture(num_terms: int) ->
 def test_a_graph_too_large_for_a_picture_is_refused() -> None:
     with pytest.raises(UsageError, match=r"81 nodes in 80 rows .* draw a part of the formula"):
         draw([(i, 80) for i in range(80)])
+
+
+def test_what_goes_back_has_an_arrow_and_a_label_that_touch_no_box() -> None:
+    boxes = [Box(f"s{i}", f"v{i} = v{i} × v{i}", ("= 1",), ("v̄ = -0.4161468",)) for i in range(5)]
+    back = ["-0.416", "", "3", "-1.29e-10", "1"]
+    figure = draw_computational_graph(boxes, SLIDE_EDGES, "f(x) = …", back, "green: slopes")
+    figure.draw_without_rendering()
+    arrows = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyArrowPatch)]
+    assert len(arrows) == len(SLIDE_EDGES) + 4
+    labels = [text for text in figure.axes[0].texts if text.get_text() in back]
+    assert sorted(text.get_text() for text in labels) == sorted(filter(None, back))
+    extents = [text.get_window_extent() for text in labels]
+    assert not any(box.overlaps(one) for box in boxes_of(figure) for one in extents)
+    assert not any(a.overlaps(b) for a, b in combinations(extents, 2))
+    assert figure.axes[0].get_xlabel() == "green: slopes"
+
+
+def test_slopes_have_a_colour_of_their_own_and_all_letters_below_a_symbol_one_size() -> None:
+    boxes = [Box("a", "v1 = a", ("= 2",), ("along b: 0",)), Box("max", "v2 = max(0.1234567, v1)")]
+    figure = draw_computational_graph(boxes, [(0, 1)], "")
+    texts = {text.get_text(): text for text in figure.axes[0].texts}
+    assert texts["along b: 0"].get_color() == GREEN != texts["= 2"].get_color()
+    small = {text.get_size() for name, text in texts.items() if name not in ("a", "max")}
+    assert len(small) == 1

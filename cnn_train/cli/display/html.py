@@ -37,13 +37,17 @@ img { max-width: 100%; height: auto; display: block; margin: 1rem 0; }
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the file: words and tables, a list of sentences, figures by name, verbatim text."""
+    """A part of the file: words and tables, a list of sentences, figures by name, verbatim text.
+
+    markup: what is written as it is, above all.
+    """
 
     heading: str
     blocks: tuple[Block, ...] = ()
     points: tuple[str, ...] = ()
     figures: "tuple[tuple[str, Drawing], ...]" = ()
     text: str = ""
+    markup: str = ""
 
 
 def save_html(path: Path, title: str, sections: Sequence[Section]) -> None:
@@ -83,6 +87,7 @@ def _render_section(section: Section) -> str:
     heading = f"<h2>{_words(section.heading)}</h2>\n" if section.heading else ""
     return (
         heading
+        + section.markup
         + "".join(map(_render_block, section.blocks))
         + (f"<ul>{points}</ul>\n" if points else "")
         + "".join(_render_figure(name, figure) for name, figure in section.figures)

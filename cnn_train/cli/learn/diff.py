@@ -32,7 +32,6 @@ SCALE = f"{'1e-16':<20}{'1e-8':<23}1"
 CHART = Column(SCALE, is_number=False, is_chart=True)
 
 SMALLEST_STEP = 1e-300
-
 MUCH_LOST = 1e-6
 """A larger error of automatic differentiation, which is exact but for rounding, is lost digits."""
 
@@ -56,7 +55,7 @@ def diff(
             function_block([text], graph, point),
             _methods_block(result),
             paragraph(*_notes(result)),
-            *_kinks_blocks(result.kinks),
+            *_kinks_blocks(result.kinks, graph),
             Block(lines=_symbolic_lines(result) if result.derivatives else ()),
             _curve_block(result.curve),
             paragraph(f"f forward, c centred differences, * both. {_reason(result, graph)}"),
@@ -111,8 +110,8 @@ def _notes(result: "Differentiation") -> tuple[str, ...]:
     )
 
 
-def _kinks_blocks(kinks: "Sequence[Kink]") -> tuple[Block, ...]:
-    from ...lecture.formulas.kinks import CHOICE, describe_kinks
+def _kinks_blocks(kinks: "Sequence[Kink]", graph: "Graph") -> tuple[Block, ...]:
+    from ...lecture.formulas.kinks import choice, describe_kinks
 
     if not kinks:
         return ()
@@ -120,14 +119,14 @@ def _kinks_blocks(kinks: "Sequence[Kink]") -> tuple[Block, ...]:
     if any(kink.is_straight for kink in kinks):
         lines.append(
             "Formulas and automatic differentiation choose a slope for each kink "
-            f"({CHOICE}) and add up what they chose: where kinks make a straight line, that is "
-            "wrong."
+            f"({choice(graph)}) and add up what they chose: where kinks make a straight line, "
+            "that is wrong."
         )
     if not all(kink.is_straight for kink in kinks):
         lines.append(
             "Where both sides differ there is no derivative, so no method is wrong: formulas and "
-            f"automatic differentiation choose a value ({CHOICE}), forward differences see the "
-            "right side, centred ones the mean of both."
+            f"automatic differentiation choose a value ({choice(graph)}), forward differences see "
+            "the right side, centred ones the mean of both."
         )
     return (Block(f"{describe_kinks(kinks)}.", lines=tuple(lines)),)
 
@@ -143,6 +142,7 @@ def _symbolic_lines(result: "Differentiation") -> tuple[str, ...]:
 
 def _reason(result: "Differentiation", graph: "Graph") -> str:
     """Say why the numerical slopes are what they are, as far as this curve shows it."""
+    from ...lecture.formulas.kinks import BENT
     from ...lecture.formulas.numerical import reasons_for_errors
 
     if result.kinks and (words := _reason_at_kinks(result.curve)):
@@ -155,7 +155,7 @@ def _reason(result: "Differentiation", graph: "Graph") -> str:
     if any(x + result.curve[0].h == x for x in result.point):
         return "Every h of this table is lost beside an input: in a float, x + h is x itself."
     bends, rounds = reasons_for_errors(result.curve)
-    has_kinks = any(node.operation in ("relu", "max") for node in graph.nodes)
+    has_kinks = any(node.operation in BENT for node in graph.nodes)
     kink = " or has a kink on the way" if has_kinks else ""
     large = f"A large h is wrong because the function bends{kink}"
     if bends and rounds:

@@ -8,6 +8,7 @@ from ...page import Block, digits, numbers, texts
 from ..options import JsonOption
 from ..present import PictureOption, check_picture, present
 from .page import AtOption, ExprsOption, function_block, mode_page, output_name, read_function
+from .playing import play_forward
 
 if TYPE_CHECKING:
     from ...lecture.formulas.forward_mode import ForwardPass
@@ -46,8 +47,11 @@ def forward_mode(
             ],
             "jacobian": forward_jacobian(graph, point),
         },
-        notes=_notes(graph, passes),
+        notes={i: (f"= {digits(value)}",) for i, value in enumerate(passes[0].values)},
         counted="slope × tangent",
+        play=lambda: play_forward(graph, passes),
+        slopes=_tangents(graph, passes),
+        caption="green: v\u0307, the slope of each value along an input",
     )
     present(page, as_json=as_json, out=out)
 
@@ -83,16 +87,10 @@ def _pass_blocks(graph: "Graph", passes: "Sequence[ForwardPass]", i: int) -> tup
     return trace, Block(tuple(slopes))
 
 
-def _notes(graph: "Graph", passes: "Sequence[ForwardPass]") -> dict[int, tuple[str, ...]]:
-    """Return what is drawn at every node: its value, and its slope along each input."""
-    from ...lecture.formulas.forward_mode import dotted
-
-    notes = {}
-    for i, value in enumerate(passes[0].values):
-        name = dotted(graph.label(i))
-        slopes = (
-            f"along {along}: {name} = {one_pass.tangents[i]:.4g}"
-            for along, one_pass in zip(graph.input_names, passes, strict=True)
-        )
-        notes[i] = (f"= {digits(value)}", *slopes)
-    return notes
+def _tangents(graph: "Graph", passes: "Sequence[ForwardPass]") -> dict[int, tuple[str, ...]]:
+    """Return what is drawn at every node: its slope along each input."""
+    pairs = list(zip(graph.input_names, passes, strict=True))
+    return {
+        i: tuple(f"along {name}: {one_pass.tangents[i]:.4g}" for name, one_pass in pairs)
+        for i in graph.steps
+    }

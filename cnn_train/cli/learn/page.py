@@ -1,6 +1,6 @@
 """What the pages about formulas share: their options, the function, its graph, both modes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 SLIDE_TEXT, SLIDE_POINT = "x1*x2+sin(x1)", "2,3"
 MOST_ROWS = 1000
-EXPR_HELP = "A formula in + - * / ** sin cos tan exp log sqrt tanh relu max. Default: the slide's."
+EXPR_HELP = (
+    "A formula in + - * / ** sin cos tan exp log sqrt tanh sigmoid relu abs max, pi and e. "
+    "Default: the slide's."
+)
 
 ExprOption = Annotated[list[str] | None, typer.Option("--expr", metavar="FORMULA", help=EXPR_HELP)]
 ExprsOption = Annotated[
@@ -108,8 +111,14 @@ def draw_graph(
     notes: Mapping[int, tuple[str, ...]],
     *,
     has_kink: bool = False,
+    slopes: Mapping[int, tuple[str, ...]] | None = None,
+    handed: Mapping[tuple[int, int], str] | None = None,
+    caption: str = "",
 ) -> "Drawing":
-    """Draw the steps, with notes by position; the title says if slopes are those of a kink."""
+    """Draw the steps, with notes and slopes by position; the title says if there is a kink.
+
+    handed: what goes back along an arrow, by the node that it enters and the operand's number.
+    """
     from ...figures.computational_graph import Box, draw_computational_graph
 
     drawn = built.steps
@@ -119,16 +128,18 @@ def draw_graph(
             symbol=built.symbol(i),
             formula=" = ".join([built.label(i), built.step(i), *output_names(built, i) * several]),
             notes=notes.get(i, ()),
+            slopes=(slopes or {}).get(i, ()),
             is_input=built.nodes[i].operation == "input",
             is_output=i in built.outputs,
         )
         for i in drawn
     ]
-    edges = [(drawn.index(a), drawn.index(b)) for a, b in built.edges]
+    edges = [(drawn.index(a), drawn.index(b)) for a, b, _ in built.arrows]
+    back = [(handed or {}).get((node, number), "") for _, node, number in built.arrows]
     title = f"{function_name(built)} = {', '.join(texts)}"
     if has_kink:
         title += " (a kink: slopes are a choice)"
-    return draw_computational_graph(boxes, edges, title)
+    return draw_computational_graph(boxes, edges, title, back, caption)
 
 
 def _abridge(blocks: Iterable[Block]) -> Iterator[Block]:
@@ -150,6 +161,8 @@ def mode_page(
     document: Mapping[str, Any],
     notes: Mapping[int, tuple[str, ...]],
     counted: str,
+    play: Callable[[], dict[str, Any]],
+    **slopes: Any,
 ) -> Page:
     """Add to a mode's own blocks and document what both say: the kinks, and what the modes cost."""
     from ...lecture.formulas.kinks import kinks_at
@@ -166,13 +179,14 @@ def mode_page(
             "kinks": [[asdict(kink) for kink in output] for output in kinks],
             "costs": [asdict(cost) for cost in costs],
         },
-        draw=lambda: draw_graph(graph, texts, notes, has_kink=any(kinks)),
+        draw=lambda: draw_graph(graph, texts, notes, has_kink=any(kinks), **slopes),
+        play=play,
     )
 
 
 def _kinks_blocks(graph: "Graph", kinks: "Sequence[Sequence[Kink]]") -> tuple[Block, ...]:
     """Say of every output with a kink that its slopes are a choice; ``kinks``: of each output."""
-    from ...lecture.formulas.kinks import CHOICE, describe_kinks
+    from ...lecture.formulas.kinks import choice, describe_kinks
 
     heads = [
         f"{describe_kinks(bent, output_name(graph, i))}." for i, bent in enumerate(kinks) if bent
@@ -180,7 +194,7 @@ def _kinks_blocks(graph: "Graph", kinks: "Sequence[Sequence[Kink]]") -> tuple[Bl
     if not heads:
         return ()
     line = (
-        f"What was computed adds up a choice for each kink: {CHOICE}. "
+        f"What was computed adds up a choice for each kink: {choice(graph)}. "
         "It is no derivative of f there."
     )
     return (Block(tuple(heads), lines=(line,)),)

@@ -7,6 +7,7 @@ from ...page import Block, digits, numbers, texts
 from ..options import JsonOption
 from ..present import PictureOption, check_picture, present
 from .page import AtOption, ExprsOption, function_block, mode_page, output_name, read_function
+from .playing import play_reverse
 
 if TYPE_CHECKING:
     from ...lecture.formulas.graph import Graph
@@ -42,8 +43,16 @@ def reverse_mode(
             "passes": [_describe_pass(graph, one_pass) for one_pass in passes],
             "jacobian": [list(one_pass.gradient) for one_pass in passes],
         },
-        notes=_notes(graph, values, passes),
+        notes={i: (f"= {digits(value)}",) for i, value in enumerate(values)},
         counted="slope × adjoint",
+        play=lambda: play_reverse(graph, values, passes),
+        slopes=_adjoints(graph, values, passes),
+        handed={
+            (step.node, step.number): f"{step.contribution:.3g}"
+            for step in passes[0].steps
+            if len(passes) == 1
+        },
+        caption="green: the adjoint v̄, the slope of f by each value, and what it hands back",
     )
     present(page, as_json=as_json, out=out)
 
@@ -102,18 +111,17 @@ def _pass_blocks(graph: "Graph", passes: "Sequence[ReversePass]", i: int) -> tup
     return trace, Block(tuple(lines))
 
 
-def _notes(
+def _adjoints(
     graph: "Graph", values: Sequence[float], passes: "Sequence[ReversePass]"
 ) -> dict[int, tuple[str, ...]]:
-    """Return what is drawn at every node: its value, and its adjoint from each output."""
+    """Return what is drawn at every node: its adjoint from each output."""
     from ...lecture.formulas.reverse_mode import barred
 
-    notes = {}
-    for i, value in enumerate(values):
+    lines = {}
+    for i in range(len(values)):
         name = barred(graph.label(i))
         adjoints = [one_pass.adjoints.get(i, 0.0) for one_pass in passes]
-        lines = [f"f{k}: {name} = {adjoint:.4g}" for k, adjoint in enumerate(adjoints, 1)]
+        lines[i] = tuple(f"f{k}: {name} = {slope:.4g}" for k, slope in enumerate(adjoints, 1))
         if len(passes) == 1:
-            lines = [f"{name} = {digits(adjoints[0])}"]
-        notes[i] = (f"= {digits(value)}", *lines)
-    return notes
+            lines[i] = (f"{name} = {digits(adjoints[0])}",)
+    return lines

@@ -1,4 +1,4 @@
-"""``cnn-train learn slope``: the slope in every direction, and which is the steepest."""
+"""``cnn-train learn slope``: the tangent of a curve; of several inputs, the steepest direction."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,9 +21,11 @@ from .page import (
     read_one_function,
     write_point,
 )
+from .secants import secant_page
 
 if TYPE_CHECKING:
     from ...figures.style import Drawing
+    from ...lecture.formulas.graph import Graph
     from ...lecture.formulas.kinks import Kink
     from ...lecture.slope import Slopes
     from ...training.session import Session
@@ -40,8 +42,9 @@ def slope(
     ] = None,
     overrides: SetOption = None,
     directions: Annotated[
-        int, typer.Option("--directions", min=0, help="Random ones, besides fixed angles.")
-    ] = 8,
+        int | None,
+        typer.Option("--directions", min=0, help="Random ones, besides fixed angles. Default: 8."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the random directions.")] = 0,
     h: StepOption = 1e-5,
     device: DeviceOption = "auto",
@@ -50,17 +53,23 @@ def slope(
     as_json: JsonOption = False,
     out: PictureOption = None,
 ) -> None:
-    """Measure the slope in many directions: none is steeper than the gradient's."""
+    """Follow secants to the tangent; with several inputs, measure the slope in many directions."""
     from ...random_streams import make_generator
 
     check_picture(out)
     check_step(h, SMALLEST_STEP)
     generator = make_generator(seed, "directions")
-    sampling = {"num_random": directions, "generator": generator, "h": h}
+    num_random = 8 if directions is None else directions
+    sampling = {"num_random": num_random, "generator": generator, "h": h}
     if config is None:
         if overrides:
             raise UsageError("--set goes with --config")
-        what, slopes, kinks = _along_formula(expression, at, **sampling)
+        text, graph, point = read_one_function(expression, at, "slope")
+        if len(point) == 1:
+            if directions is not None:
+                raise UsageError("--directions: one input has two, to the left and to the right")
+            return present(secant_page(text, graph, point[0], h), as_json=as_json, out=out)
+        what, slopes, kinks = _along_formula(text, graph, point, **sampling)
     elif expression is not None or at is not None:
         raise UsageError("--config measures the loss of a minibatch; leave out --expr and --at")
     else:
@@ -84,11 +93,11 @@ def slope(
         },
         draw=lambda: _draw(what, slopes, has_kink=bool(kinks)),
     )
-    present(page, as_json=as_json, out=out)
+    return present(page, as_json=as_json, out=out)
 
 
 def _along_formula(
-    expression: Sequence[str] | None, at: str | None, **sampling: Any
+    text: str, graph: "Graph", point: Sequence[float], **sampling: Any
 ) -> tuple[str, "Slopes", "tuple[Kink, ...]"]:
     """Measure a formula's slopes; its gradient comes from reverse mode."""
     import torch
@@ -98,7 +107,6 @@ def _along_formula(
     from ...lecture.formulas.reverse_mode import reverse_jacobian
     from ...lecture.slope import measure_slopes, numeric_slope, one_sided_slope
 
-    text, graph, point = read_one_function(expression, at, "slope")
     (output,) = graph.outputs
     gradient, kinks = reverse_jacobian(graph, point)[0], kinks_at(graph, point)
     if kinks and not any(gradient):

@@ -3,7 +3,8 @@
 With the slopes of +, ×, sin and a dozen others, the chain rule gives the slope of every formula
 that is written with them. This table is all the calculus that automatic differentiation needs.
 
-Where a function has a kink, the slope is torch's choice: 0 for relu at 0, ½ each for max of equals.
+Where a function has a kink, the slope is torch's choice: 0 for relu and abs at 0, ½ each for max of
+equals.
 """
 
 import math
@@ -74,9 +75,19 @@ class Elementary:
         return result
 
 
-def _step(z: float, at_zero: float) -> float:
+def _step(z: float, at_zero: float = 0.0) -> float:
     """Return 0 below zero and 1 above it."""
     return at_zero if z == 0 else float(z > 0)
+
+
+def _sign(z: float) -> float:
+    return float((z > 0) - (z < 0))
+
+
+def _sigmoid(z: float) -> float:
+    """Return 1 / (1 + e⁻ᶻ), by a power that is never too large."""
+    power = math.exp(-abs(z))
+    return (1.0 if z >= 0 else power) / (1 + power)
 
 
 UP, DOWN = Slope("1", lambda *_: 1.0), Slope("-1", lambda *_: -1.0)
@@ -111,6 +122,10 @@ ELEMENTARY: dict[str, Elementary] = {
     "log": Elementary("log({0})", math.log, (Slope("1/{a}", lambda a, v: 1 / a),)),
     "sqrt": Elementary("sqrt({0})", math.sqrt, (Slope("1/(2·{v})", lambda a, v: 0.5 / v),)),
     "tanh": Elementary("tanh({0})", math.tanh, (Slope("(1-{v}²)", lambda a, v: 1 - v * v),)),
+    "sigmoid": Elementary(
+        "sigmoid({0})", _sigmoid, (Slope("{v}·(1-{v})", lambda a, v: v * (1 - v)),)
+    ),
+    "abs": Elementary("abs({0})", abs, (Slope("sign({a})", lambda a, v: _sign(a)),)),
     "relu": Elementary(
         "relu({0})", lambda a: max(a, 0.0), (Slope("step({a})", lambda a, v: _step(a, 0.0)),)
     ),
@@ -122,10 +137,17 @@ ELEMENTARY: dict[str, Elementary] = {
             Slope("step({b}-{a})", lambda a, b, v: _step(b - a, 0.5)),
         ),
     ),
-    # The slope of relu and max; it appears in formulas that were differentiated, never in a user's.
+    # The slopes of relu, max and abs: they appear in derivatives, never in a function of a user's.
     "step": Elementary("step({0})", _step, (FLAT, FLAT)),
+    "sign": Elementary("sign({0})", _sign, (FLAT,)),
 }
 
-FUNCTIONS = {"sin": 1, "cos": 1, "tan": 1, "exp": 1, "log": 1, "sqrt": 1, "tanh": 1, "relu": 1,
-             "max": 2}  # fmt: skip
+FUNCTIONS = {"sin": 1, "cos": 1, "tan": 1, "exp": 1, "log": 1, "sqrt": 1, "tanh": 1, "sigmoid": 1,
+             "abs": 1, "relu": 1, "max": 2}  # fmt: skip
 """The functions that an expression may call, and how many operands each has."""
+
+SLOPE_FUNCTIONS = {"step": 1, "sign": 1}
+"""What a derivative may call besides."""
+
+SYNONYMS = {"ln": "log"}
+CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e}

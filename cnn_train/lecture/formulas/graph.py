@@ -48,9 +48,9 @@ class Graph:
         """Return the position of the input ``name``."""
         return self._place(Node("input", name=name, depends=True))
 
-    def constant(self, value: float) -> int:
-        """Return the position of a number."""
-        return self._place(Node("constant", constant=value))
+    def constant(self, value: float, name: str = "") -> int:
+        """Return the position of a number, which may have a name: pi or e."""
+        return self._place(Node("constant", name=name, constant=value))
 
     def apply(self, operation: str, *operands: int) -> int:
         """Return the position of ``operation`` on earlier nodes; equal steps are one node."""
@@ -62,7 +62,8 @@ class Graph:
             self.positions[node] = len(self.nodes)
             self.nodes.append(node)
             is_constant = node.operation == "constant"
-            self.labels.append(f"{node.constant:.7g}" if is_constant else f"v{len(self.steps)}")
+            digits = node.name or f"{node.constant:.7g}"
+            self.labels.append(digits if is_constant else f"v{len(self.steps)}")
         return self.positions[node]
 
     @property
@@ -81,11 +82,11 @@ class Graph:
         return [i for i, node in enumerate(self.nodes) if node.operation != "constant"]
 
     @property
-    def edges(self) -> list[tuple[int, int]]:
-        """Every (operand, node) of two steps, in order: the arrows of a drawing."""
-        steps = set(self.steps)
-        pairs = [(operand, step) for step in self.steps for operand in self.nodes[step].operands]
-        return [(operand, step) for operand, step in pairs if operand in steps]
+    def arrows(self) -> list[tuple[int, int, int]]:
+        """Every (operand, node, number of the operand) of two steps, in order: for a drawing."""
+        steps = self.steps
+        every = [(node, pair) for node in steps for pair in enumerate(self.nodes[node].operands)]
+        return [(operand, node, number) for node, (number, operand) in every if operand in steps]
 
     def live_operands(self, position: int) -> list[tuple[int, int]]:
         """List (operand number, its position) of a node's operands that an input can reach."""
@@ -93,7 +94,7 @@ class Graph:
         return [(number, place) for number, place in operands if self.nodes[place].depends]
 
     def label(self, position: int) -> str:
-        """Return ``v3`` for the third node that is not a constant, or the constant's digits."""
+        """Return ``v3`` for the third node that is no constant, or a constant's digits or name."""
         return self.labels[position]
 
     def step(self, position: int) -> str:

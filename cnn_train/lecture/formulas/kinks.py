@@ -1,11 +1,12 @@
 """Where a function has a kink: the slope from the left differs from the slope from the right.
 
     relu(x) at 0        0 from the left, 1 from the right
+    abs(x) at 0         -1 from the left, 1 from the right
     max(x, y) at x = y  along x: 0 from the left, 1 from the right
 
 There is no derivative at such a point. Automatic differentiation still answers, with a choice (0
-for relu, ½ each for max), and a centred difference gives the mean of the two sides. No answer is
-right or wrong. In training this hardly matters: a kink is hardly ever met exactly.
+for relu and abs, ½ each for max), and a centred difference gives the mean of the two sides. No
+answer is right or wrong. In training this hardly matters: a kink is hardly ever met exactly.
 
 Two kinks can add up to a straight line, and there the choices are wrong: relu(x) - relu(-x) is x,
 whose slope is 1, but the chosen slopes give 0 - 0 = 0.
@@ -29,8 +30,14 @@ NEARER, LEAST_KEPT = 0.25, 0.9
 """At a quarter of the distance, the slopes beside a kink still differ by at least 0.9 of the first
 difference; where a function only bends, by a quarter of it."""
 
-CHOICE = "0 for relu at 0, ½ each for max of equals"
-"""The slope that formulas and automatic differentiation choose at a kink."""
+BENT = frozenset({"relu", "abs", "max"})
+"""The functions that have a kink."""
+
+
+def choice(graph: Graph) -> str:
+    """Say which slope formulas and automatic differentiation choose at a kink."""
+    of_abs = ", 0 for abs at 0" if any(node.operation == "abs" for node in graph.nodes) else ""
+    return f"0 for relu at 0{of_abs}, ½ each for max of equals"
 
 
 @dataclass(frozen=True)
@@ -87,10 +94,10 @@ def _differ(*slopes: float) -> bool:
 
 
 def _is_undecided(graph: Graph, values: Sequence[float]) -> bool:
-    """Say whether any relu or max is exactly where its two straight pieces meet."""
+    """Say whether any relu, abs or max is exactly where its two straight pieces meet."""
     for node in graph.nodes:
         operands = [values[operand] for operand in node.operands]
-        is_at_zero = node.operation == "relu" and operands[0] == 0
+        is_at_zero = node.operation in ("relu", "abs") and operands[0] == 0
         if is_at_zero or (node.operation == "max" and operands[0] == operands[1]):
             return True
     return False

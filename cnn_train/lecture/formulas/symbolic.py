@@ -6,9 +6,10 @@ than the formula itself (a product of n factors has a gradient of n · (n − 1)
 program with loops has no formula. Here its value with 40 digits is the reference for all errors.
 """
 
+import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from inspect import CO_GENERATOR
@@ -32,17 +33,19 @@ MOST_CALLS = 300_000
 doubles it."""
 
 
-class Relu(sympy.Function):  # type: ignore[misc]
-    """max(0, z) with the slope 0 at its kink, as in torch."""
+def _own(name: str, value: Callable[[Any], Any], slope: Callable[[Any], Any]) -> Any:
+    """Make a function of SymPy that computes where it gets a number, with the slope given.
 
-    @classmethod
-    def eval(cls, z: Any) -> Any:
-        """Compute where ``z`` is a number."""
-        return sympy.Max(z, 0) if z.is_number else None
+    ``slope``: from the function applied to its operand; at a kink it is torch's choice.
+    """
+    apply = classmethod(lambda cls, z: value(z) if z.is_number else None)
+    return type(name, (sympy.Function,), {"eval": apply, "fdiff": lambda self, _=1: slope(self)})
 
-    def fdiff(self, argindex: int = 1) -> Any:
-        """Return the step function."""
-        return sympy.Heaviside(self.args[0], 0)
+
+Relu = _own("relu", lambda z: sympy.Max(z, 0), lambda v: sympy.Heaviside(v.args[0], 0))
+Sign = _own("sign", sympy.sign, lambda v: sympy.Integer(0))
+Magnitude = _own("abs", sympy.Abs, lambda v: Sign(v.args[0]))
+Sigmoid = _own("sigmoid", lambda z: (1 + sympy.tanh(z / 2)) / 2, lambda v: v * (1 - v))
 
 
 class Larger(sympy.Function):  # type: ignore[misc]
@@ -59,16 +62,20 @@ class Larger(sympy.Function):  # type: ignore[misc]
         return sympy.Heaviside(lead if argindex == 1 else -lead, sympy.Rational(1, 2))
 
 
+Larger.__name__ = "max"  # as it is written
+
 TO_SYMPY: dict[str, Any] = {
     "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
     "/": lambda a, b: a / b, "**": lambda a, b: a**b, "neg": lambda a: -a,
     "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan, "exp": sympy.exp, "log": sympy.log,
-    "sqrt": sympy.sqrt, "tanh": sympy.tanh, "relu": Relu, "max": Larger,
+    "sqrt": sympy.sqrt, "tanh": sympy.tanh, "relu": Relu, "max": Larger, "sigmoid": Sigmoid,
+    "abs": Magnitude,
 }  # fmt: skip
+NAMED = {"pi": sympy.pi, "e": sympy.E}
 FROM_SYMPY = {
     sympy.Add: "+", sympy.Mul: "*", sympy.Pow: "**", sympy.sin: "sin", sympy.cos: "cos",
     sympy.tan: "tan", sympy.exp: "exp", sympy.log: "log", sympy.tanh: "tanh", Relu: "relu",
-    Larger: "max", sympy.Heaviside: "step",
+    Larger: "max", sympy.Heaviside: "step", Sigmoid: "sigmoid", Magnitude: "abs", Sign: "sign",
 }  # fmt: skip
 
 
@@ -85,6 +92,7 @@ class SymbolicGradient:
         """Evaluate with 40 digits; None where a formula has no finite real value there."""
         known = {sympy.Symbol(name): sympy.Float(x, MOST_DIGITS)
                  for name, x in zip(self.graph.input_names, point, strict=False)}  # fmt: skip
+        known |= {sympy.pi: sympy.Float(math.pi, DIGITS), sympy.E: sympy.Float(math.e, DIGITS)}
         try:
             return [float(_value(formula, known)) for formula in self.formulas] or None
         except (DomainError, ArithmeticError, ValueError, TypeError):  # 1/0, or complex numbers
@@ -135,10 +143,21 @@ def to_formula(graph: Graph, position: int) -> Any:
     node = graph.nodes[position]
     if node.operation == "input":
         return sympy.Symbol(node.name)
+    if node.operation == "constant" and node.name:
+        return NAMED[node.name]
     if node.operation == "constant":
         return _bounded(sympy.Rational(repr(node.constant)))
     operands = [_bounded(to_formula(graph, operand)) for operand in node.operands]
     return TO_SYMPY[node.operation](*operands)
+
+
+def slope_formula(graph: Graph, position: int, number: int) -> Any:
+    """Return the slope of a node by its operand number ``number`` as SymPy's formula."""
+    node = graph.nodes[position]
+    symbols = [sympy.Dummy() for _ in node.operands]
+    slope = sympy.diff(TO_SYMPY[node.operation](*symbols), symbols[number])
+    operands = [to_formula(graph, operand) for operand in node.operands]
+    return slope.subs(dict(zip(symbols, operands, strict=True)))
 
 
 def _bounded(formula: Any) -> Any:
@@ -178,6 +197,5 @@ def from_formula(formula: Any, graph: Graph) -> int:
 
 
 def render_formula(formula: Any) -> str:
-    """Write a formula on one line, with this lecture's names for relu and max."""
-    text = str(sympy.sstr(formula, full_prec=False))
-    return text.replace("Relu(", "relu(").replace("Larger(", "max(")
+    """Write a formula on one line."""
+    return str(sympy.sstr(formula.xreplace({sympy.E: sympy.Symbol("e")}), full_prec=False))

@@ -1,6 +1,8 @@
 """The pages about derivatives: what they print, their JSON, their pictures, their errors."""
 
+import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 
 from cnn_train.cli import console
+from cnn_train.cli.display.player import render_player
 from cnn_train.lecture.formulas import differentiation
 
 Run = Callable[..., Any]
@@ -130,6 +133,39 @@ def test_slope_is_steepest_along_the_gradient(cnn_train: Run) -> None:
     assert document["largest_difference"] < 1e-9
 
 
+def test_the_secants_of_a_parabola_come_to_its_tangent_as_fast_as_h(cnn_train: Run) -> None:
+    page = cnn_train("learn", "slope", "--expr", "x**2", "--at", 1, "--h", 0.25).stdout
+    assert "value 1, the tangent's slope df/dx = 2" in page and "random" not in page
+    found = cnn_train("learn", "slope", "--expr", "x**2", "--at", 1, "--h", 0.25, "--json").document
+    assert (found["value"], found["slope"]) == (1, 2)
+    assert [one["h"] for one in found["secants"][:4]] == [1, 0.5, 0.25, 0.1]
+    for one in found["secants"]:  # ((1 + h)² - 1) / h = 2 + h
+        assert one["slope"] == pytest.approx(2 + one["h"], abs=1e-7)
+    assert [line.split() for line in page.splitlines()][8] == ["0.25", "2.25", "2.5e-01"]
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "says", "says_not"),
+    [
+        ("x**2", "1", "the closer the secant comes to the tangent", "rounding"),
+        ("1e6+x**2", "1", "rounding is divided by h, and the error grows", "straight"),
+        ("3*x+1", "5", "the function is a straight line here", "the closer"),
+        ("abs(x)", "0", "so there is no tangent here. f has a kink here", "error"),
+        ("relu(x)-relu(-x)", "0", "slope is 1 on both sides, not 0", "no tangent"),
+        ("x", "1e300", "Every h is lost beside x", "the closer"),
+        ("sqrt(-x)", "-1e-9", "has no value to the right of this point", "the closer"),
+    ],
+)
+def test_the_secants_are_described_as_they_are(
+    cnn_train: Run, tmp_path: Path, text: str, at: str, says: str, says_not: str
+) -> None:
+    options = ("--expr", text, "--at", at, "--out", tmp_path / "s.svg")
+    page = " ".join(cnn_train("learn", "slope", *options).stdout.split())
+    assert says in page and says_not not in page
+    drawn = (tmp_path / "s.svg").read_text("utf-8")
+    assert ("tangent" in drawn) == ("no tangent" not in page)
+
+
 def test_slope_of_a_configs_minibatch(cnn_train: Run, tiny_config: Path) -> None:
     options = ("-c", tiny_config, "--set", "loss.name=hinge", "--directions", 2, "--device", "cpu")
     document = cnn_train("learn", "slope", *options, "--json").document
@@ -185,10 +221,10 @@ def test_a_picture_of_another_kind_is_refused_before_anything_is_printed(
 @pytest.mark.parametrize(
     ("expression", "at", "message"),
     [
-        ("x1*sen(x1)", "2", "x1*^sen(x1)"),
+        ("x1*sen(x1)", "2", "--expr 'x1*sen(x1)', column 4, 'sen': there is no such function"),
         ("log(x)", "-1", "log(x): log(-1) is not defined; choose another --at"),
         ("x*y", "1", "1 number for 2 inputs (x, y)"),
-        ("__import__('os').system('true')", "1", "column 12: "),
+        ("__import__('os').system('true')", "1", 'column 12, "\'": '),
     ],
 )
 def test_a_bad_formula_or_point_is_one_line_and_exit_code_2(
@@ -211,7 +247,9 @@ def test_a_formula_of_ones_own_needs_a_point_of_ones_own(cnn_train: Run, page: s
     [
         (("--config", "c.yaml", "--at", "2,3"), "leave out --expr and --at"),
         (("--set", "epochs=1"), "--set goes with --config"),
-        (("--expr", "x**2", "--at", "0"), "the gradient is 0 at this point"),
+        (("--expr", "x**2+y", "--at", "0,1", "--h", "2"), "take a step from"),
+        (("--expr", "x**2*y", "--at", "0,1"), "the gradient is 0 at this point"),
+        (("--expr", "x**2", "--at", "0", "--directions", 3), "--directions: one input has two"),
     ],
 )
 def test_slope_refuses_what_makes_no_sense(
@@ -359,6 +397,70 @@ def test_no_word_and_no_number_is_broken_in_a_narrow_window(
     words = [word for row in rows(wide) if not {"ms", "µs"} & set(row) for word in row]
     assert sum(word[-1].isdigit() and "." in word for word in words) > 20
     assert set(words) <= set(narrow.split())
+
+
+def test_the_picture_hands_each_contribution_back_along_its_arrow(
+    cnn_train: Run, tmp_path: Path
+) -> None:
+    cnn_train("learn", "reverse-mode", "--out", tmp_path / "r.svg")
+    drawn = (tmp_path / "r.svg").read_text("utf-8")
+    assert all(f"<!-- {words} -->" in drawn for words in ("-0.416", "3", "2", "v̄1 = 2.583853"))
+    assert "green: the adjoint" in drawn
+
+
+EVENTS = re.compile(r'<script type="application/json" id="events">(.*?)</script>', re.DOTALL)
+
+
+def played(cnn_train: Run, path: Path, *options: str) -> Any:
+    """Return what a page that was written plays; nothing of it is fetched from elsewhere."""
+    assert cnn_train("learn", *options, "--out", path).exit_code == 0
+    page = path.read_text("utf-8")
+    assert not re.search(r'(src|href)="(?!#|data:)', page) and "@import" not in page
+    (events,) = EVENTS.findall(page)
+    return json.loads(events)
+
+
+def test_the_page_of_reverse_mode_plays_the_tape_and_then_the_adjoints(
+    cnn_train: Run, tmp_path: Path
+) -> None:
+    data = played(cnn_train, tmp_path / "r.html", "reverse-mode")
+    (one_pass,) = data["passes"]
+    tape, (seed, *handed) = one_pass["events"][:5], one_pass["events"][5:]
+    assert [event["slot"] for event in tape] == ["value"] * 5
+    assert (seed["node"], seed["number"], seed["rule"]) == (4, 1.0, "∂f/∂f")
+    told = [(event["name"], event["rule"], event["last"]) for event in handed]
+    assert told == [
+        ("v̄3", "v̄5", True), ("v̄4", "v̄5", True), ("v̄1", "v̄4·cos(v1)", False),
+        ("v̄1", "v̄3·v2", True), ("v̄2", "v̄3·v1", True),
+    ]  # fmt: skip
+    assert handed[3]["part"] == 3 and handed[3]["number"] == pytest.approx(3 + math.cos(2))
+    targets = [data["edges"][event["edge"]]["to"] for event in handed]
+    assert targets == [4, 4, 3, 2, 2]  # an arrow ends at the node that hands something back
+    assert [box["kind"] for box in data["boxes"]] == ["input", "input", "*", "sin", "output"]
+
+
+def test_the_page_of_forward_mode_plays_a_pass_per_input(cnn_train: Run, tmp_path: Path) -> None:
+    passes = played(cnn_train, tmp_path / "f.html", "forward-mode")["passes"]
+    assert [one["title"] for one in passes] == ["Forward along x1", "Forward along x2"]
+    assert [event["slot"] for event in passes[0]["events"]] == ["value", "slope"] * 5
+    ends = [one["events"][-1] for one in passes]
+    assert [end["number"] for end in ends] == pytest.approx([3 + math.cos(2), 2])
+    assert all(end["rule"] == "v̇3 + v̇4" and end["last"] for end in ends)
+
+
+def test_several_outputs_are_several_passes_and_a_square_has_two_arrows(
+    cnn_train: Run, tmp_path: Path
+) -> None:
+    options = ("reverse-mode", "--expr", "x*x", "--expr", "x-y", "--at", "2,3")
+    data = played(cnn_train, tmp_path / "r.html", *options)
+    assert [one["title"] for one in data["passes"]] == ["Backward from f1", "Backward from f2"]
+    square = [event for event in data["passes"][0]["events"] if "edge" in event]
+    assert [event["edge"] for event in square] == [0, 1]
+    assert [event["number"] for event in square] == [2, 4]
+
+
+def test_nothing_in_a_formula_ends_the_script_of_its_page() -> None:
+    assert "</script><b>" not in render_player({"boxes": [], "name": "</script><b>"})
 
 
 def test_outputs_have_their_names_in_the_picture(cnn_train: Run, tmp_path: Path) -> None:

@@ -82,48 +82,79 @@ def test_the_order_of_the_inputs_is_the_same_in_every_process() -> None:
 
 
 def test_any_name_may_be_a_variable_and_none_is_looked_up() -> None:
-    graph = parse_expressions(["__import__*lambda+θ1+e", "µ*μ*if*None"])
-    assert graph.input_names == ["None", "__import__", "e", "if", "lambda", "µ", "θ1", "μ"]
+    graph = parse_expressions(["__import__*lambda+θ1+E", "µ*μ*if*None"])
+    assert graph.input_names == ["E", "None", "__import__", "if", "lambda", "µ", "θ1", "μ"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x*pi", 1.7 * math.pi), ("x*π", 1.7 * math.pi), ("e**x", math.exp(1.7)),
+        ("-pi+x", 1.7 - math.pi), ("x+pie-e", 1.7 + 0.4 - math.e), ("ln(x)", math.log(1.7)),
+        ("abs(y-x)", 1.3), ("sigmoid(x)", 1 / (1 + math.exp(-1.7))),
+    ],
+)  # fmt: skip
+def test_pi_and_e_are_numbers_and_ln_is_log(text: str, expected: float) -> None:
+    assert value(text.replace("pie", "y")) == pytest.approx(expected, rel=1e-15)
+    assert set(parse_expressions(["pie*x"]).input_names) == {"pie", "x"}
+
+
+@pytest.mark.parametrize(("z", "expected"), [(-1000.0, 0.0), (1000.0, 1.0), (-40.0, 4.248354e-18)])
+def test_a_sigmoid_of_a_large_number_is_no_overflow(z: float, expected: float) -> None:
+    assert parse_expressions(["sigmoid(z)"]).evaluate([z])[-1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_derivative_may_call_step_and_sign_and_is_named_in_its_errors() -> None:
+    graph = parse_expressions(["abs(x)*relu(y)"], ["sign(x)*relu(y)", "abs(x)*step(y)"])
+    values = graph.evaluate([-3.0, 2.0])
+    assert [values[output] for output in graph.outputs] == [6.0, -2.0, 3.0]
+    with pytest.raises(UsageError, match=r"^--mine '2y', column 2, 'y': an op"):
+        parse_expressions(["x*y"], ["2y", "x"])
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x1*sen(x1)", "column 4: there is no function 'sen', only sin, "),
-        ("x1*sen(x1)", r"x1\*\^sen\(x1\)$"),
-        ("__import__('os')", "column 12: "),
-        ("2x", r"column 2: an operator is missing; a product is written \*: 2\^x$"),
-        ("x y", "column 3: an operator is missing"),
-        ("x(2)", "column 1: there is no function 'x'"),
-        ("(x", r"column 1: this parenthesis is never closed: \^\(x$"),
-        ("sin(x", r"column 4: this parenthesis is never closed"),
-        ("x)", r"column 2: unexpected '\)'"),
-        ("x,y", "column 2: unexpected ','"),
-        ("0,5*x", r"column 2: unexpected ','; decimals take a point, as 1.5: 0\^,5\*x$"),
-        ("x^2", r"column 2: '\^' has no meaning here; a power is written \*\*"),
-        ("2*x²", r"column 3: 'x²' has no meaning here; a power is written \*\*"),
-        ("x ; y", "column 3: ';' has no meaning here"),
-        ("x.y", r"column 2: '\.' has no meaning here"),
-        ("x[0]", r"column 2: '\[' has no meaning here"),
-        ("x if y else 2", "column 3: an operator is missing"),
-        ("x//y", "column 3: a number"),
-        ("max(*x)", "column 5: a number"),
-        ("sin(x,)", "column 7: a number"),
-        ("1_000*x", "column 2: an operator is missing"),
-        ("2j*x", "column 2: an operator is missing"),
-        ("", "column 1: a number, a variable or a function is missing"),
-        ("x+", r"column 3: a number, a variable or a function is missing: x\+\^$"),
-        ("x+*y", "column 3: a number"),
-        ("max(x)", "column 1: max takes 2 operands, not 1"),
-        ("sin(x, y)", "column 1: sin takes 1 operand, not 2"),
-        ("sin", r"column 1: sin is a function; write sin\(…\)"),
-        ("1e999*x", "column 1: 1e999 is too large for a float"),
+        ("x1*sen(x1)", r"^--expr 'x1\*sen\(x1\)', column 4, 'sen': .* did you mean sin\?$"),
+        ("foo(x)", "column 1, 'foo': there is no such function, only sin, cos, "),
+        ("__import__('os')", "column 12, \"'\": has no meaning here"),
+        ("2x", r"^--expr '2x', column 2, 'x': an operator .*; a product is .*2\*x$"),
+        ("x y", "column 3, 'y': an operator is missing"),
+        ("x(2)", "column 1, 'x': there is no such function"),
+        ("(x", r"^--expr '\(x', column 1, '\(': this parenthesis is never closed$"),
+        ("sin(x", r"column 4, '\(': this parenthesis is never closed"),
+        ("x)", r"column 2, '\)': no parenthesis is open here"),
+        ("x,y", "column 2, ',': is unexpected here"),
+        ("0,5*x", r"column 2, ',': is unexpected here; decimals take a point, as 1.5$"),
+        ("x^2", r"column 2, '\^': a power is written with \*\*, as x\*\*2$"),
+        ("2*x²", r"column 3, 'x²': a power is written with \*\*"),
+        ("x ; y", "column 3, ';': has no meaning here"),
+        ("x.y", r"column 2, '\.': has no meaning here"),
+        ("x[0]", r"column 2, '\[': has no meaning here"),
+        ("x if y else 2", "column 3, 'if': an operator is missing"),
+        ("x//y", "column 3, '/': a number"),
+        ("max(*x)", r"column 5, '\*': a number"),
+        ("sin(x,)", r"column 7, '\)': a number"),
+        ("1_000*x", "column 2, '_000': an operator is missing"),
+        ("2j*x", "column 2, 'j': an operator is missing"),
+        ("2pi*x", "column 2, 'pi': an operator is missing"),
+        ("", "^--expr '', at the end: a number, a variable or a function is missing$"),
+        ("x+", r"^--expr 'x\+', at the end: a number, a variable or a function is missing$"),
+        ("x+*y", r"column 3, '\*': a number"),
+        ("max(x)", "column 1, 'max': takes 2 operands, not 1"),
+        ("sin(x, y)", "column 1, 'sin': takes 1 operand, not 2"),
+        ("sin", r"column 1, 'sin': is a function; write sin\(…\)"),
+        ("2*ln", r"column 3, 'ln': is a function; write ln\(…\)"),
+        ("1e999*x", "column 1, '1e999': is too large for a float"),
         ("3+4", r"there is no variable in '3\+4'"),
-        ("step(x, 0)", "there is no function 'step'"),
-        ("neg(x)", "there is no function 'neg'"),
+        ("2*pi", r"there is no variable in '2\*pi'"),
+        ("e(x)", "column 1, 'e': there is no such function"),
+        ("step(x)", "'step': there is no such function"),
+        ("neg(x)", "'neg': there is no such function"),
+        ("x+" * 40 + "2y", r"^--expr '…\+x\+.*\+2y', column 82, 'y': an operator"),
     ],
 )  # fmt: skip
-def test_a_bad_expression_is_one_line_with_its_column_and_a_caret(text: str, message: str) -> None:
+def test_a_bad_expression_is_one_line_that_quotes_the_place(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         parse_expressions([text])
 
@@ -185,6 +216,8 @@ def test_a_point_may_be_negative_and_have_exponents() -> None:
         ("x=1,5 y=2", "1,5 may be one number or two; decimals take a point, as 1.5"),
         ("1,5,2", "3 numbers for 2 inputs .*; decimals take a point"),
         ("x=1,5", "5 has no name; decimals take a point"),
+        ("x=1,y=2,pi=3", "pi is a number; give the input another name"),
+        ("x=1,e=2", "e is a number; give the input another name"),
     ],
 )
 def test_a_bad_point_is_one_line(text: str, message: str) -> None:

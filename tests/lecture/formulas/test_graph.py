@@ -15,7 +15,7 @@ def test_the_slides_graph_has_the_nodes_x1_x2_times_sin_plus() -> None:
     graph = parse_expressions(["x1*x2+sin(x1)"])
     assert [graph.symbol(i) for i in range(5)] == ["x1", "x2", "×", "sin", "+"]
     assert steps(graph) == ["v1 = x1", "v2 = x2", "v3 = v1 × v2", "v4 = sin(v1)", "v5 = v3 + v4"]
-    assert graph.edges == [(0, 2), (1, 2), (0, 3), (2, 4), (3, 4)]
+    assert graph.arrows == [(0, 2, 0), (1, 2, 1), (0, 3, 0), (2, 4, 0), (3, 4, 1)]
     assert graph.outputs == [4] and graph.num_operations == 3
 
 
@@ -28,7 +28,7 @@ def test_constants_are_part_of_a_symbol_and_have_no_number_of_their_own() -> Non
     graph = parse_expressions(["max(0, -x**2*3)"])
     symbols = [graph.symbol(position) for position in graph.steps]
     assert symbols == ["x", "** 2", "-", "× 3", "max(0, ·)"]
-    assert len(graph.edges) == 4
+    assert len(graph.arrows) == 4
     assert steps(graph)[-2:] == ["v4 = v3 × 3", "v5 = max(0, v4)"]
 
 

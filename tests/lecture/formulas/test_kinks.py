@@ -9,6 +9,8 @@ from cnn_train.lecture.formulas.kinks import Kink, describe_kinks, kinks_at
     [
         ("relu(x)", [0.0], [("x", 0, 1, 0)]),
         ("relu(-x)", [0.0], [("x", -1, 0, 0)]),
+        ("abs(x)", [0.0], [("x", -1, 1, 0)]),
+        ("abs(x - y)*2", [1.0, 1.0], [("x", -2, 2, 0), ("y", -2, 2, 0)]),
         ("relu(x)*1e-9", [0.0], [("x", 0, 1e-9, 0)]),
         ("max(x, y)", [2.0, 2.0], [("x", 0, 1, 0.5), ("y", 0, 1, 0.5)]),
         ("relu(x) + y**2", [0.0, 1.0], [("x", 0, 1, 0)]),
@@ -36,6 +38,8 @@ def test_a_kink_has_other_slopes_on_its_sides_than_the_chosen(
         ("max(x, y)", [2.0, 2.001]),
         ("max(x, x)", [1.0]),
         ("relu(x)**2", [0.0]),
+        ("abs(x)**2", [0.0]),
+        ("abs(x)", [-1e-3]),
         ("relu(x)**1.5", [0.0]),
         ("relu(x)*relu(-x)", [0.0]),
         ("relu(x)*y", [0.0, 0.0]),

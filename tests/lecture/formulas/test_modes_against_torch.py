@@ -25,7 +25,7 @@ TORCH: dict[str, Callable[..., Tensor]] = {
     "+": torch.add, "-": torch.sub, "*": torch.mul, "/": torch.div, "**": torch.pow,
     "neg": torch.neg, "sin": torch.sin, "cos": torch.cos, "tan": torch.tan, "exp": torch.exp,
     "log": torch.log, "sqrt": torch.sqrt, "tanh": torch.tanh, "relu": torch.relu,
-    "max": torch.maximum,
+    "max": torch.maximum, "sigmoid": torch.sigmoid, "abs": torch.abs, "sign": torch.sign,
 }  # fmt: skip
 LARGEST = 30.0
 """Beyond such values and slopes, the last digits in which two libraries differ are enlarged."""
@@ -140,7 +140,9 @@ def test_every_elementary_function_has_torchs_value_and_slopes(operation: str) -
     assert reverse_jacobian(graph, point)[0] == pytest.approx(torch_gradient(graph, point))
 
 
-@pytest.mark.parametrize("text", ["relu(x)", "max(x, y)", "max(x, x*1)", "relu(-x)+max(0, x)"])
+@pytest.mark.parametrize(
+    "text", ["relu(x)", "abs(x)", "max(x, y)", "max(x, x*1)", "relu(-x)+max(0, x)"]
+)
 def test_at_a_kink_the_slope_is_torchs_choice(text: str) -> None:
     graph = parse_expressions([text, "y"])
     (ours, _), point = reverse_jacobian(graph, [0.0, 0.0]), [0.0, 0.0]

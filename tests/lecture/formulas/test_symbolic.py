@@ -15,6 +15,9 @@ POINT = [0.7, 1.9]
         ("x1*x2+sin(x1)", ("x2 + cos(x1)", "x1")),
         ("x1**3+0*x2", ("3*x1**2", "0")),
         ("relu(x1)*x2", ("x2*Heaviside(x1, 0)", "relu(x1)")),
+        ("abs(x1)*x2", ("x2*sign(x1)", "abs(x1)")),
+        ("sigmoid(x1)*x2", ("x2*(1 - sigmoid(x1))*sigmoid(x1)", "sigmoid(x1)")),
+        ("sin(pi*x1)+e*x2", ("pi*cos(pi*x1)", "e")),
         ("max(x1, x2)", ("Heaviside(x1 - x2)", "Heaviside(-x1 + x2)")),
     ],
 )
@@ -27,7 +30,8 @@ def test_the_formulas_of_the_derivatives_are_readable(text: str, texts: tuple[st
     [
         "x*y+sin(x)", "x/y-y/x", "exp(-x**2/2)*y", "tanh(x*y)**2", "sqrt(x)*log(y)+tan(x/2)",
         "x**y+2**x", "max(x,y)*relu(y-x)", "cos(x)**-1.5+0.1*y", "relu(x-y)+max(x, 2*y)*3", "-y+x",
-        "x**1000+y", "12345.678*x*y",
+        "x**1000+y", "12345.678*x*y", "abs(x-y)*sigmoid(x*y)+sin(pi*y)", "e**x*ln(y)+sigmoid(2)*x",
+        "abs(-2)*x+abs(sin(5)*y)",
     ],
 )  # fmt: skip
 def test_formula_and_tape_agree_and_forty_digits_agree_with_both(text: str) -> None:
