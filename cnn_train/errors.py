@@ -183,6 +183,33 @@ def expected_failure(problem: BaseException) -> CnnTrainError | None:
     return None if shortage is None else ResourceError(shortage)
 
 
+PYTHON_SPELLINGS = tuple(
+    (re.compile(flags), words)
+    for flags, words in (
+        (r"cnn-train fit --config \S+ (.*)--weights (\S+) --new-head",
+         r'train(..., \1weights="\2", new_head=True)'),
+        (r"--new-head", "new_head=True"),
+        (r"--device (\w+(:\d+)?)", r'device="\1"'),
+        (r"--set '?(\w+)=(\{.*\})'", r"\1=\2"),
+        (r"--set (\w+)\.(\w+)=([^ ,;]+)", r'\1={"\2": \3}'),
+        (r"--set (\w+)=", r"\1="),
+    )
+)  # fmt: skip
+"""The command line's flags that messages advise, and what a caller of the Python API writes."""
+
+
+@contextmanager
+def spelled_for_python() -> Iterator[None]:
+    """Raise what a user can cause with arguments of the Python API in the place of flags."""
+    try:
+        yield
+    except CnnTrainError as problem:
+        text = str(problem)
+        for flags, words in PYTHON_SPELLINGS:
+            text = flags.sub(words, text)
+        raise type(problem)(text) from problem.__cause__
+
+
 @contextmanager
 def refusals_explained() -> Iterator[None]:
     """Turn torch's refusals to compute a network into ConfigError or UsageError."""

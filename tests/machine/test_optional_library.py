@@ -16,6 +16,6 @@ def test_all_that_is_missing_is_named_with_the_command_that_installs_it(monkeypa
     assert str(caught.value) == (
         "serve needs not_here and nor_here, not installed here: pip install 'cnn-train[serve]'"
     )
-    with pytest.raises(UsageError, match="pip install not_here, or leave it out$"):
+    with pytest.raises(UsageError, match=r"pip install not_here, or leave it out$"):
         require_libraries("it", "not_here", otherwise="leave it out")
     require_libraries("it", "json", extra="x")
