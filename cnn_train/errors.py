@@ -39,6 +39,12 @@ def name_some(names: Sequence[str], most: int = MAX_NAMED) -> str:
     return in_one_line(", ".join(names[:most])) + (f" and {others} others" if others > 0 else "")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return ``1 epoch`` or ``5,000 epochs``, ``2 classes``: a number with its noun."""
+    ending = "" if number == 1 else "es" if noun.endswith(("ss", "tch")) else "s"
+    return f"{number:,} {noun}{ending}"
+
+
 OUT_OF_MEMORY = "out of memory; lower batch_size (or --batch-size), or choose a smaller model"
 
 # What torch, cuBLAS (a status), the system ("can't"), onnxruntime ("Failed to allocate") and the

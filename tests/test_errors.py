@@ -4,6 +4,7 @@ import torch
 from cnn_train.errors import (
     OUT_OF_MEMORY,
     UsageError,
+    counted,
     describe_shortage,
     refusals_explained,
     spelled_for_python,
@@ -101,3 +102,10 @@ def test_what_torch_refuses_to_compute_deterministically_is_named() -> None:
 def test_any_other_error_of_torch_stays_as_it_is() -> None:
     with pytest.raises(RuntimeError, match=r"^shapes do not fit$"), refusals_explained():
         raise RuntimeError("shapes do not fit")
+
+
+def test_one_is_singular_and_every_other_number_plural() -> None:
+    texts = [counted(n, noun) for n, noun in ((0, "image"), (1, "epoch"), (2, "class"))]
+    assert texts == ["0 images", "1 epoch", "2 classes"]
+    assert counted(2, "epoch") == "2 epochs"
+    assert counted(5000, "minibatch") == "5,000 minibatches"

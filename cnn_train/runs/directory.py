@@ -20,6 +20,7 @@ from ..config.document import spell_path
 from ..errors import CheckpointError, UsageError
 from ..machine.atomic_file import write_anew
 from ..machine.regular_file import read_regular
+from ..machine.working_directory import from_here
 from .lock import locked
 
 LATEST, BEST = "latest", "best"
@@ -90,7 +91,7 @@ class RunDirectory:
         try:
             root.mkdir(parents=True, exist_ok=True)
             while True:
-                path = root / f"{stem}-{secrets.token_hex(2)}"
+                path = from_here(root / f"{stem}-{secrets.token_hex(2)}")
                 with suppress(FileExistsError):
                     path.mkdir()
                     break
@@ -159,7 +160,7 @@ def damage_named(path: Path) -> Iterator[None]:
 
 def _open_run(directory: Path) -> RunDirectory:
     """Return the run there; raises CheckpointError where one of its files is something else."""
-    run = RunDirectory(directory.resolve())
+    run = RunDirectory(from_here(directory))
     with damage_named(directory):
         for path in vars(run).values():
             if path != run.path and path.exists() and not path.is_file():
