@@ -14,6 +14,7 @@ from ..figures.style import Drawing
 from ..machine.optional_library import require_libraries
 from ..models.head import head_layer, reading_inputs
 from ..page import Block, Page, aligned, count_images, numbers, percent, texts
+from .pictures import picture
 from .request import Request
 
 
@@ -83,7 +84,10 @@ def _draw(request: Request, map_N2: Tensor, shares: list[float], what: str) -> D
         names = (first, second)
     title = f"{request.trained.config.model.name}: {what}, {count_images(len(labels_N))}"
     classes = request.trained.class_names
-    return draw_embedding(map_N2, labels_N, classes, axis_names=names, title=title)
+    pictures = [picture(request.subjects.images_NCHW[i]) for i in range(len(labels_N))]
+    return draw_embedding(
+        map_N2, labels_N, classes, axis_names=names, title=title, pictures=pictures
+    )
 
 
 @torch.no_grad()
