@@ -3,7 +3,6 @@
 Shape letters: B images, K classes, H W pixels.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +27,6 @@ MOST_COLUMNS = 5
 LONGEST_NAME = 18
 LONGEST_CLASS = 13
 """Letters of a class above a picture that has room for two of them."""
-METHOD = re.compile(r"[\w-]+")
 SILENT = "nothing there speaks for the class (a map of zeros)"
 
 
@@ -193,7 +191,6 @@ def _draw(request: Request, explained: Explained, colours: ColoursName) -> Drawi
         Section(explained.what, maps, columns, scale=scale),
         Section("laid over the images", overlays, columns, num_title_lines=0),
     ]
-    method = METHOD.match(explained.what)
-    assert method
-    title = f"{method[0].capitalize()} of {request.trained.config.model.name}"
-    return draw_gallery(sections, f"{title}: what speaks for a class")
+    method = explained.what.split()[0].removesuffix(":")
+    title = f"{request.trained.config.model.name}: what speaks for a class, by {method}"
+    return draw_gallery(sections, title)
