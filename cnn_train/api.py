@@ -21,15 +21,7 @@ from .data.image_set import ImageSet
 from .data.images.files import is_opened, read_opened
 from .data.images.square import LARGEST_SIZE_PX
 from .data.splits import hold_out
-from .errors import (
-    ConfigError,
-    DataError,
-    UsageError,
-    counted,
-    in_one_line,
-    name_some,
-    spelled_for_python,
-)
+from .errors import ConfigError, DataError, UsageError, in_one_line, name_some, spelled_for_python
 from .experiment import ExperimentConfig
 from .inference.predict import score_files
 from .inference.trained_model import TrainedModel, load_trained_model, restore_trained_model
@@ -151,7 +143,7 @@ def make_image_set(
     images_NCHW = as_NCHW(images)
     own, labels_N = as_indices(labels)
     if len(images_NCHW) != len(labels_N):
-        raise DataError(f"{counted(len(images_NCHW), name)} but {counted(len(labels_N), 'label')}")
+        raise DataError(f"{len(images_NCHW)} {name}s but {len(labels_N)} labels")
     if unknown := [value for value in own if value not in classes]:
         raise DataError(f"{name}s of {name_some(list(map(str, unknown)))}: no training image is")
     position_K = torch.tensor([classes.index(value) for value in own])

@@ -105,8 +105,7 @@ def draw_loss(
         columns = ("score", "probability (mark: where it ought to be)")
     rows = [_draw_row(worked, settings, i, example) for i, example in enumerate(shown, 1)]
     if images_NCHW is not None:
-        pairs = zip(rows, images_NCHW, strict=False)
-        rows = [replace(row, image_CHW=image_CHW) for row, image_CHW in pairs]
+        rows = [replace(row, image_CHW=images_NCHW[i]) for i, row in enumerate(rows)]
     few = f" (the first {len(shown)} are drawn)" if len(shown) < len(worked.examples) else ""
     number = len(worked.examples)
     name = settings.name.replace("_", "-")
