@@ -21,7 +21,7 @@ from .data.image_set import ImageSet
 from .data.images.files import is_opened, read_opened
 from .data.images.square import LARGEST_SIZE_PX
 from .data.splits import hold_out
-from .errors import ConfigError, DataError, UsageError, in_one_line, name_some
+from .errors import ConfigError, DataError, UsageError, in_one_line, name_some, spelled_for_python
 from .experiment import ExperimentConfig
 from .inference.predict import score_files
 from .inference.trained_model import TrainedModel, load_trained_model, restore_trained_model
@@ -45,6 +45,7 @@ class Training(Iterator[dict[str, float]]):
         self._epochs, self._labels = train_job(job), labels
         self._best: TrainedModel | None = None
 
+    @spelled_for_python()
     def __next__(self) -> dict[str, float]:
         """Train an epoch; return its record (epoch counts from 0, accuracies are fractions)."""
         gpus = range(torch.cuda.device_count())  # a run seeds them all
@@ -184,15 +185,14 @@ def score_images(model: TrainedModel, images: Any) -> Tensor:
         return score_files(model, images)
     images_NCHW = as_NCHW(images, model)
     if (shape := tuple(images_NCHW.shape[1:])) != model.image_shape:
-        raise DataError(
-            f"images are {shape} (C, H, W); the model was trained on {model.image_shape}"
-        )
+        raise DataError(f"images are {shape} (C, H, W); the model takes {model.image_shape}")
     scores_NK = model.scores(images_NCHW)
     if not scores_NK.isfinite().all():
         raise DataError("the model returned NaN scores; choose another checkpoint")
     return scores_NK
 
 
+@spelled_for_python()
 def load_model(path: str | Path, *, device: str = "auto") -> TrainedModel:
     """Load a checkpoint, the best of a run directory, or ``pretrained:NAME``; CheckpointError."""
     return load_trained_model(find_checkpoint(Path(str(path))), str(device))

@@ -39,6 +39,12 @@ def name_some(names: Sequence[str], most: int = MAX_NAMED) -> str:
     return in_one_line(", ".join(names[:most])) + (f" and {others} others" if others > 0 else "")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return ``1 epoch`` or ``5,000 epochs``, ``2 classes``: a number with its noun."""
+    ending = "" if number == 1 else "es" if noun.endswith(("ss", "tch")) else "s"
+    return f"{number:,} {noun}{ending}"
+
+
 OUT_OF_MEMORY = "out of memory; lower batch_size (or --batch-size), or choose a smaller model"
 
 # What torch, cuBLAS (a status), the system ("can't"), onnxruntime ("Failed to allocate") and the
@@ -181,6 +187,33 @@ def expected_failure(problem: BaseException) -> CnnTrainError | None:
         return InterruptedRun("interrupted")
     shortage = describe_shortage(problem)
     return None if shortage is None else ResourceError(shortage)
+
+
+PYTHON_SPELLINGS = tuple(
+    (re.compile(flags), words)
+    for flags, words in (
+        (r"cnn-train fit --config \S+ (.*)--weights (\S+) --new-head",
+         r'train(..., \1weights="\2", new_head=True)'),
+        (r"--new-head", "new_head=True"),
+        (r"--device (\w+(:\d+)?)", r'device="\1"'),
+        (r"--set '?(\w+)=(\{.*\})'", r"\1=\2"),
+        (r"--set (\w+)\.(\w+)=([^ ,;]+)", r'\1={"\2": \3}'),
+        (r"--set (\w+)=", r"\1="),
+    )
+)  # fmt: skip
+"""The command line's flags that messages advise, and what a caller of the Python API writes."""
+
+
+@contextmanager
+def spelled_for_python() -> Iterator[None]:
+    """Raise what a user can cause with arguments of the Python API in the place of flags."""
+    try:
+        yield
+    except CnnTrainError as problem:
+        text = str(problem)
+        for flags, words in PYTHON_SPELLINGS:
+            text = flags.sub(words, text)
+        raise type(problem)(text) from problem.__cause__
 
 
 @contextmanager

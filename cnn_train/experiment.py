@@ -12,6 +12,7 @@ from .data.dataset import DatasetConfig
 from .data.normalization import NormalizationName
 from .data.progressive_size import ProgressiveSizeConfig
 from .data.selection import SelectionConfig
+from .errors import counted
 from .losses import LOSSES
 from .losses.cross_entropy import CrossEntropyConfig
 from .losses.loss import LossConfig
@@ -194,8 +195,8 @@ class ExperimentConfig(Config):
         schedule, regularization = self.schedule, self.regularization
         if schedule.warmup_epochs >= self.epochs:
             warnings.append(
-                f"schedule.warmup_epochs {schedule.warmup_epochs:g}: training lasts {self.epochs} "
-                "epochs, so the learning rate never leaves warm-up"
+                f"schedule.warmup_epochs {schedule.warmup_epochs:g}: training lasts "
+                f"{counted(self.epochs, 'epoch')}, so the learning rate never leaves warm-up"
             )
         late = [epoch for epoch in schedule.change_epochs() if epoch >= self.epochs]
         if late:
@@ -206,8 +207,8 @@ class ExperimentConfig(Config):
         selection = self.data_selection
         if selection.keep < 1 and selection.from_epoch >= self.epochs:
             warnings.append(
-                f"data_selection.from_epoch {selection.from_epoch}: training lasts {self.epochs} "
-                "epochs, so each of them trains on all images"
+                f"data_selection.from_epoch {selection.from_epoch}: training lasts "
+                f"{counted(self.epochs, 'epoch')}, so each of them trains on all images"
             )
         of_all, accumulates = self.optimizer.full_batch, self.accumulate > 1
         if of_all and accumulates:

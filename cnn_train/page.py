@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .errors import counted
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -87,7 +89,7 @@ def list_facts(facts: Iterable[tuple[str, str]], heading: str = "") -> Block:
 
 def count_images(number: int) -> str:
     """Return ``1 image`` or ``5,000 images``."""
-    return f"{number:,} image{'' if number == 1 else 's'}"
+    return counted(number, "image")
 
 
 def times(sizes: Iterable[int]) -> str:

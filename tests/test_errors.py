@@ -4,8 +4,10 @@ import torch
 from cnn_train.errors import (
     OUT_OF_MEMORY,
     UsageError,
+    counted,
     describe_shortage,
     refusals_explained,
+    spelled_for_python,
     visible,
 )
 
@@ -36,6 +38,28 @@ def test_letters_that_hide_are_spelled_out_and_all_others_kept(text: str, shown:
 )
 def test_every_librarys_lack_of_memory_is_recognised(problem: Exception) -> None:
     assert describe_shortage(problem) == OUT_OF_MEMORY
+
+
+@pytest.mark.parametrize(
+    ("advised", "in_python"),
+    [
+        ("--device cuda:7: none here; use --device cpu",
+         'device="cuda:7": none here; use device="cpu"'),
+        ("--new-head leaves it fresh", "new_head=True leaves it fresh"),
+        ("choose a smaller rate: --set optimizer.lr=…",
+         'choose a smaller rate: optimizer={"lr": …}'),
+        ("try --set batch_size=64 or less", "try batch_size=64 or less"),
+        ("with: cnn-train fit --config CONFIG --weights a.pth --new-head",
+         'with: train(..., weights="a.pth", new_head=True)'),
+        ("`cnn-train runs --run-root x` lists runs", "`cnn-train runs --run-root x` lists runs"),
+    ],
+)  # fmt: skip
+def test_a_caller_of_the_python_api_is_advised_arguments_not_flags(
+    advised: str, in_python: str
+) -> None:
+    with pytest.raises(UsageError) as caught, spelled_for_python():
+        raise UsageError(advised)
+    assert str(caught.value) == in_python
 
 
 def test_a_lack_of_threads_is_named() -> None:
@@ -78,3 +102,10 @@ def test_what_torch_refuses_to_compute_deterministically_is_named() -> None:
 def test_any_other_error_of_torch_stays_as_it_is() -> None:
     with pytest.raises(RuntimeError, match=r"^shapes do not fit$"), refusals_explained():
         raise RuntimeError("shapes do not fit")
+
+
+def test_one_is_singular_and_every_other_number_plural() -> None:
+    texts = [counted(n, noun) for n, noun in ((0, "image"), (1, "epoch"), (2, "class"))]
+    assert texts == ["0 images", "1 epoch", "2 classes"]
+    assert counted(2, "epoch") == "2 epochs"
+    assert counted(5000, "minibatch") == "5,000 minibatches"

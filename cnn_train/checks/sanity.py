@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.batches import Batch
-from ..errors import name_some, refusals_explained
+from ..errors import counted, name_some, refusals_explained
 from ..losses.loss import LossFn
 from ..losses.regularization import NoRegularizationConfig
 from ..machine.device import with_autocast
@@ -216,11 +216,13 @@ def check_overfitting(session: Session) -> Finding:
         )  # fmt: skip
         for steps, tally in enumerate(tallies):
             loss, num_correct = tally.loss, int(tally.num_correct)
-            found = f"after {steps} updates {num_correct} of {num} right, loss {loss:.3g}"
+            found = (
+                f"after {counted(steps, 'update')} {num_correct} of {num} right, loss {loss:.3g}"
+            )
             learned = num_correct == num and loss < OVERFIT_SHARE_OF_CHANCE * chance
             if learned:
                 break
-    check, found = f"{num} images by heart", f"{found} (Adam at {OVERFIT_RATE:g}, no λ)"
+    check, found = f"{counted(num, 'image')} by heart", f"{found} (Adam at {OVERFIT_RATE:g}, no λ)"
     meaning = "labels do not belong to their images, or the network is too small or computed wrong"
     return Finding.judged(check, learned, found, meaning)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ..errors import CheckpointError, DataError, UsageError, name_some
+from ..errors import CheckpointError, DataError, UsageError, counted, name_some
 from .console import error, notice, print_json, say, warn
 from .loading import change_settings, evaluate_command, load_settings
 from .options import CheckpointArgument, ForceOption, JsonOption, SetOption, require_free
@@ -120,7 +120,7 @@ def export_weights(
     checkpoint_config(contents, str(path))
     write(contents, out, file.digest)
     which = "averaged weights" if contents.averaged_model else "weights"
-    say(f"{out}: {which}, {len(contents.usable_weights)} tensors")
+    say(f"{out}: {which}, {counted(len(contents.usable_weights), 'tensor')}")
 
 
 @app.command("import")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import DataError, UsageError
+from ..errors import DataError, UsageError, counted
 from .console import error, notice, print_json, progress, say, warn
 from .data_cache import cache
 from .loading import build_untrained_session, load_settings, make_data_access
@@ -73,7 +73,7 @@ def verify(
         if report.problem:
             error(f"{report.split}: {report.problem}")
         elif not as_json:
-            say(f"{report.split}: {report.num_images} images, ok")
+            say(f"{report.split}: {counted(report.num_images, 'image')}, ok")
     for some in twins:
         warn(str(some))
     if damaged:
@@ -113,7 +113,7 @@ def show(
     else:
         dataset, captions = _dataset(config, overrides), []
         images = _load(dataset, split, access)
-        title = f"{dataset.name}, {split}: {len(images):,} images"
+        title = f"{dataset.name}, {split}: {counted(len(images), 'image')}"
     sheet = draw_contact_sheet(images, per_class=per_class, title=title, captions=captions)
     say_missing(save_figure(sheet, out), notice)
     say(out)
@@ -139,7 +139,7 @@ def export(
     access = make_data_access(data_dir, offline)
     images = _load(_dataset(config, overrides), split, access)
     written = export_images(images, out, per_class=per_class, progress=progress)
-    say(f"{out}: {len(written):,} images")
+    say(f"{out}: {counted(len(written), 'image')}")
 
 
 def _dataset(config: Path | None, overrides: list[str] | None) -> "DatasetConfig":

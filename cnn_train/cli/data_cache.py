@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ..data.location import resolve_data_dir
-from ..errors import LockedError
+from ..errors import LockedError, counted
 from ..page import megabytes
 from .console import confirmed, notice, print_json, warn
 from .options import DataDirOption, JsonOption, YesOption
@@ -48,4 +48,5 @@ def cache(
     if as_json:
         print_json({"data_dir": str(folder), "files": rows, "removed": removed})
     elif clear or not rows:
-        notice(f"removed {len(removed)} files" if clear else f"{folder}: nothing is kept here")
+        gone = f"removed {counted(len(removed), 'file')}"
+        notice(gone if clear else f"{folder}: nothing is kept here")

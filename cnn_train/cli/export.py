@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import DataError
+from ..errors import DataError, counted
 from .console import notice
 from .loading import make_data_access
 from .options import (
@@ -86,5 +86,5 @@ def _choose_images(
     num_missing = max(max(BATCH_SIZES) - len(images_NCHW), 0)
     drawn_NCHW = generate_images(trained.image_shape, num_missing)
     counts = {"validation": len(images_NCHW), "generated": num_missing}
-    words = [f"{count:,} {kind} images" for kind, count in counts.items() if count]
+    words = [counted(count, f"{kind} image") for kind, count in counts.items() if count]
     return torch.cat([images_NCHW, drawn_NCHW]), " and ".join(words)

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 def load_settings(
     config: str | Path, overrides: Sequence[str] | None, text: str | None = None
 ) -> "ExperimentConfig":
-    """Load a config with its overrides; ``text``: what it says, where that is known already."""
+    """Load a config with its overrides; ``text``: what it says, where that is known already.
+
+    Warns of settings of the file that the overrides drop without naming them.
+    """
     from ..config.loading import load_experiment
     from ..experiment import ExperimentConfig
 
-    return load_experiment(config, overrides or (), ExperimentConfig, text=text)
+    return load_experiment(config, overrides or (), ExperimentConfig, text=text, warn=warn)
 
 
 def change_settings(
@@ -33,13 +36,8 @@ def change_settings(
     if not overrides:
         return settings
     from ..config.explain import render_yaml
-    from ..config.loading import validate
-    from ..config.overrides import apply_overrides
-    from ..config.yaml_reader import parse_document
-    from ..experiment import ExperimentConfig
 
-    document = parse_document(render_yaml(settings), source)
-    return validate(apply_overrides(document, overrides), ExperimentConfig)
+    return load_settings(source, overrides, render_yaml(settings))
 
 
 def make_data_access(

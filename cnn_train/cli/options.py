@@ -81,7 +81,8 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Override one setting, e.g. optimizer.lr=0.05; repeatable, later wins.",
+        help="Override one setting, e.g. optimizer.lr=0.05; repeatable, later wins. A "
+        "section, e.g. 'optimizer={name: adamw}', is replaced: what it leaves out is the default.",
     ),
 ]
 DeviceOption = Annotated[

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import UsageError
+from ..machine.optional_library import require_libraries
 from .console import notice, say, stdout, warn
 from .loading import open_model
 from .options import CheckpointArgument, DeviceOption
@@ -36,12 +36,8 @@ def serve(
 
     POST /predict takes an image or a form with one; GET / says how, with the classes and limits.
     """
-    try:
-        from ..inference.serving import Limits, PredictionService, listen, run_server
-    except ModuleNotFoundError as missing:
-        raise UsageError(
-            f"serve needs {missing.name}, which is not installed: pip install 'cnn-train[serve]'"
-        ) from None
+    require_libraries("serve", "starlette", "uvicorn", "python_multipart", extra="serve")
+    from ..inference.serving import Limits, PredictionService, listen, run_server
     from ..runs.directory import find_checkpoint
 
     trained = open_model(find_checkpoint(checkpoint), device)

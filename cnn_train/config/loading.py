@@ -1,6 +1,6 @@
 """Load an experiment: field defaults, then the YAML file, then overrides, then every check."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,6 +10,7 @@ from ..errors import ConfigError
 from .document import Document, Place
 from .findings import describe_errors
 from .overrides import apply_overrides
+from .side_effects import side_effects
 from .source import name_source, read_text
 from .yaml_reader import parse_document
 
@@ -22,16 +23,22 @@ def load_experiment(
     experiment_type: type[ExperimentT],
     *,
     text: str | None = None,
+    warn: Callable[[str], None] = lambda message: None,
 ) -> ExperimentT:
     """Read a config file, or standard input for ``-``, and validate it with its overrides.
 
-    A caller that has read the text already passes it, as :func:`read_text` returned it.
+    A caller that has read the text already passes it, as :func:`read_text` returned it. ``warn``
+    hears what the overrides do to settings of the file that they do not name.
     Raises ConfigError that lists every finding, one line each, in the order of the file.
     """
     if text is None:
         text = read_text(config)
     document = parse_document(text, name_source(config))
-    return validate(apply_overrides(document, overrides), experiment_type)
+    changed = apply_overrides(document, overrides)
+    experiment = validate(changed, experiment_type)
+    for message in side_effects(document, changed, experiment):
+        warn(message)
+    return experiment
 
 
 def validate_settings(

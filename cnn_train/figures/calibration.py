@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 from torch import Tensor
 
+from ..errors import counted
 from ..metrics.statistics import Calibration, CalibrationBin
 from .style import BLUE, GREY, INK, ORANGE, make_figure, style_axes
 
@@ -81,8 +82,8 @@ def draw_margins(margins_N: Tensor, required_margin: float | None, title: str) -
     first, last = int(low // width), int(high // width) + 1
     edges = [width * i for i in range(first, last + 1)]  # zero is an edge: no bar is half wrong
     wrong, right = margins_N[margins_N <= 0].tolist(), margins_N[margins_N > 0].tolist()
-    axes.hist(wrong, edges, color=ORANGE, label=f"wrong: {len(wrong):,} images")
-    axes.hist(right, edges, color=BLUE, label=f"right: {len(right):,} images")
+    axes.hist(wrong, edges, color=ORANGE, label=f"wrong: {counted(len(wrong), 'image')}")
+    axes.hist(right, edges, color=BLUE, label=f"right: {counted(len(right), 'image')}")
     if required_margin is not None:
         label = f"margin {required_margin:g}: no loss beyond"
         axes.axvline(required_margin, color=INK, linestyle="--", linewidth=1, label=label)

@@ -30,10 +30,13 @@ def draw_descent(
     draw_losses(left, by_updates)
     draw_losses(right, by_seconds)
     left.set_xscale("symlog", linthresh=1)
+    most = max(updates for points in by_updates.values() for updates, _ in points)
+    ticks = [0, *(tick for tick in round_numbers(1, max(most, 2)) if tick <= most)]
+    left.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])
     left.set_xlim(left=0)
-    left.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     left.minorticks_off()
-    style_axes(left, title="By updates", x="updates made", y="loss per image", legend_columns=2)
+    label = "updates made, logarithmic from 1 on"
+    style_axes(left, title="By updates", x=label, y="loss per image", legend_columns=2)
     style_axes(right, title="By the clock", x="seconds of training")
     return figure
 

@@ -21,6 +21,8 @@ from .style import GREY, INK, SMALL_SIZE, TEXT_SIZE, hide_axes, shorten, with_mi
 WIDTH_PX = 1836
 """Six tiles of 3 × 3 pictures, each of them 96 px: 32 × 3."""
 LARGEST_TILE_PX = 296
+LEAST_FILLED = 0.95
+"""A picture that equal pixels would leave smaller than this share of its tile is drawn as large."""
 GAP_PX = 12
 INNER_GAP_PX = 4
 LINE_PX = 20
@@ -178,8 +180,8 @@ def _write(axes: Axes, left: int, bottom: int, text: str, **look: Any) -> None:
 def arrange(pictures: Sequence[Tensor], side_px: int, room_for: int = 1) -> Tensor:
     """Return a square HWC of ``side_px`` with the pictures in equal cells; empty cells are white.
 
-    A picture is enlarged by a whole number, so that its pixels are equal squares; one larger than
-    its cell is reduced.
+    A picture is enlarged by a whole number, so that its pixels are equal squares, where that about
+    fills its cell; else it is brought to the cell's size with soft edges of a pixel.
     """
     square_HWC = torch.full((side_px, side_px, 3), WHITE, dtype=torch.uint8)
     per_row = math.ceil(math.sqrt(room_for))
@@ -194,12 +196,15 @@ def arrange(pictures: Sequence[Tensor], side_px: int, room_for: int = 1) -> Tens
 
 
 def fit(picture_HWC: Tensor, side_px: int) -> Tensor:
-    """Enlarge a picture by a whole number, or reduce it, until it just fits ``side_px``."""
+    """Enlarge a picture by a whole number if that about fills ``side_px``, or make it fit."""
     longer = max(picture_HWC.shape[:2])
-    if longer <= side_px:
-        zoom = side_px // longer
-        return picture_HWC.repeat_interleave(zoom, dim=0).repeat_interleave(zoom, dim=1)
+    zoom = side_px // longer
+    if zoom * longer < LEAST_FILLED * side_px:
+        zoom += 1
+    zoomed_HWC = picture_HWC.repeat_interleave(zoom, dim=0).repeat_interleave(zoom, dim=1)
+    if zoom * longer <= side_px:
+        return zoomed_HWC
     height, width = (max(1, side * side_px // longer) for side in picture_HWC.shape[:2])
-    picture_1CHW = picture_HWC.permute(2, 0, 1)[None].float()
+    picture_1CHW = zoomed_HWC.permute(2, 0, 1)[None].float()
     reduced = F.interpolate(picture_1CHW, size=(height, width), mode="bilinear", antialias=True)
     return reduced[0].round().to(torch.uint8).permute(1, 2, 0)

@@ -8,6 +8,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..errors import counted
 from .style import (
     GREY,
     INK,
@@ -50,7 +51,7 @@ def draw_parallel_coordinates(
     names = [*dict.fromkeys(name for row in rows for name in row if name != result), result]
     width, title = (
         min(max(5.0, 1.7 * len(names)), 16.0),
-        f"{title}: {len(rows)} trial{'' if len(rows) == 1 else 's'}",
+        f"{title}: {counted(len(rows), 'trial')}",
     )
     figure = make_figure(width, 4.4, title)
     axes = figure.add_subplot()

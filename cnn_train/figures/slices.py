@@ -97,15 +97,14 @@ def _draw_classes(axes: Axes, classes: Sequence[ClassSlice]) -> None:
     hardest = sorted(known, key=lambda point: point.accuracy or 0)[:MOST_CLASSES]
     percents = [100 * (point.accuracy or 0) for point in hardest]
     bars = axes.barh(range(len(hardest)), percents, color=BLUE, height=0.7)
-    spreads = ["" if point.spread is None else f"{point.spread:.2f}" for point in hardest]
-    axes.bar_label(bars, spreads, padding=3, size=SMALL_SIZE, color=INK)
-    style_axes(
-        axes, title="intraclass variation (at the bars: spread)", x="accuracy (%)", grid=False
-    )
+    axes.bar_label(bars, fmt="%.0f", padding=3, size=SMALL_SIZE, color=INK)
+    style_axes(axes, title="intraclass variation: class, spread", x="accuracy (%)", grid=False)
     names = shorten_apart([point.label for point in hardest], 16)
-    axes.set_yticks(range(len(names)), names, parse_math=False)
+    spreads = ["–" if point.spread is None else f"{point.spread:.2f}" for point in hardest]
+    ticks = [f"{name}  {spread}" for name, spread in zip(names, spreads, strict=True)]
+    axes.set_yticks(range(len(names)), ticks, parse_math=False)
     axes.invert_yaxis()
-    axes.set_xlim(0, 115)  # room for the number beside a full bar
+    axes.set_xlim(0, 100)
     axes.set_xticks(range(0, 101, 25))
 
 
@@ -120,9 +119,20 @@ def draw_examples(rows: Sequence[ExampleRow], title: str) -> Figure:
         grid = figure.add_subfigure(halves[i]).subplots(num_rows, num_severities, squeeze=False)
         for axes in grid[len(part) :].ravel():
             axes.set_visible(False)
-        for line, row in zip(grid, part, strict=False):
-            _draw_example_row(line, *row, named=row is part[0])
+        groups = [challenge.group for challenge, _ in part]
+        for j, (line, row) in enumerate(zip(grid, part, strict=False)):
+            _draw_example_row(line, *row, named=j == 0)
+            if groups[j] not in groups[:j]:
+                _name_group(line[0], groups[j])
     return figure
+
+
+def _name_group(axes: Axes, group: str) -> None:
+    """Write the slide's word for some challenges above the name of the first of them."""
+    axes.annotate(
+        group, (0, 1), (-6, -2), "axes fraction", "offset points", ha="right", va="top",
+        size=TEXT_SIZE, weight="bold", color=BLUE,
+    )  # fmt: skip
 
 
 def _draw_example_row(

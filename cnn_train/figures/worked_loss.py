@@ -1,15 +1,28 @@
 """A loss worked out by hand, as bars: the scores, what each class adds, the gradient.
 
-Shape letters: K classes.
+Shape letters: K classes, C channels, H W pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from torch import Tensor
 
-from .style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, make_figure, shorten_apart, style_axes
+from .mistakes import show_image
+from .style import (
+    BLUE,
+    GREY,
+    INK,
+    ORANGE,
+    SMALL_SIZE,
+    make_figure,
+    shorten_apart,
+    style_axes,
+    with_minus,
+)
 
 MOST_CLASSES = 12
 """Of more, the right class and those that matter most for the loss are drawn."""
@@ -24,6 +37,7 @@ class LossRow:
 
     shares: what column two shows, a term or a probability. limit: the score above which a wrong
     class costs something; None where every score does. targets: where the shares ought to be.
+    image_CHW: the photo (uint8) that was scored, in all rows or in none.
     """
 
     title: str
@@ -33,19 +47,26 @@ class LossRow:
     gradient: tuple[float, ...]
     limit: float | None = None
     targets: tuple[float, ...] | None = None
+    image_CHW: Tensor | None = None
 
 
 def draw_worked_loss(
     rows: Sequence[LossRow], class_names: Sequence[str], columns: Sequence[str], title: str
 ) -> Figure:
-    """Draw a row of three panels per example, a bar per class; the right class in blue.
+    """Draw a row of panels per example, its image and a bar per class; the right class in blue.
 
     ``columns`` name the scores, the shares and the gradient.
     """
     num_drawn = min(len(class_names), MOST_CLASSES)
     height_inches = (0.24 * num_drawn + 0.5) * len(rows) + 1.0
-    figure = make_figure(10.0, height_inches, title)
-    grid = figure.subplots(len(rows), 3, squeeze=False, sharex="col")
+    has_images = rows[0].image_CHW is not None
+    figure = make_figure(10.0 + 2 * has_images, height_inches, title)
+    widths = [0.6] * has_images + [1, 1, 1]
+    grid = figure.subplots(len(rows), len(widths), squeeze=False, width_ratios=widths)
+    for line, row in zip(grid, rows, strict=True):
+        if row.image_CHW is not None:
+            show_image(line[0], row.image_CHW)
+    grid = grid[:, has_images:]
     for (left, middle, right), row in zip(grid, rows, strict=True):
         chosen = _choose_classes(row)
         _draw_bars(left, row, chosen, row.scores)
@@ -61,9 +82,13 @@ def draw_worked_loss(
         left.get_yticklabels()[chosen.index(row.label)].set_fontweight("bold")
     limits = [row.limit for row in rows if row.limit is not None]
     targets = [target for row in rows for target in row.targets or ()]
-    _set_range(grid[-1][0], [*limits, *(score for row in rows for score in row.scores)])
-    _set_range(grid[-1][1], [*targets, *(share for row in rows for share in row.shares)])
-    _set_range(grid[-1][2], [slope for row in rows for slope in row.gradient])
+    _set_range(grid[:, 0], [*limits, *(score for row in rows for score in row.scores)])
+    _set_range(grid[:, 1], [*targets, *(share for row in rows for share in row.shares)])
+    _set_range(grid[:, 2], [slope for row in rows for slope in row.gradient])
+    for axes in grid[:-1].ravel():
+        axes.tick_params(labelbottom=False)
+    for axes in grid[:, 1] if targets else ():
+        axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     for axes, name in zip(grid[-1], columns, strict=True):
         axes.set_xlabel(name, size=SMALL_SIZE + 1, color=INK, parse_math=False)
     return figure
@@ -91,11 +116,13 @@ def _draw_bars(
         if targets is not None:
             axes.plot(targets[j], i, "|", color=INK, markersize=14, markeredgewidth=1.6)
             end = targets[j] if value < targets[j] < value + NEAR_TARGET else value
-        side = -1 if end < 0 else 1
+        if row.limit is not None:
+            end = max(end, 0.0)  # to the left, what a score has beyond the limit is drawn
+        side, number = -1 if end < 0 else 1, with_minus(f"{value:.3g}")
         axes.annotate(
-            f"{value:.3g}", (end, i), (4 * side, 0), textcoords="offset points", va="center",
-            ha="left" if side > 0 else "right", size=SMALL_SIZE, color=INK,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+            number, (end, i), (4 * side, 0), textcoords="offset points", size=SMALL_SIZE, color=INK,
+            va="center", ha="left" if side > 0 else "right",
+            path_effects=[withStroke(linewidth=2, foreground="white")],
         )  # fmt: skip
     style_axes(axes, grid=False)
     axes.axvline(0, color=GREY, linewidth=0.8)
@@ -113,8 +140,9 @@ def _draw_excess(axes: Axes, row: LossRow, chosen: Sequence[int]) -> None:
             axes.plot([row.limit, row.scores[j]], [i, i], color=ORANGE, lw=4, solid_capstyle="butt")
 
 
-def _set_range(axes: Axes, values: Sequence[float]) -> None:
+def _set_range(column: Iterable[Axes], values: Sequence[float]) -> None:
     """Show all values and 0, with room for the numbers at the ends of the bars."""
     low, high = min(0.0, *values), max(0.0, *values)
-    room = 0.2 * (high - low) or 1.0
-    axes.set_xlim(low - room * (low < 0), high + room)
+    room = 0.25 * (high - low) or 1.0
+    for axes in column:
+        axes.set_xlim(low - room * (low < 0), high + room)

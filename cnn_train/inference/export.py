@@ -21,6 +21,7 @@ from ..checkpoints.importing import import_weights
 from ..errors import CheckpointError, UsageError
 from ..machine.atomic_file import write_atomically
 from ..machine.device import resolve_device, resolve_precision
+from ..machine.optional_library import require_libraries
 from ..random_streams import make_generator
 from .exported_model import (
     INPUT,
@@ -29,7 +30,6 @@ from .exported_model import (
     explained,
     load_onnx_model,
     load_torch_export,
-    require_libraries,
     seal,
 )
 from .trained_model import ONNX, TrainedModel, restore_trained_model
@@ -149,7 +149,7 @@ def choose_format(name: str, out: Path) -> Format:
         raise UsageError(f"--format {name}: unknown; choose {', '.join(FORMATS)}")
     if out.suffix != chosen.suffix:
         raise UsageError(f"--out {out}: with --format {name}, its name ends in {chosen.suffix}")
-    require_libraries(*chosen.libraries)
+    require_libraries(f"--format {name}", *chosen.libraries, extra="export")
     return chosen
 
 

@@ -16,6 +16,7 @@ from ..checkpoints.checkpoint import read_content
 from ..checkpoints.exporting import read_description
 from ..errors import CheckpointError, UsageError, in_one_line, is_out_of_memory
 from ..machine.device import Device, Precision
+from ..machine.optional_library import require_libraries
 from .trained_model import TrainedModel
 
 INPUT, OUTPUT = "images", "scores"
@@ -59,16 +60,6 @@ def explained(failure: str, advice: str) -> Iterator[None]:
         ) from problem
 
 
-def require_libraries(*names: str) -> None:
-    """Raise UsageError where a library of the extra ``export`` is not installed."""
-    from importlib.util import find_spec
-
-    if missing := [name for name in names if find_spec(name) is None]:
-        raise UsageError(
-            f"this needs {' and '.join(missing)}; install with: pip install 'cnn-train[export]'"
-        )
-
-
 def seal(content: bytes) -> bytes:
     """Return the bytes of an ONNX file with their digest behind them."""
     return content + SEAL + sha256(content).hexdigest().encode()
@@ -94,7 +85,7 @@ def load_onnx_model(path: Path, device: str = "auto") -> TrainedModel:
     """
     if device not in ("auto", "cpu"):
         raise UsageError(f"--device {device}: .onnx files are computed on the CPU; leave it out")
-    require_libraries("onnxruntime")
+    require_libraries(str(path), "onnxruntime", extra="export")
     content = read_content(path)
     require_sealed(content, path)
     import onnxruntime

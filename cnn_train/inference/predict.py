@@ -16,7 +16,7 @@ from ..data.batches import evaluation_batch_size
 from ..data.dataset import Progress, silent
 from ..data.images.decoding import DecodedBatch, decode_batches
 from ..data.images.paths import UnusableImage, find_images
-from ..errors import DataError, ResourceError, in_one_line
+from ..errors import DataError, ResourceError, counted, in_one_line
 from ..machine.memory_shortage import memory_explained
 from ..metrics.statistics import rank_classes
 from .trained_model import TrainedModel
@@ -78,7 +78,10 @@ def predict_files(
     num_ahead = 0 if trained.device.torch_device.type == "cpu" else 1
     tolerated = (DataError, ResourceError)
     batches = decode_batches(files, reading, batch_size, num_ahead=num_ahead, tolerated=tolerated)
-    with closing(batches), progress(f"Predicting {len(files):,} images", len(files)) as advance:
+    with (
+        closing(batches),
+        progress(f"Predicting {counted(len(files), 'image')}", len(files)) as advance,
+    ):
         for batch in batches:
             predicted, without_scores = _predict_batch(trained, batch, top_k)
             predictions += predicted

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..data.images.decoding import decode_batches
-from ..errors import CheckpointError, CnnTrainError, DataError, in_one_line
+from ..errors import CheckpointError, CnnTrainError, DataError, counted, in_one_line
 from ..machine.device import resolve_precision
 from ..machine.regular_file import read_regular
 from .trained_model import TrainedModel
@@ -77,7 +77,7 @@ class Agreement:
         return (
             f"they differ by up to {self.largest_difference:.3g}, where the largest is "
             f"{self.largest_score:.3g}, and the best class is the same for {self.same_class} of "
-            f"{self.num_images} images"
+            f"{counted(self.num_images, 'image')}"
         )
 
 

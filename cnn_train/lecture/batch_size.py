@@ -89,7 +89,8 @@ def compare_batch_sizes(
     no_noise = GradientNoise(1.0, 0.0, None)
     results = []
     for size, noise in zip([*sizes, None], [*noises, no_noise], strict=True):
-        curve = train_for(plain_session(session, size, num_images), seconds, first_loss)
+        own = plain_session(session, size, num_images)
+        curve = train_for(own, seconds, first_loss, first.batches)
         results.append(SizeResult(size, noise, curve))
         advance(1)
     return BatchSizes(

@@ -38,9 +38,10 @@ def race(session: Session, num_images: int, seconds: float) -> Race:
         )
     minibatch = plain_session(session, batch_size, num_images)
     first_loss = loss_of_all(vanilla)
+    all_images = vanilla.batches
     return Race(
         num_images=num_images,
         lr=session.config.optimizer.lr,
-        vanilla=train_for(vanilla, seconds, first_loss),
-        minibatch=train_for(minibatch, seconds, first_loss),
+        vanilla=train_for(vanilla, seconds, first_loss, all_images),
+        minibatch=train_for(minibatch, seconds, first_loss, all_images),
     )

@@ -6,12 +6,13 @@ follows the plain rule θ ← θ − η g with the same rate: what differs is ho
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from statistics import fmean
+from itertools import islice
+from statistics import fmean, stdev
 
 import torch
 
 from ..data.augment.settings import AugmentConfig
-from ..data.batches import plan_epoch
+from ..data.batches import TrainingBatches, plan_epoch
 from ..data.image_set import ImageSet
 from ..data.progressive_size import ProgressiveSizeConfig
 from ..data.selection import SelectionConfig
@@ -31,6 +32,9 @@ MOST_POINTS = 24
 LEAST_UPDATES = 2
 """Updates that are made in any case, however long they take: one point makes no curve."""
 
+MORE_UPDATES = 3
+"""So many are made after a training's end, to see how much the loss changes by one of them."""
+
 PIECE = 256
 """Images that go through the network at once in full-batch descent, which adds up gradients."""
 
@@ -48,7 +52,9 @@ class Point:
 class Curve:
     """How a training went: the images of an update (None: all), then those of all updates.
 
-    The first point is the loss of all images at the first weights: the same for every curve.
+    The first point is the loss of all images at the first weights: the same for every curve. The
+    last one is theirs too: the mean of ``last_losses``, at the end and after each of a few updates
+    more, all of them measured in the same way.
     """
 
     batch_size: int | None
@@ -56,6 +62,7 @@ class Curve:
     num_images: int
     seconds: float
     points: tuple[Point, ...]
+    last_losses: tuple[float, ...]
 
     @property
     def seconds_per_update(self) -> float:
@@ -64,8 +71,13 @@ class Curve:
 
     @property
     def last_loss(self) -> float:
-        """The loss at the curve's end."""
+        """The loss of all images at the curve's end."""
         return self.points[-1].loss
+
+    @property
+    def last_spread(self) -> float:
+        """The standard deviation of the last losses: a smaller gap between curves says nothing."""
+        return stdev(self.last_losses)
 
 
 def plain_session(session: Session, batch_size: int | None, num_images: int) -> Session:
@@ -127,24 +139,35 @@ def loss_of_all(session: Session) -> float:
     return measure(session.forward, session.loss_fn, session.batches.epoch(0)).loss
 
 
-def train_for(session: Session, seconds: float, first_loss: float) -> Curve:
+def train_for(
+    session: Session, seconds: float, first_loss: float, all_images: TrainingBatches
+) -> Curve:
     """Train for about ``seconds``, at least two updates; keep the loss of each minibatch.
 
     A minibatch's loss is that of the weights before its update, and costs nothing extra. In place
-    of the first one stands ``first_loss``, of all images. Raises DivergedError where a loss or
-    gradient is not finite.
+    of the first one stands ``first_loss``, of ``all_images``; theirs is measured at the end too.
+    Raises DivergedError where a loss or gradient is not finite.
     """
     warm_up(session)
+    whole, updates, points = replace(session, batches=all_images), timed_updates(session), []
     with divergence_explained(session), refusals_explained():
-        points, ends = zip(*timed_updates(session, seconds), strict=True)
+        for point, end in updates:
+            points.append(point)
+            if end >= seconds and len(points) >= LEAST_UPDATES:
+                break
+        last = [loss_of_all(whole), *(loss_of_all(whole) for _ in islice(updates, MORE_UPDATES))]
     start, *later = points
     full_batch, batch_size = session.config.optimizer.full_batch, session.config.batch_size
     return Curve(
         batch_size=None if full_batch else batch_size,
         num_updates=len(points),
         num_images=len(points) * (len(session.batches.images) if full_batch else batch_size),
-        seconds=ends[-1],
-        points=thin_out([replace(start, loss=first_loss), *later]),
+        seconds=end,
+        points=(
+            *thin_out([replace(start, loss=first_loss), *later]),
+            Point(len(points), end, fmean(last)),
+        ),
+        last_losses=tuple(last),
     )
 
 
@@ -156,8 +179,8 @@ def warm_up(session: Session) -> None:
         session.loss_fn(session.forward(batch.images_BCHW), batch.labels_B).backward()  # type: ignore[no-untyped-call]
 
 
-def timed_updates(session: Session, seconds: float) -> Iterator[tuple[Point, float]]:
-    """Yield each update's loss, at the moment before it, and the seconds after it."""
+def timed_updates(session: Session) -> Iterator[tuple[Point, float]]:
+    """Yield each update's loss, at the moment before it, and the seconds after it, without end."""
     device, plan = session.device.torch_device, session.batches.plan(0)
     started, tally, updates, elapsed = now(device), Tally.zero(), 0, 0.0
     for i, piece in enumerate(endless_steps(session)):
@@ -168,8 +191,6 @@ def timed_updates(session: Session, seconds: float) -> Iterator[tuple[Point, flo
         updates, elapsed = updates + 1, now(device) - started
         yield start, elapsed
         tally = Tally.zero()
-        if elapsed >= seconds and updates >= LEAST_UPDATES:
-            return
 
 
 def thin_out(points: list[Point]) -> tuple[Point, ...]:

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..errors import UsageError
+from ..errors import UsageError, counted
 
 PrecisionName = Literal["auto", "float32", "bfloat16"]
 
@@ -73,8 +73,8 @@ def _best_device() -> Device:
     if torch.backends.mps.is_available():
         return Device(torch.device("mps"), "Apple GPU found")
     threads = torch.get_num_threads()
-    plural = "" if threads == 1 else "s"
-    return Device(torch.device("cpu"), f"no GPU found{trouble}; {threads} CPU thread{plural}")
+    reason = f"no GPU found{trouble}; {counted(threads, 'CPU thread')}"
+    return Device(torch.device("cpu"), reason)
 
 
 def _count_gpus() -> tuple[int, str]:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
-from ..errors import ResourceError, is_out_of_memory
+from ..errors import ResourceError, counted, is_out_of_memory
 
 # In messages of torch, on a GPU and on the CPU, and of NumPy.
 ASKED = re.compile(r"(?:ried|nable) to allocate ([\d.]+) (\w+)")
@@ -31,7 +31,7 @@ def memory_explained(
 
 
 def _describe(message: str, device: torch.device, batch_size: int, option: str | None) -> str:
-    facts = [f"out of memory on {device} with {batch_size:,} images per batch"]
+    facts = [f"out of memory on {device} with {counted(batch_size, 'image')} per batch"]
     if asked := ASKED.search(message):
         number, unit = asked.groups()  # bytes are of the CPU; of a GPU, torch writes MiB or GiB
         size = f"{int(number) / 2**20:,.0f} MiB" if unit == "bytes" else f"{number} {unit}"

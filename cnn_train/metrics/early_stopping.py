@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field
 
 from ..config.base import Config
+from ..errors import counted
 from .best import BestBy, in_words, merit
 
 
@@ -29,8 +30,8 @@ class StopConfig(Config):
         warnings = [*self.without_effect("stop", "patience", "metric", "min_delta")]
         if self.patience and self.patience >= epochs - 1:  # the first epoch is always better
             warnings.append(
-                f"stop.patience {self.patience}: training lasts {epochs} epochs, so it never "
-                "stops early"
+                f"stop.patience {self.patience}: training lasts {counted(epochs, 'epoch')}, so "
+                "it never stops early"
             )
         return warnings
 

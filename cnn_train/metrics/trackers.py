@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from pydantic import Field
 
 from ..config.base import Config
-from ..errors import UsageError, in_one_line
+from ..errors import in_one_line
+from ..machine.optional_library import require_libraries
 
 GROUPS = ("train_", "val_")
 """What the names of records begin with, and trackers show together."""
@@ -105,7 +106,9 @@ def tracked(
     """
     wanted = [name for name in TRACKERS if subject and getattr(config, name)]
     for name in wanted:
-        _require(name)
+        extra = name if name == "tensorboard" else ""
+        otherwise = f"--set logging.{name}=false"
+        require_libraries(f"logging.{name}", name, extra=extra, otherwise=otherwise)
     trackers: dict[str, Tracker] = {}
 
     @contextmanager
@@ -144,15 +147,3 @@ def named_values(record: Mapping[str, float]) -> dict[str, float]:
         for name, value in record.items()
         if name not in ("epoch", "best_epoch")
     }
-
-
-def _require(name: str) -> None:
-    """Raise UsageError where a tracker's library is not installed."""
-    try:
-        import_module(name)
-    except ImportError:
-        package = "'cnn-train[tensorboard]'" if name == "tensorboard" else name
-        raise UsageError(
-            f"logging.{name}: {name} is not installed; pip install {package}, "
-            f"or --set logging.{name}=false"
-        ) from None

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from ..config.base import Config
 from ..config.spelling import nearest
-from ..errors import ConfigError, name_some
+from ..errors import ConfigError, counted, name_some
 from .head import head_tensors
 
 BODY = "body"
@@ -50,8 +50,9 @@ class FineTuningConfig(Config):
             )
         elif first >= epochs:
             warnings.append(
-                f"fine_tuning.head_first_epochs {first}: training lasts {epochs} epochs, so only "
-                "the last layer ever learns; freeze: [body] says that"
+                f"fine_tuning.head_first_epochs {first}: training lasts "
+                f"{counted(epochs, 'epoch')}, so only the last layer ever learns; "
+                "freeze: [body] says that"
             )
         return warnings
 

@@ -1,6 +1,6 @@
 """Follow the slope: gradient descent, on minibatches (sgd) or on the whole training set (gd)."""
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from torch import nn
@@ -23,23 +23,16 @@ class SGDConfig(OptimizerConfig):
         description="share of the last update's velocity that is kept, in [0, 1); 0: vanilla SGD",
     )
     nesterov: bool = Field(
-        default=True, description="look ahead along the velocity; default false where momentum is 0"
+        default=True, description="look ahead along the velocity; momentum 0 leaves none: false"
     )
 
     @model_validator(mode="before")
     @classmethod
     def _vanilla_sgd_has_no_nesterov(cls, settings: Any) -> Any:
         if isinstance(settings, dict) and settings.get("momentum") == 0:
-            return {"nesterov": False, **settings}
+            switch = settings.get("nesterov", False)
+            return {**settings, "nesterov": False if switch is True else switch}
         return settings
-
-    @model_validator(mode="after")
-    def _nesterov_needs_momentum(self) -> Self:
-        if self.nesterov and self.momentum == 0:
-            raise ValueError(
-                "nesterov needs a momentum above 0; set nesterov: false for vanilla SGD"
-            )
-        return self
 
     def update_rules(self) -> tuple[UpdateRule, ...]:
         """Return the rule: plain, with a velocity, or with one look ahead along it."""

@@ -19,6 +19,7 @@ from ..checkpoints.pretrained import locate
 from ..errors import CheckpointError, UsageError
 from ..machine.atomic_file import write_anew
 from ..machine.regular_file import read_regular
+from ..machine.working_directory import from_here
 from .damage import damage_named
 from .history import HISTORY, choose_state, run_folder, split_step, state_name, states_in
 from .lock import locked
@@ -103,7 +104,7 @@ class RunDirectory:
         try:
             root.mkdir(parents=True, exist_ok=True)
             while True:
-                path = root / f"{stem}-{secrets.token_hex(2)}"
+                path = from_here(root / f"{stem}-{secrets.token_hex(2)}")
                 with suppress(FileExistsError):
                     path.mkdir()
                     break
@@ -156,7 +157,7 @@ class RunDirectory:
 
 def _open_run(directory: Path) -> RunDirectory:
     """Return the run there; raises CheckpointError where one of its files is something else."""
-    run = RunDirectory(directory.resolve())
+    run = RunDirectory(from_here(directory))
     with damage_named(directory):
         for path in vars(run).values():
             if path != run.path and path.exists() and not path.is_file():

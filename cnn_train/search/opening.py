@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ..config.differences import differences
 from ..errors import UsageError, in_one_line
 from ..machine.file_lock import acquire
+from ..machine.optional_library import require_libraries
 from ..random_streams import derive_seed
 from .space import Space
 from .study import Study
@@ -80,12 +81,9 @@ def _sampler_maker(optuna: Any, name: SamplerName, seed: int) -> Callable[[int],
 
 
 def _load_optuna() -> Any:
-    try:
-        import optuna
-    except ImportError:
-        raise UsageError(
-            "sweep needs Optuna; install it with: pip install 'cnn-train[sweep]'"
-        ) from None
+    require_libraries("sweep", "optuna", extra="sweep")
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 

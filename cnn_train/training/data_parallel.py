@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..data.batches import Batch, Slice
 from ..data.image_set import ImageSet
-from ..errors import ConfigError, DataError, UsageError
+from ..errors import ConfigError, DataError, UsageError, counted
 from ..machine.device import Device, resolve_device
 from ..machine.processes import World
 from ..models.synchronized_batch_norm import synchronize_batch_norm
@@ -75,15 +75,15 @@ def check_parts(
     smallest = min(piece.stop - piece.start for piece in plan)
     if smallest < world.size:
         raise ConfigError(
-            f"batch_size: the smallest minibatch of an epoch has {smallest} images, too few for "
-            f"{world.size} processes; change batch_size or start fewer processes"
+            f"batch_size: the smallest minibatch of an epoch has {counted(smallest, 'image')}, "
+            f"too few for {world.size} processes; change batch_size or start fewer processes"
         )
     has_batch_norm = any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
     if has_batch_norm and not sync_batch_norm and smallest < 2 * world.size:
         raise ConfigError(
-            f"batch_size: the smallest minibatch of an epoch has {smallest} images, which leaves "
-            f"the batch norm of a process a single one; change batch_size, start fewer than "
-            f"{world.size} processes, or set sync_batch_norm: true"
+            f"batch_size: the smallest minibatch of an epoch has {counted(smallest, 'image')}, "
+            "which leaves the batch norm of a process a single one; change batch_size, start fewer "
+            f"than {world.size} processes, or set sync_batch_norm: true"
         )
 
 

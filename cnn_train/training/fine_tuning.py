@@ -24,7 +24,7 @@ from ..checkpoints.pretrained import locate
 from ..checkpoints.published import published_file
 from ..config.differences import differences
 from ..data.image_set import same_spelling
-from ..errors import CheckpointError, ConfigError, name_some
+from ..errors import CheckpointError, ConfigError, counted, name_some
 from ..models.head import head_layer, head_tensors
 from ..models.torchvision_models import TorchvisionConfig, published_weights
 from .session import Session
@@ -116,7 +116,7 @@ def fill_in(
     if given.normalization:
         source = replace(source, normalization=given.normalization)
     filled = start_from_weights(session, source, new_head=new_head or weights is None)
-    notice(f"weights from {given.path}: {len(filled.kept)} tensors kept")
+    notice(f"weights from {given.path}: {counted(len(filled.kept), 'tensor')} kept")
     for what, names in (("dropped", filled.dropped), ("drawn anew", filled.new)):
         if names:
             notice(f"{what}: {', '.join(names)}")

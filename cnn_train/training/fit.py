@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from ..acceleration.allocator import kept_memory
-from ..errors import InterruptedRun, refusals_explained
+from ..errors import InterruptedRun, counted, refusals_explained
 from ..metrics.statistics import balanced_accuracy, macro_f1
 from ..metrics.tally import Tally
 from ..runs.directory import RunDirectory
@@ -149,6 +149,6 @@ def interrupted(files: RunFiles, saved: str = "all saved") -> InterruptedRun:
     files.save_curves()
     progress = files.session.progress
     return InterruptedRun(
-        f"stopped in epoch {progress.epoch + 1} after {progress.position} minibatches; "
+        f"stopped in epoch {progress.epoch + 1} after {counted(progress.position, 'minibatch')}; "
         f"{saved}. Go on with: cnn-train fit --resume {shlex.quote(str(files.run.path))}"
     )

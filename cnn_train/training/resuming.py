@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..checkpoints.checkpoint import Checkpoint, load_checkpoint, load_state
 from ..config.differences import Difference, differences
-from ..errors import CheckpointError, ConfigError, is_out_of_memory, name_some
+from ..errors import CheckpointError, ConfigError, counted, is_out_of_memory, name_some
 from ..experiment import ExperimentConfig
 from ..optim import OPTIMIZERS
 from ..random_streams import restore_generator_states
@@ -211,6 +211,6 @@ def place_on_schedule(session: Session, changes: Sequence[Difference]) -> None:
             + ("of an epoch's end, as best.ckpt is" if progress.epoch else "of the very beginning")
         )
     if progress.position > len(plan):
-        raise CheckpointError(f"cannot resume: an epoch has {len(plan)} minibatches only")
+        raise CheckpointError(f"cannot resume: an epoch has only {counted(len(plan), 'minibatch')}")
     under_way = sum(piece.completes_update for piece in plan[: progress.position])
     progress.schedule_step = session.pace.steps(progress.epoch) + under_way

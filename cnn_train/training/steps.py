@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import count
 
 from ..acceleration.allocator import kept_memory
-from ..errors import DivergedError
+from ..errors import DivergedError, counted
 from ..metrics.tally import Tally
 from .progress import Progress
 from .session import Session
@@ -27,8 +27,8 @@ def divergence_explained(session: Session) -> Iterator[None]:
         yield
     except NotFiniteError as problem:
         config = session.config
-        size = "all" if config.optimizer.full_batch else config.batch_size * config.accumulate
-        images = "1 image" if size == 1 else f"{size} images"
+        size = config.batch_size * config.accumulate
+        images = "all images" if config.optimizer.full_batch else counted(size, "image")
         what = f"the {problem.what} is not finite with {images} per update"
         advice = "choose a smaller rate: --set optimizer.lr=…"
         if not penalty <= LARGE_PENALTY:  # nan as well

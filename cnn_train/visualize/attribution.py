@@ -17,14 +17,18 @@ from .layers import Units, as_maps
 WINDOWS_AT_ONCE = 128
 
 
-def saliency(model: nn.Module, inputs_BCHW: Tensor, class_B: Tensor) -> Tensor:
-    """Return BHW: the largest |∂ score / ∂ pixel| over the colours (Simonyan et al., 2014)."""
+def saliency(model: nn.Module, inputs_BCHW: Tensor, class_B: Tensor, deviation_C: Tensor) -> Tensor:
+    """Return BHW: the largest |∂ score / ∂ pixel| over the colours (Simonyan et al., 2014).
+
+    The network reads (pixel − mean) / deviation, so its slope is divided by ``deviation_C``: what
+    comes back is per pixel value, from 0 (black) to 1.
+    """
     assert not model.training
-    pixels_BCHW = inputs_BCHW.detach().clone().requires_grad_()
+    leaf_BCHW = inputs_BCHW.detach().clone().requires_grad_()
     with torch.enable_grad():
-        scores_B = model(pixels_BCHW).gather(1, class_B[:, None])
-    (slope_BCHW,) = torch.autograd.grad(scores_B.sum(), pixels_BCHW)
-    return slope_BCHW.abs().amax(dim=1)
+        scores_B = model(leaf_BCHW).gather(1, class_B[:, None])
+    (slope_BCHW,) = torch.autograd.grad(scores_B.sum(), leaf_BCHW)
+    return (slope_BCHW / deviation_C.to(slope_BCHW)[:, None, None]).abs().amax(dim=1)
 
 
 def grad_cam(model: nn.Module, units: Units, inputs_BCHW: Tensor, class_B: Tensor) -> Tensor:

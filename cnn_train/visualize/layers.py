@@ -23,6 +23,8 @@ ACTIVATIONS = (
     *RELUS, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Hardswish, nn.ELU,
     nn.LeakyReLU, nn.Mish,
 )  # fmt: skip
+LEAST_MAP = 4
+"""Units along a side of a map that still shows where something is."""
 NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 
 
@@ -87,22 +89,32 @@ def _end_of(runs: Sequence[LayerRun], run: LayerRun) -> LayerRun:
 
 
 def default_layers(runs: Sequence[LayerRun]) -> list[str]:
-    """Return the first, middle and last convolution that runs once, or else all linear layers."""
-    all_names = [run.name for run in runs if isinstance(run.module, nn.Conv2d)]
-    names = [name for name in all_names if all_names.count(name) == 1]
+    """Return the first, middle and last convolution that runs once, or else all linear layers.
+
+    Those of tiny maps, of less than 4 × 4 units, count only where there are no others.
+    """
+    convolutions = [run for run in runs if isinstance(run.module, nn.Conv2d)]
+    names = _with_maps(runs, convolutions, LEAST_MAP) or _with_maps(runs, convolutions, 1)
     if not names:
         return [run.name for run in runs if isinstance(run.module, nn.Linear)]
     return list(dict.fromkeys(names[i] for i in (0, (len(names) - 1) // 2, -1)))
 
 
 def last_map(runs: Sequence[LayerRun]) -> str | None:
-    """Return the last layer that runs once and has more than one unit per map, if any."""
+    """Return the last layer that runs once with maps of 4 × 4 units or, if none has, of 2 × 2."""
+    names = _with_maps(runs, runs, LEAST_MAP) or _with_maps(runs, runs, 2)
+    return names[-1] if names else None
+
+
+def _with_maps(runs: Sequence[LayerRun], some: Sequence[LayerRun], side: int) -> list[str]:
+    """Name those of ``some`` that run once and whose maps have ``side`` units or more each way."""
     names = [run.name for run in runs]
-    for run in reversed(runs):
-        is_map = run.field.axes and as_maps(run.output, run.field)[0, 0].numel() > 1
-        if is_map and names.count(run.name) == 1:
-            return run.name
-    return None
+    return [
+        run.name
+        for run in some
+        if names.count(run.name) == 1 and run.field.axes
+        if min(as_maps(run.output, run.field).shape[2:]) >= side
+    ]
 
 
 def as_maps(output: Tensor, field: ReceptiveField) -> Tensor:

@@ -43,8 +43,9 @@ class Explained:
 
 def show_saliency(request: Request) -> Page:
     """Show how strongly the score of a class depends on each pixel."""
-    what = "saliency: largest |∂ score / ∂ pixel| over the colours"
-    return _show(request, what, lambda x, c: saliency(request.trained.model, x, c), "magma")
+    what = "saliency: largest |∂ score / ∂ pixel| over the colours, pixels from 0 to 1"
+    model, deviation_C = request.trained.model, torch.tensor(request.trained.normalization.std)
+    return _show(request, what, lambda x, c: saliency(model, x, c, deviation_C), "magma")
 
 
 def show_cam(request: Request) -> Page:
@@ -82,7 +83,7 @@ def show_occlusion(request: Request) -> Page:
 
 
 def _cam_units(request: Request) -> Units:
-    """Return the layer that was named, or the last one that still has a map: the paper's choice."""
+    """Return the layer that was named, or the last one that still has a map of some size."""
     if len(request.layers) > 1:
         raise UsageError("visualize cam: name one --layer")
     name = request.layers[0] if request.layers else last_map(request.runs)
@@ -190,4 +191,6 @@ def _draw(request: Request, explained: Explained, colours: ColoursName) -> Drawi
         Section(explained.what, maps, columns, scale=scale),
         Section("laid over the images", overlays, columns, num_title_lines=0),
     ]
-    return draw_gallery(sections, f"What speaks for a class: {request.trained.config.model.name}")
+    method = explained.what.split()[0].removesuffix(":")
+    title = f"{request.trained.config.model.name}: what speaks for a class, by {method}"
+    return draw_gallery(sections, title)

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from ..errors import UsageError
 from ..figures.embedding import draw_embedding
 from ..figures.style import Drawing
+from ..machine.optional_library import require_libraries
 from ..models.head import head_layer, reading_inputs
 from ..page import Block, Page, aligned, count_images, numbers, percent, texts
+from .pictures import picture
 from .request import Request
 
 
@@ -82,7 +84,10 @@ def _draw(request: Request, map_N2: Tensor, shares: list[float], what: str) -> D
         names = (first, second)
     title = f"{request.trained.config.model.name}: {what}, {count_images(len(labels_N))}"
     classes = request.trained.class_names
-    return draw_embedding(map_N2, labels_N, classes, axis_names=names, title=title)
+    pictures = [picture(request.subjects.images_NCHW[i]) for i in range(len(labels_N))]
+    return draw_embedding(
+        map_N2, labels_N, classes, axis_names=names, title=title, pictures=pictures
+    )
 
 
 @torch.no_grad()
@@ -125,13 +130,11 @@ def t_sne(features_ND: Tensor) -> Tensor:
     Raises UsageError where scikit-learn, which computes it, is not installed or there are fewer
     than four images.
     """
-    try:
-        from sklearn.manifold import TSNE
-    except ImportError:
-        raise UsageError(
-            "--projection tsne: needs scikit-learn; install it with "
-            "`pip install 'cnn-train[embedding]'`, or use --projection pca"
-        ) from None
+    require_libraries(
+        "--projection tsne", "sklearn", extra="embedding", otherwise="use --projection pca"
+    )
+    from sklearn.manifold import TSNE
+
     if len(features_ND) < 4:
         raise UsageError(
             f"--projection tsne: {len(features_ND)} images are too few; give 4 or more"

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import counted
 from ..figures.loss_surface import draw_loss_surface
 from ..figures.style import Drawing
 from ..page import Block, Page, aligned, numbers, signed, texts
@@ -38,8 +39,7 @@ def show_loss_surface(request: Request) -> Page:
 
 
 def _images(request: Request) -> str:
-    number = len(request.subjects)
-    return f"{number:,} {SPLIT_WORDS[request.split]} image{'' if number == 1 else 's'}"
+    return counted(len(request.subjects), f"{SPLIT_WORDS[request.split]} image")
 
 
 def _describe(request: Request, surface: LossSurface) -> Block:

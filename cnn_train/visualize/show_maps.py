@@ -3,6 +3,7 @@
 Shape letters: B images, C channels, H W units of a map.
 """
 
+from pathlib import PurePath
 from typing import Any
 
 import torch
@@ -90,7 +91,7 @@ def _draw(
             maps_CHW = maps[layer.layer][image].float().cpu()
             channels = shown[layer.layer, image]
             scale = scale_of(maps_CHW[channels])
-            tiles = [Tile(request.subjects.names[image], [original])]
+            tiles = [Tile(PurePath(request.subjects.names[image]).name, [original])]
             for channel in channels:
                 name = request.channel_name(layer, channel, "channel ")
                 tiles.append(Tile(name, [scale.colour(maps_CHW[channel])]))

@@ -51,7 +51,7 @@ def test_a_missing_library_is_one_line_that_says_what_to_install(
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     outcome = cnn_train("serve", checkpoint)
     assert outcome.exit_code == 2
-    assert outcome.stderr.startswith("error: serve needs uvicorn, which is not installed: ")
+    assert outcome.stderr.startswith("error: serve needs uvicorn, not installed here: ")
     assert "pip install 'cnn-train[serve]'" in outcome.stderr
 
 

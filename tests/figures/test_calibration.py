@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from cnn_train.errors import counted
 from cnn_train.figures.calibration import draw_calibration, draw_margins
 from cnn_train.metrics.statistics import measure_calibration
 
@@ -39,8 +40,8 @@ def test_every_image_is_in_the_margin_histogram_right_and_wrong_apart(margins):
     assert sum(bar.get_height() for bar in axes.patches) == len(margins)
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     num_wrong = sum(margin <= 0 for margin in margins)
-    assert f"wrong: {num_wrong} images" in labels
-    assert f"right: {len(margins) - num_wrong} images" in labels
+    assert f"wrong: {counted(num_wrong, 'image')}" in labels
+    assert f"right: {counted(len(margins) - num_wrong, 'image')}" in labels
     assert "margin 1: no loss beyond" in labels
     assert sum(bar.get_height() for bar in wrong) == sum(margin < 0 for margin in margins)
 

@@ -18,7 +18,11 @@ def test_both_trainings_are_drawn_by_updates_and_by_seconds() -> None:
     figure = draw_descent(by_updates, by_seconds, "a title")
     left, right = figure.axes
     assert lines(left) == by_updates and lines(right) == by_seconds
-    assert left.get_xlabel() == "updates made" and right.get_xlabel() == "seconds of training"
+    assert left.get_xlabel() == "updates made, logarithmic from 1 on"
+    assert [tick.get_text() for tick in left.get_xticklabels()] == [
+        "0", "1", "2", "5", "10", "20", "50", "100"
+    ]  # fmt: skip
+    assert right.get_xlabel() == "seconds of training"
     legend = left.get_legend()
     assert legend is not None and [text.get_text() for text in legend.texts] == ["all", "few"]
     figure.draw_without_rendering()

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from cnn_train.figures.embedding import draw_embedding
+from cnn_train.figures.embedding import draw_embedding, spread_out
 
 
 @pytest.mark.parametrize("num_classes", [3, 10, 60])
@@ -17,4 +17,17 @@ def test_every_point_has_its_place_and_each_class_that_occurs_its_name(num_class
     legend = axes.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == names[:3]
+    figure.draw_without_rendering()
+
+
+def test_images_that_are_shown_are_the_first_that_do_not_lie_on_each_other() -> None:
+    map_N2 = torch.tensor([[0.0, 0.0], [0.01, 0.01], [10.0, 0.02], [10.0, 4.0], [9.9, 3.9]])
+    assert spread_out(map_N2) == [0, 2, 3]
+    pictures = [torch.full((4, 4, 3), i, dtype=torch.uint8) for i in range(5)]
+    figure = draw_embedding(
+        map_N2, torch.zeros(5, dtype=torch.int64), ["a"], axis_names=("x", "y"), title="map",
+        pictures=pictures,
+    )  # fmt: skip
+    (axes,) = figure.axes
+    assert [tuple(box.xy) for box in axes.artists] == [tuple(map_N2[i].tolist()) for i in (0, 2, 3)]
     figure.draw_without_rendering()

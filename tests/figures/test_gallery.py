@@ -23,13 +23,19 @@ def picture(height: int = 4, width: int = 4) -> torch.Tensor:
     return RED.expand(height, width, 3).clone()
 
 
-@pytest.mark.parametrize(("side_px", "zoom"), [(4, 1), (11, 2), (32, 8)])
+@pytest.mark.parametrize(("side_px", "zoom"), [(4, 1), (8, 2), (33, 8)])
 def test_a_small_picture_is_enlarged_to_equal_squares(side_px: int, zoom: int) -> None:
     original_HWC = torch.randint(256, (4, 3, 3), dtype=torch.uint8)
     drawn_HWC = fit(original_HWC, side_px)
     assert drawn_HWC.shape == (4 * zoom, 3 * zoom, 3)
     for y, x in product(range(4 * zoom), range(3 * zoom)):
         assert torch.equal(drawn_HWC[y, x], original_HWC[y // zoom, x // zoom])
+
+
+def test_a_picture_that_equal_squares_would_leave_small_is_brought_to_its_place() -> None:
+    drawn_HWC = fit(picture(28, 28), 192)
+    assert drawn_HWC.shape == (192, 192, 3) and (drawn_HWC == RED).all()
+    assert fit(picture(4, 3), 11).shape == (11, 8, 3)
 
 
 def test_a_large_picture_is_reduced_to_its_place() -> None:

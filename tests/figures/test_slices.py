@@ -44,8 +44,9 @@ def test_classes_stand_from_the_hardest_to_the_easiest_with_their_spread():
     figure.draw_without_rendering()
     axes = figure.axes[2]
     assert [bar.get_width() for bar in axes.patches] == [10, 90]
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["c$a$t", "easy"]
-    assert [text.get_text() for text in axes.texts] == ["1.25", "0.20"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["c$a$t  1.25", "easy  0.20"]
+    assert [text.get_text() for text in axes.texts] == ["10", "90"]
+    assert axes.get_xlim() == (0, 100)
 
 
 def test_of_many_curves_the_mean_is_named():
@@ -67,3 +68,5 @@ def test_examples_show_the_given_images_and_accuracies():
     assert [axes.get_xlabel() for axes in shown[:2]] == ["50.0 %", "12.5 %"]
     assert [axes.get_title() for axes in shown[:2]] == ["severity 0", "severity 5"]
     assert [axes.get_ylabel() for axes in shown[::2]] == ["a", "b", "c"]
+    words = [[text.get_text() for text in axes.texts] for axes in shown]
+    assert words == [["clutter"], [], [], [], ["clutter"], []]  # at the head of each half

@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import pytest
+import torch
 from matplotlib.colors import to_rgba
 
 from cnn_train.figures.style import BLUE
@@ -16,7 +19,8 @@ def test_bars_are_scores_terms_and_gradient_and_their_numbers() -> None:
     expected = (HINGE.scores, HINGE.shares, HINGE.gradient)
     for axes, values, name in zip(figure.axes, expected, COLUMNS, strict=True):
         assert [bar.get_width() for bar in axes.patches] == pytest.approx(values)
-        assert [text.get_text() for text in axes.texts] == [f"{value:.3g}" for value in values]
+        numbers = [text.get_text().replace("−", "-") for text in axes.texts]
+        assert numbers == [f"{value:.3g}" for value in values]
         assert axes.get_xlabel() == name
     names = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
     assert names == ["cat", "c$a$r", "frog"]
@@ -28,6 +32,23 @@ def test_the_excess_reaches_from_the_limit_to_the_score_of_those_beyond() -> Non
     assert excess == [[2.2, 5.1]]
     low, high = axes.get_xlim()
     assert low < -1.7 and high > 5.1
+
+
+def test_no_number_lies_on_what_a_score_has_beyond_the_limit() -> None:
+    row = replace(HINGE, scores=(-0.4, -0.2, 0.3), limit=-1.4)
+    axes = draw_worked_loss([row], ("cat", "car", "frog"), COLUMNS, "Loss").axes[0]
+    assert [text.xy[0] for text in axes.texts] == [0, 0, 0.3]
+
+
+def test_the_photo_that_was_scored_stands_before_its_bars() -> None:
+    image_CHW = torch.randint(256, (3, 4, 4), dtype=torch.uint8)
+    figure = draw_worked_loss(
+        [replace(HINGE, image_CHW=image_CHW)] * 2, ("cat", "car", "frog"), COLUMNS, "Loss"
+    )
+    assert len(figure.axes) == 8
+    for axes in figure.axes[::4]:
+        assert torch.equal(torch.tensor(axes.images[0].get_array()).permute(2, 0, 1), image_CHW)
+    figure.draw_without_rendering()
 
 
 def test_probabilities_have_marks_where_they_ought_to_be() -> None:

@@ -45,7 +45,7 @@ def test_numpys_own_shortage_is_explained() -> None:
 
 def test_a_batch_of_one_image_cannot_be_made_smaller() -> None:
     with (
-        pytest.raises(ResourceError, match=r"with 1 images per batch; try a smaller model$"),
+        pytest.raises(ResourceError, match=r"with 1 image per batch; try a smaller model$"),
         memory_explained(CPU, 1, "--set batch_size"),
     ):
         raise MemoryError

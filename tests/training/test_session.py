@@ -209,7 +209,7 @@ def test_generator_states_and_positions_that_do_not_exist_are_refused(start: Sta
     short = checkpoint.generators | {"cpu": torch.zeros(7, dtype=torch.uint8)}
     with pytest.raises(CheckpointError, match="its state does not fit the run"):
         resume_session(start(), replace(checkpoint, generators=short))
-    with pytest.raises(CheckpointError, match="an epoch has 4 minibatches only"):
+    with pytest.raises(CheckpointError, match="an epoch has only 4 minibatches"):
         resume_session(start(), replace(checkpoint, position=5))
 
 

@@ -24,7 +24,27 @@ def test_saliency_of_a_linear_model_is_the_size_of_its_weights() -> None:
     class_B = torch.tensor([0, 3, 3, 4])
     templates_KCHW = model.fc.weight.detach().view(5, 3, 6, 4)
     expected_BHW = templates_KCHW[class_B].abs().amax(dim=1)
-    assert torch.equal(saliency(model, images(4, (3, 6, 4)), class_B), expected_BHW)
+    found_BHW = saliency(model, images(4, (3, 6, 4)), class_B, torch.ones(3))
+    assert torch.equal(found_BHW, expected_BHW)
+
+
+def test_saliency_is_the_slope_by_the_pixels_themselves_not_by_the_networks_inputs() -> None:
+    """Against finite differences of raw pixels, each colour of which has its own deviation."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    mean_C11, deviation_C = torch.tensor([0.4, 0.5, 0.6])[:, None, None], torch.tensor([1, 0.2, 3])
+    pixels_BCHW, step = torch.rand(1, 3, 2, 2, dtype=torch.float64), 1e-6
+
+    def score(shift: float, index: int) -> float:
+        moved_BCHW = pixels_BCHW.clone()
+        moved_BCHW.view(-1)[index] += shift
+        return network((moved_BCHW - mean_C11) / deviation_C[:, None, None])[0, 1].item()
+
+    slopes = [(score(step, i) - score(-step, i)) / (2 * step) for i in range(12)]
+    expected_BHW = torch.tensor(slopes, dtype=torch.float64).view(1, 3, 2, 2).abs().amax(dim=1)
+    inputs_BCHW = (pixels_BCHW - mean_C11) / deviation_C[:, None, None]
+    found_BHW = saliency(network.eval(), inputs_BCHW, torch.tensor([1]), deviation_C)
+    assert torch.allclose(found_BHW, expected_BHW, rtol=1e-6)
 
 
 def test_grad_cam_equals_its_formula_worked_by_hand() -> None:

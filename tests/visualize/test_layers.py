@@ -92,7 +92,11 @@ def test_an_unknown_layer_is_named_with_the_nearest_one() -> None:
 
 def test_by_default_the_first_the_middle_and_the_last_convolution_are_shown() -> None:
     assert default_layers(trace_layers(VGG(10, SHAPE, width=2), SHAPE)) == [
-        "conv1_1", "conv3_3", "conv5_3"
-    ]  # fmt: skip
+        "conv1_1",
+        "conv3_1",
+        "conv4_3",
+    ]  # fmt: skip  (those of conv5 are 2 × 2)
+    tiny = nn.Sequential(nn.Conv2d(3, 2, 32), nn.Conv2d(2, 2, 1))
+    assert default_layers(trace_layers(tiny, SHAPE)) == ["0", "1"]
     perceptron = nn.Sequential(nn.Flatten(), nn.Linear(3072, 4), nn.ReLU(), nn.Linear(4, 2))
     assert default_layers(trace_layers(perceptron, SHAPE)) == ["1", "3"]

@@ -182,8 +182,13 @@ def test_a_linear_models_filters_are_named_by_class(make_request: MakeRequest) -
     check(units)
 
 
-def test_the_default_map_of_a_cam_is_the_last_one(make_request: MakeRequest) -> None:
-    for model, layer in ((VGG(3, SHAPE, width=2), "relu5_3, 2 × 2"),
+def test_the_default_map_of_a_cam_is_the_last_one_of_4_by_4_units_or_else_the_last(
+    make_request: MakeRequest,
+) -> None:
+    coarse = nn.Sequential(
+        nn.Conv2d(3, 2, 16, 16), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(2, 3)
+    )
+    for model, layer in ((VGG(3, SHAPE, width=2), "relu4_3, 4 × 4"), (coarse, "1, 2 × 2"),
                          (ResNet(3, SHAPE, width=2), "stage4.1.relu2, 4 × 4")):  # fmt: skip
         page = METHODS["cam"].show(make_request(model, num_images=1))
         assert layer in page.document["what"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from ...checkpoints.checkpoint import Checkpoint, CheckpointFile
 from ...checkpoints.importing import Import
 from ...data.normalization import Normalization
-from ...errors import name_some
+from ...errors import counted, name_some
 from ...experiment import ExperimentConfig
 from ...page import Block, Page, list_facts, percent, texts, times
 
@@ -42,8 +42,8 @@ def checkpoint_page(file: CheckpointFile, config: ExperimentConfig) -> Page:
 
 
 def _describe_progress(checkpoint: Checkpoint, epochs: int) -> str:
-    under_way = f" and {checkpoint.position} minibatches" if checkpoint.position else ""
-    done = f"{checkpoint.epoch} of {epochs} epochs{under_way}, step {checkpoint.step}"
+    under_way = f" and {counted(checkpoint.position, 'minibatch')}" if checkpoint.position else ""
+    done = f"{checkpoint.epoch} of {counted(epochs, 'epoch')}{under_way}, step {checkpoint.step}"
     if checkpoint.imported_from is None:
         return done
     origin = f"the weights of {checkpoint.imported_from} alone: no run to go on with"

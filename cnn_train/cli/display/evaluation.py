@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from ...errors import name_some
+from ...errors import counted, name_some
 from ...evaluation.evaluate import Evaluation, list_answers
 from ...evaluation.slices import NewTest
 from ...metrics.statistics import macro_means
@@ -19,9 +19,8 @@ def evaluation_page(evaluation: Evaluation, checkpoint: Path, model_name: str) -
     views = "" if evaluation.tta == "none" else f", scores averaged over views ({evaluation.tta})"
     if evaluation.tta_share < 1:
         views += f" of the {percent(evaluation.tta_share, 0)} least confident"
-    heading = (
-        f"{model_name} on the {evaluation.split} split: {len(evaluation.images):,} images{views}"
-    )
+    images = counted(len(evaluation.images), "image")
+    heading = f"{model_name} on the {evaluation.split} split: {images}{views}"
     blocks = [_summarize(evaluation, heading), _list_classes(evaluation)]
     if confusions := list_confusions(evaluation):
         blocks.append(paragraph("most frequent confusions: " + ", ".join(confusions)))

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 
+from ...errors import counted
 from ...inference.export import FORMATS, OPSET, Exportable
 from ...inference.exported_model import INPUT
 from ...inference.verification import TIE, TOLERANCE, Agreement
@@ -28,7 +29,7 @@ def export_page(
         "proven by": f"{reader}: {scored}, {', '.join(map(str, found))} at a time",
         "scores": f"up to {worst.largest_difference:.1e} apart, where the largest is "
         f"{worst.largest_score:.3g}",
-        "same class": f"{fewest.same_class:,} of {fewest.num_images:,} images{ties}",
+        "same class": f"{fewest.same_class:,} of {counted(fewest.num_images, 'image')}{ties}",
     }
     document = {
         "checkpoint": model.file.path,

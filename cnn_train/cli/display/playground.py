@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from ...errors import counted
 from ...page import Block, numbers, percent
 from ...playground.experiment import Measures
 from ...playground.formula import Place, name_place, write_formula
@@ -30,7 +31,7 @@ def show_run(run: HeadlessRun) -> None:
     stdout.print(
         f"{settings.dataset}: {len(run.experiment.train)} training and "
         f"{len(run.experiment.test)} test points; network {sizes} ({activation}), "
-        f"{parameters} parameters; {_count(run.experiment.step, 'step')}",
+        f"{parameters} parameters; {counted(run.experiment.step, 'step')}",
         soft_wrap=True,
     )
     records, picture = _record_table(run.records), _render_surface(run)
@@ -42,10 +43,6 @@ def show_run(run: HeadlessRun) -> None:
         stdout.print(records, "\n", picture, sep="")
     stdout.print()
     stdout.print(_formula_table(run))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _record_table(records: Sequence[Measures]) -> Table:
@@ -110,6 +107,6 @@ def draw_run(run: HeadlessRun, path: Path) -> None:
         (test.points_N2, test.labels_N),
         ([epoch.train_loss for epoch in run.records], [epoch.test_loss for epoch in run.records]),
         f"{settings.dataset}: {percent(last.test_accuracy)} of the test points right "
-        f"after {_count(len(run.records), 'epoch')}",
+        f"after {counted(len(run.records), 'epoch')}",
     )
     save_figure(figure, path)

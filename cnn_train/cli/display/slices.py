@@ -4,6 +4,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from ...errors import counted
 from ...evaluation.evaluate import list_answers
 from ...evaluation.slices import NewTest, SliceReport
 from ...page import Block, Page, bar, numbers, paragraph, percent, texts
@@ -15,7 +16,8 @@ def slices_page(report: SliceReport, checkpoint: Path, model_name: str) -> Page:
     clean = report.clean
     blocks = [
         Block(
-            heading=f"{model_name} on the {clean.split} split: {len(clean.images):,} images",
+            heading=f"{model_name} on the {clean.split} split: "
+            f"{counted(len(clean.images), 'image')}",
             lines=(f"clean accuracy {describe_accuracy(clean)}",),
         ),
         *([_list_slices(report)] if report.slices else ()),
@@ -78,6 +80,6 @@ def _list_classes(report: SliceReport) -> Block:
 
 def _describe(test: NewTest) -> Block:
     return paragraph(
-        f"{test.benchmark} ({test.name}): {test.num_examples:,} images",
+        f"{test.benchmark} ({test.name}): {counted(test.num_examples, 'image')}",
         f"accuracy {describe_accuracy(test)}",
     )

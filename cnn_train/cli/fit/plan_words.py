@@ -1,6 +1,7 @@
 """A run's plan in words."""
 
 from ...data.sampling import count_classes
+from ...errors import counted
 from ...metrics.best import in_words
 from ...runs.directory import RunDirectory
 from ...training.fine_tuning import describe_learning
@@ -29,14 +30,14 @@ def describe_plan(session: Session, run: RunDirectory | None) -> dict[str, str]:
         "loss": f"{describe_loss(session)}, regularisation {shrinks}",
         "optimizer": f"{config.optimizer.name}, lr {config.optimizer.lr:g}, "
         f"schedule {config.schedule.name}",
-        "steps": f"{config.epochs} epochs × {chosen and 'up to '}{updates:,} updates of "
-        f"{describe_update(session)}",
+        "steps": f"{counted(config.epochs, 'epoch')} × {chosen and 'up to '}"
+        f"{counted(updates, 'update')} of {describe_update(session)}",
         "selection": chosen,
         "stop": describe_stop(session),
         "run": str(run.path) if run else "nothing is written (dry run)",
         "processes": describe_processes(session) if session.world.size > 1 else "",
-        "resumed": f"after {progress.epoch} epochs and {progress.position} minibatches, "
-        f"{progress.step:,} updates"
+        "resumed": f"after {counted(progress.epoch, 'epoch')} and "
+        f"{counted(progress.position, 'minibatch')}, {counted(progress.step, 'update')}"
         if progress.step
         else "",
     }
@@ -59,9 +60,9 @@ def describe_update(session: Session) -> str:
     """Say how many images make an update, and of how many minibatches they are."""
     config, plan = session.config, session.batches.plan(0)
     if session.pace.first == 1:
-        return f"{plan[-1].stop:,} images"
+        return counted(plan[-1].stop, "image")
     pieces = f" ({config.accumulate} minibatches of {config.batch_size:,})"
-    images = f"{config.batch_size * config.accumulate:,} images"
+    images = counted(config.batch_size * config.accumulate, "image")
     return images + (pieces if config.accumulate > 1 else "")
 
 
@@ -80,14 +81,15 @@ def describe_stop(session: Session) -> str:
     stop = session.config.stop
     if not stop.patience:
         return ""
-    epochs = "1 epoch" if stop.patience == 1 else f"{stop.patience} epochs"
+    epochs = counted(stop.patience, "epoch")
     return f"early, after {epochs} without a better validation {in_words(stop.metric)}"
 
 
 def describe_end(session: Session) -> str:
     """Say why no epoch is left to train; where the run has stopped early, how to go on."""
     if not session.stopped_early:
-        return f"all {session.config.epochs} epochs are done; nothing to do"
+        epochs = counted(session.config.epochs, "epoch")
+        return f"training is complete after {epochs}; nothing to do"
     go_on = "--set stop.patience=0 --allow-config-change stop goes on to the last epoch"
     return f"{session.stopped_early}; nothing to do ({go_on})"
 

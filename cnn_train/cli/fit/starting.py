@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from ...config.explain import render_yaml
-from ...config.loading import load_experiment
 from ...config.source import read_text
 from ...errors import UsageError
 from ...experiment import ExperimentConfig
@@ -22,7 +21,7 @@ from ...training.progress import EpochRecord
 from ...training.run import Job, load_images, load_session, train_job
 from ...training.session import Session
 from ..console import notice, warn
-from ..loading import make_data_access
+from ..loading import load_settings, make_data_access
 from .sanity_display import show_sanity
 from .training_display import attended, show_dry_run, supervised
 
@@ -78,7 +77,7 @@ class FitRequest:
     def load_settings(self) -> ExperimentConfig:
         """Return the settings asked for, with paths that mean the same from every directory."""
         assert self.config is not None
-        experiment = load_experiment(self.config, self.changes, ExperimentConfig, text=self.text)
+        experiment = load_settings(self.config, self.changes, self.text)
         for warning in experiment.warnings():
             warn(warning)
         return experiment.model_copy(update={"data": experiment.data.located()})

@@ -70,7 +70,7 @@ def _sizes_block(result: "BatchSizes") -> Block:
             "ms per\nupdate",
             "images\nper s",
             "updates",
-            "last\nloss",
+            "last loss\nof all",
         ),
         rows=tuple(
             (
@@ -81,7 +81,7 @@ def _sizes_block(result: "BatchSizes") -> Block:
                 f"{1000 * size.curve.seconds_per_update:,.1f}",
                 f"{size.curve.num_images / size.curve.seconds:,.0f}",
                 f"{size.curve.num_updates:,}",
-                f"{size.curve.last_loss:.4f}",
+                f"{size.curve.last_loss:.4f} ± {size.curve.last_spread:.4f}",
             )
             for size in result.sizes
         ),
@@ -107,8 +107,9 @@ def _notes(result: "BatchSizes") -> tuple[str, ...]:
         )
     longest = max(size.curve.seconds for size in result.sizes)
     notes.append(
-        f"last loss: at the end of training with each size, after {longest:.1f} s at most. Each "
-        f"begins with {result.sizes[0].curve.points[0].loss:.4f}, the loss of all images."
+        f"last loss: of all images after {longest:.1f} s of training at most, ± its standard "
+        "deviation from one update to the next: smaller gaps between sizes say nothing. Each "
+        f"begins with {result.sizes[0].curve.points[0].loss:.4f}."
     )
     return tuple(notes)
 

@@ -53,9 +53,9 @@ def descent(
             Block(f"{title}: θ ← θ − η g with η = {result.lr:g} on {num_images}, not augmented"),
             _curves_block(curves),
             paragraph(
-                "first loss: of all images, at the weights from which both begin. After it: of "
-                "the images as they come by, before the update that they make; neighbours are "
-                "averaged. --out FILE.png draws it by updates and by seconds."
+                "First and last loss: of all images; ±: the last one's standard deviation from one "
+                "update to the next. --out FILE.png draws the losses between, of the images as "
+                "they come by, neighbours averaged, by updates and by seconds."
             ),
         ),
         document=asdict(result),
@@ -74,7 +74,7 @@ def _curves_block(curves: "dict[str, Curve]") -> Block:
                 f"{curve.num_updates:,}",
                 f"{1000 * curve.seconds_per_update:,.1f}",
                 f"{curve.points[0].loss:.4f}",
-                f"{curve.last_loss:.4f}",
+                f"{curve.last_loss:.4f} ± {curve.last_spread:.4f}",
                 f"{curve.seconds:.1f}",
             )
             for name, curve in curves.items()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...data.dataset import DataAccess
+    from ...data.image_set import Pixels
     from ...inference.trained_model import TrainedModel
 
 LossName = Literal["hinge", "cross_entropy"]
@@ -31,12 +32,13 @@ LARGEST_SCORE = 1e300
 
 @dataclass(frozen=True)
 class Scored:
-    """Scores NK, labels N, and what the classes and the examples are called."""
+    """Scores NK, labels N, what classes and examples are called, and images where there are any."""
 
     scores_NK: "Tensor"
     labels_N: "Tensor"
     class_names: tuple[str, ...]
     names: tuple[str, ...]
+    images_NCHW: "Pixels | None" = None
 
 
 def loss(
@@ -102,7 +104,7 @@ def loss(
     page = Page(
         blocks=loss_blocks(worked, settings.name),
         document={"loss": settings.model_dump(mode="json")} | asdict(worked),
-        draw=lambda: draw_loss(worked, settings),
+        draw=lambda: draw_loss(worked, settings, scored.images_NCHW),
     )
     present(page, as_json=as_json, out=out)
 
@@ -180,4 +182,4 @@ def _score_images(
     number = min(number, len(images))
     chosen = images.select(torch.arange(number) * len(images) // max(number, 1))
     scores_NK = evaluate(trained, chosen, split=split).scores_NK
-    return Scored(scores_NK, chosen.labels_N, chosen.class_names, chosen.names)
+    return Scored(scores_NK, chosen.labels_N, chosen.class_names, chosen.names, chosen.images_NCHW)

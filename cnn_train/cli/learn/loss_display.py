@@ -1,5 +1,6 @@
 """How a worked loss looks: as tables in the terminal, and as a picture."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...lecture.worked_loss import SHIFTED, WorkedExample, WorkedLoss
@@ -8,10 +9,12 @@ from ...losses.hinge import HingeConfig
 from ...page import Block, numbers, paragraph, texts
 
 if TYPE_CHECKING:
+    from ...data.image_set import Pixels
     from ...figures.style import Drawing
     from ...figures.worked_loss import LossRow
 
 MOST_SHOWN = 5
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 LARGEST_WRITTEN_OUT = 1e9
 """Larger numbers are shown as powers of ten."""
 
@@ -84,23 +87,30 @@ def _number(number: float | None) -> str:
     return f"{number:.4f}" if abs(number) < LARGEST_WRITTEN_OUT else f"{number:.4e}"
 
 
-def draw_loss(worked: WorkedLoss, settings: HingeConfig | CrossEntropyConfig) -> "Drawing":
-    """Draw the first examples."""
+def draw_loss(
+    worked: WorkedLoss,
+    settings: HingeConfig | CrossEntropyConfig,
+    images_NCHW: "Pixels | None" = None,
+) -> "Drawing":
+    """Draw the first examples, with their images where there are any."""
     from ...figures.worked_loss import draw_worked_loss
 
     shown = worked.examples[:MOST_SHOWN]
     if isinstance(settings, HingeConfig):
         columns = (
-            f"score s_j (dashed: s_y - {settings.margin:g})",
-            f"term max(0, s_j - s_y + {settings.margin:g}){'²' * settings.squared}",
+            f"score (dashed: the right class's − {settings.margin:g})",
+            f"cost: how far beyond the dashed line{', squared' * settings.squared}",
         )
     else:
-        columns = ("score s_j", "p_j (mark: where it ought to be)")
+        columns = ("score", "probability (mark: where it ought to be)")
     rows = [_draw_row(worked, settings, i, example) for i, example in enumerate(shown, 1)]
+    if images_NCHW is not None:
+        rows = [replace(row, image_CHW=images_NCHW[i]) for i, row in enumerate(rows)]
     few = f" (the first {len(shown)} are drawn)" if len(shown) < len(worked.examples) else ""
     number = len(worked.examples)
-    title = f"{settings.name}: L = {_number(worked.mean)}, the mean of {number:,}{few}"
-    return draw_worked_loss(rows, worked.class_names, (*columns, "∂L_i/∂s_j"), title)
+    name = settings.name.replace("_", "-")
+    title = f"{name} loss: {_number(worked.mean)}, the mean of {number:,}{few}"
+    return draw_worked_loss(rows, worked.class_names, (*columns, "∂ loss / ∂ score"), title)
 
 
 def _draw_row(
@@ -112,7 +122,7 @@ def _draw_row(
     from ...figures.worked_loss import LossRow
 
     label = worked.class_names[example.label]
-    title = f"L_{number} = {_number(example.loss)}, y = {label}"
+    title = f"L{number}".translate(SUBSCRIPTS) + f" = {_number(example.loss)}, right: {label}"
     if isinstance(settings, HingeConfig):
         limit = example.scores[example.label] - settings.margin
         return LossRow(

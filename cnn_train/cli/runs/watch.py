@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from ...errors import counted
 from ...page import clock, percent
 from ..console import notice, print_json, say
 from ..options import JsonOption, OptionalRunArgument, RunRootOption
@@ -41,7 +42,7 @@ def watch(
     elif summary.damaged:
         notice(f"{found.path}: {summary.damaged}")
     else:
-        done = f"{summary.ending} after {summary.epochs_done} of {summary.epochs} epochs"
+        done = f"{summary.ending} after {summary.epochs_done} of {counted(summary.epochs, 'epoch')}"
         say(f"{done}, best validation accuracy {percent(summary.val_accuracy, 2)}")
 
 

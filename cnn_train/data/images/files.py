@@ -109,10 +109,15 @@ def _open_file(path: Path) -> BufferedReader:
     except (OSError, ValueError) as problem:  # ValueError: a NUL character in the name
         if shortage := SYSTEM_SHORTAGES.get(getattr(problem, "errno", 0)):
             raise ResourceError(f"{path}: {shortage}") from problem
+        if getattr(problem, "errno", 0) == errno.EINVAL:
+            raise DataError(
+                f"{path}: is a pipe or a device, which is not read; save the image in a file first "
+                "and name that"
+            ) from problem
         reason = getattr(problem, "strerror", None) or problem
-        is_no_file = getattr(problem, "errno", 0) == errno.EINVAL
-        advice = "name an image file" if is_no_file else "check the path and its permissions"
-        raise DataError(f"{path}: cannot be opened ({reason}); {advice}") from problem
+        raise DataError(
+            f"{path}: cannot be opened ({reason}); check the path and its permissions"
+        ) from problem
 
 
 def _open_image(file: BufferedReader) -> Image.Image:

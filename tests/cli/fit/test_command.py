@@ -209,7 +209,7 @@ def test_the_plan_names_the_images_that_later_epochs_train_on(
 def test_limit_batches_shortens_every_epoch(cnn_train: Run, tiny_config: Path) -> None:
     result = cnn_train("fit", "--config", tiny_config, "--limit-batches", 1, "--json")
     assert load_checkpoint(Path(result.document["last_checkpoint"])).step == 2
-    assert "2 epochs × 1 updates of 20 images" in result.stderr
+    assert "2 epochs × 1 update of 20 images" in result.stderr
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -16,6 +16,7 @@ import torch
 from torture_campaign.children import Child
 
 from cnn_train.checkpoints.checkpoint import load_checkpoint
+from cnn_train.errors import counted
 
 Start = Callable[..., Any]
 
@@ -105,7 +106,7 @@ def test_a_signal_stops_both_processes_at_one_minibatch_after_saving(
     assert "all saved. Go on with: cnn-train fit --resume" in message
     assert stderr[1] == ""
     last = load_checkpoint(tmp_path / "runs" / "latest" / "last.ckpt")
-    assert f"stopped in epoch {last.epoch + 1} after {last.position} minibatches" in message
+    assert f"in epoch {last.epoch + 1} after {counted(last.position, 'minibatch')}" in message
 
 
 def test_a_killed_process_ends_the_other_with_one_line_and_the_run_goes_on(

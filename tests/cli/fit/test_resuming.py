@@ -14,6 +14,7 @@ from torchvision.models import get_model
 
 from cnn_train.checkpoints.checkpoint import Checkpoint, load_checkpoint
 from cnn_train.cli.process.stop_signal import SignalsHeard
+from cnn_train.errors import counted
 
 Run = Callable[..., Any]
 
@@ -67,7 +68,7 @@ def test_resume_goes_on_to_the_same_weights_and_then_has_nothing_to_do(
         assert resumed.document[key] == straight.document[key]
     again = cnn_train("fit", "--resume", resumed.document["run_dir"], "--json")
     assert again.exit_code == 0
-    assert "all 2 epochs are done; nothing to do" in again.stderr
+    assert "training is complete after 2 epochs; nothing to do" in again.stderr
     assert again.document == resumed.document
 
 
@@ -218,7 +219,7 @@ def test_a_checkpoint_that_is_named_is_gone_on_from(
     first = load_checkpoint(Path("runs/latest") / name)
     resumed = cnn_train("fit", "--resume", Path("runs/latest") / name, "--json")
     if first.epoch < 3:
-        assert f"after {first.epoch} epochs" in resumed.stderr
+        assert f"after {counted(first.epoch, 'epoch')}" in resumed.stderr
     assert same_weights(last(resumed), expected)
     assert len(runs()) == 1
 

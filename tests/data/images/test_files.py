@@ -538,7 +538,7 @@ def test_missing_files_folders_and_pipes_are_named(tmp_path):
     for name, message in {
         "missing.png": "no such file; check the path",
         "folder.png": "is a folder; name an image file",
-        "pipe.png": "cannot be opened (not a regular file)",
+        "pipe.png": "is a pipe or a device, which is not read; save the image in a file first",
         "long" * 100: "cannot be opened (File name too long)",
         "nul\0.png": "cannot be opened (",  # a null byte; each Python says it in its own words
     }.items():
