@@ -52,6 +52,9 @@ export function paintScale(canvas) {
   }
 }
 
+// The size of the page's type, which grows with the window, in CSS pixels.
+export const typeSize = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
+
 // Give a canvas as many pixels as its place on the screen has; return its context in CSS pixels.
 export function sharp(canvas) {
   const { width, height } = canvas.getBoundingClientRect();
