@@ -370,7 +370,12 @@ def test_the_buttons_of_six_layers_stand_side_by_side_in_every_window(
 def test_nothing_can_be_done_before_the_first_answer(
     page: Open, server: PlaygroundServer, monkeypatch: pytest.MonkeyPatch, table: str, path: str
 ) -> None:
-    browser, answers, come = page(), getattr(server.site, table), Event()
+    browser, answers, come = page("dataset=gauss"), getattr(server.site, table), Event()
+    browser.prefer("dark")
+    browser.reload()
+    wait_for(lambda: browser.text("#formula tbody"))
+    expected = browser.run(COUNT_COLOURS)
+    browser.prefer("light")
     answer = answers[path]
     monkeypatch.setitem(answers, path, lambda *asked: come.wait(60) and answer(*asked))
     browser.reload()
@@ -380,10 +385,10 @@ def test_nothing_can_be_done_before_the_first_answer(
             browser.click(control)
     browser.press("Tab", "Enter")
     browser.prefer("dark")
-    browser.run("location.hash = 'dataset=gauss'")
+    browser.run("location.hash = 'dataset=gauss&seed=0'")
     come.set()
     wait_for(lambda: browser.run("return document.querySelector('#message').hidden"))
-    wait_for(lambda: settings_in_url(browser).dataset == "gauss")
+    wait_for(lambda: browser.run(COUNT_COLOURS) == expected)
     step(browser)
 
 

@@ -4,12 +4,9 @@ let ink, faint, centre, orange, blue, testInk, table;
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-export function whenColoursChange(redraw) {
-  dark.addEventListener("change", () => {
-    read();
-    redraw();
-  });
-}
+dark.addEventListener("change", read);
+
+export const whenColoursChange = (redraw) => dark.addEventListener("change", redraw);
 
 export const colours = () => ({ ink, faint, centre, orange, blue, testInk });
 
