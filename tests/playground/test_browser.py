@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,8 +22,7 @@ from cnn_train.playground.settings import read_address, resolve_settings
 pytestmark = pytest.mark.slow
 
 Open = Callable[..., Any]
-ENTER = "\ue007"
-WIDE, NARROW = (1280, 800), (560, 900)
+WIDE, NARROW, PHONE, PROJECTOR = (1280, 800), (560, 900), (390, 844), (1920, 1080)
 
 
 @pytest.fixture
@@ -195,14 +195,14 @@ def test_the_keyboard_is_enough(page: Open) -> None:
     browser = page("dataset=gauss")
     reached = []
     for _ in range(4):
-        browser.press("\ue004")  # Tab
+        browser.press("Tab")
         reached.append(browser.run("return document.activeElement.id"))
     assert reached == ["play", "step", "epoch", "reset"]
     browser.run("document.querySelector('#step').focus()")
-    browser.press(ENTER)
+    browser.press("Enter")
     wait_for(lambda: browser.text("#steps") == "1")
     browser.run("document.querySelector('[name=dataset]:checked').focus()")
-    browser.press("\ue014")  # →: the next toy set
+    browser.press("ArrowRight")  # the next toy set
     wait_for(lambda: settings_in_url(browser).dataset == "spiral")
 
 
@@ -216,7 +216,7 @@ def test_the_focus_stays_where_a_key_changed_the_network(page: Open) -> None:
     ):
         before = browser.url
         browser.run(f"document.querySelector('[aria-label=\"{label}\"]').focus()")
-        browser.press(ENTER)
+        browser.press("Enter")
         wait_for(lambda before=before: browser.url != before)
         assert browser.run(focused) == expected, label
 
@@ -226,13 +226,13 @@ def test_sliders_stand_at_what_the_address_says_and_keep_it(page: Open) -> None:
     shown = "return [...document.querySelectorAll('.value')].map(e => e.textContent)"
     assert browser.run(shown) == ["0.83", "33 %"]
     browser.run("document.querySelector('[name=batch_size]').focus()")
-    browser.press("1" + ENTER)  # behind the 10
+    browser.press("End", "1", "Enter")  # behind the 10
     wait_for(lambda: settings_in_url(browser).batch_size == 101)
     settings = settings_in_url(browser)
     assert (settings.noise, settings.train_fraction, settings.points) == (0.83, 0.33, 333)
     browser.run("document.querySelector('[name=train_fraction]').focus()")
     for fraction in (0.3, 0.4):
-        browser.press("\ue014")  # →: first to the nearest notch, then to the next
+        browser.press("ArrowRight")  # first to the nearest notch, then to the next
         wait_for(lambda fraction=fraction: settings_in_url(browser).train_fraction == fraction)
 
 
@@ -308,7 +308,9 @@ def test_light_and_dark_differ_and_both_draw_the_surface(page: Open, dataset: st
     assert len(grounds) == len(surfaces) == 2
 
 
-@pytest.mark.parametrize("size", [WIDE, (1440, 900), (768, 1024), NARROW])
+@pytest.mark.parametrize(
+    "size", [WIDE, (1366, 768), (1440, 900), PROJECTOR, (768, 1024), NARROW, PHONE]
+)
 def test_nothing_is_wider_than_the_window_and_all_is_seen_at_once_in_a_usual_one(
     page: Open, size: tuple[int, int]
 ) -> None:
@@ -320,6 +322,32 @@ def test_nothing_is_wider_than_the_window_and_all_is_seen_at_once_in_a_usual_one
     )
     assert width <= size[0]
     assert height <= size[1] or size[0] < 1060
+
+
+def test_type_and_drawing_fill_a_projector(page: Open) -> None:
+    browser = page("dataset=spiral")
+    measure = (
+        "return [parseFloat(getComputedStyle(document.querySelector('#formula td')).fontSize),"
+        "document.querySelector('#net').clientHeight,"
+        "document.querySelector('.rule').getBoundingClientRect().bottom / innerHeight]"
+    )
+    (small_type, small_net, _), (large_type, large_net, reach) = (
+        (browser.resize(*size), browser.run(measure))[1] for size in (WIDE, PROJECTOR)
+    )
+    assert large_type > 1.3 * small_type
+    assert large_net > 1.3 * small_net
+    assert 0.97 < reach <= 1
+
+
+def test_on_a_phone_the_classes_are_named_in_sight(page: Open) -> None:
+    browser = page("dataset=spiral")
+    browser.resize(*PHONE)
+    right_ends = (
+        "return [...document.querySelectorAll('.scroller, .node .after')]"
+        ".map(e => e.getBoundingClientRect().right)"
+    )
+    assert len(browser.run(right_ends)) == 3
+    wait_for(lambda: max(ends := browser.run(right_ends)) == ends[0] < PHONE[0])
 
 
 @pytest.mark.parametrize("width", [400, 800, 1100, 1280])
@@ -336,6 +364,52 @@ def test_the_buttons_of_six_layers_stand_side_by_side_in_every_window(
     assert len(places) == 12
     assert all(end <= begin for (_, end), (begin, _) in pairwise(sorted(places)))
     assert browser.run("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("table", "path"), [("reads", "api/page"), ("actions", "api/start")])
+def test_nothing_can_be_done_before_the_first_answer(
+    page: Open, server: PlaygroundServer, monkeypatch: pytest.MonkeyPatch, table: str, path: str
+) -> None:
+    browser, answers, come = page("dataset=gauss"), getattr(server.site, table), Event()
+    browser.prefer("dark")
+    browser.reload()
+    wait_for(lambda: browser.text("#formula tbody"))
+    expected = browser.run(COUNT_COLOURS)
+    browser.prefer("light")
+    answer = answers[path]
+    monkeypatch.setitem(answers, path, lambda *asked: come.wait(60) and answer(*asked))
+    browser.reload()
+    assert browser.text("#message") == "Loading …"
+    for control in ("#play", "#step", "#epoch", "#reset", "#suggest", "#more", "#fewer"):
+        with pytest.raises(AssertionError, match="is covered"):
+            browser.click(control)
+    browser.press("Tab", "Enter")
+    browser.prefer("dark")
+    browser.run("location.hash = 'dataset=gauss&seed=0'")
+    come.set()
+    wait_for(lambda: browser.run("return document.querySelector('#message').hidden"))
+    wait_for(lambda: browser.run(COUNT_COLOURS) == expected)
+    step(browser)
+
+
+@pytest.mark.parametrize(("name", "keys"), [("learning_rate", "-1"), ("points", "2.5")])
+def test_a_refused_value_is_explained_and_the_page_shows_what_counts(
+    page: Open, name: str, keys: str
+) -> None:
+    browser = page("dataset=gauss")
+    before = settings_in_url(browser)
+    field = f"document.querySelector('[name={name}]')"
+    browser.click("#play")
+    browser.run(f"{field}.select()")
+    browser.press(keys, "Enter")
+    wait_for(lambda: "Nothing was changed" in browser.text("#message"))
+    assert f"{name}: {keys} is" in browser.text("#message")
+    assert float(browser.run(f"return {field}.value")) == getattr(before, name)
+    assert settings_in_url(browser) == before
+    steps = browser.text("#steps")
+    wait_for(lambda: browser.text("#steps") != steps)
+    (refusal,) = browser.console()
+    assert "400" in refusal
 
 
 def test_divergence_is_explained_and_stops_the_training(page: Open) -> None:

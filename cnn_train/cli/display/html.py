@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 STYLE = """
 :root { color-scheme: light; --ink: #22262b; --grey: #5d636b; --line: #dde0e4; --blue: #0072b2; }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: white;
-  max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+  max-width: 62rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.2rem; margin: 2.5rem 0 .5rem; }
 nav a { margin-right: 1rem; } a { color: var(--blue); }
 table { border-collapse: collapse; font-size: .875rem; margin: .5rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .15rem 1rem .15rem 0;
-  overflow-wrap: anywhere; }
+  overflow-wrap: break-word; } /* a narrow window scrolls rather than break words */
 th { border-bottom: 1px solid var(--line); }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .chart { white-space: pre; font: .75rem/1.6 ui-monospace, monospace; }
@@ -31,7 +31,8 @@ th { border-bottom: 1px solid var(--line); }
 pre { background: #f5f6f8; padding: 1rem; font-size: .8125rem; overflow-x: auto; }
 img { max-width: 100%; height: auto; display: block; margin: 1rem 0; }
 @media print { nav { display: none; } img, table, pre { break-inside: avoid; }
-  h2 { break-after: avoid; } body { margin: 0; max-width: none; font-size: 11pt; } }
+  th, td { overflow-wrap: anywhere; } h2 { break-after: avoid; }
+  body { margin: 0; max-width: none; font-size: 11pt; } }
 """
 
 
@@ -62,7 +63,7 @@ def render_html(title: str, sections: Sequence[Section]) -> str:
 
 def render_document(title: str, parts: Sequence[tuple[str, str]]) -> str:
     """Write a whole file: its title, links to its parts, and the parts, by heading (may be "")."""
-    links = "".join(
+    links = " ".join(
         f'<a href="#part-{i}">{_words(heading)}</a>'
         for i, (heading, _) in enumerate(parts)
         if heading

@@ -14,9 +14,7 @@ export function setUp(startAgain) {
   }
   form.addEventListener("input", showValues);
   for (const field of form.elements) {
-    field.addEventListener("change", () => {
-      if (form.reportValidity()) startAgain(address());
-    });
+    field.addEventListener("change", () => startAgain(address()));
   }
 }
 

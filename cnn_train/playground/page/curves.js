@@ -1,10 +1,9 @@
 // The loss over the steps, of the training and of the test points.
 
-import { colours, sharp } from "./colours.js";
+import { colours, sharp, typeSize } from "./colours.js";
 
 const canvas = document.querySelector("#curves");
 const MOST_KEPT = 2000;
-const [LEFT, BOTTOM, TOP] = [40, 16, 8];
 
 let history = []; // [step, training loss, test loss]
 
@@ -30,20 +29,22 @@ export function add(state) {
 export function draw() {
   const { context, width, height } = sharp(canvas);
   const { ink, faint, testInk } = colours();
+  const type = 0.79 * typeSize();
+  const [left, right, top, bottom] = [3.6 * type, width - type / 2, 0.7 * type, height - 1.5 * type];
   const losses = history.flatMap(([, train, test]) => [train, test]).filter((v) => v !== null);
   const most = 1.05 * Math.max(0.1, ...losses); // no loss touches the top
   const lastStep = history.at(-1)?.[0] ?? 0;
-  const x = (step) => LEFT + ((width - LEFT - 6) * step) / Math.max(1, lastStep);
-  const y = (loss) => height - BOTTOM - ((height - BOTTOM - TOP) * loss) / most;
-  context.font = "11px system-ui, sans-serif";
+  const x = (step) => left + ((right - left) * step) / Math.max(1, lastStep);
+  const y = (loss) => bottom - ((bottom - top) * loss) / most;
+  context.font = `${type}px system-ui, sans-serif`;
   context.strokeStyle = faint;
   context.fillStyle = ink;
   for (const [loss, name] of ticks(most)) {
-    context.strokeRect(LEFT, y(loss), width - LEFT - 6, 0);
+    context.strokeRect(left, y(loss), right - left, 0);
     context.textAlign = "right";
-    context.fillText(name, LEFT - 5, y(loss) + 4);
+    context.fillText(name, left - 0.5 * type, y(loss) + 0.35 * type);
   }
-  context.fillText(`step ${lastStep}`, width - 6, height - 3);
+  context.fillText(`step ${lastStep}`, right, height - 0.3 * type);
   line(context, history.map(([step, , test]) => [x(step), test === null ? null : y(test)]), testInk, [5, 3]);
   line(context, history.map(([step, train]) => [x(step), train === null ? null : y(train)]), ink, []);
 }
@@ -65,7 +66,7 @@ function line(context, points, colour, dash) {
   context.beginPath();
   for (const [x, y] of points) if (y !== null) context.lineTo(x, y);
   context.strokeStyle = colour;
-  context.lineWidth = 1.6;
+  context.lineWidth = 0.11 * typeSize();
   context.setLineDash(dash);
   context.stroke();
   context.setLineDash([]);

@@ -1,13 +1,11 @@
 // The network: a box with its map for every feature and neuron, a line for every weight.
 
-import { paintMap } from "./colours.js";
+import { paintMap, typeSize } from "./colours.js";
 import { unpack } from "./server.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const net = document.querySelector("#net");
 const svg = net.querySelector("svg");
-const [BOX, ROW, TOP, LEFT, RIGHT] = [36, 50, 44, 76, 64];
-const PITCH = 64; // at least from column to column: the buttons above them are as wide
 const MOST_NEURONS = 8;
 
 let page = null; // what there is to choose from
@@ -36,7 +34,7 @@ export function begin({ settings }) {
   const inputs = Object.keys(page.features).map((name) => featureBox(name, settings.features));
   columns = [inputs, ...sizes.map((size, layer) => neuronColumn(size, layer, settings.hidden))];
   const [all, used] = [inputs, inputs.filter((node) => node.used)];
-  net.style.minWidth = `${LEFT + BOX + PITCH * sizes.length + RIGHT}px`;
+  net.style.setProperty("--columns", sizes.length);
   svg.replaceChildren((halo = path("halo")));
   lines = sizes.flatMap((size, layer) => {
     const sources = layer ? columns[layer] : used;
@@ -125,7 +123,7 @@ function box(label) {
   element.setAttribute("aria-label", label);
   element.title = label;
   const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = 2 * BOX;
+  canvas.width = canvas.height = 96;
   element.append(canvas);
   net.append(element);
   return { element, canvas };
@@ -151,23 +149,27 @@ function path(className) {
   return element;
 }
 
-// Put every box and line where the width of the panel wants it.
+// Put every box and line where the size of the panel wants it.
 function arrange() {
   if (!columns.length) return;
-  const width = net.clientWidth;
-  const pitch = (width - LEFT - RIGHT - BOX) / (columns.length - 1);
+  const { paddingLeft, paddingRight, paddingTop } = getComputedStyle(net);
+  const [left, right, top] = [paddingLeft, paddingRight, paddingTop].map(parseFloat);
+  const [width, rowHeight] = [net.clientWidth - left - right, (net.clientHeight - top) / MOST_NEURONS];
+  const box = Math.min(0.72 * rowHeight, (0.57 * width) / columns.length, 4 * typeSize());
+  const pitch = (width - box) / (columns.length - 1);
+  net.style.setProperty("--box", `${box}px`);
   columns.forEach((nodes, column) => {
-    const x = LEFT + pitch * column;
-    if (nodes.head) nodes.head.style.left = `${x + BOX / 2}px`;
+    const x = left + pitch * column;
+    if (nodes.head) nodes.head.style.left = `${x + box / 2}px`;
     nodes.forEach((node, row) => {
-      [node.x, node.y] = [x, TOP + ROW * row];
+      [node.x, node.y] = [x, top + rowHeight * row];
       node.element.style.left = `${node.x}px`;
       node.element.style.top = `${node.y}px`;
     });
   });
   for (const line of lines) {
-    const [x1, y1] = [line.from.x + BOX, line.from.y + BOX / 2];
-    const [x2, y2] = [line.to.x, line.to.y + BOX / 2];
+    const [x1, y1] = [line.from.x + box, line.from.y + box / 2];
+    const [x2, y2] = [line.to.x, line.to.y + box / 2];
     const bend = (x2 - x1) / 2;
     const curve = `M${x1},${y1} C${x1 + bend},${y1} ${x2 - bend},${y2} ${x2},${y2}`;
     line.seen.setAttribute("d", curve);
@@ -181,7 +183,7 @@ export function show(newState) {
   const most = Math.max(1e-9, ...state.weights.flat(2).map(Math.abs));
   for (const { seen, layer, unit, source } of lines) {
     const weight = state.weights[layer][unit][source];
-    seen.setAttribute("stroke-width", 0.5 + (5.5 * Math.abs(weight)) / most);
+    seen.setAttribute("stroke-width", `${0.04 + (0.4 * Math.abs(weight)) / most}rem`);
     seen.classList.toggle("negative", weight < 0);
   }
   state.maps.forEach((maps, layer) =>

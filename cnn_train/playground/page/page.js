@@ -9,6 +9,7 @@ import * as curves from "./curves.js";
 import * as experiments from "./experiments.js";
 import * as formula from "./formula.js";
 import * as network from "./network.js";
+import { Refused } from "./server.js";
 import * as surface from "./surface.js";
 
 const find = (id) => document.getElementById(id);
@@ -60,11 +61,17 @@ async function playFrame() {
 async function start() {
   const address = wantedAddress;
   [wantedAddress, wantedSteps] = [null, null];
-  experiment = await experiments.start(address, chosen, experiment?.experiment ?? null);
+  try {
+    experiment = await experiments.start(address, chosen, experiment?.experiment ?? null);
+  } catch (problem) {
+    if (!experiment || !(problem instanceof Refused)) throw problem;
+    showSettings();
+    say(`${problem.message}. Nothing was changed: the page shows the settings that count.`);
+    return;
+  }
   say("");
-  history.replaceState(null, "", `#${experiment.address}`);
+  showSettings();
   [chosenNode, pointed, pointedNode] = [null, null, null];
-  controls.show(experiment.settings);
   network.begin(experiment);
   formula.begin(experiment);
   surface.begin(experiment);
@@ -76,6 +83,11 @@ async function start() {
   find("more").disabled = hidden.length === 6;
   show(experiment.state);
   chosen = state.place;
+}
+
+function showSettings() {
+  history.replaceState(null, "", `#${experiment.address}`);
+  controls.show(experiment.settings);
 }
 
 async function advance(steps) {
@@ -105,6 +117,7 @@ function show(newState) {
 function say(text) {
   find("message").textContent = text;
   find("message").hidden = !text;
+  find("message").className = "";
 }
 
 function setPlaying(value) {
@@ -140,7 +153,7 @@ function point(newPlace, node) {
 function drawToySets() {
   for (const [name, points] of Object.entries(page.toy_sets)) {
     const { context, width } = sharp(document.querySelector(`[value=${name}] + canvas`));
-    surface.drawPoints(context, width, points, false, 1.3);
+    surface.drawPoints(context, width, points, false);
   }
   paintScale(find("scale"));
 }
@@ -169,6 +182,7 @@ function connect() {
   });
   whenColoursChange(() => {
     drawToySets();
+    if (!state) return;
     network.begin(experiment);
     show(state);
     curves.draw();
@@ -190,8 +204,9 @@ async function openPage() {
     const problem = find("message").textContent;
     wantedAddress = "";
     await work();
-    say(`${problem}. The settings here are the usual ones instead.`);
+    if (experiment) say(`${problem}. The settings here are the usual ones instead.`);
   }
+  for (const part of document.querySelectorAll("[inert]")) part.inert = !experiment;
 }
 
 openPage();

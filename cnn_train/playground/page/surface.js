@@ -1,6 +1,6 @@
 // The output at every point of the plane, with the points that it was trained and tested on.
 
-import { colours, paintMap, sharp } from "./colours.js";
+import { colours, paintMap, sharp, typeSize } from "./colours.js";
 import { unpack } from "./server.js";
 
 const canvas = document.querySelector("#surface");
@@ -42,26 +42,28 @@ export function draw() {
 
 function drawAxes(context, width) {
   const at = (x) => ((x + reach) / (2 * reach)) * width;
+  const type = 0.79 * typeSize();
   context.strokeStyle = context.fillStyle = colours().ink;
-  context.font = "11px system-ui, sans-serif";
+  context.font = `${type}px system-ui, sans-serif`;
   context.globalAlpha = 0.75;
   for (const tick of [-3, 0, 3]) {
     const text = String(tick).replace("-", "−");
     context.textAlign = "center";
-    context.fillText(text, at(tick), width - 4);
+    context.fillText(text, at(tick), width - 0.35 * type);
     context.textAlign = "left";
-    if (tick) context.fillText(text, 4, at(-tick) + 4);
+    if (tick) context.fillText(text, 0.35 * type, at(-tick) + 0.35 * type);
   }
   context.textAlign = "right";
-  context.fillText("x₁", width - 5, at(0) - 4);
-  context.fillText("x₂", at(0) - 4, 12);
+  context.fillText("x₁", width - 0.5 * type, at(0) - 0.35 * type);
+  context.fillText("x₂", at(0) - 0.35 * type, 1.1 * type);
   context.globalAlpha = 0.15;
   context.strokeRect(at(0), 0, 0, width);
   context.strokeRect(0, at(0), width, 0);
   context.globalAlpha = 1;
 }
 
-export function drawPoints(context, width, { points, labels }, hollow, radius = 2.7) {
+export function drawPoints(context, width, { points, labels }, hollow) {
+  const radius = 0.8 + width / 150;
   const { orange, blue, centre } = colours();
   points.forEach(([x1, x2], i) => {
     const colour = labels[i] ? blue : orange;
@@ -70,7 +72,7 @@ export function drawPoints(context, width, { points, labels }, hollow, radius = 
     context.arc(x, y, radius, 0, 2 * Math.PI);
     context.fillStyle = hollow ? centre : colour;
     context.strokeStyle = hollow ? colour : centre;
-    context.lineWidth = hollow ? 1.3 : 0.8;
+    context.lineWidth = (hollow ? 0.48 : 0.3) * radius;
     context.fill();
     context.stroke();
   });

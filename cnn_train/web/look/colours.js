@@ -4,12 +4,9 @@ let ink, faint, centre, orange, blue, testInk, table;
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-export function whenColoursChange(redraw) {
-  dark.addEventListener("change", () => {
-    read();
-    redraw();
-  });
-}
+dark.addEventListener("change", read);
+
+export const whenColoursChange = (redraw) => dark.addEventListener("change", redraw);
 
 export const colours = () => ({ ink, faint, centre, orange, blue, testInk });
 
@@ -51,6 +48,9 @@ export function paintScale(canvas) {
     context.fillRect(x, 0, 1, canvas.height);
   }
 }
+
+// The size of the page's type, which grows with the window, in CSS pixels.
+export const typeSize = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
 
 // Give a canvas as many pixels as its place on the screen has; return its context in CSS pixels.
 export function sharp(canvas) {
