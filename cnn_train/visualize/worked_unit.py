@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from ..errors import UsageError
 from ..models.summary import LayerRun, trace_images
-from .layer_sums import Pair, Window, can_work_out, sum_of, take_patch
+from .layer_sums import Pair, Place, Window, can_work_out, sum_of, take_patch
 from .layers import as_maps, find_run, followers
 
 
@@ -153,9 +153,19 @@ def work_out_run(
     )
 
 
+def strongest_place(run: LayerRun, channel: int | None = None) -> Place:
+    """Return the place of a layer's largest number, in one channel or in all."""
+    output_CHW = as_maps(run.output, run.field)[0].detach().cpu()
+    if channel is None:
+        channel = int(output_CHW.flatten(1).amax(dim=1).argmax())
+    _require_inside(run.name, (channel,), output_CHW.shape[:1])
+    row, column = divmod(int(output_CHW[channel].argmax()), output_CHW.shape[2])
+    return channel, row, column
+
+
 def _require_inside(name: str, place: Sequence[int], shape: Sequence[int]) -> None:
     """Refuse a channel, row or column that the output has not."""
-    for what, number, size in zip(("channel", "row", "column"), place, shape, strict=True):
+    for what, number, size in zip(("channel", "row", "column"), place, shape, strict=False):
         if not 0 <= number < size:
             raise UsageError(f"{name}: has no {what} {number}; choose from 0 to {size - 1}")
 

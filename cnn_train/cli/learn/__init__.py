@@ -3,6 +3,7 @@
 import typer
 
 from .batch_size import batch_size
+from .conv import conv
 from .descent import descent
 from .diff import diff
 from .forward_mode import forward_mode
@@ -17,6 +18,6 @@ app = typer.Typer(
     no_args_is_help=True, help="The lecture, page by page, on your own numbers and models."
 )
 for command in (
-    params, loss, slope, diff, graph, forward_mode, reverse_mode, batch_size, descent, step,
+    params, conv, loss, slope, diff, graph, forward_mode, reverse_mode, batch_size, descent, step,
 ):  # fmt: skip
     app.command()(command)
