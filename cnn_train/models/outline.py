@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ Named = tuple[str, nn.Module]
 
 WORDS = {
     "Linear": "fully connected", "MaxPool2d": "max pool", "AvgPool2d": "average pool",
-    "AdaptiveAvgPool2d": "mean of the map", "AdaptiveMaxPool2d": "maximum of the map",
+    "AdaptiveAvgPool2d": "average pool", "AdaptiveMaxPool2d": "max pool",
     "BatchNorm2d": "norm", "GroupNorm": "norm", "LayerNorm": "norm", "LayerNorm2d": "norm",
 }  # fmt: skip
 """What layers are called, where their class's name is not plain English."""
@@ -27,7 +26,8 @@ WORDS = {
 SAID_BY_SHAPES = (nn.Flatten, nn.Identity, nn.Dropout)
 """Layers that a picture does not name."""
 
-STARTS_A_PART = ("Conv2d", "Linear", "Pool2d")
+MAIN_LAYERS = ("Conv2d", "Linear", "Pool2d")
+"""Ends of the names of layers of which a part has only one."""
 
 
 @dataclass(frozen=True)
@@ -51,40 +51,53 @@ def outline(model: nn.Module, image_shape: Sequence[int]) -> list[Part]:
     made = [_part(group, shapes) for group in groups if any(m in shapes for _, m in group)]
     order = list(shapes)
     parts = [part for _, part in sorted(made, key=lambda one: order.index(one[0]))]
-    joined = []
-    for _, alike in groupby(parts, key=lambda part: (part.what, part.output_shape)):
-        run = list(alike)
-        count, parameters = sum(p.count for p in run), sum(p.parameters for p in run)
-        joined.append(replace(run[0], count=count, parameters=parameters))
-    return [part for part in joined if part.what]
+    joined: list[Part] = []
+    for part in filter(lambda part: part.what, parts):
+        above = joined[-1] if joined else None
+        if above and _are_alike(above, part):
+            count, parameters = above.count + 1, above.parameters + part.parameters
+            part = replace(part, name=above.name, count=count, parameters=parameters)
+            joined.pop()
+        joined.append(part)
+    return joined
+
+
+def _are_alike(above: Part, part: Part) -> bool:
+    """Whether two parts do the same to maps of one size; blocks of a sequence may grow in C."""
+    same_sequence = above.name == part.name and above.output_shape[1:] == part.output_shape[1:]
+    return above.what == part.what and (same_sequence or above.output_shape == part.output_shape)
 
 
 def _groups(module: nn.Module, prefix: str = "") -> Iterator[list[Named]]:
     """Yield the modules of each part: a block, or a layer with the norm and activation behind it.
 
-    Plain sequences are opened; other modules with children are blocks.
+    Sequences are opened; other modules with children are blocks.
     """
     group: list[Named] = []
     for key, child in module.named_children():
         name, is_leaf = f"{prefix}{key}", next(child.children(), None) is None
-        if not is_leaf or type(child).__name__.endswith(STARTS_A_PART):
+        if not is_leaf or (_is_main(child) and any(_is_main(m) for _, m in group)):
             yield group
             group = []
         if is_leaf:
             group.append((name, child))
-        elif type(child) is nn.Sequential and _are_blocks(child):
+        elif isinstance(child, nn.Sequential) and _are_blocks(child):
             yield from ([(name, block)] for block in child)
-        elif type(child) is nn.Sequential:
+        elif isinstance(child, nn.Sequential):
             yield from _groups(child, f"{name}.")
         else:
             yield [(name, child)]
     yield group
 
 
+def _is_main(module: nn.Module) -> bool:
+    return type(module).__name__.endswith(MAIN_LAYERS)
+
+
 def _are_blocks(sequence: nn.Sequential) -> bool:
     """Whether a sequence is one block, repeated."""
     kinds = {type(block) for block in sequence}
-    is_one = len(kinds) == 1 and nn.Sequential not in kinds
+    is_one = len(kinds) == 1 and not isinstance(sequence[0], nn.Sequential)
     return is_one and next(sequence[0].children(), None) is not None
 
 
@@ -125,6 +138,5 @@ def _word(module: nn.Module) -> str:
     if isinstance(module, nn.Conv2d):
         stride = f" / {module.stride[0]}" if module.stride[0] > 1 else ""
         return f"conv {module.kernel_size[0]}×{module.kernel_size[1]}{stride}"
-    if kind in WORDS or next(module.children(), None) is None:
-        return WORDS.get(kind, kind)
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).strip("_").lower()
+    words = re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", kind)
+    return WORDS.get(kind) or (kind if words == kind else words.lower())
