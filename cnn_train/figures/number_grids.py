@@ -20,8 +20,12 @@ LEAST_INCHES = 7.0
 LETTER_INCHES = 0.12
 """The least width of a figure, and the width of a letter of its title."""
 
-SIGN_WIDTH, TITLE_HEIGHT, NOTE_INCHES = 0.9, 0.9, 0.22
-"""The first two in cells."""
+SMALL_LETTER_INCHES = 0.085
+"""The width of a letter of a heading or note."""
+
+SIGN_WIDTH, TITLE_HEIGHT, HEADING_HEIGHT, NOTE_INCHES = 0.9, 0.7, 0.7, 0.22
+ROW_GAP = 0.6
+"""All but the notes' height in cells."""
 
 LETTERS_PER_CELL = 6.5
 """Letters of a table's title over one cell; a title may reach over the sign beside its table."""
@@ -51,13 +55,16 @@ Row = Sequence[Grid | str]
 """Tables from left to right, and signs such as × between them."""
 
 
-def draw_number_grids(rows: Sequence[Row], title: str, notes: Sequence[str] = ()) -> Figure:
-    """Draw the rows below each other, and the notes below them all."""
+def draw_number_grids(
+    rows: Sequence[Row], title: str, notes: Sequence[str] = (), *, headings: Sequence[str] = ()
+) -> Figure:
+    """Draw the rows below each other, each under its heading if any, and the notes below them."""
     heights = [max(_height(one) for one in row if isinstance(one, Grid)) for row in rows]
     width = max(
         sum(_width(one, height) for one in row) for row, height in zip(rows, heights, strict=True)
     )
-    total = sum(heights) + TITLE_HEIGHT * len(rows) + 0.3 * (len(rows) - 1)
+    above = TITLE_HEIGHT + (HEADING_HEIGHT if headings else 0)
+    total = sum(heights) + above * len(rows) + ROW_GAP * (len(rows) - 1)
     inches = CELL_INCHES * total + NOTE_INCHES * len(notes) + 0.7
     width_inches = max(CELL_INCHES * width + 0.4, LEAST_INCHES)
     title = fold(title, int(width_inches / LETTER_INCHES), 2)
@@ -65,9 +72,12 @@ def draw_number_grids(rows: Sequence[Row], title: str, notes: Sequence[str] = ()
     axes = figure.add_subplot()
     hide_axes(axes)
     top = 0.0
-    for row, height in zip(rows, heights, strict=True):
-        _draw_row(axes, row, height, top + TITLE_HEIGHT)
-        top += height + TITLE_HEIGHT + 0.3
+    for i, (row, height) in enumerate(zip(rows, heights, strict=True)):
+        if headings:
+            line = fold(headings[i], int(width_inches / SMALL_LETTER_INCHES), 2)
+            axes.text(0, top, line, va="top", size=TEXT_SIZE, color=INK, parse_math=False)
+        _draw_row(axes, row, height, top + above)
+        top += height + above + ROW_GAP
     axes.set_xlim(-0.5, max(width, (LEAST_INCHES - 0.4) / CELL_INCHES))
     axes.set_ylim(total, 0)
     axes.set_aspect("equal", anchor="NW")

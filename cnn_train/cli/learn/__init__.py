@@ -2,6 +2,7 @@
 
 import typer
 
+from .backprop import backprop
 from .batch_size import batch_size
 from .conv import conv
 from .descent import descent
@@ -18,6 +19,7 @@ app = typer.Typer(
     no_args_is_help=True, help="The lecture, page by page, on your own numbers and models."
 )
 for command in (
-    params, conv, loss, slope, diff, graph, forward_mode, reverse_mode, batch_size, descent, step,
+    params, conv, loss, slope, diff, graph, forward_mode, reverse_mode, backprop, batch_size,
+    descent, step,
 ):  # fmt: skip
     app.command()(command)
