@@ -11,6 +11,7 @@ from .forward_mode import forward_mode
 from .graph import graph
 from .loss import loss
 from .params import params
+from .regularization import regularization
 from .reverse_mode import reverse_mode
 from .slope import slope
 from .step import step
@@ -20,6 +21,6 @@ app = typer.Typer(
 )
 for command in (
     params, conv, loss, slope, diff, graph, forward_mode, reverse_mode, backprop, batch_size,
-    descent, step,
+    descent, regularization, step,
 ):  # fmt: skip
     app.command()(command)
