@@ -88,7 +88,7 @@ def followers(runs: Sequence[LayerRun], run: LayerRun) -> Iterator[LayerRun]:
     """Yield the norms and the activation that alone read ``run``, up to the first activation."""
     current = run
     while not isinstance(current.module, ACTIVATIONS):
-        readers = [other for other in runs if other.input is current.output]
+        readers = [other for other in runs if current.is_read_by(other)]
         if len(readers) != 1 or not isinstance(readers[0].module, (*ACTIVATIONS, *NORMS)):
             return
         current = readers[0]

@@ -21,12 +21,15 @@ from ..page import (
     signed,
     texts,
     times,
-)  # fmt: skip
+)
 from .layers import as_maps
 from .worked_unit import Term, WorkedUnit
 
 MOST_PATCHES, MOST_TERMS = 3, 8
 """Channels whose patches are shown, and whose sums are listed: those that add most."""
+
+MOST_NUMBERS_SIDE = 11
+"""A patch with a longer side is drawn in colours, without its numbers."""
 
 ADDS = ("convolution", "fully connected", "average pooling")
 """Kinds that are a sum of products."""
@@ -46,7 +49,7 @@ def _formula(unit: WorkedUnit, run: LayerRun) -> str:
 def unit_blocks(unit: WorkedUnit, run: LayerRun) -> Iterator[Block]:
     """Yield the formula, the patches, the sum, what follows, and how the window lies on the map."""
     yield paragraph(f"{unit.kind}: {_formula(unit, run)}")
-    if unit.terms[0].patch_HW.numel() > 1:
+    if 1 < max(unit.terms[0].patch_HW.shape) <= MOST_NUMBERS_SIDE:
         yield from (_patch_block(unit, term) for term in _largest(unit, MOST_PATCHES))
     if unit.kind in ADDS:
         yield _sum_block(unit)
@@ -135,7 +138,9 @@ def _window_block(unit: WorkedUnit, run: LayerRun) -> Block:
     number = int((~unit.inside_HW).sum())
     notes = []
     if number:
-        counts = "never win" if unit.kind == "max pooling" else "count as 0"
+        is_zero = not unit.terms[0].patch_HW[~unit.inside_HW].any()
+        counts = "count as 0" if is_zero else "repeat numbers of the map"
+        counts = "never win" if unit.kind == "max pooling" else counts
         cells = f"{number} of the {unit.inside_HW.numel()} cells (·)"
         notes.append(f"padding: {cells} lie beyond the map; they {counts}")
     if unit.kind == "convolution":
@@ -182,21 +187,22 @@ def _vector_rows(unit: WorkedUnit) -> list[Row]:
 
 def _patch_rows(unit: WorkedUnit, run: LayerRun) -> list[Row]:
     """Lay the patch of a channel beside its place on the map, the filter and the products."""
-    input_CHW = as_maps(run.input, run.field)[0].cpu()
+    input_CHW = as_maps(run.input_values, run.field)[0].cpu()
     grey = frozenset((row, column) for row, column in (~unit.inside_HW).nonzero().tolist())
     marked = frozenset([unit.winner] if unit.winner else [])
     rows: list[Row] = []
     for term in _largest(unit, MOST_PATCHES):
         patch_HW, filter_HW = term.patch_HW, term.filter_HW
-        name = f"channel {term.channel}"
+        name, is_map = f"channel {term.channel}", max(patch_HW.shape) > MOST_NUMBERS_SIDE
         row: list[Grid | str] = [
             Grid(input_CHW[term.channel], name, frame=_frame(unit), is_map=True),
             "",
-            Grid(patch_HW, "patch", grey=grey, marked=marked),
+            Grid(patch_HW, "patch", grey=grey, marked=marked, is_map=is_map),
         ]
         if unit.kind in ADDS:
-            products = Grid(patch_HW * filter_HW, f"products: Σ = {signed(term.total)}", grey=grey)
-            row += ["×", Grid(filter_HW, "filter"), "=", products]
+            title, products_HW = f"products: Σ = {signed(term.total)}", patch_HW * filter_HW
+            products = Grid(products_HW, title, grey=grey, is_map=is_map)
+            row += ["×", Grid(filter_HW, "filter", is_map=is_map), "=", products]
         else:
             row += ["→", Grid(torch.tensor([[unit.network]]), "output")]
         rows.append(row)

@@ -142,6 +142,25 @@ def test_what_follows_is_what_the_next_layers_made_of_the_number() -> None:
         assert following.value == values[following.layer][0, 1, 5, 0].item()
 
 
+def test_a_number_that_the_network_overwrites_later_is_the_one_that_the_layer_made() -> None:
+    class Shortcut(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.relu = nn.Conv2d(3, 3, 1), nn.ReLU()
+
+        def forward(self, x_BCHW: Tensor) -> Tensor:
+            y_BCHW = self.conv(x_BCHW)
+            y_BCHW += x_BCHW
+            rectified: Tensor = self.relu(y_BCHW)
+            return rectified
+
+    model, inputs = Shortcut(), noise(1, 3, 4, 4)
+    unit = work_out(model, "conv", inputs, 1, 2, 3)
+    assert unit.network == model.conv(inputs)[0, 1, 2, 3].item()
+    assert unit.total == pytest.approx(unit.network, abs=1e-6)
+    assert unit.followed_by == ()  # the ReLU reads the sum
+
+
 def test_a_layer_after_channels_last_maps_is_worked_out_where_it_lies() -> None:
     class Turned(nn.Module):
         def __init__(self) -> None:

@@ -183,7 +183,7 @@ def test_the_picture_has_a_line_per_layer_that_the_table_has(
 def test_from_a_checkpoint_it_shows_the_step_its_rate_and_its_momentum(
     cnn_train: Run, tiny_config: Path, no_pictures: None
 ) -> None:
-    settings = ("--set", "schedule.warmup_epochs=2", "--set", "checkpoint.every_epochs=1")
+    settings = ("--set", "schedule.warmup_epochs=2", "--set", "checkpoint.keep=9")
     cnn_train("fit", "-c", tiny_config, *settings, "--set", "epochs=3", "--name", "run")
     (state,) = Path("runs").glob("run-*/step-00000003.ckpt")
     outcome = cnn_train("learn", "step", "--checkpoint", state)
