@@ -56,16 +56,18 @@ class Backprop:
 def make_network(seed: int | None = None) -> TinyNetwork:
     """Make the lecture's example, or one of other small whole numbers drawn from ``seed``."""
     if seed is None:
-        tables = [torch.tensor(table).double() for table in (IMAGE, FILTER, FULL)]
-        return TinyNetwork(
-            *tables[:2], torch.tensor(1.0).double(), tables[2], torch.zeros(3).double()
-        )
+        tables = (torch.tensor(table).double() for table in (IMAGE, FILTER, 1, FULL, (0, 0, 0)))
+        image_HW, filter_HW, bias, weights_KD, biases_K = tables
+        return TinyNetwork(image_HW, filter_HW, bias, weights_KD, biases_K)
     generator = make_generator(seed, "backprop")
 
     def draw(low: int, *shape: int) -> Tensor:
         return torch.randint(low, 3, shape, generator=generator).double()
 
-    return TinyNetwork(draw(0, 4, 4), draw(-2, 3, 3), draw(-2), draw(-2, 3, 4), draw(-2, 3))
+    return TinyNetwork(
+        image_HW=draw(0, 4, 4), filter_HW=draw(-2, 3, 3), bias=draw(-2),
+        weights_KD=draw(-2, 3, 4), biases_K=draw(-2, 3),
+    )  # fmt: skip
 
 
 def work_through(network: TinyNetwork, label: int) -> Backprop:

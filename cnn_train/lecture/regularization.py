@@ -123,12 +123,12 @@ def _learn(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     with torch.no_grad():
-        right = [
+        at_train, at_test = (
             float((model(one.points_N2).argmax(1) == one.labels_N).double().mean())
             for one in (train, test)
-        ]
+        )
         leads = class_lead(model(grid_points(GRID, GRID_REACH)), "cross_entropy")
-    return ToyResult(name, *right, Weights.of(model), leads.view(GRID, GRID))
+    return ToyResult(name, at_train, at_test, Weights.of(model), leads.view(GRID, GRID))
 
 
 def compare_strengths(

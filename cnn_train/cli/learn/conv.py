@@ -14,6 +14,7 @@ from ..present import PictureOption, check_picture, present
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
 
     from ...inference.trained_model import TrainedModel
 
@@ -55,6 +56,7 @@ def conv(
     from ...visualize.worked_unit import strongest_place, work_out_run
 
     check_picture(out)
+    model: Module
     if checkpoint is None:
         if image is not None:
             raise UsageError("--image: goes with a CHECKPOINT, whose network sees it")
