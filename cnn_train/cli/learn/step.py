@@ -174,7 +174,8 @@ def _update_blocks(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Itera
     others = taken.num_numbers - taken.num_plain
     yield paragraph(
         f"{others:,} of {taken.num_numbers:,} numbers moved otherwise than by −η {g}: "
-        f"this is not plain SGD, which is --set 'optimizer={{name: sgd, momentum: 0}}'."
+        "this is not plain SGD"
+        + ("." if taken.step else ", which is --set 'optimizer={name: sgd, momentum: 0}'.")
         if others
         else f"Δθ = −η {g}, to the last bit, for all {taken.num_numbers:,} numbers of θ."
     )
