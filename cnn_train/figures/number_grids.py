@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from ..page import aligned
 from .style import GREY, INK, ORANGE, SMALL_SIZE, TEXT_SIZE, fold, hide_axes, make_figure
 
 CELL_INCHES = 0.46
@@ -38,13 +37,14 @@ PALEST = 0.5
 class Grid:
     """A table under its title, coloured by sign and size: blue below 0, red above.
 
-    grey: cells (row, column) that are padding. marked: cells with a thick frame. frame: top, left,
-    height and width, in cells, of one frame around several. is_map: drawn without numbers, as high
-    as the tables beside it.
+    texts: the numbers as they are written, row by row. grey: cells (row, column) that are padding.
+    marked: cells with a thick frame. frame: top, left, height and width, in cells, of one frame
+    around several. is_map: drawn without numbers, as high as the tables beside it.
     """
 
     values_HW: Tensor
     title: str
+    texts: Sequence[str] = ()
     grey: frozenset[tuple[int, int]] = frozenset()
     marked: frozenset[tuple[int, int]] = frozenset()
     frame: tuple[float, float, float, float] | None = None
@@ -144,9 +144,8 @@ def _draw_grid(axes: Axes, grid: Grid, cell: float, left: float, top: float) -> 
 def _draw_cells(axes: Axes, grid: Grid, left: float, top: float) -> None:
     """Write the numbers, on grey where they are padding."""
     width = grid.values_HW.shape[1]
-    texts = write_numbers(grid.values_HW)
-    small = SMALL_SIZE * min(1.0, 5.5 / max(map(len, texts)))
-    for i, text in enumerate(texts):
+    small = SMALL_SIZE * min(1.0, 5.5 / max(map(len, grid.texts)))
+    for i, text in enumerate(grid.texts):
         row, column = divmod(i, width)
         corner = (left + column, top + row)
         is_grey = (row, column) in grid.grey
@@ -158,11 +157,3 @@ def _draw_cells(axes: Axes, grid: Grid, left: float, top: float) -> None:
         axes.add_patch(
             Rectangle((left + column, top + row), 1, 1, fill=False, ec=INK, lw=2, zorder=4)
         )
-
-
-def write_numbers(values_HW: Tensor) -> list[str]:
-    """Return the numbers row by row: whole ones as they are, others with equal decimals."""
-    values: list[float] = values_HW.double().flatten().tolist()
-    if all(value == round(value) and abs(value) < 1000 for value in values):
-        return [f"{value + 0.0:.0f}".replace("-", "−") for value in values]
-    return aligned(values)

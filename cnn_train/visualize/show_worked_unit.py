@@ -4,10 +4,11 @@ Shape letters: C channels, H W pixels, or rows and columns of a patch.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
-from ..figures.number_grids import Grid, Row, draw_number_grids, write_numbers
+from ..figures.number_grids import Grid, Row, draw_number_grids
 from ..figures.style import Drawing
 from ..models.summary import LayerRun
 from ..page import (
@@ -21,6 +22,7 @@ from ..page import (
     signed,
     texts,
     times,
+    whole_or_aligned,
 )
 from .layers import as_maps
 from .worked_unit import Term, WorkedUnit
@@ -75,7 +77,7 @@ def _patch_block(unit: WorkedUnit, term: Term) -> Block:
     width, sums = term.patch_HW.shape[1], unit.kind in ADDS
     tables: list[list[str]] = []
     for values_HW in (term.patch_HW, term.filter_HW, term.patch_HW * term.filter_HW):
-        cells = write_numbers(values_HW)
+        cells = _texts(values_HW)
         if not tables:  # in the patch
             inside = unit.inside_HW.flatten().tolist()
             cells = [cell if known else "·" for cell, known in zip(cells, inside, strict=True)]
@@ -179,9 +181,9 @@ def _vector_rows(unit: WorkedUnit) -> list[Row]:
     w = torch.cat([term.filter_HW for term in shown], dim=1)
     names = ", ".join(str(term.channel) for term in shown)
     return [
-        [Grid(x, f"x: of {len(unit.terms):,} inputs, those that add most: {names}")],
-        [Grid(w, "× w")],
-        [Grid(x * w, "= products")],
+        [_grid(x, f"x: of {len(unit.terms):,} inputs, those that add most: {names}")],
+        [_grid(w, "× w")],
+        [_grid(x * w, "= products")],
     ]
 
 
@@ -197,16 +199,25 @@ def _patch_rows(unit: WorkedUnit, run: LayerRun) -> list[Row]:
         row: list[Grid | str] = [
             Grid(input_CHW[term.channel], name, frame=_frame(unit), is_map=True),
             "",
-            Grid(patch_HW, "patch", grey=grey, marked=marked, is_map=is_map),
+            _grid(patch_HW, "patch", grey=grey, marked=marked, is_map=is_map),
         ]
         if unit.kind in ADDS:
             title, products_HW = f"products: Σ = {signed(term.total)}", patch_HW * filter_HW
-            products = Grid(products_HW, title, grey=grey, is_map=is_map)
-            row += ["×", Grid(filter_HW, "filter", is_map=is_map), "=", products]
+            products = _grid(products_HW, title, grey=grey, is_map=is_map)
+            row += ["×", _grid(filter_HW, "filter", is_map=is_map), "=", products]
         else:
-            row += ["→", Grid(torch.tensor([[unit.network]]), "output")]
+            row += ["→", _grid(torch.tensor([[unit.network]]), "output")]
         rows.append(row)
     return rows
+
+
+def _grid(values_HW: torch.Tensor, title: str, **marks: Any) -> Grid:
+    """Make a table with its numbers."""
+    return Grid(values_HW, title, _texts(values_HW), **marks)
+
+
+def _texts(values_HW: torch.Tensor) -> list[str]:
+    return whole_or_aligned(values_HW.flatten().tolist())
 
 
 def _frame(unit: WorkedUnit) -> tuple[float, float, float, float]:

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from ...page import MINUS, Block, Column, Page
+from ...page import MINUS, Block, Column, Page, whole_or_aligned
 from ..options import JsonOption
 from ..present import PictureOption, check_picture, present
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ...figures.number_grids import Grid
     from ...figures.style import Drawing
     from ...lecture.backprop import Backprop
 
@@ -109,10 +110,15 @@ def _lines(values_HW: "Tensor") -> list[str]:
 
 
 def _draw(steps: "list[tuple[str, list[Part]]]") -> "Drawing":
-    from ...figures.number_grids import Grid, draw_number_grids
+    from ...figures.number_grids import draw_number_grids
 
     rows = [
-        [part if isinstance(part, str) else Grid(part[1], part[0]) for part in parts]
-        for _, parts in steps
+        [part if isinstance(part, str) else _grid(*part) for part in parts] for _, parts in steps
     ]
     return draw_number_grids(rows, TITLE, headings=[heading for heading, _ in steps])
+
+
+def _grid(name: str, values_HW: "Tensor") -> "Grid":
+    from ...figures.number_grids import Grid
+
+    return Grid(values_HW, name, whole_or_aligned(values_HW.flatten().tolist()))
