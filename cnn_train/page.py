@@ -119,6 +119,13 @@ def aligned(values: Sequence[float]) -> list[str]:
     return [f"{value:.{min(max(decimals, 0), 9)}f}".replace("-", MINUS) for value in values]
 
 
+def whole_or_aligned(values: Sequence[float]) -> list[str]:
+    """Return whole numbers as they are, and others with equally many decimals."""
+    if all(value == round(value) and abs(value) < 1000 for value in values):
+        return [f"{value + 0.0:.0f}".replace("-", MINUS) for value in values]
+    return aligned(values)
+
+
 def signed(value: float) -> str:
     """Return a number with three significant digits and a proper minus sign."""
     return f"{value:.3g}".replace("-", MINUS)

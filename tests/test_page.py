@@ -18,3 +18,10 @@ from cnn_train.page import clock
 )
 def test_seconds_are_read_off_a_clock(seconds: float, text: str) -> None:
     assert clock(seconds) == text
+
+
+def test_whole_numbers_stay_whole_and_others_get_equal_decimals() -> None:
+    from cnn_train.page import whole_or_aligned
+
+    assert whole_or_aligned([1.0, -2.0, -0.0, 30.0]) == ["1", "−2", "0", "30"]
+    assert whole_or_aligned([1.5, -0.25]) == ["1.50", "−0.25"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data.location import resolve_data_dir
-from ..errors import UsageError
+from ..errors import CheckpointError, UsageError
 from .console import notice, progress, warn
 
 if TYPE_CHECKING:
@@ -118,4 +118,44 @@ def build_untrained_session(
     access = make_data_access(data_dir, offline)
     return load_session(
         Job(load_and_warn, lambda data: load_images(data.located(), access), device)
+    )
+
+
+def build_session_at(
+    path: Path, device: str, data_dir: Path | None, offline: bool, data_root: Path | None = None
+) -> "Session":
+    """Build the session of a run as it was when a checkpoint of it was saved; nothing is written.
+
+    Raises CheckpointError where the file holds weights alone, or where the images are others.
+    """
+    from ..checkpoints.checkpoint import load_checkpoint
+    from ..checkpoints.inspection import checkpoint_config
+    from ..runs.directory import find_checkpoint
+    from ..training.resuming import resume_session
+    from ..training.run import Job, load_images, load_session
+
+    path = find_checkpoint(path)
+    checkpoint = load_checkpoint(path)
+    if checkpoint.imported_from is not None:
+        raise CheckpointError(
+            f"{path}: holds the weights of {checkpoint.imported_from} alone: no step of a run to "
+            "take; name a checkpoint that fit saved"
+        )
+    config, access = checkpoint_config(checkpoint, str(path)), make_data_access(data_dir, offline)
+
+    def fill_in(session: "Session") -> None:
+        try:
+            resume_session(session, checkpoint)
+        except CheckpointError as problem:
+            reason = str(problem).removeprefix("cannot resume: ")
+            raise CheckpointError(f"{path}: {reason}") from None
+
+    return load_session(
+        Job(
+            lambda: config,
+            lambda data: load_images(data.moved_to(data_root), access),
+            device,
+            checkpoint.limit_batches,
+            fill_in=fill_in,
+        )
     )

@@ -12,9 +12,12 @@ from .completion import complete_models
 from .console import progress
 from .loading import load_settings
 from .options import JsonOption, SetOption
-from .present import present
+from .present import PictureOption, check_picture, present
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
+    from ..figures.style import Drawing
     from ..models.architecture import ArchitectureConfig
     from ..models.summary import ArchitectureSummary, LayerSummary
 
@@ -22,13 +25,13 @@ IMAGE_CHANNELS = 3
 NUM_CLASSES, IMAGE_SIZE_PX = 10, 32  # CIFAR-10's, for which the literature counts parameters
 
 app = typer.Typer(
-    invoke_without_command=True, help="List the architectures, or show one layer by layer."
+    invoke_without_command=True, help="List the architectures, show one layer by layer, or draw it."
 )
 
 
 @app.callback()
 def list_architectures(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List the architectures, or show one layer by layer."""
+    """List the architectures, show one layer by layer, or draw it."""
     if context.invoked_subcommand is not None:
         return
     from ..models import ARCHITECTURES
@@ -46,28 +49,28 @@ def list_architectures(context: typer.Context, as_json: JsonOption = False) -> N
     present(Page((table,), document), as_json=as_json)
 
 
+NameArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="An architecture of the list.", autocompletion=complete_models
+    ),
+]
+NumClassesOption = Annotated[int, typer.Option(min=1, help="Number of scores.")]
+ImageSizeOption = Annotated[int, typer.Option(min=1, help="Side in pixels.")]
+
+
 @app.command()
 def show(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME", help="An architecture of the list.", autocompletion=complete_models
-        ),
-    ],
+    name: NameArgument,
     overrides: SetOption = None,
-    num_classes: Annotated[int, typer.Option(min=1, help="Number of scores.")] = NUM_CLASSES,
-    image_size: Annotated[int, typer.Option(min=1, help="Side in pixels.")] = IMAGE_SIZE_PX,
+    num_classes: NumClassesOption = NUM_CLASSES,
+    image_size: ImageSizeOption = IMAGE_SIZE_PX,
     as_json: JsonOption = False,
 ) -> None:
     """Print every layer: shapes, kernel, parameters, work and receptive field."""
-    import torch
-
     from ..models.summary import summarize
 
-    architecture = _load_architecture(name, overrides)
-    image_shape = (IMAGE_CHANNELS, image_size, image_size)
-    with torch.device("meta"):  # shapes only: no memory, no time
-        model = architecture.build(num_classes, image_shape)
+    architecture, model, image_shape = _build(name, overrides, num_classes, image_size)
     layers = summarize(model, image_shape)
     parameters = sum(layer.parameters for layer in layers)
     macs = sum(layer.macs for layer in layers)
@@ -76,6 +79,51 @@ def show(
     document["layers"] = [asdict(layer) for layer in layers]
     table = _layer_table(layers, parameters, macs, _describe(num_classes, image_shape))
     present(Page((table,), document), as_json=as_json)
+
+
+@app.command()
+def draw(
+    name: NameArgument,
+    overrides: SetOption = None,
+    num_classes: NumClassesOption = NUM_CLASSES,
+    image_size: ImageSizeOption = IMAGE_SIZE_PX,
+    as_json: JsonOption = False,
+    out: PictureOption = None,
+) -> None:
+    """Draw it as a row of blocks with their shapes (--out FILE); repeated ones are counted."""
+    from ..models.outline import outline
+
+    check_picture(out)
+    architecture, model, image_shape = _build(name, overrides, num_classes, image_size)
+    parts = outline(model, image_shape)
+    setting = f"{num_classes} classes, images of {times(image_shape)}"
+    total = sum(part.parameters for part in parts)
+    rows = [
+        (part.name, f"{part.count} × {part.what}" if part.count > 1 else part.what,
+         times(part.output_shape), f"{part.parameters:,}" if part.parameters else "")
+        for part in parts
+    ]  # fmt: skip
+    block = Block(
+        columns=(*texts("from", "what"), *numbers("output", "parameters")),
+        rows=(*rows, ("total", "", "", f"{total:,}")),
+        row_styles={len(rows): "bold"},
+        notes=(f"{setting}. A picture: --out FILE.png",),
+    )
+    document = {"model": architecture.model_dump(mode="json")} | _setting(num_classes, image_shape)
+    document |= {"parameters": total, "parts": [asdict(part) for part in parts]}
+    title = f"{name}: {total:,} parameters, {setting}"
+    page = Page((block,), document, draw=lambda: _draw(title, rows, image_shape))
+    present(page, as_json=as_json, out=out)
+
+
+def _draw(title: str, rows: Sequence[Sequence[str]], image_shape: Sequence[int]) -> "Drawing":
+    from ..figures.computational_graph import Box, draw_computational_graph
+
+    boxes = [Box("image", times(image_shape), is_input=True)]
+    for name, what, shape, parameters in rows:
+        counted = f"{parameters} parameters" if parameters else "no parameters"
+        boxes.append(Box(name, what, (shape, counted), is_output=len(boxes) == len(rows)))
+    return draw_computational_graph(boxes, [(i, i + 1) for i in range(len(rows))], title)
 
 
 @app.command()
@@ -104,6 +152,18 @@ def pretrained(
     present(Page((block,), {"pretrained": [card.to_json() for card in cards]}), as_json=as_json)
 
 
+def _build(
+    name: str, overrides: list[str] | None, num_classes: int, image_size: int
+) -> "tuple[ArchitectureConfig, Module, tuple[int, int, int]]":
+    """Return the settings, the network and the shape of its images."""
+    import torch
+
+    architecture = _load_architecture(name, overrides)
+    image_shape = (IMAGE_CHANNELS, image_size, image_size)
+    with torch.device("meta"):  # shapes only: no memory, no time
+        return architecture, architecture.build(num_classes, image_shape), image_shape
+
+
 def _load_architecture(name: str, overrides: list[str] | None) -> "ArchitectureConfig":
     """Return the settings of ``name`` with overrides such as ``model.depth=16``."""
     from ..config.spelling import nearest
@@ -112,7 +172,7 @@ def _load_architecture(name: str, overrides: list[str] | None) -> "ArchitectureC
     if name not in ARCHITECTURES:
         guess = nearest(name, ARCHITECTURES)
         hint = f"did you mean {guess!r}?" if guess else f"choose {', '.join(ARCHITECTURES)}"
-        raise UsageError(f"models show: there is no architecture {name!r}; {hint}")
+        raise UsageError(f"there is no architecture {name!r}; {hint}")
     return load_settings(name, overrides, text=f"model: {{name: {name}}}").model
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from torch import Tensor
 
 from .style import (
@@ -43,16 +44,7 @@ def draw_decision_surface(
     """
     figure = make_figure(10.0, 4.9, title)
     plane, curves = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    picture = plane.imshow(
-        surface_GG.numpy(),
-        cmap=_LEADS,
-        vmin=-1.7,  # the full colours are left to the points
-        vmax=1.7,
-        extent=(-reach, reach, -reach, reach),
-        interpolation="bilinear",
-    )
-    _draw_points(plane, test, hollow=True)
-    _draw_points(plane, train, hollow=False)
+    picture = draw_plane(plane, surface_GG, reach, train, test)
     plane.plot([], [], "o", color=INK, markersize=4, label="training")
     plane.plot([], [], "o", color=INK, markersize=4, mfc="white", label="test")
     style_axes(plane, x="x₁", y="x₂", grid=False, legend_columns=2)
@@ -63,6 +55,23 @@ def draw_decision_surface(
     style_bar(bar)
     _draw_losses(curves, *losses)
     return figure
+
+
+def draw_plane(
+    axes: Axes, surface_GG: Tensor, reach: float, train: LabelledPoints, test: LabelledPoints
+) -> AxesImage:
+    """Draw how far blue leads and the points; return the picture, for a bar of its colours."""
+    picture = axes.imshow(
+        surface_GG.numpy(),
+        cmap=_LEADS,
+        vmin=-1.7,  # the full colours are left to the points
+        vmax=1.7,
+        extent=(-reach, reach, -reach, reach),
+        interpolation="bilinear",
+    )
+    _draw_points(axes, test, hollow=True)
+    _draw_points(axes, train, hollow=False)
+    return picture
 
 
 def _draw_points(axes: Axes, points: LabelledPoints, *, hollow: bool) -> None:

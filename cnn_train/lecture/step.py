@@ -40,6 +40,7 @@ class EntryStep:
     """One number of a parameter tensor before and after: ``descent`` is −η g.
 
     gradient: dL/dθ. clipped_gradient: the g of the update, which clip_grad_norm may have shortened.
+    velocity: the optimizer's v before the step; None where it has none.
     """
 
     parameter: str
@@ -49,18 +50,25 @@ class EntryStep:
     clipped_gradient: float
     descent: float
     after: float
+    velocity: float | None = None
 
 
 @dataclass(frozen=True)
 class TrainingStep:
     """All that one step did, on batch_size images in num_pieces.
 
+    epoch and step: of the run, both from 0. warms_up: whether the schedule's warm-up makes the rate
+    smaller. is_over: whether the run had ended, so that it would never have made this step.
     gradient_norm: of dL/dθ. clipped_norm: what clip_grad_norm shortened it to; None if it did not.
     num_plain: how many numbers moved by exactly −η g, in float32, with the shortened g.
     phase_seconds: of one piece of timed_images, and of an update; empty if the steps after this one
     were not finite, and then ``diverges`` says so.
     """
 
+    epoch: int
+    step: int
+    warms_up: bool
+    is_over: bool
     batch_size: int
     num_pieces: int
     lr: float
@@ -83,12 +91,13 @@ class TrainingStep:
 def take_step(
     session: Session, num_entries: int, advance: Callable[[int], None] = lambda amount: None
 ) -> TrainingStep:
-    """Make the first update as ``fit`` would, and say what happened; then time its phases.
+    """Make the session's next update as ``fit`` would, and say what happened; then time its phases.
 
-    ``advance`` is called after every piece. The session's weights change. Raises DivergedError if
-    the loss or the gradient of the step is not finite.
+    Of a run that is over, the update after its last, at the same rate. ``advance`` is called after
+    every piece. The session's weights change. Raises DivergedError if the loss or the gradient of
+    the step is not finite.
     """
-    session = with_one_update(session)
+    session = with_one_update(at_next_minibatch(session))
     taken: TrainingStep | None = None
     try:
         with divergence_explained(session):
@@ -113,10 +122,15 @@ def _take_step(session: Session, num_entries: int, advance: Callable[[int], None
     plain = [change.plain == change.after for change in changes.values()]
     is_clipped = any(not torch.equal(c.gradient, c.clipped) for c in changes.values())
     clipped_norm = norm([change.clipped for change in changes.values()])
-    first = session.batches.plan(0)[0]
+    progress, plan = session.progress, session.batches.plan(session.progress.epoch)
+    first = plan[0]
     return TrainingStep(
+        epoch=progress.epoch,
+        step=progress.step,
+        warms_up=progress.schedule_step < session.pace.steps(session.config.schedule.warmup_epochs),
+        is_over=session.is_complete,
         batch_size=tally.num_examples,
-        num_pieces=len(session.batches.plan(0)),
+        num_pieces=len(plan) - progress.position,
         lr=session.optimizer.param_groups[0]["lr"],
         lr_factor=session.schedule(session.progress.schedule_step),
         loss=tally.loss,
@@ -133,10 +147,20 @@ def _take_step(session: Session, num_entries: int, advance: Callable[[int], None
     )
 
 
+def at_next_minibatch(session: Session) -> Session:
+    """Begin the next epoch where all minibatches of this one are done; stay at the last rate."""
+    progress = replace(session.progress)
+    if progress.position >= len(session.batches.plan(progress.epoch)):
+        progress.epoch, progress.position = progress.epoch + 1, 0
+    if session.is_complete:
+        progress.schedule_step = max(progress.schedule_step - 1, 0)
+    return replace(session, progress=progress)
+
+
 def with_one_update(session: Session) -> Session:
-    """Cut the epoch down to its first update, without compilation."""
-    plan = session.batches.plan(0)
-    last = next(i for i, piece in enumerate(plan) if piece.completes_update)
+    """Cut the epoch down to its next update, without compilation."""
+    plan, position = session.batches.plan(session.progress.epoch), session.progress.position
+    last = next(i for i, piece in enumerate(plan) if i >= position and piece.completes_update)
     forward = with_autocast(session.model, session.device, session.precision)
     batches = replace(session.batches, plan=lambda epoch: plan[: last + 1])
     return replace(session, batches=batches, forward=forward)
@@ -181,4 +205,5 @@ def choose_entries(changes: dict[str, Change], num_entries: int) -> Iterator[Ent
         index = tuple(int(axis) for axis in torch.unravel_index(flat, change.gradient.shape))
         slopes = float(change.gradient[index]), float(change.clipped[index])
         before, after = float(change.before[index]), float(change.after[index])
-        yield EntryStep(name, index, before, *slopes, -change.lr * slopes[1], after)
+        velocity = None if change.velocity is None else float(change.velocity[index])
+        yield EntryStep(name, index, before, *slopes, -change.lr * slopes[1], after, velocity)

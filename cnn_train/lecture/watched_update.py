@@ -12,14 +12,21 @@ from torch import Tensor
 from ..training.session import Session
 from ..training.update_guard import UpdateGuard
 
+VELOCITY = "momentum_buffer"
+"""What torch's optimizers call v."""
+
 
 @dataclass(frozen=True)
 class Change:
-    """One parameter around the update, its gradient before and after clipping, and its rate."""
+    """One parameter around the update, its gradient before and after clipping, and its rate.
+
+    velocity: the optimizer's, before the update; None where it keeps none.
+    """
 
     before: Tensor
     gradient: Tensor
     clipped: Tensor
+    velocity: Tensor | None
     lr: float
     after: Tensor
 
@@ -35,7 +42,8 @@ class KeepingGuard(UpdateGuard):
     def __init__(self, session: Session) -> None:
         """Check the numbers at once on every device, as on the CPU."""
         self._names = {p: name for name, p in session.model.named_parameters()}
-        self._kept: dict[Tensor, tuple[Tensor, Tensor, Tensor]] = {}
+        self._kept: dict[Tensor, tuple[Tensor, Tensor, Tensor, Tensor | None]] = {}
+        self._state = session.optimizer.state
         super().__init__(self._names, session.config.clip_grad_norm, torch.device("cpu"))
 
     def __call__(self, loss: Tensor) -> None:
@@ -44,7 +52,9 @@ class KeepingGuard(UpdateGuard):
         super().__call__(loss)
         for parameter, gradient in gradients.items():
             assert parameter.grad is not None
-            self._kept[parameter] = (parameter.detach().clone(), gradient, parameter.grad.clone())
+            before, velocity = parameter.detach().clone(), self._state[parameter].get(VELOCITY)
+            velocity = None if velocity is None else velocity.clone()
+            self._kept[parameter] = (before, gradient, parameter.grad.clone(), velocity)
 
     def changes(self, optimizer: torch.optim.Optimizer) -> dict[str, Change]:
         """Return what the update did to every parameter, in the optimizer's order."""

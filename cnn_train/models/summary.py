@@ -37,13 +37,24 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class LayerRun:
-    """One pass of an image through one layer; ``field`` is that of the output's units."""
+    """One pass of an image through one layer; ``field`` is that of the output's units.
+
+    A network may write into ``input`` and ``output`` later on, as ``out += identity`` does:
+    input_values and output_values are copies, versions the numbers of writes before they were made.
+    """
 
     name: str
     module: nn.Module
     input: Tensor
     output: Tensor
     field: ReceptiveField
+    input_values: Tensor
+    output_values: Tensor
+    versions: Pair
+
+    def is_read_by(self, other: "LayerRun") -> bool:
+        """Whether ``other`` reads this output as it was made."""
+        return other.input is self.output and other.versions[0] == self.versions[1]
 
 
 def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> list[LayerSummary]:
@@ -79,6 +90,11 @@ def trace_layers(model: nn.Module, image_shape: tuple[int, int, int]) -> list[La
     """Run one image of zeros through ``model`` and note each layer's input and output, in order."""
     some_weight = next(model.parameters())
     images_BCHW = torch.zeros(1, *image_shape, device=some_weight.device, dtype=some_weight.dtype)
+    return trace_images(model, images_BCHW)
+
+
+def trace_images(model: nn.Module, images_BCHW: Tensor) -> list[LayerRun]:
+    """Run these images through ``model``, in eval mode, as :func:`trace_layers` does."""
     tracker = ReceptiveFieldTracker(images_BCHW)
     runs: list[LayerRun] = []
 
@@ -88,7 +104,9 @@ def trace_layers(model: nn.Module, image_shape: tuple[int, int, int]) -> list[La
         field = tracker.field_of(output)
         if isinstance(module, nn.Flatten):  # each number stays one unit; its readers see them all
             field = replace(tracker.field_of(inputs[0]), axes=field.axes)
-        runs.append(LayerRun(name, module, inputs[0], output, field))
+        versions = inputs[0]._version, output._version
+        copies = inputs[0].clone(), output.clone()
+        runs.append(LayerRun(name, module, inputs[0], output, field, *copies, versions))
 
     with ExitStack() as stack, evaluating(model), torch.no_grad():
         for name, module in model.named_modules():

@@ -2,6 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -133,3 +136,14 @@ def test_a_wrong_setting_is_reported_as_in_configs() -> None:
 
 def test_images_that_are_too_small_are_a_config_error() -> None:
     assert isinstance(run("show", "vgg16", "--image-size", "16").exception, ConfigError)
+
+
+def test_draw_lists_the_parts_and_draws_them(cnn_train: Callable[..., Any], tmp_path: Path) -> None:
+    outcome = cnn_train("models", "draw", "resnet20", "--out", "net.svg")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "stage1  3 × basic block" in outcome.stdout and "269,722" in outcome.stdout
+    picture = (tmp_path / "net.svg").read_text()
+    assert "<svg" in picture and len(picture) > 5000
+    wider = cnn_train("models", "draw", "resnet20", "--set", "model.width=32", "--json").document
+    assert wider["parts"][0]["output_shape"] == [32, 32, 32]
+    assert wider["parameters"] == sum(part["parameters"] for part in wider["parts"])

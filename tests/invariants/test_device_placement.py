@@ -38,12 +38,14 @@ from cnn_train.inference.views import ViewsName
 from cnn_train.lecture.batch_size import compare_batch_sizes
 from cnn_train.lecture.descent import race
 from cnn_train.lecture.minibatch_loss import MinibatchLoss
+from cnn_train.lecture.regularization import compare_strengths
 from cnn_train.lecture.slope import measure_slopes
 from cnn_train.lecture.step import take_step
 from cnn_train.losses import LOSSES
 from cnn_train.losses.regularization import REGULARIZATIONS
 from cnn_train.machine.device import Device, Precision, with_autocast
 from cnn_train.models import ARCHITECTURES
+from cnn_train.models.head import head_layer
 from cnn_train.optim import OPTIMIZERS
 from cnn_train.random_streams import make_generator
 from cnn_train.training.building import build_session
@@ -52,6 +54,7 @@ from cnn_train.training.resuming import resume_session
 from cnn_train.training.session import Session
 from cnn_train.visualize.methods import METHODS
 from cnn_train.visualize.request import Request, Subjects
+from cnn_train.visualize.worked_unit import work_out
 
 StartOn = Callable[..., Session]
 
@@ -228,11 +231,18 @@ USE_CASES: dict[str, Callable[[Session, ImageSet, Path], object]] = {
     "visualize": lambda session, images, _: Request(trained(session), Subjects.of(images)),
     "gradcheck": lambda session, *_: list(check_session(session, samples=1, num_images=4)),
     "profile": lambda session, *_: time_phases(session, 1),
+    "learn conv": lambda session, *_: work_out(
+        session.model,
+        head_layer(session.model)[0],
+        next(session.batches.epoch(0)).images_BCHW[:1],
+        0,
+    ),
     "learn loss": lambda session, images, _: evaluate(trained(session), images),
     "learn step": lambda session, *_: take_step(session, 2),
     "learn slope": lambda session, *_: slopes(session),
     "learn descent": lambda session, *_: race(session, 32, 0.0),
     "learn batch-size": lambda session, *_: compare_batch_sizes(session, 64, 0.0, 1),
+    "learn regularization": lambda session, *_: compare_strengths(session, 32, 0.0),
 }
 
 

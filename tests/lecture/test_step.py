@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from cnn_train.errors import DivergedError
 from cnn_train.lecture.step import take_step, with_one_update, with_rate_zero
+from cnn_train.training.resuming import resume_session
 from cnn_train.training.session import Session
 
 Start = Callable[..., Session]
@@ -55,6 +57,41 @@ def test_the_step_is_the_one_that_the_run_would_make(start: Start) -> None:
     assert all(torch.equal(after[name], value) for name, value in expected.items())
     assert (taken.loss, taken.penalty) == (tally.loss, tally.penalty)
     assert taken.batch_size == 8 and taken.num_correct == int(tally.num_correct)
+
+
+@pytest.mark.usefixtures("first_weights")
+@pytest.mark.parametrize("done", [1, 2])
+def test_from_a_checkpoint_it_is_the_very_step_that_the_run_makes_next(
+    start: Start, done: int
+) -> None:
+    settings = {
+        "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9, "nesterov": False},
+        "schedule": {"name": "cosine", "warmup_epochs": 1},
+    }
+    run, session = start(**settings), start(**settings)
+    steps = run.train_rest_of_epoch()
+    for position in range(done):
+        run.progress.complete_update(position + 1, next(steps))
+    resume_session(session, deepcopy(run.checkpoint()))  # else both would share their momenta
+    next(steps)
+    taken = take_step(session, 4)
+    after, expected = state_of(session), state_of(run)
+    assert all(torch.equal(after[name], value) for name, value in expected.items())
+    assert (taken.step, taken.epoch, taken.warms_up, taken.is_over) == (done, 0, True, False)
+    assert taken.lr == pytest.approx(0.05 * (done + 1) / len(run.batches.plan(0)))
+    for entry in taken.entries:  # v ← μ v + g, θ ← θ − η v
+        assert entry.velocity is not None
+        velocity = 0.9 * entry.velocity + entry.gradient
+        assert entry.after == pytest.approx(entry.before - taken.lr * velocity, abs=1e-7)
+
+
+@pytest.mark.usefixtures("first_weights")
+def test_of_a_run_that_is_over_the_rate_is_that_of_its_last_step(start: Start) -> None:
+    session = start(epochs=2, schedule={"name": "linear"})
+    last = session.pace.steps(2) - 1
+    session.progress.epoch, session.progress.schedule_step = 2, last + 1
+    taken = take_step(session, 1)
+    assert taken.is_over and taken.lr_factor == session.schedule(last) > session.schedule(last + 1)
 
 
 def test_other_optimisers_are_seen_to_move_otherwise(start: Start) -> None:

@@ -3,16 +3,19 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...errors import UsageError
 from ...page import Block, Page, count_images, numbers, paragraph, percent, texts, times
+from ..completion import complete_configs, complete_runs
 from ..console import progress, warn
-from ..loading import build_untrained_session
+from ..loading import build_session_at, build_untrained_session
 from ..options import (
-    ConfigOption,
     DataDirOption,
+    DataRootOption,
     DeviceOption,
     JsonOption,
     OfflineOption,
@@ -29,8 +32,21 @@ if TYPE_CHECKING:
 
 
 def step(
-    config: ConfigOption,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", "-c", help="The first step of a config.", autocompletion=complete_configs
+        ),
+    ] = None,
     overrides: SetOption = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            help="The next step of a run, from a checkpoint of it.",
+            autocompletion=complete_runs,
+        ),
+    ] = None,
     entries: Annotated[
         int,
         typer.Option("--entries", min=1, max=1000, help="Numbers of θ to show, before and after."),
@@ -39,6 +55,7 @@ def step(
         bool, typer.Option("--every-layer", help="Show layers without weights too.")
     ] = False,
     device: DeviceOption = "auto",
+    data_root: DataRootOption = None,
     data_dir: DataDirOption = None,
     offline: OfflineOption = False,
     as_json: JsonOption = False,
@@ -46,10 +63,18 @@ def step(
 ) -> None:
     """Take one training step apart: F-pass, B-pass, update θ ← θ − η g."""
     check_picture(out)
-    session = build_untrained_session(config, overrides, device, data_dir, offline)
+    if (config is None) == (checkpoint is None):
+        raise UsageError("give --config, for a first step, or --checkpoint, for a later one")
+    if checkpoint is not None:
+        if overrides:
+            raise UsageError("--set goes with --config; a checkpoint's run keeps its settings")
+        session = build_session_at(checkpoint, device, data_dir, offline, data_root)
+    else:
+        assert config is not None
+        session = build_untrained_session(config, overrides, device, data_dir, offline)
     taken = _take(session, entries)
     title = (
-        f"{session.config.model.name}, {session.config.loss.name}: the first step, "
+        f"{session.config.model.name}, {session.config.loss.name}: {_which(taken)}, "
         f"on {_images(session, taken)}, in {session.precision.name}"
     )
     layers = [layer for layer in taken.layers if every_layer or layer.weight_norm is not None]
@@ -77,6 +102,14 @@ def _take(session: "Session", entries: int) -> "TrainingStep":
     what = f"adding up the gradients of {len(session.batches.images):,} images"
     with progress(what, len(session.batches.plan(0))) as advance:
         return take_step(session, entries, advance)
+
+
+def _which(taken: "TrainingStep") -> str:
+    """Say which step it is; a run's steps and epochs count from 1."""
+    if taken.step == 0:
+        return "the first step"
+    over = ", after the run's last" if taken.is_over else f" (epoch {taken.epoch + 1})"
+    return f"step {taken.step + 1:,}{over}"
 
 
 def _images(session: "Session", taken: "TrainingStep") -> str:
@@ -125,19 +158,24 @@ def _layer_row(layer: "LayerSizes") -> tuple[str, ...]:
 def _update_blocks(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Iterator[Block]:
     """Yield the optimizer's rule, some numbers before and after, and whether they obeyed −η g."""
     yield paragraph(*_rule_lines(taken, optimizer))
-    g = _followed(taken)
+    g, keeps_v = _followed(taken), any(entry.velocity is not None for entry in taken.entries)
     rows = []
     for entry in taken.entries:
         place = f"[{','.join(map(str, entry.index))}]"
         change = entry.after - entry.before
-        values = (entry.before, entry.gradient, entry.descent, entry.after, change)
-        rows.append((entry.parameter, place, *(f"{value + 0.0:.4g}" for value in values)))
-    columns = (*texts("parameter", "entry"), *numbers("θ", "g", f"−η {g}", "θ after", "Δθ"))
+        moved = [entry.velocity] * keeps_v
+        values = (entry.before, entry.gradient, *moved, entry.descent, entry.after, change)
+        rows.append(
+            (entry.parameter, place, *("—" if x is None else f"{x + 0.0:.4g}" for x in values))
+        )
+    names = ("θ", "g", *["v before"] * keeps_v, f"−η {g}", "θ after", "Δθ")
+    columns = (*texts("parameter", "entry"), *numbers(*names))
     yield Block(columns=columns, rows=tuple(rows), first_to_go=("θ after", "entry", f"−η {g}"))
     others = taken.num_numbers - taken.num_plain
     yield paragraph(
         f"{others:,} of {taken.num_numbers:,} numbers moved otherwise than by −η {g}: "
-        f"this is not plain SGD, which is --set 'optimizer={{name: sgd, momentum: 0}}'."
+        "this is not plain SGD"
+        + ("." if taken.step else "; with optimizer sgd, --set optimizer.momentum=0 makes it so.")
         if others
         else f"Δθ = −η {g}, to the last bit, for all {taken.num_numbers:,} numbers of θ."
     )
@@ -150,6 +188,13 @@ def _followed(taken: "TrainingStep") -> str:
 
 def _rule_lines(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Iterator[str]:
     """Yield what was done to the gradient, and the optimizer's formulas with their constants."""
+    if taken.lr_factor != 1:
+        when = "the last step" if taken.is_over else "this step"
+        warm_up = ", which still warms up" if taken.warms_up else ""
+        yield (
+            f"η: optimizer.lr {optimizer.lr:g} × {taken.lr_factor:.4g}, the schedule's factor at "
+            f"{when}{warm_up}"
+        )
     if taken.clipped_norm is not None:
         yield (
             f"clip_grad_norm: g was shortened from ‖g‖ = {taken.gradient_norm:.4g} to "
@@ -159,7 +204,7 @@ def _rule_lines(taken: "TrainingStep", optimizer: "OptimizerConfig") -> Iterator
         of = f" of {rule.applies_to}" if rule.applies_to else ""
         constants = {"η": rule.lr * taken.lr_factor} | rule.values
         values = ", ".join(f"{symbol} = {value:g}" for symbol, value in constants.items())
-        names = f"; {rule.names}" if rule.names else ""
+        names = f"; {rule.names}" if rule.names and not taken.step else ""
         yield f"update{of}: by {optimizer.name}, {values}{names}"
         for formula in rule.formulas:
             # The letter alone, as in g²; not one inside of a word.

@@ -178,3 +178,33 @@ def test_the_picture_has_a_line_per_layer_that_the_table_has(
     assert "pool1" not in drawn
     cnn_train("learn", "step", *options, "--every-layer", "--json")
     assert "pool1" in (tmp_path / "step.svg").read_text("utf-8")
+
+
+def test_from_a_checkpoint_it_shows_the_step_its_rate_and_its_momentum(
+    cnn_train: Run, tiny_config: Path, no_pictures: None
+) -> None:
+    settings = ("--set", "schedule.warmup_epochs=2", "--set", "checkpoint.keep=9")
+    cnn_train("fit", "-c", tiny_config, *settings, "--set", "epochs=3", "--name", "run")
+    (state,) = Path("runs").glob("run-*/step-00000003.ckpt")
+    outcome = cnn_train("learn", "step", "--checkpoint", state)
+    assert "linear, cross_entropy: step 4 (epoch 2), on 20 images" in outcome.stdout
+    assert "the schedule's factor at this step, which still warms up" in outcome.stdout
+    assert "v before" in outcome.stdout
+    over = cnn_train("learn", "step", "--checkpoint", state.with_name("last.ckpt"))
+    assert "step 10, after the run's last, on" in over.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        ((), 2, "give --config, for a first step, or --checkpoint, for a later one"),
+        (("-c", "a.yaml", "--checkpoint", "b.ckpt"), 2, "give --config"),
+        (("--checkpoint", "b.ckpt", "--set", "epochs=1"), 2, "--set goes with --config"),
+        (("--checkpoint", "pretrained:linear"), 4, "alone: no step of a run to take"),
+    ],
+)
+def test_what_has_no_next_step_is_refused(
+    cnn_train: Run, options: tuple[str, ...], code: int, message: str
+) -> None:
+    outcome = cnn_train("learn", "step", *options)
+    assert (outcome.exit_code, message in outcome.stderr) == (code, True), outcome.stderr
