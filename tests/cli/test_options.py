@@ -66,6 +66,8 @@ COMMAND_LINE = {
     "learn reverse-mode": FORMULA,
     "learn slope": f"{FORMULA} --h --directions --seed {SESSION}",
     "learn step": f"{SESSION} --checkpoint --data-root --entries --every-layer --out",
+    "lecture": "",
+    "lecture export": "RUN --to --out",
     "models": "--json",
     "models draw": "NAME --set --num-classes --image-size --json --out",
     "models pretrained": "NAME --json",
