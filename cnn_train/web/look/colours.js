@@ -18,12 +18,16 @@ function read() {
   const get = (name) => style.getPropertyValue(`--${name}`).trim();
   [ink, faint, centre] = [get("ink"), get("faint"), get("centre")];
   [orange, blue, testInk] = [get("orange"), get("blue"), get("test")];
-  table = Array.from({ length: 255 }, (_, i) => mix((i - 127) / 127));
+  table = tints(0.6); // points in full colour stay visible on it
 }
 
-function mix(value) {
+// The colours [red, green, blue] of -127 to 127; strength: the share of full colour at the ends.
+export const tints = (strength) =>
+  Array.from({ length: 255 }, (_, i) => mix((i - 127) / 127, strength));
+
+function mix(value, strength) {
   const [from, to] = [parse(centre), parse(value < 0 ? orange : blue)];
-  const share = 0.6 * Math.abs(value); // points in full colour stay visible on it
+  const share = strength * Math.abs(value);
   return from.map((c, i) => Math.round(c + share * (to[i] - c)));
 }
 

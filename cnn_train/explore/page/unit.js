@@ -1,0 +1,224 @@
+// One number of a layer, worked out: the sum, what it reads, what comes after it, and the
+// validation images that make it largest.
+
+import { whenColoursChange } from "./colours.js";
+import { button, figures, find, make, thumbnail, toBytes, toText } from "./elements.js";
+import { grid, largest, pair, productBars, tint } from "./grids.js";
+import { IMAGE, nameOfUnit, reveal, useKey } from "./network.js";
+import { want, wantSoon } from "./questions.js";
+import { chooseUnit, className, inside, on, state, tell } from "./state.js";
+
+const FIRST_TERMS = 3;
+const SLIDE_MILLISECONDS = 70;
+
+const panel = find("unit");
+const patches = new Map(); // "checkpoint layer channel": the answer
+let answer = null;
+let showAll = false;
+let sliding = false;
+let last = null; // the unit that was shown before
+
+const parts = {
+  title: make("h2"),
+  slide: button("▶ Slide the window", "", () => (sliding ? stopSliding() : slide())),
+  equation: make("p", "equation", "", { role: "status" }),
+  reading: make("p", "reading"),
+  terms: make("div", "terms"),
+  nine: make("div", "side"),
+};
+let openImage = () => {};
+
+// open: shows the validation image with an index.
+export function setUp(open) {
+  openImage = open;
+  const step = (by, label, text) => button(text, label, () => chooseUnit(inside({ ...state.unit, channel: state.unit.channel + by })));
+  const buttons = [
+    parts.slide,
+    step(-1, "Previous map of this layer", "‹ map"),
+    step(1, "Next map of this layer", "map ›"),
+    button("Close", "Close (Escape)", () => chooseUnit(null)),
+  ];
+  panel.append(
+    make("div", "title", [parts.title, make("div", "buttons", buttons)]),
+    parts.equation,
+    make("div", "sides", [parts.terms]),
+    parts.reading,
+    parts.nine,
+  );
+  panel.addEventListener("keydown", useKey);
+  on("unit", changed);
+  whenColoursChange(() => answer && state.unit && show());
+}
+
+function changed() {
+  const { unit } = state;
+  if (!unit || !sliding) stopSliding();
+  panel.hidden = !unit;
+  if (!unit) {
+    [last, answer] = [null, null];
+    tell("frames");
+    return;
+  }
+  if (last?.layer !== unit.layer) showAll = false;
+  if (!last) setTimeout(bringInSight, 50);
+  last = unit;
+  parts.title.textContent = nameOfUnit(unit);
+  tell("frames");
+  askUnit();
+}
+
+// Scroll so far that the sum is seen and as much as possible of the maps above it.
+function bringInSight() {
+  const below = panel.getBoundingClientRect().top - 0.55 * innerHeight;
+  if (below > 0) scrollBy({ top: below, behavior: "smooth" });
+}
+
+export function askUnit() {
+  if (!state.unit || !state.image) return;
+  const body = () => state.unit && { pixels: toText(state.image.pixels), checkpoint: state.checkpoint, ...state.unit };
+  want("unit", body, (found, { layer, channel, row, column }) => {
+    const { unit } = state;
+    if (!unit || unit.layer !== layer || unit.channel !== channel) return;
+    if (unit.row !== row || unit.column !== column) return;
+    answer = found;
+    show();
+    tell("frames");
+    if (sliding) setTimeout(slideOn, SLIDE_MILLISECONDS);
+    else askPatches();
+  });
+}
+
+function show() {
+  const { sources, field } = answer;
+  state.field = field;
+  state.source = sources && { ...sources, layer: sources.layer ?? IMAGE };
+  parts.slide.hidden = state.page.layers[state.unit.layer].shape[1] === 1;
+  parts.reading.textContent = answer.formula;
+  parts.equation.replaceChildren(...equation());
+  parts.terms.replaceChildren(...terms());
+}
+
+const result = (value, limit) => {
+  const element = make("b", "result", figures(value, 4));
+  element.style.background = tint(value, limit);
+  return element;
+};
+
+function equation() {
+  const { total, network, bias, followed_by: after = [] } = answer;
+  const limit = state.maps.get(state.unit.layer)?.limit ?? Math.abs(total);
+  const same = Math.abs(total - network) <= 1e-3 * Math.max(1, Math.abs(network));
+  return [
+    ...beginning(bias),
+    result(total, limit),
+    ...after.flatMap(({ name, value }) => [` → ${name}: `, result(value, limit)]),
+    make("small", "", ` the network itself says ${figures(network, 4)}${same ? " ✓" : ""}`),
+  ];
+}
+
+function beginning(bias) {
+  const { kind, total, input, mean, deviation, gamma, beta } = answer;
+  if (kind === "batch norm") {
+    return [`(${figures(input)} − ${figures(mean)}) / ${figures(deviation)} × ${figures(gamma)} + ${figures(beta)} = `];
+  }
+  if (kind === "activation") return [`${state.page.layers[state.unit.layer].words}: from ${figures(input, 4)} to `];
+  if (kind.includes("pooling")) return [kind.includes("average") ? "the mean of the patch: " : "the largest of the patch: "];
+  const sum = total - (bias ?? 0);
+  return [`Σ ${kind === "linear" ? "number × weight" : "patch × filter"} = ${figures(sum, 4)}`, bias === null ? " = " : ` + bias ${figures(bias, 4)} = `];
+}
+
+function terms() {
+  const { kind, terms: all, rest, patch, winner } = answer;
+  if (kind === "linear") return [productBars(all, rest)];
+  if (patch) return [make("div", "term", [make("h3", "", "the patch"), grid(patch, largest(patch), { winner, inside: answer.inside })])];
+  if (!all) return [];
+  const [patchLimit, filterLimit] = ["patch", "filter"].map((name) => largest(all.map((term) => term[name])));
+  const shown = all.slice(0, showAll ? all.length : FIRST_TERMS);
+  const cards = shown.map((term) => card(term, patchLimit, filterLimit));
+  if (all.length > FIRST_TERMS) {
+    const others = all.slice(FIRST_TERMS).reduce((sum, term) => sum + term.sum, 0);
+    const text = showAll ? "Show the largest only" : `Show all ${all.length} input maps (the others add ${figures(others)})`;
+    cards.push(button(text, "", () => {
+      showAll = !showAll;
+      show();
+    }, "all"));
+  }
+  return cards;
+}
+
+function card({ name, patch, filter, inside: within, sum }, patchLimit, filterLimit) {
+  const left = grid(patch, patchLimit, { inside: within, name: `patch of ${name}` });
+  const right = grid(filter, filterLimit, { name: `filter for ${name}` });
+  pair(left, right, (y, x) => {
+    const [a, b] = [patch[y][x], filter[y][x]];
+    parts.reading.textContent = `${name}: ${figures(a)} × ${figures(b)} = ${figures(a * b)}` + (within && !within[y][x] ? " (beyond the edge: padding)" : "");
+  });
+  const product = make("div", "product", [left, "×", right, "=", result(sum, patchLimit * filterLimit)]);
+  return make("div", "term", [make("h3", "", `from ${name}`), product]);
+}
+
+// Move the window over the whole map, so that the map forms number by number.
+function slide() {
+  sliding = true;
+  parts.slide.textContent = "❚❚ Stop";
+  reveal(state.unit.layer);
+  const [, height, width] = state.page.layers[state.unit.layer].shape;
+  const { row, column } = state.unit;
+  const atEnd = row === height - 1 && column === width - 1;
+  goTo(atEnd || !state.veil ? 0 : row * width + column);
+}
+
+function slideOn() {
+  if (!sliding || !state.unit) return;
+  const [, height, width] = state.page.layers[state.unit.layer].shape;
+  const cell = state.unit.row * width + state.unit.column + 1;
+  if (cell < height * width) goTo(cell);
+  else stopSliding();
+}
+
+function goTo(cell) {
+  const { layer, channel } = state.unit;
+  const [, , width] = state.page.layers[layer].shape;
+  state.veil = { layer, channel, cell };
+  chooseUnit({ layer, channel, row: Math.floor(cell / width), column: cell % width });
+}
+
+function stopSliding() {
+  if (!sliding) return;
+  sliding = false;
+  state.veil = null;
+  parts.slide.textContent = "▶ Slide the window";
+  tell("frames");
+  askPatches();
+}
+
+const keyOf = ({ layer, channel }) => `${state.checkpoint} ${layer} ${channel}`;
+
+function askPatches() {
+  if (!state.page.split || !state.unit) return;
+  const known = patches.get(keyOf(state.unit));
+  showPatches(known);
+  if (known) return;
+  const body = () => state.unit && { checkpoint: state.checkpoint, layer: state.unit.layer, channel: state.unit.channel };
+  wantSoon("patches", body, (found, { checkpoint, layer, channel }) => {
+    patches.set(`${checkpoint} ${layer} ${channel}`, found);
+    if (state.unit) showPatches(patches.get(keyOf(state.unit)));
+  }, 150);
+}
+
+function showPatches(found) {
+  if (!found) {
+    parts.nine.replaceChildren(make("h3", "hint", "Looking through the validation images for what makes this map largest …"));
+    return;
+  }
+  const share = `${found.num_active} of ${found.num_images} validation images`;
+  const isDead = found.dead.includes(state.unit.channel);
+  const text = isDead
+    ? `This map is dead: it is 0 on all ${found.num_images} validation images.`
+    : `What makes this map largest (it is above 0 on ${share}):`;
+  const nine = found.patches.map(({ value, image, label, side, pixels }) => {
+    const name = `${className(label)}, ${figures(value, 2)}`;
+    return button([thumbnail(toBytes(pixels), side), name], `Show validation image ${image}, ${name}`, () => openImage(image));
+  });
+  parts.nine.replaceChildren(make("h3", "", text), make("div", "nine", isDead ? [] : nine));
+}
