@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:  # the fixtures import what they need: many tests need no torch
+    from chromium import Browser
     from pretended_gpu import PretendedGpu
     from torture_campaign.children import Child, ForkServer
 
@@ -171,6 +172,16 @@ def run_script(tmp_path: Path) -> "Callable[..., subprocess.CompletedProcess[str
         )
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Browser]":
+    """A browser with a new, empty profile; skips where there is none."""
+    from chromium import Browser, find_browser
+
+    window = Browser(find_browser(), tmp_path_factory.mktemp("browser"))
+    yield window
+    window.quit()
 
 
 @pytest.fixture(scope="session")

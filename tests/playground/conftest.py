@@ -1,10 +1,9 @@
-"""A server of pages, and a browser to look at them."""
+"""A server of pages."""
 
 from collections.abc import Iterator
 from threading import Thread
 
 import pytest
-from chromium import CHROMEDRIVER, CHROMIUM, Browser
 
 from cnn_train.playground.server import PlaygroundServer
 
@@ -18,14 +17,3 @@ def server() -> Iterator[PlaygroundServer]:
         yield running
         running.shutdown()
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """A browser with a new, empty profile; skips where there is none."""
-    missing = [str(path) for path in (CHROMIUM, CHROMEDRIVER) if not path.exists()]
-    if missing:
-        pytest.skip(f"needs a real browser: there is no {' and no '.join(missing)}")
-    window = Browser(tmp_path_factory.mktemp("browser"))
-    yield window
-    window.quit()

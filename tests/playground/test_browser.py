@@ -21,7 +21,6 @@ from cnn_train.playground.settings import read_address, resolve_settings
 pytestmark = pytest.mark.slow
 
 Open = Callable[..., Any]
-ENTER = "\ue007"
 WIDE, NARROW = (1280, 800), (560, 900)
 
 
@@ -195,14 +194,14 @@ def test_the_keyboard_is_enough(page: Open) -> None:
     browser = page("dataset=gauss")
     reached = []
     for _ in range(4):
-        browser.press("\ue004")  # Tab
+        browser.press("Tab")
         reached.append(browser.run("return document.activeElement.id"))
     assert reached == ["play", "step", "epoch", "reset"]
     browser.run("document.querySelector('#step').focus()")
-    browser.press(ENTER)
+    browser.press("Enter")
     wait_for(lambda: browser.text("#steps") == "1")
     browser.run("document.querySelector('[name=dataset]:checked').focus()")
-    browser.press("\ue014")  # →: the next toy set
+    browser.press("ArrowRight")  # the next toy set
     wait_for(lambda: settings_in_url(browser).dataset == "spiral")
 
 
@@ -216,7 +215,7 @@ def test_the_focus_stays_where_a_key_changed_the_network(page: Open) -> None:
     ):
         before = browser.url
         browser.run(f"document.querySelector('[aria-label=\"{label}\"]').focus()")
-        browser.press(ENTER)
+        browser.press("Enter")
         wait_for(lambda before=before: browser.url != before)
         assert browser.run(focused) == expected, label
 
@@ -226,13 +225,13 @@ def test_sliders_stand_at_what_the_address_says_and_keep_it(page: Open) -> None:
     shown = "return [...document.querySelectorAll('.value')].map(e => e.textContent)"
     assert browser.run(shown) == ["0.83", "33 %"]
     browser.run("document.querySelector('[name=batch_size]').focus()")
-    browser.press("1" + ENTER)  # behind the 10
+    browser.press("End", "1", "Enter")  # behind the 10
     wait_for(lambda: settings_in_url(browser).batch_size == 101)
     settings = settings_in_url(browser)
     assert (settings.noise, settings.train_fraction, settings.points) == (0.83, 0.33, 333)
     browser.run("document.querySelector('[name=train_fraction]').focus()")
     for fraction in (0.3, 0.4):
-        browser.press("\ue014")  # →: first to the nearest notch, then to the next
+        browser.press("ArrowRight")  # first to the nearest notch, then to the next
         wait_for(lambda fraction=fraction: settings_in_url(browser).train_fraction == fraction)
 
 
