@@ -7,19 +7,21 @@ const LARGEST_WITH_NUMBERS = 7; // columns; larger filters are colours only
 
 const STRENGTH = 0.75; // so that the numbers stay readable
 
-export const tint = (value, limit) => {
+export function tint(value, limit, table = tints(STRENGTH)) {
   const share = Math.max(-1, Math.min(1, value / (limit || 1)));
-  return `rgb(${tints(STRENGTH)[Math.round(127 * share) + 127].join(",")})`;
-};
+  return `rgb(${table[Math.round(127 * share) + 127].join(",")})`;
+}
+
+// So short that every number of a grid is equally wide.
+const inShort = (value) => value.toFixed(Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0).replace("-", "−");
 
 // rows: numbers. inside: false where the patch hangs over the edge and padding is read.
 export function grid(rows, limit, { inside = null, winner = null, name = "" } = {}) {
   const table = tints(STRENGTH);
   const body = make("tbody", "", rows.map((row, y) =>
     make("tr", "", row.map((value, x) => {
-      const cell = make("td", "", figures(value, 2));
-      const share = Math.max(-1, Math.min(1, value / (limit || 1)));
-      cell.style.background = `rgb(${table[Math.round(127 * share) + 127].join(",")})`;
+      const cell = make("td", "", inShort(value));
+      cell.style.background = tint(value, limit, table);
       if (inside && !inside[y][x]) cell.className = "outside";
       if (winner && winner[0] === y && winner[1] === x) cell.className = "winner";
       Object.assign(cell.dataset, { y, x });

@@ -2,10 +2,11 @@
 
 import { button, find, toText } from "./elements.js";
 import { useMethod } from "./backward.js";
-import { reveal, strongest, takeMaps } from "./network.js";
+import { reveal, takeMaps } from "./network.js";
 import { want } from "./questions.js";
 import { askedClass, chooseClass, chooseUnit, className, on, state } from "./state.js";
 import { unpack } from "./server.js";
+import { strongest } from "./units.js";
 
 const done = new Set();
 

@@ -13,7 +13,7 @@ export function layOut([channels, height, width], room, all) {
   let factor = flat ? 14 : LARGEST_FACTOR;
   for (; factor > 1; factor--) {
     const found = arrange(channels, height * factor + gap, width * factor + gap, room);
-    const large = !flat && factor * Math.max(height, width) > 0.24 * room.height && channels > 1;
+    const large = !flat && factor * Math.max(height, width) > 0.34 * room.height && channels > 1;
     if (found.width <= room.width && found.height <= room.height && !large) break;
     if (flat && factor === 7) break;
   }

@@ -3,8 +3,9 @@
 import { paintScale, whenColoursChange } from "./colours.js";
 import { button, figures, find, make, rem } from "./elements.js";
 import { drawMaps, frameCells, layOut, readColours, unitAt } from "./maps.js";
-import { chooseUnit, className, inside, on, state, tell } from "./state.js";
+import { on, state, tell } from "./state.js";
 import { unpack } from "./server.js";
+import { nameOfUnit, namesOf, pick, useKey } from "./units.js";
 
 const net = find("net");
 const narrow = matchMedia("(max-width: 860px)");
@@ -36,7 +37,7 @@ export function setUp(askAgain) {
   on("look gradients frames", drawAll);
   on("pixels image", () => draw(IMAGE));
   on("open", buildAll);
-  net.addEventListener("keydown", useKey);
+  net.addEventListener("keydown", (event) => useKey(event, unitsInARow));
   net.addEventListener("pointerleave", () => (find("pointed").textContent = ""));
   let width = net.clientWidth;
   new ResizeObserver(() => {
@@ -51,6 +52,8 @@ export function setUp(askAgain) {
     drawAll();
   });
 }
+
+const unitsInARow = (layer) => columns.get(layer)?.plan.perRow ?? 1;
 
 // The unfolded layers that are in sight or nearly so.
 export const layersInSight = () => [...seen].filter((layer) => layer >= 0).sort((a, b) => a - b);
@@ -167,13 +170,6 @@ function plan(layer) {
   }, "more"));
 }
 
-// The classes beside the last layer's numbers.
-function namesOf(layer) {
-  const { layers, classes } = state.page;
-  const fits = layer === layers.length - 1 && layers[layer].shape[0] === classes.length && classes.length <= 25;
-  return fits ? classes : null;
-}
-
 export function drawAll() {
   for (const layer of columns.keys()) draw(layer);
   const { showGradients } = state;
@@ -192,10 +188,8 @@ function draw(layer) {
   const context = drawMaps(canvas, plan, values, { dead: maps?.dead, veil, names: namesOf(layer) });
   const { unit, source } = state;
   if (source?.layer === layer) {
-    const first = source.channel ?? 0;
-    for (let channel = first; channel <= (source.channel ?? plan.shown - 1); channel++) {
-      frameCells(context, plan, channel, source, plan.factor < 2 ? 1 : 2);
-    }
+    const all = source.channels ?? Array(plan.shown).keys();
+    for (const channel of all) frameCells(context, plan, channel, source, plan.factor < 2 ? 1 : 2);
   }
   if (unit?.layer === layer) {
     frameCells(context, plan, unit.channel, { top: unit.row, left: unit.column, height: 1, width: 1 });
@@ -232,52 +226,4 @@ function point(layer, { offsetX, offsetY }) {
 
 function valueAt({ values, limit }, { shape: [, height, width] }, { channel, row, column }) {
   return (values[(channel * height + row) * width + column] / 127) * limit;
-}
-
-export function nameOfUnit({ layer, channel, row, column }) {
-  if (layer < 0) return `${["red", "green", "blue"][channel]}, row ${row}, column ${column}`;
-  const { name, shape: [, height, width] } = state.page.layers[layer];
-  if (height * width > 1) return `${name}, map ${channel}, row ${row}, column ${column}`;
-  return namesOf(layer) ? `${name}, ${className(channel)}` : `${name}, number ${channel}`;
-}
-
-function pick(unit) {
-  const { unit: possible, name } = state.page.layers[unit.layer];
-  if (possible) chooseUnit(inside(unit));
-  else find("pointed").textContent = `${name}: no single sum makes its numbers; choose another layer.`;
-}
-
-const STEPS = { ArrowLeft: [0, 0, -1], ArrowRight: [0, 0, 1], ArrowUp: [0, -1, 0], ArrowDown: [0, 1, 0], PageUp: [-1, 0, 0], PageDown: [1, 0, 0] };
-
-// Arrow keys move the chosen unit, also from its panel; Escape closes it.
-export function useKey(event) {
-  const { unit } = state;
-  const layer = Number(event.target.dataset.layer ?? unit?.layer ?? -1);
-  if (event.key === "Escape" && unit) chooseUnit(null);
-  else if (layer < 0 || event.target.matches("select, input")) return;
-  else if (event.key === "Enter" && event.target.matches("canvas")) pick(strongest(layer));
-  else if (STEPS[event.key]) move(unit?.layer === layer ? unit : strongest(layer), STEPS[event.key]);
-  else return;
-  event.preventDefault();
-}
-
-function move(unit, [byMap, byRow, byColumn]) {
-  const { shape: [, height, width] } = state.page.layers[unit.layer];
-  const flat = height * width === 1;
-  const perRow = columns.get(unit.layer)?.plan.perRow ?? 1;
-  const channel = unit.channel + byMap + (flat ? byColumn + byRow * perRow : 0);
-  pick(inside({ ...unit, channel, row: unit.row + byRow, column: unit.column + byColumn }));
-}
-
-// The unit of a layer, or of one of its maps, with the largest number.
-export function strongest(layer, only = null) {
-  const [, height, width] = state.page.layers[layer].shape;
-  const values = state.maps.get(layer)?.values;
-  const size = height * width;
-  const from = (only ?? 0) * size;
-  const part = values?.subarray(from, only === null ? values.length : from + size) ?? [];
-  const place = from + part.reduce((best, value, i) => (value > part[best] ? i : best), 0);
-  const channel = Math.floor(place / size);
-  const row = Math.floor((place % size) / width);
-  return { layer, channel, row, column: (place % size) % width };
 }

@@ -15,18 +15,22 @@ import * as picture from "./picture.js";
 import { say, want } from "./questions.js";
 import * as scores from "./scores.js";
 import { ask } from "./server.js";
-import { on, readAddress, state, tell } from "./state.js";
+import { isPainted, on, readAddress, state, tell } from "./state.js";
 import { askUnit, setUp as setUpUnit } from "./unit.js";
 
 state.version = 0; // counts the changes of image and checkpoint
 
 function askLook() {
   if (!state.image) return;
-  const body = () => ({ pixels: toText(state.image.pixels), checkpoint: state.checkpoint, layers: layersInSight() });
-  const { version } = state;
+  let version = 0;
+  let painted = false;
+  const body = () => {
+    [version, painted] = [state.version, isPainted(state.image)];
+    return { pixels: toText(state.image.pixels), checkpoint: state.checkpoint, layers: layersInSight() };
+  };
   want("look", body, (answer) => {
     state.look = answer;
-    if (state.before === null) state.before = answer;
+    if (!painted) state.before = answer;
     takeMaps(answer.maps, state.maps, version);
     tell("look");
     askBackward();

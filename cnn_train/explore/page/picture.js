@@ -3,7 +3,7 @@
 
 import { colours, tints, whenColoursChange } from "./colours.js";
 import { find, frame, pixelCanvas, rem, sized } from "./elements.js";
-import { className, on, state, tell } from "./state.js";
+import { className, isPainted, on, state, tell } from "./state.js";
 
 const canvas = find("picture");
 const tools = [...document.querySelectorAll("[data-tool]")];
@@ -141,8 +141,6 @@ function useKey(event) {
   draw();
 }
 
-const isChanged = ({ pixels, original }) => pixels.some((value, i) => value !== original[i]);
-
 export function draw() {
   if (!state.image) return;
   const { side } = state.page;
@@ -162,7 +160,7 @@ export function draw() {
     context.lineWidth = 1.5;
     context.stroke();
   }
-  const changed = isChanged(state.image);
+  const changed = isPainted(state.image);
   find("undo").disabled = !history.length;
   find("original").disabled = !changed;
   canvas.setAttribute("aria-label", describe(changed));

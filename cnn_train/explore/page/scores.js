@@ -1,7 +1,7 @@
 // The bars: what the network says about the image, while it is painted on.
 
 import { find, figures, make, percent, sized, pixelCanvas, toBytes } from "./elements.js";
-import { askedClass, chooseClass, className, on, state } from "./state.js";
+import { askedClass, chooseClass, className, isPainted, on, state } from "./state.js";
 
 const MOST = 12;
 
@@ -18,7 +18,7 @@ export function setUp() {
 }
 
 function showImage() {
-  const { name, label, pixels, original, preview } = state.image;
+  const { name, label, preview } = state.image;
   document.querySelector(".preview")?.remove();
   if (preview) {
     const canvas = make("canvas", "preview", "", { role: "img", "aria-label": "The file as it is" });
@@ -27,9 +27,8 @@ function showImage() {
     context.drawImage(pixelCanvas(toBytes(preview.pixels), preview.width, preview.height), 0, 0, preview.width / 4, preview.height / 4);
     find("picture-says").before(canvas);
   }
-  const changed = pixels.some((value, i) => value !== original[i]) ? ", changed" : "";
   find("picture-says").replaceChildren(
-    ...(label === null ? [name] : ["This is a ", make("b", "", className(label))]), changed,
+    ...(label === null ? [name] : ["This is a ", make("b", "", className(label))]), isPainted(state.image) ? ", changed" : "",
   );
 }
 

@@ -13,7 +13,7 @@ export const state = {
   before: null, // … and that to the image before anything was painted on it
   maps: new Map(), // layer: {limit, values, dead}
   gradients: new Map(), // layer: {limit, values}
-  source: null, // {layer, top, left, height, width, channel | null}: what the chosen unit reads
+  source: null, // {layer, top, left, height, width, channels | null}: what the chosen unit reads
   field: null, // where the chosen unit looks in the image
   veil: null, // {layer, channel, cell}: cells of a map after this one are not formed yet
 };
@@ -34,6 +34,7 @@ export function tell(name) {
 
 export const askedClass = () => state.focus ?? state.look?.predicted ?? 0;
 export const className = (index) => state.page.classes[index] ?? `class ${index}`;
+export const isPainted = ({ pixels, original }) => pixels.some((value, i) => value !== original[i]);
 export const checkpointIndex = () =>
   state.page.checkpoints.findIndex(({ key }) => key === state.checkpoint);
 

@@ -4,9 +4,10 @@
 import { whenColoursChange } from "./colours.js";
 import { button, figures, find, make, thumbnail, toBytes, toText } from "./elements.js";
 import { grid, largest, pair, productBars, tint } from "./grids.js";
-import { IMAGE, nameOfUnit, reveal, useKey } from "./network.js";
+import { IMAGE, reveal } from "./network.js";
 import { want, wantSoon } from "./questions.js";
 import { chooseUnit, className, inside, on, state, tell } from "./state.js";
+import { nameOfUnit, useKey } from "./units.js";
 
 const FIRST_TERMS = 3;
 const SLIDE_MILLISECONDS = 70;
@@ -45,7 +46,7 @@ export function setUp(open) {
     parts.reading,
     parts.nine,
   );
-  panel.addEventListener("keydown", useKey);
+  panel.addEventListener("keydown", (event) => useKey(event));
   on("unit", changed);
   whenColoursChange(() => answer && state.unit && show());
 }
@@ -91,7 +92,8 @@ export function askUnit() {
 function show() {
   const { sources, field } = answer;
   state.field = field;
-  state.source = sources && { ...sources, layer: sources.layer ?? IMAGE };
+  const channels = answer.terms?.map(({ channel }) => channel) ?? [state.unit.channel];
+  state.source = sources && { ...sources, layer: sources.layer ?? IMAGE, channels: answer.kind === "linear" ? null : channels };
   parts.slide.hidden = state.page.layers[state.unit.layer].shape[1] === 1;
   parts.reading.textContent = answer.formula;
   parts.equation.replaceChildren(...equation());
