@@ -79,6 +79,11 @@ def trace_layers(model: nn.Module, image_shape: tuple[int, int, int]) -> list[La
     """Run one image of zeros through ``model`` and note each layer's input and output, in order."""
     some_weight = next(model.parameters())
     images_BCHW = torch.zeros(1, *image_shape, device=some_weight.device, dtype=some_weight.dtype)
+    return trace_images(model, images_BCHW)
+
+
+def trace_images(model: nn.Module, images_BCHW: Tensor) -> list[LayerRun]:
+    """Run these images through ``model``, in eval mode, as :func:`trace_layers` does."""
     tracker = ReceptiveFieldTracker(images_BCHW)
     runs: list[LayerRun] = []
 

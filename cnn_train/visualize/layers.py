@@ -6,7 +6,7 @@ it: conv3_2 of a VGG means the output of relu3_2. That is what the next layer re
 Shape letters: B minibatch, C channels, H W units of a map.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -54,6 +54,14 @@ def find_units(runs: Sequence[LayerRun], layer: str) -> Units:
 
     Raises UsageError where the network has no such layer, or uses it several times.
     """
+    end = _end_of(runs, find_run(runs, layer))
+    channels, height, width = as_maps(end.output, end.field).shape[1:]
+    is_relu = isinstance(end.module, RELUS)
+    return Units(layer, end.name, end.module, channels, (height, width), end.field, is_relu)
+
+
+def find_run(runs: Sequence[LayerRun], layer: str) -> LayerRun:
+    """Return the only run of ``layer``; UsageError where there is none, or several."""
     own = [run for run in runs if run.name == layer]
     if not own:
         raise UsageError(f"--layer {layer}: the model has no such layer; {_hint(runs, layer)}")
@@ -61,10 +69,7 @@ def find_units(runs: Sequence[LayerRun], layer: str) -> Units:
         raise UsageError(
             f"--layer {layer}: runs {len(own)} times for one image; choose a layer that runs once"
         )
-    end = _end_of(runs, own[0])
-    channels, height, width = as_maps(end.output, end.field).shape[1:]
-    is_relu = isinstance(end.module, RELUS)
-    return Units(layer, end.name, end.module, channels, (height, width), end.field, is_relu)
+    return own[0]
 
 
 def _hint(runs: Sequence[LayerRun], layer: str) -> str:
@@ -75,15 +80,21 @@ def _hint(runs: Sequence[LayerRun], layer: str) -> str:
 
 def _end_of(runs: Sequence[LayerRun], run: LayerRun) -> LayerRun:
     """Follow normalisation to the activation that reads ``run``; without one, stay at ``run``."""
+    end = [run, *followers(runs, run)][-1]
+    return end if isinstance(end.module, ACTIVATIONS) else run
+
+
+def followers(runs: Sequence[LayerRun], run: LayerRun) -> Iterator[LayerRun]:
+    """Yield the norms and the activation that alone read ``run``, up to the first activation."""
     current = run
     while not isinstance(current.module, ACTIVATIONS):
         readers = [other for other in runs if other.input is current.output]
         if len(readers) != 1 or not isinstance(readers[0].module, (*ACTIVATIONS, *NORMS)):
-            return run
+            return
         current = readers[0]
         if sum(other.name == current.name for other in runs) > 1:  # shared: whose output is it?
-            return run
-    return current
+            return
+        yield current
 
 
 def default_layers(runs: Sequence[LayerRun]) -> list[str]:
