@@ -1,6 +1,6 @@
 """What every layer of a network does to the image: shapes, parameters, work, receptive field."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -46,6 +46,14 @@ class LayerRun:
     field: ReceptiveField
 
 
+def is_layer(module: nn.Module) -> bool:
+    """Tell whether the summary lists this module."""
+    has_own_parameters = next(module.parameters(recurse=False), None) is not None
+    has_children = next(module.children(), None) is not None
+    does_nothing = isinstance(module, nn.Identity | nn.Sequential)  # an empty Sequential, here
+    return has_own_parameters or not (has_children or does_nothing)
+
+
 def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> list[LayerSummary]:
     """List the layers that one image of ``image_shape`` (C, H, W) passes through.
 
@@ -79,32 +87,49 @@ def trace_layers(model: nn.Module, image_shape: tuple[int, int, int]) -> list[La
     """Run one image of zeros through ``model`` and note each layer's input and output, in order."""
     some_weight = next(model.parameters())
     images_BCHW = torch.zeros(1, *image_shape, device=some_weight.device, dtype=some_weight.dtype)
+    return trace_images(model, images_BCHW)
+
+
+def trace_images(
+    model: nn.Module, images_BCHW: Tensor, is_listed: Callable[[nn.Module], bool] = is_layer
+) -> list[LayerRun]:
+    """Run these images through ``model``, in eval mode, as :func:`trace_layers` does.
+
+    is_listed: which modules are noted; one that returns no tensor is left out.
+    """
     tracker = ReceptiveFieldTracker(images_BCHW)
     runs: list[LayerRun] = []
+    copies: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def note(name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def original(tensor: Tensor) -> Tensor:
+        """Return the output that this is an unchanged copy of, if it is one."""
+        copy, output = copies.get(id(tensor), (None, tensor))
+        return output if copy is None or copy._version == 0 else tensor
+
+    def note(
+        name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor
+    ) -> Tensor | None:
+        """Keep the output, and hand on a copy: what reads it may change it in place."""
+        if not isinstance(output, Tensor):
+            return None
         if isinstance(module, nn.Linear) and output.ndim > 2:  # acts on each pixel by itself
             tracker.set_field(output, tracker.field_of(inputs[0]))
         field = tracker.field_of(output)
         if isinstance(module, nn.Flatten):  # each number stays one unit; its readers see them all
             field = replace(tracker.field_of(inputs[0]), axes=field.axes)
-        runs.append(LayerRun(name, module, inputs[0], output, field))
+        run = LayerRun(name, module, original(inputs[0]), original(output), field)
+        runs.append(run)
+        copy = run.output.clone()
+        copies[id(copy)] = (copy, run.output)
+        return copy
 
     with ExitStack() as stack, evaluating(model), torch.no_grad():
         for name, module in model.named_modules():
-            if is_layer(module):
+            if is_listed(module):
                 stack.enter_context(module.register_forward_hook(partial(note, name)))
         with tracker:
             model(images_BCHW)
     return runs
-
-
-def is_layer(module: nn.Module) -> bool:
-    """Tell whether the summary lists this module."""
-    has_own_parameters = next(module.parameters(recurse=False), None) is not None
-    has_children = next(module.children(), None) is not None
-    does_nothing = isinstance(module, nn.Identity | nn.Sequential)  # an empty Sequential, here
-    return has_own_parameters or not (has_children or does_nothing)
 
 
 @contextmanager

@@ -1,0 +1,139 @@
+"""The checkpoints of a run from its first to its last, each opened when it is looked at."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from os.path import exists, isdir  # they never raise
+from pathlib import Path
+
+from ..checkpoints.checkpoint import load_checkpoint
+from ..errors import CheckpointError, UsageError
+from ..inference.trained_model import TrainedModel, restore_trained_model
+from ..runs.directory import RunDirectory, at_best
+from ..visualize.request import Request, Subjects
+from .layers import Layer, list_layers
+
+MOST_NUMBERS_KEPT = 100_000_000
+"""Of the weights of all networks that are kept open; one is kept however large it is."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A checkpoint to choose: after ``step`` updates, ``epoch`` of them complete epochs."""
+
+    key: str
+    name: str
+    path: Path
+    step: int
+    epoch: int
+
+
+def list_choices(given: Path, evaluated: Path) -> list[Choice]:
+    """List a run's checkpoints by their step; ``evaluated`` alone where no run was given."""
+    checkpoint = load_checkpoint(evaluated)
+    given = at_best(given)
+    if not isdir(given):  # noqa: PTH112
+        name = f"{evaluated.name}, epoch {checkpoint.epoch}"
+        return [Choice("best", name, evaluated, checkpoint.step, checkpoint.epoch)]
+    run = RunDirectory(given.resolve())
+    states, ends = run.states, _epoch_ends(run)
+    named = {"best": run.best_checkpoint, "last": run.last_checkpoint}
+    choices: list[Choice] = []
+    for key, path in named.items():
+        if not exists(path) or any(path.samefile(other.path) for other in choices):  # noqa: PTH110
+            continue
+        step = checkpoint.step if path.samefile(evaluated) else _step_of(path, states)
+        epoch = sum(end <= step for end in ends)
+        choices.append(Choice(key, f"{key}, epoch {epoch}", path, step, epoch))
+    for step, path in states.items():
+        if not any(path.samefile(other.path) for other in choices):
+            epoch = sum(end <= step for end in ends)
+            name = f"epoch {epoch}" if step in ends else f"step {step:,}"
+            choices.append(Choice(path.stem, name, path, step, epoch))
+    return sorted(choices, key=lambda choice: (choice.step, choice.key))
+
+
+def _step_of(path: Path, states: Mapping[int, Path]) -> int:
+    """Return the updates of a checkpoint: a state's name says it, if it is one of them."""
+    for step, state in states.items():
+        if state.samefile(path):
+            return step
+    return load_checkpoint(path).step
+
+
+def _epoch_ends(run: RunDirectory) -> list[int]:
+    """Return after how many updates each epoch ended, as far as the run's metrics tell."""
+    try:
+        return [int(record["step"]) for record in run.load_metrics()]
+    except (CheckpointError, KeyError):
+        return []
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A checkpoint's network, with the images to measure it on."""
+
+    choice: Choice
+    request: Request
+
+    @property
+    def trained(self) -> TrainedModel:
+        """The network, ready for use."""
+        return self.request.trained
+
+    @cached_property
+    def layers(self) -> list[Layer]:
+        """Its layers, in their order."""
+        return list_layers(self.trained.model, self.trained.image_shape)
+
+    def layer(self, index: int) -> Layer:
+        """Return the layer of this index; UsageError where there is none."""
+        if not 0 <= index < len(self.layers):
+            raise UsageError(
+                f"layer {index}: the network has the layers 0 to {len(self.layers) - 1}"
+            )
+        return self.layers[index]
+
+
+class OpenCheckpoints:
+    """Opens checkpoints by their key, and keeps those open that were used last.
+
+    trained: the default one, which is open already.
+    """
+
+    def __init__(
+        self, choices: Sequence[Choice], default: str, trained: TrainedModel, subjects: Subjects
+    ) -> None:
+        self.choices = {choice.key: choice for choice in choices}
+        self.default, self._first = default, trained
+        self.subjects = subjects
+        opened = Opened(self.choices[default], Request(trained, subjects))
+        self._open = OrderedDict({default: opened})
+
+    def open(self, key: str = "") -> Opened:
+        """Return the checkpoint of this key (none: the default): averaged weights, if it has any.
+
+        Raises UsageError for an unknown key, CheckpointError for a file that is of no use.
+        """
+        key = key or self.default
+        if key not in self.choices:
+            raise UsageError(f"checkpoint {key!r}: choose from {', '.join(self.choices)}")
+        if key not in self._open:
+            path = self.choices[key].path
+            trained = restore_trained_model(load_checkpoint(path), self._first.device, str(path))
+            if trained.config.model != self._first.config.model:
+                raise CheckpointError(f"{path}: is of another network than the rest of the run")
+            self._open[key] = Opened(self.choices[key], Request(trained, self.subjects))
+        self._open.move_to_end(key)
+        self._forget()
+        return self._open[key]
+
+    def _forget(self) -> None:
+        """Close those that were not used for longest until the others fit."""
+        sizes = {
+            key: sum(p.numel() for p in opened.trained.model.parameters())
+            for key, opened in self._open.items()
+        }
+        while len(self._open) > 1 and sum(sizes.values()) > MOST_NUMBERS_KEPT:
+            sizes.pop(self._open.popitem(last=False)[0])
