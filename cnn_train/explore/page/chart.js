@@ -39,10 +39,9 @@ export function askHistory() {
 
 function sentence({ steps, settled }) {
   const { predicted } = steps.at(-1);
-  const since = settled?.[predicted] ?? settled?.[className(predicted)];
   const right = state.image.label === null ? "" : predicted === state.image.label ? " (correct)" : ` (it is a ${className(state.image.label)})`;
-  if (since === undefined || since === null) return `The last answer is ${className(predicted)}${right}.`;
-  return `Became ${className(predicted)} at step ${since} and stayed so${right}.`;
+  if (!settled) return `The last answer is ${className(predicted)}${right}.`;
+  return `Became ${className(settled.class)} at step ${settled.step} and stayed so${right}.`;
 }
 
 const valuesAt = (step) => step.probabilities ?? step.scores;

@@ -4,7 +4,7 @@ import { button, find, make, percent, thumbnail, toBytes, toText } from "./eleme
 import { say, want } from "./questions.js";
 import { className, on, state, tell } from "./state.js";
 
-export const ON_ONE_PAGE = 7;
+const ON_ONE_PAGE = 7;
 const KEPT = "cnn-train explore image"; // an own image outlives a reload of the page
 
 let from = 0;
@@ -41,10 +41,10 @@ function fillOrders() {
 }
 
 // Ask for a page of thumbnails; which: choose the image with this index, or the first one.
-export function list(start, which = null) {
+function list(start, which = null) {
   if (!state.page.split) return;
   const order = find("order").value;
-  const body = () => ({ order, from: start, count: ON_ONE_PAGE });
+  const body = () => ({ order, from: start, count: ON_ONE_PAGE, checkpoint: state.checkpoint });
   want("images", body, (answer) => {
     [from, total] = [start, answer.total];
     find("thumbnails").replaceChildren(...answer.images.map(thumb));
@@ -56,6 +56,12 @@ export function list(start, which = null) {
     if (which !== null && (wanted ?? answer.images[0])) choose(wanted ?? answer.images[0]);
     markChosen();
   });
+}
+
+// Show the image with an index, and its neighbours in the row.
+export function showImage(index) {
+  find("order").value = "as they come";
+  list(index - (index % ON_ONE_PAGE), index);
 }
 
 function thumb(image) {
@@ -85,21 +91,22 @@ function markChosen() {
   }
 }
 
-// The image that the address names: a number, or "own", which the browser has kept.
+// Show the image that the address names: a number, or "own", which the browser has kept.
 export function restore(named) {
-  const kept = named === "own" && sessionStorage.getItem(KEPT);
-  if (kept) {
-    const { name, pixels, original } = JSON.parse(kept);
-    const size = 3 * state.page.side ** 2;
-    if (toBytes(pixels).length === size) use({ name, pixels: toBytes(pixels), original: toBytes(original) });
-  }
-  if (!state.page.split) {
-    if (!state.image) drawOnBlank();
-    return;
-  }
-  const index = Math.min(Number(named) || 0, state.page.num_images - 1);
-  const start = index - (index % ON_ONE_PAGE);
-  list(start, state.image ? null : index);
+  const { page } = state;
+  const isOwn = (named === "own" && useKept()) || (named === null && page.image && !state.image);
+  if (named === null && isOwn) useFile(page.image);
+  if (!page.split && !isOwn && !state.image) drawOnBlank();
+  if (!page.split) return;
+  if (isOwn) list(0);
+  else showImage(Math.max(0, Math.min(Number(named) || 0, page.num_images - 1)));
+}
+
+function useKept() {
+  const { name, pixels, original } = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+  if (!pixels || toBytes(pixels).length !== 3 * state.page.side ** 2) return false;
+  use({ name, pixels: toBytes(pixels), original: toBytes(original) });
+  return true;
 }
 
 function keepOwn() {
@@ -115,10 +122,10 @@ function keepOwn() {
 async function openFile(file) {
   stopCamera();
   const content = toText(new Uint8Array(await file.arrayBuffer()));
-  want("file", () => ({ name: file.name, content }), ({ pixels, preview }) =>
-    use({ name: file.name, pixels: toBytes(pixels), preview }),
-  );
+  want("file", () => ({ name: file.name, content }), useFile);
 }
+
+const useFile = ({ name, pixels, preview }) => use({ name, pixels: toBytes(pixels), preview });
 
 function drawOnBlank() {
   stopCamera();

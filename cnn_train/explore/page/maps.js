@@ -88,7 +88,7 @@ export function drawMaps(canvas, plan, values, { dead = [], veil = null, names =
     if (edge) context.fillRect(x - 1, y - 1, width * factor + 2, height * factor + 2);
     context.drawImage(tall, 0, channel * height, width, height, x, y, width * factor, height * factor);
   }
-  strikeOut(context, plan, dead, ink);
+  if (height * width > 1) strikeOut(context, plan, dead, ink);
   if (names) writeNames(context, plan, names, ink);
   return context;
 }

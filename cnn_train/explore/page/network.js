@@ -19,8 +19,11 @@ const watcher = new IntersectionObserver(
   (entries) => {
     for (const { target, isIntersecting } of entries) {
       const layer = Number(target.dataset.layer);
-      if (isIntersecting) seen.add(layer);
-      else seen.delete(layer);
+      if (!isIntersecting) seen.delete(layer);
+      else if (!seen.has(layer)) {
+        seen.add(layer);
+        draw(layer);
+      }
     }
     if (layersInSight().some((layer) => state.maps.get(layer)?.version !== state.version)) ask();
   },
@@ -146,8 +149,10 @@ function buildColumn(layer, name, shape, words, facts) {
 }
 
 function planAll() {
-  for (const layer of columns.keys()) plan(layer);
-  drawAll();
+  for (const layer of columns.keys()) {
+    plan(layer);
+    draw(layer);
+  }
 }
 
 const shapeOf = (layer) => (layer < 0 ? [3, state.page.side, state.page.side] : state.page.layers[layer].shape);
@@ -170,11 +175,11 @@ function plan(layer) {
   }, "more"));
 }
 
-export function drawAll() {
-  for (const layer of columns.keys()) draw(layer);
+function drawAll() {
+  for (const layer of seen) draw(layer);
   const { showGradients } = state;
   find("legend-words").textContent = showGradients
-    ? `Gradients: where more would raise the score (blue) or lower it (orange).`
+    ? "Gradients: where more would raise the score (blue) or lower it (orange)."
     : "Full colour is the largest number of each layer. A thin stroke: this map is 0 everywhere.";
 }
 

@@ -5,7 +5,7 @@
 
 import { askBackward, setUp as setUpBackward } from "./backward.js";
 import { askHistory, setUp as setUpChart } from "./chart.js";
-import { ON_ONE_PAGE, list, restore, setUp as setUpChoice } from "./choose.js";
+import { restore, setUp as setUpChoice, showImage } from "./choose.js";
 import * as clock from "./clock.js";
 import { find, toText } from "./elements.js";
 import { askEmbedding, askFilters, setUp as setUpForming } from "./forming.js";
@@ -15,7 +15,7 @@ import * as picture from "./picture.js";
 import { say, want } from "./questions.js";
 import * as scores from "./scores.js";
 import { ask } from "./server.js";
-import { isPainted, on, readAddress, state, tell } from "./state.js";
+import { chooseUnit, isPainted, on, readAddress, state, tell } from "./state.js";
 import { askUnit, setUp as setUpUnit } from "./unit.js";
 
 state.version = 0; // counts the changes of image and checkpoint
@@ -60,14 +60,15 @@ function connect() {
   scores.setUp();
   setUpBackward();
   setUpChoice();
-  setUpUnit((index) => list(index - (index % ON_ONE_PAGE), index));
+  setUpUnit(showImage);
   clock.setUp();
   setUpChart();
   setUpForming();
   guide.setUp();
   on("image pixels", imageChanged);
   on("checkpoint", checkpointChanged);
-  addEventListener("hashchange", () => openAddress());
+  addEventListener("hashchange", openAddress);
+  addEventListener("keydown", ({ key }) => key === "Escape" && state.unit && chooseUnit(null));
 }
 
 function openAddress() {

@@ -45,7 +45,12 @@ export function setUp() {
     cursor = null;
     draw();
   });
-  new ResizeObserver(draw).observe(find("left"));
+  let width = 0;
+  new ResizeObserver(([{ contentRect }]) => {
+    if (contentRect.width === width) return; // only the height has changed, perhaps by drawing
+    width = contentRect.width;
+    draw();
+  }).observe(find("left"));
   on("image", () => {
     history = [];
     overlay = null;

@@ -28,13 +28,12 @@ const STEPS = {
   PageUp: [-1, 0, 0], PageDown: [1, 0, 0],
 };
 
-// Arrow keys move the chosen unit, also from its panel; Escape closes it.
+// Arrow keys move the chosen unit, also from its panel.
 // unitsInARow: how many numbers of a flat layer stand side by side.
 export function useKey(event, unitsInARow = () => 1) {
   const { unit } = state;
   const layer = Number(event.target.dataset.layer ?? unit?.layer ?? -1);
-  if (event.key === "Escape" && unit) chooseUnit(null);
-  else if (layer < 0 || event.target.matches("select, input")) return;
+  if (layer < 0 || event.target.matches("select, input")) return;
   else if (event.key === "Enter" && event.target.matches("canvas")) pick(strongest(layer));
   else if (STEPS[event.key]) move(unit?.layer === layer ? unit : strongest(layer), STEPS[event.key], unitsInARow(layer));
   else return;
