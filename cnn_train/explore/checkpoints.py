@@ -2,17 +2,21 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from os.path import exists, isdir  # they never raise
 from pathlib import Path
+
+from torch import Tensor
 
 from ..checkpoints.checkpoint import load_checkpoint
 from ..errors import CheckpointError, UsageError
 from ..inference.trained_model import TrainedModel, restore_trained_model
 from ..runs.directory import RunDirectory, at_best
 from ..visualize.request import Request, Subjects
+from ..visualize.top_patches import Places
 from .layers import Layer, list_layers
+from .question import Question, read_pixels
 
 MOST_NUMBERS_KEPT = 100_000_000
 """Of the weights of all networks that are kept open; one is kept however large it is."""
@@ -72,10 +76,20 @@ def _epoch_ends(run: RunDirectory) -> list[int]:
 
 @dataclass(frozen=True)
 class Opened:
-    """A checkpoint's network, with the images to measure it on."""
+    """A checkpoint's network, with the images to measure it on.
+
+    places: the strongest of those layers that were asked for, by their index.
+    """
 
     choice: Choice
     request: Request
+    places: dict[int, Places] = field(default_factory=dict)
+
+    def inputs(self, question: Question) -> Tensor:
+        """Return the image of a question as the network takes it, 1CHW."""
+        trained = self.trained
+        images_1CHW = read_pixels(question.pixels, trained.image_shape[1])
+        return trained.normalization(images_1CHW.to(trained.device.torch_device))
 
     @property
     def trained(self) -> TrainedModel:

@@ -20,9 +20,11 @@ from ..errors import CheckpointError, UsageError
 from ..inference.trained_model import TrainedModel
 from ..visualize.layers import as_maps, keep_outputs
 from ..visualize.request import Subjects
+from .backward import answer_backward
 from .checkpoints import OpenCheckpoints, Opened, list_choices
 from .images import MOST_MEASURED, load_images, read_file, spread
 from .layers import Layer, group_layers, open_at_first
+from .measured import Cloud, answer_embedding, answer_filters, answer_history, answer_patches
 from .question import (
     Question,
     pack_pixels,
@@ -30,8 +32,9 @@ from .question import (
     read_bytes,
     read_pixels,
     read_question,
-    short,
+    rounded,
 )
+from .unit import answer_unit
 
 Answer = Callable[[Question], dict[str, Any]]
 
@@ -54,10 +57,17 @@ class Explorer:
         self.images, self.why_no_images = images, why_no_images
         self._lock = Lock()
         self._mistakes: dict[str, list[int]] = {}
+        self._clouds: dict[str, Cloud] = {}
         self.answers: dict[str, Answer] = {
             "images": self.list_images,
             "file": self.file,
             "look": self.look,
+            "unit": lambda asked: answer_unit(self.open(asked), asked),
+            "backward": lambda asked: answer_backward(self.open(asked), asked),
+            "filters": lambda asked: answer_filters(self.open(asked), asked),
+            "patches": lambda asked: answer_patches(self.open(asked), asked, self.require_images()),
+            "history": lambda asked: answer_history(self.checkpoints, asked),
+            "embedding": self.embedding,
         }
 
     def answering(self, name: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
@@ -126,7 +136,7 @@ class Explorer:
                     "index": index,
                     "label": int(images.labels_N[index]),
                     "predicted": predicted,
-                    "probability": short(best) if known else None,
+                    "probability": rounded(best) if known else None,
                     "pixels": pack_pixels(image_CHW),
                 }
                 for index, predicted, best, image_CHW in rows
@@ -182,9 +192,9 @@ class Explorer:
         with keep_outputs([layer.units for layer in layers.values()]) as outputs:
             scores_K = finite(opened, trained.scores(images_1CHW))[0]
         known = trained.config.loss.gives_probabilities
-        probabilities = [short(p) for p in scores_K.double().softmax(dim=0).tolist()]
+        probabilities = rounded(scores_K.double().softmax(dim=0).tolist())
         return {
-            "scores": [short(score) for score in scores_K.tolist()],
+            "scores": rounded(scores_K.tolist()),
             "probabilities": probabilities if known else None,
             "predicted": int(scores_K.argmax()),
             "maps": [
@@ -193,6 +203,11 @@ class Explorer:
             ],
             "milliseconds": round(1000 * (perf_counter() - started), 1),
         }
+
+    def embedding(self, question: Question) -> dict[str, Any]:
+        """Answer ``embedding``; UsageError where there are no images."""
+        self.require_images()
+        return answer_embedding(self.checkpoints, question, self._clouds)
 
 
 def finite(opened: Opened, scores_NK: Tensor) -> Tensor:
@@ -210,8 +225,8 @@ def view_of_maps(index: int, layer: Layer, output: Tensor) -> dict[str, Any]:
     return {
         "layer": index,
         **pack_signed(maps_CHW.contiguous()),
-        "least": short(float(least.min())),
-        "most": short(float(most.max())),
+        "least": rounded(float(least.min())),
+        "most": rounded(float(most.max())),
         "dead_here": ((most == 0) & (least == 0)).nonzero()[:, 0].tolist(),
     }
 

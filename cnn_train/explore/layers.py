@@ -20,6 +20,9 @@ from .words import describe_layer
 SILENT = {"Dropout", "Dropout2d", "StochasticDepth"}
 """Layers that do nothing outside training; the last is torchvision's."""
 
+IMAGE = -1
+"""The source of a layer that reads the image."""
+
 SUMS = ("convolution", "linear")
 
 MOST_OPEN = 16
@@ -30,7 +33,7 @@ MOST_OPEN = 16
 class Layer:
     """A layer, or what comes out of a block; ``units`` say where its numbers are read.
 
-    source: the index of the layer that it reads; None: no layer's output. filter_shape: (C, H, W)
+    source: the index of the layer that it reads, as of :func:`find_source`. filter_shape: (C, H, W)
     of the weights of one of its sums; None: it has no such weights. num_parameters: counted at its
     first run.
     """
@@ -41,6 +44,11 @@ class Layer:
     num_parameters: int
     source: int | None
     filter_shape: tuple[int, ...] | None
+
+    @property
+    def name(self) -> str:
+        """As `models show` names it, with the number of the run where there are several."""
+        return self.units.layer
 
     @property
     def has_sum(self) -> bool:
@@ -75,8 +83,8 @@ def list_layers(model: nn.Module, image_shape: tuple[int, int, int]) -> list[Lay
         if is_block(run.module):
             kind, words = "block", f"what comes out of this {type(run.module).__name__}"
         own = sum(p.numel() for p in run.module.parameters(recurse=False)) if call == 1 else 0
-        source = find_source(runs, run)
-        shape = _filter_shape(run, runs[source] if source is not None else None)
+        source = find_source(runs, run, zeros_1CHW)
+        shape = _filter_shape(run, None if source in (IMAGE, None) else runs[source])
         layers.append(Layer(units, kind, words, own, source, shape))
     return layers
 
@@ -112,8 +120,13 @@ def is_shown(module: nn.Module) -> bool:
     return (is_layer(module) or is_block(module)) and type(module).__name__ not in SILENT
 
 
-def find_source(runs: Sequence[LayerRun], run: LayerRun) -> int | None:
-    """Return which of ``runs`` made the input of ``run``: a block, rather than its last layer."""
+def find_source(runs: Sequence[LayerRun], run: LayerRun, images_BCHW: Tensor) -> int | None:
+    """Return which of ``runs`` made the input of ``run``: a block, rather than its last layer.
+
+    IMAGE: it reads the image. None: it reads what no layer made, such as a sum.
+    """
+    if run.input is images_BCHW:
+        return IMAGE
     found = [i for i, other in enumerate(runs) if other.output is run.input and other is not run]
     return found[-1] if found else None
 
@@ -132,7 +145,7 @@ def _filter_shape(run: LayerRun, source: LayerRun | None) -> tuple[int, ...] | N
 def group_layers(model: nn.Module, layers: Sequence[Layer]) -> list[LayerBlock]:
     """Put neighbours into blocks: a module that is one, or else layers up to the next pooling."""
     names = [name for name, module in model.named_modules() if name and is_block(module)]
-    homes = [_home(layer.units.layer, names) for layer in layers]
+    homes = [_home(layer.name, names) for layer in layers]
     starts, sums = [0], 0
     for i, (before, layer) in enumerate(pairwise(layers), start=1):
         sums += before.kind in SUMS
@@ -144,7 +157,7 @@ def group_layers(model: nn.Module, layers: Sequence[Layer]) -> list[LayerBlock]:
     blocks = []
     for first, end in zip(starts, [*starts[1:], len(layers)], strict=True):
         is_all = homes[first] and [homes[start] for start in starts].count(homes[first]) == 1
-        own = dict.fromkeys(layers[i].units.layer for i in (first, end - 1))
+        own = dict.fromkeys(layers[i].name for i in (first, end - 1))
         blocks.append(LayerBlock(homes[first] if is_all else " – ".join(own), first, end - 1))
     return blocks
 

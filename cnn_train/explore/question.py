@@ -71,13 +71,22 @@ def pack_pixels(image_CHW: Tensor) -> str:
     return b64encode(image_CHW.permute(1, 2, 0).contiguous().cpu().numpy().tobytes()).decode()
 
 
-def pack_signed(values: Tensor) -> dict[str, Any]:
-    """Write numbers as signed bytes of which 127 stands for ``limit``, the largest size."""
-    limit = float(values.abs().amax()) if values.numel() else 0.0
-    levels = (values.float() * (LEVELS / (limit or 1.0))).round().to(torch.int8)
-    return {"limit": short(limit), "values": b64encode(levels.cpu().numpy().tobytes()).decode()}
+def pack_signed(values: Tensor, limit: float | None = None) -> dict[str, Any]:
+    """Write numbers as signed bytes of which 127 stands for ``limit``.
+
+    It is the largest size, or one that is given: then larger numbers are cut off.
+    """
+    if limit is None:
+        limit = float(values.abs().amax())
+    levels = values.float() * (LEVELS / (limit or 1.0))
+    bytes_ = levels.round().clamp(-LEVELS, LEVELS).to(torch.int8).contiguous().cpu()
+    return {"limit": rounded(limit), "values": b64encode(bytes_.numpy().tobytes()).decode()}
 
 
-def short(value: float, digits: int = 6) -> float:
-    """Round to so many significant digits: more are not seen."""
-    return float(f"{value:.{digits}g}")
+def rounded(numbers: Any, digits: int = 9) -> Any:
+    """Round a number, or all in lists and dictionaries, to so many significant digits."""
+    if isinstance(numbers, dict):
+        return {name: rounded(value, digits) for name, value in numbers.items()}
+    if isinstance(numbers, list):
+        return [rounded(number, digits) for number in numbers]
+    return float(f"{numbers:.{digits}g}")
