@@ -2,7 +2,7 @@
 
 import { colours, sharp, whenColoursChange } from "./colours.js";
 import { figures, find, rem, toText } from "./elements.js";
-import { wantSoon } from "./questions.js";
+import { whenSeen, wantSoon } from "./questions.js";
 import { askedClass, checkpointIndex, chooseCheckpoint, className, on, state } from "./state.js";
 
 const canvas = find("chart");
@@ -14,6 +14,7 @@ export function setUp() {
   on("checkpoint class look", draw);
   on("image", () => {
     answer = null;
+    find("settled").textContent = "";
     draw();
   });
   whenColoursChange(draw);
@@ -28,14 +29,13 @@ export function setUp() {
   });
 }
 
-export function askHistory() {
-  if (state.page.checkpoints.length < 2) return;
+export const askHistory = whenSeen(canvas, () => {
   wantSoon("history", () => ({ pixels: toText(state.image.pixels) }), (found) => {
     answer = found;
     find("settled").textContent = sentence(found);
     draw();
   });
-}
+});
 
 function sentence({ steps, settled }) {
   const { predicted } = steps.at(-1);

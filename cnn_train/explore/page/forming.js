@@ -3,7 +3,7 @@
 
 import { colours, sharp, tints, whenColoursChange } from "./colours.js";
 import { find, rem, sized, toText } from "./elements.js";
-import { wantSoon } from "./questions.js";
+import { whenSeen, wantSoon } from "./questions.js";
 import { askedClass, className, on, state } from "./state.js";
 import { unpack } from "./server.js";
 
@@ -64,15 +64,14 @@ function drawFilters() {
   find("filters").setAttribute("aria-label", words);
 }
 
-export function askEmbedding() {
-  if (!state.page.split) return;
+export const askEmbedding = whenSeen(find("cloud"), () => {
   wantSoon("embedding", () => ({ checkpoint: state.checkpoint, pixels: toText(state.image.pixels) }), (answer) => {
     const before = shown;
     cloud = answer;
     if (before?.points.length === cloud.points.length && !still.matches) move(before, performance.now());
     else settle();
   });
-}
+});
 
 function settle() {
   shown = cloud;

@@ -51,9 +51,9 @@ export function pair(left, right, say) {
   }
 }
 
-// Bars of products, the largest first.
+// Bars of products, the largest first; rest: {count, sum} of the others.
 export function productBars(terms, rest) {
-  const limit = terms.reduce((most, { product }) => Math.max(most, Math.abs(product)), Math.abs(rest ?? 0) || 1e-9);
+  const limit = terms.reduce((most, { product }) => Math.max(most, Math.abs(product)), Math.abs(rest.sum) || 1e-9);
   const line = (name, weighed, product) => {
     const fill = make("i", "fill");
     const width = (50 * Math.abs(product)) / limit;
@@ -64,6 +64,6 @@ export function productBars(terms, rest) {
   };
   return make("div", "bars", [
     ...terms.flatMap(({ name, value, weight, product }) => line(name, `${figures(value)} × ${figures(weight)}`, product)),
-    ...(rest === undefined || rest === null ? [] : line("all others", "", rest)),
+    ...(rest.count ? line(`${rest.count} others`, "", rest.sum) : []),
   ]);
 }

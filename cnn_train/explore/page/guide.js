@@ -2,7 +2,7 @@
 
 import { button, find, toText } from "./elements.js";
 import { useMethod } from "./backward.js";
-import { reveal, takeMaps } from "./network.js";
+import { reveal } from "./network.js";
 import { want } from "./questions.js";
 import { askedClass, chooseClass, chooseUnit, className, on, state } from "./state.js";
 import { unpack } from "./server.js";
@@ -70,7 +70,7 @@ function lastMaps() {
   return state.page.layers.findLastIndex(({ kind, shape }) => kind === "convolution" && shape[1] * shape[2] > 1);
 }
 
-// The map with the largest Σ value × gradient, which is its share of the score to first order.
+// Choose the map with the largest Σ value × gradient: to first order its share of the score.
 function findSpeaker() {
   const layer = lastMaps();
   if (layer < 0) {
@@ -78,24 +78,23 @@ function findSpeaker() {
     return;
   }
   reveal(layer);
-  const question = { pixels: toText(state.image.pixels), checkpoint: state.checkpoint };
-  want("look", () => ({ ...question, layers: [layer] }), ({ maps }) => {
-    takeMaps(maps, state.maps, state.version);
-    want("backward", () => ({ ...question, class: askedClass(), method: "gradient", layers: [layer] }), (answer) => {
-      const gradients = unpack(answer.maps[0].values);
-      chooseUnit(strongest(layer, speaker(layer, state.maps.get(layer).values, gradients)));
-      reveal(layer);
+  const question = { pixels: toText(state.image.pixels), checkpoint: state.checkpoint, layers: [layer] };
+  want("look once", () => question, ({ maps: [{ values }] }) => {
+    const body = () => ({ ...question, class: askedClass(), method: "gradient" });
+    want("backward once", body, ({ maps }) => {
+      const gradients = unpack(maps[0].values);
+      const shares = unpack(values).map((value, i) => Math.round((value * gradients[i]) / 127));
+      chooseUnit(strongestIn(layer, shares));
     });
   });
 }
 
-function speaker(layer, values, gradients) {
+// The largest share in the map whose shares have the largest sum.
+function strongestIn(layer, shares) {
   const [channels, height, width] = state.page.layers[layer].shape;
   const size = height * width;
-  const shares = Array.from({ length: channels }, (_, channel) => {
-    let share = 0;
-    for (let at = channel * size; at < (channel + 1) * size; at++) share += values[at] * gradients[at];
-    return share;
-  });
-  return shares.indexOf(Math.max(...shares));
+  const maps = Array.from({ length: channels }, (_, i) => shares.subarray(i * size, (i + 1) * size));
+  const sums = maps.map((map) => map.reduce((sum, value) => sum + value, 0));
+  const channel = sums.indexOf(Math.max(...sums));
+  return strongest(layer, maps[channel], channel);
 }

@@ -9,7 +9,7 @@ import { nameOfUnit, namesOf, pick, useKey } from "./units.js";
 
 const net = find("net");
 const narrow = matchMedia("(max-width: 860px)");
-export const IMAGE = -1; // the place of the image itself, before layer 0
+const IMAGE = -1; // the place of the image itself, before layer 0
 
 const columns = new Map(); // layer: {element, canvas, plan, all}
 const seen = new Set(); // layers whose column is in sight

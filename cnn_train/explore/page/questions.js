@@ -2,7 +2,11 @@
 
 import { post } from "./server.js";
 
-const ORDER = ["images", "file", "look", "unit", "backward", "patches", "filters", "history", "embedding"];
+// The first word is the question; what follows tells apart askers that want an answer each.
+const ORDER = [
+  "images", "file", "look", "look once", "unit", "backward", "backward once", "patches", "filters",
+  "history", "embedding",
+];
 
 const wanted = new Map(); // kind: {body, show}
 const timers = new Map();
@@ -25,6 +29,30 @@ export function wantSoon(kind, body, show, milliseconds = 400) {
   timers.set(kind, setTimeout(() => want(kind, body, show), milliseconds));
 }
 
+// A slow question about what an element shows: asked only while half of the element is in sight.
+// Returns what to call when the answer would be another one.
+export function whenSeen(element, ask) {
+  let [seen, stale] = [false, false];
+  const update = () => {
+    if (seen && stale) {
+      stale = false;
+      ask();
+    }
+  };
+  const watcher = new IntersectionObserver(
+    (entries) => {
+      seen = entries.at(-1).isIntersecting;
+      update();
+    },
+    { threshold: 0.5 },
+  );
+  watcher.observe(element);
+  return () => {
+    stale = true;
+    update();
+  };
+}
+
 async function work() {
   if (busy) return;
   busy = true;
@@ -35,7 +63,7 @@ async function work() {
     const question = body();
     if (!question) continue;
     try {
-      show(await post(`api/${kind}`, question), question);
+      show(await post(`api/${kind.split(" ")[0]}`, question), question);
       say(kind, "");
     } catch (problem) {
       say(kind, problem.message);

@@ -4,7 +4,7 @@
 import { whenColoursChange } from "./colours.js";
 import { button, figures, find, make, thumbnail, toBytes, toText } from "./elements.js";
 import { grid, largest, pair, productBars, tint } from "./grids.js";
-import { IMAGE, reveal } from "./network.js";
+import { reveal } from "./network.js";
 import { want, wantSoon } from "./questions.js";
 import { chooseUnit, className, inside, on, state, tell } from "./state.js";
 import { nameOfUnit, useKey } from "./units.js";
@@ -61,7 +61,11 @@ function changed() {
     return;
   }
   if (last?.layer !== unit.layer) showAll = false;
-  if (!last) setTimeout(bringInSight, 50);
+  if (!last) {
+    parts.equation.textContent = "Working the sum out …";
+    for (const part of [parts.terms, parts.reading, parts.nine]) part.replaceChildren();
+    setTimeout(bringInSight, 50);
+  }
   last = unit;
   parts.title.textContent = nameOfUnit(unit);
   tell("frames");
@@ -93,7 +97,7 @@ function show() {
   const { sources, field } = answer;
   state.field = field;
   const channels = answer.terms?.map(({ channel }) => channel) ?? [state.unit.channel];
-  state.source = sources && { ...sources, layer: sources.layer ?? IMAGE, channels: answer.kind === "linear" ? null : channels };
+  state.source = { ...sources, channels: answer.kind === "linear" ? null : channels };
   parts.slide.hidden = state.page.layers[state.unit.layer].shape[1] === 1;
   parts.reading.textContent = answer.formula;
   parts.equation.replaceChildren(...equation());
@@ -220,7 +224,8 @@ function showPatches(found) {
     : `What makes this map largest (it is above 0 on ${share}):`;
   const nine = found.patches.map(({ value, image, label, side, pixels }) => {
     const name = `${className(label)}, ${figures(value, 2)}`;
-    return button([thumbnail(toBytes(pixels), side), name], `Show validation image ${image}, ${name}`, () => openImage(image));
+    const words = [make("span", "", className(label)), make("span", "", figures(value, 2))];
+    return button([thumbnail(toBytes(pixels), side), ...words], `Show validation image ${image}, ${name}`, () => openImage(image));
   });
   parts.nine.replaceChildren(make("h3", "", text), make("div", "nine", isDead ? [] : nine));
 }

@@ -47,15 +47,15 @@ function move(unit, [byMap, byRow, byColumn], perRow) {
   pick(inside({ ...unit, channel, row: unit.row + byRow, column: unit.column + byColumn }));
 }
 
-// The unit of a layer, or of one of its maps, with the largest number.
-export function strongest(layer, only = null) {
+// The unit of a layer with the largest number; values: of one map alone, if its channel is given.
+export function strongest(layer, values = state.maps.get(layer)?.values ?? [0], channel = 0) {
   const [, height, width] = state.page.layers[layer].shape;
-  const values = state.maps.get(layer)?.values;
-  const size = height * width;
-  const from = (only ?? 0) * size;
-  const part = values?.subarray(from, only === null ? values.length : from + size) ?? [];
-  const place = from + part.reduce((best, value, i) => (value > part[best] ? i : best), 0);
-  const channel = Math.floor(place / size);
-  const row = Math.floor((place % size) / width);
-  return { layer, channel, row, column: (place % size) % width };
+  const place = values.reduce((best, value, i) => (value > values[best] ? i : best), 0);
+  const inMap = place % (height * width);
+  return {
+    layer,
+    channel: channel + Math.floor(place / (height * width)),
+    row: Math.floor(inMap / width),
+    column: inMap % width,
+  };
 }
