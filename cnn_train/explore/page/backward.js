@@ -10,7 +10,9 @@ import { unpack } from "./server.js";
 export function setUp() {
   const predicted = new Option("the answer", "");
   find("class").append(predicted, ...state.page.classes.map((name, index) => new Option(name, index)));
-  find("class").addEventListener("change", ({ target }) => chooseClass(target.value === "" ? null : Number(target.value)));
+  find("class").addEventListener("change", ({ target }) =>
+    chooseClass(target.value === "" ? null : Number(target.value)),
+  );
   find("method").addEventListener("change", ({ target }) => useMethod(target.value));
   find("gradients").addEventListener("change", ({ target }) => {
     state.showGradients = target.checked;
@@ -35,7 +37,9 @@ function showControls() {
   if (!known) state.method = "none";
   find("method").value = state.method;
   find("class").value = state.focus ?? "";
-  find("class").options[0].text = state.look ? `the answer, ${className(state.look.predicted)}` : "the answer";
+  find("class").options[0].text = state.look
+    ? `the answer, ${className(state.look.predicted)}`
+    : "the answer";
   find("opacity-label").hidden = state.method === "none";
   find("gradients-label").hidden = state.method !== "gradient";
   find("gradients").checked = state.showGradients;

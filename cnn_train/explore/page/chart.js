@@ -30,16 +30,25 @@ export function setUp() {
 }
 
 export const askHistory = whenSeen(canvas, () => {
-  wantSoon("history", () => ({ pixels: toText(state.image.pixels) }), (found) => {
-    answer = found;
-    find("settled").textContent = sentence(found);
-    draw();
-  });
+  wantSoon(
+    "history",
+    () => ({ pixels: toText(state.image.pixels) }),
+    (found) => {
+      answer = found;
+      find("settled").textContent = sentence(found);
+      draw();
+    },
+  );
 });
 
 function sentence({ steps, settled }) {
   const { predicted } = steps.at(-1);
-  const right = state.image.label === null ? "" : predicted === state.image.label ? " (correct)" : ` (it is a ${className(state.image.label)})`;
+  const right =
+    state.image.label === null
+      ? ""
+      : predicted === state.image.label
+        ? " (correct)"
+        : ` (it is a ${className(state.image.label)})`;
   if (!settled) return `The last answer is ${className(predicted)}${right}.`;
   return `Became ${className(settled.class)} at step ${settled.step} and stayed so${right}.`;
 }
@@ -53,9 +62,12 @@ function choose({ offsetX }) {
 }
 
 function draw() {
-  const words = state.page.checkpoints.length < 2
-    ? "There is one checkpoint only. With checkpoint: {every_steps: 20, keep: 50} in the config, a run keeps more, and this shows how the answer formed."
-    : answer ? "Click the chart, or move the slider above: everything on this page follows." : "Asking every checkpoint about this image …";
+  const words =
+    state.page.checkpoints.length < 2
+      ? "There is one checkpoint only. With checkpoint: {every_steps: 20, keep: 50} in the config, a run keeps more, and this shows how the answer formed."
+      : answer
+        ? "Click the chart, or move the slider above: everything on this page follows."
+        : "Asking every checkpoint about this image …";
   find("chart-words").textContent = words;
   canvas.hidden = state.page.checkpoints.length < 2;
   if (canvas.hidden) return;
@@ -65,10 +77,15 @@ function draw() {
   makePlot(steps, width, height);
   drawAxes(context, width, height, steps);
   const { label } = state.image;
-  const special = [[state.look?.predicted, colours().orange], [askedClass(), colours().blue], [label, colours().testInk]];
+  const special = [
+    [state.look?.predicted, colours().orange],
+    [askedClass(), colours().blue],
+    [label, colours().testInk],
+  ];
   valuesAt(steps[0]).forEach((_, index) => drawLine(context, steps, index, colours().ink, 1, 0.18));
   const shown = new Map(special.filter(([index]) => index !== null && index !== undefined));
-  if (askedClass() === state.look?.predicted) shown.set(askedClass(), label === askedClass() ? colours().testInk : colours().orange);
+  if (askedClass() === state.look?.predicted)
+    shown.set(askedClass(), label === askedClass() ? colours().testInk : colours().orange);
   for (const [index, colour] of shown) drawLine(context, steps, index, colour, 2.5, 1);
   nameLines(context, steps, shown, width);
   canvas.setAttribute("aria-label", `${sentence(answer)} Left and right choose the checkpoint`);
@@ -81,7 +98,12 @@ function makePlot(steps, width, height) {
   const [first, last] = [steps[0].step, steps.at(-1).step];
   const [left, right] = [2.6 * size, width - 6.5 * size];
   plot = {
-    least, most, left, right, bottom: height - 1.6 * size, top: 0.6 * size,
+    least,
+    most,
+    left,
+    right,
+    bottom: height - 1.6 * size,
+    top: 0.6 * size,
     x: (index) => left + ((right - left) * (steps[index].step - first)) / Math.max(1, last - first),
     y: (value) => plot.bottom - ((plot.bottom - plot.top) * (value - least)) / (most - least || 1),
   };
@@ -126,7 +148,11 @@ function drawLine(context, steps, index, colour, thick, alpha) {
 // Write the names at the lines' ends, moved apart where they would cover each other.
 function nameLines(context, steps, shown, width) {
   const size = rem();
-  const names = [...shown].map(([index, colour]) => ({ index, colour, y: plot.y(valuesAt(steps.at(-1))[index]) }));
+  const names = [...shown].map(([index, colour]) => ({
+    index,
+    colour,
+    y: plot.y(valuesAt(steps.at(-1))[index]),
+  }));
   names.sort((a, b) => a.y - b.y);
   let free = 0;
   context.textAlign = "left";

@@ -35,8 +35,16 @@ export function setUp() {
 
 function fillOrders() {
   const { page } = state;
-  const orders = [["as they come", `all ${page.num_images} ${page.split}`], ["mistakes", "most confident mistakes"]];
-  const group = make("optgroup", "", page.classes.map((name) => new Option(name, name)), { label: "only" });
+  const orders = [
+    ["as they come", `all ${page.num_images} ${page.split}`],
+    ["mistakes", "most confident mistakes"],
+  ];
+  const group = make(
+    "optgroup",
+    "",
+    page.classes.map((name) => new Option(name, name)),
+    { label: "only" },
+  );
   find("order").append(...orders.map(([value, text]) => new Option(text, value)), group);
 }
 
@@ -66,10 +74,18 @@ export function showImage(index) {
 
 function thumb(image) {
   const wrong = image.predicted !== image.label;
-  const label = `${className(image.label)}, number ${image.index}` + (wrong
-    ? `, taken for ${className(image.predicted)}` + (image.probability === null ? "" : ` (${percent(image.probability)})`)
-    : "");
-  const element = button(thumbnail(toBytes(image.pixels), state.page.side), label, () => choose(image), wrong ? "wrong" : "");
+  const label =
+    `${className(image.label)}, number ${image.index}` +
+    (wrong
+      ? `, taken for ${className(image.predicted)}` +
+        (image.probability === null ? "" : ` (${percent(image.probability)})`)
+      : "");
+  const element = button(
+    thumbnail(toBytes(image.pixels), state.page.side),
+    label,
+    () => choose(image),
+    wrong ? "wrong" : "",
+  );
   element.dataset.index = image.index;
   return element;
 }
@@ -113,7 +129,10 @@ function keepOwn() {
   if (!state.image || state.image.index !== null) return;
   const { name, pixels, original } = state.image;
   try {
-    sessionStorage.setItem(KEPT, JSON.stringify({ name, pixels: toText(pixels), original: toText(original) }));
+    sessionStorage.setItem(
+      KEPT,
+      JSON.stringify({ name, pixels: toText(pixels), original: toText(original) }),
+    );
   } catch {
     sessionStorage.removeItem(KEPT); // too large for the browser: a reload shows another image
   }
@@ -158,7 +177,10 @@ async function startCamera() {
     await video.play();
     camera = { stream, video, timer: setInterval(takeFrame, 100) };
   } catch (problem) {
-    const why = problem.name === "NotAllowedError" ? "The browser was not allowed to use the camera" : "No camera was found";
+    const why =
+      problem.name === "NotAllowedError"
+        ? "The browser was not allowed to use the camera"
+        : "No camera was found";
     say("camera", `${why}; open a file instead, or draw.`);
     setTimeout(() => say("camera", ""), 8000);
   }

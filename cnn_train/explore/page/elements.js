@@ -15,7 +15,7 @@ export function make(tag, className = "", content = "", attributes = {}) {
 
 export function button(content, label, act, className = "") {
   const element = make("button", className, content);
-  if (label) element.setAttribute("aria-label", element.title = label);
+  if (label) element.setAttribute("aria-label", (element.title = label));
   element.addEventListener("click", act);
   return element;
 }
@@ -24,14 +24,14 @@ export function button(content, label, act, className = "") {
 export function figures(value, digits = 3) {
   if (!Number.isFinite(value)) return value > 0 ? "∞" : value < 0 ? "−∞" : "?";
   const size = Math.abs(value);
-  const text = size !== 0 && (size < 0.5 * 10 ** -digits || size >= 1e5)
-    ? value.toExponential(1).replace("e+", "e")
-    : value.toFixed(size >= 1000 ? 0 : size >= 100 ? 1 : digits);
+  const text =
+    size !== 0 && (size < 0.5 * 10 ** -digits || size >= 1e5)
+      ? value.toExponential(1).replace("e+", "e")
+      : value.toFixed(size >= 1000 ? 0 : size >= 100 ? 1 : digits);
   return text.replaceAll("-", "−");
 }
 
-export const percent = (share) =>
-  share > 0 && share < 0.001 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`;
+export const percent = (share) => (share > 0 && share < 0.001 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`);
 
 export const toBytes = (text) => new Uint8Array(unpack(text).buffer);
 
@@ -78,7 +78,10 @@ export function sized(canvas, width, height) {
 // A frame that is seen on any ground: the ink with a line of the ground on both sides.
 export function frame(context, x, y, width, height, ink, ground, thick = 2) {
   context.lineJoin = "round";
-  for (const [colour, line] of [[ground, thick + 2], [ink, thick]]) {
+  for (const [colour, line] of [
+    [ground, thick + 2],
+    [ink, thick],
+  ]) {
     context.strokeStyle = colour;
     context.lineWidth = line;
     context.strokeRect(x, y, width, height);

@@ -30,10 +30,15 @@ const firstConvolution = () => state.page.layers.findIndex(({ kind }) => kind ==
 export function askFilters() {
   const layer = firstConvolution();
   if (layer < 0) return;
-  wantSoon("filters", () => ({ checkpoint: state.checkpoint, layer }), (answer) => {
-    filters = { ...answer, values: unpack(answer.values) };
-    drawFilters();
-  }, 0);
+  wantSoon(
+    "filters",
+    () => ({ checkpoint: state.checkpoint, layer }),
+    (answer) => {
+      filters = { ...answer, values: unpack(answer.values) };
+      drawFilters();
+    },
+    0,
+  );
 }
 
 function drawFilters() {
@@ -44,7 +49,11 @@ function drawFilters() {
   const room = 15 * rem();
   const perRow = Math.ceil(Math.sqrt((tiles * height) / width));
   const factor = Math.max(1, Math.floor((room / perRow - 3) / width));
-  const context = sized(find("filters"), perRow * (width * factor + 3), Math.ceil(tiles / perRow) * (height * factor + 3));
+  const context = sized(
+    find("filters"),
+    perRow * (width * factor + 3),
+    Math.ceil(tiles / perRow) * (height * factor + 3),
+  );
   const table = tints(1);
   const size = height * width;
   for (let tile = 0; tile < tiles; tile++) {
@@ -56,21 +65,34 @@ function drawFilters() {
     const cells = new OffscreenCanvas(width, height);
     cells.getContext("2d").putImageData(picture, 0, 0);
     const [row, column] = [Math.floor(tile / perRow), tile % perRow];
-    context.drawImage(cells, column * (width * factor + 3), row * (height * factor + 3), width * factor, height * factor);
+    context.drawImage(
+      cells,
+      column * (width * factor + 3),
+      row * (height * factor + 3),
+      width * factor,
+      height * factor,
+    );
   }
   const { name, shape } = state.page.layers[firstConvolution()];
-  const words = `The filters of ${name}` + (shape[0] > outputs ? `, ${outputs} of ${shape[0]}` : "") + (coloured ? ", in colour (grey is 0)." : ".");
+  const words =
+    `The filters of ${name}` +
+    (shape[0] > outputs ? `, ${outputs} of ${shape[0]}` : "") +
+    (coloured ? ", in colour (grey is 0)." : ".");
   find("filters-words").textContent = words;
   find("filters").setAttribute("aria-label", words);
 }
 
 export const askEmbedding = whenSeen(find("cloud"), () => {
-  wantSoon("embedding", () => ({ checkpoint: state.checkpoint, pixels: toText(state.image.pixels) }), (answer) => {
-    const before = shown;
-    cloud = answer;
-    if (before?.points.length === cloud.points.length && !still.matches) move(before, performance.now());
-    else settle();
-  });
+  wantSoon(
+    "embedding",
+    () => ({ checkpoint: state.checkpoint, pixels: toText(state.image.pixels) }),
+    (answer) => {
+      const before = shown;
+      cloud = answer;
+      if (before?.points.length === cloud.points.length && !still.matches) move(before, performance.now());
+      else settle();
+    },
+  );
 });
 
 function settle() {
@@ -102,11 +124,14 @@ function drawCloud() {
   if (!shown || !width) return;
   const { points, labels, here } = shown;
   const all = [...points, here];
-  const [least, most] = [Math.min, Math.max].map((pick) => [0, 1].map((i) => all.reduce((value, point) => pick(value, point[i]), point0(all, i))));
-  const place = (point) => [0, 1].map((i) => {
-    const share = (point[i] - least[i]) / (most[i] - least[i] || 1);
-    return 10 + (i ? 1 - share : share) * ([width, height][i] - 20);
-  });
+  const [least, most] = [Math.min, Math.max].map((pick) =>
+    [0, 1].map((i) => all.reduce((value, point) => pick(value, point[i]), point0(all, i))),
+  );
+  const place = (point) =>
+    [0, 1].map((i) => {
+      const share = (point[i] - least[i]) / (most[i] - least[i] || 1);
+      return 10 + (i ? 1 - share : share) * ([width, height][i] - 20);
+    });
   const { ink, orange, blue, testInk, faint } = colours();
   const colourOf = { [askedClass()]: blue, [state.look?.predicted]: orange, [state.image?.label]: testInk };
   const inFront = (label) => (label in colourOf ? 1 : 0);
@@ -135,7 +160,11 @@ function dot(context, [x, y], radius, colour) {
 
 function describe() {
   const { label } = state.image;
-  const names = [...new Set([label, state.look?.predicted, askedClass()].filter((one) => one !== null && one !== undefined))];
+  const names = [
+    ...new Set(
+      [label, state.look?.predicted, askedClass()].filter((one) => one !== null && one !== undefined),
+    ),
+  ];
   const words = `${shown.points.length} validation images as the last hidden layer sees them; coloured: ${names.map(className).join(", ")}. The ring is this image.`;
   find("cloud-words").textContent = words;
   find("cloud").setAttribute("aria-label", words);

@@ -13,21 +13,30 @@ export function tint(value, limit, table = tints(STRENGTH)) {
 }
 
 // So short that every number of a grid is equally wide.
-const inShort = (value) => value.toFixed(Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0).replace("-", "−");
+const inShort = (value) =>
+  value.toFixed(Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0).replace("-", "−");
 
 // rows: numbers. inside: false where the patch hangs over the edge and padding is read.
 export function grid(rows, limit, { inside = null, winner = null, name = "" } = {}) {
   const table = tints(STRENGTH);
-  const body = make("tbody", "", rows.map((row, y) =>
-    make("tr", "", row.map((value, x) => {
-      const cell = make("td", "", inShort(value));
-      cell.style.background = tint(value, limit, table);
-      if (inside && !inside[y][x]) cell.className = "outside";
-      if (winner && winner[0] === y && winner[1] === x) cell.className = "winner";
-      Object.assign(cell.dataset, { y, x });
-      return cell;
-    })),
-  ));
+  const body = make(
+    "tbody",
+    "",
+    rows.map((row, y) =>
+      make(
+        "tr",
+        "",
+        row.map((value, x) => {
+          const cell = make("td", "", inShort(value));
+          cell.style.background = tint(value, limit, table);
+          if (inside && !inside[y][x]) cell.className = "outside";
+          if (winner && winner[0] === y && winner[1] === x) cell.className = "winner";
+          Object.assign(cell.dataset, { y, x });
+          return cell;
+        }),
+      ),
+    ),
+  );
   const small = rows[0].length > LARGEST_WITH_NUMBERS;
   return make("table", small ? "grid small" : "grid", body, { "aria-label": name });
 }
@@ -38,7 +47,8 @@ export const largest = (grids) =>
 // Two grids whose cells belong together: pointing at one lights both and reads them aloud.
 export function pair(left, right, say) {
   const light = ({ target }) => {
-    for (const cell of [...left.querySelectorAll(".lit"), ...right.querySelectorAll(".lit")]) cell.classList.remove("lit");
+    for (const cell of [...left.querySelectorAll(".lit"), ...right.querySelectorAll(".lit")])
+      cell.classList.remove("lit");
     const { y, x } = target.dataset;
     if (y === undefined) return;
     const [a, b] = [left, right].map((table) => table.rows[y].cells[x]);
@@ -53,17 +63,27 @@ export function pair(left, right, say) {
 
 // Bars of products, the largest first; rest: {count, sum} of the others.
 export function productBars(terms, rest) {
-  const limit = terms.reduce((most, { product }) => Math.max(most, Math.abs(product)), Math.abs(rest.sum) || 1e-9);
+  const limit = terms.reduce(
+    (most, { product }) => Math.max(most, Math.abs(product)),
+    Math.abs(rest.sum) || 1e-9,
+  );
   const line = (name, weighed, product) => {
     const fill = make("i", "fill");
     const width = (50 * Math.abs(product)) / limit;
     fill.style.left = `${product < 0 ? 50 - width : 50}%`;
     fill.style.width = `${width}%`;
     fill.style.background = product < 0 ? colours().orange : colours().blue;
-    return [make("span", "", name), make("span", "weighed hint", weighed), make("span", "track", fill), make("span", "number", figures(product))];
+    return [
+      make("span", "", name),
+      make("span", "weighed hint", weighed),
+      make("span", "track", fill),
+      make("span", "number", figures(product)),
+    ];
   };
   return make("div", "bars", [
-    ...terms.flatMap(({ name, value, weight, product }) => line(name, `${figures(value)} × ${figures(weight)}`, product)),
+    ...terms.flatMap(({ name, value, weight, product }) =>
+      line(name, `${figures(value)} × ${figures(weight)}`, product),
+    ),
     ...(rest.count ? line(`${rest.count} others`, "", rest.sum) : []),
   ]);
 }

@@ -33,7 +33,10 @@ export function setUp() {
 }
 
 function showHint() {
-  const [, text] = HINTS.find(([name]) => !done.has(name)) ?? ["", "Arrow keys move the chosen number, Page Up and Page Down change its map, Escape closes it."];
+  const [, text] = HINTS.find(([name]) => !done.has(name)) ?? [
+    "",
+    "Arrow keys move the chosen number, Page Up and Page Down change its map, Escape closes it.",
+  ];
   if (find("hint").textContent !== text) find("hint").textContent = text;
 }
 
@@ -46,17 +49,31 @@ function showQuestions() {
   asked = name;
   find("guide-title").textContent = `Why ${name}?`;
   const suggestions = [
-    ["Which parts of the image matter?", () => useMethod("occlusion"), "Occlusion: covers every part in turn and shows where the score falls"],
-    [`Which map speaks for ${name}?`, findSpeaker, "Of the last convolution: the map whose numbers raise the score most"],
+    [
+      "Which parts of the image matter?",
+      () => useMethod("occlusion"),
+      "Occlusion: covers every part in turn and shows where the score falls",
+    ],
+    [
+      `Which map speaks for ${name}?`,
+      findSpeaker,
+      "Of the last convolution: the map whose numbers raise the score most",
+    ],
   ];
   if (state.page.checkpoints.length > 1) {
-    suggestions.push([`When did it learn ${name}?`, showTime, "The probability of every class at every checkpoint"]);
+    suggestions.push([
+      `When did it learn ${name}?`,
+      showTime,
+      "The probability of every class at every checkpoint",
+    ]);
   }
-  find("suggestions").replaceChildren(...suggestions.map(([text, act, title]) => {
-    const element = button(text, "", act);
-    element.title = title;
-    return element;
-  }));
+  find("suggestions").replaceChildren(
+    ...suggestions.map(([text, act, title]) => {
+      const element = button(text, "", act);
+      element.title = title;
+      return element;
+    }),
+  );
 }
 
 function showTime() {
@@ -67,7 +84,9 @@ function showTime() {
 
 // The last layer of maps before the classifier, that a sum can be worked out for.
 function lastMaps() {
-  return state.page.layers.findLastIndex(({ kind, shape }) => kind === "convolution" && shape[1] * shape[2] > 1);
+  return state.page.layers.findLastIndex(
+    ({ kind, shape }) => kind === "convolution" && shape[1] * shape[2] > 1,
+  );
 }
 
 // Choose the map with the largest Σ value × gradient: to first order its share of the score.
@@ -79,14 +98,18 @@ function findSpeaker() {
   }
   reveal(layer);
   const question = { pixels: toText(state.image.pixels), checkpoint: state.checkpoint, layers: [layer] };
-  want("look once", () => question, ({ maps: [{ values }] }) => {
-    const body = () => ({ ...question, class: askedClass(), method: "gradient" });
-    want("backward once", body, ({ maps }) => {
-      const gradients = unpack(maps[0].values);
-      const shares = unpack(values).map((value, i) => Math.round((value * gradients[i]) / 127));
-      chooseUnit(strongestIn(layer, shares));
-    });
-  });
+  want(
+    "look once",
+    () => question,
+    ({ maps: [{ values }] }) => {
+      const body = () => ({ ...question, class: askedClass(), method: "gradient" });
+      want("backward once", body, ({ maps }) => {
+        const gradients = unpack(maps[0].values);
+        const shares = unpack(values).map((value, i) => Math.round((value * gradients[i]) / 127));
+        chooseUnit(strongestIn(layer, shares));
+      });
+    },
+  );
 }
 
 // The largest share in the map whose shares have the largest sum.

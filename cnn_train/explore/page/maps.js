@@ -20,13 +20,23 @@ export function layOut([channels, height, width], room, all) {
   const [cellHeight, cellWidth] = [height * factor + gap, width * factor + gap];
   let shown = channels;
   if (!all) {
-    const most = Math.max(1, Math.floor((2.6 * room.width) / cellWidth)) * Math.max(1, Math.floor(room.height / cellHeight));
+    const most =
+      Math.max(1, Math.floor((2.6 * room.width) / cellWidth)) *
+      Math.max(1, Math.floor(room.height / cellHeight));
     shown = Math.min(channels, most);
   }
   const { perColumn, perRow } = arrange(shown, cellHeight, cellWidth, room);
   return {
-    shape: [channels, height, width], factor, gap, cellHeight, cellWidth, shown, perColumn, perRow,
-    width: perRow * cellWidth - gap, height: perColumn * cellHeight - gap,
+    shape: [channels, height, width],
+    factor,
+    gap,
+    cellHeight,
+    cellWidth,
+    shown,
+    perColumn,
+    perRow,
+    width: perRow * cellWidth - gap,
+    height: perColumn * cellHeight - gap,
   };
 }
 
@@ -49,12 +59,14 @@ export function corner(plan, channel) {
   return [(channel - row * plan.perRow) * plan.cellWidth, row * plan.cellHeight];
 }
 
-// Which unit lies at a point of the canvas, or null.
-export function unitAt(plan, x, y) {
+// Which unit lies at a point of the canvas, or null; a name beside it belongs to it.
+export function unitAt(plan, pointX, y) {
   const [, height, width] = plan.shape;
+  const x = Math.min(pointX, plan.width - 1);
   const [mapColumn, mapRow] = [Math.floor(x / plan.cellWidth), Math.floor(y / plan.cellHeight)];
   const channel = mapRow * plan.perRow + mapColumn;
-  if (mapColumn < 0 || mapColumn >= plan.perRow || mapRow < 0 || channel < 0 || channel >= plan.shown) return null;
+  if (mapColumn < 0 || mapColumn >= plan.perRow || mapRow < 0 || channel < 0 || channel >= plan.shown)
+    return null;
   const row = Math.floor((y - mapRow * plan.cellHeight) / plan.factor);
   const column = Math.floor((x - mapColumn * plan.cellWidth) / plan.factor);
   return { channel, row: Math.min(row, height - 1), column: Math.min(column, width - 1) };
@@ -77,7 +89,8 @@ export function drawMaps(canvas, plan, values, { dead = [], veil = null, names =
   const picture = new ImageData(width, height * shown);
   const pixels = new Uint32Array(picture.data.buffer);
   for (let at = 0; at < pixels.length; at++) pixels[at] = words[values[at] + 127];
-  if (veil) pixels.fill(0, veil.channel * height * width + veil.cell + 1, (veil.channel + 1) * height * width);
+  if (veil)
+    pixels.fill(0, veil.channel * height * width + veil.cell + 1, (veil.channel + 1) * height * width);
   const tall = new OffscreenCanvas(width, height * shown);
   tall.getContext("2d").putImageData(picture, 0, 0);
   const { ink, faint } = colours();
@@ -129,5 +142,14 @@ export function frameCells(context, plan, channel, { top, left, height, width },
   const [from, to] = [Math.max(0, left), Math.min(columns, left + width)];
   const [high, low] = [Math.max(0, top), Math.min(rows, top + height)];
   const { factor } = plan;
-  frame(context, x + from * factor, y + high * factor, (to - from) * factor, (low - high) * factor, ink, centre, thick);
+  frame(
+    context,
+    x + from * factor,
+    y + high * factor,
+    (to - from) * factor,
+    (low - high) * factor,
+    ink,
+    centre,
+    thick,
+  );
 }

@@ -132,10 +132,19 @@ function layerColumn(layer) {
 
 function buildColumn(layer, name, shape, words, facts) {
   const canvas = make("canvas", "", "", { tabindex: layer >= 0 ? 0 : -1, role: "img" });
-  canvas.setAttribute("aria-label", layer < 0 ? "The image's three colours" :
-    `Maps of ${name}; Enter chooses a number, arrow keys move it, Page Up and Page Down change the map`);
+  canvas.setAttribute(
+    "aria-label",
+    layer < 0
+      ? "The image's three colours"
+      : `Maps of ${name}; Enter chooses a number, arrow keys move it, Page Up and Page Down change the map`,
+  );
   const title = make("h3", "", [`${name} `, make("span", "shape", shape)]);
-  const element = make("div", "column waits", [title, make("p", "words", words), canvas, make("p", "facts", facts)]);
+  const element = make("div", "column waits", [
+    title,
+    make("p", "words", words),
+    canvas,
+    make("p", "facts", facts),
+  ]);
   element.dataset.layer = canvas.dataset.layer = layer;
   const column = { element, canvas, plan: null, all: false };
   columns.set(layer, column);
@@ -155,7 +164,8 @@ function planAll() {
   }
 }
 
-const shapeOf = (layer) => (layer < 0 ? [3, state.page.side, state.page.side] : state.page.layers[layer].shape);
+const shapeOf = (layer) =>
+  layer < 0 ? [3, state.page.side, state.page.side] : state.page.layers[layer].shape;
 
 function plan(layer) {
   const column = columns.get(layer);
@@ -165,14 +175,24 @@ function plan(layer) {
   const isLast = namesOf(layer) !== null;
   column.plan = layOut(shapeOf(layer), isLast ? { ...room, width: rem(), byRows: true } : room, column.all);
   column.element.querySelector(".more")?.remove();
-  const { shown, shape: [channels] } = column.plan;
+  const {
+    shown,
+    shape: [channels],
+  } = column.plan;
   if (shown === channels && !column.all) return;
   const text = column.all ? "show fewer maps" : `${shown} of ${channels}: show all maps`;
-  column.canvas.after(button(text, "", () => {
-    column.all = !column.all;
-    plan(layer);
-    draw(layer);
-  }, "more"));
+  column.canvas.after(
+    button(
+      text,
+      "",
+      () => {
+        column.all = !column.all;
+        plan(layer);
+        draw(layer);
+      },
+      "more",
+    ),
+  );
 }
 
 function drawAll() {
@@ -185,7 +205,8 @@ function drawAll() {
 
 function draw(layer) {
   const { canvas, plan, element } = columns.get(layer);
-  const maps = layer < 0 ? imageMaps() : (state.showGradients && state.gradients.get(layer)) || state.maps.get(layer);
+  const maps =
+    layer < 0 ? imageMaps() : (state.showGradients && state.gradients.get(layer)) || state.maps.get(layer);
   element.classList.toggle("waits", !maps);
   const [channels, height, width] = plan.shape;
   const values = maps ? maps.values : new Int8Array(channels * height * width);
@@ -204,7 +225,10 @@ function draw(layer) {
 // The image as maps: normalised as the network gets it.
 function imageMaps() {
   if (!state.image) return null;
-  const { side, normalization: { mean, deviation } } = state.page;
+  const {
+    side,
+    normalization: { mean, deviation },
+  } = state.page;
   const { pixels } = state.image;
   const scaled = Float32Array.from(pixels, (value, i) => (value / 255 - mean[i % 3]) / deviation[i % 3]);
   const limit = scaled.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
@@ -226,7 +250,8 @@ function point(layer, { offsetX, offsetY }) {
   const unit = unitAt(plan, offsetX, offsetY);
   const shown = (state.showGradients && state.gradients.get(layer)) || state.maps.get(layer);
   const maps = layer < 0 ? imageMaps() : shown;
-  find("pointed").textContent = unit && maps ? `${nameOfUnit({ layer, ...unit })}: ${figures(valueAt(maps, plan, unit))}` : "";
+  find("pointed").textContent =
+    unit && maps ? `${nameOfUnit({ layer, ...unit })}: ${figures(valueAt(maps, plan, unit))}` : "";
 }
 
 function valueAt({ values, limit }, { shape: [, height, width] }, { channel, row, column }) {

@@ -5,7 +5,7 @@
 
 import { askBackward, setUp as setUpBackward } from "./backward.js";
 import { askHistory, setUp as setUpChart } from "./chart.js";
-import { restore, setUp as setUpChoice, showImage } from "./choose.js";
+import { restore, setUp as setUpChoice } from "./choose.js";
 import * as clock from "./clock.js";
 import { find, toText } from "./elements.js";
 import { askEmbedding, askFilters, setUp as setUpForming } from "./forming.js";
@@ -60,7 +60,7 @@ function connect() {
   scores.setUp();
   setUpBackward();
   setUpChoice();
-  setUpUnit(showImage);
+  setUpUnit();
   clock.setUp();
   setUpChart();
   setUpForming();

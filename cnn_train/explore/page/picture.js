@@ -18,7 +18,9 @@ let overlay = null; // {channels, limit, values: Int8Array}
 
 export function setUp() {
   for (const button of tools) {
-    button.addEventListener("click", () => useTool(button.dataset.tool === tool ? null : button.dataset.tool));
+    button.addEventListener("click", () =>
+      useTool(button.dataset.tool === tool ? null : button.dataset.tool),
+    );
   }
   find("colour").addEventListener("input", () => useTool("brush"));
   find("undo").addEventListener("click", undo);
@@ -108,7 +110,11 @@ function stroke([x, y]) {
     const share = length ? s / length : 1;
     const [cx, cy] = [fromX + share * (x - fromX), fromY + share * (y - fromY)];
     for (let row = Math.max(0, Math.floor(cy - radius)); row < Math.min(side, cy + radius); row++) {
-      for (let column = Math.max(0, Math.floor(cx - radius)); column < Math.min(side, cx + radius); column++) {
+      for (
+        let column = Math.max(0, Math.floor(cx - radius));
+        column < Math.min(side, cx + radius);
+        column++
+      ) {
         const away = Math.hypot(column + 0.5 - cx, row + 0.5 - cy);
         const under = row === Math.floor(cy) && column === Math.floor(cx);
         if (away > radius && !under) continue;
@@ -178,9 +184,10 @@ function drawOverlay(context, width) {
   const picture = new ImageData(side, side);
   const table = tints(1);
   for (let at = 0; at < side * side; at++) {
-    const colour = channels === 3
-      ? [...[0, 1, 2].map((c) => 128 + values[3 * at + c]), 255]
-      : [...table[values[at] + 127], 255 * Math.sqrt(Math.abs(values[at]) / 127)];
+    const colour =
+      channels === 3
+        ? [...[0, 1, 2].map((c) => 128 + values[3 * at + c]), 255]
+        : [...table[values[at] + 127], 255 * Math.sqrt(Math.abs(values[at]) / 127)];
     picture.data.set(colour, 4 * at);
   }
   const cells = new OffscreenCanvas(side, side);

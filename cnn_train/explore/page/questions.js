@@ -4,8 +4,17 @@ import { post } from "./server.js";
 
 // The first word is the question; what follows tells apart askers that want an answer each.
 const ORDER = [
-  "images", "file", "look", "look once", "unit", "backward", "backward once", "patches", "filters",
-  "history", "embedding",
+  "images",
+  "file",
+  "look",
+  "look once",
+  "unit",
+  "backward",
+  "backward once",
+  "patches",
+  "filters",
+  "history",
+  "embedding",
 ];
 
 const wanted = new Map(); // kind: {body, show}
@@ -26,7 +35,10 @@ export function want(kind, body, show) {
 // The same for a slow question: only once nothing has changed for a while.
 export function wantSoon(kind, body, show, milliseconds = 400) {
   clearTimeout(timers.get(kind));
-  timers.set(kind, setTimeout(() => want(kind, body, show), milliseconds));
+  timers.set(
+    kind,
+    setTimeout(() => want(kind, body, show), milliseconds),
+  );
 }
 
 // A slow question about what an element shows: asked only while half of the element is in sight.

@@ -24,11 +24,18 @@ function showImage() {
     const canvas = make("canvas", "preview", "", { role: "img", "aria-label": "The file as it is" });
     const context = sized(canvas, preview.width / 4, preview.height / 4);
     context.imageSmoothingEnabled = true;
-    context.drawImage(pixelCanvas(toBytes(preview.pixels), preview.width, preview.height), 0, 0, preview.width / 4, preview.height / 4);
+    context.drawImage(
+      pixelCanvas(toBytes(preview.pixels), preview.width, preview.height),
+      0,
+      0,
+      preview.width / 4,
+      preview.height / 4,
+    );
     find("picture-says").before(canvas);
   }
   find("picture-says").replaceChildren(
-    ...(label === null ? [name] : ["This is a ", make("b", "", className(label))]), isPainted(state.image) ? ", changed" : "",
+    ...(label === null ? [name] : ["This is a ", make("b", "", className(label))]),
+    isPainted(state.image) ? ", changed" : "",
   );
 }
 
@@ -59,7 +66,8 @@ function build(values) {
   const all = values.map((_, index) => index);
   const best = all.toSorted((a, b) => values[b] - values[a]).slice(0, MOST);
   const { label } = state.image;
-  const shown = all.length <= MOST ? all : [...new Set(label === null ? best : [...best.slice(0, -1), label])];
+  const shown =
+    all.length <= MOST ? all : [...new Set(label === null ? best : [...best.slice(0, -1), label])];
   rows = new Map(shown.map((index) => [index, row(index)]));
   find("scores").replaceChildren(...[...rows.values()].map(({ element }) => element));
 }

@@ -35,8 +35,7 @@ export function tell(name) {
 export const askedClass = () => state.focus ?? state.look?.predicted ?? 0;
 export const className = (index) => state.page.classes[index] ?? `class ${index}`;
 export const isPainted = ({ pixels, original }) => pixels.some((value, i) => value !== original[i]);
-export const checkpointIndex = () =>
-  state.page.checkpoints.findIndex(({ key }) => key === state.checkpoint);
+export const checkpointIndex = () => state.page.checkpoints.findIndex(({ key }) => key === state.checkpoint);
 
 export function chooseUnit(unit) {
   state.unit = unit;

@@ -1,19 +1,18 @@
-// One number of a layer, worked out: the sum, what it reads, what comes after it, and the
-// validation images that make it largest.
+// One number of a layer, worked out: the sum, what it reads, and what comes after it.
 
 import { whenColoursChange } from "./colours.js";
-import { button, figures, find, make, thumbnail, toBytes, toText } from "./elements.js";
+import { button, figures, find, make, toText } from "./elements.js";
 import { grid, largest, pair, productBars, tint } from "./grids.js";
 import { reveal } from "./network.js";
-import { want, wantSoon } from "./questions.js";
-import { chooseUnit, className, inside, on, state, tell } from "./state.js";
+import { askPatches, nine } from "./nine.js";
+import { want } from "./questions.js";
+import { chooseUnit, inside, on, state, tell } from "./state.js";
 import { nameOfUnit, useKey } from "./units.js";
 
 const FIRST_TERMS = 3;
 const SLIDE_MILLISECONDS = 70;
 
 const panel = find("unit");
-const patches = new Map(); // "checkpoint layer channel": the answer
 let answer = null;
 let showAll = false;
 let sliding = false;
@@ -25,14 +24,11 @@ const parts = {
   equation: make("p", "equation", "", { role: "status" }),
   reading: make("p", "reading"),
   terms: make("div", "terms"),
-  nine: make("div", "side"),
 };
-let openImage = () => {};
 
-// open: shows the validation image with an index.
-export function setUp(open) {
-  openImage = open;
-  const step = (by, label, text) => button(text, label, () => chooseUnit(inside({ ...state.unit, channel: state.unit.channel + by })));
+export function setUp() {
+  const step = (by, label, text) =>
+    button(text, label, () => chooseUnit(inside({ ...state.unit, channel: state.unit.channel + by })));
   const buttons = [
     parts.slide,
     step(-1, "Previous map of this layer", "‹ map"),
@@ -44,7 +40,7 @@ export function setUp(open) {
     parts.equation,
     make("div", "sides", [parts.terms]),
     parts.reading,
-    parts.nine,
+    nine,
   );
   panel.addEventListener("keydown", (event) => useKey(event));
   on("unit", changed);
@@ -63,7 +59,7 @@ function changed() {
   if (last?.layer !== unit.layer) showAll = false;
   if (!last) {
     parts.equation.textContent = "Working the sum out …";
-    for (const part of [parts.terms, parts.reading, parts.nine]) part.replaceChildren();
+    for (const part of [parts.terms, parts.reading, nine]) part.replaceChildren();
     setTimeout(bringInSight, 50);
   }
   last = unit;
@@ -80,7 +76,8 @@ function bringInSight() {
 
 export function askUnit() {
   if (!state.unit || !state.image) return;
-  const body = () => state.unit && { pixels: toText(state.image.pixels), checkpoint: state.checkpoint, ...state.unit };
+  const body = () =>
+    state.unit && { pixels: toText(state.image.pixels), checkpoint: state.checkpoint, ...state.unit };
   want("unit", body, (found, { layer, channel, row, column }) => {
     const { unit } = state;
     if (!unit || unit.layer !== layer || unit.channel !== channel) return;
@@ -125,29 +122,51 @@ function equation() {
 function beginning(bias) {
   const { kind, total, input, mean, deviation, gamma, beta } = answer;
   if (kind === "batch norm") {
-    return [`(${figures(input)} − ${figures(mean)}) / ${figures(deviation)} × ${figures(gamma)} + ${figures(beta)} = `];
+    return [
+      `(${figures(input)} − ${figures(mean)}) / ${figures(deviation)} × ${figures(gamma)} + ${figures(beta)} = `,
+    ];
   }
-  if (kind === "activation") return [`${state.page.layers[state.unit.layer].words}: from ${figures(input, 4)} to `];
-  if (kind.includes("pooling")) return [kind.includes("average") ? "the mean of the patch: " : "the largest of the patch: "];
+  if (kind === "activation")
+    return [`${state.page.layers[state.unit.layer].words}: from ${figures(input, 4)} to `];
+  if (kind.includes("pooling"))
+    return [kind.includes("average") ? "the mean of the patch: " : "the largest of the patch: "];
   const sum = total - (bias ?? 0);
-  return [`Σ ${kind === "linear" ? "number × weight" : "patch × filter"} = ${figures(sum, 4)}`, bias === null ? " = " : ` + bias ${figures(bias, 4)} = `];
+  return [
+    `Σ ${kind === "linear" ? "number × weight" : "patch × filter"} = ${figures(sum, 4)}`,
+    bias === null ? " = " : ` + bias ${figures(bias, 4)} = `,
+  ];
 }
 
 function terms() {
   const { kind, terms: all, rest, patch, winner } = answer;
   if (kind === "linear") return [productBars(all, rest)];
-  if (patch) return [make("div", "term", [make("h3", "", "the patch"), grid(patch, largest(patch), { winner, inside: answer.inside })])];
+  if (patch)
+    return [
+      make("div", "term", [
+        make("h3", "", "the patch"),
+        grid(patch, largest(patch), { winner, inside: answer.inside }),
+      ]),
+    ];
   if (!all) return [];
   const [patchLimit, filterLimit] = ["patch", "filter"].map((name) => largest(all.map((term) => term[name])));
   const shown = all.slice(0, showAll ? all.length : FIRST_TERMS);
   const cards = shown.map((term) => card(term, patchLimit, filterLimit));
   if (all.length > FIRST_TERMS) {
     const others = all.slice(FIRST_TERMS).reduce((sum, term) => sum + term.sum, 0);
-    const text = showAll ? "Show the largest only" : `Show all ${all.length} input maps (the others add ${figures(others)})`;
-    cards.push(button(text, "", () => {
-      showAll = !showAll;
-      show();
-    }, "all"));
+    const text = showAll
+      ? "Show the largest only"
+      : `Show all ${all.length} input maps (the others add ${figures(others)})`;
+    cards.push(
+      button(
+        text,
+        "",
+        () => {
+          showAll = !showAll;
+          show();
+        },
+        "all",
+      ),
+    );
   }
   return cards;
 }
@@ -157,7 +176,9 @@ function card({ name, patch, filter, inside: within, sum }, patchLimit, filterLi
   const right = grid(filter, filterLimit, { name: `filter for ${name}` });
   pair(left, right, (y, x) => {
     const [a, b] = [patch[y][x], filter[y][x]];
-    parts.reading.textContent = `${name}: ${figures(a)} × ${figures(b)} = ${figures(a * b)}` + (within && !within[y][x] ? " (beyond the edge: padding)" : "");
+    parts.reading.textContent =
+      `${name}: ${figures(a)} × ${figures(b)} = ${figures(a * b)}` +
+      (within && !within[y][x] ? " (beyond the edge: padding)" : "");
   });
   const product = make("div", "product", [left, "×", right, "=", result(sum, patchLimit * filterLimit)]);
   return make("div", "term", [make("h3", "", `from ${name}`), product]);
@@ -196,36 +217,4 @@ function stopSliding() {
   parts.slide.textContent = "▶ Slide the window";
   tell("frames");
   askPatches();
-}
-
-const keyOf = ({ layer, channel }) => `${state.checkpoint} ${layer} ${channel}`;
-
-function askPatches() {
-  if (!state.page.split || !state.unit) return;
-  const known = patches.get(keyOf(state.unit));
-  showPatches(known);
-  if (known) return;
-  const body = () => state.unit && { checkpoint: state.checkpoint, layer: state.unit.layer, channel: state.unit.channel };
-  wantSoon("patches", body, (found, { checkpoint, layer, channel }) => {
-    patches.set(`${checkpoint} ${layer} ${channel}`, found);
-    if (state.unit) showPatches(patches.get(keyOf(state.unit)));
-  }, 150);
-}
-
-function showPatches(found) {
-  if (!found) {
-    parts.nine.replaceChildren(make("h3", "hint", "Looking through the validation images for what makes this map largest …"));
-    return;
-  }
-  const share = `${found.num_active} of ${found.num_images} validation images`;
-  const isDead = found.dead.includes(state.unit.channel);
-  const text = isDead
-    ? `This map is dead: it is 0 on all ${found.num_images} validation images.`
-    : `What makes this map largest (it is above 0 on ${share}):`;
-  const nine = found.patches.map(({ value, image, label, side, pixels }) => {
-    const name = `${className(label)}, ${figures(value, 2)}`;
-    const words = [make("span", "", className(label)), make("span", "", figures(value, 2))];
-    return button([thumbnail(toBytes(pixels), side), ...words], `Show validation image ${image}, ${name}`, () => openImage(image));
-  });
-  parts.nine.replaceChildren(make("h3", "", text), make("div", "nine", isDead ? [] : nine));
 }

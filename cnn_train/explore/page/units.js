@@ -6,13 +6,17 @@ import { chooseUnit, className, inside, state } from "./state.js";
 // The classes beside the last layer's numbers.
 export function namesOf(layer) {
   const { layers, classes } = state.page;
-  const fits = layer === layers.length - 1 && layers[layer].shape[0] === classes.length && classes.length <= 25;
+  const fits =
+    layer === layers.length - 1 && layers[layer].shape[0] === classes.length && classes.length <= 25;
   return fits ? classes : null;
 }
 
 export function nameOfUnit({ layer, channel, row, column }) {
   if (layer < 0) return `${["red", "green", "blue"][channel]}, row ${row}, column ${column}`;
-  const { name, shape: [, height, width] } = state.page.layers[layer];
+  const {
+    name,
+    shape: [, height, width],
+  } = state.page.layers[layer];
   if (height * width > 1) return `${name}, map ${channel}, row ${row}, column ${column}`;
   return namesOf(layer) ? `${name}, ${className(channel)}` : `${name}, number ${channel}`;
 }
@@ -24,8 +28,12 @@ export function pick(unit) {
 }
 
 const STEPS = {
-  ArrowLeft: [0, 0, -1], ArrowRight: [0, 0, 1], ArrowUp: [0, -1, 0], ArrowDown: [0, 1, 0],
-  PageUp: [-1, 0, 0], PageDown: [1, 0, 0],
+  ArrowLeft: [0, 0, -1],
+  ArrowRight: [0, 0, 1],
+  ArrowUp: [0, -1, 0],
+  ArrowDown: [0, 1, 0],
+  PageUp: [-1, 0, 0],
+  PageDown: [1, 0, 0],
 };
 
 // Arrow keys move the chosen unit, also from its panel.
@@ -35,13 +43,16 @@ export function useKey(event, unitsInARow = () => 1) {
   const layer = Number(event.target.dataset.layer ?? unit?.layer ?? -1);
   if (layer < 0 || event.target.matches("select, input")) return;
   else if (event.key === "Enter" && event.target.matches("canvas")) pick(strongest(layer));
-  else if (STEPS[event.key]) move(unit?.layer === layer ? unit : strongest(layer), STEPS[event.key], unitsInARow(layer));
+  else if (STEPS[event.key])
+    move(unit?.layer === layer ? unit : strongest(layer), STEPS[event.key], unitsInARow(layer));
   else return;
   event.preventDefault();
 }
 
 function move(unit, [byMap, byRow, byColumn], perRow) {
-  const { shape: [, height, width] } = state.page.layers[unit.layer];
+  const {
+    shape: [, height, width],
+  } = state.page.layers[unit.layer];
   const flat = height * width === 1;
   const channel = unit.channel + byMap + (flat ? byColumn + byRow * perRow : 0);
   pick(inside({ ...unit, channel, row: unit.row + byRow, column: unit.column + byColumn }));
