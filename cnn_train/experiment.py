@@ -18,6 +18,7 @@ from .losses.loss import LossConfig
 from .losses.regularization import REGULARIZATIONS, L2Config, RegularizationConfig
 from .machine.device import PrecisionName
 from .metrics.best import BestBy
+from .metrics.checkpointing import CheckpointConfig
 from .metrics.early_stopping import StopConfig
 from .metrics.trackers import LoggingConfig
 from .models import ARCHITECTURES
@@ -43,25 +44,6 @@ else:
     Regularization = tagged_union(REGULARIZATIONS, tag="kind", default="l2")
     Optimizer = tagged_union(OPTIMIZERS, tag="name", default="sgd")
     Schedule = tagged_union(SCHEDULES, tag="name", default="cosine")
-
-
-class CheckpointConfig(Config):
-    """How often the state is saved, and how many states are kept. No setting changes the result."""
-
-    every_epochs: int = Field(
-        default=1, ge=1, description="save at the end of every n-th epoch, and of the last"
-    )
-    every_seconds: float = Field(
-        default=300.0,
-        ge=0,
-        description="in a longer epoch, save also when so much time has passed; 0: never",
-    )
-    every_steps: int = Field(
-        default=0, ge=0, description="save also after every n updates; 0: never"
-    )
-    keep: int = Field(
-        default=2, ge=1, description="newest states to keep, in case the last one is damaged"
-    )
 
 
 class ExperimentConfig(Config):

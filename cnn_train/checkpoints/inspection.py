@@ -26,7 +26,8 @@ class Verdict:
 def verify_checkpoints(paths: list[Path]) -> Iterator[Verdict]:
     """Read each file, or each checkpoint in a run directory; yield a verdict for every one."""
     for path in paths:
-        inside = sorted(path.glob("*.ckpt")) if path.is_dir() else []
+        patterns = ("*.ckpt", "history/*.ckpt") if path.is_dir() else ()
+        inside = [file for pattern in patterns for file in sorted(path.glob(pattern))]
         for file in inside or [path]:
             try:
                 checkpoint = load_checkpoint(file)

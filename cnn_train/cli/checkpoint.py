@@ -49,8 +49,11 @@ def verify(
 ) -> None:
     """Read checkpoints to the end and check them; exit 4 where a file is damaged or is none."""
     from ..checkpoints.inspection import verify_checkpoints
+    from ..runs.directory import find_checkpoint
+    from ..runs.history import split_step
 
-    verdicts = list(verify_checkpoints(files))
+    named = [file if split_step(file)[1] is None else find_checkpoint(file) for file in files]
+    verdicts = list(verify_checkpoints(named))
     damaged = [verdict for verdict in verdicts if verdict.problem]
     if as_json:
         print_json({"ok": not damaged, "files": [asdict(verdict) for verdict in verdicts]})

@@ -45,7 +45,8 @@ CheckpointArgument = Annotated[
     Path,
     typer.Argument(
         metavar="CHECKPOINT",
-        help="A checkpoint, a run directory for its best, or pretrained:NAME.",
+        help="A checkpoint, a run directory for its best, RUN@100 for its state after update 100, "
+        "or pretrained:NAME.",
         autocompletion=complete_runs,
     ),
 ]

@@ -70,7 +70,7 @@ def save_json(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def give_second_name(path: Path, name: Path) -> None:
-    """Make ``name``, beside ``path``, a second name of the same file, in one step, unless it is.
+    """Make ``name`` a second name of the file ``path``, in one step, unless it is.
 
     A file system without links gets a copy. Raises ResourceError as :func:`write_atomically` does.
     """
@@ -81,6 +81,21 @@ def give_second_name(path: Path, name: Path) -> None:
             temporary.hardlink_to(path)
     except OSError:
         write_atomically(name, path.read_bytes())
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder in one that there is, unless it exists; as patient as a write is.
+
+    Raises ResourceError as :func:`write_atomically` does.
+    """
+    for seconds in (*RETRY_AFTER_SECONDS, None):
+        try:
+            path.mkdir(exist_ok=True)
+            return
+        except OSError as problem:
+            if problem.errno != errno.ENOSPC or seconds is None:
+                raise ResourceError(_explain(problem, path, 0)) from None
+            time.sleep(seconds)
 
 
 def remove_leftovers(directory: Path) -> None:

@@ -6,33 +6,33 @@ import re
 import secrets
 import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from os.path import exists, isdir, isfile  # they never raise; False where one may not look
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import FailFast, FiniteFloat, TypeAdapter, ValidationError
+from pydantic import FailFast, FiniteFloat, TypeAdapter
 
 from ..checkpoints.pretrained import locate
-from ..config.document import spell_path
 from ..errors import CheckpointError, UsageError
 from ..machine.atomic_file import write_anew
 from ..machine.regular_file import read_regular
+from .damage import damage_named
+from .history import HISTORY, choose_state, run_folder, split_step, state_name, states_in
 from .lock import locked
 
 LATEST, BEST = "latest", "best"
-STATE_NAME = re.compile(r"step-([0-9]{8,})\.ckpt")
 RECORDS = TypeAdapter(Annotated[list[dict[str, FiniteFloat]], FailFast()])
 MOST_METRICS_BYTES = 10_000_000  # of 28,000 epochs
 MADE = re.compile(r"(.*)-(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-[0-9a-f]{4}", re.DOTALL)
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, option: str = "--name") -> None:
     """Raise UsageError where a run's or a sweep's name is no file name."""
     if not name or "/" in name or "\\" in name or name.startswith("."):
-        raise UsageError(f"--name {name}: use letters, digits, '-' and '_'")
+        raise UsageError(f"{option} {name}: use letters, digits, '-' and '_'")
 
 
 @dataclass
@@ -50,22 +50,35 @@ class RunDirectory:
         self.best_checkpoint = self.path / "best.ckpt"  # of the end of the best epoch
         self.divergence = self.path / "diverged.json"  # where and on which images, if it did
         self.learning_curves = self.path / "learning_curves.png"
+        self.origin = self.path / "branch.json"  # where it left another run, if it did
 
     def state(self, step: int) -> Path:
         """Return where the state after ``step`` updates is kept."""
-        return self.path / f"step-{step:08}.ckpt"
+        return self.path / state_name(step)
+
+    def kept(self, step: int) -> Path:
+        """Return where the state after ``step`` updates stays, if it does."""
+        return self.path / HISTORY / state_name(step)
 
     @property
     def states(self) -> dict[int, Path]:
-        """The checkpoints that this run keeps, by their number of updates, oldest first."""
-        files = filter(Path.is_file, self.path.iterdir())
-        matches = [(STATE_NAME.fullmatch(path.name), path) for path in files]
-        return dict(sorted((int(match[1]), path) for match, path in matches if match))
+        """The newest checkpoints, by their number of updates, oldest first."""
+        return states_in(self.path)
+
+    @property
+    def history(self) -> dict[int, Path]:
+        """The checkpoints that stay, by their number of updates, oldest first."""
+        return states_in(self.path / HISTORY)
+
+    @property
+    def every_state(self) -> dict[int, Path]:
+        """The newest checkpoints and those that stay, oldest first; each update once."""
+        return dict(sorted((self.history | self.states).items()))
 
     @property
     def can_go_on(self) -> bool:
         """Whether there is any checkpoint to resume from."""
-        return self.last_checkpoint.exists() or bool(self.states)
+        return self.last_checkpoint.exists() or bool(self.every_state)
 
     @property
     def started(self) -> str | None:
@@ -141,22 +154,6 @@ class RunDirectory:
             return 0
 
 
-@contextmanager
-def damage_named(path: Path) -> Iterator[None]:
-    """Raise CheckpointError, which says what is wrong, where a part of a run is of no use."""
-    try:
-        yield
-    except OSError as problem:
-        place = problem.filename or path
-        raise CheckpointError(f"{place}: cannot be read ({problem.strerror})") from None
-    except ValidationError as problem:
-        first = problem.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = f"{spell_path(first['loc'])}: " if first["loc"] else ""
-        raise CheckpointError(f"{path}: {place}{first['msg']}") from None
-    except KeyError as missing:
-        raise CheckpointError(f"{path}: no {missing} in a record of its metrics") from None
-
-
 def _open_run(directory: Path) -> RunDirectory:
     """Return the run there; raises CheckpointError where one of its files is something else."""
     run = RunDirectory(directory.resolve())
@@ -182,7 +179,7 @@ def find_run(path: Path) -> RunDirectory:
     Raises CheckpointError where there is no run with a checkpoint.
     """
     path = at_best(path)
-    run = _open_run(path if isdir(path) else path.parent)  # noqa: PTH112
+    run = _open_run(path if isdir(path) else run_folder(path))  # noqa: PTH112
     file = locate(path)
     if not exists(file) or not run.can_go_on:  # noqa: PTH110
         advice = f"`{_list_command(path)}` lists runs"
@@ -196,11 +193,16 @@ def find_run(path: Path) -> RunDirectory:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Return ``path`` itself, or the best checkpoint of a run directory.
+    """Return ``path`` itself, the best checkpoint of a run directory, or the state ``RUN@STEP``.
 
-    Raises CheckpointError for a run without one, such as before its first epoch is complete.
+    Raises CheckpointError for a run without it, such as before its first epoch is complete.
     """
+    path, step = split_step(path)
     path = at_best(path)
+    if step is not None:
+        run = find_run(path)
+        with damage_named(path):
+            return choose_state(run.every_state, step, path)
     if not isdir(path):  # noqa: PTH112
         return path
     run = _open_run(path)

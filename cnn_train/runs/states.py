@@ -2,7 +2,7 @@
 
 ``step-00001234.ckpt`` is a state, named by its updates; ``last.ckpt`` and ``best.ckpt`` are second
 names of two of them (the same file, no copy). A run resumes from ``last.ckpt``; the states before
-it are kept in case it is damaged.
+it are kept in case it is damaged. Those in ``history/`` stay, whatever comes later.
 """
 
 import shutil
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..checkpoints.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ..errors import CheckpointError, ResourceError
-from ..machine.atomic_file import give_second_name
+from ..machine.atomic_file import give_second_name, make_folder
 from ..metrics.best import NO_EPOCH, BestBy, best_record, merit
 from .directory import RunDirectory
 
@@ -26,9 +26,12 @@ class FoundCheckpoint:
     damaged: tuple[str, ...] = ()
 
 
-def save_state(checkpoint: Checkpoint, run: RunDirectory, keep: int, *, is_best: bool) -> None:
+def save_state(
+    checkpoint: Checkpoint, run: RunDirectory, keep: int, *, is_best: bool, stays: bool = False
+) -> None:
     """Save ``checkpoint`` as the run's last (and best) one; keep the ``keep`` newest states.
 
+    One that ``stays`` gets a name in the history first: a run that goes on after it has it.
     Killed at any moment, the run resumes from this state or from the one before: the best one is
     the last to get its name, because :func:`look_back` can find it again. Older states are
     removed only when this one is saved. Raises ResourceError, which names the last good checkpoint.
@@ -36,6 +39,9 @@ def save_state(checkpoint: Checkpoint, run: RunDirectory, keep: int, *, is_best:
     path = run.state(checkpoint.step)
     try:
         save_checkpoint(checkpoint, path)
+        if stays:
+            make_folder(run.kept(checkpoint.step).parent)
+            give_second_name(path, run.kept(checkpoint.step))
         give_second_name(path, run.last_checkpoint)
         if is_best:
             give_second_name(path, run.best_checkpoint)
@@ -55,7 +61,7 @@ def load_newest(run: RunDirectory) -> FoundCheckpoint:
 
     Raises CheckpointError, which says what is wrong with each of them, where none is good.
     """
-    last, states = run.last_checkpoint, reversed(list(run.states.values()))
+    last, states = run.last_checkpoint, reversed(list(run.every_state.values()))
     others = [path for path in states if not (last.exists() and path.samefile(last))]
     complaints: list[str] = []
     for path in [last, *others]:
@@ -97,12 +103,14 @@ def look_back(run: RunDirectory, state: FoundCheckpoint, by: BestBy, *, anew: bo
         return {} if checkpoint.position or not checkpoint.records else checkpoint.records[-1]
 
     records, step = state.checkpoint.records, state.checkpoint.step
-    later = tuple(path for number, path in run.states.items() if number > step)
+    states = [*run.states.items(), *run.history.items()]
+    later = tuple(path for number, path in states if number > step)
     way = WayBack(state, later, range(len(records), run.num_recorded))
     named = None if anew else best_record(records)
     ranked = sorted(records, key=lambda record: merit(record, by), reverse=True)
     for record in [named, *ranked] if named else ranked:
-        for path in (state.path, run.best_checkpoint, run.state(int(record["step"]))):
+        end = int(record["step"])
+        for path in (state.path, run.best_checkpoint, run.state(end), run.kept(end)):
             # Its seconds tell an epoch from another try of it; which one is the best may change.
             if {**last_record(path), "best_epoch": 0} == {**record, "best_epoch": 0}:
                 return replace(way, best_epoch=int(record["epoch"]), best=path)
@@ -124,7 +132,7 @@ def require_room(run: RunDirectory, keep: int, *, is_fresh: bool) -> None:
     """Refuse a run whose checkpoints the disk cannot hold; raises ResourceError.
 
     The size is that of the last checkpoint; in a fresh run the optimizer will add up to twice the
-    weights. There will be ``keep`` checkpoints, the best one, and one being written.
+    weights. There will be ``keep`` more checkpoints, the best one, and one being written.
     """
     needed = (3 if is_fresh else 1) * run.last_checkpoint.stat().st_size * (keep + 2)
     free = shutil.disk_usage(run.path).free

@@ -54,10 +54,11 @@ class Removal:
 
 
 def spare_states(run: RunDirectory) -> list[Path]:
-    """Return a run's checkpoints that are neither its best nor its last, under any name."""
+    """Return a run's checkpoints that are not its best, its last or of its history by any name."""
     kept = [path for path in (run.last_checkpoint, run.best_checkpoint) if path.exists()]
     if run.last_checkpoint not in kept:  # the states are all that it can go on from
         return []
+    kept += run.history.values()
     return [path for path in run.states.values() if not any(map(path.samefile, kept))]
 
 

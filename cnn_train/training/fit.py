@@ -117,8 +117,10 @@ def train_one_epoch(session: Session, files: RunFiles, supervision: Supervision)
                 continue
             if supervision.should_stop():
                 raise saved_and_interrupted(files, complete=position == progress.position)
-            if position == progress.position and supervision.should_save(files.is_due()):
-                files.save_within_epoch()
+            if position == progress.position:
+                asked = supervision.should_save(files.is_due())  # by all processes, each time
+                if asked or files.is_to_stay():
+                    files.save_within_epoch()
     return total.over(session.world)
 
 

@@ -35,12 +35,15 @@ class RunFiles:
         if not self.written:
             return
         run, progress, config = self.written, self.session.progress, self.session.config
-        remove_leftovers(run.path)
+        for folder in (run.path, run.kept(0).parent):
+            remove_leftovers(folder)
         if not self.session.is_complete:
             run.divergence.unlink(missing_ok=True)
             if not run.last_checkpoint.exists():
                 self._save(is_best=False)
-            require_room(run, config.checkpoint.keep, is_fresh=progress.step == 0)
+            end, due = self.session.pace.steps(config.epochs), config.checkpoint
+            coming = [step for step in due.kept_steps - run.history.keys() if step <= end]
+            require_room(run, due.keep + len(coming), is_fresh=progress.step == 0)
         run.save_metrics(progress.records)
 
     def is_due(self) -> bool:
@@ -49,6 +52,10 @@ class RunFiles:
         if due.every_steps and self.session.progress.step % due.every_steps == 0:
             return True
         return due.every_seconds > 0 and time.monotonic() - self._saved_at >= due.every_seconds
+
+    def is_to_stay(self) -> bool:
+        """Say whether the state at the last update stays; it is the same in every try of a run."""
+        return self.session.progress.step in self.session.config.checkpoint.kept_steps
 
     def save_within_epoch(self) -> None:
         """Save the state at the last update; the epoch goes on or stops there."""
@@ -64,7 +71,7 @@ class RunFiles:
             return
         progress, config = self.session.progress, self.session.config
         epoch, is_best = progress.epoch, progress.best is progress.records[-1]
-        is_due = epoch % config.checkpoint.every_epochs == 0
+        is_due = epoch % config.checkpoint.every_epochs == 0 or self.is_to_stay()
         if is_best or is_due or self.session.is_complete:
             self._save(is_best=is_best)
         if self.written:
@@ -135,8 +142,10 @@ class RunFiles:
     def _save(self, partial: Tally | None = None, *, is_best: bool) -> None:
         """Save in the first process; between epochs there is no ``partial`` tally to gather."""
         if self.written:
-            keep = self.session.config.checkpoint.keep
-            save_state(self.session.checkpoint(partial), self.written, keep, is_best=is_best)
+            session, due = self.session, self.session.config.checkpoint
+            stays = self.is_to_stay() or (due.keeps_end and session.is_complete)
+            state = session.checkpoint(partial)
+            save_state(state, self.written, due.keep, is_best=is_best, stays=stays)
         self._saved_at = time.monotonic()
 
     def _curves_are_due(self, run: RunDirectory) -> bool:

@@ -24,7 +24,7 @@ ema_decay: 0.9
 batch_size: 12
 epochs: 4
 precision: float32
-checkpoint: {every_steps: 2, every_seconds: 0, keep: 3}
+checkpoint: {every_steps: 2, every_seconds: 0, keep: 3, keep_history: log}
 """
 
 CLOCKS = ("seconds", "images_per_second")
@@ -69,13 +69,16 @@ class TinyRun:
         return load_checkpoint(self.run.last_checkpoint)
 
     def equals(self, other: "TinyRun") -> bool:
-        """Say whether both stand in the same state, bit for bit, best checkpoint included."""
+        """Say whether both stand in the same state, bit for bit, with the same best and history."""
         ours, theirs = self.run, other.run
         pairs = [
             (ours.last_checkpoint, theirs.last_checkpoint),
             (ours.best_checkpoint, theirs.best_checkpoint),
+            *zip(ours.history.values(), theirs.history.values(), strict=False),
         ]
-        return all(same_state(*map(load_checkpoint, pair)) for pair in pairs)
+        return list(ours.history) == list(theirs.history) and all(
+            same_state(*map(load_checkpoint, pair)) for pair in pairs
+        )
 
 
 def same_state(one: Checkpoint, other: Checkpoint) -> bool:

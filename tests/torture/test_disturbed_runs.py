@@ -67,5 +67,5 @@ def test_a_full_disk_is_named_and_the_run_goes_on_afterwards(campaign: Campaign)
 
 def test_a_failing_disk_that_ends_in_a_traceback_is_caught(sabotaged: Sabotaged) -> None:
     campaign = sabotaged("raise_errors_as_they_come")
-    disturbed = disturb(campaign, 30, "EIO", persistent=True)
+    disturbed = disturb(campaign, 40, "EIO", persistent=True)
     assert disturbed.ended.has_traceback and not disturbed.is_refused_well

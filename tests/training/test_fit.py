@@ -181,6 +181,53 @@ def test_a_run_killed_at_any_write_resumes_to_the_same_last_and_best(
     assert_same_runs(killed, straight)
 
 
+HISTORIES = {
+    "momentum": [0, 1, 2, 3, 5, 8],
+    "full batch": [0, 1, 2],
+    "gradients of three minibatches": [0, 1, 2, 3, 4],  # two updates an epoch
+    "stopped early": [0, 1, 2, 3, 5, 8],
+    "hardest images": [0, 1, 2, 3, 5, 10],
+    "dropout": [0, 1, 2, 3, 5, 8],
+}
+KEPT = {"keep_steps": [3, 999], "keep_history": "log", "every_epochs": 9, "keep": 1}
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_states_that_stay_change_no_bit_and_are_the_same_in_a_run_that_was_stopped(
+    start: Start, tmp_path: Path, name: str
+) -> None:
+    recipe = RECIPES[name]
+    plain, kept, stopped = (RunDirectory.create(tmp_path, name) for name in "abc")
+    finish(start(**recipe), plain)
+    recipe = recipe | {"checkpoint": KEPT}
+    finish(start(**recipe), kept, should_save=lambda is_due: False)  # as asked too rarely on a GPU
+    expected = load_checkpoint(plain.last_checkpoint)
+    found = load_checkpoint(kept.last_checkpoint)
+    assert_same_state(replace(found, config=expected.config), expected)
+    assert list(kept.history) == HISTORIES[name]
+    session = start(**recipe)
+    for num_minibatches in (1, 3, 1):
+        with contextlib.suppress(InterruptedRun):
+            finish(session, stopped, should_stop=StopAfter(num_minibatches))
+            break
+        session = resume(start, stopped, **recipe)
+    finish(session, stopped)
+    assert list(stopped.history) == HISTORIES[name]
+    for step, path in kept.history.items():
+        assert_same_state(load_checkpoint(stopped.history[step]), load_checkpoint(path))
+
+
+def test_room_is_asked_for_the_states_that_will_stay(
+    start: Start, run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(
+        "cnn_train.training.run_files.require_room", lambda run, keep, is_fresh: asked.append(keep)
+    )
+    finish(start(checkpoint=KEPT), run)  # of 0 1 2 3 5 there is the first
+    assert asked == [1 + 4]
+
+
 def test_a_choice_that_comes_after_the_last_epoch_changes_no_bit(start: Start) -> None:
     """Also not those of the losses that are kept for it."""
     plain, late = start(), start(data_selection={"keep": 0.5, "from_epoch": 2})

@@ -21,7 +21,7 @@ def watch(
 
     It only reads files: Ctrl-C ends the watching and not the training.
     """
-    from ...runs.directory import damage_named
+    from ...runs.damage import damage_named
     from ...runs.following import follow
     from ...runs.naming import named_run
     from ...runs.summary import read_run
