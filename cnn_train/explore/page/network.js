@@ -214,8 +214,9 @@ function draw(layer) {
   const context = drawMaps(canvas, plan, values, { dead: maps?.dead, veil, names: namesOf(layer) });
   const { unit, source } = state;
   if (source?.layer === layer) {
-    const all = source.channels ?? Array(plan.shown).keys();
-    for (const channel of all) frameCells(context, plan, channel, source, plan.factor < 2 ? 1 : 2);
+    for (const channel of source.channels) {
+      frameCells(context, plan, channel, source, plan.factor < 2 ? 1 : 2);
+    }
   }
   if (unit?.layer === layer) {
     frameCells(context, plan, unit.channel, { top: unit.row, left: unit.column, height: 1, width: 1 });

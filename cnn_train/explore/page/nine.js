@@ -41,7 +41,7 @@ function showPatches(found) {
   const text = isDead
     ? `This map is dead: it is 0 on all ${found.num_images} validation images.`
     : `What makes this map largest (it is above 0 on ${share}):`;
-  const nine = found.patches.map(({ value, image, label, side, pixels }) => {
+  const images = found.patches.map(({ value, image, label, side, pixels }) => {
     const name = `${className(label)}, ${figures(value, 2)}`;
     const words = [make("span", "", className(label)), make("span", "", figures(value, 2))];
     return button(
@@ -50,5 +50,5 @@ function showPatches(found) {
       () => showImage(image),
     );
   });
-  nine.replaceChildren(make("h3", "", text), make("div", "nine", isDead ? [] : nine));
+  nine.replaceChildren(make("h3", "", text), make("div", "nine", isDead ? [] : images));
 }

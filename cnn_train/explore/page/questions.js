@@ -41,7 +41,7 @@ export function wantSoon(kind, body, show, milliseconds = 400) {
   );
 }
 
-// A slow question about what an element shows: asked only while half of the element is in sight.
+// A slow question about what an element shows: asked only while the element is in sight.
 // Returns what to call when the answer would be another one.
 export function whenSeen(element, ask) {
   let [seen, stale] = [false, false];
@@ -56,7 +56,7 @@ export function whenSeen(element, ask) {
       seen = entries.at(-1).isIntersecting;
       update();
     },
-    { threshold: 0.5 },
+    { threshold: 0.9 },
   );
   watcher.observe(element);
   return () => {

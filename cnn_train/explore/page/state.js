@@ -13,7 +13,7 @@ export const state = {
   before: null, // … and that to the image before anything was painted on it
   maps: new Map(), // layer: {limit, values, dead}
   gradients: new Map(), // layer: {limit, values}
-  source: null, // {layer, top, left, height, width, channels | null}: what the chosen unit reads
+  source: null, // {layer, top, left, height, width, channels}: what the chosen unit reads
   field: null, // where the chosen unit looks in the image
   veil: null, // {layer, channel, cell}: cells of a map after this one are not formed yet
 };

@@ -93,8 +93,9 @@ export function askUnit() {
 function show() {
   const { sources, field } = answer;
   state.field = field;
-  const channels = answer.terms?.map(({ channel }) => channel) ?? [state.unit.channel];
-  state.source = { ...sources, channels: answer.kind === "linear" ? null : channels };
+  const [, height, width] = state.page.layers[sources.layer]?.shape ?? [0, 1, 1];
+  const read = answer.terms?.map(({ channel, index }) => channel ?? Math.floor(index / (height * width)));
+  state.source = { ...sources, channels: new Set(read ?? [state.unit.channel]) };
   parts.slide.hidden = state.page.layers[state.unit.layer].shape[1] === 1;
   parts.reading.textContent = answer.formula;
   parts.equation.replaceChildren(...equation());
