@@ -1,10 +1,10 @@
 // Backwards: from a class's score to the pixels, and to the maps, that speak for it.
 
-import { find, toText } from "./elements.js";
+import { find } from "./elements.js";
 import { layersInSight, takeMaps } from "./network.js";
 import { showOverlay } from "./picture.js";
 import { want } from "./questions.js";
-import { askedClass, chooseClass, className, on, state, tell } from "./state.js";
+import { aboutImage, askedClass, chooseClass, className, on, state, tell } from "./state.js";
 import { unpack } from "./server.js";
 
 export function setUp() {
@@ -66,8 +66,7 @@ export function askBackward() {
 function question() {
   if (!state.image || !state.look || state.method === "none") return null;
   return {
-    pixels: toText(state.image.pixels),
-    checkpoint: state.checkpoint,
+    ...aboutImage(),
     class: askedClass(),
     method: state.method,
     layers: state.showGradients ? layersInSight() : [],

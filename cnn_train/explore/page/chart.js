@@ -1,9 +1,17 @@
 // This image over the training: each class's probability at every checkpoint.
 
 import { colours, sharp, whenColoursChange } from "./colours.js";
-import { figures, find, rem, toText } from "./elements.js";
+import { figures, find, rem } from "./elements.js";
 import { whenSeen, wantSoon } from "./questions.js";
-import { askedClass, checkpointIndex, chooseCheckpoint, className, on, state } from "./state.js";
+import {
+  aboutImage,
+  checkpointIndex,
+  chooseCheckpoint,
+  classColours,
+  className,
+  on,
+  state,
+} from "./state.js";
 
 const canvas = find("chart");
 let answer = null;
@@ -32,10 +40,10 @@ export function setUp() {
 export const askHistory = whenSeen(canvas, () => {
   wantSoon(
     "history",
-    () => ({ pixels: toText(state.image.pixels) }),
+    () => ({ pixels: aboutImage().pixels }),
     (found) => {
-      answer = found;
-      find("settled").textContent = sentence(found);
+      answer = found.steps.length ? found : null;
+      find("settled").textContent = answer ? sentence(answer) : "";
       draw();
     },
   );
@@ -43,12 +51,9 @@ export const askHistory = whenSeen(canvas, () => {
 
 function sentence({ steps, settled }) {
   const { predicted } = steps.at(-1);
+  const { label } = state.image;
   const right =
-    state.image.label === null
-      ? ""
-      : predicted === state.image.label
-        ? " (correct)"
-        : ` (it is a ${className(state.image.label)})`;
+    label === null ? "" : predicted === label ? " (correct)" : ` (its label: ${className(label)})`;
   if (!settled) return `The last answer is ${className(predicted)}${right}.`;
   return `Became ${className(settled.class)} at step ${settled.step} and stayed so${right}.`;
 }
@@ -61,14 +66,20 @@ function choose({ offsetX }) {
   chooseCheckpoint(answer.steps[away.indexOf(Math.min(...away))].key);
 }
 
+function words() {
+  if (state.page.checkpoints.length > 1) {
+    return answer
+      ? "Click the chart, or move the slider above: everything on this page follows."
+      : "Asking every checkpoint about this image …";
+  }
+  return (
+    "There is one checkpoint only. With checkpoint: {every_steps: 20, keep: 50} in its config, a run " +
+    "keeps more, and this shows how the answer formed."
+  );
+}
+
 function draw() {
-  const words =
-    state.page.checkpoints.length < 2
-      ? "There is one checkpoint only. With checkpoint: {every_steps: 20, keep: 50} in the config, a run keeps more, and this shows how the answer formed."
-      : answer
-        ? "Click the chart, or move the slider above: everything on this page follows."
-        : "Asking every checkpoint about this image …";
-  find("chart-words").textContent = words;
+  find("chart-words").textContent = words();
   canvas.hidden = state.page.checkpoints.length < 2;
   if (canvas.hidden) return;
   const { context, width, height } = sharp(canvas);
@@ -76,16 +87,8 @@ function draw() {
   const { steps } = answer;
   makePlot(steps, width, height);
   drawAxes(context, width, height, steps);
-  const { label } = state.image;
-  const special = [
-    [state.look?.predicted, colours().orange],
-    [askedClass(), colours().blue],
-    [label, colours().testInk],
-  ];
   valuesAt(steps[0]).forEach((_, index) => drawLine(context, steps, index, colours().ink, 1, 0.18));
-  const shown = new Map(special.filter(([index]) => index !== null && index !== undefined));
-  if (askedClass() === state.look?.predicted)
-    shown.set(askedClass(), label === askedClass() ? colours().testInk : colours().orange);
+  const shown = classColours();
   for (const [index, colour] of shown) drawLine(context, steps, index, colour, 2.5, 1);
   nameLines(context, steps, shown, width);
   canvas.setAttribute("aria-label", `${sentence(answer)} Left and right choose the checkpoint`);

@@ -43,17 +43,18 @@ export function toText(bytes) {
   return btoa(letters);
 }
 
-// A canvas of its own with the pixels (RGB rows) of an image, one to one.
-export function pixelCanvas(pixels, width, height = width) {
+// A canvas of its own, one to one; colourAt: the colour [red, green, blue, alpha] of each cell.
+export function cellCanvas(width, height, colourAt) {
   const picture = new ImageData(width, height);
-  for (let from = 0, to = 0; from < pixels.length; to++) {
-    for (let c = 0; c < 3; c++) picture.data[to++] = pixels[from++];
-    picture.data[to] = 255;
-  }
+  for (let at = 0; at < width * height; at++) picture.data.set(colourAt(at), 4 * at);
   const canvas = new OffscreenCanvas(width, height);
   canvas.getContext("2d").putImageData(picture, 0, 0);
   return canvas;
 }
+
+// The same of an image's pixels, rows of RGB.
+export const pixelCanvas = (pixels, width, height = width) =>
+  cellCanvas(width, height, (at) => [pixels[3 * at], pixels[3 * at + 1], pixels[3 * at + 2], 255]);
 
 // A canvas element that shows pixels; the style sheet gives it its size.
 export function thumbnail(pixels, width, height = width, className = "crisp") {
@@ -89,3 +90,10 @@ export function frame(context, x, y, width, height, ink, ground, thick = 2) {
 }
 
 export const rem = () => parseFloat(getComputedStyle(document.documentElement).fontSize);
+
+// Lay a bar from the middle of its track to the right, or to the left of a negative share.
+export function layBar(fill, share) {
+  const width = 50 * Math.abs(share);
+  fill.style.left = `${share < 0 ? 50 - width : 50}%`;
+  fill.style.width = `${width}%`;
+}

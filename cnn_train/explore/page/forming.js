@@ -2,9 +2,9 @@
 // last hidden layer.
 
 import { colours, sharp, tints, whenColoursChange } from "./colours.js";
-import { find, rem, sized, toText } from "./elements.js";
+import { cellCanvas, find, rem, sized } from "./elements.js";
 import { whenSeen, wantSoon } from "./questions.js";
-import { askedClass, className, on, state } from "./state.js";
+import { aboutImage, classColours, className, on, state } from "./state.js";
 import { unpack } from "./server.js";
 
 const MOVE_MILLISECONDS = 300;
@@ -57,21 +57,15 @@ function drawFilters() {
   const table = tints(1);
   const size = height * width;
   for (let tile = 0; tile < tiles; tile++) {
-    const picture = new ImageData(width, height);
-    for (let at = 0; at < size; at++) {
-      const of = (input) => filters.values[(tile * (coloured ? inputs : 1) + input) * size + at];
-      picture.data.set([...(coloured ? [0, 1, 2].map((c) => 128 + of(c)) : table[of(0) + 127]), 255], 4 * at);
-    }
-    const cells = new OffscreenCanvas(width, height);
-    cells.getContext("2d").putImageData(picture, 0, 0);
-    const [row, column] = [Math.floor(tile / perRow), tile % perRow];
-    context.drawImage(
-      cells,
-      column * (width * factor + 3),
-      row * (height * factor + 3),
-      width * factor,
-      height * factor,
+    const of = (channel, at) => filters.values[((coloured ? 3 : 1) * tile + channel) * size + at];
+    const cells = cellCanvas(width, height, (at) =>
+      coloured ? [128 + of(0, at), 128 + of(1, at), 128 + of(2, at), 255] : [...table[of(0, at) + 127], 255],
     );
+    const [x, y] = [
+      (tile % perRow) * (width * factor + 3),
+      Math.floor(tile / perRow) * (height * factor + 3),
+    ];
+    context.drawImage(cells, x, y, width * factor, height * factor);
   }
   const { name, shape } = state.page.layers[firstConvolution()];
   const words =
@@ -83,16 +77,12 @@ function drawFilters() {
 }
 
 export const askEmbedding = whenSeen(find("cloud"), () => {
-  wantSoon(
-    "embedding",
-    () => ({ checkpoint: state.checkpoint, pixels: toText(state.image.pixels) }),
-    (answer) => {
-      const before = shown;
-      cloud = answer;
-      if (before?.points.length === cloud.points.length && !still.matches) move(before, performance.now());
-      else settle();
-    },
-  );
+  wantSoon("embedding", aboutImage, (answer) => {
+    const before = shown;
+    cloud = answer;
+    if (before?.points.length === cloud.points.length && !still.matches) move(before, performance.now());
+    else settle();
+  });
 });
 
 function settle() {
@@ -123,22 +113,12 @@ function drawCloud() {
   const { context, width, height } = sharp(find("cloud"));
   if (!shown || !width) return;
   const { points, labels, here } = shown;
-  const all = [...points, here];
-  const [least, most] = [Math.min, Math.max].map((pick) =>
-    [0, 1].map((i) => all.reduce((value, point) => pick(value, point[i]), point0(all, i))),
-  );
-  const place = (point) =>
-    [0, 1].map((i) => {
-      const share = (point[i] - least[i]) / (most[i] - least[i] || 1);
-      return 10 + (i ? 1 - share : share) * ([width, height][i] - 20);
-    });
-  const { ink, orange, blue, testInk, faint } = colours();
-  const colourOf = { [askedClass()]: blue, [state.look?.predicted]: orange, [state.image?.label]: testInk };
-  const inFront = (label) => (label in colourOf ? 1 : 0);
-  const order = labels.map((_, i) => i).sort((a, b) => inFront(labels[a]) - inFront(labels[b]));
+  const place = placing([...points, here], width, height);
+  const { ink, faint } = colours();
+  const colourOf = classColours();
+  const order = labels.map((_, i) => i).sort((a, b) => colourOf.has(labels[a]) - colourOf.has(labels[b]));
   for (const i of order) {
-    const special = inFront(labels[i]);
-    dot(context, place(points[i]), special ? 3.2 : 2.4, special ? colourOf[labels[i]] : faint);
+    dot(context, place(points[i]), colourOf.has(labels[i]) ? 3.2 : 2.4, colourOf.get(labels[i]) ?? faint);
   }
   const [x, y] = place(here);
   context.beginPath();
@@ -149,7 +129,16 @@ function drawCloud() {
   describe();
 }
 
-const point0 = (all, i) => all[0][i];
+// What places points on a canvas so that all fit.
+function placing(points, width, height) {
+  const [xs, ys] = [0, 1].map((i) => points.map((point) => point[i]));
+  const scale = (all, room) => {
+    const [least, most] = [Math.min(...all), Math.max(...all)];
+    return (value) => 10 + ((value - least) / (most - least || 1)) * (room - 20);
+  };
+  const [right, up] = [scale(xs, width), scale(ys, height)];
+  return ([x, y]) => [right(x), height - up(y)];
+}
 
 function dot(context, [x, y], radius, colour) {
   context.beginPath();
@@ -159,13 +148,10 @@ function dot(context, [x, y], radius, colour) {
 }
 
 function describe() {
-  const { label } = state.image;
-  const names = [
-    ...new Set(
-      [label, state.look?.predicted, askedClass()].filter((one) => one !== null && one !== undefined),
-    ),
-  ];
-  const words = `${shown.points.length} validation images as the last hidden layer sees them; coloured: ${names.map(className).join(", ")}. The ring is this image.`;
+  const names = [...classColours().keys()].map(className).join(", ");
+  const words =
+    `${shown.points.length} validation images as the last hidden layer sees them; ` +
+    `coloured: ${names}. The ring is this image.`;
   find("cloud-words").textContent = words;
   find("cloud").setAttribute("aria-label", words);
 }

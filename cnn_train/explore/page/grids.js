@@ -1,7 +1,7 @@
 // Numbers as grids, each cell in the colour of its number.
 
 import { colours, tints } from "./colours.js";
-import { figures, make } from "./elements.js";
+import { figures, layBar, make } from "./elements.js";
 
 const LARGEST_WITH_NUMBERS = 7; // columns; larger filters are colours only
 
@@ -14,7 +14,10 @@ export function tint(value, limit, table = tints(STRENGTH)) {
 
 // So short that every number of a grid is equally wide.
 const inShort = (value) =>
-  value.toFixed(Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0).replace("-", "−");
+  value
+    .toFixed(Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0)
+    .replace(/^-(?!0\.00$)/, "−")
+    .replace("-", "");
 
 // rows: numbers. inside: false where the patch hangs over the edge and padding is read.
 export function grid(rows, limit, { inside = null, winner = null, name = "" } = {}) {
@@ -69,9 +72,7 @@ export function productBars(terms, rest) {
   );
   const line = (name, weighed, product) => {
     const fill = make("i", "fill");
-    const width = (50 * Math.abs(product)) / limit;
-    fill.style.left = `${product < 0 ? 50 - width : 50}%`;
-    fill.style.width = `${width}%`;
+    layBar(fill, product / limit);
     fill.style.background = product < 0 ? colours().orange : colours().blue;
     return [
       make("span", "", name),

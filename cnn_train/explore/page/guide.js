@@ -1,10 +1,10 @@
 // "Why this answer?": three suggestions for the image, and what one can do next, in one line.
 
-import { button, find, toText } from "./elements.js";
+import { button, find } from "./elements.js";
 import { useMethod } from "./backward.js";
 import { reveal } from "./network.js";
 import { want } from "./questions.js";
-import { askedClass, chooseClass, chooseUnit, className, on, state } from "./state.js";
+import { aboutImage, askedClass, chooseClass, chooseUnit, className, on, state } from "./state.js";
 import { unpack } from "./server.js";
 import { strongest } from "./units.js";
 
@@ -97,7 +97,7 @@ function findSpeaker() {
     return;
   }
   reveal(layer);
-  const question = { pixels: toText(state.image.pixels), checkpoint: state.checkpoint, layers: [layer] };
+  const question = { ...aboutImage(), layers: [layer] };
   want(
     "look once",
     () => question,
@@ -105,7 +105,7 @@ function findSpeaker() {
       const body = () => ({ ...question, class: askedClass(), method: "gradient" });
       want("backward once", body, ({ maps }) => {
         const gradients = unpack(maps[0].values);
-        const shares = unpack(values).map((value, i) => Math.round((value * gradients[i]) / 127));
+        const shares = Float32Array.from(unpack(values), (value, i) => value * gradients[i]);
         chooseUnit(strongestIn(layer, shares));
       });
     },

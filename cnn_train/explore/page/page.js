@@ -7,7 +7,7 @@ import { askBackward, setUp as setUpBackward } from "./backward.js";
 import { askHistory, setUp as setUpChart } from "./chart.js";
 import { restore, setUp as setUpChoice } from "./choose.js";
 import * as clock from "./clock.js";
-import { find, toText } from "./elements.js";
+import { find } from "./elements.js";
 import { askEmbedding, askFilters, setUp as setUpForming } from "./forming.js";
 import * as guide from "./guide.js";
 import { layersInSight, setUp as setUpNetwork, takeMaps } from "./network.js";
@@ -15,10 +15,8 @@ import * as picture from "./picture.js";
 import { say, want } from "./questions.js";
 import * as scores from "./scores.js";
 import { ask } from "./server.js";
-import { chooseUnit, isPainted, on, readAddress, state, tell } from "./state.js";
+import { aboutImage, chooseUnit, isPainted, on, readAddress, state, tell } from "./state.js";
 import { askUnit, setUp as setUpUnit } from "./unit.js";
-
-state.version = 0; // counts the changes of image and checkpoint
 
 function askLook() {
   if (!state.image) return;
@@ -26,7 +24,7 @@ function askLook() {
   let painted = false;
   const body = () => {
     [version, painted] = [state.version, isPainted(state.image)];
-    return { pixels: toText(state.image.pixels), checkpoint: state.checkpoint, layers: layersInSight() };
+    return { ...aboutImage(), layers: layersInSight() };
   };
   want("look", body, (answer) => {
     state.look = answer;

@@ -2,7 +2,7 @@
 // view says about them laid over, and a frame around what the chosen unit sees.
 
 import { colours, tints, whenColoursChange } from "./colours.js";
-import { find, frame, pixelCanvas, rem, sized } from "./elements.js";
+import { cellCanvas, find, frame, pixelCanvas, rem, sized } from "./elements.js";
 import { className, isPainted, on, state, tell } from "./state.js";
 
 const canvas = find("picture");
@@ -181,17 +181,12 @@ export function draw() {
 function drawOverlay(context, width) {
   const { side } = state.page;
   const { values, channels } = overlay;
-  const picture = new ImageData(side, side);
   const table = tints(1);
-  for (let at = 0; at < side * side; at++) {
-    const colour =
-      channels === 3
-        ? [...[0, 1, 2].map((c) => 128 + values[3 * at + c]), 255]
-        : [...table[values[at] + 127], 255 * Math.sqrt(Math.abs(values[at]) / 127)];
-    picture.data.set(colour, 4 * at);
-  }
-  const cells = new OffscreenCanvas(side, side);
-  cells.getContext("2d").putImageData(picture, 0, 0);
+  const cells = cellCanvas(side, side, (at) =>
+    channels === 3
+      ? [...[0, 1, 2].map((c) => 128 + values[3 * at + c]), 255]
+      : [...table[values[at] + 127], 255 * Math.sqrt(Math.abs(values[at]) / 127)],
+  );
   context.globalAlpha = Number(find("opacity").value);
   context.drawImage(cells, 0, 0, width, width);
   context.globalAlpha = 1;
@@ -199,6 +194,6 @@ function drawOverlay(context, width) {
 
 function describe(changed) {
   const { name, label } = state.image;
-  const what = label === null ? name : `${name}, a ${className(label)}`;
+  const what = label === null ? name : `${name}, label ${className(label)}`;
   return `${what}${changed ? ", changed" : ""}; arrow keys move the brush, the space bar paints`;
 }

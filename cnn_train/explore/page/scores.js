@@ -1,7 +1,7 @@
 // The bars: what the network says about the image, while it is painted on.
 
-import { find, figures, make, percent, sized, pixelCanvas, toBytes } from "./elements.js";
-import { askedClass, chooseClass, className, isPainted, on, state } from "./state.js";
+import { find, figures, layBar, make, percent, sized, pixelCanvas, toBytes } from "./elements.js";
+import { chooseClass, className, isPainted, on, state } from "./state.js";
 
 const MOST = 12;
 
@@ -34,7 +34,7 @@ function showImage() {
     find("picture-says").before(canvas);
   }
   find("picture-says").replaceChildren(
-    ...(label === null ? [name] : ["This is a ", make("b", "", className(label))]),
+    ...(label === null ? [name] : ["Label: ", make("b", "", className(label))]),
     isPainted(state.image) ? ", changed" : "",
   );
 }
@@ -48,7 +48,8 @@ function show() {
   for (const [index, row] of rows) {
     const value = values[index];
     row.number.textContent = look.probabilities ? percent(value) : figures(value, 2);
-    place(row.fill, value / most, !look.probabilities);
+    if (look.probabilities) row.fill.style.width = `${100 * value}%`;
+    else layBar(row.fill, value / most);
     const old = state.before && (state.before.probabilities ?? state.before.scores)[index];
     row.was.hidden = !state.before || state.before === look;
     if (!row.was.hidden) row.was.style.left = at(old / most, !look.probabilities);
@@ -82,16 +83,9 @@ function row(index) {
 
 const at = (share, signed) => `${100 * (signed ? 0.5 + share / 2 : share)}%`;
 
-function place(fill, share, signed) {
-  const width = Math.abs(share) * (signed ? 50 : 100);
-  fill.style.left = signed ? `${share < 0 ? 50 - width : 50}%` : "0";
-  fill.style.width = `${width}%`;
-}
-
 function markAsked() {
   if (!state.look) return;
   for (const [index, { element }] of rows) {
     element.setAttribute("aria-pressed", index === state.focus);
-    element.classList.toggle("asked", index === askedClass());
   }
 }

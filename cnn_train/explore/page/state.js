@@ -1,5 +1,8 @@
 // What the page shows, and the address that says it.
 
+import { colours } from "./colours.js";
+import { toText } from "./elements.js";
+
 export const state = {
   page: null, // the program's answer to api/page
   image: null, // {index | null, name, label | null, pixels, original, preview}
@@ -15,6 +18,7 @@ export const state = {
   gradients: new Map(), // layer: {limit, values}
   source: null, // {layer, top, left, height, width, channels}: what the chosen unit reads
   field: null, // where the chosen unit looks in the image
+  version: 0, // counts the changes of image and checkpoint
   veil: null, // {layer, channel, cell}: cells of a map after this one are not formed yet
 };
 
@@ -35,6 +39,21 @@ export function tell(name) {
 export const askedClass = () => state.focus ?? state.look?.predicted ?? 0;
 export const className = (index) => state.page.classes[index] ?? `class ${index}`;
 export const isPainted = ({ pixels, original }) => pixels.some((value, i) => value !== original[i]);
+
+// What most questions begin with.
+export const aboutImage = () => ({ pixels: toText(state.image.pixels), checkpoint: state.checkpoint });
+
+// The colours of the class that is asked about, of the answer, and of the correct class, by index.
+export function classColours() {
+  const { orange, blue, testInk } = colours();
+  const all = [
+    [state.focus, blue],
+    [state.look?.predicted, orange],
+    [state.image?.label, testInk],
+  ];
+  return new Map(all.filter(([index]) => index !== null && index !== undefined));
+}
+
 export const checkpointIndex = () => state.page.checkpoints.findIndex(({ key }) => key === state.checkpoint);
 
 export function chooseUnit(unit) {

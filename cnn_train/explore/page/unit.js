@@ -1,12 +1,12 @@
 // One number of a layer, worked out: the sum, what it reads, and what comes after it.
 
 import { whenColoursChange } from "./colours.js";
-import { button, figures, find, make, toText } from "./elements.js";
+import { button, figures, find, make } from "./elements.js";
 import { grid, largest, pair, productBars, tint } from "./grids.js";
 import { reveal } from "./network.js";
 import { askPatches, nine } from "./nine.js";
 import { want } from "./questions.js";
-import { chooseUnit, inside, on, state, tell } from "./state.js";
+import { aboutImage, chooseUnit, inside, on, state, tell } from "./state.js";
 import { nameOfUnit, useKey } from "./units.js";
 
 const FIRST_TERMS = 3;
@@ -76,8 +76,7 @@ function bringInSight() {
 
 export function askUnit() {
   if (!state.unit || !state.image) return;
-  const body = () =>
-    state.unit && { pixels: toText(state.image.pixels), checkpoint: state.checkpoint, ...state.unit };
+  const body = () => state.unit && { ...aboutImage(), ...state.unit };
   want("unit", body, (found, { layer, channel, row, column }) => {
     const { unit } = state;
     if (!unit || unit.layer !== layer || unit.channel !== channel) return;
