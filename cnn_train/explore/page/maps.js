@@ -78,9 +78,9 @@ export function readColours() {
   words = Uint32Array.from(tints(1), ([r, g, b]) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0);
 }
 
-// Draw the maps of a layer. dead: channels to strike out, veil: {channel, cell} after which
-// nothing is drawn yet.
-export function drawMaps(canvas, plan, values, { dead = [], veil = null, names = null } = {}) {
+// Draw the maps of a layer. dead: channels to strike out. always: those to cross out.
+// veil: {channel, cell} after which nothing is drawn yet. names: to write beside the maps.
+export function drawMaps(canvas, plan, values, { dead = [], always = [], veil = null, names = null } = {}) {
   if (!words) readColours();
   const [, height, width] = plan.shape;
   const { factor, shown } = plan;
@@ -101,21 +101,25 @@ export function drawMaps(canvas, plan, values, { dead = [], veil = null, names =
     if (edge) context.fillRect(x - 1, y - 1, width * factor + 2, height * factor + 2);
     context.drawImage(tall, 0, channel * height, width, height, x, y, width * factor, height * factor);
   }
-  if (height * width > 1) strikeOut(context, plan, dead, ink);
+  if (height * width > 1) strikeOut(context, plan, dead, always, ink);
   if (names) writeNames(context, plan, names, ink);
   return context;
 }
 
-function strikeOut(context, plan, dead, ink) {
+function strikeOut(context, plan, dead, always, ink) {
   const [, height, width] = plan.shape;
   context.strokeStyle = ink;
   context.globalAlpha = 0.4;
   context.lineWidth = 1;
   context.beginPath();
-  for (const channel of dead.filter((channel) => channel < plan.shown && width * plan.factor > 3)) {
+  const [right, down] = [width * plan.factor, height * plan.factor];
+  for (const channel of [...dead, ...always].filter((one) => one < plan.shown && right > 3)) {
     const [x, y] = corner(plan, channel);
-    context.moveTo(x, y + height * plan.factor);
-    context.lineTo(x + width * plan.factor, y);
+    context.moveTo(x, y + down);
+    context.lineTo(x + right, y);
+    if (!always.includes(channel)) continue;
+    context.moveTo(x, y);
+    context.lineTo(x + right, y + down);
   }
   context.stroke();
   context.globalAlpha = 1;
@@ -152,4 +156,19 @@ export function frameCells(context, plan, channel, { top, left, height, width },
     centre,
     thick,
   );
+}
+
+// The image as maps: normalised as the network gets it.
+export function imageMaps(image, { side, normalization: { mean, deviation } }) {
+  if (!image) return null;
+  const scaled = Float32Array.from(
+    image.pixels,
+    (value, i) => (value / 255 - mean[i % 3]) / deviation[i % 3],
+  );
+  const limit = scaled.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
+  const values = new Int8Array(scaled.length);
+  scaled.forEach((value, i) => {
+    values[(i % 3) * side * side + Math.floor(i / 3)] = Math.round((127 * value) / limit);
+  });
+  return { limit, values };
 }

@@ -1,8 +1,8 @@
 // The network from left to right: a column for each layer, in blocks that fold and unfold.
 
-import { paintScale, whenColoursChange } from "./colours.js";
+import { paintScale, tints, whenColoursChange } from "./colours.js";
 import { button, figures, find, make, rem } from "./elements.js";
-import { drawMaps, frameCells, layOut, readColours, unitAt } from "./maps.js";
+import { drawMaps, frameCells, imageMaps, layOut, readColours, unitAt } from "./maps.js";
 import { on, state, tell } from "./state.js";
 import { unpack } from "./server.js";
 import { nameOfUnit, namesOf, pick, useKey } from "./units.js";
@@ -36,7 +36,7 @@ export function setUp(askAgain) {
   net.append(imageColumn());
   for (const index of state.page.blocks.keys()) net.append(make("div"));
   buildAll();
-  paintScale(find("scale"));
+  paintScale(find("scale"), tints(1));
   on("look gradients frames", drawAll);
   on("pixels image", () => draw(IMAGE));
   on("open", buildAll);
@@ -51,7 +51,7 @@ export function setUp(askAgain) {
   narrow.addEventListener("change", planAll);
   whenColoursChange(() => {
     readColours();
-    paintScale(find("scale"));
+    paintScale(find("scale"), tints(1));
     drawAll();
   });
 }
@@ -200,18 +200,25 @@ function drawAll() {
   const { showGradients } = state;
   find("legend-words").textContent = showGradients
     ? "Gradients: where more would raise the score (blue) or lower it (orange)."
-    : "Full colour is the largest number of each layer. A thin stroke: this map is 0 everywhere.";
+    : "Full colour: the largest number of each layer. A stroke: 0 all over this image; a cross: 0 on every image.";
 }
 
 function draw(layer) {
   const { canvas, plan, element } = columns.get(layer);
   const maps =
-    layer < 0 ? imageMaps() : (state.showGradients && state.gradients.get(layer)) || state.maps.get(layer);
+    layer < 0
+      ? imageMaps(state.image, state.page)
+      : (state.showGradients && state.gradients.get(layer)) || state.maps.get(layer);
   element.classList.toggle("waits", !maps);
   const [channels, height, width] = plan.shape;
   const values = maps ? maps.values : new Int8Array(channels * height * width);
   const veil = state.veil?.layer === layer ? state.veil : null;
-  const context = drawMaps(canvas, plan, values, { dead: maps?.dead, veil, names: namesOf(layer) });
+  const context = drawMaps(canvas, plan, values, {
+    dead: maps?.dead,
+    always: state.dead.get(`${state.checkpoint} ${layer}`),
+    veil,
+    names: namesOf(layer),
+  });
   const { unit, source } = state;
   if (source?.layer === layer) {
     for (const channel of source.channels) {
@@ -221,23 +228,6 @@ function draw(layer) {
   if (unit?.layer === layer) {
     frameCells(context, plan, unit.channel, { top: unit.row, left: unit.column, height: 1, width: 1 });
   }
-}
-
-// The image as maps: normalised as the network gets it.
-function imageMaps() {
-  if (!state.image) return null;
-  const {
-    side,
-    normalization: { mean, deviation },
-  } = state.page;
-  const { pixels } = state.image;
-  const scaled = Float32Array.from(pixels, (value, i) => (value / 255 - mean[i % 3]) / deviation[i % 3]);
-  const limit = scaled.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
-  const values = new Int8Array(scaled.length);
-  scaled.forEach((value, i) => {
-    values[(i % 3) * side * side + Math.floor(i / 3)] = Math.round((127 * value) / limit);
-  });
-  return { limit, values };
 }
 
 export function takeMaps(maps, into, version) {
@@ -250,7 +240,7 @@ function point(layer, { offsetX, offsetY }) {
   const { plan } = columns.get(layer);
   const unit = unitAt(plan, offsetX, offsetY);
   const shown = (state.showGradients && state.gradients.get(layer)) || state.maps.get(layer);
-  const maps = layer < 0 ? imageMaps() : shown;
+  const maps = layer < 0 ? imageMaps(state.image, state.page) : shown;
   find("pointed").textContent =
     unit && maps ? `${nameOfUnit({ layer, ...unit })}: ${figures(valueAt(maps, plan, unit))}` : "";
 }

@@ -3,7 +3,7 @@
 import { showImage } from "./choose.js";
 import { button, figures, make, thumbnail, toBytes } from "./elements.js";
 import { wantSoon } from "./questions.js";
-import { className, state } from "./state.js";
+import { className, state, tell } from "./state.js";
 
 const patches = new Map(); // "checkpoint layer channel": the answer
 
@@ -23,6 +23,8 @@ export function askPatches() {
     body,
     (found, { checkpoint, layer, channel }) => {
       patches.set(`${checkpoint} ${layer} ${channel}`, found);
+      state.dead.set(`${checkpoint} ${layer}`, found.dead);
+      tell("frames");
       if (state.unit) showPatches(patches.get(keyOf(state.unit)));
     },
     150,
@@ -32,15 +34,15 @@ export function askPatches() {
 function showPatches(found) {
   if (!found) {
     nine.replaceChildren(
-      make("h3", "hint", "Looking through the validation images for what makes this map largest …"),
+      make("h3", "hint", "Looking through the validation images for what makes this largest …"),
     );
     return;
   }
   const share = `${found.num_active} of ${found.num_images} validation images`;
   const isDead = found.dead.includes(state.unit.channel);
   const text = isDead
-    ? `This map is dead: it is 0 on all ${found.num_images} validation images.`
-    : `What makes this map largest (it is above 0 on ${share}):`;
+    ? `Dead: it is 0 on all ${found.num_images} validation images.`
+    : `Where it is largest (it is above 0 on ${share}):`;
   const images = found.patches.map(({ value, image, label, side, pixels }) => {
     const name = `${className(label)}, ${figures(value, 2)}`;
     const words = [make("span", "", className(label)), make("span", "", figures(value, 2))];

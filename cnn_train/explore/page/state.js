@@ -16,6 +16,7 @@ export const state = {
   before: null, // … and that to the image before anything was painted on it
   maps: new Map(), // layer: {limit, values, dead}
   gradients: new Map(), // layer: {limit, values}
+  dead: new Map(), // "checkpoint layer": channels that are 0 on all validation images
   source: null, // {layer, top, left, height, width, channels}: what the chosen unit reads
   field: null, // where the chosen unit looks in the image
   version: 0, // counts the changes of image and checkpoint

@@ -31,14 +31,14 @@ export function setUp() {
     button(text, label, () => chooseUnit(inside({ ...state.unit, channel: state.unit.channel + by })));
   const buttons = [
     parts.slide,
-    step(-1, "Previous map of this layer", "‹ map"),
-    step(1, "Next map of this layer", "map ›"),
+    step(-1, "Previous map or number of this layer", "‹ previous"),
+    step(1, "Next map or number of this layer", "next ›"),
     button("Close", "Close (Escape)", () => chooseUnit(null)),
   ];
   panel.append(
     make("div", "title", [parts.title, make("div", "buttons", buttons)]),
     parts.equation,
-    make("div", "sides", [parts.terms]),
+    parts.terms,
     parts.reading,
     nine,
   );

@@ -47,11 +47,11 @@ export function paintMap(canvas, map) {
   context.drawImage(cells, 0, 0, canvas.width, canvas.height);
 }
 
-export function paintScale(canvas) {
+export function paintScale(canvas, scale = table) {
   const context = canvas.getContext("2d");
   for (let x = 0; x < canvas.width; x++) {
     const value = Math.round((254 * x) / (canvas.width - 1));
-    context.fillStyle = `rgb(${table[value].join(",")})`;
+    context.fillStyle = `rgb(${scale[value].join(",")})`;
     context.fillRect(x, 0, 1, canvas.height);
   }
 }
