@@ -15,7 +15,7 @@ export function setUp() {
   const { page } = state;
   if (page.split) fillOrders();
   else {
-    find("no-images").textContent = page.why_no_images;
+    find("why-no-images").textContent = page.why_no_images;
     find("no-images").hidden = false;
     for (const element of [find("order").closest(".title"), find("shelf")]) element.hidden = true;
   }

@@ -108,8 +108,10 @@ let timer = null;
 
 // A browser refuses more than a few changes of the address a second.
 function writeAddressSoon() {
-  clearTimeout(timer);
-  timer = setTimeout(() => history.replaceState(null, "", `#${address()}`), 200);
+  timer ??= setTimeout(() => {
+    timer = null;
+    history.replaceState(null, "", `#${address()}`);
+  }, 200);
 }
 
 function address() {
