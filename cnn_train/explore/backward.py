@@ -76,10 +76,13 @@ def _gradient(
 def _guided(opened: Opened, inputs_1CHW: Tensor, label: int) -> tuple[Tensor, str]:
     """Return what guided backpropagation brings from a class's score to the pixels, CHW."""
     model, scores = opened.trained.model, opened.layers[-1].units
-    words = "guided backpropagation: what excites the score; no gradient, as each ReLU lets only "
-    words += "what is positive pass"
-    if not count_ruled(model, scores, inputs_1CHW, "guided"):
-        words = "this network has no ReLU: guided backpropagation is the gradient itself"
+    words = "what excites the score: at each ReLU only what is positive passes; no gradient"
+    try:
+        if not count_ruled(model, scores, inputs_1CHW, "guided"):
+            words = "this network has no ReLU: guided backpropagation is the gradient itself"
+    except UsageError:
+        reason = "it is defined for ReLU alone, and this network has another activation"
+        raise UsageError(f"guided backpropagation: {reason}; take the gradient") from None
     place_13 = torch.tensor([[label, 0, 0]])
     return unit_signals(model, scores, inputs_1CHW, place_13, "guided")[0], words
 
