@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from thin_networks import THIN
-from torch import Tensor, nn
+from torch import nn
 
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.normalization import Normalization
@@ -17,24 +16,9 @@ from cnn_train.explore.explorer import Explorer
 from cnn_train.explore.question import pack_pixels
 from cnn_train.inference.trained_model import TrainedModel
 from cnn_train.machine.device import Device, Precision
-from cnn_train.models import ARCHITECTURES
 from cnn_train.visualize.request import Subjects
 
 Ask = Callable[..., dict[str, Any]]
-
-
-def build(name: str, **settings: Any) -> nn.Module:
-    """Build a thin network whose running statistics are no longer 0 and 1."""
-    config_type = ARCHITECTURES[name]
-    torch.manual_seed(0)
-    config = config_type(name=name, **{**THIN.get(config_type.__name__, {}), **settings})
-    model = config.build(3, (3, 32, 32)).eval()
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            assert module.running_mean is not None and module.running_var is not None
-            module.running_mean.uniform_(-0.3, 0.3)
-            module.running_var.uniform_(0.5, 2)
-    return model
 
 
 @pytest.fixture
@@ -76,13 +60,6 @@ def ask(images: ImageSet) -> Ask:
         return explorer.answering(what)({"pixels": pixels, **asked})
 
     return answer
-
-
-def inputs_of(explorer: Explorer, images: ImageSet, image: int = 0) -> Tensor:
-    """Return an image of the set as the network takes it, 1CHW."""
-    pixels_1CHW = images.images_NCHW[image : image + 1]
-    assert isinstance(pixels_1CHW, Tensor)
-    return explorer.checkpoints.open().trained.normalization(pixels_1CHW)
 
 
 @pytest.fixture(autouse=True)

@@ -2,12 +2,11 @@
 
 import pytest
 import torch
+from thin_networks import build_used
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cnn_train.explore.layers import IMAGE, Layer, group_layers, list_layers, open_at_first
-
-from .conftest import build
 
 SHAPE = (3, 32, 32)
 
@@ -17,7 +16,7 @@ def by_name(model: nn.Module) -> dict[str, Layer]:
 
 
 def test_lenets_layers_are_told_in_words_with_their_shapes_and_sources() -> None:
-    layers = list_layers(build("lenet"), SHAPE)
+    layers = list_layers(build_used("lenet"), SHAPE)
     assert [(one.name, one.kind, one.source) for one in layers[:4]] == [
         ("conv1", "convolution", IMAGE),
         ("act1", "activation", 0),
@@ -26,14 +25,14 @@ def test_lenets_layers_are_told_in_words_with_their_shapes_and_sources() -> None
     ]
     assert layers[3].words == "5×5 convolution, 6 → 16 channels, stride 1, padding 0"
     assert layers[2].words == "largest number of each 2×2 cells, stride 2, padding 0"
-    named = by_name(build("lenet"))
+    named = by_name(build_used("lenet"))
     assert named["flatten"].words == "16×5×5 maps as 400 numbers in a row"
     assert named["fc3"].filter_shape == (16, 5, 5)
     assert named["fc"].num_parameters == 84 * 3 + 3
 
 
 def test_a_small_network_has_a_block_per_pooling_and_per_sum_and_all_are_open() -> None:
-    model = build("lenet")
+    model = build_used("lenet")
     layers = list_layers(model, SHAPE)
     blocks = group_layers(model, layers)
     assert [block.name for block in blocks] == [
@@ -44,7 +43,7 @@ def test_a_small_network_has_a_block_per_pooling_and_per_sum_and_all_are_open() 
 
 
 def test_a_deep_network_has_its_residual_blocks_and_the_first_and_last_are_open() -> None:
-    model = build("resnet20")
+    model = build_used("resnet20")
     layers = list_layers(model, SHAPE)
     blocks = group_layers(model, layers)
     assert [block.name for block in blocks[:3]] == ["conv1 – relu1", "stage1.0", "stage1.1"]
@@ -54,7 +53,7 @@ def test_a_deep_network_has_its_residual_blocks_and_the_first_and_last_are_open(
 
 @pytest.mark.parametrize("name", ["resnet20", "wide_resnet", "mobilenet_v2", "densenet121"])
 def test_what_reads_a_block_has_it_as_its_source(name: str) -> None:
-    layers = list_layers(build(name), SHAPE)
+    layers = list_layers(build_used(name), SHAPE)
     blocks = [i for i, layer in enumerate(layers) if layer.kind == "block"]
     read = {layer.source for layer in layers}
     assert blocks and set(blocks) <= read

@@ -4,25 +4,19 @@ from typing import Any
 
 import pytest
 import torch
+from thin_networks import build_used
 from torch import nn
 from torch.nn import functional as F
 
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import UsageError
 
-from .conftest import Ask, build, inputs_of
 
-TORCHVISION = {"architecture": "shufflenet_v2_x0_5"}
-NETWORKS = [
-    ("lenet", {}), ("vgg16", {}), ("resnet20", {}), ("wide_resnet", {}), ("torchvision", TORCHVISION),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "settings"), NETWORKS)
+@pytest.mark.parametrize("name", ["lenet", "vgg16", "resnet20", "wide_resnet", "torchvision"])
 def test_the_worked_sum_of_every_kind_of_layer_is_the_networks_own_number(
-    name: str, settings: dict[str, Any], explore: Any, ask: Ask
+    name: str, explore: Any, ask: Any
 ) -> None:
-    explorer = explore(build(name, **settings))
+    explorer = explore(build_used(name))
     kinds: dict[str, int] = {}
     for index, layer in enumerate(explorer.page()["layers"]):
         kinds[layer["kind"]] = kinds.get(layer["kind"], 0) + 1
@@ -36,16 +30,17 @@ def test_the_worked_sum_of_every_kind_of_layer_is_the_networks_own_number(
 
 
 def test_the_terms_of_a_convolution_add_up_and_the_largest_comes_first(
-    explore: Any, ask: Ask, images: ImageSet
+    explore: Any, ask: Any, images: ImageSet
 ) -> None:
-    model = build("lenet")
+    model = build_used("lenet")
     explorer = explore(model)
     unit = ask(explorer, "unit", layer=3, channel=5, row=2, column=7)
     sizes = [abs(term["sum"]) for term in unit["terms"]]
     assert sizes == sorted(sizes, reverse=True) and len(sizes) == 6
     assert sum(term["sum"] for term in unit["terms"]) + unit["bias"] == pytest.approx(unit["total"])
+    normalized = explorer.checkpoints.open().trained.normalization(images.images_NCHW[:1])
     with torch.no_grad():
-        maps_BCHW = F.max_pool2d(F.relu(model.conv1(inputs_of(explorer, images))), 2)
+        maps_BCHW = F.max_pool2d(F.relu(model.conv1(normalized)), 2)
         expected = float(model.conv2(maps_BCHW)[0, 5, 2, 7])
     assert unit["network"] == pytest.approx(expected, rel=1e-6)
     assert unit["sources"] == {"layer": 2, "top": 2, "left": 7, "height": 5, "width": 5}
@@ -54,18 +49,18 @@ def test_the_terms_of_a_convolution_add_up_and_the_largest_comes_first(
 
 
 def test_the_first_layers_terms_are_the_colours_of_a_patch_that_may_leave_the_image(
-    explore: Any, ask: Ask
+    explore: Any, ask: Any
 ) -> None:
-    unit = ask(explore(build("vgg16")), "unit", layer=0, channel=0, row=0, column=0)
+    unit = ask(explore(build_used("vgg16")), "unit", layer=0, channel=0, row=0, column=0)
     assert {term["name"] for term in unit["terms"]} == {"red", "green", "blue"}
     assert unit["terms"][0]["inside"][0] == [False] * 3
     assert unit["sources"] == {"layer": -1, "top": -1, "left": -1, "height": 3, "width": 3}
 
 
 def test_a_fully_connected_layers_largest_products_and_the_rest_add_up(
-    explore: Any, ask: Ask
+    explore: Any, ask: Any
 ) -> None:
-    explorer = explore(build("lenet"))
+    explorer = explore(build_used("lenet"))
     (index,) = (i for i, one in enumerate(explorer.page()["layers"]) if one["name"] == "fc3")
     unit = ask(explorer, "unit", layer=index, channel=1)
     assert len(unit["terms"]) == 12 and unit["rest"]["count"] == 400 - 12
@@ -76,8 +71,8 @@ def test_a_fully_connected_layers_largest_products_and_the_rest_add_up(
     assert first["name"] == f"flatten {channel} ({place // 5}, {place % 5})"
 
 
-def test_poolings_and_batch_norms_tell_what_they_read(explore: Any, ask: Ask) -> None:
-    explorer = explore(build("vgg16"))
+def test_poolings_and_batch_norms_tell_what_they_read(explore: Any, ask: Any) -> None:
+    explorer = explore(build_used("vgg16"))
     norm = ask(explorer, "unit", layer=1, channel=2, row=3, column=4)
     by_hand = norm["gamma"] * (norm["input"] - norm["mean"]) / norm["deviation"] + norm["beta"]
     assert by_hand == pytest.approx(norm["network"], rel=1e-5, abs=1e-6)
@@ -87,9 +82,9 @@ def test_poolings_and_batch_norms_tell_what_they_read(explore: Any, ask: Ask) ->
 
 
 def test_what_no_layer_made_has_no_source_and_what_is_no_sum_is_refused(
-    explore: Any, ask: Ask
+    explore: Any, ask: Any
 ) -> None:
-    explorer = explore(build("resnet20"))
+    explorer = explore(build_used("resnet20"))
     names = [layer["name"] for layer in explorer.page()["layers"]]
     unit = ask(explorer, "unit", layer=names.index("stage1.0.relu2"), channel=0, row=0, column=0)
     assert unit["sources"]["layer"] is None
@@ -102,7 +97,7 @@ def test_what_no_layer_made_has_no_source_and_what_is_no_sum_is_refused(
 
 
 def test_a_number_that_is_changed_in_place_afterwards_is_shown_as_it_was(
-    explore: Any, ask: Ask, images: ImageSet
+    explore: Any, ask: Any, images: ImageSet
 ) -> None:
     class Adding(nn.Module):
         def __init__(self) -> None:
@@ -123,7 +118,7 @@ def test_a_number_that_is_changed_in_place_afterwards_is_shown_as_it_was(
     assert conv["most"] < 50 < block["least"]
 
 
-def test_a_layer_of_maps_whose_channels_come_last_is_worked_out_too(explore: Any, ask: Ask) -> None:
+def test_a_layer_of_maps_whose_channels_come_last_is_worked_out_too(explore: Any, ask: Any) -> None:
     class Mixing(nn.Module):
         def __init__(self) -> None:
             super().__init__()
