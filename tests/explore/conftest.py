@@ -56,7 +56,7 @@ def ask(images: ImageSet) -> Ask:
     """Return a function that asks about an image of the set, by default the first one."""
 
     def answer(explorer: Explorer, what: str, image: int = 0, **asked: Any) -> dict[str, Any]:
-        pixels = pack_pixels(images.images_NCHW[image])  # type: ignore[arg-type]
+        pixels = pack_pixels(images.images_NCHW[image])
         return explorer.answering(what)({"pixels": pixels, **asked})
 
     return answer

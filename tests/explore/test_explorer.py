@@ -71,7 +71,7 @@ def test_maps_are_those_of_the_networks_own_layers_to_half_a_level(
 def test_a_channel_that_is_0_everywhere_is_told(explore: Any, ask: Any) -> None:
     model = build_used("lenet")
     with torch.no_grad():
-        model.conv1.bias[2] = -100.0  # type: ignore[index,operator]
+        model.conv1.bias[2] = -100.0
     (maps,) = ask(explore(model), "look", layers=[1])["maps"]
     assert 2 in maps["dead_here"]
     assert not unpack(maps, 6, 28, 28)[2].any()
@@ -103,7 +103,7 @@ def test_images_come_in_their_order_by_class_or_as_confident_mistakes(
     explorer = explore(build_used("lenet"))
     some = ask(explorer, "images", **{"from": 3, "count": 2})
     assert [image["index"] for image in some["images"]] == [3, 4] and some["total"] == 12
-    assert torch.equal(pixels_of(some["images"][0]), images.images_NCHW[3])  # type: ignore[arg-type]
+    assert torch.equal(pixels_of(some["images"][0]), images.images_NCHW[3])
     own = ask(explorer, "images", order="class 1")["images"]
     assert [image["index"] for image in own] == [1, 4, 7, 10]
     wrong = ask(explorer, "images", order="mistakes")["images"]

@@ -92,7 +92,7 @@ class Halving(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         """Return the half of a pair."""
-        return self.inner(x_BCHW)[0]  # type: ignore[no-any-return]
+        return self.inner(x_BCHW)[0]
 
 
 class Pair(nn.Module):

@@ -29,12 +29,12 @@ def test_patches_come_from_where_a_channel_is_strongest(
 ) -> None:
     model = build_used("lenet")
     with torch.no_grad():
-        model.conv1.bias[5] = -100.0  # type: ignore[index,operator]
+        model.conv1.bias[5] = -100.0
     explorer = explore(model)
     answer = ask(explorer, "patches", layer=1, channel=0)
     normalized = explorer.checkpoints.open().trained.normalization(images.images_NCHW)
     with torch.no_grad():
-        maps_NHW = torch.relu(model.conv1(normalized))[:, 0]  # type: ignore[operator]
+        maps_NHW = torch.relu(model.conv1(normalized))[:, 0]
     strongest_N = maps_NHW.amax(dim=(1, 2)).sort(descending=True)
     shown = answer["patches"]
     assert [patch["image"] for patch in shown] == strongest_N.indices[:9].tolist()
@@ -54,7 +54,7 @@ def test_filters_are_the_weights_also_of_a_layer_that_reads_flattened_maps(
     answer = ask(explorer, "filters", layer=7)
     assert answer["shape"] == [64, 16, 5, 5]
     levels = torch.frombuffer(bytearray(b64decode(answer["values"])), dtype=torch.int8)
-    weights_OIHW = model.fc3.weight.detach().view(120, 16, 5, 5)[:64]  # type: ignore[operator,union-attr]
+    weights_OIHW = model.fc3.weight.detach().view(120, 16, 5, 5)[:64]
     found_OIHW = levels.view(64, 16, 5, 5).float() / 127 * answer["limit"]
     torch.testing.assert_close(found_OIHW, weights_OIHW, rtol=0, atol=answer["limit"] / 250)
 
@@ -117,8 +117,8 @@ def test_a_prediction_is_settled_at_the_first_step_from_which_on_it_stays(
         for key, label in zip(keys, predicted, strict=True):
             head = list(explored.checkpoints.open(key).trained.model.modules())[-1]
             with torch.no_grad():
-                head.weight.zero_()  # type: ignore[operator,union-attr]
-                head.bias.copy_(torch.eye(10)[label])  # type: ignore[operator,union-attr]
+                head.weight.zero_()
+                head.bias.copy_(torch.eye(10)[label])
         return explored.answering("history")({"pixels": first["pixels"], **asked})["settled"]
 
     steps = [choice.step for choice in explored.checkpoints.choices.values()]

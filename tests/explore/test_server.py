@@ -40,7 +40,7 @@ def test_the_page_is_sent_and_asks_for_what_it_shows(
     with urllib.request.urlopen(f"{server.url}api/page", timeout=60) as answer:
         page = json.load(answer)
     (first,) = post(server, "api/images", {"count": 1})["images"]
-    assert first["pixels"] == pack_pixels(images.images_NCHW[0])  # type: ignore[arg-type]
+    assert first["pixels"] == pack_pixels(images.images_NCHW[0])
     asked = {"pixels": first["pixels"], "layers": list(range(len(page["layers"])))}
     look = post(server, "api/look", asked)
     assert [maps["layer"] for maps in look["maps"]] == asked["layers"]
@@ -50,7 +50,7 @@ def test_the_page_is_sent_and_asks_for_what_it_shows(
 def test_questions_at_the_same_time_are_answered_one_by_one(
     server: ExploreServer, images: ImageSet
 ) -> None:
-    pixels = [pack_pixels(image) for image in images.images_NCHW[:4]]  # type: ignore[union-attr]
+    pixels = [pack_pixels(image) for image in images.images_NCHW[:4]]
     expected = [post(server, "api/look", {"pixels": each})["scores"] for each in pixels]
     found: dict[int, Any] = {}
 
