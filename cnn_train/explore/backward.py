@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..visualize.attribution import enlarge, grad_cam, occlusion
 from ..visualize.backward_rules import count_ruled, unit_signals
 from ..visualize.layers import as_maps, keep_outputs
-from ..visualize.pictures import spread
+from ..visualize.pictures import CLIPPED_SHARE, spread
 from .checkpoints import Opened
 from .layers import Layer
 from .question import Question, pack_signed
@@ -56,7 +56,8 @@ def answer_backward(opened: Opened, question: Question) -> dict[str, Any]:
 
 def _packed(signal: Tensor) -> dict[str, Any]:
     """Pack a signal; the few largest values are cut off, or they would hide all others."""
-    return pack_signed(signal, spread(signal) if signal.any() else 0.0)
+    has_few = signal.numel() * CLIPPED_SHARE < 1
+    return pack_signed(signal, None if has_few or not signal.any() else spread(signal))
 
 
 def _gradient(
@@ -76,10 +77,13 @@ def _gradient(
 def _guided(opened: Opened, inputs_1CHW: Tensor, label: int) -> tuple[Tensor, str]:
     """Return what guided backpropagation brings from a class's score to the pixels, CHW."""
     model, scores = opened.trained.model, opened.layers[-1].units
-    words = "guided backpropagation: what excites the score; no gradient, as each ReLU lets only "
-    words += "what is positive pass"
-    if not count_ruled(model, scores, inputs_1CHW, "guided"):
-        words = "this network has no ReLU: guided backpropagation is the gradient itself"
+    words = "what excites the score: at each ReLU only what is positive passes; no gradient"
+    try:
+        if not count_ruled(model, scores, inputs_1CHW, "guided"):
+            words = "this network has no ReLU: guided backpropagation is the gradient itself"
+    except UsageError:
+        reason = "it is defined for ReLU alone, and this network has another activation"
+        raise UsageError(f"guided backpropagation: {reason}; take the gradient") from None
     place_13 = torch.tensor([[label, 0, 0]])
     return unit_signals(model, scores, inputs_1CHW, place_13, "guided")[0], words
 
@@ -89,7 +93,7 @@ def _cam(opened: Opened, inputs_1CHW: Tensor, label: int) -> tuple[Tensor, str]:
     with_maps = [layer for layer in opened.layers if layer.units.map_size != (1, 1)]
     if not with_maps:
         raise UsageError("the network has no maps, so there is no Grad-CAM of it; take another")
-    units, label_1 = with_maps[-1].units, torch.tensor([label], device=inputs_1CHW.device)
+    units, label_1 = with_maps[-1].units, torch.tensor([label]).to(inputs_1CHW.device)
     map_1hw = grad_cam(opened.trained.model, units, inputs_1CHW, label_1)
     words = f"Grad-CAM: where the maps of {units.layer} speak for the class"
     return enlarge(map_1hw, (inputs_1CHW.shape[2], inputs_1CHW.shape[3])), words

@@ -13,6 +13,7 @@ from ..checkpoints.checkpoint import load_checkpoint
 from ..errors import CheckpointError, UsageError
 from ..inference.trained_model import TrainedModel, restore_trained_model
 from ..runs.directory import RunDirectory, at_best
+from ..runs.history import split_step
 from ..visualize.request import Request, Subjects
 from ..visualize.top_patches import Places
 from .layers import Layer, list_layers
@@ -33,29 +34,30 @@ class Choice:
     epoch: int
 
 
-def list_choices(given: Path, evaluated: Path) -> list[Choice]:
-    """List a run's checkpoints by their step; ``evaluated`` alone where no run was given."""
-    checkpoint = load_checkpoint(evaluated)
-    given = at_best(given)
-    if not isdir(given):  # noqa: PTH112
+def list_choices(given: Path, evaluated: Path) -> tuple[list[Choice], str]:
+    """List the checkpoints of the run that was given, by their step, and the key of ``evaluated``.
+
+    Of a file that was given itself, that one alone.
+    """
+    folder = at_best(split_step(given)[0])
+    if not isdir(folder):  # noqa: PTH112
+        checkpoint = load_checkpoint(evaluated)
         name = f"{evaluated.name}, epoch {checkpoint.epoch}"
-        return [Choice("best", name, evaluated, checkpoint.step, checkpoint.epoch)]
-    run = RunDirectory(given.resolve())
-    states, ends = run.states, _epoch_ends(run)
-    named = {"best": run.best_checkpoint, "last": run.last_checkpoint}
+        return [Choice("file", name, evaluated, checkpoint.step, checkpoint.epoch)], "file"
+    run = RunDirectory(folder.resolve())
+    states, ends = run.every_state, _epoch_ends(run)
+    paths = {"best": run.best_checkpoint, "last": run.last_checkpoint}
+    paths |= {path.stem: path for path in states.values()}
     choices: list[Choice] = []
-    for key, path in named.items():
-        if not exists(path) or any(path.samefile(other.path) for other in choices):  # noqa: PTH110
-            continue
-        step = checkpoint.step if path.samefile(evaluated) else _step_of(path, states)
-        epoch = sum(end <= step for end in ends)
-        choices.append(Choice(key, f"{key}, epoch {epoch}", path, step, epoch))
-    for step, path in states.items():
-        if not any(path.samefile(other.path) for other in choices):
+    for key, path in paths.items():
+        if exists(path) and not any(path.samefile(other.path) for other in choices):  # noqa: PTH110
+            step = _step_of(path, states)
             epoch = sum(end <= step for end in ends)
-            name = f"epoch {epoch}" if step in ends else f"step {step:,}"
-            choices.append(Choice(path.stem, name, path, step, epoch))
-    return sorted(choices, key=lambda choice: (choice.step, choice.key))
+            when = f"epoch {epoch}" if step in ends else f"step {step:,}"
+            name = f"{key}, {when}" if path not in states.values() else when
+            choices.append(Choice(key, name, path, step, epoch))
+    (default,) = (choice.key for choice in choices if choice.path.samefile(evaluated))
+    return sorted(choices, key=lambda choice: (choice.step, choice.key)), default
 
 
 def _step_of(path: Path, states: Mapping[int, Path]) -> int:
@@ -140,14 +142,12 @@ class OpenCheckpoints:
                 raise CheckpointError(f"{path}: is of another network than the rest of the run")
             self._open[key] = Opened(self.choices[key], Request(trained, self.subjects))
         self._open.move_to_end(key)
-        self._forget()
+        sizes = [_num_numbers(opened) for opened in self._open.values()]
+        while len(sizes) > 1 and sum(sizes) > MOST_NUMBERS_KEPT:
+            self._open.popitem(last=False)
+            del sizes[0]
         return self._open[key]
 
-    def _forget(self) -> None:
-        """Close those that were not used for longest until the others fit."""
-        sizes = {
-            key: sum(p.numel() for p in opened.trained.model.parameters())
-            for key, opened in self._open.items()
-        }
-        while len(self._open) > 1 and sum(sizes.values()) > MOST_NUMBERS_KEPT:
-            sizes.pop(self._open.popitem(last=False)[0])
+
+def _num_numbers(opened: Opened) -> int:
+    return sum(tensor.numel() for tensor in opened.trained.model.parameters())

@@ -18,11 +18,12 @@ from ..data.dataset import DataAccess
 from ..data.image_set import ImageSet
 from ..errors import CheckpointError, UsageError
 from ..inference.trained_model import TrainedModel
+from ..runs.history import run_folder
 from ..visualize.layers import as_maps, keep_outputs
 from ..visualize.request import Subjects
 from .backward import answer_backward
 from .checkpoints import OpenCheckpoints, Opened, list_choices
-from .images import MOST_MEASURED, load_images, read_file, spread
+from .images import MOST_MEASURED, load_images, read_file, read_received, spread
 from .layers import Layer, group_layers, open_at_first
 from .measured import Cloud, answer_embedding, answer_filters, answer_history, answer_patches
 from .question import (
@@ -181,7 +182,7 @@ class Explorer:
     def file(self, question: Question) -> dict[str, Any]:
         """Answer ``file``: an image file's pixels as the network sees them."""
         content = read_bytes("content", question.content)
-        return read_file(question.name, content, self.checkpoints.open().trained.reading())
+        return read_received(question.name, content, self.checkpoints.open().trained.reading())
 
     def look(self, question: Question) -> dict[str, Any]:
         """Answer ``look``: what the network says of an image, and the maps of some layers."""
@@ -261,13 +262,12 @@ def open_explorer(
     DataError for a file that is no image, and where the model takes no RGB images.
     """
     reading = trained.reading()
-    first = read_file(image.name, image.read_bytes(), reading) if image else None
+    first = read_file(image, reading) if image else None
     images, why_no_images = load_images(trained, access, data_root)
     subjects = Subjects.none(trained.image_shape)
     if images is not None:
         subjects = Subjects.of(images, MOST_MEASURED)
-    choices = list_choices(given, path)
-    (default,) = (c.key for c in choices if c.path.name == path.name)
-    title = path.parent.name if len(choices) > 1 else str(given)
+    choices, default = list_choices(given, path)
+    title = str(given) if default == "file" else run_folder(path).name
     checkpoints = OpenCheckpoints(choices, default, trained, subjects)
     return Explorer(title, checkpoints, images, why_no_images, first)

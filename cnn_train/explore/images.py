@@ -6,7 +6,6 @@ Shape letters: N images, C channels, H W pixels.
 """
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from ..data.images.files import load_image
 from ..data.images.square import Reading, fit_square
 from ..errors import DataError, in_one_line
 from ..evaluation.evaluate import check_fit, load_split
+from ..inference.received_file import received_file
 from ..inference.trained_model import TrainedModel
 from .question import pack_pixels
 
@@ -47,25 +47,25 @@ def spread(num_images: int, most: int) -> Tensor:
     return torch.arange(number) * num_images // number
 
 
-def read_file(name: str, content: bytes, reading: Reading) -> dict[str, Any]:
-    """Read an image file as `predict` does: its square pixels, and a small picture of it whole.
-
-    Raises DataError, which begins with ``name``, where it is no readable image.
-    """
-    with TemporaryDirectory() as folder:
-        path = Path(folder, f"image{Path(name).suffix[:10]}")
-        path.write_bytes(content)
+def read_received(name: str, content: bytes, reading: Reading) -> dict[str, Any]:
+    """Read the bytes of an image file; DataError, which begins with ``name``, for a bad one."""
+    with received_file(name, content) as path:
         try:
-            pixels_HWC = load_image(path, reading.grey_bits).pixels_HWC
+            return read_file(path, reading) | {"name": name}
         except DataError as problem:
             reason = in_one_line(problem).removeprefix(in_one_line(f"{path}: "))
             raise DataError(f"{in_one_line(name)}: {reason}") from None
+
+
+def read_file(path: Path, reading: Reading) -> dict[str, Any]:
+    """Read an image file as `predict` does: its square pixels, and a small picture of it whole."""
+    pixels_HWC = load_image(path, reading.grey_bits).pixels_HWC
     square_HWC = fit_square(pixels_HWC, reading.size_px, reading.fit)
-    preview_CHW = _preview(torch.from_numpy(pixels_HWC.copy()).permute(2, 0, 1))
+    preview_CHW = _preview(torch.tensor(pixels_HWC).permute(2, 0, 1))
     _, height, width = preview_CHW.shape
     return {
-        "name": name,
-        "pixels": pack_pixels(torch.from_numpy(square_HWC).permute(2, 0, 1)),
+        "name": path.name,
+        "pixels": pack_pixels(torch.tensor(square_HWC).permute(2, 0, 1)),
         "preview": {"width": width, "height": height, "pixels": pack_pixels(preview_CHW)},
     }
 

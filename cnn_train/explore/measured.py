@@ -19,7 +19,7 @@ from .checkpoints import OpenCheckpoints, Opened
 from .images import MOST_MEASURED, spread
 from .question import Question, pack_pixels, pack_signed, read_pixels, rounded
 
-MOST_POINTS = 500
+MOST_POINTS, POINTS_AT_ONCE = 500, 100
 MOST_FILTERS, MOST_INPUTS = 64, 16
 MID_GREY = 128
 
@@ -142,10 +142,10 @@ def answer_embedding(
 def _cloud(opened: Opened) -> Cloud:
     """Find the two directions of greatest variance of the images' last features."""
     trained, subjects = opened.trained, opened.request.subjects
-    images_NCHW = subjects.images_NCHW[spread(len(subjects), MOST_POINTS)]
+    indices = torch.split(spread(len(subjects), MOST_POINTS), POINTS_AT_ONCE)
     place = trained.device.torch_device
-    batches = (trained.normalization(part.to(place)) for part in images_NCHW.split(100))
-    _, features_ND = last_features(trained.model, batches)
+    pieces = (subjects.images_NCHW[index_B].to(place) for index_B in indices)
+    _, features_ND = last_features(trained.model, map(trained.normalization, pieces))
     points_N2, _ = principal_components(features_ND)
     centre_D = features_ND.double().mean(dim=0)
     # X W = P, where the columns of W are eigenvectors of XᵀX: XᵀP = W · (the variances)

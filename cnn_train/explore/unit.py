@@ -103,7 +103,7 @@ def _details(unit: WorkedUnit, opened: Opened, layer: Layer, source: int | None)
         variance = constants["variance"] + constants["ε"]
         constants = {"mean": constants["mean"], "deviation": variance**0.5,
                      "gamma": constants["γ"], "beta": constants["β"]}  # fmt: skip
-    return rounded({"input": float(first.patch_HW), **constants})
+    return {name: rounded(x) for name, x in {"input": float(first.patch_HW), **constants}.items()}
 
 
 def _name(opened: Opened, layer: Layer, source: int | None, channel: int) -> str:

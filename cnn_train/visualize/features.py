@@ -21,7 +21,7 @@ def last_features(model: nn.Module, batches_BCHW: Iterable[Tensor]) -> tuple[str
     assert not model.training
     name, layer = head_layer(model)
     if not isinstance(layer, nn.Linear):
-        raise UsageError("visualize embedding: the model has no fully connected layer at its end")
+        raise UsageError("embedding: the model has no fully connected layer at its end")
     with reading_inputs(layer) as features:
         for inputs_BCHW in batches_BCHW:
             model(inputs_BCHW)
