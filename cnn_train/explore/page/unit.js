@@ -128,8 +128,7 @@ function beginning(bias) {
   }
   if (kind === "activation")
     return [`${state.page.layers[state.unit.layer].words}: from ${figures(input, 4)} to `];
-  if (kind.includes("pooling"))
-    return [kind.includes("average") ? "the mean of the patch: " : "the largest of the patch: "];
+  if (kind === "pooling") return [`${answer.formula}: `];
   const sum = total - (bias ?? 0);
   return [
     `Σ ${kind === "linear" ? "number × weight" : "patch × filter"} = ${figures(sum, 4)}`,
