@@ -19,7 +19,8 @@ export function setUp() {
   });
   find("clock-play").addEventListener("click", () => {
     setPlaying(!playing);
-    if (playing) advance(checkpointIndex() === checkpoints.length - 1 ? 0 : checkpointIndex() + 1);
+    const isUsual = [state.page.checkpoint, checkpoints.at(-1).key].includes(state.checkpoint);
+    if (playing) advance(isUsual ? 0 : checkpointIndex() + 1);
   });
   on("checkpoint", show);
   on("look", () => {

@@ -10,6 +10,7 @@ import { aboutImage, chooseUnit, inside, on, state, tell } from "./state.js";
 import { nameOfUnit, useKey } from "./units.js";
 
 const FIRST_TERMS = 3;
+const HOW_TO_READ = "Point at a number to read its product.";
 const SLIDE_MILLISECONDS = 70;
 
 const panel = find("unit");
@@ -96,7 +97,7 @@ function show() {
   const read = answer.terms?.map(({ channel, index }) => channel ?? Math.floor(index / (height * width)));
   state.source = { ...sources, channels: new Set(read ?? [state.unit.channel]) };
   parts.slide.hidden = state.page.layers[state.unit.layer].shape[1] === 1;
-  parts.reading.textContent = answer.formula;
+  parts.reading.textContent = { convolution: HOW_TO_READ, "batch norm": answer.formula }[answer.kind] ?? "";
   parts.equation.replaceChildren(...equation());
   parts.terms.replaceChildren(...terms());
 }
