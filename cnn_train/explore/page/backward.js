@@ -13,6 +13,8 @@ export function setUp() {
   find("class").addEventListener("change", ({ target }) =>
     chooseClass(target.value === "" ? null : Number(target.value)),
   );
+  const hasMaps = state.page.layers.some(({ shape }) => shape[1] * shape[2] > 1);
+  if (!hasMaps) find("method").querySelector("[value=cam]").remove();
   find("method").addEventListener("change", ({ target }) => useMethod(target.value));
   find("gradients").addEventListener("change", ({ target }) => {
     state.showGradients = target.checked;
