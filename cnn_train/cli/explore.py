@@ -34,8 +34,8 @@ def explore(
 ) -> None:
     """Look at your own network from inside: every map, every sum, what speaks for a class.
 
-    The page shows validation images, your files, the webcam or what you draw; of a run it shows
-    how all that came to be, checkpoint by checkpoint. The test images are never opened.
+    The page shows validation images and your own files, and of a run how all that came to be,
+    checkpoint by checkpoint. The test images are never opened.
     """
     from ..explore.explorer import open_explorer
     from ..explore.server import ExploreServer

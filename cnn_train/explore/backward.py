@@ -56,6 +56,7 @@ def answer_backward(opened: Opened, question: Question) -> dict[str, Any]:
 
 def _packed(signal: Tensor) -> dict[str, Any]:
     """Pack a signal; the few largest values are cut off, or they would hide all others."""
+    signal = signal.nan_to_num()
     has_few = signal.numel() * CLIPPED_SHARE < 1
     return pack_signed(signal, None if has_few or not signal.any() else spread(signal))
 

@@ -221,14 +221,15 @@ def finite(opened: Opened, scores_NK: Tensor) -> Tensor:
 
 def view_of_maps(index: int, layer: Layer, output: Tensor) -> dict[str, Any]:
     """Return the maps of a layer for one image as bytes, with their range."""
-    maps_CHW = as_maps(output, layer.units.field)[0].float()
-    most, least = maps_CHW.amax(dim=(1, 2)).cpu(), maps_CHW.amin(dim=(1, 2)).cpu()
+    maps_CHW = as_maps(output, layer.units.field)[0].float().nan_to_num().contiguous()
+    ends_2C = torch.stack(torch.aminmax(maps_CHW.flatten(1), dim=1)).cpu()
+    least, most = float(ends_2C[0].min()), float(ends_2C[1].max())
     return {
         "layer": index,
-        **pack_signed(maps_CHW.contiguous()),
-        "least": rounded(float(least.min())),
-        "most": rounded(float(most.max())),
-        "dead_here": ((most == 0) & (least == 0)).nonzero()[:, 0].tolist(),
+        **pack_signed(maps_CHW, max(-least, most)),
+        "least": rounded(least),
+        "most": rounded(most),
+        "dead_here": (ends_2C == 0).all(dim=0).nonzero()[:, 0].tolist(),
     }
 
 

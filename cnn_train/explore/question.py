@@ -78,9 +78,9 @@ def pack_signed(values: Tensor, limit: float | None = None) -> dict[str, Any]:
     """
     if limit is None:
         limit = float(values.abs().amax())
-    levels = values.float() * (LEVELS / (limit or 1.0))
-    bytes_ = levels.round().clamp(-LEVELS, LEVELS).to(torch.int8).contiguous().cpu()
-    return {"limit": rounded(limit), "values": b64encode(bytes_.numpy().tobytes()).decode()}
+    levels = (values.float() * (LEVELS / (limit or 1.0))).round_().clamp_(-LEVELS, LEVELS)
+    content = levels.to(torch.int8).contiguous().cpu().numpy().tobytes()
+    return {"limit": rounded(limit), "values": b64encode(content).decode()}
 
 
 def rounded(numbers: Any, digits: int = 9) -> Any:
