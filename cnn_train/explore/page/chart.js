@@ -73,8 +73,8 @@ function words() {
       : "Asking every checkpoint about this image …";
   }
   return (
-    "There is one checkpoint only. With checkpoint: {every_steps: 20, keep: 50} in its config, a run " +
-    "keeps more, and this shows how the answer formed."
+    "There is one checkpoint only. A run with checkpoint: {keep_history: log} in its config keeps more, " +
+    "and this shows how the answer formed."
   );
 }
 
@@ -98,7 +98,6 @@ function makePlot(steps, width, height) {
   const size = rem();
   const all = steps.flatMap(valuesAt);
   const [least, most] = steps[0].probabilities ? [0, 1] : [Math.min(...all), Math.max(...all)];
-  const [first, last] = [steps[0].step, steps.at(-1).step];
   const [left, right] = [2.6 * size, width - 6.5 * size];
   plot = {
     least,
@@ -107,7 +106,7 @@ function makePlot(steps, width, height) {
     right,
     bottom: height - 1.6 * size,
     top: 0.6 * size,
-    x: (index) => left + ((right - left) * (steps[index].step - first)) / Math.max(1, last - first),
+    x: (index) => left + ((right - left) * index) / Math.max(1, steps.length - 1), // as the slider
     y: (value) => plot.bottom - ((plot.bottom - plot.top) * (value - least)) / (most - least || 1),
   };
 }
@@ -127,10 +126,16 @@ function drawAxes(context, width, height, steps) {
     context.fillText(percents ? `${Math.round(100 * value)} %` : figures(value, 1), left - 6, y(value));
   }
   context.textBaseline = "alphabetic";
-  context.textAlign = "left";
-  context.fillText(`step ${steps[0].step}`, left, height - 3);
-  context.textAlign = "right";
-  context.fillText(`${steps.at(-1).step}`, right, height - 3);
+  for (const [share, align] of [
+    [0, "left"],
+    [0.5, "center"],
+    [1, "right"],
+  ]) {
+    const index = share * (steps.length - 1);
+    if (!Number.isInteger(index) && steps.length < 5) continue;
+    context.textAlign = align;
+    context.fillText(`step ${steps[Math.round(index)].step}`, x(Math.round(index)), height - 3);
+  }
   const now = steps.findIndex(({ key }) => key === state.checkpoint);
   if (now < 0) return;
   context.strokeStyle = ink;
