@@ -4,40 +4,32 @@ import { colours, tints } from "./colours.js";
 import { frame, rem, sized } from "./elements.js";
 
 const LARGEST_FACTOR = 10;
+const FLAT_FACTORS = [7, 14]; // of numbers that stand alone
+const SHARE_OF_ROOM = 0.34; // of the height, for one map of several
+const MOST_ROOMS = 2.6; // a canvas so many times as wide as its room shows the first maps only
 
 // Decide how large the maps of a layer are drawn and how they are laid out.
 // room: {width, height} in CSS pixels that the canvas should keep to; all: show every channel.
 export function layOut([channels, height, width], room, all) {
-  const flat = height === 1 && width === 1;
+  const flat = height * width === 1;
   const gap = flat ? 1 : 3;
-  let factor = flat ? 14 : LARGEST_FACTOR;
-  for (; factor > 1; factor--) {
-    const found = arrange(channels, height * factor + gap, width * factor + gap, room);
-    const large = !flat && factor * Math.max(height, width) > 0.34 * room.height && channels > 1;
-    if (found.width <= room.width && found.height <= room.height && !large) break;
-    if (flat && factor === 7) break;
-  }
-  const [cellHeight, cellWidth] = [height * factor + gap, width * factor + gap];
-  let shown = channels;
-  if (!all) {
-    const most =
-      Math.max(1, Math.floor((2.6 * room.width) / cellWidth)) *
-      Math.max(1, Math.floor(room.height / cellHeight));
-    shown = Math.min(channels, most);
-  }
-  const { perColumn, perRow } = arrange(shown, cellHeight, cellWidth, room);
-  return {
-    shape: [channels, height, width],
-    factor,
-    gap,
-    cellHeight,
-    cellWidth,
-    shown,
-    perColumn,
-    perRow,
-    width: perRow * cellWidth - gap,
-    height: perColumn * cellHeight - gap,
+  const share = Math.floor((SHARE_OF_ROOM * room.height) / Math.max(height, width));
+  const most = channels === 1 ? LARGEST_FACTOR : Math.min(LARGEST_FACTOR, Math.max(1, share));
+  const [smallest, largest] = flat ? FLAT_FACTORS : [1, most];
+  const cells = (factor) => [height * factor + gap, width * factor + gap];
+  const fits = (factor) => {
+    const found = arrange(channels, ...cells(factor), room);
+    return found.width <= room.width && found.height <= room.height;
   };
+  let factor = largest;
+  while (factor > smallest && !fits(factor)) factor--;
+  const [cellHeight, cellWidth] = cells(factor);
+  const inRoom = (size, cell) => Math.max(1, Math.floor(size / cell));
+  const first = inRoom(MOST_ROOMS * room.width, cellWidth) * inRoom(room.height, cellHeight);
+  const shown = all ? channels : Math.min(channels, first);
+  const { perColumn, perRow } = arrange(shown, cellHeight, cellWidth, room);
+  const size = { width: perRow * cellWidth - gap, height: perColumn * cellHeight - gap };
+  return { shape: [channels, height, width], factor, gap, cellHeight, cellWidth, shown, perRow, ...size };
 }
 
 function arrange(channels, cellHeight, cellWidth, room) {
