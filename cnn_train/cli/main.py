@@ -15,6 +15,7 @@ from . import checkpoint, config, data, learn, lecture, models, runs, visualize
 from .compare import compare
 from .console import error, print_failure, promise_json, stdout
 from .evaluate import evaluate
+from .explore import explore
 from .export import export
 from .find_lr import find_lr
 from .fit.command import fit
@@ -41,8 +42,8 @@ app = typer.Typer(
     help="Train, evaluate and use small-image convolutional networks from YAML configs.",
 )
 for command in (
-    fit, evaluate, predict, compare, report, export, serve, inspect, find_lr, sweep, profile,
-    gradcheck,
+    fit, evaluate, predict, compare, report, export, serve, inspect, explore, find_lr, sweep,
+    profile, gradcheck,
 ):  # fmt: skip
     app.command()(command)
 app.command(context_settings=WITH_OLDER_FLAGS)(playground)

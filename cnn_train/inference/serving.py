@@ -6,15 +6,13 @@ An event loop reads the requests; a thread of its own decodes and scores, one im
 import asyncio
 import json
 import logging
-import re
 import socket
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path, PureWindowsPath
-from tempfile import TemporaryDirectory
+from pathlib import PureWindowsPath
 from time import monotonic
 from typing import Any
 
@@ -29,8 +27,9 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from ..data.images.files import SUFFIXES
-from ..errors import CnnTrainError, ResourceError, UsageError, in_one_line
+from ..errors import CnnTrainError, UsageError, in_one_line
 from .predict import predict_files
+from .received_file import received_file
 from .trained_model import TrainedModel
 
 CONTENT_TYPES = {f"image/{name.lower()}": suffixes[0] for name, suffixes in SUFFIXES.items()}
@@ -117,14 +116,8 @@ class PredictionService:
 
     def _score(self, name: str, content: bytes) -> dict[str, Any]:
         """Predict as of a file of this name; the answer has the name that the client gave."""
-        suffix = re.search(r"\.[A-Za-z0-9]{1,9}$", name)
-        try:
-            with TemporaryDirectory() as folder:
-                path = Path(folder, f"image{suffix[0] if suffix else ''}")
-                path.write_bytes(content)
-                predictions, errors = predict_files(self.trained, [path], top_k=self.top_k)
-        except OSError as problem:
-            raise ResourceError(f"the server cannot keep the image: {problem.strerror}") from None
+        with received_file(name, content) as path:
+            predictions, errors = predict_files(self.trained, [path], top_k=self.top_k)
         if errors:
             raise HTTPException(400, errors[0].message.removeprefix(in_one_line(f"{path}: ")))
         return predictions[0].to_json() | {"path": name}

@@ -1,6 +1,6 @@
 """What every layer of a network does to the image: shapes, parameters, work, receptive field."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,24 +37,21 @@ class LayerSummary:
 
 @dataclass(frozen=True)
 class LayerRun:
-    """One pass of an image through one layer; ``field`` is that of the output's units.
-
-    A network may write into ``input`` and ``output`` later on, as ``out += identity`` does:
-    input_values and output_values are copies, versions the numbers of writes before they were made.
-    """
+    """One pass of an image through one layer; ``field`` is that of the output's units."""
 
     name: str
     module: nn.Module
     input: Tensor
     output: Tensor
     field: ReceptiveField
-    input_values: Tensor
-    output_values: Tensor
-    versions: Pair
 
-    def is_read_by(self, other: "LayerRun") -> bool:
-        """Whether ``other`` reads this output as it was made."""
-        return other.input is self.output and other.versions[0] == self.versions[1]
+
+def is_layer(module: nn.Module) -> bool:
+    """Tell whether the summary lists this module."""
+    has_own_parameters = next(module.parameters(recurse=False), None) is not None
+    has_children = next(module.children(), None) is not None
+    does_nothing = isinstance(module, nn.Identity | nn.Sequential)  # an empty Sequential, here
+    return has_own_parameters or not (has_children or does_nothing)
 
 
 def summarize(model: nn.Module, image_shape: tuple[int, int, int]) -> list[LayerSummary]:
@@ -93,36 +90,46 @@ def trace_layers(model: nn.Module, image_shape: tuple[int, int, int]) -> list[La
     return trace_images(model, images_BCHW)
 
 
-def trace_images(model: nn.Module, images_BCHW: Tensor) -> list[LayerRun]:
-    """Run these images through ``model``, in eval mode, as :func:`trace_layers` does."""
+def trace_images(
+    model: nn.Module, images_BCHW: Tensor, is_listed: Callable[[nn.Module], bool] = is_layer
+) -> list[LayerRun]:
+    """Run these images through ``model``, in eval mode, as :func:`trace_layers` does.
+
+    is_listed: which modules are noted; one that returns no tensor is left out.
+    """
     tracker = ReceptiveFieldTracker(images_BCHW)
     runs: list[LayerRun] = []
+    copies: dict[int, tuple[Tensor, Tensor]] = {}
 
-    def note(name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    def original(tensor: Tensor) -> Tensor:
+        """Return the output that this is an unchanged copy of, if it is one."""
+        copy, output = copies.get(id(tensor), (None, tensor))
+        return output if copy is None or copy._version == 0 else tensor
+
+    def note(
+        name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor
+    ) -> Tensor | None:
+        """Keep the output, and hand on a copy: what reads it may change it in place."""
+        if not isinstance(output, Tensor):
+            return None
         if isinstance(module, nn.Linear) and output.ndim > 2:  # acts on each pixel by itself
             tracker.set_field(output, tracker.field_of(inputs[0]))
         field = tracker.field_of(output)
         if isinstance(module, nn.Flatten):  # each number stays one unit; its readers see them all
             field = replace(tracker.field_of(inputs[0]), axes=field.axes)
-        versions = inputs[0]._version, output._version
-        copies = inputs[0].clone(), output.clone()
-        runs.append(LayerRun(name, module, inputs[0], output, field, *copies, versions))
+        run = LayerRun(name, module, original(inputs[0]), original(output), field)
+        runs.append(run)
+        copy = run.output.clone()
+        copies[id(copy)] = (copy, run.output)
+        return copy
 
     with ExitStack() as stack, evaluating(model), torch.no_grad():
         for name, module in model.named_modules():
-            if is_layer(module):
+            if is_listed(module):
                 stack.enter_context(module.register_forward_hook(partial(note, name)))
         with tracker:
             model(images_BCHW)
     return runs
-
-
-def is_layer(module: nn.Module) -> bool:
-    """Tell whether the summary lists this module."""
-    has_own_parameters = next(module.parameters(recurse=False), None) is not None
-    has_children = next(module.children(), None) is not None
-    does_nothing = isinstance(module, nn.Identity | nn.Sequential)  # an empty Sequential, here
-    return has_own_parameters or not (has_children or does_nothing)
 
 
 @contextmanager

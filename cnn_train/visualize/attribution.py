@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .layers import Units, as_maps
+from .layers import Units, as_maps, keep_outputs
 
 WINDOWS_AT_ONCE = 128
 
@@ -37,13 +37,12 @@ def grad_cam(model: nn.Module, units: Units, inputs_BCHW: Tensor, class_B: Tenso
     Selvaraju et al., "Grad-CAM", 2017; A_k are the maps of the layer.
     """
     assert not model.training
-    outputs: list[Tensor] = []
-    hook = units.module.register_forward_hook(lambda _m, _i, output: outputs.append(output))
-    with hook, torch.enable_grad():
+    with keep_outputs([units]) as outputs, torch.enable_grad():
         scores_BK = model(inputs_BCHW.detach().clone().requires_grad_())
         score = scores_BK.gather(1, class_B[:, None]).sum()
-        (slope,) = torch.autograd.grad(score, outputs[0])
-    maps_BKhw, slope_BKhw = (as_maps(x.detach(), units.field) for x in (outputs[0], slope))
+        (slope,) = torch.autograd.grad(score, outputs[units.layer])
+    raw = (outputs[units.layer], slope)
+    maps_BKhw, slope_BKhw = (as_maps(x.detach(), units.field) for x in raw)
     weight_BK11 = slope_BKhw.mean(dim=(2, 3), keepdim=True)
     return (weight_BK11 * maps_BKhw).sum(dim=1).clamp(min=0)
 

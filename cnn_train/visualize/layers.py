@@ -6,8 +6,9 @@ it: conv3_2 of a VGG means the output of relu3_2. That is what the next layer re
 Shape letters: B minibatch, C channels, H W units of a map.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -33,7 +34,7 @@ class Units:
     """The units of ``layer``: channels C on a map of H × W units (1 × 1 where it is flat).
 
     ``measured_at``: the layer whose output is taken. ``can_be_dead``: whether that is a ReLU, so
-    that a channel may be 0 on every image.
+    that a channel may be 0 on every image. ``call``: which of the module's runs for one image.
     """
 
     layer: str
@@ -43,6 +44,7 @@ class Units:
     map_size: tuple[int, int]
     field: ReceptiveField
     can_be_dead: bool
+    call: int = 1
 
     @property
     def description(self) -> str:
@@ -90,7 +92,7 @@ def followers(runs: Sequence[LayerRun], run: LayerRun) -> Iterator[LayerRun]:
     """Yield the norms and the activation that alone read ``run``, up to the first activation."""
     current = run
     while not isinstance(current.module, ACTIVATIONS):
-        readers = [other for other in runs if current.is_read_by(other)]
+        readers = [other for other in runs if other.input is current.output]
         if len(readers) != 1 or not isinstance(readers[0].module, (*ACTIVATIONS, *NORMS)):
             return
         current = readers[0]
@@ -139,18 +141,32 @@ class _Reached(Exception):  # noqa: N818  (not an error: no later layer is neede
     """Ends a forward pass after the last layer of interest."""
 
 
-def unit_maps(model: nn.Module, units: Sequence[Units], inputs_BCHW: Tensor) -> dict[str, Tensor]:
-    """Return by layer the values BCHW of its units; no later layer is computed."""
-    assert not model.training
-    maps: dict[str, Tensor] = {}
+@contextmanager
+def keep_outputs(units: Sequence[Units], *, then_stop: bool = False) -> Iterator[dict[str, Tensor]]:
+    """Collect by layer the raw outputs of the passes in the block.
+
+    then_stop: end a pass, and the block, once all are there.
+    """
+    outputs: dict[str, Tensor] = {}
+    num_calls: Counter[str] = Counter()
 
     def keep(own: Units, _module: nn.Module, _inputs: object, output: Tensor) -> None:
-        maps[own.layer] = as_maps(output, own.field)
-        if len(maps) == len(units):
+        num_calls[own.layer] += 1
+        if num_calls[own.layer] == own.call:
+            # What reads it may change it in place; a slope is wanted of this very tensor, though.
+            outputs[own.layer] = output if output.requires_grad else output.clone()
+        if then_stop and len(outputs) == len(units):
             raise _Reached
 
     with suppress(_Reached), ExitStack() as hooks:
         for own in units:
             hooks.enter_context(own.module.register_forward_hook(partial(keep, own)))
+        yield outputs
+
+
+def unit_maps(model: nn.Module, units: Sequence[Units], inputs_BCHW: Tensor) -> dict[str, Tensor]:
+    """Return by layer the values BCHW of its units; no later layer is computed."""
+    assert not model.training
+    with keep_outputs(units, then_stop=True) as outputs:
         model(inputs_BCHW)
-    return maps
+    return {own.layer: as_maps(outputs[own.layer], own.field) for own in units}

@@ -189,7 +189,7 @@ def _vector_rows(unit: WorkedUnit) -> list[Row]:
 
 def _patch_rows(unit: WorkedUnit, run: LayerRun) -> list[Row]:
     """Lay the patch of a channel beside its place on the map, the filter and the products."""
-    input_CHW = as_maps(run.input_values, run.field)[0].cpu()
+    input_CHW = as_maps(run.input, run.field)[0].cpu()
     grey = frozenset((row, column) for row, column in (~unit.inside_HW).nonzero().tolist())
     marked = frozenset([unit.winner] if unit.winner else [])
     rows: list[Row] = []

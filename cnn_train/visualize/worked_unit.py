@@ -120,8 +120,7 @@ def work_out_run(
             "a fully connected layer, a pooling, a batch norm or an activation"
         )
     input_CHW, output_CHW = (
-        as_maps(values, run.field)[0].detach().cpu()
-        for values in (run.input_values, run.output_values)
+        as_maps(values, run.field)[0].detach().cpu() for values in (run.input, run.output)
     )
     _require_inside(name, (channel, row, column), output_CHW.shape)
     own = sum_of(module, input_CHW.shape, output_CHW.shape, (channel, row, column))
@@ -156,7 +155,7 @@ def work_out_run(
 
 def strongest_place(run: LayerRun, channel: int | None = None) -> Place:
     """Return the place of a layer's largest number, in one channel or in all."""
-    output_CHW = as_maps(run.output_values, run.field)[0].detach().cpu()
+    output_CHW = as_maps(run.output, run.field)[0].detach().cpu()
     if channel is None:
         channel = int(output_CHW.flatten(1).amax(dim=1).argmax())
     _require_inside(run.name, (channel,), output_CHW.shape[:1])
@@ -176,7 +175,7 @@ def _following(
 ) -> Iterator[Following]:
     """Yield what the norms and the activation behind ``run`` make of the number at ``place``."""
     for reader in followers(runs, run):
-        value = as_maps(reader.output_values, reader.field)[place]
+        value = as_maps(reader.output, reader.field)[place]
         yield Following(reader.name, type(reader.module).__name__, float(value))
 
 

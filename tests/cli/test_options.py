@@ -44,6 +44,7 @@ COMMAND_LINE = {
     "evaluate": f"CHECKPOINT --split --data-root {READING} --verify-data --tta --tta-share "
     "--batch-size --slices --severities --seed --corruptions --predictions --against --device "
     "--json --out",
+    "explore": f"RUN --image --port --no-browser --data-root {READING} --device",
     "find-lr": f"{SESSION} --from --to --updates --out",
     "fit": f"{SESSION} --resume --branch --allow-config-change --weights --new-head --seed "
     "--seeds --name --run-root --data-root --verify-data --limit-batches --deterministic --dry-run "

@@ -32,6 +32,8 @@ from cnn_train.evaluation.evaluate import evaluate
 from cnn_train.evaluation.paired import compare_evaluations
 from cnn_train.evaluation.report import draw_evaluation
 from cnn_train.evaluation.slices import evaluate_slices
+from cnn_train.explore.checkpoints import Choice, OpenCheckpoints
+from cnn_train.explore.explorer import Explorer
 from cnn_train.inference.predict import predict_files
 from cnn_train.inference.trained_model import TrainedModel, restore_trained_model
 from cnn_train.inference.views import ViewsName
@@ -215,6 +217,23 @@ def slopes(session: Session) -> object:
     return measure_slopes(loss, gradient_P, point_P, num_random=1, generator=generator, h=1e-4)
 
 
+def explore_everything(session: Session, images: ImageSet) -> None:
+    """Ask a model's page every question, about every layer."""
+    model, only = trained(session), Choice("file", "a model", Path("model.ckpt"), 0, 0)
+    checkpoints = OpenCheckpoints([only], "file", model, Subjects.of(images))
+    explorer = Explorer("a model", checkpoints, images)
+    num_layers = len(explorer.page()["layers"])
+    (image,) = explorer.answering("images")({"order": "as they come", "count": 1})["images"]
+    asked = {"pixels": image["pixels"], "layers": list(range(num_layers)), "class": 1}
+    for name in ("look", "history", "embedding", "backward", "filters", "patches"):
+        explorer.answering(name)(asked)
+    for method in ("guided", "cam", "occlusion"):
+        explorer.answering("backward")(asked | {"method": method})
+    for index, layer in enumerate(explorer.page()["layers"]):
+        if layer["unit"]:
+            explorer.answering("unit")(asked | {"layer": index})
+
+
 USE_CASES: dict[str, Callable[[Session, ImageSet, Path], object]] = {
     "fit": lambda session, *_: check_sanity(session),
     "sweep": lambda session, *_: list(fit(session)),
@@ -225,6 +244,7 @@ USE_CASES: dict[str, Callable[[Session, ImageSet, Path], object]] = {
     ),
     "predict": lambda session, _, path: predict_files(trained(session), [path]),
     "serve": lambda session, _, path: predict_files(trained(session), [path], top_k=1),
+    "explore": lambda session, images, _: explore_everything(session, images),
     "report": lambda session, images, _: draw_evaluation(
         evaluate(trained(session), images), model_name="m"
     ),

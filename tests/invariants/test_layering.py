@@ -37,6 +37,7 @@ FLOORS = {
     "playground": 8,
     "search": 8,
     "lecture": 9,
+    "explore": 9,
     "api": 9,
     "cli": 10,
     "__init__": 10,

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from cnn_train.errors import UsageError
 from cnn_train.models.vgg import VGG
-from cnn_train.visualize.show_embedding import last_features, principal_components, t_sne
+from cnn_train.visualize.features import last_features, principal_components
+from cnn_train.visualize.show_embedding import t_sne
 
 
 def cloud(num_points: int, num_features: int) -> Tensor:

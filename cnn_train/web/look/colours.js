@@ -15,12 +15,16 @@ function read() {
   const get = (name) => style.getPropertyValue(`--${name}`).trim();
   [ink, faint, centre] = [get("ink"), get("faint"), get("centre")];
   [orange, blue, testInk] = [get("orange"), get("blue"), get("test")];
-  table = Array.from({ length: 255 }, (_, i) => mix((i - 127) / 127));
+  table = tints(0.6); // points in full colour stay visible on it
 }
 
-function mix(value) {
+// The colours [red, green, blue] of -127 to 127; strength: the share of full colour at the ends.
+export const tints = (strength) =>
+  Array.from({ length: 255 }, (_, i) => mix((i - 127) / 127, strength));
+
+function mix(value, strength) {
   const [from, to] = [parse(centre), parse(value < 0 ? orange : blue)];
-  const share = 0.6 * Math.abs(value); // points in full colour stay visible on it
+  const share = strength * Math.abs(value);
   return from.map((c, i) => Math.round(c + share * (to[i] - c)));
 }
 
@@ -40,11 +44,11 @@ export function paintMap(canvas, map) {
   context.drawImage(cells, 0, 0, canvas.width, canvas.height);
 }
 
-export function paintScale(canvas) {
+export function paintScale(canvas, scale = table) {
   const context = canvas.getContext("2d");
   for (let x = 0; x < canvas.width; x++) {
     const value = Math.round((254 * x) / (canvas.width - 1));
-    context.fillStyle = `rgb(${table[value].join(",")})`;
+    context.fillStyle = `rgb(${scale[value].join(",")})`;
     context.fillRect(x, 0, 1, canvas.height);
   }
 }

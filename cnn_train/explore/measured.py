@@ -1,0 +1,166 @@
+"""What a whole set of images, or every checkpoint of a run, says about a network.
+
+Shape letters: N images, C channels, O I output and input channels, K classes, D features.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..data.image_set import ImageSet
+from ..errors import CheckpointError, UsageError
+from ..visualize.features import last_features, principal_components
+from ..visualize.top_patches import LayerPatches, Window, crop, find_places
+from .checkpoints import OpenCheckpoints, Opened
+from .images import MOST_MEASURED, spread
+from .question import Question, pack_pixels, pack_signed, read_pixels, rounded
+
+MOST_POINTS, POINTS_AT_ONCE = 500, 100
+MOST_FILTERS, MOST_INPUTS = 64, 16
+MID_GREY = 128
+
+
+def answer_patches(opened: Opened, question: Question, images: ImageSet) -> dict[str, Any]:
+    """Answer ``patches``: where a channel is strongest, and which channels of its layer are dead.
+
+    The layer's places are kept: the next channel costs nothing.
+    """
+    units = opened.layer(question.layer).units
+    if question.layer not in opened.places:
+        found = find_places(opened.trained.model, [units], opened.request.batches(""))
+        opened.places[question.layer] = found[units.layer]
+    places, channel = opened.places[question.layer], question.channel
+    if not 0 <= channel < units.num_channels:
+        raise UsageError(f"{units.layer}: has the channels 0 to {units.num_channels - 1}")
+    _, height, width = opened.trained.image_shape
+    layer = LayerPatches(units, places, [channel], (height, width))
+    index_N, patches = spread(len(images), MOST_MEASURED), []
+    for place, window in enumerate(layer.windows(channel)):
+        measured, side = int(places.image_CP[channel, place]), max(window.height, window.width)
+        square = Window(window.top, window.left, side, side)
+        image_CHW = opened.request.subjects.images_NCHW[measured]
+        index = int(index_N[measured])
+        patches.append(
+            {
+                "value": rounded(float(places.values_CP[channel, place])),
+                "image": index,
+                "label": int(images.labels_N[index]),
+                "side": side,
+                "pixels": pack_pixels(crop(image_CHW, square, outside=MID_GREY)),
+            }
+        )
+    return {
+        "patches": patches,
+        "num_images": places.num_images,
+        "num_active": int(places.num_active_C[channel]),
+        "dead": layer.dead_channels() or [],
+    }
+
+
+def answer_filters(opened: Opened, question: Question) -> dict[str, Any]:
+    """Answer ``filters``: the weights OIHW of a layer, of its first channels."""
+    layer = opened.layer(question.layer)
+    if layer.filter_shape is None:
+        raise UsageError(f"{layer.name}: has no filters")
+    weights: Any = layer.units.module.weight
+    weights_OIHW = weights.detach().reshape(-1, *layer.filter_shape)[:MOST_FILTERS, :MOST_INPUTS]
+    return {"shape": list(weights_OIHW.shape), **pack_signed(weights_OIHW)}
+
+
+def answer_history(checkpoints: OpenCheckpoints, question: Question) -> dict[str, Any]:
+    """Answer ``history``: what each checkpoint says of an image, and since when it stays with it.
+
+    Left out are checkpoints that are of no use: a run that still trains removes old ones.
+    """
+    steps = []
+    for opened in _usable(checkpoints, list(checkpoints.choices)):
+        trained, choice = opened.trained, opened.choice
+        scores_K = trained.scores(read_pixels(question.pixels, trained.image_shape[1]))[0]
+        if not bool(scores_K.isfinite().all()):
+            continue
+        known, found = trained.config.loss.gives_probabilities, scores_K
+        if known:
+            found = scores_K.double().softmax(dim=0)
+        steps.append(
+            {"key": choice.key, "step": choice.step, "epoch": choice.epoch,
+             "predicted": int(scores_K.argmax()),
+             "probabilities" if known else "scores": rounded(found.tolist(), 6)}
+        )  # fmt: skip
+    label = question.label if question.label is not None or not steps else steps[-1]["predicted"]
+    since = None
+    for step in reversed(steps):
+        if step["predicted"] != label:
+            break
+        since = step["step"]
+    return {"steps": steps, "settled": None if since is None else {"class": label, "step": since}}
+
+
+def _usable(checkpoints: OpenCheckpoints, keys: list[str]) -> Iterator[Opened]:
+    for key in keys:
+        with suppress(CheckpointError):
+            yield checkpoints.open(key)
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Features of some images along two directions: (features − centre_D) · basis_D2."""
+
+    points_N2: Tensor
+    centre_D: Tensor
+    basis_D2: Tensor
+
+
+def answer_embedding(
+    checkpoints: OpenCheckpoints, question: Question, clouds: dict[str, Cloud]
+) -> dict[str, Any]:
+    """Answer ``embedding``: a map of images by what the last layer reads, and where one lies on it.
+
+    Each checkpoint's map is turned to that of the checkpoint after it, so that points move over
+    the training and do not jump. ``clouds``: those that are known.
+    """
+    opened, keys, after = checkpoints.open(question.checkpoint), list(checkpoints.choices), None
+    later = keys[keys.index(opened.choice.key) :]
+    for one in _usable(checkpoints, later[::-1]):
+        if one.choice.key not in clouds:
+            clouds[one.choice.key] = _turned(_cloud(one), after)
+        after = clouds[one.choice.key]
+    cloud = clouds[opened.choice.key]
+    _, features_1D = last_features(opened.trained.model, [opened.inputs(question)])
+    here_2 = ((features_1D.double() - cloud.centre_D) @ cloud.basis_D2)[0]
+    index_N = spread(len(opened.request.subjects), MOST_POINTS)
+    return {
+        "points": rounded(cloud.points_N2.tolist(), 5),
+        "labels": opened.request.labels()[index_N].tolist(),
+        "here": rounded(here_2.tolist(), 5),
+    }
+
+
+def _cloud(opened: Opened) -> Cloud:
+    """Find the two directions of greatest variance of the images' last features."""
+    trained, subjects = opened.trained, opened.request.subjects
+    indices = torch.split(spread(len(subjects), MOST_POINTS), POINTS_AT_ONCE)
+    place = trained.device.torch_device
+    pieces = (subjects.images_NCHW[index_B].to(place) for index_B in indices)
+    _, features_ND = last_features(trained.model, map(trained.normalization, pieces))
+    points_N2, _ = principal_components(features_ND)
+    centre_D = features_ND.double().mean(dim=0)
+    # X W = P, where the columns of W are eigenvectors of XᵀX: XᵀP = W · (the variances)
+    variances_2 = points_N2.square().sum(dim=0).clamp(min=1e-12)
+    basis_D2 = (features_ND.double() - centre_D).T @ points_N2 / variances_2
+    return Cloud(points_N2, centre_D, basis_D2)
+
+
+def _turned(cloud: Cloud, to: Cloud | None) -> Cloud:
+    """Turn (or mirror) a cloud as near as it goes to another of the same images.
+
+    Orthogonal Procrustes: Schönemann, 1966.
+    """
+    if to is None:
+        return cloud
+    left, _, right = torch.linalg.svd(cloud.points_N2.T @ to.points_N2)
+    turn = left @ right
+    return Cloud(cloud.points_N2 @ turn, cloud.centre_D, cloud.basis_D2 @ turn)

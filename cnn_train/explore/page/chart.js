@@ -1,0 +1,175 @@
+// This image over the training: each class's probability at every checkpoint.
+
+import { colours, sharp, whenColoursChange } from "./colours.js";
+import { figures, find, rem } from "./elements.js";
+import { whenSeen, wantSoon } from "./questions.js";
+import {
+  aboutImage,
+  checkpointIndex,
+  chooseCheckpoint,
+  classColours,
+  className,
+  on,
+  state,
+} from "./state.js";
+
+const canvas = find("chart");
+let answer = null;
+let plot = null; // {x(index), y(value)}
+
+export function setUp() {
+  new ResizeObserver(draw).observe(canvas);
+  on("checkpoint class look", draw);
+  on("image", () => {
+    answer = null;
+    find("settled").textContent = "";
+    draw();
+  });
+  whenColoursChange(draw);
+  canvas.addEventListener("pointerdown", choose);
+  canvas.addEventListener("pointermove", (event) => event.buttons && choose(event));
+  canvas.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const next = by && state.page.checkpoints[checkpointIndex() + by];
+    if (!next) return;
+    event.preventDefault();
+    chooseCheckpoint(next.key);
+  });
+}
+
+export const askHistory = whenSeen(canvas, () => {
+  wantSoon(
+    "history",
+    () => ({ pixels: aboutImage().pixels }),
+    (found) => {
+      answer = found.steps.length ? found : null;
+      find("settled").textContent = answer ? sentence(answer) : "";
+      draw();
+    },
+  );
+});
+
+function sentence({ steps, settled }) {
+  const { predicted } = steps.at(-1);
+  const { label } = state.image;
+  const right =
+    label === null ? "" : predicted === label ? " (correct)" : ` (its label: ${className(label)})`;
+  if (!settled) return `The last answer is ${className(predicted)}${right}.`;
+  return `Became ${className(settled.class)} at step ${settled.step} and stayed so${right}.`;
+}
+
+const valuesAt = (step) => step.probabilities ?? step.scores;
+
+function choose({ offsetX }) {
+  if (!answer || !plot) return;
+  const away = answer.steps.map((_, index) => Math.abs(plot.x(index) - offsetX));
+  chooseCheckpoint(answer.steps[away.indexOf(Math.min(...away))].key);
+}
+
+function words() {
+  if (state.page.checkpoints.length > 1) {
+    return answer
+      ? "Click the chart, or move the slider above: everything on this page follows."
+      : "Asking every checkpoint about this image …";
+  }
+  return (
+    "There is one checkpoint only. A run with checkpoint: {keep_history: log} in its config keeps more, " +
+    "and this shows how the answer formed."
+  );
+}
+
+function draw() {
+  find("chart-words").textContent = words();
+  canvas.hidden = state.page.checkpoints.length < 2;
+  if (canvas.hidden) return;
+  const { context, width, height } = sharp(canvas);
+  if (!answer || !width) return;
+  const { steps } = answer;
+  makePlot(steps, width, height);
+  drawAxes(context, width, height, steps);
+  valuesAt(steps[0]).forEach((_, index) => drawLine(context, steps, index, colours().ink, 1, 0.18));
+  const shown = classColours();
+  for (const [index, colour] of shown) drawLine(context, steps, index, colour, 2.5, 1);
+  nameLines(context, steps, shown, width);
+  canvas.setAttribute("aria-label", `${sentence(answer)} Left and right choose the checkpoint`);
+}
+
+function makePlot(steps, width, height) {
+  const size = rem();
+  const all = steps.flatMap(valuesAt);
+  const [least, most] = steps[0].probabilities ? [0, 1] : [Math.min(...all), Math.max(...all)];
+  const [left, right] = [2.6 * size, width - 6.5 * size];
+  plot = {
+    least,
+    most,
+    left,
+    right,
+    bottom: height - 1.6 * size,
+    top: 0.6 * size,
+    x: (index) => left + ((right - left) * index) / Math.max(1, steps.length - 1), // as the slider
+    y: (value) => plot.bottom - ((plot.bottom - plot.top) * (value - least)) / (most - least || 1),
+  };
+}
+
+function drawAxes(context, width, height, steps) {
+  const { least, most, left, right, bottom, x, y } = plot;
+  const percents = Boolean(steps[0].probabilities);
+  const { ink, faint } = colours();
+  context.font = `${0.82 * rem()}px system-ui, sans-serif`;
+  context.fillStyle = ink;
+  context.strokeStyle = faint;
+  context.lineWidth = 1;
+  context.textAlign = "right";
+  context.textBaseline = "middle";
+  for (const value of [least, (least + most) / 2, most]) {
+    context.strokeRect(left, y(value), right - left, 0);
+    context.fillText(percents ? `${Math.round(100 * value)} %` : figures(value, 1), left - 6, y(value));
+  }
+  context.textBaseline = "alphabetic";
+  for (const [share, align] of [
+    [0, "left"],
+    [0.5, "center"],
+    [1, "right"],
+  ]) {
+    const index = share * (steps.length - 1);
+    if (!Number.isInteger(index) && steps.length < 5) continue;
+    context.textAlign = align;
+    context.fillText(`step ${steps[Math.round(index)].step}`, x(Math.round(index)), height - 3);
+  }
+  const now = steps.findIndex(({ key }) => key === state.checkpoint);
+  if (now < 0) return;
+  context.strokeStyle = ink;
+  context.setLineDash([3, 3]);
+  context.strokeRect(x(now), plot.top, 0, bottom - plot.top);
+  context.setLineDash([]);
+}
+
+function drawLine(context, steps, index, colour, thick, alpha) {
+  context.beginPath();
+  steps.forEach((step, at) => context.lineTo(plot.x(at), plot.y(valuesAt(step)[index])));
+  [context.strokeStyle, context.lineWidth, context.globalAlpha] = [colour, thick, alpha];
+  context.lineJoin = "round";
+  context.stroke();
+  context.globalAlpha = 1;
+}
+
+// Write the names at the lines' ends, moved apart where they would cover each other.
+function nameLines(context, steps, shown, width) {
+  const size = rem();
+  const names = [...shown].map(([index, colour]) => ({
+    index,
+    colour,
+    y: plot.y(valuesAt(steps.at(-1))[index]),
+  }));
+  names.sort((a, b) => a.y - b.y);
+  let free = 0;
+  context.textAlign = "left";
+  context.textBaseline = "middle";
+  context.font = `600 ${0.88 * size}px system-ui, sans-serif`;
+  for (const { index, colour, y } of names) {
+    const at = Math.max(y, free, 0.6 * size);
+    free = at + 1.05 * size;
+    context.fillStyle = colour;
+    context.fillText(className(index), plot.right + 8, at, width - plot.right - 10);
+  }
+}

@@ -1,0 +1,250 @@
+// The network from left to right: a column for each layer, in blocks that fold and unfold.
+
+import { paintScale, tints, whenColoursChange } from "./colours.js";
+import { button, figures, find, make, rem } from "./elements.js";
+import { drawMaps, frameCells, imageMaps, layOut, readColours, unitAt } from "./maps.js";
+import { on, state, tell } from "./state.js";
+import { unpack } from "./server.js";
+import { nameOfUnit, namesOf, pick, useKey } from "./units.js";
+
+const net = find("net");
+const narrow = matchMedia("(max-width: 860px)");
+const IMAGE = -1; // the place of the image itself, before layer 0
+
+const columns = new Map(); // layer: {element, canvas, plan, all}
+const seen = new Set(); // layers whose column is in sight
+let ask = () => {};
+
+const watcher = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      const layer = Number(target.dataset.layer);
+      if (!isIntersecting) seen.delete(layer);
+      else if (!seen.has(layer)) {
+        seen.add(layer);
+        draw(layer);
+      }
+    }
+    if (layersInSight().some((layer) => state.maps.get(layer)?.version !== state.version)) ask();
+  },
+  { rootMargin: "300px" },
+);
+
+// askAgain: what to do when layers come in sight that are not known yet.
+export function setUp(askAgain) {
+  ask = askAgain;
+  net.append(imageColumn());
+  for (const index of state.page.blocks.keys()) net.append(make("div"));
+  buildAll();
+  paintScale(find("scale"), tints(1));
+  on("look gradients frames", drawAll);
+  on("pixels image", () => draw(IMAGE));
+  on("open", buildAll);
+  net.addEventListener("keydown", (event) => useKey(event, unitsInARow));
+  net.addEventListener("pointerleave", () => (find("pointed").textContent = ""));
+  let width = net.clientWidth;
+  new ResizeObserver(() => {
+    if (net.clientWidth === width) return;
+    width = net.clientWidth;
+    planAll();
+  }).observe(net);
+  narrow.addEventListener("change", planAll);
+  whenColoursChange(() => {
+    readColours();
+    paintScale(find("scale"), tints(1));
+    drawAll();
+  });
+}
+
+const unitsInARow = (layer) => columns.get(layer)?.plan.perRow ?? 1;
+
+// The unfolded layers that are in sight or nearly so.
+export const layersInSight = () => [...seen].filter((layer) => layer >= 0).sort((a, b) => a - b);
+
+export function reveal(layer) {
+  const { block } = state.page.layers[layer];
+  if (!state.open.has(block)) {
+    state.open.add(block);
+    tell("open");
+  }
+  const { element } = columns.get(layer);
+  const middle = element.offsetLeft - net.offsetLeft - (net.clientWidth - element.offsetWidth) / 2;
+  net.scrollTo({ left: middle, behavior: "smooth" });
+}
+
+function buildAll() {
+  state.page.blocks.forEach((block, index) => {
+    const [old, open] = [net.children[index + 1], state.open.has(index)];
+    if (old.dataset.open === String(open)) return;
+    const hadFocus = old.contains(document.activeElement);
+    const element = buildBlock(block, index, open);
+    element.dataset.open = open;
+    old.replaceWith(element);
+    if (hadFocus) element.querySelector("button").focus({ preventScroll: true });
+  });
+  planAll();
+}
+
+function buildBlock({ name, first, last }, index, open) {
+  for (let layer = first; layer <= last; layer++) forget(layer);
+  const layers = last - first + 1;
+  const shape = state.page.layers[last].shape;
+  const note = `${layers} layer${layers > 1 ? "s" : ""}` + (open ? "" : `, ${sizes(shape)}`);
+  const fold = button([`${open ? "▾" : "▸"} ${name}`, make("span", "hint", note)], "", () => {
+    if (!state.open.delete(index)) state.open.add(index);
+    tell("open");
+  });
+  fold.setAttribute("aria-expanded", open);
+  const element = make("section", open ? "block" : "block folded", [fold], { "aria-label": name });
+  if (open) {
+    const list = make("div", "columns");
+    for (let layer = first; layer <= last; layer++) list.append(layerColumn(layer));
+    element.append(list);
+  }
+  return element;
+}
+
+function forget(layer) {
+  const column = columns.get(layer);
+  if (!column) return;
+  watcher.unobserve(column.element);
+  columns.delete(layer);
+  seen.delete(layer);
+}
+
+const sizes = ([channels, height, width]) =>
+  height * width === 1 ? `${channels}` : `${channels} × ${height} × ${width}`;
+
+function imageColumn() {
+  const { side } = state.page;
+  const words = "red, green and blue, each 0 at the mean of all images";
+  const column = buildColumn(IMAGE, "image", sizes([3, side, side]), words, "");
+  const parts = [make("h3", "", "input"), make("div", "columns", column.element)];
+  return make("section", "block", parts, { "aria-label": "input" });
+}
+
+function layerColumn(layer) {
+  const { name, words, shape, num_parameters, field_px } = state.page.layers[layer];
+  const parameters = num_parameters ? `${num_parameters.toLocaleString("en")} parameters` : "no parameters";
+  const sees = field_px ? `sees ${field_px[0]} × ${field_px[1]} px` : "sees the whole image";
+  return buildColumn(layer, name, sizes(shape), words, `${parameters}; ${sees}`).element;
+}
+
+function buildColumn(layer, name, shape, words, facts) {
+  const canvas = make("canvas", "", "", { tabindex: layer >= 0 ? 0 : -1, role: "img" });
+  canvas.setAttribute(
+    "aria-label",
+    layer < 0
+      ? "The image's three colours"
+      : `Maps of ${name}; Enter chooses a number, arrow keys move it, Page Up and Page Down change the map`,
+  );
+  const title = make("h3", "", [`${name} `, make("span", "shape", shape)]);
+  const element = make("div", "column waits", [
+    title,
+    make("p", "words", words),
+    canvas,
+    make("p", "facts", facts),
+  ]);
+  element.dataset.layer = canvas.dataset.layer = layer;
+  const column = { element, canvas, plan: null, all: false };
+  columns.set(layer, column);
+  canvas.addEventListener("pointermove", (event) => point(layer, event));
+  canvas.addEventListener("click", ({ offsetX, offsetY }) => {
+    const unit = unitAt(column.plan, offsetX, offsetY);
+    if (unit && layer >= 0) pick({ layer, ...unit });
+  });
+  watcher.observe(element);
+  return column;
+}
+
+function planAll() {
+  for (const layer of columns.keys()) {
+    plan(layer);
+    draw(layer);
+  }
+}
+
+const shapeOf = (layer) =>
+  layer < 0 ? [3, state.page.side, state.page.side] : state.page.layers[layer].shape;
+
+function plan(layer) {
+  const column = columns.get(layer);
+  const room = narrow.matches
+    ? { width: net.clientWidth - 3 * rem(), height: 22 * rem(), byRows: true }
+    : { width: 17 * rem(), height: Math.max(15 * rem(), 0.33 * innerHeight) };
+  const isLast = namesOf(layer) !== null;
+  column.plan = layOut(shapeOf(layer), isLast ? { ...room, width: rem(), byRows: true } : room, column.all);
+  column.element.querySelector(".more")?.remove();
+  const {
+    shown,
+    shape: [channels],
+  } = column.plan;
+  if (shown === channels && !column.all) return;
+  const text = column.all ? "show fewer maps" : `${shown} of ${channels}: show all maps`;
+  column.canvas.after(
+    button(
+      text,
+      "",
+      () => {
+        column.all = !column.all;
+        plan(layer);
+        draw(layer);
+      },
+      "more",
+    ),
+  );
+}
+
+function drawAll() {
+  for (const layer of seen) draw(layer);
+  const { showGradients } = state;
+  find("legend-words").textContent = showGradients
+    ? "Gradients: where more would raise the score (blue) or lower it (orange)."
+    : "Full colour: the largest number of each layer. A stroke: 0 all over this image; a cross: 0 on every image.";
+}
+
+function draw(layer) {
+  const { canvas, plan, element } = columns.get(layer);
+  const maps =
+    layer < 0
+      ? imageMaps(state.image, state.page)
+      : (state.showGradients && state.gradients.get(layer)) || state.maps.get(layer);
+  element.classList.toggle("waits", !maps);
+  const [channels, height, width] = plan.shape;
+  const values = maps ? maps.values : new Int8Array(channels * height * width);
+  const veil = state.veil?.layer === layer ? state.veil : null;
+  const context = drawMaps(canvas, plan, values, {
+    dead: maps?.dead,
+    always: state.dead.get(`${state.checkpoint} ${layer}`),
+    veil,
+    names: namesOf(layer),
+  });
+  const { unit, source } = state;
+  if (source?.layer === layer) {
+    for (const channel of source.channels) {
+      frameCells(context, plan, channel, source, plan.factor < 2 ? 1 : 2);
+    }
+  }
+  if (unit?.layer === layer) {
+    frameCells(context, plan, unit.channel, { top: unit.row, left: unit.column, height: 1, width: 1 });
+  }
+}
+
+export function takeMaps(maps, into, version) {
+  for (const { layer, limit, values, dead_here } of maps) {
+    into.set(layer, { limit, values: unpack(values), dead: dead_here, version });
+  }
+}
+
+function point(layer, { offsetX, offsetY }) {
+  const { plan } = columns.get(layer);
+  const unit = unitAt(plan, offsetX, offsetY);
+  const shown = (state.showGradients && state.gradients.get(layer)) || state.maps.get(layer);
+  const maps = layer < 0 ? imageMaps(state.image, state.page) : shown;
+  find("pointed").textContent =
+    unit && maps ? `${nameOfUnit({ layer, ...unit })}: ${figures(valueAt(maps, plan, unit))}` : "";
+}
+
+function valueAt({ values, limit }, { shape: [, height, width] }, { channel, row, column }) {
+  return (values[(channel * height + row) * width + column] / 127) * limit;
+}

@@ -1,0 +1,311 @@
+"""The page in a real browser: what a user does, and what must never happen."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from chromium import wait_for
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+Open = Callable[..., Any]
+WIDE, NARROW = (1280, 800), (390, 844)
+
+CONFIG = """\
+data: {name: shapes, num_train: 60, num_test: 10, image_size: 32}
+model: {name: lenet}
+loss: {name: LOSS}
+optimizer: {name: sgd, lr: 0.02}
+schedule: {name: constant}
+batch_size: 20
+epochs: 2
+checkpoint: {every_steps: 1, keep: 20}
+"""
+
+
+def serve_run(folder: Path, loss: str) -> Iterator[str]:
+    """Train a small network, explore it in a process of its own, and yield the page's address."""
+    (folder / "small.yaml").write_text(CONFIG.replace("LOSS", loss))
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "cnn_train"]
+    fit = [*command, "fit", "--config", "small.yaml", "--run-root", "runs"]
+    subprocess.run(fit, env=environment, cwd=folder, check=True, capture_output=True)
+    with subprocess.Popen(
+        [*command, "explore", "runs/latest", "--no-browser"],
+        env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as program:  # fmt: skip
+        assert program.stdout is not None
+        yield program.stdout.readline().decode().strip().partition("#")[0]
+        program.terminate()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    yield from serve_run(tmp_path_factory.mktemp("explore"), "cross_entropy")
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Open]:
+    """Return a function that opens the page and waits until the network has said something.
+
+    At the end nothing may have been asked of another host, and the page may not have complained.
+    """
+    browser.resize(*WIDE)
+    browser.prefer("light")
+    browser.open("about:blank")
+    browser.console(), browser.requests()
+
+    def open_page(fragment: str = "") -> Any:
+        browser.open("about:blank")
+        browser.open(f"{address}#{fragment}")
+        wait_for(lambda: browser.run("return document.querySelectorAll('.score').length"))
+        wait_until_quiet(browser)
+        return browser
+
+    yield open_page
+    wait_until_quiet(browser)
+    assert {urlsplit(url).netloc for url in browser.requests()} == {urlsplit(address).netloc}
+    assert browser.text("#message") == ""
+    assert browser.console() == []
+
+
+def wait_until_quiet(browser: Any) -> None:
+    """Wait until all is answered that was asked, also what is asked when nothing changes."""
+    waiting = (
+        "return new Promise(done => setTimeout("
+        "() => done(document.body.classList.contains('waiting')), 500))"
+    )
+    wait_for(lambda: not browser.run(waiting))
+
+
+def click_map(browser: Any, layer: int, x: float = 0.3, y: float = 0.3) -> None:
+    """Click into the maps of a layer, at a share of their width and height."""
+    browser.run(
+        "const [layer, x, y] = arguments;"
+        "const canvas = document.querySelector(`canvas[data-layer='${layer}']`);"
+        "canvas.scrollIntoView({block: 'center', inline: 'center'});"
+        "const {left, top, width, height} = canvas.getBoundingClientRect();"
+        "canvas.focus();"
+        "canvas.dispatchEvent(new MouseEvent('click', {bubbles: true,"
+        " clientX: left + x * width, clientY: top + y * height}))",
+        layer, x, y,
+    )  # fmt: skip
+
+
+def press(browser: Any, key: str) -> None:
+    browser.run(
+        "document.activeElement.dispatchEvent("
+        "new KeyboardEvent('keydown', {key: arguments[0], bubbles: true}))",
+        key,
+    )
+
+
+def paint(browser: Any) -> None:
+    """Paint with the brush in the middle of the image, by the keyboard."""
+    browser.run("document.querySelector('#picture').focus()")
+    press(browser, " ")
+
+
+def picture(browser: Any) -> str:
+    return str(browser.run("return document.querySelector('#picture').toDataURL()"))
+
+
+def test_a_click_on_a_map_works_its_number_out_as_the_network_does(
+    page: Open, address: str
+) -> None:
+    browser = page("image=3")
+    with urllib.request.urlopen(f"{address}api/page", timeout=60) as answer:
+        layers = json.load(answer)["layers"]
+    assert {layer["kind"] for layer in layers if layer["unit"]} == {
+        "convolution", "activation", "pooling", "linear",
+    }  # fmt: skip
+    for index in (index for index, layer in enumerate(layers) if layer["unit"]):
+        click_map(browser, index)
+        name = layers[index]["name"]
+        wait_for(lambda name=name: browser.text("#unit h2").startswith(f"{name}, "))
+        wait_for(lambda: "✓" in browser.text("#unit .equation"))
+        wait_until_quiet(browser)
+
+
+def test_keys_move_the_number_and_close_its_panel(page: Open) -> None:
+    browser = page("image=3&unit=0,1,4,5")
+    title = "conv1, map {}, row {}, column {}"
+    assert browser.text("#unit h2") == title.format(1, 4, 5)
+    browser.run("document.querySelector(\"canvas[data-layer='0']\").focus()")
+    for key, place in {
+        "ArrowRight": (1, 4, 6),
+        "ArrowDown": (1, 5, 6),
+        "PageDown": (2, 5, 6),
+        "ArrowUp": (2, 4, 6),
+    }.items():
+        press(browser, key)
+        assert browser.text("#unit h2") == title.format(*place)
+    wait_until_quiet(browser)
+    assert "unit=0,2,4,6" in browser.url
+    press(browser, "Escape")
+    assert browser.run("return document.querySelector('#unit').hidden")
+
+
+def test_the_window_slides_until_it_is_stopped(page: Open) -> None:
+    browser = page("image=3&unit=0,1,4,5")
+    browser.click("#unit .buttons button")
+    wait_for(lambda: browser.text("#unit h2").endswith("row 0, column 9"))
+    browser.click("#unit .buttons button")
+    stopped = browser.text("#unit h2")
+    wait_until_quiet(browser)
+    assert browser.text("#unit h2") == stopped
+
+
+def test_painting_changes_the_answer_and_original_brings_it_back(page: Open) -> None:
+    browser = page("image=3")
+    seen, drawn = browser.text("#scores"), picture(browser)
+    paint(browser)
+    wait_for(lambda: browser.text("#scores") != seen)
+    assert "changed" in browser.text("#picture-says")
+    browser.click("#original")
+    browser.run("document.querySelector('#picture').blur()")
+    wait_for(lambda: browser.text("#scores") == seen and picture(browser) == drawn)
+
+
+def test_a_reload_shows_the_same_also_of_a_painted_image(page: Open) -> None:
+    browser = page("image=3")
+    browser.click("#blank")
+    paint(browser)
+    click_map(browser, 0)
+    browser.run("document.querySelector('.score').click()")
+    wait_until_quiet(browser)
+    seen = [browser.text(part) for part in ("#scores", "#unit .equation")]
+    url = browser.url
+    assert "image=own" in url and "class=" in url and "unit=0," in url
+    browser.reload()
+    wait_for(lambda: browser.text("#unit"))
+    wait_until_quiet(browser)
+    assert [browser.text(part) for part in ("#scores", "#unit .equation")] == seen
+    assert browser.url == url
+
+
+def test_a_file_is_shown_as_the_network_gets_it(page: Open, tmp_path: Path) -> None:
+    browser = page()
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "grey.png")
+    node = browser.devtools("Runtime.evaluate", expression="document.querySelector('#file')")
+    browser.devtools(
+        "DOM.setFileInputFiles",
+        files=[str(tmp_path / "grey.png")],
+        objectId=node["result"]["objectId"],
+    )
+    wait_for(lambda: "grey.png" in browser.text("#picture-says"))
+
+
+@pytest.mark.parametrize("method", ["gradient", "cam", "guided", "occlusion"])
+def test_each_backward_view_lies_over_the_image(page: Open, method: str) -> None:
+    browser = page("image=3")
+    plain = picture(browser)
+    browser.run(
+        "const field = document.querySelector('#method'); field.value = arguments[0];"
+        "field.dispatchEvent(new Event('change'))",
+        method,
+    )
+    wait_for(lambda: picture(browser) != plain)
+    assert browser.text("#backward-words")
+    assert f"method={method}" in wait_for(lambda: "method" in browser.url and browser.url)
+
+
+def test_the_three_suggestions_answer_why(page: Open) -> None:
+    browser = page("image=3")
+    for number in (1, 2, 3):
+        browser.click(f"#suggestions button:nth-child({number})")
+        wait_until_quiet(browser)
+    assert browser.run("return document.querySelector('#method').value") == "occlusion"
+    assert browser.text("#unit h2").startswith("conv2, map")
+    assert browser.run("return document.activeElement.id") == "chart"
+
+
+def test_all_follows_the_checkpoint(page: Open) -> None:
+    browser = page("image=3&unit=0,1,4,5")
+    views = ("#scores", "#unit .equation", "#clock-name")
+    last = [browser.text(view) for view in views]
+    browser.run(
+        "const slider = document.querySelector('#clock-slider'); slider.value = 0;"
+        "slider.dispatchEvent(new Event('input'))"
+    )
+    wait_until_quiet(browser)
+    first = [browser.text(view) for view in views]
+    assert all(a != b for a, b in zip(first, last, strict=True))
+    browser.click("#clock-play")
+    slider = "const {value, max} = document.querySelector('#clock-slider'); return value === max"
+    wait_for(lambda: browser.run(slider))
+    wait_for(lambda: browser.text("#clock-play") == "▶")
+
+
+def test_blocks_fold_and_unfold(page: Open) -> None:
+    browser = page("open=")
+    canvases = "return document.querySelectorAll('#net canvas').length"
+    assert browser.run(canvases) == 1  # the image's
+    browser.run("document.querySelector('.block.folded > button').click()")
+    assert browser.run(canvases) > 1
+    wait_for(lambda: "open=0" in browser.url)
+
+
+def test_no_camera_is_said_in_one_line(page: Open) -> None:
+    browser = page()
+    browser.click("#webcam")
+    wait_for(lambda: "camera" in browser.text("#message"))
+    wait_for(lambda: browser.text("#message") == "")
+
+
+@pytest.mark.parametrize("size", [WIDE, (1920, 1080), (768, 1024), NARROW])
+def test_nothing_is_wider_than_the_window(page: Open, size: tuple[int, int]) -> None:
+    browser = page("image=3&unit=0,1,4,5&method=gradient")
+    browser.resize(*size)
+    wait_until_quiet(browser)
+    assert browser.run("return document.documentElement.scrollWidth") <= size[0]
+
+
+def test_every_control_has_a_name(page: Open) -> None:
+    browser = page("image=3&unit=0,1,4,5")
+    nameless = browser.run(
+        "return [...document.querySelectorAll('button, input, select, canvas[role]')]"
+        ".filter(e => !(e.ariaLabel || e.title || e.textContent.trim() && e.tagName === 'BUTTON'"
+        " || e.labels?.length && e.labels[0].textContent.trim())).map(e => e.outerHTML)"
+    )
+    assert nameless == []
+
+
+def test_light_and_dark_draw_their_own_maps(page: Open) -> None:
+    browser = page("image=3")
+    maps = "return document.querySelector(\"canvas[data-layer='0']\").toDataURL()"
+    light = browser.run(maps)
+    browser.prefer("dark")
+    wait_for(lambda: browser.run(maps) != light)
+
+
+def test_scores_without_probabilities_are_shown_as_scores(
+    browser: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    served = serve_run(tmp_path_factory.mktemp("hinge"), "hinge")
+    browser.open(next(served))
+    wait_for(lambda: "Scores" in browser.text("#scores-hint"))
+    wait_until_quiet(browser)
+    assert "%" not in browser.text("#scores")
+    assert browser.console() == []
+    assert next(served, None) is None
+
+
+def test_a_program_that_was_stopped_is_explained(
+    browser: Any, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    served = serve_run(tmp_path_factory.mktemp("stopped"), "cross_entropy")
+    browser.open(next(served))
+    wait_for(lambda: browser.run("return document.querySelectorAll('.score').length"))
+    wait_until_quiet(browser)
+    assert next(served, None) is None
+    paint(browser)
+    wait_for(lambda: "it was stopped" in browser.text("#message"))
