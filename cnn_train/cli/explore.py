@@ -37,7 +37,7 @@ def explore(
     The page shows validation images and your own files, and of a run how all that came to be,
     checkpoint by checkpoint. The test images are never opened.
     """
-    from ..explore.explorer import open_explorer
+    from ..explore.opening import open_explorer
     from ..explore.server import ExploreServer
     from ..runs.directory import find_checkpoint
 

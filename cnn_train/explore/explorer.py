@@ -6,7 +6,6 @@ Shape letters: N images, B minibatch, K classes, C channels, H W pixels or units
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from threading import Lock
 from time import perf_counter
 from typing import Any
@@ -14,16 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.dataset import DataAccess
 from ..data.image_set import ImageSet
 from ..errors import CheckpointError, UsageError
-from ..inference.trained_model import TrainedModel
-from ..runs.history import run_folder
 from ..visualize.layers import as_maps, keep_outputs
-from ..visualize.request import Subjects
 from .backward import answer_backward
-from .checkpoints import OpenCheckpoints, Opened, list_choices
-from .images import MOST_MEASURED, load_images, read_file, read_received, spread
+from .checkpoints import OpenCheckpoints, Opened
+from .images import MOST_MEASURED, read_received, spread
 from .layers import Layer, group_layers, open_at_first
 from .measured import Cloud, answer_embedding, answer_filters, answer_history, answer_patches
 from .question import (
@@ -247,28 +242,3 @@ def view_of_layer(layer: Layer, image_shape: tuple[int, int, int]) -> dict[str, 
         "field_px": None if sees_all else list(field),
         "unit": layer.has_sum,
     }
-
-
-def open_explorer(
-    given: Path,
-    path: Path,
-    trained: TrainedModel,
-    access: DataAccess,
-    data_root: Path | None = None,
-    image: Path | None = None,
-) -> Explorer:
-    """Open what a user named: ``given``, a run or a checkpoint, of which ``path`` is evaluated.
-
-    trained: of ``path``. data_root: where its images lie now. image: the file to begin with. Raises
-    DataError for a file that is no image, and where the model takes no RGB images.
-    """
-    reading = trained.reading()
-    first = read_file(image, reading) if image else None
-    images, why_no_images = load_images(trained, access, data_root)
-    subjects = Subjects.none(trained.image_shape)
-    if images is not None:
-        subjects = Subjects.of(images, MOST_MEASURED)
-    choices, default = list_choices(given, path)
-    title = str(given) if default == "file" else run_folder(path).name
-    checkpoints = OpenCheckpoints(choices, default, trained, subjects)
-    return Explorer(title, checkpoints, images, why_no_images, first)

@@ -15,7 +15,8 @@ from cnn_train.data.dataset import DataAccess
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.splits import load_training_splits
 from cnn_train.evaluation.evaluate import evaluate
-from cnn_train.explore.explorer import Explorer, open_explorer
+from cnn_train.explore.explorer import Explorer
+from cnn_train.explore.opening import open_explorer
 from cnn_train.inference.trained_model import load_trained_model, restore_trained_model
 from cnn_train.machine.device import Device
 from cnn_train.runs.directory import RunDirectory, find_checkpoint
