@@ -72,7 +72,7 @@ def _gradient(
     slopes = torch.autograd.grad(score, wanted, materialize_grads=True)
     fields = [layer.units.field for layer in layers.values()]
     maps = [as_maps(slope, field)[0] for slope, field in zip(slopes[1:], fields, strict=True)]
-    return slopes[0][0], dict(zip(layers, maps, strict=True))
+    return _per_pixel(slopes[0][0], opened), dict(zip(layers, maps, strict=True))
 
 
 def _guided(opened: Opened, inputs_1CHW: Tensor, label: int) -> tuple[Tensor, str]:
@@ -86,7 +86,14 @@ def _guided(opened: Opened, inputs_1CHW: Tensor, label: int) -> tuple[Tensor, st
         reason = "it is defined for ReLU alone, and this network has another activation"
         raise UsageError(f"guided backpropagation: {reason}; take the gradient") from None
     place_13 = torch.tensor([[label, 0, 0]])
-    return unit_signals(model, scores, inputs_1CHW, place_13, "guided")[0], words
+    signal_CHW = unit_signals(model, scores, inputs_1CHW, place_13, "guided")[0]
+    return _per_pixel(signal_CHW, opened), words
+
+
+def _per_pixel(slope_CHW: Tensor, opened: Opened) -> Tensor:
+    """Turn a slope at the normalised input into one at the pixels, from 0 (black) to 1."""
+    deviation_C = slope_CHW.new_tensor(opened.trained.normalization.std)
+    return slope_CHW / deviation_C[:, None, None]
 
 
 def _cam(opened: Opened, inputs_1CHW: Tensor, label: int) -> tuple[Tensor, str]:

@@ -271,7 +271,7 @@ def with_json(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
     ("words", "meant"),
     [
         ("train", "fit"),
-        ("learn backprop", "reverse-mode"),
+        ("learn backpropagation", "backprop"),
         ("learn revers-mode", "reverse-mode"),
         ("runs remov", "remove"),
         ("visualize a.ckpt -m gradcam", "cam"),

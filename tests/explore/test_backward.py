@@ -32,7 +32,8 @@ def test_the_gradient_is_the_slope_at_the_pixels_and_at_each_map(
     answer = ask(explorer, "backward", layers=[2, 46], **{"class": 1, "method": "gradient"})
     inputs_1CHW = explorer.checkpoints.open().trained.normalization(images.images_NCHW[:1])
     slope_HWC = unpack(answer["image"], 32, 32, 3)
-    expected_HW = saliency(model, inputs_1CHW, torch.tensor([1]))[0]
+    deviation_C = torch.tensor(explorer.checkpoints.open().trained.normalization.std)
+    expected_HW = saliency(model, inputs_1CHW, torch.tensor([1]), deviation_C)[0]
     limit = answer["image"]["limit"]
     assert same_but_the_largest(slope_HWC.abs().amax(dim=2), expected_HW, limit)
     layers = list(model.children())
