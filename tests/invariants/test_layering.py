@@ -45,8 +45,7 @@ FLOORS = {
 }
 
 # Libraries that belong to one part of the program, and those that have no place in any. Pickle
-# serves as a parser of CIFAR-10, under an Unpickler that refuses every name but three harmless
-# ones, and between our own processes.
+# serves as a parser there, under an Unpickler that refuses every name but three harmless ones.
 HOMES = {
     "yaml": ("config",),
     "typer": ("cli",),
@@ -56,7 +55,7 @@ HOMES = {
     "PIL": ("data",),
     "filelock": ("machine.file_lock",),
     "sympy": ("lecture",),
-    "pickle": ("data.cifar10", "data.images.processes"),
+    "pickle": ("data.cifar10",),
     "safetensors": ("checkpoints.foreign", "checkpoints.exporting"),
     "sklearn": ("visualize",),
     "optuna": ("search",),
