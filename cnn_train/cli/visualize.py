@@ -24,6 +24,9 @@ from .options import (
 from .present import PictureOption, check_picture, present
 from .strict_command import Group, StrictCommand
 
+PATH_NEEDS = (
+    "the path of the weights needs a run that keeps 3 states: fit --set checkpoint.keep_history=log"
+)
 ALWAYS = frozenset({"checkpoint", "data_dir", "offline", "device", "as_json", "out"})
 SPLIT = frozenset({"split", "num_images", "data_root"})
 IMAGES = SPLIT | {"images"}
@@ -52,8 +55,8 @@ COMMANDS: dict[str, tuple[frozenset[str], str]] = {
     ),
     "embedding": (SPLIT | {"projection"}, "A map of all images by the network's last features."),
     "loss-surface": (
-        SPLIT | {"reach", "num_points", "seed"},
-        "How the loss rises around the weights, along two random directions.",
+        SPLIT | {"plane", "reach", "num_points", "seed"},
+        "How the loss rises around the weights, and the way that they came.",
     ),
 }
 """The parameters of ``visualize`` that each method reads, and what it shows."""
@@ -145,6 +148,10 @@ def visualize(
     signals_only: Annotated[
         bool, typer.Option("--signals-only", help="Draw no patches beside them.")
     ] = False,
+    plane: Annotated[
+        Literal["path", "random"] | None,
+        typer.Option("--plane", help="Default: of the run's path, where it keeps 3 states."),
+    ] = None,
     reach: Annotated[
         float | None,
         typer.Option(
@@ -155,7 +162,7 @@ def visualize(
         int | None, typer.Option("--num-points", min=3, help="Points per side, odd. Default: 21.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Of the two directions. Default: 0.")
+        int | None, typer.Option("--seed", min=0, help="Of random directions. Default: 0.")
     ] = None,
     data_root: DataRootOption = None,
     data_dir: DataDirOption = None,
@@ -179,7 +186,7 @@ def visualize(
         raise UsageError(f"--reach {reach:g}: is no distance; take a number above 0, e.g. 0.5")
     if num_points is not None and num_points % 2 == 0:
         raise UsageError(f"--num-points {num_points}: is even; take one more: the middle is θ")
-    choices = {
+    choices: dict[str, Any] = {
         "layers": _names("--layer", layers),
         "channels": _numbers(_names("--channel", channels)),
         "num_channels": num_channels,
@@ -194,7 +201,14 @@ def visualize(
     }
     name = str(context.info_name)
     method = METHODS[name]
-    path = find_checkpoint(checkpoint)
+    drawn = "--seed" if seed is not None else "--reach" if reach is not None else ""
+    if plane == "path" and drawn:
+        raise UsageError(f"{drawn}: is of random directions; leave it out with --plane path")
+    wants_path = name == "loss-surface" and plane != "random" and not drawn
+    choices["states"] = states = _states_on_path(checkpoint) if wants_path else {}
+    if plane == "path" and not states:
+        raise UsageError(f"--plane path: {checkpoint}: {PATH_NEEDS}")
+    path = [*states.values()][-1] if states else find_checkpoint(checkpoint)
     precision = None if method.scores_as_evaluate else "float32"
     trained = open_model(path, device, precision, layers_for=f"visualize {name}")
     if images:
@@ -205,12 +219,25 @@ def visualize(
         access = make_data_access(data_dir, offline)
         source = load_split(trained, split or "val", access, data_root)
         subjects = Subjects.of(source, num_images or method.num_images)
-    given: dict[str, Any] = {key: value for key, value in choices.items() if value is not None}
+    given = {key: value for key, value in choices.items() if value is not None}
     page = method.show(Request(trained, subjects, progress=progress, **given))
     document = {"checkpoint": str(path), "method": name} | page.document
     present(replace(page, document=document), as_json=as_json, out=out)
     if out is None and not as_json:
         notice("to look at it, add --out FILE.png")
+    if wants_path and not states:
+        notice(f"random directions: {PATH_NEEDS}")
+
+
+def _states_on_path(run: Path) -> dict[int, Path]:
+    """Return the kept states of a run, oldest first; none where they are too few for a path."""
+    from ..runs.damage import damage_named
+    from ..runs.directory import RunDirectory, at_best
+    from ..visualize.descent_path import LEAST_STATES
+
+    with damage_named(run):
+        states = RunDirectory(at_best(run)).every_state
+    return states if len(states) >= LEAST_STATES else {}
 
 
 for method_name, (_, what_it_shows) in COMMANDS.items():

@@ -4,7 +4,7 @@ Shape letters: G distances.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -53,17 +53,25 @@ LABEL_ROOM = 0.075
 BELOW = 0.04
 """Room below the smallest loss, as a share of the height of the cuts."""
 UNIT = "in lengths of each filter"
+PATH_UNIT = "distance of the weights"
+Places = Mapping[int, tuple[float, float]]
 
 
-def draw_loss_surface(distance_G: Tensor, loss_GG: Tensor, title: str) -> Figure:
+def draw_loss_surface(
+    distance_G: Tensor, loss_GG: Tensor, title: str, path: Places | None = None
+) -> Figure:
     """Draw losses (rows along the second direction, columns along the first) as a map and as cuts.
 
-    The weights are at the middle. What is not finite is left grey.
+    The weights are at the middle. What is not finite is left grey. path: places on the way there by
+    the number of updates; the unit is then the distance of the weights.
     """
     figure = make_figure(11.0, 5.2, title)
     plane, cuts = figure.subplots(1, 2, width_ratios=(1.12, 1))
     levels, norm = choose_levels(loss_GG)
     _draw_plane(plane, distance_G, loss_GG, levels, norm)
+    if path:
+        _draw_path(plane, path, 2 * LABEL_ROOM * float(distance_G[-1]))
+    _mark_weights(plane, float(loss_GG[len(loss_GG) // 2, len(loss_GG) // 2]))
     bar = figure.colorbar(ScalarMappable(norm, COLOURS), ax=plane, shrink=0.9, pad=0.02)
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.set_ticks(levels, labels=[f"{level:g}" for level in levels])
@@ -71,6 +79,9 @@ def draw_loss_surface(distance_G: Tensor, loss_GG: Tensor, title: str) -> Figure
     style_bar(bar)
     _draw_cuts(cuts, distance_G, loss_GG, levels, norm)
     ticks = [share * float(distance_G[-1]) for share in (-1, -0.5, 0, 0.5, 1)]
+    if path:
+        plane.set(xlabel=f"along d₁, {PATH_UNIT}", ylabel=f"along d₂, {PATH_UNIT}")
+        cuts.set_xlabel(PATH_UNIT)
     for axis in (plane.xaxis, plane.yaxis, cuts.xaxis):
         axis.set_ticks(ticks, [with_minus(f"{tick:g}") for tick in ticks])
     return figure
@@ -114,7 +125,6 @@ def _draw_plane(
     axes.contourf(side, side, losses, shades, norm=norm, cmap=COLOURS, extend="both")
     lines = axes.contour(side, side, losses, levels, colors="white", linewidths=0.8)
     _label_lines(axes, lines, levels, reach, loss_GG[: middle + 1, middle].flip(0))
-    _mark_weights(axes, float(loss_GG[middle, middle]))
     axes.set_aspect("equal")
     title = "From above" + ("" if loss_GG.isfinite().all() else "; grey: not finite")
     style_axes(axes, title=title, x=f"along d₁, {UNIT}", y=f"along d₂, {UNIT}", grid=False)
@@ -167,6 +177,22 @@ def _label_lines(
                     places.append((0.0, -share * reach))
     for text in axes.clabel(lines, fmt="%g", fontsize=SMALL_SIZE, colors="white", manual=places):
         text.set_path_effects([withStroke(linewidth=2, foreground=INK)])
+
+
+def _draw_path(axes: Axes, path: Places, room: float) -> None:
+    """Draw the way; label its first place, and others that are farther than ``room`` from those."""
+    outline = [withStroke(linewidth=3, foreground=INK)]
+    (start, first), *_ = path.items()
+    axes.plot(*zip(*path.values(), strict=True), "o-", color=ORANGE, ms=4, path_effects=outline)
+    axes.plot(*first, "s", color="white", ms=8, mec=INK)
+    labelled = [(0.0, 0.0)]
+    for step, place in path.items():
+        if all(math.dist(place, other) > room for other in labelled):
+            labelled.append(place)
+            axes.annotate(
+                f"update {step:,}" if step == start else f"{step:,}", place, (6, 6),
+                textcoords="offset points", color="white", size=SMALL_SIZE, path_effects=outline,
+            )  # fmt: skip
 
 
 def _mark_weights(axes: Axes, loss: float) -> None:

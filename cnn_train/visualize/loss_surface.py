@@ -18,7 +18,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ..data.image_set import Pixels
@@ -111,31 +111,15 @@ def _filter_directions(weight: Tensor, generator: torch.Generator) -> tuple[Tens
     return first.to(weight), second.to(weight)
 
 
-@torch.no_grad()
 def measure_loss_surface(
-    trained: TrainedModel,
-    images_NCHW: Pixels,
-    labels_N: Tensor,
+    losses_at: Callable[[float, float], Tensor],
     distance_G: Tensor,
-    *,
-    seed: int = 0,
     advance: Callable[[int], object] = lambda amount: None,
 ) -> LossSurface:
-    """Measure the loss of uint8 images at each pair of distances; ``advance`` counts them.
+    """Measure the losses at each pair of distances; ``advance`` counts them.
 
-    A copy of the network is moved, in the precision of ``evaluate``. Raises CheckpointError if the
-    loss of the trained weights is not finite.
+    Raises CheckpointError if the loss of the trained weights is not finite.
     """
-    moving = replace(trained, model=deepcopy(trained.model))
-    move = _mover(moving.model, seed)
-    loss_fn = trained.config.loss.build()
-    penalty = trained.config.regularization.build(moving.model)
-
-    def losses_at(first: float, second: float) -> Tensor:
-        move(first, second)
-        scores_NK = moving.scores(images_NCHW, batch_size=BATCH_SIZE)
-        return torch.stack((loss_fn(scores_NK.double(), labels_N), penalty().cpu().double()))
-
     if not losses_at(0.0, 0.0).isfinite().all():
         raise CheckpointError(
             "the loss of the trained weights is not finite (NaN): choose another checkpoint"
@@ -149,14 +133,31 @@ def measure_loss_surface(
     return LossSurface(distance_G, data_GG, regularization_GG)
 
 
-def _mover(model: nn.Module, seed: int) -> Callable[[float, float], None]:
-    """Return the function that moves the weights from their start along d₁ and d₂."""
-    weights = select_parameters(model, "weights")
-    starts = [weight.clone() for weight in weights]
-    directions = random_directions(starts, seed)
+@torch.no_grad()
+def losses_along(
+    directions: Sequence[Direction], trained: TrainedModel, images_NCHW: Pixels, labels_N: Tensor
+) -> Callable[[float, float], Tensor]:
+    """Return the function that measures data loss and λR at distances along two directions.
 
-    def move(first: float, second: float) -> None:
+    A copy of the network is moved, in the precision of ``evaluate``.
+    """
+    moving = replace(trained, model=deepcopy(trained.model))
+    weights = select_parameters(moving.model, "weights")
+    starts = [weight.clone() for weight in weights]
+
+    @torch.no_grad()
+    def losses_at(first: float, second: float) -> Tensor:
         for weight, start, d1, d2 in zip(weights, starts, *directions, strict=True):
             weight.copy_(start + first * d1 + second * d2)
+        return measure_losses(moving, images_NCHW, labels_N)
 
-    return move
+    return losses_at
+
+
+@torch.no_grad()
+def measure_losses(trained: TrainedModel, images_NCHW: Pixels, labels_N: Tensor) -> Tensor:
+    """Return the data loss of uint8 images and λR of the weights: two numbers (float64)."""
+    scores_NK = trained.scores(images_NCHW, batch_size=BATCH_SIZE)
+    loss = trained.config.loss.build()(scores_NK.double(), labels_N)
+    penalty = trained.config.regularization.build(trained.model)()
+    return torch.stack((loss, penalty.cpu().double()))

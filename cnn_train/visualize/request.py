@@ -3,8 +3,8 @@
 Shape letters: N images, B minibatch, C channels, H W pixels.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
@@ -64,6 +64,7 @@ class Subjects:
 class Request:
     """A trained model, the images to show it, and the user's choices (empty or None: none).
 
+    states: the files of its run's kept states, whose path to show, by their number of updates.
     Raises CheckpointError where the model's weights are not finite.
     """
 
@@ -80,6 +81,7 @@ class Request:
     reach: float = 1.0
     num_points: int = 21
     seed: int = 0
+    states: Mapping[int, Path] = field(default_factory=dict)
     progress: Progress = silent
 
     def __post_init__(self) -> None:

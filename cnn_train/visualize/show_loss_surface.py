@@ -5,6 +5,7 @@ Shape letters: G distances.
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,29 +14,67 @@ from torch import Tensor
 from ..errors import counted
 from ..figures.loss_surface import draw_loss_surface
 from ..figures.style import Drawing
-from ..page import Block, Page, aligned, numbers, signed, texts
-from .loss_surface import LossSurface, distances, measure_loss_surface
+from ..losses.regularization import select_parameters
+from ..page import Block, Page, aligned, loss_text, numbers, percent, signed, texts
+from .descent_path import DescentPath, find_path
+from .loss_surface import (
+    LossSurface,
+    distances,
+    losses_along,
+    measure_loss_surface,
+    measure_losses,
+    random_directions,
+)
 from .request import NO_LABEL, Request
 
 DIRECTIONS = ("d₁", "d₂")
 SMALL_STEP_ROUNDINGS = 4
 LONG_NUMBER = 1e6
+RANDOM_DISTANCE = "distance 1: every filter has moved by its own length; biases and norms stay"
+PATH_DISTANCE = "distance: of all weights together from the last ones; biases and norms stay"
 SPLIT_WORDS = {"val": "validation", "train": "training"}
 
 
 def show_loss_surface(request: Request) -> Page:
-    """Show how the loss rises around the weights along two random directions."""
-    labels_N, number = request.labels(), request.num_points
+    """Show how the loss rises around the weights, along random directions or a run's path."""
+    trained, number = request.trained, request.num_points
+    path = find_path(request.states, trained) if request.states else None
+    if path:
+        directions, request = path.directions, replace(request, reach=path.reach)
+    else:
+        directions = random_directions(select_parameters(trained.model, "weights"), request.seed)
+    measured = (request.subjects.images_NCHW, request.labels())
+    losses_at = losses_along(directions, trained, *measured)
     with request.progress(f"Measuring the loss at {number**2:,} points", number**2) as advance:
-        surface = measure_loss_surface(
-            request.trained, request.subjects.images_NCHW, labels_N,
-            distances(request.reach, number), seed=request.seed, advance=advance,
-        )  # fmt: skip
-    return Page(
+        surface = measure_loss_surface(losses_at, distances(request.reach, number), advance)
+    page = Page(
         blocks=(_describe(request, surface),),
         document=_document(request, surface),
-        draw=lambda: _draw(request, surface),
+        draw=lambda: _draw(request, surface, path),
     )
+    if path is None:
+        return page
+    own_S = [measure_losses(one, *measured).sum() for one in path.models]
+    plane_S = [losses_at(*place).sum() for place in path.place_S2.tolist()]
+    return _with_path(page, request, path, torch.stack([*own_S, *plane_S]).view(2, -1))
+
+
+def _with_path(page: Page, request: Request, path: DescentPath, losses_2S: Tensor) -> Page:
+    """Add the states with their losses 2S: measured there, and at their places in the plane."""
+    steps, distances_S = list(request.states), path.distance_S.tolist()
+    names = ("step", "place", "distance", "total_loss", "total_loss_in_plane")
+    columns = (steps, path.place_S2.tolist(), distances_S, *_finite(losses_2S))
+    states = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    losses = [map(loss_text, loss_S) for loss_S in losses_2S.tolist()]
+    rows = zip(map("{:,}".format, steps), aligned(distances_S), *losses, strict=True)
+    table = Block(
+        heading=f"the path: the plane holds {percent(path.share)} of the squared distances of "
+        f"{len(steps)} kept states",
+        columns=numbers("update", "distance", "loss", "in the plane"),
+        rows=tuple(rows),
+    )
+    document = page.document | {"share_in_plane": path.share, "states": states}
+    return replace(page, blocks=(*page.blocks, table), document=document)
 
 
 def _images(request: Request) -> str:
@@ -54,8 +93,12 @@ def _describe(request: Request, surface: LossSurface) -> Block:
     size = f"{request.num_points} × {request.num_points}"
     return Block(
         heading=f"loss at {size} points around the weights: {_images(request)}, "
-        f"seed {request.seed}",
-        lines=(*_lines(surface), *_rounding_words(request, surface)),
+        + ("along the path" if request.states else f"seed {request.seed}"),
+        lines=(
+            *_lines(surface),
+            PATH_DISTANCE if request.states else RANDOM_DISTANCE,
+            *_rounding_words(request, surface),
+        ),
         columns=(*texts("along"), *numbers(*names)),
         rows=tuple(rows),
     )
@@ -75,7 +118,6 @@ def _lines(surface: LossSurface) -> tuple[str, ...]:
         f"smallest         {_place(surface, smallest)}",
         f"largest          {_place(surface, largest)}",
         *([f"not finite       {num_bad:,} of {total_GG.numel():,} points"] if num_bad else ()),
-        "distance 1: every filter has moved by its own length; biases and norms stay",
     )
 
 
@@ -83,7 +125,11 @@ def _rounding_words(request: Request, surface: LossSurface) -> tuple[str, ...]:
     """Warn if the steps between points are hardly larger than the rounding of a weight."""
     precision = request.trained.precision
     step = float(surface.distance_G[-1] - surface.distance_G[-2])
-    if not precision.is_low or step > SMALL_STEP_ROUNDINGS * torch.finfo(precision.dtype).eps:
+    if (
+        request.states
+        or not precision.is_low
+        or step > SMALL_STEP_ROUNDINGS * torch.finfo(precision.dtype).eps
+    ):
         return ()
     return (f"{precision.name} rounds steps as small as these: what looks rough may be smooth",)
 
@@ -120,7 +166,8 @@ def _document(request: Request, surface: LossSurface) -> dict[str, Any]:
     total_GG, middle = surface.total, surface.middle
     return {
         "split": request.split,
-        "seed": request.seed,
+        "plane": "path" if request.states else "random",
+        "seed": None if request.states else request.seed,
         "reach": request.reach,
         "distances": surface.distance_G.tolist(),
         "trained": {
@@ -145,6 +192,7 @@ def _finite(loss_GG: Tensor) -> list[list[float | None]]:
     return [[x if math.isfinite(x) else None for x in row] for row in loss_GG.tolist()]
 
 
-def _draw(request: Request, surface: LossSurface) -> Drawing:
+def _draw(request: Request, surface: LossSurface, path: DescentPath | None) -> Drawing:
     title = f"Loss around the weights of {request.trained.config.model.name}, {_images(request)}"
-    return draw_loss_surface(surface.distance_G, surface.total, title)
+    way = dict(zip(request.states, path.place_S2.tolist(), strict=True)) if path else None
+    return draw_loss_surface(surface.distance_G, surface.total, title, way)

@@ -91,7 +91,7 @@ COMMAND_LINE = {
     "visualize embedding": f"{METHOD} {SPLIT} --projection",
     "visualize filters": f"{METHOD} {UNITS}",
     "visualize guided": f"{METHOD} {SPLIT} {UNITS} --image --signals-only",
-    "visualize loss-surface": f"{METHOD} {SPLIT} --reach --num-points --seed",
+    "visualize loss-surface": f"{METHOD} {SPLIT} --plane --reach --num-points --seed",
     "visualize maps": f"{METHOD} {SPLIT} {UNITS} --image",
     "visualize occlusion": f"{METHOD} {SPLIT} --image --class --window",
     "visualize saliency": f"{METHOD} {SPLIT} --image --class",

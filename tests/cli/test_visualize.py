@@ -146,6 +146,32 @@ def test_a_loss_surface_is_around_the_loss_that_evaluate_prints_of_the_averaged_
     assert (on_train.document["split"], len(on_train.document["images"])) == ("train", 7)
 
 
+def test_a_run_with_kept_states_shows_its_path_unless_directions_are_asked_for(
+    cnn_train: Run, tmp_path: Path
+) -> None:
+    shapes = {"name": "shapes", "num_train": 40, "num_test": 10, "image_size": 16}
+    options = ("--set", f"data={shapes}", "--set", "model={name: linear}", "--set", "epochs=1",
+               "--set", "batch_size=10", "--set", "checkpoint.keep_steps=[0,1]")  # fmt: skip
+    assert cnn_train("fit", "--config", "quickstart", *options).exit_code == 0
+    arguments = ("visualize", "loss-surface", "runs/latest", "--num-points", 3, "--json")
+    document = cnn_train(*arguments, "--out", "path.png").document
+    assert document["plane"] == "path" and 0.5 < document["share_in_plane"] <= 1
+    assert [one["step"] for one in document["states"]] == [0, 1, 3]
+    (last,) = (tmp_path / "runs/latest").resolve().glob("step-*3.ckpt")
+    assert document["checkpoint"].endswith(last.name)
+    for one in document["states"]:  # each is the very state that RUN@STEP names
+        name = f"runs/latest@{one['step']}"
+        alone = cnn_train("visualize", "loss-surface", name, "--num-points", 3, "--json")
+        assert alone.document["trained"]["total_loss"] == one["total_loss"]
+        assert alone.document["plane"] == "random"
+        assert "random directions: the path of the weights needs a run" in alone.stderr
+    at_random = cnn_train(*arguments, "--plane", "random")
+    assert "needs a run" not in at_random.stderr
+    best = cnn_train("visualize", "loss-surface", "runs/latest/best.ckpt", *arguments[3:]).document
+    assert at_random.document | {"checkpoint": ""} == best | {"checkpoint": ""}
+    assert cnn_train(*arguments, "--seed", 0).document == at_random.document
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -173,6 +199,16 @@ def test_a_loss_surface_is_around_the_loss_that_evaluate_prints_of_the_averaged_
         (["loss-surface", "CHECKPOINT", "--num-points", "1"], 2, "--num-points"),
         (["loss-surface", "CHECKPOINT", "--reach", "0"], 2, "error: --reach 0: is no dist"),
         (["loss-surface", "CHECKPOINT", "--reach", "nan"], 2, "error: --reach nan: is no"),
+        (
+            ["loss-surface", "CHECKPOINT", "--plane", "path"],
+            2,
+            "the path of the weights needs a run",
+        ),
+        (
+            ["loss-surface", "CHECKPOINT", "--plane", "path", "--seed", "1"],
+            2,
+            "error: --seed: is of random directions; leave it out with --plane path",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_its_exit_code(

@@ -64,6 +64,20 @@ def test_the_trained_weights_are_a_cross_with_its_loss() -> None:
     assert "trained: 0.5000" in [text.get_text() for text in cuts.get_legend().get_texts()]
 
 
+def test_a_path_goes_from_a_square_to_the_cross_and_names_updates_where_there_is_room() -> None:
+    path = {0: (-0.9, 0.5), 11: (-0.89, 0.5), 50: (-0.4, 0.2), 70: (0.001, 0.0), 80: (0.0, 0.0)}
+    plane, cuts, _ = draw_loss_surface(DISTANCES, bowl(), "title", path).axes
+    (way,) = (line for line in plane.lines if line.get_marker() == "o")
+    assert list(zip(way.get_xdata(), way.get_ydata(), strict=True)) == list(path.values())
+    (start,) = (line for line in plane.lines if line.get_marker() == "s")
+    assert (list(start.get_xdata()), list(start.get_ydata())) == ([-0.9], [0.5])
+    assert plane.lines[-1].get_marker() == "x"  # over the way
+    words = [text.get_text() for text in plane.texts]
+    assert "update 0" in words and "50" in words and not {"11", "70", "80"} & set(words)
+    for label in (plane.get_xlabel(), plane.get_ylabel(), cuts.get_xlabel()):
+        assert "distance of the weights" in label and "filter" not in label
+
+
 def test_what_is_not_finite_is_grey_and_the_title_says_so() -> None:
     loss_GG = bowl()
     loss_GG[:4, :4], loss_GG[5:, 5:] = math.nan, math.inf
