@@ -10,7 +10,7 @@ from ..errors import CheckpointError, ConfigError, counted, is_out_of_memory, na
 from ..experiment import ExperimentConfig
 from ..optim import OPTIMIZERS
 from ..random_streams import restore_generator_states
-from ..runs.directory import RunDirectory
+from ..runs.directory import RunDirectory, at_best
 from ..runs.states import FoundCheckpoint, load_newest
 from .progress import Progress
 from .session import Session
@@ -36,6 +36,7 @@ def find_state(run: RunDirectory, path: Path) -> FoundCheckpoint:
 
     Raises CheckpointError where it holds weights alone.
     """
+    path = at_best(path)
     if path.is_dir() or path.name == run.last_checkpoint.name:
         state = load_newest(run)
     else:
