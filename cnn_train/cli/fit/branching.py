@@ -101,15 +101,15 @@ def find_parent(request: FitRequest) -> tuple[RunDirectory, FoundCheckpoint]:
 
 def require_epochs_left(state: FoundCheckpoint, config: ExperimentConfig) -> None:
     """Refuse a branch that would not train, with ConfigError."""
-    done, advice = state.checkpoint.epoch, "go on longer with --set epochs=N"
-    reason = config.stop.reason(state.checkpoint.records, config.epochs)
-    if reason:
+    done, epochs = state.checkpoint.epoch, config.epochs
+    if reason := config.stop.reason(state.checkpoint.records, epochs):
         advice = "--set stop.patience=0 goes on to the last epoch"
-    elif done < config.epochs:
+    elif done >= epochs:
+        reason, advice = f"epochs: {epochs}, and {done} are done", "set more with --set epochs=N"
+    else:
         return
     raise ConfigError(
-        f"{reason or f'epochs: {config.epochs}, and {done} are done'} at update "
-        f"{state.checkpoint.step}, so a branch would train nothing; {advice}, "
+        f"{reason} at update {state.checkpoint.step}, so a branch would train nothing; {advice}, "
         "or branch from an earlier state"
     )
 
