@@ -43,6 +43,11 @@ def draw_comparison(
     figure = make_figure(10.0, 4.6 + 0.2 * len(curves), title)
     loss, accuracy = figure.subplots(1, 2)
     names = shorten_apart([*curves], NAME_LENGTH)
+    style_axes(loss, title="Validation loss", x="epoch", y="loss per image")
+    style_axes(accuracy, title="Validation accuracy; star: best epoch", x="epoch", y="accuracy (%)")
+    epochs = max((record["epoch"] for records in curves.values() for record in records), default=0)
+    for axes in (loss, accuracy):
+        style_epochs(axes, round(epochs) + 1)
     for i, (name, (key, records)) in enumerate(zip(names, curves.items(), strict=True)):
         step = (departures or {}).get(key)
         label = name if step is None else f"{name}  (leaves its run after update {step:,})"
@@ -50,11 +55,6 @@ def draw_comparison(
             _draw(axes, records, field, factor, i, label)
             if step is not None:
                 mark_departure(axes, records, step, COLOURS[i], field, factor)
-    style_axes(loss, title="Validation loss", x="epoch", y="loss per image")
-    style_axes(accuracy, title="Validation accuracy; star: best epoch", x="epoch", y="accuracy (%)")
-    epochs = max((record["epoch"] for records in curves.values() for record in records), default=0)
-    for axes in (loss, accuracy):
-        style_epochs(axes, round(epochs) + 1)
     look = {"frameon": False, "fontsize": SMALL_SIZE, "labelcolor": INK, "handlelength": 4}
     named, columns = accuracy.get_legend_handles_labels(), 2 if len(curves) > 4 else 1
     legend = figure.legend(*named, loc="outside lower left", ncols=columns, **look)

@@ -110,11 +110,13 @@ def mark_departure(
 ) -> None:
     """Mark where a branch left its run: a line at update ``step``, a diamond where curves part.
 
-    They part at the last epoch that both share, which may have ended some updates earlier.
+    They part at the last epoch that both share, which may have ended some updates earlier. The
+    axis is made longer where it begins after the line.
     """
     ends = [0.0, *(record["step"] for record in records)]
     epoch = float(np.interp(step, ends, range(len(ends))))
     axes.axvline(epoch, color=colour, linestyle=":", linewidth=1.2)
+    axes.set_xlim(left=min(axes.get_xlim()[0], epoch - 0.1))
     if field and (shared := int(epoch)):
         height = records[shared - 1].get(field, math.nan) * factor
         axes.plot([shared], [height], "D", color=colour, mec=INK, markersize=8, zorder=4)

@@ -84,18 +84,11 @@ def give_second_name(path: Path, name: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder in one that there is, unless it exists; as patient as a write is.
-
-    Raises ResourceError as :func:`write_atomically` does.
-    """
-    for seconds in (*RETRY_AFTER_SECONDS, None):
-        try:
-            path.mkdir(exist_ok=True)
-            return
-        except OSError as problem:
-            if problem.errno != errno.ENOSPC or seconds is None:
-                raise ResourceError(_explain(problem, path, 0)) from None
-            time.sleep(seconds)
+    """Make a folder unless it exists; raises ResourceError as :func:`write_atomically` does."""
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as problem:
+        raise ResourceError(_explain(problem, path, 0)) from None
 
 
 def remove_leftovers(directory: Path) -> None:

@@ -1,7 +1,7 @@
 """Where a run left another one: what its ``branch.json`` says."""
 
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,18 +14,15 @@ MOST_BYTES = 1_000_000
 
 
 class Branch(BaseModel):
-    """What ``cli/fit/branching.py`` writes: the run that was left, the updates until then, changes.
+    """Name the run that was left, and the updates that both share.
 
-    parent: its folder's name; parent_dir: the folder, as it lay then. changes: each with key,
-    before and after. Up to ``step``, both runs are one.
+    ``cli/fit/branching.py`` writes more, for whoever opens the file: the folder and the changes.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
     parent: str
-    parent_dir: str
     step: Annotated[int, Field(ge=0)]
-    changes: list[dict[str, Any]]
 
 
 def load_branch(run: RunDirectory) -> Branch | None:
@@ -36,8 +33,8 @@ def load_branch(run: RunDirectory) -> Branch | None:
 
 
 def departure(run: RunDirectory) -> int | None:
-    """Return the updates that a branch shares with its parent; None where nobody knows of any."""
+    """Return the updates that a branch shares with its run; None for others, or where damaged."""
     with suppress(CheckpointError):
-        branch = load_branch(run)
-        return branch.step if branch else None
+        if branch := load_branch(run):
+            return branch.step
     return None

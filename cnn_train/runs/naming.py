@@ -58,7 +58,8 @@ def named_run(word: Path, root: Path) -> RunDirectory:
         if isdir(target) and (exists(run.resolved_config) or run.started):  # noqa: PTH110, PTH112
             return run
     names = [run.path.name for run in list_runs(root)]
-    guess = nearest(word.name, [*names, LATEST, BEST] if names else [])
+    others = {LATEST, BEST} - {word.name}  # a latest run that was removed is not meant
+    guess = nearest(word.name, [*names, *others] if names else [])
     meant = f"did you mean {guess}? " if guess else ""
     command = with_root("cnn-train runs", root)
     raise CheckpointError(f"{word}: no run; {meant}`{command}` lists runs")

@@ -10,7 +10,7 @@ from ..errors import CheckpointError, ConfigError, counted, is_out_of_memory, na
 from ..experiment import ExperimentConfig
 from ..optim import OPTIMIZERS
 from ..random_streams import restore_generator_states
-from ..runs.directory import RunDirectory
+from ..runs.directory import RunDirectory, at_best
 from ..runs.states import FoundCheckpoint, load_newest
 from .progress import Progress
 from .session import Session
@@ -36,6 +36,7 @@ def find_state(run: RunDirectory, path: Path) -> FoundCheckpoint:
 
     Raises CheckpointError where it holds weights alone.
     """
+    path = at_best(path)
     if path.is_dir() or path.name == run.last_checkpoint.name:
         state = load_newest(run)
     else:
@@ -194,17 +195,20 @@ def load_losses(session: Session, checkpoint: Checkpoint, *, same_images: bool) 
     ours_2N.copy_(losses_2N)
 
 
+def changes_minibatches(change: Difference) -> bool:
+    """Say whether an epoch is parted otherwise now: gd, as an optimizer, takes it as a whole."""
+    if change.key == OPTIMIZER_KEY:
+        return OPTIMIZERS[change.before].full_batch != OPTIMIZERS[change.after].full_batch
+    return change.is_below(PLAN_KEYS)
+
+
 def place_on_schedule(session: Session, changes: Sequence[Difference]) -> None:
     """Set the schedule to where it stands if every epoch had the minibatches of these settings.
 
     Raises CheckpointError where they change in the middle of an epoch.
     """
     progress, plan = session.progress, session.batches.plan(session.progress.epoch)
-    kinds = [(change.before, change.after) for change in changes if change.key == OPTIMIZER_KEY]
-    are_others = any(change.is_below(PLAN_KEYS) for change in changes) or any(
-        OPTIMIZERS[before].full_batch != OPTIMIZERS[after].full_batch for before, after in kinds
-    )
-    if are_others and progress.position:
+    if progress.position and any(map(changes_minibatches, changes)):
         raise CheckpointError(
             "cannot resume: minibatches cannot change in the middle of an epoch, and this state "
             f"was taken after {progress.position} of them; finish the epoch first, or take a state "

@@ -43,8 +43,8 @@ class RunFiles:
             if not run.last_checkpoint.exists():
                 self._save(is_best=False)
             end, due = self.session.pace.steps(config.epochs), config.checkpoint
-            coming = [step for step in due.kept_steps - run.history.keys() if step <= end]
-            require_room(run, due.keep + len(coming), is_fresh=progress.step == 0)
+            coming = sum(progress.step < step <= end for step in due.kept_steps)
+            require_room(run, due.keep + coming, is_fresh=progress.step == 0)
         run.save_metrics(progress.records)
 
     def is_due(self) -> bool:

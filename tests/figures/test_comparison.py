@@ -40,11 +40,12 @@ def test_runs_without_an_epoch_or_a_field_are_drawn_as_far_as_they_go() -> None:
 
 def test_where_a_branch_left_its_run_both_curves_part() -> None:
     both = [record | {"step": 10 * e + 10} for e, record in enumerate(records(4))]
-    for step, epoch, shared in ((25, 2.5, [2]), (20, 2, [2]), (5, 0.5, [])):
+    for step, epoch, shared in ((25, 2.5, [2]), (20, 2, [2]), (5, 0.5, []), (0, 0, [])):
         figure = draw_comparison({"a": both, "b": both}, "Runs", {"a": None, "b": step})
         for axes in figure.axes:
             lines = [line for line in axes.lines if line.get_linestyle() == ":"]
             assert [list(line.get_xdata()) for line in lines] == [[epoch, epoch]]
+            assert axes.get_xlim()[0] < epoch
             diamonds = [line for line in axes.lines if line.get_marker() == "D"]
             assert [x for diamond in diamonds for x in diamond.get_xdata()] == shared
         heights = [line.get_ydata()[0] for line in figure.axes[1].lines if line.get_marker() == "D"]

@@ -55,4 +55,6 @@ def test_where_a_branch_left_its_run_is_marked_at_its_update_in_every_panel():
     steps = [record | {"step": 4 * record["epoch"] + 4} for record in records(3)]
     panels = draw_learning_curves(steps, "A run", departure=10).axes
     assert all([2.5, 2.5] in [list(line.get_xdata()) for line in axes.lines] for axes in panels)
+    early = draw_learning_curves(steps, "A run", departure=1).axes
+    assert all(axes.get_xlim()[0] < 0.25 < panels[0].get_xlim()[0] for axes in early)
     assert panels[2].get_title("left") == "Left its run after update 10, at the dark dotted line"

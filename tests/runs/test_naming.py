@@ -77,5 +77,8 @@ def test_a_word_that_names_no_run_is_refused_with_the_nearest_name(tmp_path: Pat
             named_run(Path(word), tmp_path)
     with pytest.raises(CheckpointError, match=f"did you mean {run.path.name}"):
         named_run(Path(run.path.name[:-1]), tmp_path)
+    (tmp_path / "latest").unlink(missing_ok=True)
+    with pytest.raises(CheckpointError, match="did you mean best"):
+        named_run(Path("latest"), tmp_path)
     with pytest.raises(CheckpointError, match="did you mean latest"):
         named_run(Path("runs/lates"), tmp_path)

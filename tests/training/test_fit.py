@@ -225,7 +225,9 @@ def test_room_is_asked_for_the_states_that_will_stay(
         "cnn_train.training.run_files.require_room", lambda run, keep, is_fresh: asked.append(keep)
     )
     finish(start(checkpoint=KEPT), run)  # of 0 1 2 3 5 there is the first
-    assert asked == [1 + 4]
+    longer = {"checkpoint": KEPT, "epochs": 4}
+    finish(resume(start, run, **longer), run)  # only 10 is still to come
+    assert asked == [1 + 4, 1 + 1]
 
 
 def test_a_choice_that_comes_after_the_last_epoch_changes_no_bit(start: Start) -> None:

@@ -16,12 +16,10 @@ from ...runs.states import FoundCheckpoint, WayBack, look_back
 from ...training.fit import Supervision
 from ...training.progress import EpochRecord
 from ...training.resuming import checked_branch, find_state, has_other_optimizer, list_changes
-from ...training.run import load_session, train_job
 from ...training.session import Session
 from ..console import notice, warn
-from .resuming import asked_settings, restore, say_what_is_different
+from .resuming import asked_settings, restore, say_what_is_different, shown_or_trained
 from .starting import FitRequest, create_run, locked
-from .training_display import show_dry_run
 
 
 def branched(request: FitRequest) -> Generator[tuple[Session, EpochRecord]]:
@@ -40,7 +38,7 @@ def branched(request: FitRequest) -> Generator[tuple[Session, EpochRecord]]:
 
     origin = {
         "parent": parent.path.name,
-        "parent_dir": str(parent.path),
+        "parent_dir": str(parent.path.resolve()),
         "step": state.checkpoint.step,
         "changes": [asdict(change) for change in changes],
     }
@@ -62,11 +60,7 @@ def branched(request: FitRequest) -> Generator[tuple[Session, EpochRecord]]:
             with request.supervise(session, run, data_root=request.data_root) as supervision:
                 yield supervision
 
-    job = request.job(lambda: after, limit, fill_in)
-    if request.dry_run:
-        show_dry_run(load_session(job), as_json=request.as_json)
-        return
-    yield from train_job(job, supervise)
+    yield from shown_or_trained(request, request.job(lambda: after, limit, fill_in), supervise)
 
 
 def say_where_it_begins(
@@ -90,17 +84,11 @@ def find_parent(request: FitRequest) -> tuple[RunDirectory, FoundCheckpoint]:
     """
     if request.resume is None or str(request.resume) == "auto":
         raise UsageError("--branch goes with --resume RUN@STEP, which says where it begins")
-    others = {
-        "--config": request.config,
-        "--name": request.name,
-        "--weights": request.weights,
-        "--allow-config-change": request.allow_config_change,
-    }
-    if given := [option for option, value in others.items() if value]:
-        raise UsageError(
-            f"--branch: leave out {given[0]}; a branch begins with the settings and weights of its "
-            "run, --set changes what is to differ, and NAME is its name"
-        )
+    request.refuse(
+        "--config --name --weights --new-head --sanity --allow-config-change",
+        "does not go with --branch: a branch begins with the settings and weights of its run, "
+        "--set changes what is to differ, and NAME is its name",
+    )
     assert request.branch is not None
     check_name(request.branch, "--branch")
     place, step = split_step(request.resume)
@@ -113,15 +101,15 @@ def find_parent(request: FitRequest) -> tuple[RunDirectory, FoundCheckpoint]:
 
 def require_epochs_left(state: FoundCheckpoint, config: ExperimentConfig) -> None:
     """Refuse a branch that would not train, with ConfigError."""
-    done, advice = state.checkpoint.epoch, "go on longer with --set epochs=N"
-    reason = config.stop.reason(state.checkpoint.records, config.epochs)
-    if reason:
+    done, epochs = state.checkpoint.epoch, config.epochs
+    if reason := config.stop.reason(state.checkpoint.records, epochs):
         advice = "--set stop.patience=0 goes on to the last epoch"
-    elif done < config.epochs:
+    elif done >= epochs:
+        reason, advice = f"epochs: {epochs}, and {done} are done", "set more with --set epochs=N"
+    else:
         return
     raise ConfigError(
-        f"{reason or f'epochs: {config.epochs}, and {done} are done'} at update "
-        f"{state.checkpoint.step}, so a branch would train nothing; {advice}, "
+        f"{reason} at update {state.checkpoint.step}, so a branch would train nothing; {advice}, "
         "or branch from an earlier state"
     )
 

@@ -123,7 +123,6 @@ def fit(
     """Train a model: cnn-train fit --config CONFIG [--set optimizer.lr=0.05]."""
     options = dict(locals())  # named as the fields of FitRequest
     del options["seeds"]
-    from ...errors import UsageError
     from ...machine.device import flushed_denormals
     from ..process.joined import joined_processes
     from ..process.stop_signal import save_signal_harmless
@@ -133,8 +132,6 @@ def fit(
     from .starting import FitRequest
     from .training_display import show_epoch
 
-    if sanity and resume is not None and str(resume) != "auto":
-        raise UsageError("--sanity is for a new run; leave out --resume")
     with flushed_denormals(), save_signal_harmless(), joined_processes() as world:
         request = FitRequest(world=world, **options)
         if seeds is not None:

@@ -1,6 +1,6 @@
 """How ``cnn-train fit --resume`` goes on with a run."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
 from math import isclose
 from pathlib import Path
@@ -19,7 +19,7 @@ from ...runs.states import FoundCheckpoint, WayBack, go_back, look_back
 from ...training.fit import Supervision
 from ...training.progress import EpochRecord
 from ...training.resuming import checked_changes, find_state, is_finished, resume_session
-from ...training.run import load_session, train_job
+from ...training.run import Job, load_session, train_job
 from ...training.session import Session
 from ..console import notice, warn
 from ..loading import change_settings
@@ -80,11 +80,19 @@ def go_on_from(
             record_settings(session, run)
         return request.supervise(session, run, data_root=request.data_root)
 
-    job = request.job(lambda: after, limit, fill_in)
+    yield from shown_or_trained(request, request.job(lambda: after, limit, fill_in), supervise)
+
+
+def shown_or_trained(
+    request: FitRequest,
+    job: Job,
+    supervise: Callable[[Session], AbstractContextManager[Supervision]],
+) -> Generator[tuple[Session, EpochRecord]]:
+    """Do a job that begins with a state; in a dry run, only show what it would do."""
     if request.dry_run:
         show_dry_run(load_session(job), as_json=request.as_json)
-        return
-    yield from train_job(job, supervise)
+    else:
+        yield from train_job(job, supervise)
 
 
 def restore(
@@ -101,12 +109,10 @@ def restore(
 def find_path(request: FitRequest) -> Path | None:
     """Return the run or checkpoint to go on from; None where ``auto`` finds no run."""
     assert request.resume is not None
-    if str(request.resume) != "auto":
-        if request.name:
-            raise UsageError("--name is for a new run; leave it out, or use --resume auto")
-        return request.resume
-    if request.config is None:
-        return request.run_root / LATEST
+    if str(request.resume) != "auto" or request.config is None:
+        advice = "is for a new run; leave it out, or use --resume auto with --config"
+        request.refuse("--name --weights --new-head --sanity", advice)
+        return request.run_root / LATEST if str(request.resume) == "auto" else request.resume
     run = newest_run(request.run_root, request.run_name) if request.world.is_first else None
     newest = request.world.tell("run to go on with", str(run.path) if run else None)
     if newest is None:

@@ -12,8 +12,8 @@ from ...runs.listing import ListedRun
 from ...runs.summary import read_run
 from ..console import notice
 from ..present import present
-from .resuming import trained
-from .starting import FitRequest
+from .resuming import go_on
+from .starting import FitRequest, start
 from .training_display import show_epoch
 
 
@@ -35,10 +35,8 @@ def fit_seeds(request: FitRequest, num_seeds: int) -> None:
     for seed in seeds:
         known = find_run(request, seed) if request.resume else None
         notice(f"seed {seed}: {f'going on with {known.run.path}' if known else 'a new run'}")
-        path = known.run.path if known else None
-        name = None if known else request.name
-        one = replace(request, seed=seed, as_json=False, resume=path, name=name)
-        for session, record in trained(one):
+        one = replace(request, seed=seed, as_json=False)
+        for session, record in go_on(one, known.run.path) if known else start(one):
             show_epoch(session, record)
     runs = [run for seed in seeds if (run := find_run(request, seed))]
     present(seeds_page(runs, request.run_name, request.run_root), as_json=request.as_json)

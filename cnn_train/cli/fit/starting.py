@@ -100,6 +100,12 @@ class FitRequest:
             fill_in,
         )
 
+    def refuse(self, options: str, reason: str) -> None:
+        """Raise UsageError where one of these options is given, which would have no effect."""
+        for option in options.split():
+            if getattr(self, option.removeprefix("--").replace("-", "_")):
+                raise UsageError(f"{option} {reason}")
+
     def supervise(
         self, session: Session, run: RunDirectory, **shown: Any
     ) -> AbstractContextManager[Supervision]:
@@ -116,12 +122,10 @@ def start(request: FitRequest) -> Generator[tuple[Session, EpochRecord]]:
     """Begin a new run and train it to its end; yield as :func:`train_job` does."""
     if request.config is None:
         raise UsageError("fit needs --config CONFIG, or --resume RUN")
-    if request.allow_config_change and request.resume is None:
-        raise UsageError("--allow-config-change goes with --resume")
-    if request.data_root and request.resume is None:
-        raise UsageError("--data-root goes with --resume")
-    if request.new_head and request.weights is None:
-        raise UsageError("--new-head goes with --weights")
+    if request.resume is None:
+        request.refuse("--allow-config-change --data-root", "goes with --resume")
+    if request.weights is None:
+        request.refuse("--new-head", "goes with --weights")
     weights = Weights.read(find_checkpoint(request.weights)) if request.weights else None
     origin: dict[str, str] = {}
 

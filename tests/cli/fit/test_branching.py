@@ -88,11 +88,11 @@ def assert_equal_bits(found: Any, expected: Any) -> None:
         assert found == expected
 
 
-@pytest.mark.parametrize("step", [0, 2, 3, 10])
+@pytest.mark.parametrize("step", [0, 3, 10])
 def test_a_branch_that_changes_nothing_is_its_run_bit_for_bit(
     branch: Run, parent: Path, step: int
 ) -> None:
-    """At the beginning, within epochs, and at the end of one."""
+    """At the beginning, at the end of an epoch, and within one."""
     before, ours = fingerprints(parent), RunDirectory(parent)
     outcome = branch(step)
     assert outcome.exit_code == 0, outcome.stderr
@@ -126,7 +126,8 @@ def test_only_what_is_set_changes_and_from_there_on_alone(branch: Run, parent: P
     assert "lr: 0.5\n" in child.resolved_config.read_text()
     came_from = load_branch(child)
     assert came_from and (came_from.parent, came_from.step) == (parent.name, 3)
-    assert came_from.changes == [change] and Path(came_from.parent_dir).samefile(parent)
+    written = json.loads(child.origin.read_text())
+    assert written["changes"] == [change] and written["parent_dir"] == str(parent.resolve())
     assert departure(child) == 3 and departure(RunDirectory(parent)) is None
 
 
@@ -173,13 +174,11 @@ def test_another_optimizer_starts_anew_and_its_decay_is_its_own(branch: Run) -> 
     [
         (3, "model={name: mlp}", 2, "model.name: linear before, mlp now"),
         (3, "data.image_size=20", 2, "data.image_size: 16 before, 20 now: a branch has the netwo"),
-        (3, "data.num_train=70", 2, "data.num_train: 60 before, 70 now"),
         (3, "normalization=imagenet", 2, "normalization: auto before, imagenet now"),
         (4, "batch_size=10", 4, "in the middle of an epoch"),
         (4, "optimizer={name: gd}", 4, "in the middle of an epoch"),
         (6, "epochs=2", 2, "epochs: 2, and 2 are done at update 6, so a branch would train nothin"),
         (7, "epochs=9", 4, "@7: no state of update 7 is kept; there are 0, 1, 2, 3, 4, 5, 6, 10,"),
-        (3, "optimizer.lr=x", 2, "optimizer.lr"),
     ],
 )
 def test_what_leaves_no_meaning_to_the_state_is_refused_in_one_line(
@@ -199,8 +198,8 @@ def test_what_leaves_no_meaning_to_the_state_is_refused_in_one_line(
         (("--branch", "x"), "--branch goes with --resume RUN@STEP"),
         (("--branch", "x", "--resume", "auto"), "--branch goes with --resume RUN@STEP"),
         (("--branch", "a/b", "--resume", "PARENT@3"), "--branch a/b: use letters"),
-        (("--branch", "x", "--resume", "PARENT@3", "--name", "y"), "leave out --name"),
-        (("--branch", "x", "--resume", "PARENT@3", "--config", "quickstart"), "leave out --config"),
+        (("--branch", "x", "--resume", "PARENT@3", "--name", "y"), "--name does not go with"),
+        (("--branch", "x", "--resume", "PARENT@3", "--new-head"), "--new-head does not go with"),
         (("--seeds", "2", "--branch", "x", "--config", "tiny.yaml"), "--seeds goes"),
     ],
 )
@@ -211,10 +210,13 @@ def test_options_that_do_not_go_together_are_refused(
     assert refused.exit_code == 2 and message in refused.stderr
 
 
-def test_a_dry_run_of_a_branch_writes_nothing(branch: Run, parent: Path) -> None:
+def test_a_dry_run_of_a_branch_writes_nothing(cnn_train: Run, branch: Run, parent: Path) -> None:
     before = fingerprints(Path("runs"))
     outcome = branch(3, options=("--dry-run",))
     assert outcome.exit_code == 0 and "nothing is written" in outcome.stderr
+    settings = ("--set", "epochs=5", "--dry-run")
+    outcome = cnn_train("fit", "--resume", "runs/best", "--branch", "x", *settings)
+    assert f"a branch of {parent.name} from update 12 on" in outcome.stderr
     assert fingerprints(Path("runs")) == before
 
 
@@ -227,7 +229,7 @@ def test_runs_and_compare_show_where_a_branch_left_its_run(
     assert re.search(rf"{child} +parent@6 ", cnn_train("runs", "--where", "parent_step=6").stdout)
     summary = cnn_train("runs", "--json").document["runs"][1]
     assert (summary["parent"], summary["parent_step"]) == (parent.name, 6)
-    outcome = cnn_train("compare", parent, child, "--out", "both.html")
+    outcome = cnn_train("compare", parent, child)
     assert outcome.exit_code == 0, outcome.stderr
     assert "B leaves A after update 6" in outcome.stdout
     assert re.search(r"^optimizer.lr +0.01 +0.02 *$", outcome.stdout, re.MULTILINE)

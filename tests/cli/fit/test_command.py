@@ -247,6 +247,9 @@ def test_a_config_may_come_from_standard_input(
         (["--config", "tiny.yaml", "--name", "a/b"], ["--name a/b"]),
         (["--config", "tiny.yaml", "--data-root", "x"], ["--data-root goes with --resume"]),
         (["--resume", "runs/x", "--name", "y"], ["--name is for a new run"]),
+        (["--resume", "runs/x", "--weights", "y.ckpt"], ["--weights is for a new run; leave it"]),
+        (["--resume", "runs/x", "--new-head"], ["--new-head is for a new run"]),
+        (["--resume", "auto", "--sanity"], ["--sanity is for a new run"]),
     ],
 )
 def test_a_wrong_command_line_costs_one_line_and_exit_code_2(

@@ -95,9 +95,3 @@ def test_a_dry_run_only_checks_and_a_failure_is_exit_1_in_one_line(
         "passed", "failed", "passed", "failed",
     ]  # fmt: skip
     assert set(tiny_config.parent.iterdir()) == before
-
-
-def test_sanity_is_refused_where_a_run_goes_on(cnn_train: Run, tiny_config: Path) -> None:
-    outcome = cnn_train("fit", "--resume", "runs/latest", "--sanity")
-    assert outcome.exit_code == 2
-    assert "--sanity is for a new run" in outcome.stderr
