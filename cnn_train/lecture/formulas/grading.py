@@ -10,6 +10,7 @@ points at once is the mistake.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -150,39 +151,63 @@ def _explain(
     rights: Sequence[Sequence[float]],
 ) -> str:
     """Return the first part of the right derivative that explains the difference everywhere."""
-    values, right, paths = given[i], rights[i], list(_paths(graph, i, graph.outputs[0]))
-    written = _write_all(graph, i, paths)
+    values, right = given[i], rights[i]
     whole = constant_factor(values, right)
     if whole == -1:
         return describe_factor(whole)
-    found = []
-    for path, words in zip(paths, written, strict=True):
-        slopes = [[graph.slope(*step, tape) for step in path] for tape in tapes]
-        parts = [math.prod(row) for row in slopes]
-        rest = [value - (r - part) for value, r, part in zip(values, right, parts, strict=True)]
-        found.append((path, words, slopes, rest, constant_factor(rest, parts)))
-    for path, words, _, _, factor in found:
-        if factor == 0:
-            return f"the path {words} is missing: yours lacks {_product(graph, path)}"
+    parts = _parts(graph, i, tapes, values, right)
+    for part in parts:
+        if part.factor == 0:
+            return f"the path {part.words} is missing: yours lacks {_product(graph, part.path)}"
     if whole == 0:
         return "yours is 0"
     others = [j for j in range(len(rights)) if j != i and _nearly(values, rights[j])]
     for j in others:
         if given[j] and _nearly(given[j], right):
             return f"yours is the derivative by {graph.input_names[j]}; are they swapped?"
-    for path, words, slopes, rest, _ in found:
-        for k, step in enumerate(path):
-            if _nearly(rest, [math.prod(row[:k] + row[k + 1 :]) for row in slopes]):
+    for part in parts:
+        for k, step in enumerate(part.path):
+            if _nearly(part.rest, [math.prod(row[:k] + row[k + 1 :]) for row in part.slopes]):
                 lacks = _product(graph, (step,))
-                return f"on the path {words}, the chain rule's factor {lacks} is missing"
+                return f"on the path {part.words}, the chain rule's factor {lacks} is missing"
     if whole is not None:
         return describe_factor(whole)
-    for _, words, _, _, factor in found:
-        if factor is not None:
-            return f"on the path {words}, {describe_factor(factor)}"
+    for part in parts:
+        if part.factor is not None:
+            return f"on the path {part.words}, {describe_factor(part.factor)}"
     if others:
         return f"yours is the derivative by {graph.input_names[others[0]]}"
     return "no sign, no constant factor and no single path explains it"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One path: its slopes at every point, and what stands in their place in a wrong derivative.
+
+    factor: how many times the right product that is, where it is so everywhere.
+    """
+
+    path: Path
+    words: str
+    slopes: list[list[float]]
+    rest: list[float]
+    factor: float | None
+
+
+def _parts(
+    graph: Graph,
+    i: int,
+    tapes: Sequence[Sequence[float]],
+    values: Sequence[float],
+    right: Sequence[float],
+) -> list[_Part]:
+    paths, parts = list(_paths(graph, i, graph.outputs[0])), []
+    for path, words in zip(paths, _write(graph, i, paths), strict=True):
+        slopes = [[graph.slope(*step, tape) for step in path] for tape in tapes]
+        products = [math.prod(row) for row in slopes]
+        rest = [value - (r - one) for value, r, one in zip(values, right, products, strict=True)]
+        parts.append(_Part(path, words, slopes, rest, constant_factor(rest, products)))
+    return parts
 
 
 def _paths(graph: Graph, start: int, node: int) -> Iterator[Path]:
@@ -194,25 +219,21 @@ def _paths(graph: Graph, start: int, node: int) -> Iterator[Path]:
             yield (*rest, (node, number))
 
 
-def _write_all(graph: Graph, i: int, paths: Sequence[Path]) -> list[str]:
+def _write(graph: Graph, i: int, paths: Sequence[Path]) -> list[str]:
     """Write paths as ``x1 → sin(x1)``, so that no two look alike if their nodes differ.
 
     Sums are left out where that is enough, and so is the output, where all paths end.
     """
-
-    def write(nodes: Sequence[int]) -> str:
-        return " → ".join([graph.input_names[i], *map(graph.write, nodes)])
 
     whole = [tuple(node for node, _ in path) for path in paths]
     short = [
         tuple(node for node in nodes[:-1] if graph.nodes[node].operation not in "+-") or nodes
         for nodes in whole
     ]
-    is_clear = [
-        all(nodes == whole[k] for nodes, other in zip(whole, short, strict=True) if other == one)
-        for k, one in enumerate(short)
-    ]
-    return [write(s if clear else w) for w, s, clear in zip(whole, short, is_clear, strict=True)]
+    pairs = set(zip(short, whole, strict=True))
+    alike = Counter(brief for brief, _ in pairs)
+    chosen = [s if alike[s] == 1 else w for s, w in zip(short, whole, strict=True)]
+    return [" → ".join([graph.input_names[i], *map(graph.write, nodes)]) for nodes in chosen]
 
 
 def _product(graph: Graph, path: Path) -> str:
