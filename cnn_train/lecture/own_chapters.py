@@ -63,7 +63,7 @@ class OwnRun:
                "quickstart": self.given / "resolved.yaml"}  # fmt: skip
         words = re.compile(r"runs/(?:latest|best)|(?<=--config )quickstart")
         text = words.sub(lambda match: shlex.quote(str(own[match[0]])), text)
-        return LINK.sub(r"\1", text)
+        return LINK.sub(r"\1", text.replace(" [All chapters](../lecture.md)", ""))
 
     def _work_through(self, text: str, working: Callable[[str], object]) -> OwnChapter:
         parts: list[str | Cell] = []

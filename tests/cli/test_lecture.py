@@ -76,7 +76,7 @@ def test_a_page_shows_this_runs_numbers_and_pictures_and_asks_nobody(
     assert page.count('src="data:image/png;base64,') == 2  # curves and confusion
     assert "Never drawn" not in page and "nowhere" in page  # what failed is told
     assert "<details><summary>Answer</summary>yes</details>" in page and "<td>1 &lt; 2</td>" in page
-    assert "Photographs" not in page and "lecture.md" not in page
+    assert "Photographs" not in page and "All chapters" not in page
     assert not re.search(r'(src|href)="(?!data:|#)', page)
 
 
