@@ -23,7 +23,8 @@ def nearest(name: object, choices: Iterable[str]) -> str | None:
     if (meant := OTHER_NAMES.get(word)) in by_folded:
         return by_folded[str(meant)]
     matches = difflib.get_close_matches(word, by_folded, n=len(by_folded) or 1)
-    scores = [difflib.SequenceMatcher(None, match, word).ratio() for match in matches]
-    best = [match for match, score in zip(matches, scores, strict=True) if score == scores[0]]
-    longer = [match for match in best if match.startswith(word)]
-    return by_folded[(longer or best)[0]] if best else None
+
+    def likeness(match: str) -> tuple[float, bool]:
+        return difflib.SequenceMatcher(None, match, word).ratio(), match.startswith(word)
+
+    return by_folded[max(matches, key=likeness)] if matches else None

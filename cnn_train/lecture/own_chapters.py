@@ -2,6 +2,7 @@
 
 import base64
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,10 +37,13 @@ class OwnChapter:
 class OwnRun:
     """A run that takes the place of the lecture's own ones.
 
-    given: its directory as the user wrote it. place: an empty directory to work in.
+    given: its directory as the user wrote it, or in full where it is outside of where we are.
+    place: an empty directory to work in.
     """
 
     def __init__(self, given: Path, place: Path) -> None:
+        if ".." in given.parts:  # a link to it would lie outside of place
+            given = given.resolve()
         self.given, self.place = given, place
         if not given.is_absolute():  # the commands are those that the user would type
             link = place / given
@@ -55,9 +59,11 @@ class OwnRun:
                 yield self._work_through(self._with_own_run(text), working)
 
     def _with_own_run(self, text: str) -> str:
-        text = text.replace("runs/latest", str(self.given)).replace("runs/best", str(self.given))
-        text = text.replace("--config quickstart", f"--config {self.given}/resolved.yaml")
-        return LINK.sub(r"\1", text)
+        own = {"runs/latest": self.given, "runs/best": self.given,
+               "quickstart": self.given / "resolved.yaml"}  # fmt: skip
+        words = re.compile(r"runs/(?:latest|best)|(?<=--config )quickstart")
+        text = words.sub(lambda match: shlex.quote(str(own[match[0]])), text)
+        return LINK.sub(r"\1", text.replace(" [All chapters](../lecture.md)", ""))
 
     def _work_through(self, text: str, working: Callable[[str], object]) -> OwnChapter:
         parts: list[str | Cell] = []

@@ -87,15 +87,17 @@ class OwnLayer:
         generator = make_generator(0, "own layer")
         make = partial(torch.randn, generator=generator, dtype=torch.float64)
         inputs = {f"input {k + 1}": make(shape).requires_grad_() for k in range(self.num_inputs)}
-        given = [tensor.detach().clone() for tensor in inputs.values()]
+        given = [tensor.clone() for tensor in inputs.values()]
         try:
             with self.telling():
-                output = self.call(*inputs.values())
+                output = self.call(*given)
         except UsageError as refusal:
             return ShapeCheck(shape, refusal=str(refusal))
         if not isinstance(output, Tensor) or output.dtype != torch.float64:
             what = getattr(output, "dtype", type(output).__name__)
             raise CheckFailedError(f"{self.name}: a float64 tensor goes in, but {what} comes out")
+        if not output.requires_grad:
+            raise CheckFailedError(f"{self.name}: its output depends on no input and on no weight")
         if not all(map(torch.equal, inputs.values(), given)):
             raise CheckFailedError(f"{self.name} changes its input; let it work on x.clone()")
         weights = make(output.shape)
@@ -151,6 +153,6 @@ def explain(check: TensorCheck, shape: Sequence[int]) -> str:
     where = f"at {list(worst.index)}" if worst.index else "along a drawn direction"
     says = f"the slope is {worst.numeric:.6g}, backward says {worst.backward:.6g}"
     backward, numeric = zip(*((one.backward, one.numeric) for one in check.judged), strict=True)
-    factor = constant_factor(backward, numeric, size=DIFFERENCES)
+    factor = constant_factor(backward, numeric, share=DIFFERENCES)
     why = f"; {describe_factor(factor)}" if factor else "; it hands nothing back" * (factor == 0)
     return f"{check.name}, shape {times(shape)}: {where} {says}{why}"

@@ -55,3 +55,17 @@ def test_every_html_file_fits_every_window_and_nothing_in_it_is_refused(
         assert browser.console() == [], file
         assert browser.requests() == [], file
     assert too_wide == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"), [("0.02", "Right: v̄1 = 0.02"), ("0", "Not quite: v̄1 = 0.02")]
+)
+def test_a_slope_that_is_filled_in_must_be_right_to_a_percent(
+    browser: Any, cnn_train: Run, answer: str, verdict: str
+) -> None:
+    arguments = ("--expr", "x**2", "--at", "0.01", "--out", "square.html")
+    assert cnn_train("learn", "reverse-mode", *arguments).exit_code == 0
+    browser.open(Path("square.html").resolve().as_uri())
+    browser.run("for (const id of ['quiz', 'forward', 'forward', 'forward']) get(id).click()")
+    browser.run(f"get('answer').value = '{answer}'; get('ask').requestSubmit()")
+    assert browser.run("return get('verdict').textContent") == verdict

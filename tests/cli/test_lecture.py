@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def test_a_page_shows_this_runs_numbers_and_pictures_and_asks_nobody(
     assert page.count('src="data:image/png;base64,') == 2  # curves and confusion
     assert "Never drawn" not in page and "nowhere" in page  # what failed is told
     assert "<details><summary>Answer</summary>yes</details>" in page and "<td>1 &lt; 2</td>" in page
-    assert "Photographs" not in page and "lecture.md" not in page
+    assert "Photographs" not in page and "All chapters" not in page
     assert not re.search(r'(src|href)="(?!data:|#)', page)
 
 
@@ -117,3 +118,22 @@ def test_a_folder_without_a_run_is_refused(cnn_train: Run, tmp_path: Path) -> No
     outcome = cnn_train("lecture", "export", tmp_path)
     assert outcome.exit_code == 4
     assert "no run with a checkpoint" in outcome.stderr
+
+
+@pytest.mark.parametrize("given", ["../other folder/mine", "with spaces/mine"])
+def test_a_run_may_lie_beside_us_and_its_name_may_hold_spaces(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chapter = tmp_path / "1-a.md"
+    chapter.write_text("```console\n$ cnn-train evaluate runs/latest --config quickstart\n```\n")
+    monkeypatch.setattr(own_chapters, "shipped_chapters", lambda: [chapter])
+    monkeypatch.setattr(own_chapters, "run_command", lambda command, place: command)
+    here, place = tmp_path / "here", tmp_path / "work" / "place"
+    (here / given).mkdir(parents=True)
+    place.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    (worked,) = own_chapters.OwnRun(Path(given), place).chapters(str)
+    _, _, run, _, config, *_ = shlex.split(worked.parts[1].command)
+    assert (place / run).resolve() == (here / given).resolve()
+    assert (place / config).resolve() == (here / given).resolve() / "resolved.yaml"
+    assert list(place.parent.iterdir()) == [place]

@@ -49,6 +49,13 @@ class Changes(Double):
         x += 1
         return 2 * x
 
+def adds(x):
+    x += 1
+    return x
+
+def alone(x):
+    return 2 * x.detach()
+
 class Needs(nn.Module):
     def __init__(self, width):
         super().__init__()
@@ -118,7 +125,7 @@ def test_a_function_may_make_a_module_and_its_weights_are_checked(layers: Path) 
     check = layer.check((4, 10))
     assert [tensor.name for tensor in check.tensors] == ["input 1", "linear.weight", "linear.bias"]
     assert all(tensor.passed for tensor in check.tensors)
-    assert "layers.py:49: RuntimeError: " in layer.check((3, 5)).refusal
+    assert "layers.py:56: RuntimeError: " in layer.check((3, 5)).refusal
 
 
 @pytest.mark.parametrize(
@@ -130,6 +137,8 @@ def test_a_function_may_make_a_module_and_its_weights_are_checked(layers: Path) 
             r"layers.py:26: NameError: name 'unknown' is not defined \(in: return",
         ),
         ("Changes", CheckFailedError, "changes its input; let it work on x.clone"),
+        ("adds", CheckFailedError, "adds changes its input; let it work on x.clone"),
+        ("alone", CheckFailedError, "its output depends on no input and on no weight"),
         ("random", CheckFailedError, "another output each time"),
         ("short", CheckFailedError, "a float64 tensor goes in, but torch.float32 comes out"),
         ("Needs", UsageError, r"Needs needs width: add a function .* def layer\(\): return Needs"),

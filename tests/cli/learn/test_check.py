@@ -28,7 +28,7 @@ def test_the_document_holds_every_grade_also_when_one_is_wrong(cnn_train: Run) -
 
 
 def test_commas_within_parentheses_part_nothing(cnn_train: Run) -> None:
-    options = ("--mine", "max(y,x)*1, step(y-x)*x", "--expr", "x*max(x,y)", "--at", "1,2")
+    options = ("--mine", "max(y,x)+x*step(x-y), step(y-x)*x", "--expr", "x*max(x,y)", "--at", "1,2")
     assert cnn_train("learn", "check", *options).exit_code == 0
 
 

@@ -147,7 +147,7 @@ function judge(event) {
     get("verdict").textContent = "Write a number, e.g. 2.5.";
     return;
   }
-  const isRight = Math.abs(Number(text) - next.number) <= 0.005 * Math.max(1, Math.abs(next.number));
+  const isRight = Math.abs(Number(text) - next.number) <= 0.01 * Math.abs(next.number) + 1e-9;
   get("verdict").textContent = (isRight ? "Right: " : "Not quite: ")
     + `${next.name} = ${digits(next.number)}`;
   get("verdict").className = isRight ? "right" : "wrong";
