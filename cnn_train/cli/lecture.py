@@ -11,6 +11,7 @@ from ..errors import UsageError
 from ..machine.atomic_file import check_writable, write_atomically
 from .completion import complete_runs
 from .console import notice, say
+from .options import DataDirOption
 
 app = typer.Typer(no_args_is_help=True, help="The lecture's text, with your run in it.")
 
@@ -35,6 +36,7 @@ def export(
         Path | None,
         typer.Option("--out", metavar="FILE", help="The file to write. Default: RUN/lecture.*"),
     ] = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """Write the lecture's chapters with this run's numbers and pictures; takes some minutes.
 
@@ -53,7 +55,9 @@ def export(
         raise UsageError(f"--out {out}: --to {to} writes a file that ends in .{to}")
     check_writable(out)
     with TemporaryDirectory() as place:
-        chapters = list(OwnRun(run, Path(place)).chapters(lambda command: notice(f"$ {command}")))
+        chapters = list(
+            OwnRun(run, Path(place), data_dir).chapters(lambda line: notice(f"$ {line}"))
+        )
         title = f"Learning in convolutional networks, with {found.path.name}"
         if to == "html":
             content = render_chapters(title, chapters)

@@ -23,6 +23,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal, cast
 
+from ..data.location import DATA_DIR_VARIABLE
 from ..errors import CnnTrainError, UsageError
 
 PACKAGE = Path(__file__).parents[1]
@@ -104,15 +105,17 @@ def shorten(printed: str, keep: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def run_command(command: str, place: Path) -> str:
+def run_command(command: str, place: Path, data_dir: Path | None = None) -> str:
     """Run a ``cnn-train`` command in a directory; return what it prints, both streams as one.
 
-    Raises CnnTrainError, with what it printed last, if the command fails.
+    ``data_dir``: where datasets are kept, if elsewhere than usual. Raises CnnTrainError, with what
+    it printed last, if the command fails.
     """
     name, *arguments = shlex.split(command.replace("\\\n", " "))
     if name != "cnn-train":
         raise UsageError(f"{command}: a chapter runs nothing but cnn-train")
     plain = {"COLUMNS": str(COLUMNS), "NO_COLOR": "1", "TERM": "dumb"}
+    plain |= {DATA_DIR_VARIABLE: str(data_dir.absolute())} if data_dir else {}
     ended = subprocess.run(
         [sys.executable, "-m", PACKAGE.name, *arguments],
         cwd=place,

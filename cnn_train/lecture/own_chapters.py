@@ -14,6 +14,9 @@ from .chapters import Block, find_blocks, find_picture, run_command, shipped_cha
 PICTURE = re.compile(r"!\[(?P<words>[^\]]*)\]\([^)]*?(?P<name>[\w-]+\.(?:png|svg))\)\n?")
 DRAWING = re.compile(r"drawings/\w+/\d+\.png")
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?:\.\./)?[\w/.-]+\.md\)")
+LAYERS = re.compile(r" --layer \S+")
+"""Layers of the lecture's own networks: another one has others."""
+
 KINDS = {".png": "image/png", ".svg": "image/svg+xml"}
 
 
@@ -38,13 +41,13 @@ class OwnRun:
     """A run that takes the place of the lecture's own ones.
 
     given: its directory as the user wrote it, or in full where it is outside of where we are.
-    place: an empty directory to work in.
+    place: an empty directory to work in. data_dir: as of :func:`~.chapters.run_command`.
     """
 
-    def __init__(self, given: Path, place: Path) -> None:
+    def __init__(self, given: Path, place: Path, data_dir: Path | None = None) -> None:
         if ".." in given.parts:  # a link to it would lie outside of place
             given = given.resolve()
-        self.given, self.place = given, place
+        self.given, self.place, self.data_dir = given, place, data_dir
         if not given.is_absolute():  # the commands are those that the user would type
             link = place / given
             link.parent.mkdir(parents=True, exist_ok=True)
@@ -84,12 +87,14 @@ class OwnRun:
     def _cell(self, block: Block, command: str, working: Callable[[str], object]) -> Cell:
         if block.kind == "train":
             return Cell(command, None)
-        command = DRAWING.sub(self._own_drawing, command)
+        command = LAYERS.sub("", DRAWING.sub(self._own_drawing, command))
         if command.startswith("cnn-train evaluate") and "--split" not in command:
             command += " --split val"  # the test images are for the user's own last look
         working(command)
         try:
-            return Cell(command, shorten(run_command(command, self.place), block.keep))
+            return Cell(
+                command, shorten(run_command(command, self.place, self.data_dir), block.keep)
+            )
         except CnnTrainError as problem:  # what this run has no use for is told, and no more
             return Cell(command, f"{str(problem).splitlines()[-1]}\n")
 

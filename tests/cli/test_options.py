@@ -68,7 +68,7 @@ COMMAND_LINE = {
     "learn slope": f"{FORMULA} --h --directions --seed {SESSION}",
     "learn step": f"{SESSION} --checkpoint --data-root --entries --every-layer --out",
     "lecture": "",
-    "lecture export": "RUN --to --out",
+    "lecture export": "RUN --to --out --data-dir",
     "models": "--json",
     "models draw": "NAME --set --num-classes --image-size --json --out",
     "models pretrained": "NAME --json",
