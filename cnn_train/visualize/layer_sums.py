@@ -68,7 +68,7 @@ def can_work_out(module: nn.Module) -> bool:
     return kind_of(module) is not None
 
 
-def window_of(module: nn.Module) -> Window | None:
+def sliding_window(module: nn.Module) -> Window | None:
     """Return a convolution's or a pooling's window, with its padding before the first cell."""
     settings: Any = module
     if not hasattr(settings, "kernel_size"):
@@ -127,7 +127,7 @@ def _cells(
     Without a window a place reads its share of the input, as in an adaptive pooling: where both
     sides are equal, just the same place.
     """
-    window = window_of(module)
+    window = sliding_window(module)
     if window is None:
         return (
             0,

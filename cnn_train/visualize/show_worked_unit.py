@@ -49,8 +49,9 @@ def draw_unit(title: str, unit: WorkedUnit, run: LayerRun) -> Drawing:
     frame = (top, left, unit.rows[-1] - top + 1, unit.columns[-1] - left + 1)
     rows: list[tuple[str, Row]] = []
     for channel, heading, row in _rows(unit):
-        lies = [] if channel is None else [Grid(input_CHW[channel], "map", frame=frame), ""]
-        rows.append((heading, [*lies, *row]))
+        if channel is not None:
+            row = [Grid(input_CHW[channel], "map", frame=frame), "", *row]
+        rows.append((heading, row))
     return draw_number_grids(rows, title, unit_words(unit, run))
 
 
@@ -60,25 +61,23 @@ def _rows(unit: WorkedUnit) -> Iterator[tuple[int | None, str, Row]]:
     Inputs that are one number each stand below each other, as one patch that is cut from no map.
     """
     shown, are_numbers = shown_terms(unit), _are_numbers(unit)
+    headings = [f"channel {term.channel} of the input" for term in shown]
+    read, weights, products = ("x", "w", "x × w") if are_numbers else NAMES
     if are_numbers:
         listed = ", ".join(str(term.channel) for term in shown)
-        patches = [(None, f"inputs {listed} of {len(unit.terms):,}",
-                    torch.cat([term.patch_HW for term in shown]),
-                    torch.cat([term.filter_HW for term in shown]))]  # fmt: skip
-    else:
-        patches = [(term.channel, f"channel {term.channel} of the input",
-                    term.patch_HW, term.filter_HW) for term in shown]  # fmt: skip
-    for channel, heading, patch_HW, filter_HW in patches:
-        read, weights, products = ("x", "w", "x × w") if are_numbers else NAMES
-        row: list[Grid | str] = [_grid(unit, read, patch_HW, is_read=True)]
+        headings = [f"inputs {listed} of {len(unit.terms):,}"]
+        column, weight_column = (torch.cat([vars(term)[name] for term in shown])
+                                 for name in ("patch_HW", "filter_HW"))  # fmt: skip
+        shown = [Term(0, column, weight_column, sum(term.total for term in shown))]
+    for heading, term in zip(headings, shown, strict=True):
+        row: list[Grid | str] = [_grid(unit, read, term.patch_HW, is_read=True)]
         if unit.kind in SUMS:
-            products_HW = patch_HW * filter_HW
-            heading += f": Σ = {_exact(float(products_HW.sum()))}"
-            row += ["×", _grid(unit, weights, filter_HW)]
-            row += ["=", _grid(unit, products, products_HW, is_read=True)]
+            heading += f": Σ = {_exact(term.total)}"
+            row += ["×", _grid(unit, weights, term.filter_HW), "="]
+            row += [_grid(unit, products, term.patch_HW * term.filter_HW, is_read=True)]
         else:
             row += ["→", _grid(unit, "output", torch.tensor([[unit.network]]))]
-        yield channel, heading, row
+        yield None if are_numbers else term.channel, heading, row
 
 
 def _are_numbers(unit: WorkedUnit) -> bool:

@@ -29,7 +29,7 @@ from .layer_sums import (
     norm_constants,
     take_patch,
     weights_of,
-    window_of,
+    sliding_window,
 )
 from .layers import as_maps, find_run, followers
 
@@ -149,7 +149,7 @@ def work_out_run(
             Following(reader.name, type(reader.module).__name__, _value_at(reader, place))
             for reader in followers(runs, run)
         ),
-        window=window_of(module),
+        window=sliding_window(module),
         winner=_place_of_one(filter_CHW) if kind == "max pooling" else None,
         constants=norm_constants(module, channel),
     )
