@@ -27,9 +27,9 @@ from .layer_sums import (
     Window,
     kind_of,
     norm_constants,
+    sliding_window,
     take_patch,
     weights_of,
-    sliding_window,
 )
 from .layers import as_maps, find_run, followers
 
