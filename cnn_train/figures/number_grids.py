@@ -132,6 +132,10 @@ def _draw_grid(axes: Axes, grid: Grid, left: float, top: float, cell: float) -> 
     axes.imshow(
         colours_HW4, extent=(left, left + width, top + height, top), interpolation="nearest"
     )
+    if grid.texts:
+        rows, columns = values_HW.shape
+        axes.hlines([top + i for i in range(1, rows)], left, left + width, "white", lw=0.6)
+        axes.vlines([left + i for i in range(1, columns)], top, top + height, "white", lw=0.6)
     axes.text(left, top - 0.12, grid.title, va="bottom", size=SMALL_SIZE, color=INK,
               parse_math=False)  # fmt: skip
     _draw_frame(axes, (top, left, height, width), GREY, 0.8)
