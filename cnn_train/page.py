@@ -10,6 +10,7 @@ from .errors import counted
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .figures.number_grids import Row
     from .figures.style import Drawing
 
 MINUS = "−"
@@ -87,6 +88,24 @@ def list_facts(facts: Iterable[tuple[str, str]], heading: str = "") -> Block:
     return Block(heading, columns=columns, rows=tuple(facts))
 
 
+def grids_block(heading: str, row: "Row") -> Block:
+    """Lay small tables and the signs between them side by side."""
+    columns, names = [], []
+    height = max(len(one.values_HW) for one in row if not isinstance(one, str))
+    for one in row:
+        if isinstance(one, str):
+            names.append("")
+            lines = [""] * ((height - 1) // 2) + [one]
+        else:
+            names.append(one.title)
+            width, widest = one.values_HW.shape[1], max(map(len, one.texts))
+            cells = [text.rjust(widest) for text in one.texts]
+            lines = [" ".join(cells[i : i + width]) for i in range(0, len(cells), width)]
+        columns.append([*lines, *[""] * (height - len(lines))])
+    table = tuple(Column(name, is_number=False, is_chart=True) for name in names)
+    return Block(heading, columns=table, rows=tuple(zip(*columns, strict=True)))
+
+
 def count_images(number: int) -> str:
     """Return ``1 image`` or ``5,000 images``."""
     return counted(number, "image")
@@ -116,7 +135,8 @@ def aligned(values: Sequence[float]) -> list[str]:
     """Return numbers with equally many decimals: the largest has three significant digits."""
     largest = max(map(abs, values), default=0.0)
     decimals = 2 - math.floor(math.log10(largest)) if largest > 0 else 2
-    return [f"{value:.{min(max(decimals, 0), 9)}f}".replace("-", MINUS) for value in values]
+    decimals = min(max(decimals, 0), 9)
+    return [f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", MINUS) for value in values]
 
 
 def whole_or_aligned(values: Sequence[float]) -> list[str]:

@@ -25,3 +25,4 @@ def test_whole_numbers_stay_whole_and_others_get_equal_decimals() -> None:
 
     assert whole_or_aligned([1.0, -2.0, -0.0, 30.0]) == ["1", "−2", "0", "30"]
     assert whole_or_aligned([1.5, -0.25]) == ["1.50", "−0.25"]
+    assert whole_or_aligned([1.5, -0.001]) == ["1.50", "0.00"]  # never −0.00

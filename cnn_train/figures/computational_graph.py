@@ -70,8 +70,9 @@ class Box:
 
     @property
     def name(self) -> str:
-        """What other boxes call it: the left side of its formula."""
-        return self.formula.partition(" = ")[0]
+        """What other boxes call it: the left side of its formula, or its symbol."""
+        name, equals, _ = self.formula.partition(" = ")
+        return name if equals else self.symbol
 
     @property
     def lines(self) -> list[str]:

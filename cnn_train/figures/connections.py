@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
@@ -21,34 +19,22 @@ def draw_connections(captions: Sequence[str], title: str) -> Figure:
     all patches have the same four colours.
     """
     figure = make_figure(9.0, 3.6, title)
-    patch = np.array(["#CC79A7", ORANGE, GREEN, BLUE])
+    shared = ["#CC79A7", ORANGE, GREEN, BLUE]
+    tops = [2 * unit + 1.5 for unit in range(UNITS)]  # each above the middle of its patch
     for axes, kind, caption in zip(figure.subplots(1, 3), range(3), captions, strict=True):
         lines, colours = [], []
-        for unit in range(UNITS):
-            first = 2 * unit
-            pixels = range(PIXELS) if kind == 0 else range(first, first + 4)
+        for unit, top in enumerate(tops):
+            pixels = range(PIXELS) if kind == 0 else range(2 * unit, 2 * unit + 4)
             for number, pixel in enumerate(pixels):
-                lines.append([(_unit_x(unit), 1.0), (float(pixel), 0.0)])
-                colours.append(str(patch[number]) if kind == 2 else _own_colour(unit, pixel))
+                lines.append([(top, 1.0), (float(pixel), 0.0)])
+                grey = 0.35 + 0.45 * ((7 * unit + 5 * pixel) % 11) / 10  # of its own: not shared
+                colours.append(shared[number] if kind == 2 else f"{grey:.2f}")
         axes.add_collection(LineCollection(lines, colors=to_rgba_array(colours), lw=1.2))
-        _draw_ends(axes, caption)
+        axes.plot(range(PIXELS), [0] * PIXELS, "s", color=GREY, ms=7)
+        axes.plot(tops, [1] * UNITS, "o", color=INK, ms=9)
+        axes.set(xlim=(-0.7, PIXELS - 0.3), ylim=(-0.15, 1.15))
+        axes.axis("off")
+        axes.text(
+            0.5, -0.02, caption, transform=axes.transAxes, ha="center", va="top", size=TEXT_SIZE
+        )
     return figure
-
-
-def _unit_x(unit: int) -> float:
-    """Place a unit above the middle of its patch."""
-    return 2 * unit + 1.5
-
-
-def _own_colour(unit: int, pixel: int) -> str:
-    """Give each connection a grey of its own: no two share a weight."""
-    return f"{0.35 + 0.45 * ((7 * unit + 5 * pixel) % 11) / 10:.2f}"
-
-
-def _draw_ends(axes: Axes, caption: str) -> None:
-    axes.plot(range(PIXELS), [0] * PIXELS, "s", color=GREY, ms=7)
-    axes.plot([_unit_x(unit) for unit in range(UNITS)], [1] * UNITS, "o", color=INK, ms=9)
-    axes.set_xlim(-0.7, PIXELS - 0.3)
-    axes.set_ylim(-0.15, 1.15)
-    axes.axis("off")
-    axes.text(0.5, -0.02, caption, transform=axes.transAxes, ha="center", va="top", size=TEXT_SIZE)

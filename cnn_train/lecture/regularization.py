@@ -6,7 +6,7 @@
 With data, a weight stays where the slope of the data loss and that of λR hold each other. L2 lets a
 weight live that is of little use, only small; L1 takes it to 0.
 
-Shape letters: B minibatch, P parameters, G cells along a side of the grid.
+Shape letters: P parameters.
 """
 
 from collections.abc import Callable
@@ -14,27 +14,28 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..losses.regularization import (
-    L1Config,
     L2Config,
     NoRegularizationConfig,
     RegularizationConfig,
     select_parameters,
 )
-from ..playground.network import ToyNetwork, class_lead, grid_points
-from ..playground.toy_sets import REACH, Points, draw_toy_set
-from ..random_streams import seeded
+from ..playground.experiment import Experiment
+from ..playground.settings import PlaygroundSettings
 from ..training.session import Session
 from .timed_training import loss_of_all, plain_session, train_for
 
 LR, STRENGTH, NUM_UPDATES = 0.1, 0.1, 150
 """Of one weight that only the penalty pulls at: L1 brings it from 1 to 0 in 100 updates."""
 
-TOY_LR, TOY_UPDATES, TOY_HIDDEN, TOY_NOISE, NUM_POINTS = 0.1, 600, 24, 0.6, 120
-TOY_STRENGTHS = {"l2": 0.003, "l1": 0.003}
-GRID, GRID_REACH = 40, 1.5 * REACH
+TOY = PlaygroundSettings(
+    dataset="xor", points=120, noise=0.6, hidden=(8, 8, 8), batch_size=60, momentum=0.9,
+    strength=0.003,
+)  # fmt: skip
+"""The playground's experiment that is made without a penalty, with L2 and with L1."""
+
+TOY_UPDATES = 600
 
 NEAR_ZERO = 1e-2
 """A weight this small, as a share of the largest, counts as 0."""
@@ -61,17 +62,6 @@ class Weights:
 
 
 @dataclass(frozen=True)
-class ToyResult:
-    """A network that learned some points of the plane: its accuracies, weights and surface GG."""
-
-    name: str
-    train_accuracy: float
-    test_accuracy: float
-    weights: Weights
-    surface_GG: Tensor
-
-
-@dataclass(frozen=True)
 class Strength:
     """A short training of the config with one λ; loss: without λR, at the end."""
 
@@ -84,7 +74,10 @@ class Strength:
 
 
 def pull(
-    regularization: RegularizationConfig, weight: float, lr: float, updates: int
+    regularization: RegularizationConfig,
+    weight: float = 1.0,
+    lr: float = LR,
+    updates: int = NUM_UPDATES,
 ) -> list[float]:
     """Return a weight before and after each update by the slope of λR alone."""
     model = nn.Linear(1, 1, bias=False).double()
@@ -98,37 +91,13 @@ def pull(
     return way
 
 
-def learn_points(seed: int = 1) -> tuple[Points, Points, list[ToyResult]]:
-    """Train a network of 24 units on noisy points without a penalty, with L2 and with L1."""
-    train, test = draw_toy_set("xor", NUM_POINTS, TOY_NOISE, 0.5, seed)
-    penalties = (
-        ("none", NoRegularizationConfig()),
-        ("l2", L2Config(strength=TOY_STRENGTHS["l2"])),
-        ("l1", L1Config(strength=TOY_STRENGTHS["l1"])),
-    )
-    return train, test, [_learn(name, one, train, test, seed) for name, one in penalties]
-
-
-def _learn(
-    name: str, regularization: RegularizationConfig, train: Points, test: Points, seed: int
-) -> ToyResult:
-    """Follow the slope of all points' cross-entropy + λR, with momentum 0.9."""
-    with seeded(seed, "weights"):
-        model = ToyNetwork(2, [TOY_HIDDEN], "tanh")
-    penalty = regularization.build(model)
-    optimizer = torch.optim.SGD(model.parameters(), lr=TOY_LR, momentum=0.9)
-    for _ in range(TOY_UPDATES):
-        loss = F.cross_entropy(model(train.points_N2), train.labels_N) + penalty()
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-    with torch.no_grad():
-        at_train, at_test = (
-            float((model(one.points_N2).argmax(1) == one.labels_N).double().mean())
-            for one in (train, test)
-        )
-        leads = class_lead(model(grid_points(GRID, GRID_REACH)), "cross_entropy")
-    return ToyResult(name, at_train, at_test, Weights.of(model), leads.view(GRID, GRID))
+def learn_points() -> dict[str, Experiment]:
+    """Train a network on noisy points without a penalty, with L2 and with L1."""
+    kinds = ("none", "l2", "l1")
+    learned = {kind: Experiment(TOY.model_copy(update={"regularization": kind})) for kind in kinds}
+    for experiment in learned.values():
+        experiment.advance(TOY_UPDATES)
+    return learned
 
 
 def compare_strengths(

@@ -1,20 +1,15 @@
 """A network in few parts: layers that belong together, and blocks that repeat.
 
-Shape letters: B minibatch, C channels, H W pixels.
+Shape letters: C channels, H W pixels.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from .summary import evaluating
-
-Named = tuple[str, nn.Module]
+from .summary import LayerRun, trace_layers
 
 WORDS = {
     "Linear": "fully connected", "MaxPool2d": "max pool", "AvgPool2d": "average pool",
@@ -23,11 +18,8 @@ WORDS = {
 }  # fmt: skip
 """What layers are called, where their class's name is not plain English."""
 
-SAID_BY_SHAPES = (nn.Flatten, nn.Identity, nn.Dropout)
+SAID_BY_SHAPES = (nn.Flatten, nn.Dropout)
 """Layers that a picture does not name."""
-
-MAIN_LAYERS = ("Conv2d", "Linear", "Pool2d")
-"""Ends of the names of layers of which a part has only one."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +36,36 @@ class Part:
     parameters: int
 
 
-def outline(model: nn.Module, image_shape: Sequence[int]) -> list[Part]:
+def outline(model: nn.Module, image_shape: tuple[int, int, int]) -> list[Part]:
     """List a network's parts in the order in which an image of ``image_shape`` passes them."""
-    groups = [group for group in _groups(model) if group]
-    shapes = _output_shapes(model, [module for group in groups for _, module in group], image_shape)
-    made = [_part(group, shapes) for group in groups if any(m in shapes for _, m in group)]
-    order = list(shapes)
-    parts = [part for _, part in sorted(made, key=lambda one: order.index(one[0]))]
-    joined: list[Part] = []
-    for part in filter(lambda part: part.what, parts):
-        above = joined[-1] if joined else None
-        if above and _are_alike(above, part):
-            count, parameters = above.count + 1, above.parameters + part.parameters
-            part = replace(part, name=above.name, count=count, parameters=parameters)
-            joined.pop()
-        joined.append(part)
-    return joined
+    runs = trace_layers(model, image_shape)
+    next_runs = dict(zip(map(id, runs), runs[1:], strict=False))
+    parts: list[Part] = []
+    counted: set[Tensor] = set()
+    for block, group in _groups(model, runs):
+        own = {p for run in group for p in run.module.parameters(recurse=False)} - counted
+        counted |= own
+        words = map(_word, [model.get_submodule(block)] if block else [run.module for run in group])
+        last, following = group[-1], next_runs.get(id(group[-1]))
+        # What a block adds or joins at its end, no layer of it returns.
+        output = following.input if block and following else last.output
+        part = Part(
+            name=re.sub(r"\.\d+$", "", block) or group[0].name,
+            what=", ".join(words),
+            count=1,
+            output_shape=tuple(output.shape[1:]),
+            parameters=sum(p.numel() for p in own),
+        )
+        if parts and _are_alike(parts[-1], part):
+            above = parts.pop()
+            part = replace(
+                part,
+                name=above.name,
+                count=above.count + 1,
+                parameters=above.parameters + part.parameters,
+            )
+        parts.append(part)
+    return parts
 
 
 def _are_alike(above: Part, part: Part) -> bool:
@@ -68,68 +74,34 @@ def _are_alike(above: Part, part: Part) -> bool:
     return above.what == part.what and (same_sequence or above.output_shape == part.output_shape)
 
 
-def _groups(module: nn.Module, prefix: str = "") -> Iterator[list[Named]]:
-    """Yield the modules of each part: a block, or a layer with the norm and activation behind it.
+def _groups(model: nn.Module, runs: Iterable[LayerRun]) -> Iterator[tuple[str, list[LayerRun]]]:
+    """Yield the layers of a block, with its name, or a layer with the norm and activation near it.
 
-    Sequences are opened; other modules with children are blocks.
+    Of convolutions, fully connected layers and poolings there is one outside of blocks.
     """
-    group: list[Named] = []
-    for key, child in module.named_children():
-        name, is_leaf = f"{prefix}{key}", next(child.children(), None) is None
-        if not is_leaf or (_is_main(child) and any(_is_main(m) for _, m in group)):
-            yield group
+    block, group = "", list[LayerRun]()
+    for run in runs:
+        own = _block_around(model, run.name)
+        if not run.name or (not own and isinstance(run.module, SAID_BY_SHAPES)):
+            continue
+        is_next_layer = not own and _is_main(run) and any(map(_is_main, group))
+        if group and (own != block or is_next_layer):
+            yield block, group
             group = []
-        if is_leaf:
-            group.append((name, child))
-        elif isinstance(child, nn.Sequential) and _are_blocks(child):
-            yield from ([(name, block)] for block in child)
-        elif isinstance(child, nn.Sequential):
-            yield from _groups(child, f"{name}.")
-        else:
-            yield [(name, child)]
-    yield group
+        block = own
+        group.append(run)
+    yield block, group
 
 
-def _is_main(module: nn.Module) -> bool:
-    return type(module).__name__.endswith(MAIN_LAYERS)
+def _block_around(model: nn.Module, name: str) -> str:
+    """Return the outermost module around a layer that is no plain sequence; "" if none is."""
+    ends = [dot.start() for dot in re.finditer(r"\.", name)]
+    around = (name[:end] for end in ends)
+    return next((a for a in around if not isinstance(model.get_submodule(a), nn.Sequential)), "")
 
 
-def _are_blocks(sequence: nn.Sequential) -> bool:
-    """Whether a sequence is one block, repeated."""
-    kinds = {type(block) for block in sequence}
-    is_one = len(kinds) == 1 and not isinstance(sequence[0], nn.Sequential)
-    return is_one and next(sequence[0].children(), None) is not None
-
-
-def _output_shapes(
-    model: nn.Module, modules: Sequence[nn.Module], image_shape: Sequence[int]
-) -> dict[nn.Module, tuple[int, ...]]:
-    """Return what comes out of each module, without B, in the order in which they end."""
-    shapes: dict[nn.Module, tuple[int, ...]] = {}
-
-    def note(module: nn.Module, inputs: Any, output: Any) -> None:
-        if isinstance(output, Tensor):
-            shapes[module] = tuple(output.shape[1:])
-
-    some_weight = next(model.parameters())
-    images_BCHW = torch.zeros(1, *image_shape, device=some_weight.device, dtype=some_weight.dtype)
-    with ExitStack() as hooks, evaluating(model), torch.no_grad():
-        for module in modules:
-            hooks.enter_context(module.register_forward_hook(note))
-        model(images_BCHW)
-    return shapes
-
-
-def _part(
-    group: Sequence[Named], shapes: dict[nn.Module, tuple[int, ...]]
-) -> tuple[nn.Module, Part]:
-    """Make one part of a group, and return the last module of it that ran."""
-    ran = [(name, module) for name, module in group if module in shapes]
-    named = [module for _, module in ran if not isinstance(module, SAID_BY_SHAPES)]
-    parameters = sum(p.numel() for module in named for p in module.parameters())
-    last = (named or [ran[-1][1]])[-1]
-    what = ", ".join(map(_word, named))
-    return last, Part(ran[0][0], what, 1, shapes[last], parameters)
+def _is_main(run: LayerRun) -> bool:
+    return isinstance(run.module, nn.Conv2d | nn.Linear) or "Pool" in type(run.module).__name__
 
 
 def _word(module: nn.Module) -> str:

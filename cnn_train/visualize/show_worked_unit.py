@@ -1,226 +1,155 @@
-"""Show one worked number of a layer: its tables, and its picture.
+"""Show one worked number of a layer: what it reads and by what that is multiplied, and in words.
 
 Shape letters: C channels, H W pixels, or rows and columns of a patch.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
+from torch import Tensor
 
-from ..figures.number_grids import Grid, Row, draw_number_grids
+from ..figures.number_grids import PADDING, Grid, Row, draw_number_grids
 from ..figures.style import Drawing
 from ..models.summary import LayerRun
-from ..page import (
-    MINUS,
-    Block,
-    Column,
-    digits,
-    list_facts,
-    numbers,
-    paragraph,
-    signed,
-    texts,
-    times,
-    whole_or_aligned,
-)
+from ..page import MINUS, Block, digits, grids_block, paragraph, times, whole_or_aligned
 from .layers import as_maps
 from .worked_unit import Term, WorkedUnit
 
-MOST_PATCHES, MOST_TERMS = 3, 8
-"""Channels whose patches are shown, and whose sums are listed: those that add most."""
+MOST_PATCHES, MOST_INPUTS = 3, 8
+"""Channels, or inputs that are one number, that are shown: those that add most."""
 
 MOST_NUMBERS_SIDE = 11
 """A patch with a longer side is drawn in colours, without its numbers."""
 
-ADDS = ("convolution", "fully connected", "average pooling")
-"""Kinds that are a sum of products."""
-
-
-def _formula(unit: WorkedUnit, run: LayerRun) -> str:
-    return {
-        "convolution": "Σ patch × filter, over all channels that it reads, + bias",
-        "fully connected": "Σ x × w, over all inputs, + bias",
-        "max pooling": "the largest number of the patch, which is marked",
-        "average pooling": "the mean of the patch: Σ patch × 1/n",
-        "batch norm": "γ · (x − mean) / √(variance + ε) + β",
-        "activation": f"{type(run.module).__name__}(x)",
-    }[unit.kind]
+FORMULAS = {
+    "convolution": "Σ patch × filter, over all channels that it reads, + bias",
+    "fully connected": "Σ x × w, over all inputs, + bias",
+    "max pooling": "the largest number of the patch, which is marked by *",
+    "average pooling": "the mean of the patch: Σ patch × 1/n",
+    "batch norm": "γ · (x − mean) / √(variance + ε) + β",
+}
+NAMES = ("patch", "filter", "products")
+SUMS = ("convolution", "fully connected", "average pooling")
 
 
 def unit_blocks(unit: WorkedUnit, run: LayerRun) -> Iterator[Block]:
-    """Yield the formula, the patches, the sum, what follows, and how the window lies on the map."""
-    yield paragraph(f"{unit.kind}: {_formula(unit, run)}")
-    if 1 < max(unit.terms[0].patch_HW.shape) <= MOST_NUMBERS_SIDE:
-        yield from (_patch_block(unit, term) for term in _largest(unit, MOST_PATCHES))
-    if unit.kind in ADDS:
-        yield _sum_block(unit)
-    elif unit.kind != "max pooling":
-        facts = {"x": float(unit.terms[0].patch_HW)} | dict(unit.constants)
-        yield list_facts((name, _exact(value)) for name, value in facts.items())
-    yield paragraph(
-        f"worked out: {_exact(unit.total)}; the network itself: {_exact(unit.network)}",
-        *(f"then {one.layer} ({one.kind}): {_exact(one.value)}" for one in unit.followed_by),
-    )
-    if unit.window:
-        yield _window_block(unit, run)
+    """Yield the formula, the patches with their filters, and the sum and the window in words."""
+    formula, *words = unit_words(unit, run)
+    yield paragraph(formula)
+    if max(unit.inside_HW.shape) <= MOST_NUMBERS_SIDE:
+        for _, heading, row in _rows(unit):
+            yield grids_block(heading, row)
+    yield paragraph(*words)
 
 
-def _largest(unit: WorkedUnit, most: int) -> list[Term]:
+def draw_unit(title: str, unit: WorkedUnit, run: LayerRun) -> Drawing:
+    """Draw the same, and where on its map each patch lies."""
+    input_CHW = as_maps(run.input, run.field)[0].cpu()
+    top, left = unit.rows[0], unit.columns[0]
+    frame = (top, left, unit.rows[-1] - top + 1, unit.columns[-1] - left + 1)
+    rows: list[tuple[str, Row]] = []
+    for channel, heading, row in _rows(unit):
+        if channel is not None:
+            row = [Grid(input_CHW[channel], "map", frame=frame), "", *row]
+        rows.append((heading, row))
+    return draw_number_grids(rows, title, unit_words(unit, run))
+
+
+def _rows(unit: WorkedUnit) -> Iterator[tuple[int | None, str, Row]]:
+    """Yield tables side by side, their heading, and the channel whose map they are cut from.
+
+    Inputs that are one number each stand below each other, as one patch that is cut from no map.
+    """
+    shown, are_numbers = shown_terms(unit), _are_numbers(unit)
+    headings = [f"channel {term.channel} of the input" for term in shown]
+    read, weights, products = ("x", "w", "x × w") if are_numbers else NAMES
+    if are_numbers:
+        listed = ", ".join(str(term.channel) for term in shown)
+        headings = [f"inputs {listed} of {len(unit.terms):,}"]
+        column, weight_column = (torch.cat([vars(term)[name] for term in shown])
+                                 for name in ("patch_HW", "filter_HW"))  # fmt: skip
+        shown = [Term(0, column, weight_column, sum(term.total for term in shown))]
+    for heading, term in zip(headings, shown, strict=True):
+        row: list[Grid | str] = [_grid(unit, read, term.patch_HW, is_read=True)]
+        if unit.kind in SUMS:
+            heading += f": Σ = {_exact(term.total)}"
+            row += ["×", _grid(unit, weights, term.filter_HW), "="]
+            row += [_grid(unit, products, term.patch_HW * term.filter_HW, is_read=True)]
+        else:
+            row += ["→", _grid(unit, "output", torch.tensor([[unit.network]]))]
+        yield None if are_numbers else term.channel, heading, row
+
+
+def _are_numbers(unit: WorkedUnit) -> bool:
+    return len(unit.terms) > 1 and unit.inside_HW.numel() == 1
+
+
+def shown_terms(unit: WorkedUnit) -> list[Term]:
     """Return the terms that add most, in the order of their channels."""
-    chosen = sorted(unit.terms, key=lambda term: -abs(term.total))[:most]
-    return sorted(chosen, key=lambda term: term.channel)
-
-
-def _patch_block(unit: WorkedUnit, term: Term) -> Block:
-    """Lay the patch, the filter and their products beside each other, row by row."""
-    width, sums = term.patch_HW.shape[1], unit.kind in ADDS
-    tables: list[list[str]] = []
-    for values_HW in (term.patch_HW, term.filter_HW, term.patch_HW * term.filter_HW):
-        cells = _texts(values_HW)
-        if not tables:  # in the patch
-            inside = unit.inside_HW.flatten().tolist()
-            cells = [cell if known else "·" for cell, known in zip(cells, inside, strict=True)]
-            if unit.winner:
-                cells[unit.winner[0] * width + unit.winner[1]] += "*"
-        widest = max(map(len, cells))
-        lines = [cells[i : i + width] for i in range(0, len(cells), width)]
-        tables.append(["  ".join(cell.rjust(widest) for cell in line) for line in lines])
-    names = ("patch", "× filter", "= products")[: 3 if sums else 1]
-    return Block(
-        f"channel {term.channel} of the input" + (f": Σ = {_exact(term.total)}" if sums else ""),
-        columns=tuple(Column(name, is_number=False, is_chart=True) for name in names),
-        rows=tuple(zip(*tables[: len(names)], strict=True)),
-        first_to_go=("= products", "× filter"),
-    )
-
-
-def _sum_block(unit: WorkedUnit) -> Block:
-    """List what each input adds, the largest first, the rest in one row, and the bias."""
+    most = MOST_INPUTS if _are_numbers(unit) else MOST_PATCHES
     ranked = sorted(unit.terms, key=lambda term: -abs(term.total))
-    single = ranked[0].patch_HW.numel() == 1
-    rows = []
-    for term in ranked[:MOST_TERMS]:
-        factors = [term.patch_HW.flatten()[0], term.filter_HW.flatten()[0]] if single else []
-        rows.append((str(term.channel), *(signed(float(x)) for x in factors), _exact(term.total)))
-    empty = ("", "") if single else ()
-    if rest := ranked[MOST_TERMS:]:
-        others = sum(term.total for term in rest)
-        rows.append((f"the other {len(rest):,}", *empty, _exact(others)))
-    if unit.bias:
-        rows.append(("bias", *empty, _exact(unit.bias)))
-    rows.append(("total", *empty, _exact(unit.total)))
-    columns = numbers(*(("x", "w", "x × w") if single else ("Σ patch × filter",)))
-    return Block(
-        columns=(*texts("input channel"), *columns),
-        rows=tuple(rows),
-        row_styles={len(rows) - 1: "bold"},
-    )
+    return sorted(ranked[:most], key=lambda term: term.channel)
+
+
+def _grid(unit: WorkedUnit, title: str, values_HW: Tensor, *, is_read: bool = False) -> Grid:
+    """Make a table; of what is read, · marks the padding and * what max pooling takes."""
+    if max(values_HW.shape) > MOST_NUMBERS_SIDE:
+        return Grid(values_HW, title)
+    texts = whole_or_aligned(values_HW.flatten().tolist())
+    if is_read and values_HW.shape == unit.inside_HW.shape:
+        for i, is_inside in enumerate(unit.inside_HW.flatten().tolist()):
+            texts[i] = texts[i] if is_inside else PADDING + texts[i] * bool(values_HW.flatten()[i])
+        if unit.winner:
+            texts[unit.winner[0] * values_HW.shape[1] + unit.winner[1]] += "*"
+    return Grid(values_HW, title, texts)
+
+
+def unit_words(unit: WorkedUnit, run: LayerRun) -> list[str]:
+    """Return the formula, what it adds up, what follows, and how the window lies on the map."""
+    words = [f"{unit.kind}: {FORMULAS.get(unit.kind) or f'{type(run.module).__name__}(x)'}"]
+    if unit.constants:
+        words.append(", ".join(f"{name} = {_exact(x)}" for name, x in unit.constants.items()))
+    others = len(unit.terms) - len(shown_terms(unit))
+    if unit.kind in SUMS and (others or unit.bias):
+        shown = sum(term.total for term in shown_terms(unit))
+        rest = f" + {_exact(unit.total - unit.bias - shown)} (the other {others:,})" * bool(others)
+        bias = f" + {_exact(unit.bias)} (bias)" * bool(unit.bias)
+        words.append(f"{_exact(shown)} (shown){rest}{bias} = {_exact(unit.total)}")
+    words.append(f"worked out: {_exact(unit.total)}; the network itself: {_exact(unit.network)}")
+    words += [f"then {one.layer} ({one.kind}): {_exact(one.value)}" for one in unit.followed_by]
+    return words + list(_window_words(unit, run))
+
+
+def _window_words(unit: WorkedUnit, run: LayerRun) -> Iterator[str]:
+    """Yield where the output's size comes from, what padding counts, and the depth of a filter."""
+    window = unit.window
+    for axis, name in enumerate(("height", "width") if window else ()):
+        assert window
+        side, found = unit.input_shape[axis + 1], unit.output_shape[axis + 1]
+        reach = window.dilation[axis] * (window.size[axis] - 1) + 1
+        padding, stride = window.padding[axis], window.stride[axis]
+        exact = (side - reach + 2 * padding) / stride + 1
+        rounded = "" if exact == found else f" → {found}"
+        yield (
+            f"{name}: (W − F + 2P)/S + 1 = ({side} − {reach} + 2·{padding})/{stride} + 1 = "
+            f"{exact:g}{rounded}"
+        )
+    if beyond := int((~unit.inside_HW).sum()):
+        is_zero = not unit.terms[0].patch_HW[~unit.inside_HW].any()
+        counts = "count as 0" if is_zero else "repeat numbers of the map"
+        if unit.kind == "max pooling":
+            counts = "never win"
+        elif not getattr(run.module, "count_include_pad", True):
+            counts = "are not counted"
+        cells = f"{beyond} of the {unit.inside_HW.numel()} cells ({PADDING})"
+        yield f"padding: {cells} lie beyond the map; they {counts}"
+    if unit.kind == "convolution":
+        weights = times((*unit.inside_HW.shape, len(unit.terms)))
+        yield (
+            f"depth: a filter reads {len(unit.terms)} of {unit.input_shape[0]} channels: {weights} "
+            f"weights; {unit.output_shape[0]} filters make {unit.output_shape[0]} channels"
+        )
 
 
 def _exact(value: float) -> str:
     return digits(value).replace("-", MINUS)
-
-
-def _window_block(unit: WorkedUnit, run: LayerRun) -> Block:
-    """Show where the output's size comes from, and what padding and depth do."""
-    assert unit.window
-    window = unit.window
-    rows = []
-    for axis, name in enumerate(("height", "width")):
-        size, stride, padding, dilation = (
-            pair[axis] for pair in (window.size, window.stride, window.padding, window.dilation)
-        )
-        side, reach, out = unit.input_shape[axis + 1], dilation * (size - 1) + 1, unit.output_shape
-        exact = (side - reach + 2 * padding) / stride + 1
-        found = out[axis + 1]
-        rounded = "" if exact == found else f" → {found}"
-        formula = f"({side} − {reach} + {2 * padding})/{stride} + 1 = {exact:g}{rounded}"
-        rows.append((name, *map(str, (side, reach, padding, stride)), formula))
-    number = int((~unit.inside_HW).sum())
-    notes = []
-    if number:
-        is_zero = not unit.terms[0].patch_HW[~unit.inside_HW].any()
-        counts = "count as 0" if is_zero else "repeat numbers of the map"
-        counts = "never win" if unit.kind == "max pooling" else counts
-        cells = f"{number} of the {unit.inside_HW.numel()} cells (·)"
-        notes.append(f"padding: {cells} lie beyond the map; they {counts}")
-    if unit.kind == "convolution":
-        weights = times((*unit.terms[0].patch_HW.shape, len(unit.terms)))
-        notes.append(
-            f"depth: a filter reads {len(unit.terms)} of {unit.input_shape[0]} channels: {weights} "
-            f"weights; {unit.output_shape[0]} filters make {unit.output_shape[0]} channels"
-        )
-    return Block(
-        columns=(*texts("side"), *numbers("W", "F", "P", "S", "(W − F + 2P)/S + 1")),
-        rows=tuple(rows),
-        notes=tuple(notes),
-    )
-
-
-def draw_unit(title: str, unit: WorkedUnit, run: LayerRun) -> Drawing:
-    """Draw what is read, what it is multiplied by, and what comes of it."""
-    is_vector = len(unit.terms) > 1 and unit.terms[0].patch_HW.numel() == 1
-    rows = _vector_rows(unit) if is_vector else _patch_rows(unit, run)
-    shown = _largest(unit, MOST_TERMS if is_vector else MOST_PATCHES)
-    those = sum(term.total for term in shown)
-    parts = [f"{signed(those)} (shown)"]
-    if others := len(unit.terms) - len(shown):
-        parts.append(f"{signed(unit.total - unit.bias - those)} (the other {others:,})")
-    if unit.bias:
-        parts.append(f"{signed(unit.bias)} (bias)")
-    notes = [f"{' + '.join(parts)} = {_exact(unit.total)}"] if unit.kind in ADDS else []
-    notes += [f"then {one.layer} ({one.kind}): {_exact(one.value)}" for one in unit.followed_by]
-    return draw_number_grids(rows, title, [_formula(unit, run), *notes])
-
-
-def _vector_rows(unit: WorkedUnit) -> list[Row]:
-    """Lay the inputs that add most over their weights and products."""
-    shown = _largest(unit, MOST_TERMS)
-    x = torch.cat([term.patch_HW for term in shown], dim=1)
-    w = torch.cat([term.filter_HW for term in shown], dim=1)
-    names = ", ".join(str(term.channel) for term in shown)
-    return [
-        [_grid(x, f"x: of {len(unit.terms):,} inputs, those that add most: {names}")],
-        [_grid(w, "× w")],
-        [_grid(x * w, "= products")],
-    ]
-
-
-def _patch_rows(unit: WorkedUnit, run: LayerRun) -> list[Row]:
-    """Lay the patch of a channel beside its place on the map, the filter and the products."""
-    input_CHW = as_maps(run.input, run.field)[0].cpu()
-    grey = frozenset((row, column) for row, column in (~unit.inside_HW).nonzero().tolist())
-    marked = frozenset([unit.winner] if unit.winner else [])
-    rows: list[Row] = []
-    for term in _largest(unit, MOST_PATCHES):
-        patch_HW, filter_HW = term.patch_HW, term.filter_HW
-        name, is_map = f"channel {term.channel}", max(patch_HW.shape) > MOST_NUMBERS_SIDE
-        row: list[Grid | str] = [
-            Grid(input_CHW[term.channel], name, frame=_frame(unit), is_map=True),
-            "",
-            _grid(patch_HW, "patch", grey=grey, marked=marked, is_map=is_map),
-        ]
-        if unit.kind in ADDS:
-            title, products_HW = f"products: Σ = {signed(term.total)}", patch_HW * filter_HW
-            products = _grid(products_HW, title, grey=grey, is_map=is_map)
-            row += ["×", _grid(filter_HW, "filter", is_map=is_map), "=", products]
-        else:
-            row += ["→", _grid(torch.tensor([[unit.network]]), "output")]
-        rows.append(row)
-    return rows
-
-
-def _grid(values_HW: torch.Tensor, title: str, **marks: Any) -> Grid:
-    """Make a table with its numbers."""
-    return Grid(values_HW, title, _texts(values_HW), **marks)
-
-
-def _texts(values_HW: torch.Tensor) -> list[str]:
-    return whole_or_aligned(values_HW.flatten().tolist())
-
-
-def _frame(unit: WorkedUnit) -> tuple[float, float, float, float]:
-    """Return top, left, height and width of the patch on the input's map."""
-    (top, bottom), (left, right) = ((side[0], side[-1]) for side in (unit.rows, unit.columns))
-    return top, left, bottom - top + 1, right - left + 1

@@ -13,15 +13,24 @@ stands beside them.
 Shape letters: B minibatch, C channels, H W pixels, or the rows and columns of a patch.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
 from ..errors import UsageError
 from ..models.summary import LayerRun, trace_images
-from .layer_sums import Pair, Place, Window, can_work_out, sum_of, take_patch
+from .layer_sums import (
+    Pair,
+    Place,
+    Window,
+    kind_of,
+    norm_constants,
+    sliding_window,
+    take_patch,
+    weights_of,
+)
 from .layers import as_maps, find_run, followers
 
 
@@ -63,8 +72,8 @@ class WorkedUnit:
     channel: int
     row: int
     column: int
-    input_shape: tuple[int, int, int]
-    output_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
     rows: tuple[int, ...]
     columns: tuple[int, ...]
     inside_HW: Tensor
@@ -72,29 +81,19 @@ class WorkedUnit:
     bias: float
     total: float
     network: float
-    followed_by: tuple[Following, ...] = ()
-    window: Window | None = None
-    winner: Pair | None = None
-    constants: Mapping[str, float] = field(default_factory=dict)
+    followed_by: tuple[Following, ...]
+    window: Window | None
+    winner: Pair | None
+    constants: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain lists and numbers."""
-        return {
-            **{name: value for name, value in vars(self).items() if name != "inside_HW"},
-            "inside": self.inside_HW.tolist(),
-            "terms": [
-                {
-                    "channel": term.channel,
-                    "patch": term.patch_HW.tolist(),
-                    "filter": term.filter_HW.tolist(),
-                    "total": term.total,
-                }
-                for term in self.terms
-            ],
-            "followed_by": [vars(following) for following in self.followed_by],
-            "window": vars(self.window) if self.window else None,
-            "constants": dict(self.constants),
-        }
+        document = asdict(self)
+        document["inside"] = document.pop("inside_HW").tolist()
+        for term in document["terms"]:
+            term["patch"] = term.pop("patch_HW").tolist()
+            term["filter"] = term.pop("filter_HW").tolist()
+        return document
 
 
 def work_out(
@@ -113,8 +112,8 @@ def work_out_run(
     runs: Sequence[LayerRun], run: LayerRun, channel: int, row: int = 0, column: int = 0
 ) -> WorkedUnit:
     """Work out one number of a pass that was made already; errors as in :func:`work_out`."""
-    module, name = run.module, run.name
-    if not can_work_out(module):
+    module, name, kind = run.module, run.name, kind_of(run.module)
+    if kind is None:
         raise UsageError(
             f"{name}: is a {type(module).__name__}, which is not worked out; choose a convolution, "
             "a fully connected layer, a pooling, a batch norm or an activation"
@@ -122,34 +121,36 @@ def work_out_run(
     input_CHW, output_CHW = (
         as_maps(values, run.field)[0].detach().cpu() for values in (run.input, run.output)
     )
-    _require_inside(name, (channel, row, column), output_CHW.shape)
-    own = sum_of(module, input_CHW.shape, output_CHW.shape, (channel, row, column))
-    patch_CHW, inside_HW = take_patch(input_CHW, own)
-    filter_CHW = own.weigh(patch_CHW, inside_HW)
-    totals_C = (patch_CHW * filter_CHW).sum(dim=(1, 2))
-    total = float(totals_C.sum()) + own.bias
-    if own.kind == "activation":
-        total = float(module(patch_CHW))
-    parts = zip(own.channels, patch_CHW, filter_CHW, totals_C.tolist(), strict=True)
+    place = (channel, row, column)
+    _require_inside(name, place, output_CHW.shape)
+    patch = take_patch(module, input_CHW, output_CHW.shape, place)
+    filter_CHW, bias = weights_of(module, channel, patch)
+    totals_C = (patch.values_CHW * filter_CHW).sum(dim=(1, 2))
+    is_function = kind == "activation"
+    total = float(module(patch.values_CHW)) if is_function else float(totals_C.sum()) + bias
+    parts = zip(patch.channels, patch.values_CHW, filter_CHW, totals_C.tolist(), strict=True)
     return WorkedUnit(
         layer=name,
-        kind=own.kind,
+        kind=kind,
         channel=channel,
         row=row,
         column=column,
-        input_shape=_three(input_CHW.shape),
-        output_shape=_three(output_CHW.shape),
-        rows=tuple(own.rows),
-        columns=tuple(own.columns),
-        inside_HW=inside_HW,
+        input_shape=tuple(input_CHW.shape),
+        output_shape=tuple(output_CHW.shape),
+        rows=patch.rows,
+        columns=patch.columns,
+        inside_HW=patch.inside_HW,
         terms=tuple(Term(*part) for part in parts),
-        bias=own.bias,
+        bias=bias,
         total=total,
-        network=float(output_CHW[channel, row, column]),
-        followed_by=tuple(_following(runs, run, (0, channel, row, column))),
-        window=own.window,
-        winner=_place_of_one(filter_CHW) if own.kind == "max pooling" else None,
-        constants=own.constants,
+        network=float(output_CHW[place]),
+        followed_by=tuple(
+            Following(reader.name, type(reader.module).__name__, _value_at(reader, place))
+            for reader in followers(runs, run)
+        ),
+        window=sliding_window(module),
+        winner=_place_of_one(filter_CHW) if kind == "max pooling" else None,
+        constants=norm_constants(module, channel),
     )
 
 
@@ -170,21 +171,11 @@ def _require_inside(name: str, place: Sequence[int], shape: Sequence[int]) -> No
             raise UsageError(f"{name}: has no {what} {number}; choose from 0 to {size - 1}")
 
 
-def _following(
-    runs: Sequence[LayerRun], run: LayerRun, place: tuple[int, ...]
-) -> Iterator[Following]:
-    """Yield what the norms and the activation behind ``run`` make of the number at ``place``."""
-    for reader in followers(runs, run):
-        value = as_maps(reader.output, reader.field)[place]
-        yield Following(reader.name, type(reader.module).__name__, float(value))
+def _value_at(run: LayerRun, place: Place) -> float:
+    return float(as_maps(run.output, run.field)[(0, *place)])
 
 
 def _place_of_one(filter_CHW: Tensor) -> Pair:
     """Return the row and column of the only 1 of a max pooling's filter."""
     row, column = filter_CHW[0].nonzero()[0].tolist()
     return row, column
-
-
-def _three(shape: Sequence[int]) -> tuple[int, int, int]:
-    channels, height, width = shape
-    return channels, height, width

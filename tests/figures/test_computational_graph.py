@@ -76,6 +76,10 @@ def test_where_an_arrow_is_cut_both_its_ends_bear_the_name_of_the_node_it_leaves
         assert inside.x0 <= box.x0 and box.x1 <= min(inside.x1, window.x1)
 
 
+def test_a_box_without_an_equation_is_named_by_its_symbol() -> None:
+    assert [Box("pool3", "max pool").name, Box("×", "v3 = v1 × v2").name] == ["pool3", "v3"]
+
+
 def test_a_long_name_stays_in_its_box() -> None:
     name = "a_rather_long_name_of_an_input"
     boxes = [Box(name, f"v1 = {name}", is_input=True), Box("max", "v100 = max(0.1234567, v99)")]

@@ -30,11 +30,13 @@ def test_of_the_points_l1_leaves_the_most_zeros_and_both_smaller_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(regularization, "TOY_UPDATES", 120)
-    monkeypatch.setattr(regularization, "TOY_STRENGTHS", {"l2": 0.02, "l1": 0.02})
-    _, _, (none, l2, l1) = learn_points()
-    assert l2.weights.sum_of_squares < none.weights.sum_of_squares
-    assert l1.weights.near_zero > max(none.weights.near_zero, l2.weights.near_zero) + 0.2
-    assert none.surface_GG.shape == (regularization.GRID, regularization.GRID)
+    strong = regularization.TOY.model_copy(update={"strength": 0.02, "hidden": (8,)})
+    monkeypatch.setattr(regularization, "TOY", strong)
+    learned = learn_points()
+    assert list(learned) == ["none", "l2", "l1"]
+    none, l2, l1 = (Weights.of(experiment.network) for experiment in learned.values())
+    assert l2.sum_of_squares < none.sum_of_squares
+    assert l1.near_zero > max(none.near_zero, l2.near_zero) + 0.2
 
 
 def test_a_config_is_trained_without_with_and_with_a_hundred_times_its_lambda(

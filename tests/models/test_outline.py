@@ -36,6 +36,19 @@ def test_layers_and_blocks_that_repeat_are_counted() -> None:
     ]  # fmt: skip
 
 
+def test_a_pooling_of_ones_own_is_a_part_and_a_block_ends_with_what_it_joins() -> None:
+    with torch.device("meta"):
+        fastnet, densenet = (
+            ARCHITECTURES[name](name=name).build(10, SHAPE) for name in ("fastnet", "densenet121")
+        )
+    assert [(p.name, p.what) for p in outline(fastnet, SHAPE)][-2:] == [
+        ("pool", "global max pool"), ("fc", "fully connected, Scale"),
+    ]  # fmt: skip
+    shapes = {p.name: (p.count, p.output_shape) for p in outline(densenet, SHAPE)}
+    assert shapes["block1"] == (6, (64 + 6 * 32, 32, 32))
+    assert shapes["block4"] == (16, (512 + 16 * 32, 4, 4))
+
+
 @pytest.mark.parametrize("name", ["lenet", "fastnet", "vgg11", "resnet20", "mobilenet_v2"])
 def test_the_parts_have_all_parameters_and_end_with_the_scores(name: str) -> None:
     with torch.device("meta"):

@@ -51,6 +51,7 @@ def conv(
 
     from ...lecture.tiny_network import make_tiny_network
     from ...models.summary import trace_images
+    from ...runs.directory import find_checkpoint
     from ...visualize.layers import default_layers, find_run
     from ...visualize.show_worked_unit import draw_unit, unit_blocks
     from ...visualize.worked_unit import strongest_place, work_out_run
@@ -62,8 +63,12 @@ def conv(
             raise UsageError("--image: goes with a CHECKPOINT, whose network sees it")
         source, model, inputs_1CHW = "a tiny network", *make_tiny_network()
     else:
-        trained = _open(checkpoint, device)
-        model, source = trained.model, f"{trained.config.model.name}, {_name(image)}"
+        path = find_checkpoint(checkpoint)
+        trained = open_model(path, device, "float32", layers_for="learn conv")
+        model, source = (
+            trained.model,
+            f"{trained.config.model.name}, {image.name if image else 'an embedded drawing'}",
+        )
         inputs_1CHW = _read_inputs(trained, image)
     with torch.no_grad():
         runs = trace_images(model, inputs_1CHW)
@@ -80,16 +85,6 @@ def conv(
         draw=lambda: draw_unit(title, unit, run),
     )
     present(page, as_json=as_json, out=out)
-
-
-def _open(checkpoint: Path, device: str) -> "TrainedModel":
-    from ...runs.directory import find_checkpoint
-
-    return open_model(find_checkpoint(checkpoint), device, "float32", layers_for="learn conv")
-
-
-def _name(image: Path | None) -> str:
-    return image.name if image else "an embedded drawing"
 
 
 def _read_inputs(trained: "TrainedModel", image: Path | None) -> "Tensor":

@@ -22,7 +22,9 @@ from ..options import (
 from ..present import PictureOption, check_picture, present
 
 if TYPE_CHECKING:
-    from ...lecture.regularization import Strength, ToyResult
+    from ...figures.style import Drawing
+    from ...lecture.regularization import Strength, Weights
+    from ...playground.experiment import Experiment
 
 TITLE = "λR(W): L2 is λΣW², L1 is λΣ|W|"
 ROWS = (0, 10, 50, 100, 150)
@@ -46,16 +48,14 @@ def regularization(
     out: PictureOption = None,
 ) -> None:
     """Show what λR(W) does alone: to a weight, to all weights, to a decision, to your config."""
-    from ...figures.regularization import Plane, draw_regularization
     from ...lecture.regularization import (
-        GRID_REACH,
         LR,
-        NUM_UPDATES,
         STRENGTH,
+        Weights,
         compare_strengths,
         learn_points,
         pull,
-    )  # fmt: skip
+    )
     from ...losses.regularization import L1Config, L2Config
 
     check_picture(out)
@@ -66,73 +66,85 @@ def regularization(
         session = build_untrained_session(config, overrides, device, data_dir, offline)
         with progress(f"training for {seconds:g} s with each λ", 3) as advance:
             strengths = compare_strengths(session, images, seconds, advance)
-    ways = {
-        "L2": pull(L2Config(strength=STRENGTH), 1.0, LR, NUM_UPDATES),
-        "L1": pull(L1Config(strength=STRENGTH), 1.0, LR, NUM_UPDATES),
-    }
-    train, test, toys = learn_points()
+    ways = {"L2": pull(L2Config(strength=STRENGTH)), "L1": pull(L1Config(strength=STRENGTH))}
+    learned = learn_points()
+    rows = {name: vars(e.measure()) | _facts(Weights.of(e.network)) for name, e in learned.items()}
     page = Page(
         blocks=(
-            Block(TITLE), *_weight_blocks(ways, LR, STRENGTH), *_toy_blocks(toys),
-            *_strength_blocks(strengths),
+            Block(TITLE), *_weight_blocks(ways), _toy_block(rows), *_strength_blocks(strengths),
         ),
         document={
             "one_weight": {"lr": LR, "strength": STRENGTH, **ways},
-            "points": [_facts(toy) for toy in toys],
-            "config": [_facts(one) for one in strengths],
+            "points": [{"name": name, **row} for name, row in rows.items()],
+            "config": [vars(one) | {"weights": _facts(one.weights)} for one in strengths],
         },
-        draw=lambda: draw_regularization(
-            ways,
-            [
-                Plane(f"{toy.name}: test {percent(toy.test_accuracy)}", toy.surface_GG,
-                      toy.weights.values_P)
-                for toy in toys
-            ],
-            GRID_REACH,
-            (train.points_N2, train.labels_N),
-            (test.points_N2, test.labels_N),
-            {f"your config, λ = {one.strength:g}": one.weights.values_P for one in strengths},
-            TITLE,
-        ),
+        draw=lambda: _draw(ways, learned, strengths),
     )  # fmt: skip
     present(page, as_json=as_json, out=out)
 
 
-def _facts(result: "ToyResult | Strength") -> dict[str, object]:
-    """Return a result's numbers, without its thousands of weights."""
-    weights = {"sum_of_squares": result.weights.sum_of_squares}
-    weights["near_zero"] = result.weights.near_zero
-    left_out = ("weights", "surface_GG")
-    return {name: x for name, x in vars(result).items() if name not in left_out} | weights
+def _facts(weights: "Weights") -> dict[str, float]:
+    """Return what is said of weights, without the thousands of them."""
+    return {"sum_of_squares": weights.sum_of_squares, "near_zero": weights.near_zero}
 
 
-def _weight_blocks(ways: dict[str, list[float]], lr: float, strength: float) -> tuple[Block, ...]:
+def _draw(
+    ways: dict[str, list[float]], learned: "dict[str, Experiment]", strengths: "Sequence[Strength]"
+) -> "Drawing":
+    from ...figures.regularization import Plane, draw_regularization
+    from ...lecture.regularization import Weights
+    from ...playground.view import SURFACE_SIDE, VIEW_REACH, surface
+
+    planes = [
+        Plane(f"{name}: test {percent(e.measure().test_accuracy)}", surface(e, SURFACE_SIDE),
+              Weights.of(e.network).values_P)
+        for name, e in learned.items()
+    ]  # fmt: skip
+    train, test = learned["none"].train, learned["none"].test
+    return draw_regularization(
+        ways,
+        planes,
+        VIEW_REACH,
+        (train.points_N2, train.labels_N),
+        (test.points_N2, test.labels_N),
+        {f"your config, λ = {one.strength:g}": one.weights.values_P for one in strengths},
+        TITLE,
+    )
+
+
+def _weight_blocks(ways: dict[str, list[float]]) -> tuple[Block, ...]:
+    from ...lecture.regularization import LR, STRENGTH
+
     rows = tuple((str(i), *(f"{round(ways[name][i], 4) + 0.0:.4f}" for name in ways)) for i in ROWS)
     return (
         paragraph(
-            f"One weight that only the penalty pulls at, with η = {lr:g} and λ = {strength:g}:",
-            f"L2: w ← (1 − 2ηλ) w, by {percent(2 * lr * strength)} each time: ever smaller, "
+            f"One weight that only the penalty pulls at, with η = {LR:g} and λ = {STRENGTH:g}:",
+            f"L2: w ← (1 − 2ηλ) w, by {percent(2 * LR * STRENGTH)} each time: ever smaller, "
             "never 0.",
-            f"L1: w ← w − ηλ sign(w), by {lr * strength:g} each time: 0 after 1/ηλ = "
-            f"{1 / (lr * strength):.0f} updates, where it stays but for steps of ηλ to and fro.",
+            f"L1: w ← w − ηλ sign(w), by {LR * STRENGTH:g} each time: 0 after 1/ηλ = "
+            f"{1 / (LR * STRENGTH):.0f} updates, where it stays but for steps of ηλ to and fro.",
         ),
         Block(columns=numbers("updates", *ways), rows=rows),
     )
 
 
-def _toy_blocks(toys: "Sequence[ToyResult]") -> tuple[Block, ...]:
-    from ...lecture.regularization import NEAR_ZERO, TOY_HIDDEN, TOY_STRENGTHS
+def _toy_block(results: dict[str, dict[str, float]]) -> Block:
+    from ...lecture.regularization import NEAR_ZERO, TOY
 
-    strengths = {"none": "", **{name: f" λ = {value:g}" for name, value in TOY_STRENGTHS.items()}}
     rows = tuple(
-        (toy.name + strengths[toy.name], percent(toy.train_accuracy), percent(toy.test_accuracy),
-         f"{toy.weights.sum_of_squares:.4g}", percent(toy.weights.near_zero))
-        for toy in toys
+        (name, percent(one["train_accuracy"]), percent(one["test_accuracy"]),
+         f"{one['sum_of_squares']:.4g}", percent(one["near_zero"]))
+        for name, one in results.items()
     )  # fmt: skip
-    columns = numbers("training", "test", "ΣW²", "near 0")
-    note = f"near 0: weights below {NEAR_ZERO:g} of the largest. --out FILE.png draws all of it."
-    heading = f"60 noisy points of a plane, a network of {TOY_HIDDEN} units"
-    return (Block(heading, columns=(*texts("penalty"), *columns), rows=rows, notes=(note,)),)
+    return Block(
+        f"{TOY.batch_size} noisy points of a plane, {len(TOY.hidden)} hidden layers of "
+        f"{TOY.hidden[0]} units, λ = {TOY.strength:g}",
+        columns=(*texts("penalty"), *numbers("training", "test", "ΣW²", "near 0")),
+        rows=rows,
+        notes=(
+            f"near 0: weights below {NEAR_ZERO:g} of the largest. --out FILE.png draws it all.",
+        ),
+    )
 
 
 def _strength_blocks(strengths: "Sequence[Strength]") -> tuple[Block, ...]:

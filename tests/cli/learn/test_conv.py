@@ -3,6 +3,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
+
+from cnn_train.models.summary import trace_images
+from cnn_train.visualize.show_worked_unit import unit_words
+from cnn_train.visualize.worked_unit import work_out_run
 
 Run = Callable[..., Any]
 
@@ -13,21 +19,37 @@ def rows(page: str) -> list[list[str]]:
 
 def test_the_tiny_example_is_added_up_in_print(cnn_train: Run) -> None:
     page = cnn_train("learn", "conv").stdout
-    assert ["1", "1", "·", "1", "0", "−1", "1", "0", "0"] in rows(page)
-    assert ["bias", "1"] in rows(page) and ["total", "7"] in rows(page)
-    assert "worked out: 7; the network itself: 7" in page
+    assert ["0", "2", "·", "×", "2", "0", "−2", "=", "0", "0", "·"] in rows(page)
+    assert "6 (shown) + 1 (bias) = 7\nworked out: 7; the network itself: 7" in page
     assert "then bn (BatchNorm2d): 6" in page and "then relu (ReLU): 6" in page
-    assert "(5 − 3 + 2)/2 + 1 = 3" in page
+    assert "height: (W − F + 2P)/S + 1 = (5 − 3 + 2·1)/2 + 1 = 3" in page
     assert "padding: 3 of the 9 cells (·) lie beyond the map; they count as 0" in page
 
 
 def test_every_kind_of_layer_has_its_page(cnn_train: Run) -> None:
     pool = cnn_train("learn", "conv", "--layer", "pool").stdout
-    assert ["4", "2"] in rows(pool) and ["5", "6*"] in rows(pool)
+    assert ["4", "2", "→", "6"] in rows(pool) and ["5", "6*"] in rows(pool)
     norm = cnn_train("learn", "conv", "--layer", "bn").stdout
-    assert {"mean", "variance", "γ", "β"} <= {line[0] for line in rows(norm) if line}
+    assert "mean = 2, variance = 4, ε = 0, γ = 2, β = 1" in norm
     connected = cnn_train("learn", "conv", "--layer", "fc", "--channel", "1").stdout
-    assert ["1", "6", "2", "12"] in rows(connected) and ["total", "13"] in rows(connected)
+    assert ["6", "×", "−1", "=", "−6"] in rows(connected)
+    assert "12 (shown) + 1 (bias) = 13" in connected
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (nn.AvgPool2d(3, 2, padding=1), "count as 0"),
+        (nn.AvgPool2d(3, 2, padding=1, count_include_pad=False), "are not counted"),
+        (nn.MaxPool2d(3, 2, padding=1), "never win"),
+        (nn.Conv2d(1, 1, 3, padding=1, padding_mode="replicate"), "repeat numbers of the map"),
+    ],
+)
+def test_what_padding_counts_is_said(layer: nn.Module, words: str) -> None:
+    runs = trace_images(nn.Sequential(layer), torch.ones(1, 1, 4, 4))
+    unit = work_out_run(runs, runs[0], 0)
+    line = f"padding: 5 of the 9 cells (·) lie beyond the map; they {words}"
+    assert line in unit_words(unit, runs[0])
 
 
 def test_of_a_checkpoint_the_document_holds_a_sum_that_is_the_networks(
