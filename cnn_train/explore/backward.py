@@ -92,8 +92,8 @@ def _guided(opened: Opened, inputs_1CHW: Tensor, label: int) -> tuple[Tensor, st
 
 def _per_pixel(slope_CHW: Tensor, opened: Opened) -> Tensor:
     """Turn a slope at the normalised input into one at the pixels, from 0 (black) to 1."""
-    deviation_C = slope_CHW.new_tensor(opened.trained.normalization.std)
-    return slope_CHW / deviation_C[:, None, None]
+    deviation_C = torch.tensor(opened.trained.normalization.std)
+    return slope_CHW / deviation_C.to(slope_CHW)[:, None, None]
 
 
 def _cam(opened: Opened, inputs_1CHW: Tensor, label: int) -> tuple[Tensor, str]:

@@ -19,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from glob import glob
 from itertools import groupby
 from pathlib import Path
 from typing import Literal, cast
@@ -111,9 +112,12 @@ def run_command(command: str, place: Path, data_dir: Path | None = None) -> str:
     ``data_dir``: where datasets are kept, if elsewhere than usual. Raises CnnTrainError, with what
     it printed last, if the command fails.
     """
-    name, *arguments = shlex.split(command.replace("\\\n", " "))
+    name, *words = shlex.split(command.replace("\\\n", " "))
     if name != "cnn-train":
         raise UsageError(f"{command}: a chapter runs nothing but cnn-train")
+    arguments = []
+    for word in words:  # as a shell does
+        arguments += sorted(glob(word, root_dir=place)) or [word]  # noqa: PTH207
     plain = {"COLUMNS": str(COLUMNS), "NO_COLOR": "1", "TERM": "dumb"}
     plain |= {DATA_DIR_VARIABLE: str(data_dir.absolute())} if data_dir else {}
     ended = subprocess.run(

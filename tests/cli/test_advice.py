@@ -45,11 +45,11 @@ NOT_RUN = {
         "the disk is full", "that can be written with --data-dir", "HOME is not set",
     ),
     "lets the user choose, without a spelling to run": (
-        "too close to kinks", "use saliency", "needs scikit-learn",
+        "too close to kinks", "use saliency", "use --projection pca",
         "name the right images with --data-root", "has no severities to draw",
-        "playground --help", "open the address",
+        "playground --help",
         "goes with --resume", "goes with --weights",
-        "are written by `cnn-train fit`", "this is not plain SGD", "(`cnn-train gradcheck` tells)",
+        "are written by `cnn-train fit`", "(`cnn-train gradcheck` tells)",
         "reads the loss alone", "it goes with --tta flip",
     ),
     "followed by the tests of its own command": (
@@ -57,11 +57,13 @@ NOT_RUN = {
         "give another --name, or remove it", "its name ends in", "that `cnn-train export` wrote",
         "since `cnn-train export` wrote", "models show` lists all", "training images are augmented",
         "--config and --space as files", "or more --updates", "runs --group-by name",
-        "--seeds goes with --config",
+        "--seeds goes with --config", "makes it so", "give either --mine", "with --plane path",
+        "start a new run: fit --config CONFIG", "add --branch NAME", "set more with --set epochs",
+        "keep_history=log", "give --config, for a first step",
     ),
     "no advice": (
         "no run to go on with", "run to go on with", "a command without a picture",
-        ", or go on from best.ckpt",
+        "--name --weights --new-head", "fit --config \\S+", "NAME is its name",
     ),
 }  # fmt: skip
 """Why some advice is not run, and parts of its texts."""

@@ -127,7 +127,7 @@ def test_a_run_may_lie_beside_us_and_its_name_may_hold_spaces(
     chapter = tmp_path / "1-a.md"
     chapter.write_text("```console\n$ cnn-train evaluate runs/latest --config quickstart\n```\n")
     monkeypatch.setattr(own_chapters, "shipped_chapters", lambda: [chapter])
-    monkeypatch.setattr(own_chapters, "run_command", lambda command, place: command)
+    monkeypatch.setattr(own_chapters, "run_command", lambda command, *places: command)
     here, place = tmp_path / "here", tmp_path / "work" / "place"
     (here / given).mkdir(parents=True)
     place.mkdir(parents=True)

@@ -62,11 +62,10 @@ def test_a_header_is_read_to_its_end_and_no_further() -> None:
 def test_without_a_clone_the_configs_lie_inside_the_package(empty_folder: Path) -> None:
     """As hatch lays them there: see the table in pyproject.toml."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
-    ((source, target),) = project["tool"]["hatch"]["build"]["targets"]["wheel"][
-        "force-include"
-    ].items()
+    placed = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
     copytree(REPOSITORY / "cnn_train", empty_folder / "cnn_train", ignore=ignore_patterns("*.pyc"))
-    copytree(REPOSITORY / source, empty_folder / target)
+    for source, target in placed.items():
+        copytree(REPOSITORY / source, empty_folder / target)
     ended = subprocess.run(
         [sys.executable, "-c", READ_ONE],
         env={"PYTHONPATH": str(empty_folder)},

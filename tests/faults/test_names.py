@@ -17,7 +17,7 @@ from cnn_train.cli.loading import evaluate_command
 from cnn_train.data.shapes.dataset import ShapesConfig
 from cnn_train.errors import in_one_line, visible
 from cnn_train.figures.embedding import draw_embedding
-from cnn_train.playground import server
+from cnn_train.web import server
 
 Run = Callable[..., "tuple[int, str, str]"]
 
