@@ -54,6 +54,8 @@ def rewrite(
 
         def run(command: str, names: list[str] = names) -> str:
             notice(f"{PROMPT}{command}")
+            for folder in re.findall(r"data export .*--out (\S+)", command):
+                shutil.rmtree(WORKPLACE / folder, ignore_errors=True)  # it wants a new one
             printed = run_command(command, WORKPLACE)
             for name in names:
                 if (drawn := find_picture(name, command, WORKPLACE, RUN)) is not None:
