@@ -180,7 +180,7 @@ def short_of_memory(*arguments: Any, **options: Any) -> None:
     [
         ("evaluate runs/latest --batch-size 8", "8 images per batch, 67,108,864 MiB more were "
          "asked for; try --batch-size=4 or a smaller model"),
-        ("predict image.png", "1 images per batch, 67,108,864 MiB more were asked for; "
+        ("predict image.png", "1 image per batch, 67,108,864 MiB more were asked for; "
          "try a smaller model"),
         ("profile --config tiny.yaml --batches 1", "20 images per batch, 67,108,864 MiB more were "
          "asked for; try --set batch_size=10 or a smaller model"),

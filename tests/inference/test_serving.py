@@ -26,7 +26,7 @@ from starlette.applications import Starlette
 from cnn_train.data.normalization import Normalization
 from cnn_train.errors import DataError, ResourceError, UsageError
 from cnn_train.experiment import ExperimentConfig
-from cnn_train.inference import serving
+from cnn_train.inference import received_file, serving
 from cnn_train.inference.predict import predict_files
 from cnn_train.inference.serving import Limits, PredictionService, listen
 from cnn_train.inference.trained_model import TrainedModel
@@ -249,7 +249,7 @@ def test_a_full_disk_is_told_in_words_without_a_path(monkeypatch: pytest.MonkeyP
     def fail() -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/tmp/secret")
 
-    monkeypatch.setattr(serving, "TemporaryDirectory", fail)
+    monkeypatch.setattr(received_file, "TemporaryDirectory", fail)
     full = ask(make_app(), content=picture(), headers=PNG)
     message = "the server cannot keep the image: No space left on device"
     assert (full.status_code, full.json()) == (503, {"error": message})

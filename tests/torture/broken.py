@@ -111,7 +111,7 @@ def raise_errors_as_they_come() -> None:
 def stumble_over_configs() -> None:
     from cnn_train.cli.fit import starting
 
-    starting.load_experiment = lambda *_, **__: {}["epochs"]
+    starting.load_settings = lambda *_, **__: {}["epochs"]
 
 
 def sleep_first() -> None:
