@@ -69,6 +69,7 @@ def _choose_images(
     """
     import torch
 
+    from ..data.image_set import spread_evenly
     from ..evaluation.evaluate import check_fit, load_split
     from ..inference.export import BATCH_SIZES, generate_images
 
@@ -81,8 +82,7 @@ def _choose_images(
             raise
         notice(f"no validation images: {problem}")
     else:
-        number = min(number, len(split))
-        images_NCHW = split.images_NCHW[torch.arange(number) * len(split) // number]
+        images_NCHW = split.images_NCHW[spread_evenly(len(split), number)]
     num_missing = max(max(BATCH_SIZES) - len(images_NCHW), 0)
     drawn_NCHW = generate_images(trained.image_shape, num_missing)
     counts = {"validation": len(images_NCHW), "generated": num_missing}

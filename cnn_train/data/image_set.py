@@ -146,6 +146,12 @@ class ImageSet:
         return digest.hexdigest()
 
 
+def spread_evenly(num_images: int, most: int) -> Tensor:
+    """Return the indices of ``most`` images at even distances: sets are often sorted by class."""
+    number = min(num_images, most)
+    return torch.arange(number) * num_images // max(number, 1)
+
+
 def same_spelling(name: str) -> str:
     """Write accents as Unicode's composed letters (NFC): some file systems decompose them."""
     return unicodedata.normalize("NFC", name)

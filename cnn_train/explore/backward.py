@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UsageError
-from ..visualize.attribution import enlarge, grad_cam, occlusion
+from ..visualize.attribution import enlarge, grad_cam, occlusion, per_pixel
 from ..visualize.backward_rules import count_ruled, unit_signals
 from ..visualize.layers import as_maps, keep_outputs
 from ..visualize.pictures import CLIPPED_SHARE, spread
@@ -72,7 +72,9 @@ def _gradient(
     slopes = torch.autograd.grad(score, wanted, materialize_grads=True)
     fields = [layer.units.field for layer in layers.values()]
     maps = [as_maps(slope, field)[0] for slope, field in zip(slopes[1:], fields, strict=True)]
-    return _per_pixel(slopes[0][0], opened), dict(zip(layers, maps, strict=True))
+    return per_pixel(slopes[0][0], torch.tensor(opened.trained.normalization.std)), dict(
+        zip(layers, maps, strict=True)
+    )
 
 
 def _guided(opened: Opened, inputs_1CHW: Tensor, label: int) -> tuple[Tensor, str]:
@@ -87,13 +89,7 @@ def _guided(opened: Opened, inputs_1CHW: Tensor, label: int) -> tuple[Tensor, st
         raise UsageError(f"guided backpropagation: {reason}; take the gradient") from None
     place_13 = torch.tensor([[label, 0, 0]])
     signal_CHW = unit_signals(model, scores, inputs_1CHW, place_13, "guided")[0]
-    return _per_pixel(signal_CHW, opened), words
-
-
-def _per_pixel(slope_CHW: Tensor, opened: Opened) -> Tensor:
-    """Turn a slope at the normalised input into one at the pixels, from 0 (black) to 1."""
-    deviation_C = torch.tensor(opened.trained.normalization.std)
-    return slope_CHW / deviation_C.to(slope_CHW)[:, None, None]
+    return per_pixel(signal_CHW, torch.tensor(opened.trained.normalization.std)), words
 
 
 def _cam(opened: Opened, inputs_1CHW: Tensor, label: int) -> tuple[Tensor, str]:

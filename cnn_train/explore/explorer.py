@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.image_set import ImageSet
+from ..data.image_set import ImageSet, spread_evenly
 from ..errors import CheckpointError, UsageError
 from ..visualize.layers import as_maps, keep_outputs
 from .backward import answer_backward
 from .checkpoints import OpenCheckpoints, Opened
-from .images import MOST_MEASURED, read_received, spread
+from .images import MOST_MEASURED, read_received
 from .layers import Layer, group_layers, open_at_first
 from .measured import Cloud, answer_embedding, answer_filters, answer_history, answer_patches
 from .question import (
@@ -162,7 +162,7 @@ class Explorer:
 
     def _find_mistakes(self, opened: Opened, images: ImageSet) -> list[int]:
         """Return what is taken for another class, the most confident mistakes first."""
-        index_N = spread(len(images), MOST_MEASURED)
+        index_N = spread_evenly(len(images), MOST_MEASURED)
         probabilities_NK, predicted_N = self.judge(opened, images.images_NCHW[index_N])
         confidence_N = probabilities_NK.amax(dim=1)
         confidence_N[predicted_N == images.labels_N[index_N]] = -1

@@ -41,12 +41,6 @@ def load_images(
     return images, None
 
 
-def spread(num_images: int, most: int) -> Tensor:
-    """Return the indices of ``most`` images at even distances: sets are often sorted by class."""
-    number = min(num_images, most)
-    return torch.arange(number) * num_images // number
-
-
 def read_received(name: str, content: bytes, reading: Reading) -> dict[str, Any]:
     """Read the bytes of an image file; DataError, which begins with ``name``, for a bad one."""
     with received_file(name, content) as path:

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.image_set import ImageSet
+from ..data.image_set import ImageSet, spread_evenly
 from ..errors import CheckpointError, UsageError
 from ..visualize.features import last_features, principal_components
 from ..visualize.top_patches import LayerPatches, Window, crop, find_places
 from .checkpoints import OpenCheckpoints, Opened
-from .images import MOST_MEASURED, spread
+from .images import MOST_MEASURED
 from .question import Question, pack_pixels, pack_signed, read_pixels, rounded
 
 MOST_POINTS, POINTS_AT_ONCE = 500, 100
@@ -38,7 +38,7 @@ def answer_patches(opened: Opened, question: Question, images: ImageSet) -> dict
         raise UsageError(f"{units.layer}: has the channels 0 to {units.num_channels - 1}")
     _, height, width = opened.trained.image_shape
     layer = LayerPatches(units, places, [channel], (height, width))
-    index_N, patches = spread(len(images), MOST_MEASURED), []
+    index_N, patches = spread_evenly(len(images), MOST_MEASURED), []
     for place, window in enumerate(layer.windows(channel)):
         measured, side = int(places.image_CP[channel, place]), max(window.height, window.width)
         square = Window(window.top, window.left, side, side)
@@ -131,7 +131,7 @@ def answer_embedding(
     cloud = clouds[opened.choice.key]
     _, features_1D = last_features(opened.trained.model, [opened.inputs(question)])
     here_2 = ((features_1D.double() - cloud.centre_D) @ cloud.basis_D2)[0]
-    index_N = spread(len(opened.request.subjects), MOST_POINTS)
+    index_N = spread_evenly(len(opened.request.subjects), MOST_POINTS)
     return {
         "points": rounded(cloud.points_N2.tolist(), 5),
         "labels": opened.request.labels()[index_N].tolist(),
@@ -142,7 +142,7 @@ def answer_embedding(
 def _cloud(opened: Opened) -> Cloud:
     """Find the two directions of greatest variance of the images' last features."""
     trained, subjects = opened.trained, opened.request.subjects
-    indices = torch.split(spread(len(subjects), MOST_POINTS), POINTS_AT_ONCE)
+    indices = torch.split(spread_evenly(len(subjects), MOST_POINTS), POINTS_AT_ONCE)
     place = trained.device.torch_device
     pieces = (subjects.images_NCHW[index_B].to(place) for index_B in indices)
     _, features_ND = last_features(trained.model, map(trained.normalization, pieces))

@@ -20,15 +20,22 @@ WINDOWS_AT_ONCE = 128
 def saliency(model: nn.Module, inputs_BCHW: Tensor, class_B: Tensor, deviation_C: Tensor) -> Tensor:
     """Return BHW: the largest |∂ score / ∂ pixel| over the colours (Simonyan et al., 2014).
 
-    The network reads (pixel − mean) / deviation, so its slope is divided by ``deviation_C``: what
-    comes back is per pixel value, from 0 (black) to 1.
+    It is per pixel value, as :func:`per_pixel` says.
     """
     assert not model.training
     leaf_BCHW = inputs_BCHW.detach().clone().requires_grad_()
     with torch.enable_grad():
         scores_B = model(leaf_BCHW).gather(1, class_B[:, None])
     (slope_BCHW,) = torch.autograd.grad(scores_B.sum(), leaf_BCHW)
-    return (slope_BCHW / deviation_C.to(slope_BCHW)[:, None, None]).abs().amax(dim=1)
+    return per_pixel(slope_BCHW, deviation_C).abs().amax(dim=1)
+
+
+def per_pixel(slope_BCHW: Tensor, deviation_C: Tensor) -> Tensor:
+    """Turn slopes (BCHW or CHW) at the network's input into slopes at pixels, from 0 (black) to 1.
+
+    The network reads (pixel − mean) / deviation, so they are divided by the deviation.
+    """
+    return slope_BCHW / deviation_C.to(slope_BCHW)[:, None, None]
 
 
 def grad_cam(model: nn.Module, units: Units, inputs_BCHW: Tensor, class_B: Tensor) -> Tensor:

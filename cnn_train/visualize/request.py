@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..data.batches import evaluation_batch_size
 from ..data.dataset import Progress, silent
-from ..data.image_set import ImageSet, Pixels
+from ..data.image_set import ImageSet, Pixels, spread_evenly
 from ..data.images.files import load_image
 from ..data.images.square import Reading, fit_square
 from ..errors import CheckpointError, DataError, UsageError, name_some
@@ -42,7 +42,7 @@ class Subjects:
     def of(cls, images: ImageSet, most: int | None = None) -> Self:
         """Take ``most`` images (None: all), spread evenly: sets are often sorted by class."""
         if most is not None and most < len(images):
-            images = images.select(torch.arange(most) * len(images) // most)
+            images = images.select(spread_evenly(len(images), most))
         labels = tuple(images.class_names[label] for label in images.labels_N.tolist())
         return cls(images.images_NCHW, images.names, labels)
 

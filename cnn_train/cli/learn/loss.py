@@ -174,12 +174,10 @@ def _score_images(
     data_root: Path | None,
 ) -> Scored:
     """Score images that are evenly spaced over the split, so that many classes are among them."""
-    import torch
-
+    from ...data.image_set import spread_evenly
     from ...evaluation.evaluate import evaluate, load_split
 
     images = load_split(trained, split, access, data_root)
-    number = min(number, len(images))
-    chosen = images.select(torch.arange(number) * len(images) // max(number, 1))
+    chosen = images.select(spread_evenly(len(images), number))
     scores_NK = evaluate(trained, chosen, split=split).scores_NK
     return Scored(scores_NK, chosen.labels_N, chosen.class_names, chosen.names, chosen.images_NCHW)
