@@ -4,7 +4,7 @@ Shape letters: G distances.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -87,6 +87,29 @@ def draw_loss_surface(
     return figure
 
 
+def draw_ways(
+    axes: Axes,
+    distances: Sequence[float],
+    losses: Sequence[Sequence[float]],
+    ways: Iterable[Mapping[int, Sequence[float]]],
+    colours: Iterable[str],
+) -> None:
+    """Draw ways over losses (rows along the second direction), the first way on top."""
+    distance_G, loss_GG = torch.tensor(distances), torch.tensor(losses, dtype=torch.float64)
+    _draw_plane(axes, distance_G, loss_GG, *choose_levels(loss_GG), "Over the loss, from above")
+    outline = [withStroke(linewidth=4, foreground="white")]
+    for way, colour in reversed(list(zip(ways, colours, strict=True))):
+        axes.plot(*zip(*way.values(), strict=True), "o-", color=colour, path_effects=outline)
+        last, (x, y) = list(way.items())[-1]
+        axes.annotate(
+            f"{last:,} updates", (x, y), (0, -20 if y > 0 else 12), textcoords="offset points",
+            color="white", ha="right" if x > 0 else "left",
+            path_effects=[withStroke(linewidth=3, foreground=colour)],
+        )  # fmt: skip
+        axes.plot(*way[0], "s", color="white", ms=8, mec=INK)
+    axes.set(xlabel=f"along d₁, {PATH_UNIT}", ylabel="along d₂")
+
+
 def choose_levels(loss_GG: Tensor) -> tuple[list[float], Normalize]:
     """Return round losses for the lines, and the scale of the colours, from the finite losses.
 
@@ -113,7 +136,12 @@ def _log_levels(low: float, high: float) -> list[float]:
 
 
 def _draw_plane(
-    axes: Axes, distance_G: Tensor, loss_GG: Tensor, levels: Sequence[float], norm: Normalize
+    axes: Axes,
+    distance_G: Tensor,
+    loss_GG: Tensor,
+    levels: Sequence[float],
+    norm: Normalize,
+    title: str = "From above",
 ) -> None:
     reach, middle = float(distance_G[-1]), len(distance_G) // 2
     low, high = float(norm.vmin or 0), float(norm.vmax or 1)
@@ -126,7 +154,7 @@ def _draw_plane(
     lines = axes.contour(side, side, losses, levels, colors="white", linewidths=0.8)
     _label_lines(axes, lines, levels, reach, loss_GG[: middle + 1, middle].flip(0))
     axes.set_aspect("equal")
-    title = "From above" + ("" if loss_GG.isfinite().all() else "; grey: not finite")
+    title += "" if loss_GG.isfinite().all() else "; grey: not finite"
     style_axes(axes, title=title, x=f"along d₁, {UNIT}", y=f"along d₂, {UNIT}", grid=False)
     axes.set_xlim(-reach, reach)
     axes.set_ylim(-reach, reach)

@@ -9,24 +9,33 @@ gradient, minibatches make N/B steps, each with a gradient that points in nearly
 
 from dataclasses import dataclass
 
+from ..data.dataset import Progress
 from ..errors import UsageError
 from ..training.session import Session
-from .timed_training import Curve, loss_of_all, plain_session, train_for
+from .descent_map import DescentMap, Trail, map_descent
+from .timed_training import Curve, loss_of_all, nothing, plain_session, train_for
 
 
 @dataclass(frozen=True)
 class Race:
-    """Both trainings, from the same weights, on the same images, with the same rate."""
+    """Both trainings, from the same weights, on the same images, with the same rate.
+
+    surface: the loss of all the images around both ways, if it was asked for.
+    """
 
     num_images: int
     lr: float
     vanilla: Curve
     minibatch: Curve
+    surface: DescentMap | None = None
 
 
-def race(session: Session, num_images: int, seconds: float) -> Race:
+def race(
+    session: Session, num_images: int, seconds: float, progress: Progress | None = None
+) -> Race:
     """Train both ways for about ``seconds`` each; the session's config says all else.
 
+    With ``progress``, which shows how far it is, the loss around both ways is measured too.
     Raises UsageError where the config's minibatch is no smaller than all the images.
     """
     vanilla = plain_session(session, None, num_images)
@@ -38,10 +47,14 @@ def race(session: Session, num_images: int, seconds: float) -> Race:
         )
     minibatch = plain_session(session, batch_size, num_images)
     first_loss = loss_of_all(vanilla)
-    all_images = vanilla.batches
+    curves, trails = {}, {}
+    for name, own in {"vanilla": vanilla, "minibatch": minibatch}.items():
+        trails[name] = Trail(own.model)
+        watch = trails[name] if progress else nothing
+        curves[name] = train_for(own, seconds, first_loss, vanilla.batches, watch)
     return Race(
         num_images=num_images,
         lr=session.config.optimizer.lr,
-        vanilla=train_for(vanilla, seconds, first_loss, all_images),
-        minibatch=train_for(minibatch, seconds, first_loss, all_images),
+        surface=map_descent(vanilla, trails, progress) if progress else None,
+        **curves,
     )

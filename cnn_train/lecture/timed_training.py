@@ -4,7 +4,7 @@ Every curve starts from the same weights, goes over the same images (without aug
 follows the plain rule θ ← θ − η g with the same rate: what differs is how many images make a g.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from statistics import fmean, stdev
@@ -139,13 +139,22 @@ def loss_of_all(session: Session) -> float:
     return measure(session.forward, session.loss_fn, session.batches.epoch(0)).loss
 
 
+def nothing() -> None:
+    """Do nothing after an update."""
+
+
 def train_for(
-    session: Session, seconds: float, first_loss: float, all_images: TrainingBatches
+    session: Session,
+    seconds: float,
+    first_loss: float,
+    all_images: TrainingBatches,
+    after_update: Callable[[], object] = nothing,
 ) -> Curve:
     """Train for about ``seconds``, at least two updates; keep the loss of each minibatch.
 
     A minibatch's loss is that of the weights before its update, and costs nothing extra. In place
     of the first one stands ``first_loss``, of ``all_images``; theirs is measured at the end too.
+    Calls ``after_update`` after every update that is in the curve, within the measured time.
     Raises DivergedError where a loss or gradient is not finite.
     """
     warm_up(session)
@@ -153,6 +162,7 @@ def train_for(
     with divergence_explained(session), refusals_explained():
         for point, end in updates:
             points.append(point)
+            after_update()
             if end >= seconds and len(points) >= LEAST_UPDATES:
                 break
         last = [loss_of_all(whole), *(loss_of_all(whole) for _ in islice(updates, MORE_UPDATES))]

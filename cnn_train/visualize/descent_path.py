@@ -39,8 +39,13 @@ class DescentPath:
 
     @property
     def reach(self) -> float:
-        """How far the plane is shown: a little beyond the farthest place, in two digits."""
-        return float(f"{1.15 * float(self.place_S2.abs().max()):.1e}")
+        """How far the plane is shown, to each side of the last weights."""
+        return reach_of(self.place_S2)
+
+
+def reach_of(places: Tensor) -> float:
+    """Return how far a plane is shown: a little beyond the farthest place, in two digits."""
+    return float(f"{1.15 * float(places.abs().max()):.1e}")
 
 
 def find_path(states: Mapping[int, Path], last: TrainedModel) -> DescentPath:

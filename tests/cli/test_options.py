@@ -56,7 +56,7 @@ COMMAND_LINE = {
     "learn batch-size": f"{SESSION} --images --seconds --draws --out",
     "learn check": "--mine --expr --at --module --shape --json",
     "learn conv": "CHECKPOINT --layer --channel --at --image --device --json --out",
-    "learn descent": f"{SESSION} --images --seconds --out",
+    "learn descent": f"{SESSION} --images --seconds --out --surface",
     "learn diff": f"{FORMULA} --h",
     "learn forward-mode": FORMULA,
     "learn graph": FORMULA,

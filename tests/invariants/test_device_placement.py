@@ -26,6 +26,7 @@ from cnn_train.checks.profile import time_phases
 from cnn_train.checks.sanity import check_sanity
 from cnn_train.cli.main import app
 from cnn_train.data.augment.augmentation import Flip
+from cnn_train.data.dataset import silent
 from cnn_train.data.image_set import ImageSet
 from cnn_train.errors import UsageError
 from cnn_train.evaluation.evaluate import evaluate
@@ -260,7 +261,7 @@ USE_CASES: dict[str, Callable[[Session, ImageSet, Path], object]] = {
     "learn loss": lambda session, images, _: evaluate(trained(session), images),
     "learn step": lambda session, *_: take_step(session, 2),
     "learn slope": lambda session, *_: slopes(session),
-    "learn descent": lambda session, *_: race(session, 32, 0.0),
+    "learn descent": lambda session, *_: race(session, 32, 0.0, silent),
     "learn batch-size": lambda session, *_: compare_batch_sizes(session, 64, 0.0, 1),
     "learn regularization": lambda session, *_: compare_strengths(session, 32, 0.0),
 }
