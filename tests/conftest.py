@@ -151,6 +151,12 @@ def start(
 
 
 @pytest.fixture
+def multiplies_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ``precision: auto`` mean bfloat16 on any processor."""
+    monkeypatch.setattr("cnn_train.machine.device._cpu_bfloat16_unit", lambda: "AVX512-BF16")
+
+
+@pytest.fixture
 def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the learning curves, which take longer than the training."""
     monkeypatch.setattr("cnn_train.training.run_files.RunFiles.save_curves", lambda files: None)

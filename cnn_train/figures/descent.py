@@ -1,14 +1,13 @@
 """Losses that fall: by updates made and by the clock, with many or few images per update."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil, floor, log10
-from typing import Any, Protocol
+from typing import Any
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .loss_surface import draw_ways
 from .style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, make_figure, style_axes
 
 COLOURS = (BLUE, ORANGE)
@@ -22,29 +21,21 @@ MOST_FINE_DECADES = 3
 Points = Sequence[tuple[float, float]]
 
 
-class Surface(Protocol):
-    """Losses around the ways of trainings; every place by the number of updates that led there."""
-
-    distances: list[float]
-    losses: list[list[float]]
-    ways: dict[str, dict[int, list[float]]]
-
-
 def draw_descent(
     by_updates: Mapping[str, Points],
     by_seconds: Mapping[str, Points],
     title: str,
-    surface: Surface | None = None,
+    draw_beside: Callable[[Axes], None] | None = None,
 ) -> Figure:
     """Draw (updates, loss) and (seconds, loss) of every training, by name, side by side.
 
-    And beside them both ways over the loss, if there is a ``surface``.
+    ``draw_beside`` draws into a third part of the figure.
     """
-    figure = make_figure(15.0 if surface else 10.0, 5.0 if surface else 4.4, title)
-    left, right, *beside = figure.subplots(1, 3 if surface else 2)
+    figure = make_figure(*((15.0, 5.0) if draw_beside else (10.0, 4.4)), title)
+    left, right, *beside = figure.subplots(1, 3 if draw_beside else 2)
     right.sharey(left)
-    if surface:
-        draw_ways(beside[0], surface.distances, surface.losses, surface.ways.values(), COLOURS)
+    if draw_beside:
+        draw_beside(*beside)
     draw_losses(left, by_updates)
     draw_losses(right, by_seconds)
     left.set_xscale("symlog", linthresh=1)

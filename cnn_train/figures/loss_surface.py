@@ -92,13 +92,12 @@ def draw_ways(
     distances: Sequence[float],
     losses: Sequence[Sequence[float]],
     ways: Iterable[Mapping[int, Sequence[float]]],
-    colours: Iterable[str],
 ) -> None:
-    """Draw ways over losses (rows along the second direction), the first way on top."""
+    """Draw two ways over losses (rows along the second direction), the first one on top."""
     distance_G, loss_GG = torch.tensor(distances), torch.tensor(losses, dtype=torch.float64)
     _draw_plane(axes, distance_G, loss_GG, *choose_levels(loss_GG), "Over the loss, from above")
     outline = [withStroke(linewidth=4, foreground="white")]
-    for way, colour in reversed(list(zip(ways, colours, strict=True))):
+    for way, colour in reversed(list(zip(ways, (BLUE, ORANGE), strict=True))):
         axes.plot(*zip(*way.values(), strict=True), "o-", color=colour, path_effects=outline)
         last, (x, y) = list(way.items())[-1]
         axes.annotate(

@@ -7,7 +7,7 @@ import copy
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ..checkpoints.exporting import ModelDescription, encode_weights
 from ..checkpoints.importing import import_weights
 from ..errors import CheckpointError, UsageError
 from ..machine.atomic_file import write_atomically
-from ..machine.device import resolve_device, resolve_precision
+from ..machine.device import resolve_device
 from ..machine.optional_library import require_libraries
 from ..random_streams import make_generator
 from .exported_model import (
@@ -55,8 +55,8 @@ class Exportable:
         """Build the network; raises CheckpointError where the file is of no use."""
         cpu = resolve_device("cpu")
         trained = restore_trained_model(file.checkpoint, cpu, file.path)
-        exact = replace(trained, precision=resolve_precision("float32", cpu))
-        return cls(file, exact, ModelDescription.of(file.checkpoint, file.digest))
+        description = ModelDescription.of(file.checkpoint, file.digest)
+        return cls(file, trained.in_float32(), description)
 
     def network(self) -> "PixelsToScores":
         """Return a copy of the plain network with the normalisation before it."""
@@ -137,7 +137,7 @@ FORMATS = {
         "checkpoint import",
         lambda path: restore_trained_model(
             import_weights(path).checkpoint, resolve_device("cpu"), str(path)
-        ),
+        ).in_float32(),
     ),
 }
 

@@ -4,7 +4,7 @@ Shape letters: N images, B minibatch, C channels, H W pixels, K classes.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,10 @@ class TrainedModel:
             training_images=self.training_images,
             imported_from="Python",
         )
+
+    def in_float32(self) -> "TrainedModel":
+        """Return the same model, for scores that rounding to bfloat16 must not change."""
+        return replace(self, precision=resolve_precision("float32", self.device))
 
     @torch.no_grad()
     def scores(

@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from torch import Tensor
 
 from ..data.images.decoding import decode_batches
 from ..errors import CheckpointError, CnnTrainError, DataError, counted, in_one_line
-from ..machine.device import resolve_precision
 from ..machine.regular_file import read_regular
 from .trained_model import TrainedModel
 
@@ -105,8 +104,7 @@ def verify_scores(trained: TrainedModel, path: Path) -> dict[str, float]:
     expected = (len(images_NCHW), len(trained.class_names))
     if not expected[0] or theirs_NK.shape != expected or not theirs_NK.isfinite().all():
         raise DataError(f"{path}: scores are not {expected[0]} × {expected[1]} finite numbers")
-    exact = replace(trained, precision=resolve_precision("float32", trained.device))
-    ours_NK = exact.scores(images_NCHW).double()
+    ours_NK = trained.in_float32().scores(images_NCHW).double()
     found = Agreement.of(theirs_NK, ours_NK)
     if not found.is_close:
         raise CheckpointError(

@@ -103,7 +103,7 @@ def map_descent(session: Session, trails: Mapping[str, Trail], progress: Progres
 
 def _loss_at(session: Session, state_P: Tensor) -> float:
     parameters = list(session.model.parameters())
-    values = state_P.split([p.numel() for p in parameters])
+    values = torch.split(state_P, [p.numel() for p in parameters])
     with torch.no_grad():
         for parameter, value in zip(parameters, values, strict=True):
             parameter.copy_(value.view(parameter.shape))

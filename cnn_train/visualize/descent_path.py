@@ -8,7 +8,7 @@ Shape letters: S states, P weights of a network.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -52,7 +52,10 @@ def find_path(states: Mapping[int, Path], last: TrainedModel) -> DescentPath:
     """Load the states and find their plane; raises CheckpointError where they do not allow it."""
     try:
         models = [
-            restore_trained_model(load_checkpoint(path), last.device, str(path))
+            replace(
+                restore_trained_model(load_checkpoint(path), last.device, str(path)),
+                precision=last.precision,
+            )
             for path in states.values()
         ]
         weights = [select_parameters(one.model, "weights") for one in models]

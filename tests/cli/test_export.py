@@ -39,7 +39,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of an untrained linear classifier of tiny drawn shapes."""
     shapes = {"name": "shapes", "num_train": 220, "num_test": 40, "image_size": 16}
     shapes |= {"val_fraction": 0.4}
-    config = ExperimentConfig.model_validate({"data": shapes, "model": {"name": "linear"}})
+    config = ExperimentConfig.model_validate(
+        {"data": shapes, "model": {"name": "linear"}, "precision": "float32"}
+    )
     folder = tmp_path_factory.mktemp("model")
     train, val = load_training_splits(config.data, DataAccess(folder, offline=True))
     path = folder / "model.ckpt"

@@ -9,7 +9,13 @@ from matplotlib.colors import LogNorm, Normalize, to_rgba
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from cnn_train.figures.loss_surface import FINER, choose_levels, draw_loss_surface, smooth
+from cnn_train.figures.loss_surface import (
+    FINER,
+    choose_levels,
+    draw_loss_surface,
+    draw_ways,
+    smooth,
+)
 from cnn_train.figures.style import BLUE, GRID, ORANGE
 
 DISTANCES = torch.linspace(-1, 1, 9).double()
@@ -147,3 +153,13 @@ def test_no_number_on_the_lines_touches_another_or_the_border() -> None:
         assert whole.x0 <= box.x0 and box.x1 <= whole.x1
         assert whole.y0 <= box.y0 and box.y1 <= whole.y1
         assert not any(box.overlaps(other) for other in boxes[:i])
+
+
+def test_two_ways_are_drawn_from_one_place_and_say_how_many_updates_they_took() -> None:
+    axes = Figure().subplots()
+    ways = [{0: [-1.0, 0.5], 4: [-0.5, 0.4]}, {0: [-1.0, 0.5], 10: [0.0, -0.5], 64: [1.0, 0.2]}]
+    losses = [[1.0 + (x - 1) ** 2 + y**2 for x in (-1.2, 0, 1.2)] for y in (-1.2, 0, 1.2)]
+    draw_ways(axes, [-1.2, 0.0, 1.2], losses, ways)
+    assert {text.get_text() for text in axes.texts} >= {"4 updates", "64 updates"}
+    drawn = [list(map(list, zip(*line.get_data(), strict=True))) for line in axes.lines]
+    assert all(list(way.values()) in drawn for way in ways)

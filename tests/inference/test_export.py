@@ -85,6 +85,15 @@ def test_every_architecture_is_exported_and_scores_alike(
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
 
 
+@pytest.mark.parametrize("format_name", ["torch-export", "safetensors"])
+def test_scores_are_compared_in_float32_where_the_processor_multiplies_bfloat16(
+    make_model: MakeModel, tmp_path: Path, format_name: str, multiplies_bfloat16: None
+) -> None:
+    model, out = make_model("linear"), tmp_path / f"x{FORMATS[format_name].suffix}"
+    for agreement in export_model(model, FORMATS[format_name], IMAGES_NCHW, out).values():
+        assert agreement.largest_difference <= 3e-5 * agreement.largest_score
+
+
 def flawed(model: Exportable, change: Callable[[Exportable], Exportable]) -> Format:
     """Return an exporter of weights that writes those of another network."""
     honest = FORMATS["safetensors"]

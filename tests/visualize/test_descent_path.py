@@ -70,9 +70,12 @@ def test_a_path_in_a_plane_is_held_whole_at_the_coordinates_computed_by_hand(
 
 
 def test_the_loss_at_a_projection_equals_a_plain_evaluation_there(
-    request_2: Request, tmp_path: Path
+    request_2: Request, tmp_path: Path, multiplies_bfloat16: None
 ) -> None:
-    """The states' own biases differ; the plane has the last one's everywhere."""
+    """The states' own biases differ; the plane has the last one's everywhere.
+
+    All is in the last one's precision, float32, whatever the processor could do.
+    """
     model, biases = request_2.trained.model, [0.5, -0.5, 0.0, 0.25]
     request = with_states(request_2, tmp_path, IN_PLANE, biases)
     document = show_loss_surface(request).document

@@ -112,7 +112,13 @@ def _document(result: "Race") -> dict[str, Any]:
 
 def _draw(title: str, curves: "dict[str, Curve]", surface: "DescentMap | None") -> "Drawing":
     from ...figures.descent import draw_descent
+    from ...figures.loss_surface import draw_ways
 
     by_updates = {n: [(p.updates, p.loss) for p in c.points] for n, c in curves.items()}
     by_seconds = {n: [(p.seconds, p.loss) for p in c.points] for n, c in curves.items()}
-    return draw_descent(by_updates, by_seconds, title, surface)
+    if surface is None:
+        return draw_descent(by_updates, by_seconds, title)
+    losses, ways = surface.losses, surface.ways.values()
+    return draw_descent(
+        by_updates, by_seconds, title, lambda axes: draw_ways(axes, surface.distances, losses, ways)
+    )
