@@ -42,7 +42,7 @@ def explore(
     from ..runs.directory import find_checkpoint
 
     path = find_checkpoint(checkpoint)
-    trained = open_model(path, device, layers_for="explore")
+    trained = open_model(path, device, exact=True, layers_for="explore")
     access = make_data_access(data_dir, offline)
     explorer = open_explorer(checkpoint, path, trained, access, data_root, image)
     if explorer.why_no_images:

@@ -66,9 +66,9 @@ def choose_checkpoint(given: Path | None, run_root: Path) -> Path:
 
 
 def open_model(
-    path: Path, device: str, precision: str | None = None, *, layers_for: str | None = None
+    path: Path, device: str, *, exact: bool = False, layers_for: str | None = None
 ) -> "TrainedModel":
-    """Load a checkpoint's model; say where and in which precision (None: its own) it runs.
+    """Load a checkpoint's model; say where it runs, and how: as trained, or ``exact``, in float32.
 
     layers_for: the command that looks into the network, as one in an exported file does not allow.
     """
@@ -80,8 +80,9 @@ def open_model(
             "name the checkpoint that it was exported from"
         )
     trained = load_trained_model(path, device)
-    where, exactness = trained.device, precision or trained.precision.name
-    notice(f"{path} on {where.torch_device} ({where.reason}), {exactness}")
+    trained = trained.in_float32() if exact else trained
+    where = trained.device
+    notice(f"{path} on {where.torch_device} ({where.reason}), {trained.precision.name}")
     return trained
 
 

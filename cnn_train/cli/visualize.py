@@ -209,8 +209,8 @@ def visualize(
     if plane == "path" and not states:
         raise UsageError(f"--plane path: {checkpoint}: {PATH_NEEDS}")
     path = [*states.values()][-1] if states else find_checkpoint(checkpoint)
-    precision = None if method.scores_as_evaluate else "float32"
-    trained = open_model(path, device, precision, layers_for=f"visualize {name}")
+    exact = not method.scores_as_evaluate
+    trained = open_model(path, device, exact=exact, layers_for=f"visualize {name}")
     if images:
         subjects = Subjects.load(images, trained.reading())
     elif method.num_images == 0:

@@ -122,9 +122,9 @@ class OpenCheckpoints:
         self, choices: Sequence[Choice], default: str, trained: TrainedModel, subjects: Subjects
     ) -> None:
         self.choices = {choice.key: choice for choice in choices}
-        self.default, self._first = default, trained
+        self.default, self._first = default, trained.in_float32()
         self.subjects = subjects
-        opened = Opened(self.choices[default], Request(trained, subjects))
+        opened = Opened(self.choices[default], Request(self._first, subjects))
         self._open = OrderedDict({default: opened})
 
     def open(self, key: str = "") -> Opened:
@@ -140,7 +140,8 @@ class OpenCheckpoints:
             trained = restore_trained_model(load_checkpoint(path), self._first.device, str(path))
             if trained.config.model != self._first.config.model:
                 raise CheckpointError(f"{path}: is of another network than the rest of the run")
-            self._open[key] = Opened(self.choices[key], Request(trained, self.subjects))
+            request = Request(trained.in_float32(), self.subjects)
+            self._open[key] = Opened(self.choices[key], request)
         self._open.move_to_end(key)
         sizes = [_num_numbers(opened) for opened in self._open.values()]
         while len(sizes) > 1 and sum(sizes) > MOST_NUMBERS_KEPT:

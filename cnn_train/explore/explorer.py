@@ -92,7 +92,6 @@ class Explorer:
             "title": self.title,
             "model": trained.config.model.name,
             "num_parameters": sum(p.numel() for p in trained.model.parameters()),
-            "precision": trained.precision.name,
             "classes": list(trained.class_names),
             "side": trained.image_shape[1],
             "split": "validation images" if self.images is not None else None,
@@ -170,7 +169,7 @@ class Explorer:
         return [int(index_N[i]) for i in order_N if confidence_N[i] >= 0]
 
     def judge(self, opened: Opened, images_NCHW: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the softmax NK of the scores, and the predicted class N, as `predict` has them."""
+        """Return the softmax NK of the scores, and the predicted class N."""
         scores_NK = finite(opened, opened.trained.scores(images_NCHW))
         return scores_NK.double().softmax(dim=1), scores_NK.argmax(dim=1)
 

@@ -25,7 +25,7 @@ FORMULAS = {
 
 
 def answer_unit(opened: Opened, question: Question) -> dict[str, Any]:
-    """Answer ``unit``: the sum that makes a number, in float32, beside the network's own number.
+    """Answer ``unit``: the sum that makes a number beside the network's own number.
 
     Raises UsageError for a layer whose sums are not worked out, and for a place that it has not.
     """
@@ -41,7 +41,6 @@ def answer_unit(opened: Opened, question: Question) -> dict[str, Any]:
     return {
         "kind": layer.kind,
         "formula": FORMULAS.get(unit.kind, layer.words),
-        "precision": "float32",
         "total": rounded(unit.total),
         "network": rounded(unit.network),
         "bias": rounded(unit.bias),

@@ -64,7 +64,7 @@ def conv(
         source, model, inputs_1CHW = "a tiny network", *make_tiny_network()
     else:
         path = find_checkpoint(checkpoint)
-        trained = open_model(path, device, "float32", layers_for="learn conv")
+        trained = open_model(path, device, exact=True, layers_for="learn conv")
         model, source = (
             trained.model,
             f"{trained.config.model.name}, {image.name if image else 'an embedded drawing'}",
