@@ -12,6 +12,7 @@ from torch import Tensor
 from ..checkpoints.checkpoint import load_checkpoint
 from ..errors import CheckpointError, UsageError
 from ..inference.trained_model import TrainedModel, restore_trained_model
+from ..runs.branch import left_run, states_from_start
 from ..runs.directory import RunDirectory, at_best
 from ..runs.history import split_step
 from ..visualize.request import Request, Subjects
@@ -34,30 +35,49 @@ class Choice:
     epoch: int
 
 
-def list_choices(given: Path, evaluated: Path) -> tuple[list[Choice], str]:
+@dataclass(frozen=True)
+class Left:
+    """The run that a branch left after ``step`` updates, and its checkpoints from there on."""
+
+    name: str
+    step: int
+    choices: list[Choice]
+
+
+def list_choices(given: Path, evaluated: Path) -> tuple[list[Choice], str, Left | None]:
     """List the checkpoints of the run that was given, by their step, and the key of ``evaluated``.
 
-    Of a file that was given itself, that one alone.
+    Of a file that was given itself, that one alone. A branch has the states of the run that it left
+    up to there, for they are its own; what became of that run is the third answer.
     """
     folder = at_best(split_step(given)[0])
     if not isdir(folder):  # noqa: PTH112
         checkpoint = load_checkpoint(evaluated)
         name = f"{evaluated.name}, epoch {checkpoint.epoch}"
-        return [Choice("file", name, evaluated, checkpoint.step, checkpoint.epoch)], "file"
+        return [Choice("file", name, evaluated, checkpoint.step, checkpoint.epoch)], "file", None
     run = RunDirectory(folder.resolve())
-    states, ends = run.every_state, _epoch_ends(run)
+    states, ends = states_from_start(run), _epoch_ends(run)
     paths = {"best": run.best_checkpoint, "last": run.last_checkpoint}
     paths |= {path.stem: path for path in states.values()}
-    choices: list[Choice] = []
+    choices: dict[int, Choice] = {}
     for key, path in paths.items():
-        if exists(path) and not any(path.samefile(other.path) for other in choices):  # noqa: PTH110
-            step = _step_of(path, states)
+        if exists(path) and (step := _step_of(path, states)) not in choices:  # noqa: PTH110
             epoch = sum(end <= step for end in ends)
             when = f"epoch {epoch}" if step in ends else f"step {step:,}"
             name = f"{key}, {when}" if path not in states.values() else when
-            choices.append(Choice(key, name, path, step, epoch))
-    (default,) = (choice.key for choice in choices if choice.path.samefile(evaluated))
-    return sorted(choices, key=lambda choice: (choice.step, choice.key)), default
+            choices[step] = Choice(key, name, path, step, epoch)
+    default = choices[_step_of(evaluated, states)].key
+    return sorted(choices.values(), key=lambda choice: choice.step), default, _left_by(run)
+
+
+def _left_by(run: RunDirectory) -> Left | None:
+    origin = left_run(run)
+    if origin is None:
+        return None
+    other, left_at = origin
+    later = {step: path for step, path in other.every_state.items() if step > left_at}
+    choices = [Choice(f"left {step}", "", path, step, 0) for step, path in later.items()]
+    return Left(other.path.name, left_at, choices)
 
 
 def _step_of(path: Path, states: Mapping[int, Path]) -> int:
@@ -115,13 +135,19 @@ class Opened:
 class OpenCheckpoints:
     """Opens checkpoints by their key, and keeps those open that were used last.
 
-    trained: the default one, which is open already.
+    trained: the default one, which is open already. left: whose later ones can be opened too.
     """
 
     def __init__(
-        self, choices: Sequence[Choice], default: str, trained: TrainedModel, subjects: Subjects
+        self,
+        choices: Sequence[Choice],
+        default: str,
+        trained: TrainedModel,
+        subjects: Subjects,
+        left: Left | None = None,
     ) -> None:
-        self.choices = {choice.key: choice for choice in choices}
+        self.choices, self.left = {choice.key: choice for choice in choices}, left
+        self._known = self.choices | {one.key: one for one in (left.choices if left else ())}
         self.default, self._first = default, trained.in_float32()
         self.subjects = subjects
         opened = Opened(self.choices[default], Request(self._first, subjects))
@@ -133,15 +159,15 @@ class OpenCheckpoints:
         Raises UsageError for an unknown key, CheckpointError for a file that is of no use.
         """
         key = key or self.default
-        if key not in self.choices:
+        if key not in self._known:
             raise UsageError(f"checkpoint {key!r}: choose from {', '.join(self.choices)}")
         if key not in self._open:
-            path = self.choices[key].path
+            path = self._known[key].path
             trained = restore_trained_model(load_checkpoint(path), self._first.device, str(path))
             if trained.config.model != self._first.config.model:
                 raise CheckpointError(f"{path}: is of another network than the rest of the run")
             request = Request(trained.in_float32(), self.subjects)
-            self._open[key] = Opened(self.choices[key], request)
+            self._open[key] = Opened(self._known[key], request)
         self._open.move_to_end(key)
         sizes = [_num_numbers(opened) for opened in self._open.values()]
         while len(sizes) > 1 and sum(sizes) > MOST_NUMBERS_KEPT:

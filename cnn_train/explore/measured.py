@@ -3,7 +3,7 @@
 Shape letters: N images, C channels, O I output and input channels, K classes, D features.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -74,10 +74,34 @@ def answer_filters(opened: Opened, question: Question) -> dict[str, Any]:
 def answer_history(checkpoints: OpenCheckpoints, question: Question) -> dict[str, Any]:
     """Answer ``history``: what each checkpoint says of an image, and since when it stays with it.
 
-    Left out are checkpoints that are of no use: a run that still trains removes old ones.
+    Left out are checkpoints that are of no use: a run that still trains removes old ones. Of a
+    branch, ``left`` is what the run that it left says from there on.
     """
+    steps, left = _verdicts(checkpoints, checkpoints.choices, question), checkpoints.left
+    label = question.label if question.label is not None or not steps else steps[-1]["predicted"]
+    since = None
+    for step in reversed(steps):
+        if step["predicted"] != label:
+            break
+        since = step["step"]
+    return {
+        "steps": steps,
+        "settled": None if since is None else {"class": label, "step": since},
+        "left": left
+        and {
+            "name": left.name,
+            "step": left.step,
+            "steps": _verdicts(checkpoints, [one.key for one in left.choices], question),
+        },
+    }
+
+
+def _verdicts(
+    checkpoints: OpenCheckpoints, keys: Iterable[str], question: Question
+) -> list[dict[str, Any]]:
+    """Return what each of the checkpoints says of the question's image."""
     steps = []
-    for opened in _usable(checkpoints, list(checkpoints.choices)):
+    for opened in _usable(checkpoints, list(keys)):
         trained, choice = opened.trained, opened.choice
         scores_K = trained.scores(read_pixels(question.pixels, trained.image_shape[1]))[0]
         if not bool(scores_K.isfinite().all()):
@@ -90,13 +114,7 @@ def answer_history(checkpoints: OpenCheckpoints, question: Question) -> dict[str
              "predicted": int(scores_K.argmax()),
              "probabilities" if known else "scores": rounded(found.tolist(), 6)}
         )  # fmt: skip
-    label = question.label if question.label is not None or not steps else steps[-1]["predicted"]
-    since = None
-    for step in reversed(steps):
-        if step["predicted"] != label:
-            break
-        since = step["step"]
-    return {"steps": steps, "settled": None if since is None else {"class": label, "step": since}}
+    return steps
 
 
 def _usable(checkpoints: OpenCheckpoints, keys: list[str]) -> Iterator[Opened]:

@@ -30,7 +30,7 @@ def open_explorer(
     subjects = Subjects.none(trained.image_shape)
     if images is not None:
         subjects = Subjects.of(images, MOST_MEASURED)
-    choices, default = list_choices(given, path)
+    choices, default, left = list_choices(given, path)
     title = str(given) if default == "file" else run_folder(path).name
-    checkpoints = OpenCheckpoints(choices, default, trained, subjects)
+    checkpoints = OpenCheckpoints(choices, default, trained, subjects, left)
     return Explorer(title, checkpoints, images, why_no_images, first)

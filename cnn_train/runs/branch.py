@@ -1,6 +1,7 @@
 """Where a run left another one: what its ``branch.json`` says."""
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -30,6 +31,25 @@ def load_branch(run: RunDirectory) -> Branch | None:
     with damage_named(run.origin), suppress(FileNotFoundError):
         return Branch.model_validate_json(read_regular(run.origin, MOST_BYTES))
     return None
+
+
+def left_run(run: RunDirectory) -> tuple[RunDirectory, int] | None:
+    """Return the run that a branch left, if it still lies beside it, and the updates both share."""
+    with suppress(CheckpointError):
+        if branch := load_branch(run):
+            beside = RunDirectory(run.path.parent / Path(branch.parent).name)
+            return (beside, branch.step) if beside.can_go_on else None
+    return None
+
+
+def states_from_start(run: RunDirectory) -> dict[int, Path]:
+    """Return a run's states; of a branch, from the start on: those that it shares come first."""
+    found, shared, seen = run.every_state, None, {run.path}
+    while (origin := left_run(run)) and origin[0].path not in seen:
+        run, shared = origin[0], min(origin[1], origin[1] if shared is None else shared)
+        seen.add(run.path)
+        found = {step: path for step, path in run.every_state.items() if step <= shared} | found
+    return dict(sorted(found.items()))
 
 
 def departure(run: RunDirectory) -> int | None:

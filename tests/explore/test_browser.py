@@ -32,12 +32,15 @@ checkpoint: {every_steps: 1, keep: 20}
 
 
 def serve_run(folder: Path, loss: str) -> Iterator[str]:
-    """Train a small network, explore it in a process of its own, and yield the page's address."""
+    """Train a small network and a branch, explore it in a process of its own, yield its address."""
     (folder / "small.yaml").write_text(CONFIG.replace("LOSS", loss))
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-m", "cnn_train"]
-    fit = [*command, "fit", "--config", "small.yaml", "--run-root", "runs"]
-    subprocess.run(fit, env=environment, cwd=folder, check=True, capture_output=True)
+    start = ("--config", "small.yaml", "--name", "trunk")
+    branch = ("--resume", "runs/latest@2", "--branch", "branch", "--set", "optimizer.lr=0.03")
+    for options in (start, branch):
+        fit = [*command, "fit", *options, "--run-root", "runs"]
+        subprocess.run(fit, env=environment, cwd=folder, check=True, capture_output=True)
     with subprocess.Popen(
         [*command, "explore", "runs/latest", "--no-browser"],
         env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -243,6 +246,12 @@ def test_all_follows_the_checkpoint(page: Open) -> None:
     slider = "const {value, max} = document.querySelector('#clock-slider'); return value === max"
     wait_for(lambda: browser.run(slider))
     wait_for(lambda: browser.text("#clock-play") == "▶")
+
+
+def test_a_branch_is_drawn_beside_the_run_that_it_left(page: Open) -> None:
+    browser = page("image=3")
+    browser.run("document.querySelector('#chart').scrollIntoView()")
+    wait_for(lambda: "here this run left trunk-" in browser.text("#chart-words"))
 
 
 def test_blocks_fold_and_unfold(page: Open) -> None:

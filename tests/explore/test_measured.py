@@ -4,6 +4,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from shutil import copytree, rmtree
 from typing import Any
 
 import pytest
@@ -18,7 +19,9 @@ from cnn_train.evaluation.evaluate import evaluate
 from cnn_train.explore.explorer import Explorer
 from cnn_train.explore.opening import open_explorer
 from cnn_train.inference.trained_model import load_trained_model, restore_trained_model
+from cnn_train.machine.atomic_file import save_json
 from cnn_train.machine.device import Device
+from cnn_train.runs.branch import left_run, states_from_start
 from cnn_train.runs.directory import RunDirectory, find_checkpoint
 from cnn_train.runs.states import save_state
 from cnn_train.training.building import build_session
@@ -127,6 +130,40 @@ def test_a_prediction_is_settled_at_the_first_step_from_which_on_it_stays(
     assert settled([1, 3, 1]) == {"class": 1, "step": steps[2]}
     assert settled([1, 1, 1]) == {"class": 1, "step": steps[0]}
     assert settled([1, 1, 2], **{"class": 1}) is None
+
+
+def test_a_branch_begins_with_the_states_of_the_run_that_it_left_and_shows_what_became_of_it(
+    explored: Explorer, run: RunDirectory, tmp_path: Path
+) -> None:
+    """The branch keeps its last two states; the last of the run is another one than its own."""
+    branch, steps = RunDirectory(tmp_path / "a branch"), list(run.every_state)
+    copytree(run.path, branch.path)
+    rmtree(branch.path / "history")
+    save_json(branch.origin, {"parent": run.path.name, "step": steps[1]})
+    path = find_checkpoint(branch.path)
+    explorer = open_explorer(
+        branch.path, path, load_trained_model(path, "cpu"), DataAccess(tmp_path / "data")
+    )
+    names = [one["name"] for one in explorer.page()["checkpoints"]]
+    assert names == ["epoch 1", "best, epoch 2", "last, epoch 3"]
+    (first,) = explorer.answering("images")({"count": 1})["images"]
+    answer = explorer.answering("history")({"pixels": first["pixels"]})
+    own = explored.answering("history")({"pixels": first["pixels"]})
+    assert [one["step"] for one in answer["steps"]] == steps
+    assert answer["left"]["name"] == "a run" and answer["left"]["step"] == steps[1]
+    (after,) = answer["left"]["steps"]
+    assert own["left"] is None
+    assert after["probabilities"] == own["steps"][-1]["probabilities"]
+    rmtree(run.path)
+    assert states_from_start(branch) == branch.every_state and left_run(branch) is None
+
+
+def test_branches_that_say_they_left_each_other_have_an_end(run: RunDirectory) -> None:
+    other = RunDirectory(run.path.with_name("other"))
+    copytree(run.path, other.path)
+    for one, two in ((run, other), (other, run)):
+        save_json(one.origin, {"parent": two.path.name, "step": 9})
+    assert list(states_from_start(run)) == list(run.every_state)
 
 
 def test_a_state_that_the_run_has_removed_meanwhile_is_left_out(

@@ -1,4 +1,5 @@
-// This image over the training: each class's probability at every checkpoint.
+// This image over the training: each class's probability at every checkpoint; of a branch, beside
+// what became of the run that it left.
 
 import { colours, sharp, whenColoursChange } from "./colours.js";
 import { figures, find, rem } from "./elements.js";
@@ -15,7 +16,7 @@ import {
 
 const canvas = find("chart");
 let answer = null;
-let plot = null; // {x(index), y(value)}
+let plot = null; // {x(index), at(step), y(value)}
 
 export function setUp() {
   new ResizeObserver(draw).observe(canvas);
@@ -68,9 +69,10 @@ function choose({ offsetX }) {
 
 function words() {
   if (state.page.checkpoints.length > 1) {
-    return answer
-      ? "Click the chart, or move the slider above: everything on this page follows."
-      : "Asking every checkpoint about this image …";
+    if (!answer) return "Asking every checkpoint about this image …";
+    const { left } = answer;
+    const beside = left ? `The diamond: here this run left ${left.name} (dashed: how that went on). ` : "";
+    return `${beside}Click the chart, or move the slider above: everything on this page follows.`;
   }
   return (
     "There is one checkpoint only. A run with checkpoint: {keep_history: log} in its config keeps more, " +
@@ -90,13 +92,14 @@ function draw() {
   valuesAt(steps[0]).forEach((_, index) => drawLine(context, steps, index, colours().ink, 1, 0.18));
   const shown = classColours();
   for (const [index, colour] of shown) drawLine(context, steps, index, colour, 2.5, 1);
+  if (answer.left) drawLeft(context, steps, answer.left, shown);
   nameLines(context, steps, shown, width);
   canvas.setAttribute("aria-label", `${sentence(answer)} Left and right choose the checkpoint`);
 }
 
 function makePlot(steps, width, height) {
   const size = rem();
-  const all = steps.flatMap(valuesAt);
+  const all = [...steps, ...(answer.left?.steps ?? [])].flatMap(valuesAt);
   const [least, most] = steps[0].probabilities ? [0, 1] : [Math.min(...all), Math.max(...all)];
   const [left, right] = [2.6 * size, width - 6.5 * size];
   plot = {
@@ -107,8 +110,42 @@ function makePlot(steps, width, height) {
     bottom: height - 1.6 * size,
     top: 0.6 * size,
     x: (index) => left + ((right - left) * index) / Math.max(1, steps.length - 1), // as the slider
+    at: (step) => plot.x(indexOf(steps, step)),
     y: (value) => plot.bottom - ((plot.bottom - plot.top) * (value - least)) / (most - least || 1),
   };
+}
+
+// The place of an update among the checkpoints, between two of them where there is none.
+function indexOf(steps, step) {
+  const after = steps.findIndex((one) => one.step >= step);
+  if (after <= 0) return after < 0 ? steps.length - 1 : 0;
+  const [low, high] = [steps[after - 1].step, steps[after].step];
+  return after - (high - step) / (high - low);
+}
+
+// The run that was left, dashed from there on, as far as this one goes; a diamond where they part.
+function drawLeft(context, steps, left, shown) {
+  const end = steps.at(-1).step;
+  const start = steps.findLast(({ step }) => step <= left.step);
+  const theirs = left.steps.filter(({ step }) => step <= end);
+  if (!start) return;
+  context.setLineDash([5, 4]);
+  for (const [index, colour] of shown) drawLine(context, [start, ...theirs], index, colour, 2, 0.8);
+  context.setLineDash([]);
+  const size = 0.35 * rem();
+  for (const [index, colour] of shown) {
+    const [x, y] = [plot.at(start.step), plot.y(valuesAt(start)[index])];
+    context.fillStyle = colour;
+    context.beginPath();
+    context.moveTo(x, y - size);
+    for (const [right, down] of [
+      [size, 0],
+      [0, size],
+      [-size, 0],
+    ])
+      context.lineTo(x + right, y + down);
+    context.fill();
+  }
 }
 
 function drawAxes(context, width, height, steps) {
@@ -146,7 +183,7 @@ function drawAxes(context, width, height, steps) {
 
 function drawLine(context, steps, index, colour, thick, alpha) {
   context.beginPath();
-  steps.forEach((step, at) => context.lineTo(plot.x(at), plot.y(valuesAt(step)[index])));
+  for (const step of steps) context.lineTo(plot.at(step.step), plot.y(valuesAt(step)[index]));
   [context.strokeStyle, context.lineWidth, context.globalAlpha] = [colour, thick, alpha];
   context.lineJoin = "round";
   context.stroke();
