@@ -63,8 +63,8 @@ def list_choices(given: Path, evaluated: Path) -> tuple[list[Choice], str, Left 
     for key, path in paths.items():
         if exists(path) and (step := _step_of(path, states)) not in choices:  # noqa: PTH110
             epoch = sum(end <= step for end in ends)
-            when = f"epoch {epoch}" if step in ends else f"step {step:,}"
-            name = f"{key}, {when}" if path not in states.values() else when
+            when = f"step {step:,}" + (f", epoch {epoch}" if step in ends else "")
+            name = f"{key}: {when}" if path not in states.values() else when
             choices[step] = Choice(key, name, path, step, epoch)
     default = choices[_step_of(evaluated, states)].key
     return sorted(choices.values(), key=lambda choice: choice.step), default, _left_by(run)

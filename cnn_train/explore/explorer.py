@@ -5,7 +5,7 @@ One question is answered at a time.
 Shape letters: N images, B minibatch, K classes, C channels, H W pixels or units of a map.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from time import perf_counter
 from typing import Any
@@ -113,31 +113,39 @@ class Explorer:
         }
 
     def list_images(self, question: Question) -> dict[str, Any]:
-        """Answer ``images``: some of the split, in an order, with what the network says of them."""
-        opened = self.open(question)
-        images = self.require_images()
+        """Answer ``images``: some of the split, with what the network says of them.
+
+        Those with the ``indices``, or else some of an order.
+        """
+        opened, images = self.open(question), self.require_images()
+        if question.indices:
+            if not 0 <= min(question.indices) <= max(question.indices) < len(images):
+                raise UsageError(f"indices: there are the images 0 to {len(images) - 1}")
+            return {"images": self._judged(opened, question.indices), "total": len(images)}
         indices = self._in_order(opened, images, question.order)
         chosen = indices[question.first : question.first + question.count]
+        return {"images": self._judged(opened, chosen), "total": len(indices)}
+
+    def _judged(self, opened: Opened, chosen: Sequence[int]) -> list[dict[str, Any]]:
+        """Return images of the split by their index, with what the network says of each."""
         if not chosen:
-            return {"images": [], "total": len(indices)}
+            return []
+        images = self.require_images()
         pixels_NCHW = images.images_NCHW[torch.tensor(chosen)]
         probabilities_NK, predicted_N = self.judge(opened, pixels_NCHW)
         best_N = probabilities_NK.amax(dim=1).tolist()
         known = opened.trained.config.loss.gives_probabilities
         rows = zip(chosen, predicted_N.tolist(), best_N, pixels_NCHW, strict=True)
-        return {
-            "images": [
-                {
-                    "index": index,
-                    "label": int(images.labels_N[index]),
-                    "predicted": predicted,
-                    "probability": rounded(best) if known else None,
-                    "pixels": pack_pixels(image_CHW),
-                }
-                for index, predicted, best, image_CHW in rows
-            ],
-            "total": len(indices),
-        }
+        return [
+            {
+                "index": index,
+                "label": int(images.labels_N[index]),
+                "predicted": predicted,
+                "probability": rounded(best) if known else None,
+                "pixels": pack_pixels(image_CHW),
+            }
+            for index, predicted, best, image_CHW in rows
+        ]
 
     def require_images(self) -> ImageSet:
         """Return the validation images; UsageError where there are none."""
@@ -201,8 +209,9 @@ class Explorer:
 
     def embedding(self, question: Question) -> dict[str, Any]:
         """Answer ``embedding``; UsageError where there are no images."""
-        self.require_images()
-        return answer_embedding(self.checkpoints, question, self._clouds)
+        number = len(self.require_images())
+        found = answer_embedding(self.checkpoints, question, self._clouds, number)
+        return found | {"nearest": self._judged(self.open(question), found["nearest"])}
 
 
 def finite(opened: Opened, scores_NK: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ Shape letters: N images, C channels, O I output and input channels, K classes, D
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from .images import MOST_MEASURED
 from .question import Question, pack_pixels, pack_signed, read_pixels, rounded
 
 MOST_POINTS, POINTS_AT_ONCE = 500, 100
+MOST_NEAREST = 8
 MOST_FILTERS, MOST_INPUTS = 64, 16
 MID_GREY = 128
 
@@ -127,16 +129,18 @@ def _usable(checkpoints: OpenCheckpoints, keys: list[str]) -> Iterator[Opened]:
 class Cloud:
     """Features of some images along two directions: (features − centre_D) · basis_D2."""
 
+    features_ND: Tensor
     points_N2: Tensor
     centre_D: Tensor
     basis_D2: Tensor
 
 
 def answer_embedding(
-    checkpoints: OpenCheckpoints, question: Question, clouds: dict[str, Cloud]
+    checkpoints: OpenCheckpoints, question: Question, clouds: dict[str, Cloud], num_images: int
 ) -> dict[str, Any]:
     """Answer ``embedding``: a map of images by what the last layer reads, and where one lies on it.
 
+    ``nearest``: those whose features, all of them, are nearest to its own; itself is left out.
     Each checkpoint's map is turned to that of the checkpoint after it, so that points move over
     the training and do not jump. ``clouds``: those that are known.
     """
@@ -149,11 +153,18 @@ def answer_embedding(
     cloud = clouds[opened.choice.key]
     _, features_1D = last_features(opened.trained.model, [opened.inputs(question)])
     here_2 = ((features_1D.double() - cloud.centre_D) @ cloud.basis_D2)[0]
-    index_N = spread_evenly(len(opened.request.subjects), MOST_POINTS)
+    subjects = opened.request.subjects
+    measured_N = spread_evenly(len(subjects), MOST_POINTS)
+    split_N = spread_evenly(num_images, len(subjects))[measured_N]
+    order_N = (cloud.features_ND - features_1D).norm(dim=1).argsort(stable=True).tolist()
+    pixels = read_pixels(question.pixels, opened.trained.image_shape[1])[0]
+    others = (i for i in order_N if not subjects.images_NCHW[measured_N[i]].equal(pixels))
     return {
         "points": rounded(cloud.points_N2.tolist(), 5),
-        "labels": opened.request.labels()[index_N].tolist(),
+        "labels": opened.request.labels()[measured_N].tolist(),
+        "images": split_N.tolist(),
         "here": rounded(here_2.tolist(), 5),
+        "nearest": [int(split_N[i]) for i in islice(others, MOST_NEAREST)],
     }
 
 
@@ -169,7 +180,7 @@ def _cloud(opened: Opened) -> Cloud:
     # X W = P, where the columns of W are eigenvectors of XᵀX: XᵀP = W · (the variances)
     variances_2 = points_N2.square().sum(dim=0).clamp(min=1e-12)
     basis_D2 = (features_ND.double() - centre_D).T @ points_N2 / variances_2
-    return Cloud(points_N2, centre_D, basis_D2)
+    return Cloud(features_ND, points_N2, centre_D, basis_D2)
 
 
 def _turned(cloud: Cloud, to: Cloud | None) -> Cloud:
@@ -181,4 +192,4 @@ def _turned(cloud: Cloud, to: Cloud | None) -> Cloud:
         return cloud
     left, _, right = torch.linalg.svd(cloud.points_N2.T @ to.points_N2)
     turn = left @ right
-    return Cloud(cloud.points_N2 @ turn, cloud.centre_D, cloud.basis_D2 @ turn)
+    return replace(cloud, points_N2=cloud.points_N2 @ turn, basis_D2=cloud.basis_D2 @ turn)

@@ -35,6 +35,7 @@ class Question(BaseModel):
     order: str = "as they come"
     first: int = Field(default=0, alias="from", ge=0)
     count: int = Field(default=MOST_SHOWN, ge=1, le=MOST_SHOWN)
+    indices: list[int] = Field(default=[], max_length=MOST_SHOWN)
     name: str = "image"
     content: str = ""
 

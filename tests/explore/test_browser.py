@@ -254,6 +254,35 @@ def test_a_branch_is_drawn_beside_the_run_that_it_left(page: Open) -> None:
     wait_for(lambda: "here this run left trunk-" in browser.text("#chart-words"))
 
 
+def test_what_is_near_is_shown_and_a_click_opens_it(page: Open) -> None:
+    browser = page("image=3")
+    browser.run("document.querySelector('#time').scrollIntoView()")
+    wait_for(lambda: browser.run("return document.querySelectorAll('#nearest button').length") == 8)
+    assert "Most like it for that layer, by label: " in browser.text("#nearest")
+    browser.run(
+        "const cloud = document.querySelector('#cloud');"
+        "const {left, top, width, height} = cloud.getBoundingClientRect();"
+        "for (let i = 0; i < 900 && cloud.style.cursor !== 'pointer'; i++)"
+        "  cloud.dispatchEvent(new PointerEvent('pointermove', {"
+        "    clientX: left + width * (i % 30) / 30,"
+        "    clientY: top + height * Math.floor(i / 30) / 30}))"
+    )
+    wait_for(lambda: "A click shows it." in browser.text("#cloud-pointed"))
+    number = browser.text("#cloud-pointed").split(",")[0].split()[1]
+    browser.click("#cloud")
+    wait_for(lambda: f"image={number}&" in browser.run("return location.hash"))
+
+
+def test_an_old_verdict_is_not_shown_beside_a_new_image(page: Open) -> None:
+    browser = page("image=3")
+    wait_for(lambda: browser.text("#settled"))
+    browser.run("document.querySelectorAll('#thumbnails button')[5].click()")
+    assert browser.text("#settled") == ""
+    assert browser.run("return document.querySelectorAll('#time .waits').length") == 2
+    wait_for(lambda: browser.text("#settled"))
+    wait_for(lambda: browser.run("return !document.querySelector('#time .waits')"))
+
+
 def test_blocks_fold_and_unfold(page: Open) -> None:
     browser = page("open=")
     canvases = "return document.querySelectorAll('#net canvas').length"

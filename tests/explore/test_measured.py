@@ -26,6 +26,7 @@ from cnn_train.runs.directory import RunDirectory, find_checkpoint
 from cnn_train.runs.states import save_state
 from cnn_train.training.building import build_session
 from cnn_train.training.fit import fit
+from cnn_train.visualize.features import last_features
 
 
 def test_patches_come_from_where_a_channel_is_strongest(
@@ -89,7 +90,9 @@ def explored(run: RunDirectory, tmp_path: Path) -> Explorer:
 def test_a_runs_checkpoints_are_listed_by_their_step_each_once(explored: Explorer) -> None:
     page = explored.page()
     names = [(one["name"], one["epoch"]) for one in page["checkpoints"]]
-    assert names == [("epoch 1", 1), ("best, epoch 2", 2), ("last, epoch 3", 3)]
+    assert names == [
+        ("step 7, epoch 1", 1), ("best: step 14, epoch 2", 2), ("last: step 21, epoch 3", 3),
+    ]  # fmt: skip
     assert (page["checkpoint"], page["title"]) == ("best", "a run")
 
 
@@ -145,7 +148,7 @@ def test_a_branch_begins_with_the_states_of_the_run_that_it_left_and_shows_what_
         branch.path, path, load_trained_model(path, "cpu"), DataAccess(tmp_path / "data")
     )
     names = [one["name"] for one in explorer.page()["checkpoints"]]
-    assert names == ["epoch 1", "best, epoch 2", "last, epoch 3"]
+    assert names == ["step 7, epoch 1", "best: step 14, epoch 2", "last: step 21, epoch 3"]
     (first,) = explorer.answering("images")({"count": 1})["images"]
     answer = explorer.answering("history")({"pixels": first["pixels"]})
     own = explored.answering("history")({"pixels": first["pixels"]})
@@ -191,6 +194,24 @@ def test_each_cloud_is_turned_as_near_as_it_goes_to_the_next_and_distances_stay(
         # at the best turn the product is symmetric and not negative (Schönemann, 1966)
         torch.testing.assert_close(product_22, product_22.T, rtol=1e-3, atol=1e-2)
         assert bool((torch.linalg.eigvalsh(product_22) > -1e-3).all())
+
+
+def test_the_nearest_images_are_those_with_the_nearest_features_and_not_the_image_itself(
+    explored: Explorer,
+) -> None:
+    images, opened = explored.require_images(), explored.checkpoints.open()
+    inputs_NCHW = opened.trained.normalization(images.images_NCHW)
+    _, features_ND = last_features(opened.trained.model, [inputs_NCHW])
+    for index in (0, 5):
+        (asked,) = explored.answering("images")({"from": index, "count": 1})["images"]
+        answer = explored.answering("embedding")({"pixels": asked["pixels"]})
+        away_N = (features_ND - features_ND[index]).norm(dim=1)
+        away_N[index] = torch.inf
+        nearest = answer["nearest"]
+        assert [one["index"] for one in nearest] == away_N.argsort(stable=True)[:8].tolist()
+        assert answer["images"] == list(range(len(images)))
+        known = explored.answering("images")({"indices": [one["index"] for one in nearest]})
+        assert known["images"] == nearest
 
 
 def test_one_of_a_runs_states_named_by_its_step_opens_the_run_there(

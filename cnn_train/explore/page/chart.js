@@ -23,8 +23,11 @@ export function setUp() {
   on("checkpoint class look", draw);
   on("image", () => {
     answer = null;
-    find("settled").textContent = "";
     draw();
+  });
+  on("image pixels", () => {
+    find("settled").textContent = "";
+    canvas.parentElement.classList.add("waits");
   });
   whenColoursChange(draw);
   canvas.addEventListener("pointerdown", choose);
@@ -44,6 +47,7 @@ export const askHistory = whenSeen(canvas, () => {
     () => ({ pixels: aboutImage().pixels }),
     (found) => {
       answer = found.steps.length ? found : null;
+      canvas.parentElement.classList.remove("waits");
       find("settled").textContent = answer ? sentence(answer) : "";
       draw();
     },
@@ -55,10 +59,14 @@ function sentence({ steps, settled }) {
   const { label } = state.image;
   const right =
     label === null ? "" : predicted === label ? " (correct)" : ` (its label: ${className(label)})`;
-  if (!settled) return `The last answer is ${className(predicted)}${right}.`;
-  return `Became ${className(settled.class)} at step ${settled.step} and stayed so${right}.`;
+  const name = className(predicted);
+  if (!settled) return `The last answer is ${name}${right}.`;
+  const when = settled.step === steps[0].step ? "at every checkpoint" : `from step ${grouped(settled.step)} on`;
+  const last = settled.step === steps.at(-1).step && steps.length > 1;
+  return last ? `${name} at the last checkpoint only${right}.` : `${name} ${when}${right}.`;
 }
 
+const grouped = (step) => step.toLocaleString("en");
 const valuesAt = (step) => step.probabilities ?? step.scores;
 
 function choose({ offsetX }) {
@@ -72,7 +80,7 @@ function words() {
     if (!answer) return "Asking every checkpoint about this image …";
     const { left } = answer;
     const beside = left ? `The diamond: here this run left ${left.name} (dashed: how that went on). ` : "";
-    return `${beside}Click the chart, or move the slider above: everything on this page follows.`;
+    return `${beside}Click the chart, or move the slider above: everything on this page follows. Checkpoints stand at equal distances.`;
   }
   return (
     "There is one checkpoint only. A run with checkpoint: {keep_history: log} in its config keeps more, " +
@@ -171,7 +179,7 @@ function drawAxes(context, width, height, steps) {
     const index = share * (steps.length - 1);
     if (!Number.isInteger(index) && steps.length < 5) continue;
     context.textAlign = align;
-    context.fillText(`step ${steps[Math.round(index)].step}`, x(Math.round(index)), height - 3);
+    context.fillText(`step ${grouped(steps[Math.round(index)].step)}`, x(Math.round(index)), height - 3);
   }
   const now = steps.findIndex(({ key }) => key === state.checkpoint);
   if (now < 0) return;

@@ -3,7 +3,7 @@
 import { find } from "./elements.js";
 import { checkpointIndex, chooseCheckpoint, on, state } from "./state.js";
 
-const PAUSE_MILLISECONDS = 350; // so that the eye sees each checkpoint
+const PAUSE_MILLISECONDS = 800; // so that the eye sees each checkpoint, and the slow questions are asked
 
 let playing = false;
 

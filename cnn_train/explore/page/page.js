@@ -7,8 +7,9 @@ import { askBackward, setUp as setUpBackward } from "./backward.js";
 import { askHistory, setUp as setUpChart } from "./chart.js";
 import { restore, setUp as setUpChoice } from "./choose.js";
 import * as clock from "./clock.js";
+import { askEmbedding, setUp as setUpCloud } from "./cloud.js";
 import { find } from "./elements.js";
-import { askEmbedding, askFilters, setUp as setUpForming } from "./forming.js";
+import { askFilters, setUp as setUpForming } from "./forming.js";
 import * as guide from "./guide.js";
 import { layersInSight, setUp as setUpNetwork, takeMaps } from "./network.js";
 import * as picture from "./picture.js";
@@ -62,6 +63,7 @@ function connect() {
   clock.setUp();
   setUpChart();
   setUpForming();
+  setUpCloud();
   guide.setUp();
   on("image pixels", imageChanged);
   on("checkpoint", checkpointChanged);

@@ -5,6 +5,7 @@ import { post } from "./server.js";
 // The first word is the question; what follows tells apart askers that want an answer each.
 const ORDER = [
   "images",
+  "images once",
   "file",
   "look",
   "look once",
@@ -56,7 +57,7 @@ export function whenSeen(element, ask) {
       seen = entries.at(-1).isIntersecting;
       update();
     },
-    { threshold: 0.9 },
+    { threshold: 0.1 },
   );
   watcher.observe(element);
   return () => {
