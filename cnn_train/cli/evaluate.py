@@ -181,6 +181,7 @@ def _save(
             notice=notice,
         )
     if out.is_dir():
-        write_report(result, checkpoint, trained, out / "report.html")
+        saved = {path.stem: path for path in written if path.suffix == ".png"}
+        write_report(result, checkpoint, trained, out / "report.html", saved)
         written.append(out / "report.html")
     notice(f"wrote {', '.join(map(str, written))}")

@@ -1,5 +1,6 @@
 """``cnn-train report``: a run in one HTML file, to read, to print or to send."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ..checkpoints.schema import Record
     from ..evaluation.evaluate import Evaluation
     from ..evaluation.slices import SliceReport
+    from ..figures.style import Drawing
     from ..inference.trained_model import TrainedModel
     from .display.html import Section
 
@@ -56,19 +58,29 @@ def report(
 
 
 def write_report(
-    result: "Evaluation | SliceReport", checkpoint: Path, trained: "TrainedModel", out: Path
+    result: "Evaluation | SliceReport",
+    checkpoint: Path,
+    trained: "TrainedModel",
+    out: Path,
+    saved: "Mapping[str, Path] | None" = None,
 ) -> None:
-    """Write the report of an evaluation, with all that the checkpoint tells of its run."""
+    """Write the report of an evaluation, with all that the checkpoint tells of its run.
+
+    saved: the result's own figures by name, where they are in files already.
+    """
     from ..runs.history import run_folder
     from .display.html import save_html
 
     run = run_folder(checkpoint).name or checkpoint.name
     title = f"{trained.config.model.name}: {run}"
-    save_html(out, title, list_sections(result, checkpoint, trained))
+    save_html(out, title, list_sections(result, checkpoint, trained, saved))
 
 
 def list_sections(
-    result: "Evaluation | SliceReport", checkpoint: Path, trained: "TrainedModel"
+    result: "Evaluation | SliceReport",
+    checkpoint: Path,
+    trained: "TrainedModel",
+    saved: "Mapping[str, Path] | None",
 ) -> "list[Section]":
     """Return the parts of a report in the order of interest; an exported file tells less."""
     from ..checkpoints.checkpoint import open_checkpoint
@@ -93,7 +105,9 @@ def list_sections(
     records, epochs = known or own, config.epochs if goes_on else len(known)
     evaluation = result.clean if isinstance(result, SliceReport) else result
     margin, about = getattr(config.loss, "margin", None), "The checkpoint and its machine"
-    figures = draw_evaluation(evaluation, model_name=name, required_margin=margin)
+    figures: Mapping[str, Drawing | Path] | None = saved if evaluation is result else None
+    if figures is None:
+        figures = draw_evaluation(evaluation, model_name=name, required_margin=margin)
     left_at = departure(RunDirectory(run_folder(checkpoint))) if known else None
     drawn = draw_learning_curves(records, name, left_at) if records else None
     curves = (("learning curves", drawn),) if drawn else ()
@@ -101,7 +115,11 @@ def list_sections(
         Section("Result", evaluation_page(evaluation, checkpoint, name).blocks),
         Section("What to try next", points=tuple(what_next(records, epochs, evaluation))),
         *([Section("Learning curves", figures=curves)] if curves else []),
-        *(_slice_sections(result, checkpoint, name) if isinstance(result, SliceReport) else []),
+        *(
+            _slice_sections(result, checkpoint, name, saved)
+            if isinstance(result, SliceReport)
+            else []
+        ),
         *(Section(part.capitalize(), figures=((part, figures[part]),)) for part in figures),
         *([Section(about, checkpoint_page(file, config).blocks)] if file else []),
         Section("Config", text=render_yaml(config)),
@@ -120,10 +138,13 @@ def run_records(checkpoint: Path, own: "list[Record]") -> "list[Record]":
     return []
 
 
-def _slice_sections(report: "SliceReport", checkpoint: Path, name: str) -> "list[Section]":
+def _slice_sections(
+    report: "SliceReport", checkpoint: Path, name: str, saved: "Mapping[str, Path] | None"
+) -> "list[Section]":
     from ..evaluation.report import draw_slice_report
     from .display.html import Section
     from .display.slices import slices_page
 
-    figures = tuple(draw_slice_report(report, model_name=name).items())
-    return [Section("Harder images", slices_page(report, checkpoint, name).blocks, figures=figures)]
+    figures: Mapping[str, Drawing | Path] = saved or draw_slice_report(report, model_name=name)
+    blocks = slices_page(report, checkpoint, name).blocks
+    return [Section("Harder images", blocks, figures=tuple(figures.items()))]

@@ -18,7 +18,7 @@ from torture_campaign.hostile import (
 )  # fmt: skip
 
 Run = Callable[..., "tuple[int, str, str]"]
-FEW, ALL = 12, pytest.param(130, marks=pytest.mark.slow)
+FEW, ALL = 8, pytest.param(130, marks=pytest.mark.slow)
 """Trials of each kind: a thousand in all."""
 
 

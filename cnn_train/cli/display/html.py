@@ -40,13 +40,14 @@ img { max-width: 100%; height: auto; display: block; margin: 1rem 0; }
 class Section:
     """A part of the file: words and tables, a list of sentences, figures by name, verbatim text.
 
+    A figure may be the path of one that is saved as PNG.
     markup: what is written as it is, above all.
     """
 
     heading: str
     blocks: tuple[Block, ...] = ()
     points: tuple[str, ...] = ()
-    figures: "tuple[tuple[str, Drawing], ...]" = ()
+    figures: "tuple[tuple[str, Drawing | Path], ...]" = ()
     text: str = ""
     markup: str = ""
 
@@ -126,12 +127,15 @@ def _cell(tag: str, text: str, column: Column) -> str:
     return f'<{tag} class="{kind}">{content}</{tag}>' if kind else f"<{tag}>{content}</{tag}>"
 
 
-def _render_figure(name: str, figure: "Drawing") -> str:
+def _render_figure(name: str, figure: "Drawing | Path") -> str:
     """Put a figure into the file: as lines where it can be, as pixels where it shows images."""
     from ...figures.saving import render_figure
 
-    has_images = any(axes.images for axes in figure.axes)
-    suffix, kind = (".png", "png") if has_images else (".svg", "svg+xml")
-    content, _ = render_figure(figure, suffix)
+    if isinstance(figure, Path):
+        kind, content = "png", figure.read_bytes()
+    else:
+        has_images = any(axes.images for axes in figure.axes)
+        suffix, kind = (".png", "png") if has_images else (".svg", "svg+xml")
+        content, _ = render_figure(figure, suffix)
     data = base64.b64encode(content).decode()
     return f'<img alt="{_words(name)}" src="data:image/{kind};base64,{data}">\n'
