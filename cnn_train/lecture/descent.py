@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..data.dataset import Progress
 from ..errors import UsageError
 from ..training.session import Session
-from .descent_map import DescentMap, Trail, map_descent
+from .descent_map import NUM_POINTS, DescentMap, Trail, map_descent
 from .timed_training import Curve, loss_of_all, nothing, plain_session, train_for
 
 
@@ -31,11 +31,16 @@ class Race:
 
 
 def race(
-    session: Session, num_images: int, seconds: float, progress: Progress | None = None
+    session: Session,
+    num_images: int,
+    seconds: float,
+    progress: Progress | None = None,
+    num_points: int = NUM_POINTS,
 ) -> Race:
     """Train both ways for about ``seconds`` each; the session's config says all else.
 
-    With ``progress``, which shows how far it is, the loss around both ways is measured too.
+    With ``progress``, which shows how far it is, the loss around both ways is measured too, at
+    ``num_points`` along each side of a square.
     Raises UsageError where the config's minibatch is no smaller than all the images.
     """
     vanilla = plain_session(session, None, num_images)
@@ -55,6 +60,6 @@ def race(
     return Race(
         num_images=num_images,
         lr=session.config.optimizer.lr,
-        surface=map_descent(vanilla, trails, progress) if progress else None,
+        surface=map_descent(vanilla, trails, progress, num_points) if progress else None,
         **curves,
     )

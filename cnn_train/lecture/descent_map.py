@@ -67,7 +67,9 @@ class DescentMap:
     share: float
 
 
-def map_descent(session: Session, trails: Mapping[str, Trail], progress: Progress) -> DescentMap:
+def map_descent(
+    session: Session, trails: Mapping[str, Trail], progress: Progress, num_points: int = NUM_POINTS
+) -> DescentMap:
     """Measure the loss of a full-batch session's images around the trails; moves its model.
 
     Raises CheckpointError where fewer than three states differ.
@@ -80,9 +82,9 @@ def map_descent(session: Session, trails: Mapping[str, Trail], progress: Progres
     low_2, high_2 = place_S2.amin(dim=0), place_S2.amax(dim=0)
     middle_2 = (low_2 + high_2) / 2
     middle_P = mean_P + middle_2 @ directions_2P
-    side = distances(reach_of((high_2 - low_2) / 2), NUM_POINTS).tolist()
+    side = distances(reach_of((high_2 - low_2) / 2), num_points).tolist()
     losses: list[list[float]] = []
-    with progress(f"Measuring the loss at {NUM_POINTS**2:,} points", NUM_POINTS**2) as advance:
+    with progress(f"Measuring the loss at {num_points**2:,} points", num_points**2) as advance:
         for second in side:
             losses.append([])
             for first in side:

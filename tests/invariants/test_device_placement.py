@@ -261,7 +261,7 @@ USE_CASES: dict[str, Callable[[Session, ImageSet, Path], object]] = {
     "learn loss": lambda session, images, _: evaluate(trained(session), images),
     "learn step": lambda session, *_: take_step(session, 2),
     "learn slope": lambda session, *_: slopes(session),
-    "learn descent": lambda session, *_: race(session, 32, 0.0, silent),
+    "learn descent": lambda session, *_: race(session, 32, 0.0, silent, 3),
     "learn batch-size": lambda session, *_: compare_batch_sizes(session, 64, 0.0, 1),
     "learn regularization": lambda session, *_: compare_strengths(session, 32, 0.0),
 }
