@@ -84,13 +84,13 @@ class Explorer:
         """Return what does not change while the page is open."""
         with self._lock:
             opened = self.checkpoints.open()
-            trained, layers = opened.trained, opened.layers
+            trained, layers, config = opened.trained, opened.layers, opened.trained.config.model
             blocks = group_layers(trained.model, layers)
         numbers = [n for n, block in enumerate(blocks) for _ in range(block.first, block.last + 1)]
         levels = trained.normalization.as_lists()
         return {
             "title": self.title,
-            "model": trained.config.model.name,
+            "model": " ".join([config.name, getattr(config, "architecture", "")]).strip(),
             "num_parameters": sum(p.numel() for p in trained.model.parameters()),
             "classes": list(trained.class_names),
             "side": trained.image_shape[1],

@@ -258,7 +258,7 @@ def test_what_is_near_is_shown_and_a_click_opens_it(page: Open) -> None:
     browser = page("image=3")
     browser.run("document.querySelector('#time').scrollIntoView()")
     wait_for(lambda: browser.run("return document.querySelectorAll('#nearest button').length") == 8)
-    assert "Most like it for that layer, by label: " in browser.text("#nearest")
+    assert "Most like this image for the last hidden layer, by label: " in browser.text("#nearest")
     browser.run(
         "const cloud = document.querySelector('#cloud');"
         "const {left, top, width, height} = cloud.getBoundingClientRect();"

@@ -97,7 +97,9 @@ function draw() {
   const { steps } = answer;
   makePlot(steps, width, height);
   drawAxes(context, width, height, steps);
-  valuesAt(steps[0]).forEach((_, index) => drawLine(context, steps, index, colours().ink, 1, 0.18));
+  const values = valuesAt(steps[0]);
+  const faint = Math.min(0.18, 2 / values.length); // hundreds of lines near 0 make no black bar
+  values.forEach((_, index) => drawLine(context, steps, index, colours().ink, 1, faint));
   const shown = classColours();
   for (const [index, colour] of shown) drawLine(context, steps, index, colour, 2.5, 1);
   if (answer.left) drawLeft(context, steps, answer.left, shown);

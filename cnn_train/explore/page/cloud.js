@@ -20,7 +20,10 @@ export function setUp() {
   find("cloud-figure").hidden = !state.page.split;
   new ResizeObserver(draw).observe(canvas);
   on("class look", draw);
-  on("image pixels checkpoint", () => find("cloud-figure").classList.add("waits"));
+  on("image pixels checkpoint", () => {
+    find("cloud-figure").classList.add("waits");
+    find("nearest").hidden = true;
+  });
   whenColoursChange(draw);
   canvas.addEventListener("pointermove", ({ offsetX, offsetY }) => point(nearestTo(offsetX, offsetY)));
   canvas.addEventListener("pointerleave", () => point(null));
@@ -33,6 +36,7 @@ export const askEmbedding = whenSeen(canvas, () => {
     cloud = answer;
     pointed = null;
     find("cloud-figure").classList.remove("waits");
+    find("nearest").hidden = false;
     showNearest();
     if (before?.points.length === cloud.points.length && !still.matches) move(before, performance.now());
     else settle();
@@ -49,7 +53,7 @@ function showNearest() {
     button(thumbnail(toBytes(image.pixels), state.page.side), nameOf(image), () => showImage(image.index)),
   );
   find("nearest").replaceChildren(
-    make("p", "hint", `Most like it for that layer, by label: ${words.join(", ")}.`),
+    make("p", "hint", `Most like this image for the last hidden layer, by label: ${words.join(", ")}.`),
     make("div", "nearest", images),
   );
 }
