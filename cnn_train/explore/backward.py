@@ -80,7 +80,7 @@ def answer_speakers(opened: Opened, question: Question) -> dict[str, Any]:
     sum_C = share_Chw.sum(dim=(1, 2))
     order = sum_C.argsort(descending=True, stable=True).tolist()
     return {
-        "score": rounded(float(score)),
+        "score": rounded(float(score.detach())),
         "sum": rounded(float(sum_C.sum())),
         "maps": [
             _speaker(channel, share_Chw[channel])
@@ -155,7 +155,7 @@ def _cam(opened: Opened, inputs_1CHW: Tensor, label: int) -> tuple[Tensor, str]:
 def _occlusion(opened: Opened, inputs_1CHW: Tensor, label: int) -> tuple[Tensor, dict[str, Any]]:
     """Return the mean loss of score over the covers of each pixel, 1HW, and what each cover leaves.
 
-    That is a probability where the network has any, else the score; row by row of positions.
+    That is a probability where the network has any, else the score.
     """
     size_px = max(1, inputs_1CHW.shape[2] // WINDOW_PARTS)
     step_px = max(1, size_px // STRIDE_PARTS)
@@ -166,9 +166,15 @@ def _occlusion(opened: Opened, inputs_1CHW: Tensor, label: int) -> tuple[Tensor,
     left_M = (scores_MK.double().softmax(dim=1) if known else scores_MK)[:, label].tolist()
     covers = {
         "size_px": size_px,
-        "step_px": step_px,
+        "places": [_place(covered_HW) for covered_HW in covers_MHW],
         "before": rounded(left_M[0]),
         "left": rounded(left_M[1:]),
         "predicted": scores_MK[1:].argmax(dim=1).tolist(),
     }
     return mean_over(covers_MHW, scores_MK[0, label] - scores_MK[1:, label])[None], covers
+
+
+def _place(covered_HW: Tensor) -> list[int]:
+    """Return the first row and column of what is covered, its height and its width."""
+    rows, columns = (covered_HW.any(dim=axis).nonzero() for axis in (1, 0))
+    return [int(rows[0]), int(columns[0]), len(rows), len(columns)]

@@ -72,7 +72,7 @@ function take(answer) {
   tell("backward");
 }
 
-const METHODS = { gradient: "Gradient", guided: "Guided backpropagation", cam: "Grad-CAM", occlusion: "Occlusion" };
+const nameOfMethod = () => find("method").selectedOptions[0].text;
 
 // What the method shows, and what its full colours mean.
 function showLegend() {
@@ -80,79 +80,60 @@ function showLegend() {
   find("backward-scale").hidden = found?.image.channels !== 1;
   if (!found) {
     find("backward-words").textContent =
-      "Choose a method: what speaks for the class is then laid over the image; pointing at it reads its number.";
+      "Choose a method: what speaks for the class then lies over the image; point at it to read its numbers.";
     return;
   }
-  const { limit, channels } = found.image;
-  const [from, most] = [found.method === "cam" ? 0 : -1, figures(limit, 2)];
-  find("backward-least").textContent = from ? figures(-limit, 2) : "0";
-  find("backward-most").textContent = most;
+  const most = figures(found.image.limit, 2);
+  const least = found.method === "cam" ? 0 : -127;
   const table = tints(1);
-  paintScale(
-    find("backward-colours"),
-    table.map((_, i) => table[Math.round(127 + (127 * (from * (254 - i) + i)) / 254)]),
-  );
-  const mixed =
-    channels === 3
+  const scale = table.map((_, i) => table[127 + Math.round(least + ((127 - least) * i) / 254)]);
+  paintScale(find("backward-colours"), scale);
+  [find("backward-least").textContent, find("backward-most").textContent] = [least ? `−${most}` : "0", most];
+  find("backward-words").textContent =
+    `${nameOfMethod()} for ${className(found.class)}: ${found.words}.` +
+    (found.image.channels === 3
       ? ` Grey is 0; lighter red, green or blue: more of it speaks for the class; darker: less (full: ${most}).`
-      : "";
-  find("backward-words").textContent = `${METHODS[found.method]} for ${className(found.class)}: ${found.words}.${mixed}`;
+      : "");
 }
 
-const share = (value) => (state.look.probabilities ? percent(value) : figures(value, 2));
-
-// The rectangle of one of the covers, which stand row by row; each begins ``step`` after the last.
-function frameOf({ size_px: size, step_px: step, left }, at) {
-  const perRow = Math.round(Math.sqrt(left.length));
-  const [[top, bottom], [start, end]] = [Math.floor(at / perRow), at % perRow].map((index) => [
-    Math.max(0, (index + 1) * step - size),
-    Math.min(state.page.side, (index + 1) * step),
-  ]);
-  return { left: start, top, width: end - start, height: bottom - top };
+function effect({ covers: { before, left, predicted }, class: asked }, at) {
+  const share = (value) => (state.look.probabilities ? percent(value) : figures(value, 2));
+  const other = predicted[at] === asked ? "" : `; ${className(predicted[at])} wins`;
+  return `${className(asked)} ${share(before)} → ${share(left[at])}${other}`;
 }
 
-function effect({ covers, class: asked }, at) {
-  const then = covers.predicted[at];
-  const other = then === asked ? "" : `; ${className(then)} wins`;
-  return `${className(asked)} ${share(covers.before)} → ${share(covers.left[at])}${other}`;
-}
-
-// What the overlay says of a pixel, and the frame of what is meant.
+// What the overlay says of a pixel, and the frame of the cover that lies nearest.
 function read(found, values, x, y) {
   const { limit, channels } = found.image;
   if (found.covers) {
-    const { size_px: size, step_px: step, left } = found.covers;
-    const perRow = Math.round(Math.sqrt(left.length));
-    const [row, column] = [y, x].map((at) =>
-      Math.min(perRow - 1, Math.max(0, Math.round((at + 0.5 + size / 2) / step - 1))),
+    const away = found.covers.places.map(([top, left, height, width]) =>
+      Math.hypot(top + height / 2 - y - 0.5, left + width / 2 - x - 0.5),
     );
-    const at = row * perRow + column;
-    return { text: `Covered: ${effect(found, at)}`, frame: frameOf(found.covers, at) };
+    const at = away.indexOf(Math.min(...away));
+    const [top, left, height, width] = found.covers.places[at];
+    return { text: `Covered: ${effect(found, at)}`, frame: { top, left, height, width } };
   }
   const start = channels * (y * state.page.side + x);
-  const numbers = [...values.subarray(start, start + channels)].map((value) => {
-    const beyond = { 127: "≥ ", [-127]: "≤ " }[value] ?? "";
-    return beyond + figures((value / 127) * limit, 2);
-  });
-  const names = channels === 3 ? ["red ", "green ", "blue "] : [`${METHODS[found.method]} `];
-  return { text: names.map((name, i) => name + numbers[i]).join(", ") };
+  const names = channels === 3 ? ["red", "green", "blue"] : [nameOfMethod()];
+  const number = (value) => // the largest are cut off
+    (({ 127: "≥ ", [-127]: "≤ " })[value] ?? "") + figures((value / 127) * limit, 2);
+  return { text: names.map((name, i) => `${name} ${number(values[start + i])}`).join(", ") };
 }
 
 // Which cover costs the class most, in words.
 export function tellCover() {
   const { covers, class: asked } = state.backward;
-  const [size, name] = [`${covers.size_px} × ${covers.size_px} pixels`, className(asked)];
-  const at = covers.left.indexOf(Math.min(...covers.left));
-  if (covers.left[at] >= covers.before) return `No cover of ${size} lowers ${name} (${share(covers.before)}).`;
-  const { left, top, width, height } = frameOf(covers, at);
-  const third = (middle, names) => names[Math.min(2, Math.floor((3 * middle) / state.page.side))];
-  const place = [
-    third(top + height / 2, ["top", "", "bottom"]),
-    third(left + width / 2, ["left", "", "right"]),
-  ].join(" ");
-  const where = place.trim() ? `at the ${place.trim()}` : "in the middle";
-  const exactly = `rows ${top} to ${top + height - 1}, columns ${left} to ${left + width - 1}`;
-  return `Of all covers of ${size}, the one ${where} (${exactly}) costs most: ${effect(state.backward, at)}.`;
+  const { before, left, places, size_px: size } = covers;
+  const at = left.indexOf(Math.min(...left));
+  const what = `${size} × ${size} pixels`;
+  if (left[at] >= before) return `No cover of ${what} lowers ${className(asked)}.`;
+  const [top, start, height, width] = places[at];
+  const third = (middle) => Math.min(2, Math.floor((3 * middle) / state.page.side));
+  const where = ["top ", "", "bottom "][third(top + height / 2)] + ["left ", "", "right "][third(start + width / 2)];
+  return (
+    `Covering the ${what} at the ${where || "middle "}` +
+    `(rows ${top}–${top + height - 1}, columns ${start}–${start + width - 1}) costs most: ${effect(state.backward, at)}.`
+  );
 }
 
 function question() {

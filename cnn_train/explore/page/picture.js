@@ -205,12 +205,13 @@ function drawOverlay(context, width) {
   const { values, channels } = overlay;
   const table = tints(1);
   if (channels === 1) {
-    context.globalAlpha = Number(find("opacity").value);
+    const opacity = Number(find("opacity").value);
+    context.globalAlpha = Math.min(1, 2 * opacity);
     context.globalCompositeOperation = "saturation";
     context.fillStyle = "#808080";
     context.fillRect(0, 0, width, width);
     context.globalCompositeOperation = "source-over";
-    context.globalAlpha *= 0.5;
+    context.globalAlpha = opacity / 2;
     context.fillStyle = colours().centre;
     context.fillRect(0, 0, width, width);
   }
