@@ -32,6 +32,7 @@ export function setUp() {
 export function useMethod(name) {
   state.method = name;
   if (name !== "gradient") state.showGradients = false;
+  if (state.backward) take(null); // it may be that this method has no answer
   showControls();
   askBackward();
   tell("gradients");
@@ -53,7 +54,7 @@ function showControls() {
 export function askBackward() {
   if (state.method === "none") {
     say("backward", "");
-    take(null);
+    if (state.backward) take(null);
     return;
   }
   want("backward", question, (answer, { method, class: asked }) => {
@@ -115,8 +116,8 @@ function read(found, values, x, y) {
   }
   const start = channels * (y * state.page.side + x);
   const names = channels === 3 ? ["red", "green", "blue"] : [nameOfMethod()];
-  const number = (value) => // the largest are cut off
-    (({ 127: "≥ ", [-127]: "≤ " })[value] ?? "") + figures((value / 127) * limit, 2);
+  const cut = { 127: "≥ ", [-127]: "≤ " }; // the few largest numbers
+  const number = (value) => (cut[value] ?? "") + figures((value / 127) * limit, 2);
   return { text: names.map((name, i) => `${name} ${number(values[start + i])}`).join(", ") };
 }
 
@@ -129,11 +130,11 @@ export function tellCover() {
   if (left[at] >= before) return `No cover of ${what} lowers ${className(asked)}.`;
   const [top, start, height, width] = places[at];
   const third = (middle) => Math.min(2, Math.floor((3 * middle) / state.page.side));
-  const where = ["top ", "", "bottom "][third(top + height / 2)] + ["left ", "", "right "][third(start + width / 2)];
-  return (
-    `Covering the ${what} at the ${where || "middle "}` +
-    `(rows ${top}–${top + height - 1}, columns ${start}–${start + width - 1}) costs most: ${effect(state.backward, at)}.`
-  );
+  const row = ["top ", "", "bottom "][third(top + height / 2)];
+  const column = ["left ", "", "right "][third(start + width / 2)];
+  const exactly = `rows ${top}–${top + height - 1}, columns ${start}–${start + width - 1}`;
+  const where = `${row + column || "middle "}(${exactly})`;
+  return `Covering the ${what} at the ${where} costs most: ${effect(state.backward, at)}.`;
 }
 
 function question() {

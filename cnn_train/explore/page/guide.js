@@ -9,7 +9,7 @@ import { aboutImage, askedClass, chooseClass, chooseUnit, className, on, state }
 const done = new Set();
 
 const HINTS = [
-  ["unit", "Click any pixel of a map: the sum behind it is worked out below. Maps, rows and columns count from 0."],
+  ["unit", "Click any pixel of a map: its sum is worked out below. Maps, rows and columns count from 0."],
   ["pixels", "Cover a part of the image with the brush: everything changes while you paint."],
   ["class", "Click a class among the bars to ask why it got its score."],
   ["checkpoint", "Move the slider at the top to see the network at earlier steps."],
@@ -88,8 +88,8 @@ function askParts() {
 // The last convolution whose maps still show where something is: 4 × 4 numbers, if there is one.
 function lastMaps() {
   const { layers } = state.page;
-  const last = (side) =>
-    layers.findLastIndex(({ kind, shape }) => kind === "convolution" && Math.min(shape[1], shape[2]) >= side);
+  const isOne = ({ kind, unit }) => kind === "convolution" && unit;
+  const last = (side) => layers.findLastIndex((one) => isOne(one) && Math.min(...one.shape.slice(1)) >= side);
   return last(4) < 0 ? last(2) : last(4);
 }
 
@@ -108,8 +108,8 @@ function askMaps() {
 }
 
 const HOW_COUNTED =
-  "An amount is gradient × value, summed over the map: a linearisation, as if the score went on in a straight line. " +
-  "Biases and bends make up the rest.";
+  "An amount is gradient × value, summed over the map: a linearisation, as if the score went on in a " +
+  "straight line. Biases and bends make up the rest.";
 
 const signed = (value) => (value > 0 ? "+" : "") + figures(value, 2);
 
@@ -117,7 +117,11 @@ const signed = (value) => (value > 0 ? "+" : "") + figures(value, 2);
 function tellMaps({ maps, sum, score }, what, whole) {
   const layer = lastMaps();
   const { name, shape } = state.page.layers[layer];
-  const link = (text, unit) => button(text, "", () => openUnit({ layer, ...unit }), "link");
+  const open = ({ channel, row, column }) => {
+    reveal(layer);
+    chooseUnit({ layer, channel, row, column });
+  };
+  const link = (text, map) => button(text, "", () => open(map), "link");
   const amount = (one) => ` (${signed(one.sum)})`;
   const [first, ...others] = maps;
   const against = maps.at(-1).sum < 0 ? maps.at(-1) : null;
@@ -134,37 +138,31 @@ function tellMaps({ maps, sum, score }, what, whole) {
   ];
 }
 
-function openUnit({ layer, channel, row, column }) {
-  reveal(layer);
-  chooseUnit({ layer, channel, row, column });
-}
-
 function askTime() {
   const body = () => answering === askTime && { pixels: aboutImage().pixels };
-  wantSoon("history once", body, ({ steps }) => answering === askTime && answer(tellTime(steps), seeTime()), 200);
+  const show = ({ steps }) => answering === askTime && answer(tellTime(steps), toCurves);
+  wantSoon("history once", body, show, 200);
 }
 
-const seeTime = () =>
-  button("See the curves", "", () => {
-    find("time").scrollIntoView({ behavior: "smooth", block: "start" });
-    find("chart").focus({ preventScroll: true });
-  }, "link");
+function showTime() {
+  find("time").scrollIntoView({ behavior: "smooth", block: "start" });
+  find("chart").focus({ preventScroll: true });
+}
+
+const toCurves = button("See the curves", "", showTime, "link");
 
 // Since when the answer is the class that is asked about, in words.
 function tellTime(steps) {
   const asked = askedClass();
-  const name = className(asked);
+  const [of, name] = [`Of ${steps.length} checkpoints`, className(asked)];
+  const value = ({ probabilities, scores }) => (probabilities ?? scores)[asked];
+  const share = (step) => (step.probabilities ? percent(value(step)) : figures(value(step), 2));
+  const at = (step) => `step ${step.step} (${share(step)})`;
   const says = steps.map(({ predicted }) => predicted === asked);
-  const value = ({ probabilities, scores }) =>
-    probabilities ? percent(probabilities[asked]) : `score ${figures(scores[asked], 2)}`;
-  const at = (step) => `step ${step.step} (${value(step)})`;
-  const since = says.lastIndexOf(false) + 1;
-  const of = `Of ${steps.length} checkpoints`;
-  if (since === steps.length - 1) return `${of}, ${name} is the answer of the last only, ${at(steps[since])}. `;
+  const [since, latest] = [says.lastIndexOf(false) + 1, says.lastIndexOf(true)];
   if (since < steps.length)
-    return `${of}, ${name} is the answer from ${at(steps[since])} to the last, ${at(steps.at(-1))}. `;
-  if (says.includes(true))
-    return `${of}, ${name} was last the answer at ${at(steps[says.lastIndexOf(true)])}, and is not at the end. `;
-  const most = steps.toSorted((a, b) => (b.probabilities ?? b.scores)[asked] - (a.probabilities ?? a.scores)[asked])[0];
-  return `${of}, ${name} is the answer of none; it was nearest at ${at(most)}. `;
+    return `${of}, ${name} is the answer from ${at(steps[since])} on, and has ${share(steps.at(-1))} at the end. `;
+  if (latest >= 0) return `${of}, ${name} was last the answer at ${at(steps[latest])}, not at the end. `;
+  const nearest = steps.reduce((best, step) => (value(step) > value(best) ? step : best));
+  return `${of}, ${name} is the answer of none; it was nearest at ${at(nearest)}. `;
 }
