@@ -18,7 +18,7 @@ from ..visualize.attribution import (
     mean_over,
     per_pixel,
     window_positions,
-)
+)  # fmt: skip
 from ..visualize.backward_rules import count_ruled, unit_signals
 from ..visualize.layers import LEAST_MAP, as_maps, keep_outputs
 from ..visualize.pictures import CLIPPED_SHARE, spread

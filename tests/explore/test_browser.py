@@ -257,17 +257,22 @@ def test_the_three_suggestions_answer_why_in_words_and_numbers(page: Open) -> No
 def test_of_the_tools_always_one_is_chosen(page: Open) -> None:
     browser = page("image=3")
     chosen = (
-        "return [...document.querySelectorAll('[role=radio][aria-checked=true]')]"
-        ".map(e => e.textContent)"
+        "return [...document.querySelectorAll('#tool :checked')].map(e => e.labels[0].textContent)"
     )
-    browser.click("[data-tool=grey]")
-    assert browser.run(chosen) == ["Cover"]
-    press(browser, "ArrowRight")
+    cover, paint = "#tool label:nth-child(2)", "#tool label:nth-child(3)"
+    for label in (cover, cover):
+        browser.click(label)
+        assert browser.run(chosen) == ["Cover"]
+    browser.press("ArrowRight")
     assert browser.run(chosen) == ["Paint"]
-    browser.click("[data-tool=restore]")
-    browser.run("document.querySelector('#colour').dispatchEvent(new Event('input'))")
+    browser.press("ArrowRight")
+    assert browser.run(chosen) == ["Restore"]
+    browser.run(
+        "for (const name of ['input', 'change'])"
+        " document.querySelector('#colour').dispatchEvent(new Event(name, {bubbles: true}))"
+    )
     assert browser.run(chosen) == ["Paint"]
-    browser.click("[data-tool=brush]")
+    browser.click(paint)
     assert browser.run(chosen) == ["Paint"]
 
 

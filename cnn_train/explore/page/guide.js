@@ -6,26 +6,11 @@ import { reveal } from "./network.js";
 import { want, wantSoon } from "./questions.js";
 import { aboutImage, askedClass, chooseClass, chooseUnit, className, on, state } from "./state.js";
 
-const done = new Set();
-
-const HINTS = [
-  ["unit", "Click any pixel of a map: its sum is worked out below. Maps, rows and columns count from 0."],
-  ["pixels", "Cover a part of the image with the brush: everything changes while you paint."],
-  ["class", "Click a class among the bars to ask why it got its score."],
-  ["checkpoint", "Move the slider at the top to see the network at earlier steps."],
-  ["open", "Fold and unfold the blocks by their names."],
-];
+const HINT =
+  "Click any number in a map: its sum is worked out below. Cover a part of the image: everything follows. " +
+  "Maps, rows and columns count from 0.";
 
 export function setUp() {
-  if (state.page.checkpoints.length < 2) done.add("checkpoint");
-  for (const [name] of HINTS) {
-    on(name, () => {
-      if (name === "unit" && !state.unit) return;
-      if (name === "class" && state.focus === null) return;
-      done.add(name);
-      showHint();
-    });
-  }
   on("look class", showQuestions);
   on("backward", () => {
     if (answering !== askParts) return;
@@ -39,21 +24,11 @@ export function setUp() {
     suggest("Which map speaks for this class?", askMaps, "Gradient × value in the last convolution");
   if (state.page.checkpoints.length > 1)
     suggest("When did it learn this class?", askTime, "What every checkpoint says of this image");
-  showHint();
 }
 
 function forget() {
   answering = null;
-  showHint();
-}
-
-function showHint() {
-  if (answering) return;
-  const [, text] = HINTS.find(([name]) => !done.has(name)) ?? [
-    "",
-    "Arrow keys move the chosen number, Page Up and Page Down change its map, Escape closes it.",
-  ];
-  if (find("hint").textContent !== text) find("hint").textContent = text;
+  answer(HINT);
 }
 
 let answering = null; // the suggestion that was chosen: its answer follows the image

@@ -7,7 +7,6 @@ import { className, holdClass, isPainted, on, state, tell } from "./state.js";
 
 export const DRAWING = "your drawing";
 const canvas = find("picture");
-const tools = [...document.querySelectorAll("[data-tool]")];
 const MOST_UNDONE = 40;
 
 let tool = null;
@@ -18,14 +17,12 @@ let history = [];
 let overlay = null; // {channels, limit, values: Int8Array, read(x, y): {text, frame}}
 
 export function setUp() {
-  for (const button of tools) button.addEventListener("click", () => useTool(button.dataset.tool));
-  find("tool").addEventListener("keydown", changeTool);
+  find("tool").addEventListener("change", ({ target }) => target.name && useTool(target.value));
   find("colour").addEventListener("input", () => useTool("brush"));
   find("undo").addEventListener("click", undo);
   find("original").addEventListener("click", () => {
     keep();
     change(state.image.original.slice());
-    canvas.focus({ preventScroll: true }); // this button is of no use now
   });
   find("opacity").addEventListener("input", draw);
   find("size").max = Math.max(4, Math.round(state.page.side * 0.4));
@@ -59,7 +56,7 @@ export function setUp() {
   on("image pixels frames look", draw);
   whenColoursChange(draw);
   const fingers = matchMedia("(pointer: coarse)").matches;
-  tools[0].hidden = !fingers; // a finger that does not paint scrolls the page
+  find("look").hidden = !fingers;
   useTool(fingers ? "none" : "grey");
 }
 
@@ -70,24 +67,9 @@ export function showOverlay(image) {
 
 export function useTool(name) {
   tool = name === "none" ? null : name;
-  for (const button of tools) {
-    const chosen = button.dataset.tool === name;
-    button.setAttribute("aria-checked", chosen);
-    button.tabIndex = chosen ? 0 : -1;
-  }
+  find("tool").querySelector(`[value=${name}]`).checked = true;
   canvas.style.touchAction = tool ? "none" : "auto";
   canvas.style.cursor = tool ? "crosshair" : "default";
-}
-
-function changeTool(event) {
-  const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
-  const shown = tools.filter(({ hidden }) => !hidden);
-  const at = shown.indexOf(event.target);
-  if (!by || at < 0) return;
-  event.preventDefault();
-  const next = shown.at((at + by) % shown.length);
-  next.focus();
-  next.click();
 }
 
 const place = ({ offsetX, offsetY }) => [offsetX / scale, offsetY / scale];

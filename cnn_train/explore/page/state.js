@@ -95,7 +95,6 @@ export function holdClass() {
 }
 
 export function readAddress(text) {
-  stopWriting();
   opening = true;
   const found = Object.fromEntries(new URLSearchParams(text));
   const { page } = state;
@@ -121,18 +120,14 @@ let timer = null;
 let opening = true; // the image that the address names is not there yet
 let write = "replaceState";
 
-function stopWriting() {
-  clearTimeout(timer);
-  timer = null;
-}
-
 // A browser refuses more than a few changes of the address a second.
 function writeAddressSoon() {
   timer ??= setTimeout(writeAddress, 200);
 }
 
 function writeAddress() {
-  stopWriting();
+  clearTimeout(timer);
+  timer = null;
   if (opening) return;
   history[write](null, "", `#${address()}`);
   write = "replaceState";
