@@ -72,6 +72,7 @@ function list(order, from, pick = () => null, take = choose) {
 // Show the image with an index as it was left, and a row of images: its neighbours, or another.
 export function showImage(index, { order, from } = { order: USUAL }) {
   const take = (found) => {
+    stopCamera();
     const [image, saved] = [imageOf(found), kept(index)];
     const isSame = saved && toText(saved.original) === found.pixels;
     use(isSame ? { ...image, pixels: saved.pixels } : image);
