@@ -16,7 +16,7 @@ from torch import Tensor
 from ..data.image_set import ImageSet, spread_evenly
 from ..errors import CheckpointError, UsageError
 from ..visualize.layers import as_maps, keep_outputs
-from .backward import answer_backward
+from .backward import answer_backward, answer_speakers
 from .checkpoints import OpenCheckpoints, Opened
 from .images import MOST_MEASURED, read_received
 from .layers import Layer, group_layers, open_at_first
@@ -60,6 +60,7 @@ class Explorer:
             "look": self.look,
             "unit": lambda asked: answer_unit(self.open(asked), asked),
             "backward": lambda asked: answer_backward(self.open(asked), asked),
+            "speakers": lambda asked: answer_speakers(self.open(asked), asked),
             "filters": lambda asked: answer_filters(self.open(asked), asked),
             "patches": lambda asked: answer_patches(self.open(asked), asked, self.require_images()),
             "history": lambda asked: answer_history(self.checkpoints, asked),

@@ -31,6 +31,7 @@ class Question(BaseModel):
     row: int = 0
     column: int = 0
     label: int | None = Field(default=None, alias="class")
+    against: int | None = None
     method: Literal["gradient", "guided", "cam", "occlusion"] = "gradient"
     order: str = "as they come"
     first: int = Field(default=0, alias="from", ge=0)

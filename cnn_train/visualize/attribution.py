@@ -72,11 +72,18 @@ def occlusion(
     assert not model.training
     covers_MHW = window_positions(input_CHW.shape[1:], window_px, stride_px).to(input_CHW.device)
     score = model(input_CHW[None])[0, label]
-    drops = [
-        score - model(input_CHW * ~covered_BHW[:, None])[:, label]
-        for covered_BHW in torch.split(covers_MHW, WINDOWS_AT_ONCE)
-    ]
-    drop_M = torch.cat(drops)
+    return mean_over(covers_MHW, score - covered_scores(model, input_CHW, covers_MHW)[:, label])
+
+
+@torch.no_grad()
+def covered_scores(model: nn.Module, input_CHW: Tensor, covers_MHW: Tensor) -> Tensor:
+    """Return the scores of an input with each of some covers on it: a row each, in M."""
+    parts = torch.split(covers_MHW, WINDOWS_AT_ONCE)
+    return torch.cat([model(input_CHW * ~covered_BHW[:, None]) for covered_BHW in parts])
+
+
+def mean_over(covers_MHW: Tensor, drop_M: Tensor) -> Tensor:
+    """Return HW: the mean drop over the covers of each pixel."""
     return torch.einsum("m,mhw->hw", drop_M, covers_MHW.to(drop_M)) / covers_MHW.sum(dim=0)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -211,6 +212,8 @@ def test_a_file_is_shown_as_the_network_gets_it(page: Open, tmp_path: Path) -> N
 def test_each_backward_view_lies_over_the_image(page: Open, method: str) -> None:
     browser = page("image=3")
     plain = picture(browser)
+    top = "return document.querySelector('#net').getBoundingClientRect().top"
+    before = browser.run(top)
     browser.run(
         "const field = document.querySelector('#method'); field.value = arguments[0];"
         "field.dispatchEvent(new Event('change'))",
@@ -219,16 +222,138 @@ def test_each_backward_view_lies_over_the_image(page: Open, method: str) -> None
     wait_for(lambda: picture(browser) != plain)
     assert browser.text("#backward-words")
     assert f"method={method}" in wait_for(lambda: "method" in browser.url and browser.url)
+    assert browser.run(top) == before  # nothing has moved
+    browser.run("document.querySelector('#picture').focus()")
+    press(browser, "ArrowRight")
+    value = r"(≥ |≤ )?−?[\d.e−]+"
+    assert re.fullmatch(
+        {"occlusion": r"Covered: .+ % → .+ %.*", "cam": f"Grad-CAM {value}"}.get(
+            method, f"red {value}, green {value}, blue {value}"
+        ),
+        browser.text("#picture-reads"),
+    )
 
 
-def test_the_three_suggestions_answer_why(page: Open) -> None:
+def test_the_three_suggestions_answer_why_in_words_and_numbers(page: Open) -> None:
     browser = page("image=3")
-    for number in (1, 2, 3):
+
+    def answer(number: int) -> str:
         browser.click(f"#suggestions button:nth-child({number})")
         wait_until_quiet(browser)
+        return str(browser.text("#hint"))
+
+    assert re.search(r"Covering the 8 × 8 pixels at the .*: .* % → .* %", answer(1)) or re.search(
+        r"No cover of 8 × 8 pixels lowers", answer(1)
+    )
     assert browser.run("return document.querySelector('#method').value") == "occlusion"
-    assert browser.text("#unit h2").startswith("conv2, map")
-    assert browser.run("return document.activeElement.id") == "chart"
+    assert re.search(r"Of \d+ checkpoints, .* step \d+ \(.* %\)", answer(3))
+    assert re.search(r"conv2, map \d+ adds most to .*: \+[\d.]+.* linearisation", answer(2))
+    assert "class=" not in browser.url  # asking holds no class
+    named = browser.text("#hint .link")
+    browser.click("#hint .link")
+    wait_for(lambda: browser.text("#unit h2").startswith(f"conv2, {named}, row"))
+
+
+def test_of_the_tools_always_one_is_chosen(page: Open) -> None:
+    browser = page("image=3")
+    chosen = (
+        "return [...document.querySelectorAll('#tool :checked')].map(e => e.labels[0].textContent)"
+    )
+    cover, paint = "#tool label:nth-child(2)", "#tool label:nth-child(3)"
+    for label in (cover, cover):
+        browser.click(label)
+        assert browser.run(chosen) == ["Cover"]
+    browser.press("ArrowRight")
+    assert browser.run(chosen) == ["Paint"]
+    browser.press("ArrowRight")
+    assert browser.run(chosen) == ["Restore"]
+    browser.run(
+        "for (const name of ['input', 'change'])"
+        " document.querySelector('#colour').dispatchEvent(new Event(name, {bubbles: true}))"
+    )
+    assert browser.run(chosen) == ["Paint"]
+    browser.click(paint)
+    assert browser.run(chosen) == ["Paint"]
+
+
+def test_painting_holds_the_class_and_another_image_releases_it(page: Open) -> None:
+    browser = page("image=3")
+    held = "return !document.querySelector('#release').hidden"
+    title = browser.text("#guide-title")
+    assert not browser.run(held)
+    paint(browser)
+    wait_until_quiet(browser)
+    assert browser.run(held) and browser.text("#guide-title") == title and "class=" in browser.url
+    browser.click("#release")
+    assert not browser.run(held)
+    paint(browser)
+    browser.click("#thumbnails button:nth-child(6)")
+    wait_until_quiet(browser)
+    assert not browser.run(held) and "image=5" in browser.url and "class=" not in browser.url
+
+
+def test_back_returns_to_the_image_before_as_it_was_painted(page: Open) -> None:
+    browser = page("image=3")
+    paint(browser)
+    wait_until_quiet(browser)
+    seen = browser.text("#scores")
+    browser.click("#thumbnails button:nth-child(6)")
+    wait_for(lambda: "image=5" in browser.url)
+    browser.run("history.back()")
+    wait_for(lambda: "image=3" in browser.url and "changed" in browser.text("#picture-says"))
+    wait_until_quiet(browser)
+    assert browser.text("#scores") == seen
+
+
+def test_a_list_begins_with_its_first_image_and_outlives_a_reload(page: Open) -> None:
+    browser = page("image=3")
+    browser.run(
+        "const field = document.querySelector('#order'); field.value = 'mistakes';"
+        "field.dispatchEvent(new Event('change'))"
+    )
+    wait_for(lambda: "list=mistakes" in browser.url)
+    first = "return document.querySelector('#thumbnails [aria-pressed=true]').dataset.index"
+    shown = browser.run(first)
+    assert f"image={shown}&list=mistakes" in browser.url
+    assert browser.run(f"{first} === document.querySelector('#thumbnails button').dataset.index")
+    paint(browser)
+    wait_until_quiet(browser)
+    seen = browser.text("#scores")
+    browser.reload()
+    wait_for(lambda: browser.text("#scores") == seen)
+    assert "changed" in browser.text("#picture-says")
+    assert browser.run("return document.querySelector('#order').value") == "mistakes"
+    assert browser.run(first) == shown
+
+
+def test_an_address_without_a_unit_clears_its_frame(page: Open) -> None:
+    browser = page("image=3")
+    plain = picture(browser)
+    browser.run("location.hash = 'image=3&unit=0,1,4,5'")
+    wait_for(lambda: picture(browser) != plain)
+    browser.run("location.hash = 'image=3'")
+    wait_for(lambda: picture(browser) == plain)
+
+
+def test_without_a_label_no_answer_is_drawn_as_wrong_and_a_message_can_be_closed(
+    page: Open, tmp_path: Path
+) -> None:
+    browser = page("image=3")
+    browser.click("#blank")
+    wait_until_quiet(browser)
+    assert browser.run("return document.querySelector('.score.predicted.wrong')") is None
+    (tmp_path / "none.png").write_text("no image")
+    for close in ("#message button", "#blank"):  # another image is a success, too
+        node = browser.devtools("Runtime.evaluate", expression="document.querySelector('#file')")
+        browser.devtools(
+            "DOM.setFileInputFiles",
+            files=[str(tmp_path / "none.png")],
+            objectId=node["result"]["objectId"],
+        )
+        wait_for(lambda: "none.png" in browser.text("#message"))
+        browser.click(close)
+        wait_for(lambda: browser.text("#message") == "")
+    assert [entry for entry in browser.console() if "400" not in str(entry)] == []
 
 
 def test_all_follows_the_checkpoint(page: Open) -> None:

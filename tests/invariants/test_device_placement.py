@@ -226,7 +226,7 @@ def explore_everything(session: Session, images: ImageSet) -> None:
     num_layers = len(explorer.page()["layers"])
     (image,) = explorer.answering("images")({"order": "as they come", "count": 1})["images"]
     asked = {"pixels": image["pixels"], "layers": list(range(num_layers)), "class": 1}
-    for name in ("look", "history", "embedding", "backward", "filters", "patches"):
+    for name in ("look", "history", "embedding", "backward", "speakers", "filters", "patches"):
         explorer.answering(name)(asked)
     for method in ("guided", "cam", "occlusion"):
         explorer.answering("backward")(asked | {"method": method})

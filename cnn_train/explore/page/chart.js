@@ -111,7 +111,7 @@ function makePlot(steps, width, height) {
   const size = rem();
   const all = [...steps, ...(answer.left?.steps ?? [])].flatMap(valuesAt);
   const [least, most] = steps[0].probabilities ? [0, 1] : [Math.min(...all), Math.max(...all)];
-  const [left, right] = [2.6 * size, width - 6.5 * size];
+  const [left, right] = [3.1 * size, width - 6.5 * size];
   plot = {
     least,
     most,

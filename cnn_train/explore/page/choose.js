@@ -1,14 +1,15 @@
 // Where an image comes from: the validation images, a file, the webcam, or an empty page to draw on.
 
 import { button, find, make, percent, thumbnail, toBytes, toText } from "./elements.js";
-import { say, want } from "./questions.js";
-import { className, on, state, tell } from "./state.js";
+import { DRAWING, useTool } from "./picture.js";
+import { dismiss, say, want } from "./questions.js";
+import { className, isPainted, on, state, takeImage, tell } from "./state.js";
 
 const ON_ONE_PAGE = 7;
-const KEPT = "cnn-train explore image"; // an own image outlives a reload of the page
+const USUAL = "as they come";
+const KEPT = "cnn-train explore"; // own and changed images outlive a reload of the page
 
-let from = 0;
-let total = 0;
+let numOwn = 0;
 let camera = null; // {stream, video, timer}
 
 export function setUp() {
@@ -19,9 +20,10 @@ export function setUp() {
     find("no-images").hidden = false;
     for (const element of [find("order").closest(".title"), find("shelf")]) element.hidden = true;
   }
-  find("order").addEventListener("change", () => list(0));
-  find("previous").addEventListener("click", () => list(Math.max(0, from - ON_ONE_PAGE)));
-  find("next").addEventListener("click", () => list(from + ON_ONE_PAGE));
+  find("order").addEventListener("change", ({ target }) => list(target.value, 0, (images) => images[0]));
+  const turn = (by) => () => list(state.list.order, Math.max(0, state.list.from + by * ON_ONE_PAGE));
+  find("previous").addEventListener("click", turn(-1));
+  find("next").addEventListener("click", turn(1));
   find("file").addEventListener("change", ({ target }) => {
     if (target.files.length) openFile(target.files[0]);
     target.value = "";
@@ -30,13 +32,13 @@ export function setUp() {
   find("webcam").addEventListener("click", () => (camera ? stopCamera() : startCamera()));
   setUpDrop();
   on("image", markChosen);
-  on("image pixels", keepOwn);
+  on("image pixels", keepImage);
 }
 
 function fillOrders() {
   const { page } = state;
   const orders = [
-    ["as they come", `all ${page.num_images} ${page.split}`],
+    [USUAL, `all ${page.num_images} ${page.split}`],
     ["mistakes", "most confident mistakes"],
   ];
   const group = make(
@@ -48,28 +50,40 @@ function fillOrders() {
   find("order").append(...orders.map(([value, text]) => new Option(text, value)), group);
 }
 
-// Ask for a page of thumbnails; which: choose the image with this index, or the first one.
-function list(start, which = null) {
+// Ask for a page of thumbnails; pick: which of its images to choose, if any, and how.
+function list(order, from, pick = () => null, take = choose) {
   if (!state.page.split) return;
-  const order = find("order").value;
-  const body = () => ({ order, from: start, count: ON_ONE_PAGE, checkpoint: state.checkpoint });
-  want("images", body, (answer) => {
-    [from, total] = [start, answer.total];
-    find("thumbnails").replaceChildren(...answer.images.map(thumb));
+  const body = () => ({ order, from, count: ON_ONE_PAGE, checkpoint: state.checkpoint });
+  want("images", body, ({ images, total }) => {
+    const picked = pick(images);
+    if (picked) take(picked);
+    state.list = { order, from };
+    find("order").value = order;
+    find("thumbnails").replaceChildren(...images.map(thumb));
     find("previous").disabled = from === 0;
     find("next").disabled = from + ON_ONE_PAGE >= total;
-    find("next").title = `${from + 1} to ${from + answer.images.length} of ${total}`;
+    find("next").title = `${from + 1} to ${from + images.length} of ${total}`;
     if (!total) find("thumbnails").append(make("p", "hint", "There are none."));
-    const wanted = answer.images.find(({ index }) => index === which);
-    if (which !== null && (wanted ?? answer.images[0])) choose(wanted ?? answer.images[0]);
     markChosen();
+    tell("list");
   });
 }
 
-// Show the image with an index, and its neighbours in the row.
-export function showImage(index) {
-  find("order").value = "as they come";
-  list(index - (index % ON_ONE_PAGE), index);
+// Show the image with an index as it was left, and a row of images: its neighbours, or another.
+export function showImage(index, { order, from } = { order: USUAL }) {
+  const take = (found) => {
+    stopCamera();
+    const [image, saved] = [imageOf(found), kept(index)];
+    const isSame = saved && toText(saved.original) === found.pixels;
+    use(isSame ? { ...image, pixels: saved.pixels } : image);
+  };
+  const pick = (images) => {
+    const found = images.find((image) => image.index === index);
+    const body = () => ({ order: USUAL, from: index, count: 1, checkpoint: state.checkpoint });
+    if (!found) want("images", body, (answer) => take(answer.images[0]));
+    return found;
+  };
+  list(order, order === USUAL ? index - (index % ON_ONE_PAGE) : from, pick, take);
 }
 
 function thumb(image) {
@@ -90,15 +104,23 @@ function thumb(image) {
   return element;
 }
 
-function choose({ index, label, pixels }) {
+function choose(image) {
   stopCamera();
-  use({ index, label, name: `image ${index}`, pixels: toBytes(pixels) });
+  use(imageOf(image));
 }
 
-function use({ index = null, label = null, name, pixels, original = pixels, preview = null }) {
-  state.image = { index, label, name, pixels: pixels.slice(), original, preview };
-  state.before = null;
-  tell("image");
+const imageOf = ({ index, label, pixels }) => ({
+  key: index,
+  index,
+  label,
+  name: `image ${index}`,
+  original: toBytes(pixels),
+});
+
+function use({ key, index = null, label = null, name, original, pixels = original, preview = null }) {
+  dismiss();
+  key ??= `own${++numOwn}`;
+  takeImage({ key, index, label, name, pixels: pixels.slice(), original, preview });
 }
 
 function markChosen() {
@@ -107,34 +129,46 @@ function markChosen() {
   }
 }
 
-// Show the image that the address names: a number, or "own", which the browser has kept.
+// Show the image that the address names: a number, or "own" and a number, which the browser has kept.
 export function restore(named) {
   const { page } = state;
-  const isOwn = (named === "own" && useKept()) || (named === null && page.image && !state.image);
+  const isOwn = (named?.startsWith("own") && useKept(named)) || (named === null && page.image && !state.image);
   if (named === null && isOwn) useFile(page.image);
-  if (!page.split && !isOwn && !state.image) drawOnBlank();
+  if (!page.split && !isOwn) {
+    if (state.image) takeImage(state.image);
+    else drawOnBlank();
+  }
   if (!page.split) return;
-  if (isOwn) list(0);
-  else showImage(Math.max(0, Math.min(Number(named) || 0, page.num_images - 1)));
+  if (isOwn) list(state.list.order, state.list.from);
+  else showImage(Math.max(0, Math.min(Number(named) || 0, page.num_images - 1)), state.list);
 }
 
-function useKept() {
-  const { name, pixels, original } = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
-  if (!pixels || toBytes(pixels).length !== 3 * state.page.side ** 2) return false;
-  use({ name, pixels: toBytes(pixels), original: toBytes(original) });
-  return true;
+// The image that the browser has kept under a key; of a validation image, only what was painted.
+function kept(key) {
+  const { name, pixels, original } = JSON.parse(sessionStorage.getItem(`${KEPT} ${key}`) ?? "{}");
+  if (!pixels || toBytes(pixels).length !== 3 * state.page.side ** 2) return null;
+  return { name, pixels: toBytes(pixels), original: toBytes(original) };
 }
 
-function keepOwn() {
-  if (!state.image || state.image.index !== null) return;
-  const { name, pixels, original } = state.image;
+function useKept(key) {
+  const image = kept(key);
+  numOwn = Math.max(numOwn, Number(key.slice(3)) || 0);
+  if (image) use({ key, ...image });
+  return image;
+}
+
+function keepImage() {
+  const { image } = state;
+  if (!image) return;
+  const { key, index, name, pixels, original } = image;
+  const place = `${KEPT} ${key}`;
+  sessionStorage.removeItem(place);
+  if (index !== null && !isPainted(image)) return;
+  const text = JSON.stringify({ name, pixels: toText(pixels), original: toText(original) });
   try {
-    sessionStorage.setItem(
-      KEPT,
-      JSON.stringify({ name, pixels: toText(pixels), original: toText(original) }),
-    );
+    sessionStorage.setItem(place, text);
   } catch {
-    sessionStorage.removeItem(KEPT); // too large for the browser: a reload shows another image
+    sessionStorage.clear(); // too large for the browser: keep the latest alone, if it fits
   }
 }
 
@@ -144,13 +178,13 @@ async function openFile(file) {
   want("file", () => ({ name: file.name, content }), useFile);
 }
 
-const useFile = ({ name, pixels, preview }) => use({ name, pixels: toBytes(pixels), preview });
+const useFile = ({ name, pixels, preview }) => use({ name, original: toBytes(pixels), preview });
 
 function drawOnBlank() {
   stopCamera();
   const pixels = new Uint8Array(3 * state.page.side ** 2).fill(255);
-  use({ name: "your drawing", pixels });
-  document.querySelector("[data-tool=brush]:not([aria-pressed=true])")?.click();
+  use({ name: DRAWING, original: pixels });
+  useTool("brush");
 }
 
 function setUpDrop() {
@@ -199,7 +233,7 @@ function takeFrame() {
   context.drawImage(video, left, top, part, part, 0, 0, side, side);
   const { data } = context.getImageData(0, 0, side, side);
   const pixels = data.filter((_, at) => at % 4 !== 3);
-  if (state.image?.name !== "your camera") use({ name: "your camera", pixels: new Uint8Array(pixels) });
+  if (state.image?.name !== "your camera") use({ name: "your camera", original: new Uint8Array(pixels) });
   state.image.original = new Uint8Array(pixels);
   state.image.pixels = new Uint8Array(pixels);
   tell("pixels");

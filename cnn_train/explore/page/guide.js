@@ -1,123 +1,143 @@
 // "Why this answer?": three suggestions for the image, and what one can do next, in one line.
 
-import { button, find } from "./elements.js";
-import { useMethod } from "./backward.js";
+import { tellCover, useMethod } from "./backward.js";
+import { button, figures, find, make, percent } from "./elements.js";
 import { reveal } from "./network.js";
-import { want } from "./questions.js";
+import { want, wantSoon } from "./questions.js";
 import { aboutImage, askedClass, chooseClass, chooseUnit, className, on, state } from "./state.js";
-import { unpack } from "./server.js";
-import { strongest } from "./units.js";
 
-const done = new Set();
-
-const HINTS = [
-  ["unit", "Click any pixel of a map: the sum behind it is worked out below."],
-  ["pixels", "Cover a part of the image with the brush: everything changes while you paint."],
-  ["class", "Click a class among the bars to ask why it got its score."],
-  ["checkpoint", "Move the slider at the top to see the network at earlier steps."],
-  ["open", "Fold and unfold the blocks by their names."],
-];
+const HINT =
+  "Click any number in a map: its sum is worked out below. Cover a part of the image: everything follows. " +
+  "Maps, rows and columns count from 0.";
 
 export function setUp() {
-  if (state.page.checkpoints.length < 2) done.add("checkpoint");
-  for (const [name] of HINTS) {
-    on(name, () => {
-      if (name === "unit" && !state.unit) return;
-      if (name === "class" && state.focus === null) return;
-      done.add(name);
-      showHint();
-    });
-  }
   on("look class", showQuestions);
-  showHint();
+  on("backward", () => {
+    if (answering !== askParts) return;
+    if (state.method === "occlusion") askParts();
+    else forget();
+  });
+  on("image", forget);
+  find("release").addEventListener("click", () => chooseClass(null));
+  suggest("Which parts matter?", askParts, "Occlusion: covers every part of the image in turn");
+  if (lastMaps() >= 0)
+    suggest("Which map speaks for this class?", askMaps, "Gradient × value in the last convolution");
+  if (state.page.checkpoints.length > 1)
+    suggest("When did it learn this class?", askTime, "What every checkpoint says of this image");
 }
 
-function showHint() {
-  const [, text] = HINTS.find(([name]) => !done.has(name)) ?? [
-    "",
-    "Arrow keys move the chosen number, Page Up and Page Down change its map, Escape closes it.",
-  ];
-  if (find("hint").textContent !== text) find("hint").textContent = text;
+function forget() {
+  answering = null;
+  answer(HINT);
 }
 
-let asked = null;
+let answering = null; // the suggestion that was chosen: its answer follows the image
+
+function suggest(text, ask, title) {
+  const element = button(text, "", () => {
+    answering = ask;
+    ask();
+  });
+  element.title = title;
+  find("suggestions").append(element);
+}
 
 function showQuestions() {
   if (!state.look) return;
   const name = className(askedClass());
-  if (asked === name) return;
-  asked = name;
   find("guide-title").textContent = `Why ${name}?`;
-  const suggestions = [
-    [
-      "Which parts of the image matter?",
-      () => useMethod("occlusion"),
-      "Occlusion: covers every part in turn and shows where the score falls",
-    ],
-    [
-      `Which map speaks for ${name}?`,
-      findSpeaker,
-      "Of the last convolution: the map whose numbers raise the score most",
-    ],
+  find("release").hidden = state.focus === null;
+  find("release").title = `${name} stays the class that is asked about. Release it: ask about the answer`;
+  if (answering !== askParts) answering?.(); // the parts follow the overlay
+}
+
+function answer(...parts) {
+  find("hint").replaceChildren(...parts);
+}
+
+function askParts() {
+  if (state.method !== "occlusion") useMethod("occlusion");
+  else if (state.backward?.method === "occlusion") answer(tellCover());
+}
+
+// The last convolution whose maps still show where something is: 4 × 4 numbers, if there is one.
+function lastMaps() {
+  const { layers } = state.page;
+  const isOne = ({ kind, unit }) => kind === "convolution" && unit;
+  const last = (side) => layers.findLastIndex((one) => isOne(one) && Math.min(...one.shape.slice(1)) >= side);
+  return last(4) < 0 ? last(2) : last(4);
+}
+
+function askMaps() {
+  const body = (against) => () =>
+    answering === askMaps && { ...aboutImage(), layer: lastMaps(), class: askedClass(), against };
+  want("speakers", body(null), (found, { class: asked }) => {
+    const { label } = state.image;
+    const [parts, name] = [tellMaps(found, className(asked), "its score"), className(asked)];
+    if (label === null || label === asked) return answer(...parts, make("br"), HOW_COUNTED);
+    want("speakers", body(label), (other) => {
+      const words = tellMaps(other, `${name} rather than ${className(label)}`, "the difference of the scores");
+      answer(...parts, make("br"), ...words, make("br"), HOW_COUNTED);
+    });
+  });
+}
+
+const HOW_COUNTED =
+  "An amount is gradient × value, summed over the map: a linearisation, as if the score went on in a " +
+  "straight line. Biases and bends make up the rest.";
+
+const signed = (value) => (value > 0 ? "+" : "") + figures(value, 2);
+
+// Which maps add most to a score, in words; the maps can be clicked.
+function tellMaps({ maps, sum, score }, what, whole) {
+  const layer = lastMaps();
+  const { name, shape } = state.page.layers[layer];
+  const open = ({ channel, row, column }) => {
+    reveal(layer);
+    chooseUnit({ layer, channel, row, column });
+  };
+  const link = (text, map) => button(text, "", () => open(map), "link");
+  const amount = (one) => ` (${signed(one.sum)})`;
+  const [first, ...others] = maps;
+  const against = maps.at(-1).sum < 0 ? maps.at(-1) : null;
+  if (first.sum <= 0) return [`No map of ${name} speaks for ${what}. `];
+  return [
+    `${name}, `,
+    link(`map ${first.channel}`, first),
+    ` adds most to ${what}: ${signed(first.sum)}`,
+    ...others
+      .filter((one) => one.sum > 0)
+      .flatMap((one, i) => [i ? " and " : "; then map ", link(one.channel, one), amount(one)]),
+    ...(against ? [". Most against it: ", link(`map ${against.channel}`, against), amount(against)] : []),
+    `. All ${shape[0]} maps add ${signed(sum)}; ${whole} is ${figures(score, 2)}. `,
   ];
-  if (state.page.checkpoints.length > 1) {
-    suggestions.push([
-      `When did it learn ${name}?`,
-      showTime,
-      "The probability of every class at every checkpoint",
-    ]);
-  }
-  find("suggestions").replaceChildren(
-    ...suggestions.map(([text, act, title]) => {
-      const element = button(text, "", act);
-      element.title = title;
-      return element;
-    }),
-  );
+}
+
+function askTime() {
+  const body = () => answering === askTime && { pixels: aboutImage().pixels };
+  const show = ({ steps }) => answering === askTime && answer(tellTime(steps), toCurves);
+  wantSoon("history once", body, show, 200);
 }
 
 function showTime() {
-  chooseClass(askedClass());
   find("time").scrollIntoView({ behavior: "smooth", block: "start" });
   find("chart").focus({ preventScroll: true });
 }
 
-// The last layer of maps before the classifier, that a sum can be worked out for.
-function lastMaps() {
-  return state.page.layers.findLastIndex(
-    ({ kind, shape }) => kind === "convolution" && shape[1] * shape[2] > 1,
-  );
-}
+const toCurves = button("See the curves", "", showTime, "link");
 
-// Choose the map with the largest Σ value × gradient: to first order its share of the score.
-function findSpeaker() {
-  const layer = lastMaps();
-  if (layer < 0) {
-    useMethod("gradient");
-    return;
-  }
-  reveal(layer);
-  const question = { ...aboutImage(), layers: [layer] };
-  want(
-    "look once",
-    () => question,
-    ({ maps: [{ values }] }) => {
-      const body = () => ({ ...question, class: askedClass(), method: "gradient" });
-      want("backward once", body, ({ maps }) => {
-        const gradients = unpack(maps[0].values);
-        const shares = Float32Array.from(unpack(values), (value, i) => value * gradients[i]);
-        chooseUnit(strongestIn(layer, shares));
-      });
-    },
-  );
-}
-
-// The largest share in the map whose shares have the largest sum.
-function strongestIn(layer, shares) {
-  const [channels, height, width] = state.page.layers[layer].shape;
-  const size = height * width;
-  const maps = Array.from({ length: channels }, (_, i) => shares.subarray(i * size, (i + 1) * size));
-  const sums = maps.map((map) => map.reduce((sum, value) => sum + value, 0));
-  const channel = sums.indexOf(Math.max(...sums));
-  return strongest(layer, maps[channel], channel);
+// Since when the answer is the class that is asked about, in words.
+function tellTime(steps) {
+  const asked = askedClass();
+  const [of, name] = [`Of ${steps.length} checkpoints`, className(asked)];
+  const value = ({ probabilities, scores }) => (probabilities ?? scores)[asked];
+  const share = (step) => (step.probabilities ? percent(value(step)) : figures(value(step), 2));
+  const at = (step) => `step ${step.step} (${share(step)})`;
+  const says = steps.map(({ predicted }) => predicted === asked);
+  const [since, latest] = [says.lastIndexOf(false) + 1, says.lastIndexOf(true)];
+  if (since < steps.length)
+    return `${of}, ${name} is the answer from ${at(steps[since])} on, and has ${share(steps.at(-1))} at the end. `;
+  if (latest >= 0) return `${of}, ${name} was last the answer at ${at(steps[latest])}, not at the end. `;
+  const nearest = steps.reduce((best, step) => (value(step) > value(best) ? step : best));
+  return `${of}, ${name} is the answer of none; it was nearest at ${at(nearest)}. `;
 }

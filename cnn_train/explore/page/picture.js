@@ -3,25 +3,21 @@
 
 import { colours, tints, whenColoursChange } from "./colours.js";
 import { cellCanvas, find, frame, pixelCanvas, rem, sized } from "./elements.js";
-import { className, isPainted, on, state, tell } from "./state.js";
+import { className, holdClass, isPainted, on, state, tell } from "./state.js";
 
+export const DRAWING = "your drawing";
 const canvas = find("picture");
-const tools = [...document.querySelectorAll("[data-tool]")];
 const MOST_UNDONE = 40;
 
-let tool = matchMedia("(pointer: coarse)").matches ? null : "grey";
+let tool = null;
 let scale = 1;
 let cursor = null; // [x, y] in image pixels
 let last = null; // where the stroke was before
 let history = [];
-let overlay = null; // {channels, limit, values: Int8Array}
+let overlay = null; // {channels, limit, values: Int8Array, read(x, y): {text, frame}}
 
 export function setUp() {
-  for (const button of tools) {
-    button.addEventListener("click", () =>
-      useTool(button.dataset.tool === tool ? null : button.dataset.tool),
-    );
-  }
+  find("tool").addEventListener("change", ({ target }) => target.name && useTool(target.value));
   find("colour").addEventListener("input", () => useTool("brush"));
   find("undo").addEventListener("click", undo);
   find("original").addEventListener("click", () => {
@@ -59,7 +55,9 @@ export function setUp() {
   });
   on("image pixels frames look", draw);
   whenColoursChange(draw);
-  useTool(tool);
+  const fingers = matchMedia("(pointer: coarse)").matches;
+  find("look").hidden = !fingers;
+  useTool(fingers ? "none" : "grey");
 }
 
 export function showOverlay(image) {
@@ -67,9 +65,9 @@ export function showOverlay(image) {
   draw();
 }
 
-function useTool(name) {
-  tool = name;
-  for (const button of tools) button.setAttribute("aria-pressed", button.dataset.tool === tool);
+export function useTool(name) {
+  tool = name === "none" ? null : name;
+  find("tool").querySelector(`[value=${name}]`).checked = true;
   canvas.style.touchAction = tool ? "none" : "auto";
   canvas.style.cursor = tool ? "crosshair" : "default";
 }
@@ -85,6 +83,7 @@ function begin(event) {
 }
 
 function keep() {
+  if (state.image.name !== DRAWING) holdClass(); // of a drawing, the answer is asked about as it forms
   history.push(state.image.pixels.slice());
   if (history.length > MOST_UNDONE) history.shift();
 }
@@ -160,8 +159,12 @@ export function draw() {
   context.drawImage(pixelCanvas(state.image.pixels, side), 0, 0, side * scale, side * scale);
   if (overlay) drawOverlay(context, side * scale);
   const { ink, centre } = colours();
-  if (state.field) {
-    const { left, top, width, height } = state.field;
+  const read = cursor && overlay?.read(...cursor.map((at) => Math.min(side - 1, Math.max(0, Math.floor(at)))));
+  find("picture-reads").textContent = read?.text ?? "";
+  find("picture-reads").hidden = !read;
+  find("picture-says").hidden = Boolean(read);
+  for (const place of [state.field, read?.frame].filter(Boolean)) {
+    const { left, top, width, height } = place;
     frame(context, left * scale, top * scale, width * scale, height * scale, ink, centre);
   }
   if (cursor && tool) {
@@ -177,15 +180,27 @@ export function draw() {
   canvas.setAttribute("aria-label", describe(changed));
 }
 
-// One channel is drawn in orange and blue, clear where it is 0; three are drawn as colours.
+// One channel is drawn in orange and blue, clear where it is 0, over the image in a pale grey, so
+// that they stand out on any image; three channels are drawn as colours.
 function drawOverlay(context, width) {
   const { side } = state.page;
   const { values, channels } = overlay;
   const table = tints(1);
+  if (channels === 1) {
+    const opacity = Number(find("opacity").value);
+    context.globalAlpha = Math.min(1, 2 * opacity);
+    context.globalCompositeOperation = "saturation";
+    context.fillStyle = "#808080";
+    context.fillRect(0, 0, width, width);
+    context.globalCompositeOperation = "source-over";
+    context.globalAlpha = opacity / 2;
+    context.fillStyle = colours().centre;
+    context.fillRect(0, 0, width, width);
+  }
   const cells = cellCanvas(side, side, (at) =>
     channels === 3
       ? [...[0, 1, 2].map((c) => 128 + values[3 * at + c]), 255]
-      : [...table[values[at] + 127], 255 * Math.sqrt(Math.abs(values[at]) / 127)],
+      : [...table[values[at] + 127], 255 * (Math.abs(values[at]) / 127) ** 0.7],
   );
   context.globalAlpha = Number(find("opacity").value);
   context.drawImage(cells, 0, 0, width, width);

@@ -1,5 +1,6 @@
 // Questions to the program: one at a time, and of each kind only the latest.
 
+import { button } from "./elements.js";
 import { post } from "./server.js";
 
 // The first word is the question; what follows tells apart askers that want an answer each.
@@ -11,10 +12,11 @@ const ORDER = [
   "look once",
   "unit",
   "backward",
-  "backward once",
+  "speakers",
   "patches",
   "filters",
   "history",
+  "history once",
   "embedding",
 ];
 
@@ -93,6 +95,13 @@ export function say(kind, text) {
   if (text) problems.set(kind, text);
   else problems.delete(kind);
   const [first] = problems.values();
-  if (message.textContent !== (first ?? "")) message.textContent = first ?? "";
   message.hidden = !first;
+  if (!first) message.replaceChildren();
+  else if (message.firstChild?.data !== first)
+    message.replaceChildren(first, button("×", "Close this message", dismiss));
+}
+
+export function dismiss() {
+  problems.clear();
+  say("", "");
 }

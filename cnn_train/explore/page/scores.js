@@ -1,6 +1,6 @@
 // The bars: what the network says about the image, while it is painted on.
 
-import { find, figures, layBar, make, percent, sized, pixelCanvas, toBytes } from "./elements.js";
+import { find, figures, layBar, make, percent, sized, pixelCanvas, rem, toBytes } from "./elements.js";
 import { chooseClass, className, isPainted, on, state } from "./state.js";
 
 const MOST = 12;
@@ -22,15 +22,11 @@ function showImage() {
   document.querySelector(".preview")?.remove();
   if (preview) {
     const canvas = make("canvas", "preview", "", { role: "img", "aria-label": "The file as it is" });
-    const context = sized(canvas, preview.width / 4, preview.height / 4);
+    const share = Math.min(1 / 4, (2.2 * rem()) / preview.height);
+    const size = [share * preview.width, share * preview.height];
+    const context = sized(canvas, ...size);
     context.imageSmoothingEnabled = true;
-    context.drawImage(
-      pixelCanvas(toBytes(preview.pixels), preview.width, preview.height),
-      0,
-      0,
-      preview.width / 4,
-      preview.height / 4,
-    );
+    context.drawImage(pixelCanvas(toBytes(preview.pixels), preview.width, preview.height), 0, 0, ...size);
     find("picture-says").before(canvas);
   }
   find("picture-says").replaceChildren(
@@ -54,6 +50,7 @@ function show() {
     row.was.hidden = !state.before || state.before === look;
     if (!row.was.hidden) row.was.style.left = at(old / most, !look.probabilities);
     row.element.classList.toggle("predicted", index === look.predicted);
+    row.element.classList.toggle("wrong", ![null, look.predicted].includes(image.label));
     row.element.classList.toggle("correct", index === image.label);
   }
   markAsked();

@@ -5,12 +5,14 @@ import { toText } from "./elements.js";
 
 export const state = {
   page: null, // the program's answer to api/page
-  image: null, // {index | null, name, label | null, pixels, original, preview}
+  image: null, // {key, index | null, name, label | null, pixels, original, preview}
+  list: { order: "as they come", from: 0 }, // the row of images to choose from
   checkpoint: null, // key
   unit: null, // {layer, channel, row, column}
   focus: null, // class index that is asked about; null: the predicted one
   open: new Set(), // blocks that are unfolded
   method: "none", // of the backward view
+  backward: null, // the answer to the last api/backward that is shown, with its class and method
   showGradients: false, // on the maps, instead of values
   look: null, // the answer to the last api/look …
   before: null, // … and that to the image before anything was painted on it
@@ -46,11 +48,12 @@ export const aboutImage = () => ({ pixels: toText(state.image.pixels), checkpoin
 
 // The colours of the class that is asked about, of the answer, and of the correct class, by index.
 export function classColours() {
-  const { orange, blue, testInk } = colours();
+  const { orange, blue, ink, testInk } = colours();
+  const label = state.image?.label ?? null;
   const all = [
     [state.focus, blue],
-    [state.look?.predicted, orange],
-    [state.image?.label, testInk],
+    [state.look?.predicted, label === null ? ink : orange], // without a label nothing is wrong
+    [label, testInk],
   ];
   return new Map(all.filter(([index]) => index !== null && index !== undefined));
 }
@@ -86,7 +89,13 @@ export function inside({ layer, channel, row, column }) {
   };
 }
 
+// From here on the class is the one that is asked about now, also if the answer becomes another.
+export function holdClass() {
+  if (state.focus === null && state.look) chooseClass(state.look.predicted);
+}
+
 export function readAddress(text) {
+  opening = true;
   const found = Object.fromEntries(new URLSearchParams(text));
   const { page } = state;
   const numbers = (value) => (value ?? "").split(",").filter(Boolean).map(Number);
@@ -99,25 +108,51 @@ export function readAddress(text) {
   const [layer, channel, row, column] = numbers(found.unit);
   const whole = [layer, channel, row, column].every(Number.isInteger) && page.layers[layer]?.unit;
   state.unit = whole ? inside({ layer, channel, row, column }) : null;
+  if (!whole) [state.source, state.field] = [null, null];
   state.method = found.method ?? "none";
   state.showGradients = found.maps === "gradients";
+  const order = ["mistakes", ...page.classes].includes(found.list) ? found.list : "as they come";
+  state.list = { order, from: Math.max(0, Number.parseInt(found.from) || 0) };
   return found.image ?? null;
 }
 
 let timer = null;
+let opening = true; // the image that the address names is not there yet
+let write = "replaceState";
 
 // A browser refuses more than a few changes of the address a second.
 function writeAddressSoon() {
-  timer ??= setTimeout(() => {
-    timer = null;
-    history.replaceState(null, "", `#${address()}`);
-  }, 200);
+  timer ??= setTimeout(writeAddress, 200);
+}
+
+function writeAddress() {
+  clearTimeout(timer);
+  timer = null;
+  if (opening) return;
+  history[write](null, "", `#${address()}`);
+  write = "replaceState";
+}
+
+// Take an image: as a new step of the browser's history, unless the address asked for it.
+export function takeImage(image) {
+  if (!opening && image.key !== state.image?.key) {
+    writeAddress();
+    write = "pushState";
+    state.focus = null;
+  }
+  opening = false;
+  [state.image, state.before] = [image, null];
+  tell("image");
+  tell("class");
 }
 
 function address() {
-  const { image, unit, open, page } = state;
+  const { image, list, unit, open, page } = state;
+  const usual = list.order === "as they come";
   const parts = {
-    image: image && (image.index ?? "own"),
+    image: image?.key,
+    list: usual ? null : list.order,
+    from: usual ? null : list.from,
     class: state.focus === null ? null : page.classes[state.focus],
     checkpoint: state.checkpoint === page.checkpoint ? null : state.checkpoint,
     unit: unit && [unit.layer, unit.channel, unit.row, unit.column].join(","),
