@@ -74,21 +74,14 @@ def answer_filters(opened: Opened, question: Question) -> dict[str, Any]:
 
 
 def answer_history(checkpoints: OpenCheckpoints, question: Question) -> dict[str, Any]:
-    """Answer ``history``: what each checkpoint says of an image, and since when it stays with it.
+    """Answer ``history``: what each checkpoint says of an image.
 
     Left out are checkpoints that are of no use: a run that still trains removes old ones. Of a
     branch, ``left`` is what the run that it left says from there on.
     """
-    steps, left = _verdicts(checkpoints, checkpoints.choices, question), checkpoints.left
-    label = question.label if question.label is not None or not steps else steps[-1]["predicted"]
-    since = None
-    for step in reversed(steps):
-        if step["predicted"] != label:
-            break
-        since = step["step"]
+    left = checkpoints.left
     return {
-        "steps": steps,
-        "settled": None if since is None else {"class": label, "step": since},
+        "steps": _verdicts(checkpoints, checkpoints.choices, question),
         "left": left
         and {
             "name": left.name,

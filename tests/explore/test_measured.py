@@ -114,27 +114,6 @@ def test_history_has_the_scores_that_evaluate_has_of_each_checkpoint_averaged_we
         assert step["predicted"] == int(scores_NK[2].argmax())
 
 
-def test_a_prediction_is_settled_at_the_first_step_from_which_on_it_stays(
-    explored: Explorer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (first,) = explored.answering("images")({"count": 1})["images"]
-
-    def settled(predicted: list[int], **asked: Any) -> Any:
-        keys = list(explored.checkpoints.choices)
-        for key, label in zip(keys, predicted, strict=True):
-            head = list(explored.checkpoints.open(key).trained.model.modules())[-1]
-            with torch.no_grad():
-                head.weight.zero_()
-                head.bias.copy_(torch.eye(10)[label])
-        return explored.answering("history")({"pixels": first["pixels"], **asked})["settled"]
-
-    steps = [choice.step for choice in explored.checkpoints.choices.values()]
-    assert settled([3, 1, 1]) == {"class": 1, "step": steps[1]}
-    assert settled([1, 3, 1]) == {"class": 1, "step": steps[2]}
-    assert settled([1, 1, 1]) == {"class": 1, "step": steps[0]}
-    assert settled([1, 1, 2], **{"class": 1}) is None
-
-
 def test_a_branch_begins_with_the_states_of_the_run_that_it_left_and_shows_what_became_of_it(
     explored: Explorer, run: RunDirectory, tmp_path: Path
 ) -> None:

@@ -2,7 +2,8 @@
 // what became of the run that it left.
 
 import { colours, sharp, whenColoursChange } from "./colours.js";
-import { figures, find, rem } from "./elements.js";
+import { figures, find, grouped, rem } from "./elements.js";
+import { tellTime } from "./guide.js";
 import { whenSeen, wantSoon } from "./questions.js";
 import {
   aboutImage,
@@ -16,6 +17,7 @@ import {
 
 const canvas = find("chart");
 let answer = null;
+let isOld = false; // the answer is to another image, or to this one before it was painted on
 let plot = null; // {x(index), at(step), y(value)}
 
 export function setUp() {
@@ -26,6 +28,7 @@ export function setUp() {
     draw();
   });
   on("image pixels", () => {
+    isOld = true;
     find("settled").textContent = "";
     canvas.parentElement.classList.add("waits");
   });
@@ -47,26 +50,13 @@ export const askHistory = whenSeen(canvas, () => {
     () => ({ pixels: aboutImage().pixels }),
     (found) => {
       answer = found.steps.length ? found : null;
+      isOld = false;
       canvas.parentElement.classList.remove("waits");
-      find("settled").textContent = answer ? sentence(answer) : "";
       draw();
     },
   );
 });
 
-function sentence({ steps, settled }) {
-  const { predicted } = steps.at(-1);
-  const { label } = state.image;
-  const right =
-    label === null ? "" : predicted === label ? " (correct)" : ` (its label: ${className(label)})`;
-  const name = className(predicted);
-  if (!settled) return `The last answer is ${name}${right}.`;
-  const when = settled.step === steps[0].step ? "at every checkpoint" : `from step ${grouped(settled.step)} on`;
-  const last = settled.step === steps.at(-1).step && steps.length > 1;
-  return last ? `${name} at the last checkpoint only${right}.` : `${name} ${when}${right}.`;
-}
-
-const grouped = (step) => step.toLocaleString("en");
 const valuesAt = (step) => step.probabilities ?? step.scores;
 
 function choose({ offsetX }) {
@@ -90,6 +80,7 @@ function words() {
 
 function draw() {
   find("chart-words").textContent = words();
+  find("settled").textContent = answer && !isOld ? tellTime(answer.steps) : "";
   canvas.hidden = state.page.checkpoints.length < 2;
   if (canvas.hidden) return;
   const { context, width, height } = sharp(canvas);
@@ -104,7 +95,7 @@ function draw() {
   for (const [index, colour] of shown) drawLine(context, steps, index, colour, 2.5, 1);
   if (answer.left) drawLeft(context, steps, answer.left, shown);
   nameLines(context, steps, shown, width);
-  canvas.setAttribute("aria-label", `${sentence(answer)} Left and right choose the checkpoint`);
+  canvas.setAttribute("aria-label", `${tellTime(answer.steps)} Left and right choose the checkpoint`);
 }
 
 function makePlot(steps, width, height) {

@@ -1,8 +1,9 @@
 // Where an image comes from: the validation images, a file, the webcam, or an empty page to draw on.
 
+import { isCameraOn, startCamera, stopCamera } from "./camera.js";
 import { button, find, make, percent, thumbnail, toBytes, toText } from "./elements.js";
 import { DRAWING, useTool } from "./picture.js";
-import { dismiss, say, want } from "./questions.js";
+import { dismiss, want, wantSoon } from "./questions.js";
 import { className, isPainted, on, state, takeImage, tell } from "./state.js";
 
 const ON_ONE_PAGE = 7;
@@ -10,7 +11,6 @@ const USUAL = "as they come";
 const KEPT = "cnn-train explore"; // own and changed images outlive a reload of the page
 
 let numOwn = 0;
-let camera = null; // {stream, video, timer}
 
 export function setUp() {
   const { page } = state;
@@ -29,9 +29,10 @@ export function setUp() {
     target.value = "";
   });
   find("blank").addEventListener("click", drawOnBlank);
-  find("webcam").addEventListener("click", () => (camera ? stopCamera() : startCamera()));
+  find("webcam").addEventListener("click", () => (isCameraOn() ? stopCamera() : startCamera(use)));
   setUpDrop();
   on("image", markChosen);
+  on("checkpoint", judgeAgain);
   on("image pixels", keepImage);
 }
 
@@ -84,6 +85,17 @@ export function showImage(index, { order, from } = { order: USUAL }) {
     return found;
   };
   list(order, order === USUAL ? index - (index % ON_ONE_PAGE) : from, pick, take);
+}
+
+// The same row, as another checkpoint answers.
+function judgeAgain() {
+  const indices = [...find("thumbnails").querySelectorAll("button")].map(({ dataset }) => Number(dataset.index));
+  if (!indices.length) return;
+  const body = () => ({ indices, checkpoint: state.checkpoint });
+  wantSoon("images again", body, ({ images }) => {
+    find("thumbnails").replaceChildren(...images.map(thumb));
+    markChosen();
+  });
 }
 
 function thumb(image) {
@@ -201,53 +213,4 @@ function setUpDrop() {
     const [file] = event.dataTransfer.files;
     if (file) openFile(file);
   });
-}
-
-async function startCamera() {
-  try {
-    const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user" } });
-    const video = document.createElement("video");
-    Object.assign(video, { srcObject: stream, muted: true, playsInline: true });
-    await video.play();
-    camera = { stream, video, timer: setInterval(takeFrame, 100) };
-  } catch (problem) {
-    const why =
-      problem.name === "NotAllowedError"
-        ? "The browser was not allowed to use the camera"
-        : "No camera was found";
-    say("camera", `${why}; open a file instead, or draw.`);
-    setTimeout(() => say("camera", ""), 8000);
-  }
-  showCamera();
-}
-
-// The largest square in the middle of what the camera sees, as small as the network wants it.
-function takeFrame() {
-  const { video } = camera;
-  if (!video.videoWidth) return;
-  const { side } = state.page;
-  const part = Math.min(video.videoWidth, video.videoHeight);
-  const [left, top] = [(video.videoWidth - part) / 2, (video.videoHeight - part) / 2];
-  const context = new OffscreenCanvas(side, side).getContext("2d", { willReadFrequently: true });
-  context.imageSmoothingQuality = "high";
-  context.drawImage(video, left, top, part, part, 0, 0, side, side);
-  const { data } = context.getImageData(0, 0, side, side);
-  const pixels = data.filter((_, at) => at % 4 !== 3);
-  if (state.image?.name !== "your camera") use({ name: "your camera", original: new Uint8Array(pixels) });
-  state.image.original = new Uint8Array(pixels);
-  state.image.pixels = new Uint8Array(pixels);
-  tell("pixels");
-}
-
-function stopCamera() {
-  if (!camera) return;
-  clearInterval(camera.timer);
-  for (const track of camera.stream.getTracks()) track.stop();
-  camera = null;
-  showCamera();
-}
-
-function showCamera() {
-  find("webcam").textContent = camera ? "Take it" : "Webcam";
-  find("webcam").setAttribute("aria-pressed", camera !== null);
 }

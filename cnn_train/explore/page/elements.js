@@ -31,6 +31,7 @@ export function figures(value, digits = 3) {
   return text.replaceAll("-", "−");
 }
 
+export const grouped = (whole) => whole.toLocaleString("en");
 export const percent = (share) => (share > 0 && share < 0.001 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`);
 
 export const toBytes = (text) => new Uint8Array(unpack(text).buffer);

@@ -1,7 +1,7 @@
 // "Why this answer?": three suggestions for the image, and what one can do next, in one line.
 
 import { tellCover, useMethod } from "./backward.js";
-import { button, figures, find, make, percent } from "./elements.js";
+import { button, figures, find, grouped, make, percent } from "./elements.js";
 import { reveal } from "./network.js";
 import { want, wantSoon } from "./questions.js";
 import { aboutImage, askedClass, chooseClass, chooseUnit, className, on, state } from "./state.js";
@@ -127,12 +127,12 @@ function showTime() {
 const toCurves = button("See the curves", "", showTime, "link");
 
 // Since when the answer is the class that is asked about, in words.
-function tellTime(steps) {
+export function tellTime(steps) {
   const asked = askedClass();
   const [of, name] = [`Of ${steps.length} checkpoints`, className(asked)];
   const value = ({ probabilities, scores }) => (probabilities ?? scores)[asked];
   const share = (step) => (step.probabilities ? percent(value(step)) : figures(value(step), 2));
-  const at = (step) => `step ${step.step} (${share(step)})`;
+  const at = (step) => `step ${grouped(step.step)} (${share(step)})`;
   const says = steps.map(({ predicted }) => predicted === asked);
   const [since, latest] = [says.lastIndexOf(false) + 1, says.lastIndexOf(true)];
   if (since < steps.length)

@@ -7,6 +7,7 @@ import { post } from "./server.js";
 const ORDER = [
   "images",
   "images once",
+  "images again",
   "file",
   "look",
   "look once",

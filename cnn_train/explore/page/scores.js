@@ -12,9 +12,13 @@ export function setUp() {
   on("image", () => {
     showImage();
     rows = new Map(); // with very many classes, other ones come first
+    find("scores").classList.add("waits");
   });
   on("pixels", showImage);
-  on("class", markAsked);
+  on("class", () => {
+    if (state.look && state.focus !== null && !rows.has(state.focus)) rows = new Map();
+    if (state.look) show();
+  });
 }
 
 function showImage() {
@@ -40,6 +44,7 @@ function show() {
   if (look.predicted === undefined) return;
   const values = look.probabilities ?? look.scores;
   if (!rows.size) build(values);
+  find("scores").classList.remove("waits");
   const most = look.probabilities ? 1 : Math.max(1e-9, ...look.scores.map(Math.abs));
   for (const [index, row] of rows) {
     const value = values[index];
@@ -54,8 +59,11 @@ function show() {
     row.element.classList.toggle("correct", index === image.label);
   }
   markAsked();
+  const others = values.filter((_, index) => !rows.has(index));
+  const rest = others.reduce((sum, value) => sum + value, 0);
   find("scores-hint").textContent =
     (look.probabilities ? "" : "Scores: this loss has no probabilities. ") +
+    (others.length ? `${others.length} other classes` + (look.probabilities ? `: ${percent(rest)}. ` : ". ") : "") +
     (state.before && state.before !== look ? "The thin line is the answer before the change. " : "") +
     "Choose a class to ask about it.";
 }
@@ -63,9 +71,8 @@ function show() {
 function build(values) {
   const all = values.map((_, index) => index);
   const best = all.toSorted((a, b) => values[b] - values[a]).slice(0, MOST);
-  const { label } = state.image;
-  const shown =
-    all.length <= MOST ? all : [...new Set(label === null ? best : [...best.slice(0, -1), label])];
+  const asked = [state.image.label, state.focus].filter((one) => one !== null);
+  const shown = all.length <= MOST ? all : [...new Set([...best.slice(0, MOST - asked.length), ...asked])];
   rows = new Map(shown.map((index) => [index, row(index)]));
   find("scores").replaceChildren(...[...rows.values()].map(({ element }) => element));
 }
@@ -73,7 +80,8 @@ function build(values) {
 function row(index) {
   const [fill, was, number] = [make("i", "fill"), make("i", "was"), make("span", "number")];
   const track = make("span", "track", [fill, was]);
-  const element = make("button", "score", [make("span", "name", className(index)), track, number]);
+  const name = make("span", "name", className(index), { title: className(index) });
+  const element = make("button", "score", [name, track, number]);
   element.addEventListener("click", () => chooseClass(index === state.focus ? null : index));
   return { element, fill, was, number };
 }
