@@ -3,9 +3,13 @@
 Shape letters: C channels, H W pixels, or rows and columns of a patch.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+from torch import nn
+
 from ..errors import UsageError
+from ..models.summary import LayerRun
 from ..visualize.top_patches import window_of
 from ..visualize.worked_unit import WorkedUnit, work_out_run
 from .checkpoints import Opened
@@ -43,7 +47,7 @@ def answer_unit(opened: Opened, question: Question) -> dict[str, Any]:
         "formula": FORMULAS.get(unit.kind, layer.words),
         "total": rounded(unit.total),
         "network": rounded(unit.network),
-        "bias": rounded(unit.bias),
+        "bias": None if getattr(run.module, "bias", None) is None else rounded(unit.bias),
         **_details(unit, opened, layer, source),
         "followed_by": [
             {"name": one.layer, "value": rounded(one.value)} for one in unit.followed_by
@@ -51,6 +55,7 @@ def answer_unit(opened: Opened, question: Question) -> dict[str, Any]:
         "field": vars(window_of(layer.units.field, unit.row, unit.column, image_size)),
         "sources": {
             "layer": source,
+            "opens": _maker(opened, runs, source),
             "top": unit.rows[0],
             "left": unit.columns[0],
             "height": unit.rows[-1] - unit.rows[0] + 1,
@@ -103,6 +108,20 @@ def _details(unit: WorkedUnit, opened: Opened, layer: Layer, source: int | None)
         constants = {"mean": constants["mean"], "deviation": variance**0.5,
                      "gamma": constants["γ"], "beta": constants["β"]}  # fmt: skip
     return {name: rounded(x) for name, x in {"input": float(first.patch_HW), **constants}.items()}
+
+
+def _maker(opened: Opened, runs: Sequence[LayerRun], source: int | None) -> int | None:
+    """Return the layer that made the numbers of ``source``, None where its sums are not worked out.
+
+    What comes out of a block was made by its last layer, what was flattened by a layer before.
+    """
+    while source not in (None, IMAGE) and isinstance(runs[source].module, nn.Flatten):
+        source = opened.layer(source).source
+    if source is None or source == IMAGE:
+        return None
+    output = runs[source].output
+    made = [i for i, run in enumerate(runs) if run.output is output and not is_block(run.module)]
+    return made[-1] if made and opened.layer(made[-1]).has_sum else None
 
 
 def _name(opened: Opened, layer: Layer, source: int | None, channel: int) -> str:

@@ -2,15 +2,16 @@
 
 import { whenColoursChange } from "./colours.js";
 import { button, figures, find, make } from "./elements.js";
-import { grid, largest, pair, productBars, tint } from "./grids.js";
-import { reveal } from "./network.js";
+import { digits, grid, largest, pair, productBars, tint } from "./grids.js";
+import { showBeside } from "./lens.js";
+import { focusMaps, reveal } from "./network.js";
 import { askPatches, nine } from "./nine.js";
 import { want } from "./questions.js";
+import { howToRead, openCell, openTerm } from "./reads.js";
 import { aboutImage, chooseUnit, inside, on, state, tell } from "./state.js";
 import { nameOfUnit, useKey } from "./units.js";
 
 const FIRST_TERMS = 3;
-const HOW_TO_READ = "Point at a number to read its product.";
 const SLIDE_MILLISECONDS = 70;
 
 const panel = find("unit");
@@ -39,8 +40,8 @@ export function setUp() {
   panel.append(
     make("div", "title", [parts.title, make("div", "buttons", buttons)]),
     parts.equation,
-    parts.terms,
     parts.reading,
+    parts.terms,
     nine,
   );
   panel.addEventListener("keydown", (event) => useKey(event));
@@ -64,15 +65,17 @@ function changed() {
     setTimeout(bringInSight, 50);
   }
   last = unit;
+  if (!document.activeElement.closest("#net, #unit, header")) focusMaps(unit.layer);
   parts.title.textContent = nameOfUnit(unit);
   tell("frames");
   askUnit();
 }
 
-// Scroll so far that the sum is seen and as much as possible of the maps above it.
+// Scroll only if nothing of the panel is seen, and no further than to its sum: maps stay under the pointer.
 function bringInSight() {
-  const below = panel.getBoundingClientRect().top - 0.55 * innerHeight;
-  if (below > 0) scrollBy({ top: below, behavior: "smooth" });
+  if (panel.getBoundingClientRect().top < innerHeight) return;
+  const { bottom } = parts.equation.getBoundingClientRect();
+  scrollBy({ top: bottom + 16 - innerHeight, behavior: "smooth" });
 }
 
 export function askUnit() {
@@ -97,7 +100,7 @@ function show() {
   const read = answer.terms?.map(({ channel, index }) => channel ?? Math.floor(index / (height * width)));
   state.source = { ...sources, channels: new Set(read ?? [state.unit.channel]) };
   parts.slide.hidden = state.page.layers[state.unit.layer].shape[1] === 1;
-  parts.reading.textContent = { convolution: HOW_TO_READ, "batch norm": answer.formula }[answer.kind] ?? "";
+  parts.reading.textContent = howToRead(answer);
   parts.equation.replaceChildren(...equation());
   parts.terms.replaceChildren(...terms());
 }
@@ -122,29 +125,31 @@ function equation() {
 
 function beginning(bias) {
   const { kind, total, input, mean, deviation, gamma, beta } = answer;
+  const open = openCell(answer, state.unit.channel, [[input]]);
+  const text = kind === "activation" ? figures(input, 4) : digits(input);
+  const read = open ? button(text, "Work it out", () => open(0, 0), "link") : text;
   if (kind === "batch norm") {
-    return [
-      `(${figures(input)} − ${figures(mean)}) / ${figures(deviation)} × ${figures(gamma)} + ${figures(beta)} = `,
-    ];
+    const rest = ` − ${digits(mean)}) / ${digits(deviation)} × ${digits(gamma)} + ${digits(beta)} = `;
+    return ["(", read, rest];
   }
-  if (kind === "activation")
-    return [`${state.page.layers[state.unit.layer].words}: from ${figures(input, 4)} to `];
+  if (kind === "activation") return [`${state.page.layers[state.unit.layer].words}: from `, read, " to "];
   if (kind === "pooling") return [`${answer.formula}: `];
-  const sum = total - (bias ?? 0);
-  return [
-    `Σ ${kind === "linear" ? "number × weight" : "patch × filter"} = ${figures(sum, 4)}`,
-    bias === null ? " = " : ` + bias ${figures(bias, 4)} = `,
-  ];
+  const sum = `Σ ${kind === "linear" ? "number × weight" : "patch × filter"} = `;
+  return [bias === null ? sum : `${sum}${figures(total - bias, 4)} + bias ${figures(bias, 4)} = `];
 }
 
 function terms() {
   const { kind, terms: all, rest, patch, winner } = answer;
-  if (kind === "linear") return [productBars(all, rest)];
+  if (kind === "linear") return [productBars(all, rest, openTerm(answer))];
   if (patch)
     return [
       make("div", "term", [
         make("h3", "", "the patch"),
-        grid(patch, largest(patch), { winner, inside: answer.inside }),
+        grid(patch, largest(patch), {
+          winner,
+          inside: answer.inside,
+          open: openCell(answer, state.unit.channel, patch),
+        }),
       ]),
     ];
   if (!all) return [];
@@ -171,17 +176,17 @@ function terms() {
   return cards;
 }
 
-function card({ name, patch, filter, inside: within, sum }, patchLimit, filterLimit) {
-  const left = grid(patch, patchLimit, { inside: within, name: `patch of ${name}` });
+function card({ channel, name, patch, filter, inside: within, sum }, patchLimit, filterLimit) {
+  const open = openCell(answer, channel, patch);
+  const left = grid(patch, patchLimit, { inside: within, name: `patch of ${name}`, open });
   const right = grid(filter, filterLimit, { name: `filter for ${name}` });
-  pair(left, right, (y, x) => {
+  pair(left, right, (y, x, event) => {
     const [a, b] = [patch[y][x], filter[y][x]];
-    parts.reading.textContent =
-      `${name}: ${figures(a)} × ${figures(b)} = ${figures(a * b)}` +
-      (within && !within[y][x] ? " (beyond the edge: padding)" : "");
+    const where = within && !within[y][x] ? " (padding)" : "";
+    showBeside(event, `${digits(a)} × ${digits(b)} = ${digits(a * b)}${where}`);
   });
-  const product = make("div", "product", [left, "×", right, "=", result(sum, patchLimit * filterLimit)]);
-  return make("div", "term", [make("h3", "", `from ${name}`), product]);
+  const title = make("h3", "", [`from ${name}: Σ = `, result(sum, patchLimit * filterLimit)]);
+  return make("div", "term", [title, make("div", "product", [left, "×", right])]);
 }
 
 // Move the window over the whole map, so that the map forms number by number.
