@@ -160,7 +160,7 @@ function terms() {
     const others = all.slice(FIRST_TERMS).reduce((sum, term) => sum + term.sum, 0);
     const text = showAll
       ? "Show the largest only"
-      : `Show all ${all.length} input maps (the others add ${figures(others)})`;
+      : `Show all ${all.length} input maps (the others add ${figures(others, 4)})`;
     cards.push(
       button(
         text,
