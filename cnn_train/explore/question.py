@@ -1,7 +1,5 @@
 """What a page asks and how numbers travel: images as bytes, maps as one signed byte per number.
 
-The maps of the layer that is pointed at are asked for once more, ``exact``.
-
 Shape letters: C channels, H W pixels.
 """
 

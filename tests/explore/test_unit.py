@@ -148,3 +148,16 @@ def test_what_a_number_reads_leads_to_the_layer_that_made_it(explore: Any, ask: 
     assert reads["layer"] == names["stage1.0"]
     assert reads["opens"] == names["stage1.0.relu2"]
     assert ask(resnet, "unit", layer=names["stage1.0.relu2"])["sources"]["opens"] is None  # a sum
+
+
+def test_what_a_residual_block_adds_up_is_told(explore: Any, ask: Any) -> None:
+    resnet = explore(build_used("resnet20"))
+    names = {layer["name"]: i for i, layer in enumerate(resnet.page()["layers"])}
+    for block, other in (("stage1.0", "relu1"), ("stage1.1", "stage1.0"), ("stage2.0", None)):
+        index = names[f"{block}.relu2"]
+        unit = ask(resnet, "unit", layer=index, channel=2, row=3, column=4)
+        first, second = unit["added"]
+        assert first["value"] + second["value"] == pytest.approx(unit["input"], rel=1e-5, abs=1e-6)
+        names_added = {first["name"], second["name"]}
+        assert names_added == {f"{block}.bn2", other or f"{block}.shortcut"}
+    assert ask(resnet, "unit", layer=names["relu1"])["added"] == []

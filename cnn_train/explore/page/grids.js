@@ -27,27 +27,18 @@ export function digits(value, count = 4) {
 export function grid(rows, limit, { inside = null, winner = null, name = "", open = null } = {}) {
   const table = tints(STRENGTH);
   const longest = Math.max(...rows.flat().map((value) => digits(value, DIGITS).length));
-  const body = make(
-    "tbody",
-    "",
-    rows.map((row, y) =>
-      make(
-        "tr",
-        "",
-        row.map((value, x) => {
-          const cell = make("td", "", digits(value, DIGITS));
-          cell.style.background = tint(value, limit, table);
-          if (inside && !inside[y][x]) cell.className = "outside";
-          else if (open) cell.className = "opens";
-          if (winner && winner[0] === y && winner[1] === x) cell.classList.add("winner");
-          Object.assign(cell.dataset, { y, x });
-          return cell;
-        }),
-      ),
-    ),
-  );
+  const cellOf = (value, y, x) => {
+    const cell = make("td", "", digits(value, DIGITS));
+    cell.style.background = tint(value, limit, table);
+    if (inside && !inside[y][x]) cell.className = "outside";
+    else if (open) cell.className = "opens";
+    if (winner && winner[0] === y && winner[1] === x) cell.classList.add("winner");
+    Object.assign(cell.dataset, { y, x });
+    return cell;
+  };
+  const lines = rows.map((row, y) => make("tr", "", row.map((value, x) => cellOf(value, y, x))));
   const small = rows[0].length > LARGEST_WITH_NUMBERS;
-  const element = make("table", small ? "grid small" : "grid", body, { "aria-label": name });
+  const element = make("table", small ? "grid small" : "grid", make("tbody", "", lines), { "aria-label": name });
   element.style.setProperty("--wide", `${longest}ch`);
   element.addEventListener("click", ({ target }) => {
     if (target.matches(".opens")) open(Number(target.dataset.y), Number(target.dataset.x));

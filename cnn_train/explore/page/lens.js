@@ -1,13 +1,14 @@
 // Beside the pointer: the number that it points at, unrounded, and a small map enlarged.
 
 import { figures, find, make } from "./elements.js";
-import { drawMaps, enlarged, frameCells, imageMaps } from "./maps.js";
+import { drawMaps, frameCells, imageMaps, layOut } from "./maps.js";
 import { want } from "./questions.js";
 import { unpack } from "./server.js";
 import { aboutImage, askedClass, className, on, state } from "./state.js";
 import { nameOfUnit } from "./units.js";
 
 const LARGE = 40; // CSS pixels; a map that is drawn as large is not enlarged
+const ROOM = { width: 100, height: 100 }; // for a map that is enlarged
 const AWAY = 16; // between the pointer and what is shown beside it
 
 const lens = make("div", "", "", { id: "lens", role: "tooltip", hidden: "" });
@@ -50,7 +51,7 @@ function show() {
   const what = isGradient ? `gradient of the score of ${className(askedClass())} ` : "";
   find("pointed").textContent = `${nameOfUnit(unit)}: ${what}${number}`;
   if (channels === 1 || width === 1 || width * plan.factor >= LARGE) return hide();
-  const alone = enlarged(plan.shape);
+  const alone = layOut([1, height, width], ROOM);
   const start = unit.channel * height * width;
   const context = drawMaps(canvas, alone, maps.values.subarray(start, start + height * width));
   frameCells(context, alone, 0, { top: unit.row, left: unit.column, height: 1, width: 1 });

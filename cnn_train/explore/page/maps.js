@@ -3,9 +3,9 @@
 import { colours, tints } from "./colours.js";
 import { frame, rem, sized } from "./elements.js";
 
-const LARGEST_FACTOR = 10;
+const LARGEST_FACTOR = 10; // of one map of several
+const LARGEST_ALONE = 48;
 const SMALLEST_MAP = 16; // in CSS pixels; a map of more cells has one pixel for each
-const ENLARGED = 96; // the same of a map beside the pointer
 const FLAT_FACTORS = [7, 14]; // of numbers that stand alone
 const SHARE_OF_ROOM = 0.34; // of the height, for one map of several
 const MANY = 16; // maps that a unit reads
@@ -18,7 +18,7 @@ export function layOut([channels, height, width], room, all) {
   const flat = height * width === 1;
   const gap = flat ? 1 : 3;
   const share = Math.floor((SHARE_OF_ROOM * room.height) / Math.max(height, width));
-  const most = channels === 1 ? LARGEST_FACTOR : Math.min(LARGEST_FACTOR, Math.max(1, share));
+  const most = channels === 1 ? LARGEST_ALONE : Math.min(LARGEST_FACTOR, Math.max(1, share));
   const least = Math.min(LARGEST_FACTOR, Math.ceil(SMALLEST_MAP / Math.max(height, width)));
   const [smallest, largest] = flat ? FLAT_FACTORS : [least, Math.max(least, most)];
   const cells = (factor) => [height * factor + gap, width * factor + gap];
@@ -38,24 +38,12 @@ export function layOut([channels, height, width], room, all) {
 }
 
 function arrange(channels, cellHeight, cellWidth, room) {
-  let [perColumn, perRow] = [0, 0];
-  if (room.byRows) {
-    perRow = Math.min(channels, Math.max(1, Math.floor(room.width / cellWidth)));
-    perColumn = Math.ceil(channels / perRow);
-  } else {
-    perColumn = Math.min(channels, Math.max(1, Math.floor(room.height / cellHeight)));
-    perRow = Math.ceil(channels / perColumn);
-    perColumn = Math.ceil(channels / perRow);
-  }
+  const most = (size, cell) => Math.min(channels, Math.max(1, Math.floor(size / cell)));
+  const perRow = room.byRows
+    ? most(room.width, cellWidth)
+    : Math.ceil(channels / most(room.height, cellHeight));
+  const perColumn = Math.ceil(channels / perRow);
   return { perColumn, perRow, width: perRow * cellWidth, height: perColumn * cellHeight };
-}
-
-// One map alone, enlarged.
-export function enlarged([, height, width]) {
-  const factor = Math.max(1, Math.round(ENLARGED / Math.max(height, width)));
-  const [cellHeight, cellWidth] = [height * factor, width * factor];
-  const size = { cellHeight, cellWidth, width: cellWidth, height: cellHeight };
-  return { shape: [1, height, width], factor, gap: 0, shown: 1, perRow: 1, ...size };
 }
 
 // Channels run along the rows: first all of the first row.

@@ -190,24 +190,15 @@ function plan(layer) {
   const isLast = namesOf(layer) !== null;
   column.plan = layOut(shapeOf(layer), isLast ? { ...room, width: rem(), byRows: true } : room, column.all);
   column.element.querySelector(".more")?.remove();
-  const {
-    shown,
-    shape: [channels],
-  } = column.plan;
-  if (shown === channels && !column.all) return;
-  const text = column.all ? "show fewer maps" : `${shown} of ${channels}: show all maps`;
-  column.canvas.after(
-    button(
-      text,
-      "",
-      () => {
-        column.all = !column.all;
-        plan(layer);
-        draw(layer);
-      },
-      "more",
-    ),
-  );
+  const { shown, shape } = column.plan;
+  if (shown === shape[0] && !column.all) return;
+  const text = column.all ? "show fewer maps" : `${shown} of ${shape[0]}: show all maps`;
+  const toggle = () => {
+    column.all = !column.all;
+    plan(layer);
+    draw(layer);
+  };
+  column.canvas.after(button(text, "", toggle, "more"));
 }
 
 function drawAll() {

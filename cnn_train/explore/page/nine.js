@@ -33,10 +33,8 @@ export function askPatches() {
 
 function showPatches(found) {
   if (!found) {
-    nine.replaceChildren(
-      make("h3", "hint", "Looking through the validation images for what makes this largest …"),
-    );
-    return;
+    const words = "Looking through the validation images for what makes this largest …";
+    return nine.replaceChildren(make("h3", "hint", words));
   }
   const { num_active: active, num_images: all } = found;
   const isDead = found.dead.includes(state.unit.channel);

@@ -3,8 +3,9 @@
 import { reveal } from "./network.js";
 import { chooseUnit, inside, state } from "./state.js";
 
-export function howToRead({ kind, formula, terms, patch, inside: within, sources: { opens } }) {
+export function howToRead({ kind, formula, terms, patch, inside: within, sources, added }) {
   const isOver = (cells) => cells?.flat().includes(false);
+  const opens = sources.opens ?? added[0]?.opens ?? null;
   return [
     { convolution: "Point at a number for its product.", "batch norm": `${formula}.` }[kind],
     opens !== null && `Click ${kind === "linear" ? "a name" : "a number it reads"} to see how that was made.`,
@@ -28,6 +29,10 @@ export function openCell({ sources }, channel, cells) {
   const [down, right] = [step(height, cells.length), step(width, cells[0].length)];
   return (y, x) => openUnit(opens, channel, top + y * down, left + x * right);
 }
+
+// The same of one of two numbers whose sum is read.
+export const openAdded = ({ opens }) =>
+  opens === null ? null : () => openUnit(opens, state.unit.channel, state.unit.row, state.unit.column);
 
 // The same of a term of a fully connected layer, which reads maps as numbers in a row.
 export function openTerm({ sources: { opens } }) {

@@ -7,7 +7,7 @@ import { showBeside } from "./lens.js";
 import { focusMaps, reveal } from "./network.js";
 import { askPatches, nine } from "./nine.js";
 import { want } from "./questions.js";
-import { howToRead, openCell, openTerm } from "./reads.js";
+import { howToRead, openAdded, openCell, openTerm } from "./reads.js";
 import { aboutImage, chooseUnit, inside, on, state, tell } from "./state.js";
 import { nameOfUnit, useKey } from "./units.js";
 
@@ -124,34 +124,30 @@ function equation() {
 }
 
 function beginning(bias) {
-  const { kind, total, input, mean, deviation, gamma, beta } = answer;
-  const open = openCell(answer, state.unit.channel, [[input]]);
-  const text = kind === "activation" ? figures(input, 4) : digits(input);
-  const read = open ? button(text, "Work it out", () => open(0, 0), "link") : text;
+  const { kind, total, input, added, mean, deviation, gamma, beta } = answer;
+  const link = (value, open) =>
+    open ? button(figures(value, 4), "Work it out", () => open(0, 0), "link") : figures(value, 4);
+  const read = link(input, openCell(answer, state.unit.channel, [[input]]));
   if (kind === "batch norm") {
     const rest = ` − ${digits(mean)}) / ${digits(deviation)} × ${digits(gamma)} + ${digits(beta)} = `;
     return ["(", read, rest];
   }
-  if (kind === "activation") return [`${state.page.layers[state.unit.layer].words}: from `, read, " to "];
+  const sum = added.flatMap((one, i) => [`${i ? " + " : ""}${one.name} `, link(one.value, openAdded(one))]);
+  if (kind === "activation")
+    return [`${state.page.layers[state.unit.layer].words}: from `, ...sum, sum.length ? " = " : "", read, " to "];
   if (kind === "pooling") return [`${answer.formula}: `];
-  const sum = `Σ ${kind === "linear" ? "number × weight" : "patch × filter"} = `;
-  return [bias === null ? sum : `${sum}${figures(total - bias, 4)} + bias ${figures(bias, 4)} = `];
+  const all = `Σ ${kind === "linear" ? "number × weight" : "patch × filter"} = `;
+  return [bias === null ? all : `${all}${figures(total - bias, 4)} + bias ${figures(bias, 4)} = `];
 }
 
 function terms() {
   const { kind, terms: all, rest, patch, winner } = answer;
   if (kind === "linear") return [productBars(all, rest, openTerm(answer))];
-  if (patch)
-    return [
-      make("div", "term", [
-        make("h3", "", "the patch"),
-        grid(patch, largest(patch), {
-          winner,
-          inside: answer.inside,
-          open: openCell(answer, state.unit.channel, patch),
-        }),
-      ]),
-    ];
+  if (patch) {
+    const open = openCell(answer, state.unit.channel, patch);
+    const numbers = grid(patch, largest(patch), { winner, inside: answer.inside, open });
+    return [make("div", "term", [make("h3", "", "the patch"), numbers])];
+  }
   if (!all) return [];
   const [patchLimit, filterLimit] = ["patch", "filter"].map((name) => largest(all.map((term) => term[name])));
   const shown = all.slice(0, showAll ? all.length : FIRST_TERMS);
@@ -161,17 +157,11 @@ function terms() {
     const text = showAll
       ? "Show the largest only"
       : `Show all ${all.length} input maps (the others add ${figures(others, 4)})`;
-    cards.push(
-      button(
-        text,
-        "",
-        () => {
-          showAll = !showAll;
-          show();
-        },
-        "all",
-      ),
-    );
+    const toggle = () => {
+      showAll = !showAll;
+      show();
+    };
+    cards.push(button(text, "", toggle, "all"));
   }
   return cards;
 }
