@@ -19,6 +19,7 @@ from .layers import IMAGE, Layer, find_source, is_block, trace_shown
 from .question import Question, rounded
 
 MOST_TERMS = 12
+PLACE_BY_PLACE = ("activation", "batch norm")
 COLOURS = ("red", "green", "blue")
 
 FORMULAS = {
@@ -51,7 +52,7 @@ def answer_unit(opened: Opened, question: Question) -> dict[str, Any]:
         "network": rounded(unit.network),
         "bias": None if getattr(run.module, "bias", None) is None else rounded(unit.bias),
         **_details(unit, opened, layer, source),
-        "added": _added(opened, runs, question) if source is None else [],
+        "added": _added(opened, runs, question) if layer.kind in PLACE_BY_PLACE else [],
         "followed_by": [
             {"name": one.layer, "value": rounded(one.value)} for one in unit.followed_by
         ],
@@ -113,8 +114,8 @@ def _details(unit: WorkedUnit, opened: Opened, layer: Layer, source: int | None)
 def _added(opened: Opened, runs: Sequence[LayerRun], question: Question) -> list[dict[str, Any]]:
     """Return the two numbers whose sum is read, of a layer that reads the sum of two outputs."""
     asked, place = runs[question.layer], (question.channel, question.row, question.column)
-    size = asked.input.shape if asked.input.shape == asked.output.shape else None
-    alike = [i for i, run in enumerate(runs[: question.layer]) if run.output.shape == size]
+    before = [i for i, run in enumerate(runs) if run.output is not asked.input]
+    alike = [i for i in before if i < question.layer and runs[i].output.shape == asked.input.shape]
     rest = asked.input - runs[alike[-1]].output if alike else asked.input
     same = [i for i in alike[:-1] if torch.allclose(runs[i].output, rest, rtol=1e-4, atol=1e-5)]
     return [

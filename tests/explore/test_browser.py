@@ -183,6 +183,18 @@ def test_a_click_opens_the_number_that_the_pointer_names_and_its_sum_makes_it(pa
     browser.resize(*WIDE)
 
 
+def test_many_small_maps_are_drawn_large_enough_to_see(page: Open) -> None:
+    browser = page("image=3")
+    for shape in ([256, 4, 4], [512, 2, 2], [512, 4, 4], [128, 8, 8], [64, 16, 16]):
+        plan = browser.run(
+            "return import(new URL('maps.js', document.baseURI)).then(({layOut}) =>"
+            " layOut(arguments[0], {width: 245, height: 264}, false))",
+            shape,
+        )
+        assert plan["factor"] * shape[1] >= 16 and plan["width"] <= 3 * 245
+        assert plan["shown"] >= 0.8 * shape[0]
+
+
 def test_a_gradient_under_the_pointer_is_called_one(page: Open) -> None:
     browser = page("image=3&method=gradient&maps=gradients")
     left, top = corner_of(browser, "canvas[data-layer='3']")

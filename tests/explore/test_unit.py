@@ -161,3 +161,12 @@ def test_what_a_residual_block_adds_up_is_told(explore: Any, ask: Any) -> None:
         names_added = {first["name"], second["name"]}
         assert names_added == {f"{block}.bn2", other or f"{block}.shortcut"}
     assert ask(resnet, "unit", layer=names["relu1"])["added"] == []
+    wide = explore(build_used("wide_resnet"))
+    names = {layer["name"]: i for i, layer in enumerate(wide.page()["layers"])}
+    unit = ask(wide, "unit", layer=names["stage1.1.bn1"], channel=2, row=3, column=4)
+    assert {one["name"] for one in unit["added"]} <= {
+        "stage1.0.conv2",
+        "stage1.0.projection",
+        "conv1",
+    }
+    assert sum(one["value"] for one in unit["added"]) == pytest.approx(unit["input"], rel=1e-5)

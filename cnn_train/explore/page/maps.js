@@ -9,7 +9,6 @@ const SMALLEST_MAP = 16; // in CSS pixels; a map of more cells has one pixel for
 const FLAT_FACTORS = [7, 14]; // of numbers that stand alone
 const SHARE_OF_ROOM = 0.34; // of the height, for one map of several
 const MANY = 16; // maps that a unit reads
-const SMALLEST_FRAMED = 40; // pixels, for a frame of two colours
 const MOST_ROOMS = 2.6; // a canvas so many times as wide as its room shows the first maps only
 
 // Decide how large the maps of a layer are drawn and how they are laid out.
@@ -134,7 +133,7 @@ function writeNames(context, plan, names, ink) {
 export function frameSource(context, plan, { channels, ...window }) {
   const [, rows, columns] = plan.shape;
   const all = window.height >= rows && window.width >= columns && channels.size > MANY;
-  const isThin = channels.size > MANY || columns * plan.factor < SMALLEST_FRAMED;
+  const isThin = channels.size > MANY || plan.factor < 3;
   const { ink, centre } = colours();
   if (all) frame(context, 1, 1, plan.width - 2, plan.height - 2, ink, centre);
   else for (const channel of channels) frameCells(context, plan, channel, window, isThin);

@@ -203,8 +203,7 @@ function plan(layer) {
 
 function drawAll() {
   for (const layer of seen) draw(layer);
-  const { showGradients } = state;
-  find("legend-words").textContent = showGradients
+  find("legend-words").textContent = state.showGradients
     ? "Gradients: where more would raise the score (blue) or lower it (orange)."
     : "Full colour: the largest number of each layer. A stroke: 0 all over this image; a cross: 0 on every image.";
 }

@@ -41,7 +41,7 @@ function showPatches(found) {
   const where = active
     ? `Where it is largest (it is above 0 on ${active} of ${all} validation images)`
     : `Never above 0 on ${all} validation images; where it is largest`;
-  const text = isDead ? `Dead: it is 0 on all ${all} validation images.` : `${where}; click to look at an image:`;
+  const text = isDead ? `Dead: 0 on all ${all} validation images.` : `${where}; click to look at an image:`;
   const images = found.patches.map(({ value, image, label, side, pixels }) => {
     const name = `${className(label)}, ${figures(value, 2)}`;
     const words = [make("span", "", className(label)), make("span", "", figures(value, 2))];

@@ -5,7 +5,7 @@ import { chooseUnit, inside, state } from "./state.js";
 
 export function howToRead({ kind, formula, terms, patch, inside: within, sources, added }) {
   const isOver = (cells) => cells?.flat().includes(false);
-  const opens = sources.opens ?? added[0]?.opens ?? null;
+  const opens = sources.opens ?? added.find((one) => one.opens !== null)?.opens ?? null;
   return [
     { convolution: "Point at a number for its product.", "batch norm": `${formula}.` }[kind],
     opens !== null && `Click ${kind === "linear" ? "a name" : "a number it reads"} to see how that was made.`,

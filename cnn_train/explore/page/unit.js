@@ -65,17 +65,18 @@ function changed() {
     setTimeout(bringInSight, 50);
   }
   last = unit;
-  if (!document.activeElement.closest("#net, #unit, header")) focusMaps(unit.layer);
+  if (!document.activeElement?.closest("#net, #unit, header")) focusMaps(unit.layer);
   parts.title.textContent = nameOfUnit(unit);
   tell("frames");
   askUnit();
 }
 
-// Scroll only if nothing of the panel is seen, and no further than to its sum: maps stay under the pointer.
+// Scroll only if nothing of the panel is seen, and if its sum is near no further than to that.
 function bringInSight() {
   if (panel.getBoundingClientRect().top < innerHeight) return;
-  const { bottom } = parts.equation.getBoundingClientRect();
-  scrollBy({ top: bottom + 16 - innerHeight, behavior: "smooth" });
+  const away = parts.equation.getBoundingClientRect().bottom + 16 - innerHeight;
+  if (away < innerHeight / 2) scrollBy({ top: away, behavior: "smooth" });
+  else panel.scrollIntoView({ block: "center", behavior: "smooth" });
 }
 
 export function askUnit() {
@@ -127,14 +128,14 @@ function beginning(bias) {
   const { kind, total, input, added, mean, deviation, gamma, beta } = answer;
   const link = (value, open) =>
     open ? button(figures(value, 4), "Work it out", () => open(0, 0), "link") : figures(value, 4);
+  const sum = added.flatMap((one, i) => [`${i ? " + " : ""}${one.name} `, link(one.value, openAdded(one))]);
+  const before = sum.length ? [...sum, ` = ${figures(input, 4)}; `] : [];
   const read = link(input, openCell(answer, state.unit.channel, [[input]]));
   if (kind === "batch norm") {
     const rest = ` − ${digits(mean)}) / ${digits(deviation)} × ${digits(gamma)} + ${digits(beta)} = `;
-    return ["(", read, rest];
+    return [...before, "(", read, rest];
   }
-  const sum = added.flatMap((one, i) => [`${i ? " + " : ""}${one.name} `, link(one.value, openAdded(one))]);
-  if (kind === "activation")
-    return [`${state.page.layers[state.unit.layer].words}: from `, ...sum, sum.length ? " = " : "", read, " to "];
+  if (kind === "activation") return [...before, `${answer.formula}: from `, read, " to "];
   if (kind === "pooling") return [`${answer.formula}: `];
   const all = `Σ ${kind === "linear" ? "number × weight" : "patch × filter"} = `;
   return [bias === null ? all : `${all}${figures(total - bias, 4)} + bias ${figures(bias, 4)} = `];
