@@ -24,7 +24,7 @@ from ..visualize.layers import LEAST_MAP, as_maps, keep_outputs
 from ..visualize.pictures import CLIPPED_SHARE, spread
 from .checkpoints import Opened
 from .layers import Layer
-from .question import Question, pack_signed, rounded
+from .question import Question, pack_exact, pack_signed, rounded
 
 WINDOW_PARTS, STRIDE_PARTS = 4, 2
 """A cover is a quarter of the image wide, and moves by half of itself."""
@@ -53,7 +53,14 @@ def answer_backward(opened: Opened, question: Question) -> dict[str, Any]:
         words = f"what the score loses where {times([covers['size_px']] * 2)} pixels are covered"
     return {
         "image": {**_packed(pixels_CHW.permute(1, 2, 0)), "channels": len(pixels_CHW)},
-        "maps": [{"layer": index, **_packed(slope)} for index, slope in slopes.items()],
+        "maps": [
+            {
+                "layer": index,
+                **_packed(slope),
+                "exact": pack_exact(slope) if question.exact else None,
+            }
+            for index, slope in slopes.items()
+        ],
         "covers": covers,
         "words": words,
         "milliseconds": round(1000 * (perf_counter() - started), 1),

@@ -23,6 +23,7 @@ from .layers import Layer, group_layers, open_at_first
 from .measured import Cloud, answer_embedding, answer_filters, answer_history, answer_patches
 from .question import (
     Question,
+    pack_exact,
     pack_pixels,
     pack_signed,
     read_bytes,
@@ -202,7 +203,7 @@ class Explorer:
             "probabilities": probabilities if known else None,
             "predicted": int(scores_K.argmax()),
             "maps": [
-                view_of_maps(index, layer, outputs[layer.units.layer])
+                view_of_maps(index, layer, outputs[layer.units.layer], question.exact)
                 for index, layer in layers.items()
             ],
             "milliseconds": round(1000 * (perf_counter() - started), 1),
@@ -223,8 +224,8 @@ def finite(opened: Opened, scores_NK: Tensor) -> Tensor:
     return scores_NK
 
 
-def view_of_maps(index: int, layer: Layer, output: Tensor) -> dict[str, Any]:
-    """Return the maps of a layer for one image as bytes, with their range."""
+def view_of_maps(index: int, layer: Layer, output: Tensor, exact: bool) -> dict[str, Any]:
+    """Return the maps of a layer for one image as bytes, with their range; exact: unrounded too."""
     maps_CHW = as_maps(output, layer.units.field)[0].float().nan_to_num().contiguous()
     ends_2C = torch.stack(torch.aminmax(maps_CHW.flatten(1), dim=1)).cpu()
     least, most = float(ends_2C[0].min()), float(ends_2C[1].max())
@@ -234,6 +235,7 @@ def view_of_maps(index: int, layer: Layer, output: Tensor) -> dict[str, Any]:
         "least": rounded(least),
         "most": rounded(most),
         "dead_here": (ends_2C == 0).all(dim=0).nonzero()[:, 0].tolist(),
+        "exact": pack_exact(maps_CHW) if exact else None,
     }
 
 

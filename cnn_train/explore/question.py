@@ -26,6 +26,7 @@ class Question(BaseModel):
     pixels: str = ""
     checkpoint: str = ""
     layers: list[int] = []
+    exact: bool = False
     layer: int = 0
     channel: int = 0
     row: int = 0
@@ -83,6 +84,11 @@ def pack_signed(values: Tensor, limit: float | None = None) -> dict[str, Any]:
     levels = (values.float() * (LEVELS / (limit or 1.0))).round_().clamp_(-LEVELS, LEVELS)
     content = levels.to(torch.int8).contiguous().cpu().numpy().tobytes()
     return {"limit": rounded(limit), "values": b64encode(content).decode()}
+
+
+def pack_exact(values: Tensor) -> str:
+    """Write numbers as base64 of float32, the least significant byte first."""
+    return b64encode(values.detach().float().cpu().numpy().astype("<f4").tobytes()).decode()
 
 
 def rounded(numbers: Any, digits: int = 9) -> Any:

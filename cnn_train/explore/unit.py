@@ -3,9 +3,15 @@
 Shape letters: C channels, H W pixels, or rows and columns of a patch.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
+from torch import nn
+
 from ..errors import UsageError
+from ..models.summary import LayerRun
+from ..visualize.layers import as_maps
 from ..visualize.top_patches import window_of
 from ..visualize.worked_unit import WorkedUnit, work_out_run
 from .checkpoints import Opened
@@ -13,6 +19,7 @@ from .layers import IMAGE, Layer, find_source, is_block, trace_shown
 from .question import Question, rounded
 
 MOST_TERMS = 12
+PLACE_BY_PLACE = ("activation", "batch norm")
 COLOURS = ("red", "green", "blue")
 
 FORMULAS = {
@@ -43,28 +50,28 @@ def answer_unit(opened: Opened, question: Question) -> dict[str, Any]:
         "formula": FORMULAS.get(unit.kind, layer.words),
         "total": rounded(unit.total),
         "network": rounded(unit.network),
-        "bias": rounded(unit.bias),
+        "bias": None if getattr(run.module, "bias", None) is None else rounded(unit.bias),
         **_details(unit, opened, layer, source),
+        "added": _added(opened, runs, question) if layer.kind in PLACE_BY_PLACE else [],
         "followed_by": [
             {"name": one.layer, "value": rounded(one.value)} for one in unit.followed_by
         ],
         "field": vars(window_of(layer.units.field, unit.row, unit.column, image_size)),
         "sources": {
             "layer": source,
+            "opens": _maker(opened, runs, source),
             "top": unit.rows[0],
             "left": unit.columns[0],
             "height": unit.rows[-1] - unit.rows[0] + 1,
             "width": unit.columns[-1] - unit.columns[0] + 1,
         },
-        "filter": vars(unit.window) if unit.window else None,
     }
 
 
 def _details(unit: WorkedUnit, opened: Opened, layer: Layer, source: int | None) -> dict[str, Any]:
     """Return what the number is made of: what it reads, and by what that is multiplied."""
-    first = unit.terms[0]
+    first, largest_first = unit.terms[0], sorted(unit.terms, key=lambda term: -abs(term.total))
     if unit.kind == "convolution":
-        largest_first = sorted(unit.terms, key=lambda term: -abs(term.total))
         return {
             "terms": [
                 {
@@ -79,7 +86,6 @@ def _details(unit: WorkedUnit, opened: Opened, layer: Layer, source: int | None)
             ]
         }
     if unit.kind == "fully connected":
-        largest_first = sorted(unit.terms, key=lambda term: -abs(term.total))
         rest = largest_first[MOST_TERMS:]
         return {
             "terms": [
@@ -103,6 +109,34 @@ def _details(unit: WorkedUnit, opened: Opened, layer: Layer, source: int | None)
         constants = {"mean": constants["mean"], "deviation": variance**0.5,
                      "gamma": constants["γ"], "beta": constants["β"]}  # fmt: skip
     return {name: rounded(x) for name, x in {"input": float(first.patch_HW), **constants}.items()}
+
+
+def _added(opened: Opened, runs: Sequence[LayerRun], question: Question) -> list[dict[str, Any]]:
+    """Return the two numbers whose sum is read, of a layer that reads the sum of two outputs."""
+    asked, place = runs[question.layer], (question.channel, question.row, question.column)
+    before = [i for i, run in enumerate(runs) if run.output is not asked.input]
+    alike = [i for i in before if i < question.layer and runs[i].output.shape == asked.input.shape]
+    rest = asked.input - runs[alike[-1]].output if alike else asked.input
+    same = [i for i in alike[:-1] if torch.allclose(runs[i].output, rest, rtol=1e-4, atol=1e-5)]
+    return [
+        {"name": opened.layer(i).name, "opens": _maker(opened, runs, i),
+         "value": rounded(float(as_maps(runs[i].output, runs[i].field)[0][place]))}
+        for i in (*alike[-1:], *same[-1:]) if same
+    ]  # fmt: skip
+
+
+def _maker(opened: Opened, runs: Sequence[LayerRun], source: int | None) -> int | None:
+    """Return the layer that made the numbers of ``source``, None where its sums are not worked out.
+
+    What comes out of a block was made by its last layer, what was flattened by a layer before.
+    """
+    while source not in (None, IMAGE) and isinstance(runs[source].module, nn.Flatten):
+        source = opened.layer(source).source
+    if source is None or source == IMAGE:
+        return None
+    output = runs[source].output
+    made = [i for i, run in enumerate(runs) if run.output is output and not is_block(run.module)]
+    return made[-1] if made and opened.layer(made[-1]).has_sum else None
 
 
 def _name(opened: Opened, layer: Layer, source: int | None, channel: int) -> str:

@@ -139,6 +139,93 @@ def test_a_click_on_a_map_works_its_number_out_as_the_network_does(
         wait_until_quiet(browser)
 
 
+def mouse(browser: Any, kind: str, x: float, y: float) -> None:
+    """Let the mouse itself do something, at a point of the window."""
+    button = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
+    browser.devtools("Input.dispatchMouseEvent", type=kind, x=x, y=y, **button)
+
+
+def corner_of(browser: Any, selector: str) -> tuple[float, float]:
+    """Return the upper left corner of an element that is brought in sight, in the window."""
+    return tuple(
+        browser.run(
+            "const element = document.querySelector(arguments[0]);"
+            "element.scrollIntoView({block: 'nearest', inline: 'center'});"
+            "const {left, top} = element.getBoundingClientRect(); return [left, top]",
+            selector,
+        )
+    )
+
+
+def test_a_click_opens_the_number_that_the_pointer_names_and_its_sum_makes_it(page: Open) -> None:
+    browser = page("image=3&unit=0,1,4,5")
+    browser.devtools(
+        "Emulation.setDeviceMetricsOverride",
+        width=1280, height=800, deviceScaleFactor=1.25, mobile=False,
+    )  # fmt: skip
+    left, top = corner_of(browser, "canvas[data-layer='3']")
+    scrolled = browser.run("return scrollY")
+    seen = set()
+    for shift in (0.4, 2.2, 3.6, 4.5, 5.4, 6.2):
+        x, y = left + 60 + shift, top + 20 + shift
+        mouse(browser, "mouseMoved", x, y)
+        wait_for(lambda: browser.text("#pointed")[-1].isdigit() and browser.text("#pointed"))
+        wait_for(lambda: "about" not in browser.text("#pointed"))
+        name, _, number = browser.text("#pointed").partition(": ")
+        for kind in ("mousePressed", "mouseReleased"):
+            mouse(browser, kind, x, y)
+        wait_for(lambda name=name: browser.text("#unit h2") == name)
+        says = f"the network itself says {number}"
+        wait_for(lambda says=says: says in browser.text("#unit .equation"))
+        seen.add(name)
+    assert len(seen) > 1
+    assert browser.run("return scrollY") == scrolled
+    wait_until_quiet(browser)
+    browser.resize(*WIDE)
+
+
+def test_many_small_maps_are_drawn_large_enough_to_see(page: Open) -> None:
+    browser = page("image=3")
+    for shape in ([256, 4, 4], [512, 2, 2], [512, 4, 4], [128, 8, 8], [64, 16, 16]):
+        plan = browser.run(
+            "return import(new URL('maps.js', document.baseURI)).then(({layOut}) =>"
+            " layOut(arguments[0], {width: 245, height: 264}, false))",
+            shape,
+        )
+        assert plan["factor"] * shape[1] >= 16 and plan["width"] <= 3 * 245
+        assert plan["shown"] >= 0.8 * shape[0]
+
+
+def test_a_gradient_under_the_pointer_is_called_one(page: Open) -> None:
+    browser = page("image=3&method=gradient&maps=gradients")
+    left, top = corner_of(browser, "canvas[data-layer='3']")
+    mouse(browser, "mouseMoved", left + 30, top + 30)
+    wait_for(lambda: "gradient of the score of" in browser.text("#pointed"))
+    wait_for(lambda: browser.text("#pointed")[-1].isdigit())
+
+
+def test_factors_show_their_product_and_open_what_made_them(page: Open) -> None:
+    browser = page("image=3&unit=3,5,2,7")
+    browser.run(
+        "document.querySelector('#unit .grid td').dispatchEvent("
+        "new PointerEvent('pointerover', {bubbles: true}))"
+    )
+    factor, weight, product = browser.text("#lens").replace("×", "=").split(" = ")
+    a, b, c = (float(text.replace("−", "-")) for text in (factor, weight, product))
+    assert c == pytest.approx(a * b, rel=2e-3, abs=1e-6)
+    browser.click("#unit .grid td.opens")
+    wait_for(lambda: browser.text("#unit h2").startswith("pool1, map "))
+    wait_for(lambda: "row 2, column 7" in browser.text("#unit h2"))
+    wait_until_quiet(browser)
+    for start, name in (("11,0,0,0", "act4, number "), ("7,0,0,0", "pool2, map ")):
+        browser.run("location.hash = `image=3&unit=${arguments[0]}`", start)
+        wait_for(lambda: browser.run("return !!document.querySelector('#unit .bars .link')"))
+        wait_until_quiet(browser)
+        browser.click("#unit .bars .link")
+        wait_for(lambda name=name: browser.text("#unit h2").startswith(name))
+        wait_until_quiet(browser)
+
+
 def test_keys_move_the_number_and_close_its_panel(page: Open) -> None:
     browser = page("image=3&unit=0,1,4,5")
     title = "conv1, map {}, row {}, column {}"
@@ -252,6 +339,10 @@ def test_the_three_suggestions_answer_why_in_words_and_numbers(page: Open) -> No
     named = browser.text("#hint .link")
     browser.click("#hint .link")
     wait_for(lambda: browser.text("#unit h2").startswith(f"conv2, {named}, row"))
+    chosen, scrolled = browser.text("#unit h2"), browser.run("return scrollY")
+    press(browser, "PageDown" if "map 0," in chosen else "PageUp")  # keys move it at once
+    wait_for(lambda: browser.text("#unit h2") != chosen)
+    assert browser.run("return scrollY") == scrolled
 
 
 def test_of_the_tools_always_one_is_chosen(page: Open) -> None:

@@ -69,6 +69,21 @@ def test_maps_are_those_of_the_networks_own_layers_to_half_a_level(
         assert maps["most"] == pytest.approx(float(own_CHW.max()), rel=1e-4)
 
 
+def test_exact_maps_hold_the_numbers_that_sums_are_compared_with(explore: Any, ask: Any) -> None:
+    explorer = explore(build_used("lenet"))
+    (maps,) = ask(explorer, "look", layers=[3], exact=True)["maps"]
+    exact = torch.frombuffer(bytearray(b64decode(maps["exact"])), dtype=torch.float32)
+    unit = ask(explorer, "unit", layer=3, channel=5, row=2, column=7)
+    assert float(exact.view(16, 10, 10)[5, 2, 7]) == pytest.approx(unit["network"], rel=1e-8)
+    assert ask(explorer, "look", layers=[3])["maps"][0]["exact"] is None
+    asked = {"class": 1, "method": "gradient", "layers": [3]}
+    (slopes,) = ask(explorer, "backward", **asked, exact=True)["maps"]
+    exact = torch.frombuffer(bytearray(b64decode(slopes["exact"])), dtype=torch.float32)
+    cut_off = exact.clamp(-slopes["limit"], slopes["limit"]).view(16, 10, 10)
+    half = slopes["limit"] / 253
+    assert torch.allclose(unpack(slopes, 16, 10, 10), cut_off, rtol=0, atol=half)
+
+
 def test_a_channel_that_is_0_everywhere_is_told(explore: Any, ask: Any) -> None:
     model = build_used("lenet")
     with torch.no_grad():

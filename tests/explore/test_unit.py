@@ -43,7 +43,8 @@ def test_the_terms_of_a_convolution_add_up_and_the_largest_comes_first(
         maps_BCHW = F.max_pool2d(F.relu(model.conv1(normalized)), 2)
         expected = float(model.conv2(maps_BCHW)[0, 5, 2, 7])
     assert unit["network"] == pytest.approx(expected, rel=1e-6)
-    assert unit["sources"] == {"layer": 2, "top": 2, "left": 7, "height": 5, "width": 5}
+    reads = {"layer": 2, "opens": 2, "top": 2, "left": 7, "height": 5, "width": 5}
+    assert unit["sources"] == reads
     assert unit["followed_by"] == [{"name": "act2", "value": pytest.approx(max(0, expected))}]
     assert unit["field"] == {"top": 4, "left": 14, "height": 14, "width": 14}
 
@@ -54,7 +55,8 @@ def test_the_first_layers_terms_are_the_colours_of_a_patch_that_may_leave_the_im
     unit = ask(explore(build_used("vgg16")), "unit", layer=0, channel=0, row=0, column=0)
     assert {term["name"] for term in unit["terms"]} == {"red", "green", "blue"}
     assert unit["terms"][0]["inside"][0] == [False] * 3
-    assert unit["sources"] == {"layer": -1, "top": -1, "left": -1, "height": 3, "width": 3}
+    place = {"top": -1, "left": -1, "height": 3, "width": 3}
+    assert unit["sources"] == {"layer": -1, "opens": None, **place}
 
 
 def test_a_fully_connected_layers_largest_products_and_the_rest_add_up(
@@ -134,3 +136,37 @@ def test_a_layer_of_maps_whose_channels_come_last_is_worked_out_too(explore: Any
     assert explorer.page()["layers"][0]["shape"] == [4, 32, 32]
     unit = ask(explorer, "unit", layer=0, channel=3, row=5, column=9)
     assert unit["total"] == pytest.approx(unit["network"], rel=1e-5)
+
+
+def test_what_a_number_reads_leads_to_the_layer_that_made_it(explore: Any, ask: Any) -> None:
+    lenet, resnet = explore(build_used("lenet")), explore(build_used("resnet20"))
+    assert ask(lenet, "unit", layer=0)["sources"]["opens"] is None  # it reads the image
+    names = {layer["name"]: i for i, layer in enumerate(lenet.page()["layers"])}
+    assert ask(lenet, "unit", layer=names["fc3"])["sources"]["opens"] == names["pool2"]
+    names = {layer["name"]: i for i, layer in enumerate(resnet.page()["layers"])}
+    reads = ask(resnet, "unit", layer=names["stage1.1.conv1"])["sources"]
+    assert reads["layer"] == names["stage1.0"]
+    assert reads["opens"] == names["stage1.0.relu2"]
+    assert ask(resnet, "unit", layer=names["stage1.0.relu2"])["sources"]["opens"] is None  # a sum
+
+
+def test_what_a_residual_block_adds_up_is_told(explore: Any, ask: Any) -> None:
+    resnet = explore(build_used("resnet20"))
+    names = {layer["name"]: i for i, layer in enumerate(resnet.page()["layers"])}
+    for block, other in (("stage1.0", "relu1"), ("stage1.1", "stage1.0"), ("stage2.0", None)):
+        index = names[f"{block}.relu2"]
+        unit = ask(resnet, "unit", layer=index, channel=2, row=3, column=4)
+        first, second = unit["added"]
+        assert first["value"] + second["value"] == pytest.approx(unit["input"], rel=1e-5, abs=1e-6)
+        names_added = {first["name"], second["name"]}
+        assert names_added == {f"{block}.bn2", other or f"{block}.shortcut"}
+    assert ask(resnet, "unit", layer=names["relu1"])["added"] == []
+    wide = explore(build_used("wide_resnet"))
+    names = {layer["name"]: i for i, layer in enumerate(wide.page()["layers"])}
+    unit = ask(wide, "unit", layer=names["stage1.1.bn1"], channel=2, row=3, column=4)
+    assert {one["name"] for one in unit["added"]} <= {
+        "stage1.0.conv2",
+        "stage1.0.projection",
+        "conv1",
+    }
+    assert sum(one["value"] for one in unit["added"]) == pytest.approx(unit["input"], rel=1e-5)

@@ -1,9 +1,11 @@
 // Numbers as grids, each cell in the colour of its number.
 
 import { colours, tints } from "./colours.js";
-import { figures, layBar, make } from "./elements.js";
+import { button, figures, layBar, make } from "./elements.js";
+import { hide } from "./lens.js";
 
 const LARGEST_WITH_NUMBERS = 7; // columns; larger filters are colours only
+const DIGITS = 3; // of a number in a grid
 
 const STRENGTH = 0.75; // so that the numbers stay readable
 
@@ -12,51 +14,52 @@ export function tint(value, limit, table = tints(STRENGTH)) {
   return `rgb(${table[Math.round(127 * share) + 127].join(",")})`;
 }
 
-// So short that every number of a grid is equally wide.
-const inShort = (value) =>
-  value
-    .toFixed(Math.abs(value) < 10 ? 2 : Math.abs(value) < 100 ? 1 : 0)
-    .replace(/^-(?!0\.00$)/, "−")
-    .replace("-", "");
+// A number by its first digits that count, so that sums and products can be checked by hand.
+export function digits(value, count = 4) {
+  const size = Math.abs(value);
+  if (size === 0 || size >= 10 ** count || !Number.isFinite(size)) return figures(value, 0);
+  const text = size < 1e-3 ? value.toExponential(count - 2) : value.toPrecision(count);
+  return text.replaceAll("-", "−");
+}
 
 // rows: numbers. inside: false where the patch hangs over the edge and padding is read.
-export function grid(rows, limit, { inside = null, winner = null, name = "" } = {}) {
+// open: what a click does with the row and the column of a number that is inside.
+export function grid(rows, limit, { inside = null, winner = null, name = "", open = null } = {}) {
   const table = tints(STRENGTH);
-  const body = make(
-    "tbody",
-    "",
-    rows.map((row, y) =>
-      make(
-        "tr",
-        "",
-        row.map((value, x) => {
-          const cell = make("td", "", inShort(value));
-          cell.style.background = tint(value, limit, table);
-          if (inside && !inside[y][x]) cell.className = "outside";
-          if (winner && winner[0] === y && winner[1] === x) cell.className = "winner";
-          Object.assign(cell.dataset, { y, x });
-          return cell;
-        }),
-      ),
-    ),
-  );
+  const longest = Math.max(...rows.flat().map((value) => digits(value, DIGITS).length));
+  const cellOf = (value, y, x) => {
+    const cell = make("td", "", digits(value, DIGITS));
+    cell.style.background = tint(value, limit, table);
+    if (inside && !inside[y][x]) cell.className = "outside";
+    else if (open) cell.className = "opens";
+    if (winner && winner[0] === y && winner[1] === x) cell.classList.add("winner");
+    Object.assign(cell.dataset, { y, x });
+    return cell;
+  };
+  const lines = rows.map((row, y) => make("tr", "", row.map((value, x) => cellOf(value, y, x))));
   const small = rows[0].length > LARGEST_WITH_NUMBERS;
-  return make("table", small ? "grid small" : "grid", body, { "aria-label": name });
+  const element = make("table", small ? "grid small" : "grid", make("tbody", "", lines), { "aria-label": name });
+  element.style.setProperty("--wide", `${longest}ch`);
+  element.addEventListener("click", ({ target }) => {
+    if (target.matches(".opens")) open(Number(target.dataset.y), Number(target.dataset.x));
+  });
+  return element;
 }
 
 export const largest = (grids) =>
   grids.flat(2).reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
 
-// Two grids whose cells belong together: pointing at one lights both and reads them aloud.
+// Two grids whose cells belong together: pointing at one lights both and says what they make.
+// say: gets row and column, and the pointer's event.
 export function pair(left, right, say) {
-  const light = ({ target }) => {
+  const light = (event) => {
     for (const cell of [...left.querySelectorAll(".lit"), ...right.querySelectorAll(".lit")])
       cell.classList.remove("lit");
-    const { y, x } = target.dataset;
-    if (y === undefined) return;
+    const { y, x } = event.target.dataset;
+    if (y === undefined) return hide();
     const [a, b] = [left, right].map((table) => table.rows[y].cells[x]);
     for (const cell of [a, b]) cell.classList.add("lit");
-    say(y, x);
+    say(y, x, event);
   };
   for (const table of [left, right]) {
     table.addEventListener("pointerover", light);
@@ -65,7 +68,8 @@ export function pair(left, right, say) {
 }
 
 // Bars of products, the largest first; rest: {count, sum} of the others.
-export function productBars(terms, rest) {
+// open: what a click on a name does with its term.
+export function productBars(terms, rest, open = null) {
   const limit = terms.reduce(
     (most, { product }) => Math.max(most, Math.abs(product)),
     Math.abs(rest.sum) || 1e-9,
@@ -75,16 +79,18 @@ export function productBars(terms, rest) {
     layBar(fill, product / limit);
     fill.style.background = product < 0 ? colours().orange : colours().blue;
     return [
-      make("span", "", name),
+      name,
       make("span", "weighed hint", weighed),
       make("span", "track", fill),
-      make("span", "number", figures(product)),
+      make("span", "number", digits(product)),
     ];
   };
   return make("div", "bars", [
-    ...terms.flatMap(({ name, value, weight, product }) =>
-      line(name, `${figures(value)} × ${figures(weight)}`, product),
-    ),
-    ...(rest.count ? line(`${rest.count} others`, "", rest.sum) : []),
+    ...terms.flatMap((term) => {
+      const { name, value, weight, product } = term;
+      const label = open ? button(name, "", () => open(term), "link") : make("span", "", name);
+      return line(label, `${digits(value)} × ${digits(weight)}`, product);
+    }),
+    ...(rest.count ? line(make("span", "", `${rest.count} others`), "", rest.sum) : []),
   ]);
 }

@@ -3,9 +3,12 @@
 import { colours, tints } from "./colours.js";
 import { frame, rem, sized } from "./elements.js";
 
-const LARGEST_FACTOR = 10;
+const LARGEST_FACTOR = 10; // of one map of several
+const LARGEST_ALONE = 48;
+const SMALLEST_MAP = 16; // in CSS pixels; a map of more cells has one pixel for each
 const FLAT_FACTORS = [7, 14]; // of numbers that stand alone
 const SHARE_OF_ROOM = 0.34; // of the height, for one map of several
+const MANY = 16; // maps that a unit reads
 const MOST_ROOMS = 2.6; // a canvas so many times as wide as its room shows the first maps only
 
 // Decide how large the maps of a layer are drawn and how they are laid out.
@@ -14,8 +17,9 @@ export function layOut([channels, height, width], room, all) {
   const flat = height * width === 1;
   const gap = flat ? 1 : 3;
   const share = Math.floor((SHARE_OF_ROOM * room.height) / Math.max(height, width));
-  const most = channels === 1 ? LARGEST_FACTOR : Math.min(LARGEST_FACTOR, Math.max(1, share));
-  const [smallest, largest] = flat ? FLAT_FACTORS : [1, most];
+  const most = channels === 1 ? LARGEST_ALONE : Math.min(LARGEST_FACTOR, Math.max(1, share));
+  const least = Math.min(LARGEST_FACTOR, Math.ceil(SMALLEST_MAP / Math.max(height, width)));
+  const [smallest, largest] = flat ? FLAT_FACTORS : [least, Math.max(least, most)];
   const cells = (factor) => [height * factor + gap, width * factor + gap];
   const fits = (factor) => {
     const found = arrange(channels, ...cells(factor), room);
@@ -33,15 +37,11 @@ export function layOut([channels, height, width], room, all) {
 }
 
 function arrange(channels, cellHeight, cellWidth, room) {
-  let [perColumn, perRow] = [0, 0];
-  if (room.byRows) {
-    perRow = Math.min(channels, Math.max(1, Math.floor(room.width / cellWidth)));
-    perColumn = Math.ceil(channels / perRow);
-  } else {
-    perColumn = Math.min(channels, Math.max(1, Math.floor(room.height / cellHeight)));
-    perRow = Math.ceil(channels / perColumn);
-    perColumn = Math.ceil(channels / perRow);
-  }
+  const most = (size, cell) => Math.min(channels, Math.max(1, Math.floor(size / cell)));
+  const perRow = room.byRows
+    ? most(room.width, cellWidth)
+    : Math.ceil(channels / most(room.height, cellHeight));
+  const perColumn = Math.ceil(channels / perRow);
   return { perColumn, perRow, width: perRow * cellWidth, height: perColumn * cellHeight };
 }
 
@@ -129,8 +129,18 @@ function writeNames(context, plan, names, ink) {
   });
 }
 
-// Frame cells of a map: what a unit reads, or the unit itself.
-export function frameCells(context, plan, channel, { top, left, height, width }, thick = 2) {
+// Frame what a unit reads in every map that it reads: by a thin line where there are many or they are small.
+export function frameSource(context, plan, { channels, ...window }) {
+  const [, rows, columns] = plan.shape;
+  const all = window.height >= rows && window.width >= columns && channels.size > MANY;
+  const isThin = channels.size > MANY || plan.factor < 3;
+  const { ink, centre } = colours();
+  if (all) frame(context, 1, 1, plan.width - 2, plan.height - 2, ink, centre);
+  else for (const channel of channels) frameCells(context, plan, channel, window, isThin);
+}
+
+// Frame cells of a map.
+export function frameCells(context, plan, channel, { top, left, height, width }, isThin = false) {
   if (channel >= plan.shown) return;
   const [, rows, columns] = plan.shape;
   const { ink, centre } = colours();
@@ -138,16 +148,15 @@ export function frameCells(context, plan, channel, { top, left, height, width },
   const [from, to] = [Math.max(0, left), Math.min(columns, left + width)];
   const [high, low] = [Math.max(0, top), Math.min(rows, top + height)];
   const { factor } = plan;
-  frame(
-    context,
-    x + from * factor,
-    y + high * factor,
-    (to - from) * factor,
-    (low - high) * factor,
-    ink,
-    centre,
-    thick,
-  );
+  const box = [x + from * factor, y + high * factor, (to - from) * factor, (low - high) * factor];
+  if (!isThin) frame(context, ...box, ink, centre);
+  else {
+    context.strokeStyle = ink;
+    context.lineWidth = 1;
+    context.globalAlpha = 0.6;
+    context.strokeRect(...box);
+    context.globalAlpha = 1;
+  }
 }
 
 // The image as maps: normalised as the network gets it.
@@ -157,10 +166,7 @@ export function imageMaps(image, { side, normalization: { mean, deviation } }) {
     image.pixels,
     (value, i) => (value / 255 - mean[i % 3]) / deviation[i % 3],
   );
+  const numbers = scaled.map((_, i) => scaled[3 * (i % side ** 2) + Math.floor(i / side ** 2)]);
   const limit = scaled.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
-  const values = new Int8Array(scaled.length);
-  scaled.forEach((value, i) => {
-    values[(i % 3) * side * side + Math.floor(i / 3)] = Math.round((127 * value) / limit);
-  });
-  return { limit, values };
+  return { limit, numbers, values: Int8Array.from(numbers, (value) => Math.round((127 * value) / limit)) };
 }

@@ -1,11 +1,12 @@
 // The network from left to right: a column for each layer, in blocks that fold and unfold.
 
 import { paintScale, tints, whenColoursChange } from "./colours.js";
-import { button, figures, find, make, rem } from "./elements.js";
-import { drawMaps, frameCells, imageMaps, layOut, readColours, unitAt } from "./maps.js";
+import { button, find, make, rem } from "./elements.js";
+import { point, shownMaps } from "./lens.js";
+import { drawMaps, frameCells, frameSource, layOut, readColours, unitAt } from "./maps.js";
 import { on, state, tell } from "./state.js";
 import { unpack } from "./server.js";
-import { nameOfUnit, namesOf, pick, useKey } from "./units.js";
+import { namesOf, pick, useKey } from "./units.js";
 
 const net = find("net");
 const narrow = matchMedia("(max-width: 860px)");
@@ -41,7 +42,6 @@ export function setUp(askAgain) {
   on("pixels image", () => draw(IMAGE));
   on("open", buildAll);
   net.addEventListener("keydown", (event) => useKey(event, unitsInARow));
-  net.addEventListener("pointerleave", () => (find("pointed").textContent = ""));
   let width = net.clientWidth;
   new ResizeObserver(() => {
     if (net.clientWidth === width) return;
@@ -72,6 +72,9 @@ export function reveal(layer) {
   net.scrollTo({ left: middle, behavior: "smooth" });
 }
 
+// Let keys move the number of a layer, without moving the page.
+export const focusMaps = (layer) => columns.get(layer)?.canvas.focus({ preventScroll: true });
+
 function buildAll() {
   state.page.blocks.forEach((block, index) => {
     const [old, open] = [net.children[index + 1], state.open.has(index)];
@@ -90,7 +93,8 @@ function buildBlock({ name, first, last }, index, open) {
   const layers = last - first + 1;
   const shape = state.page.layers[last].shape;
   const note = `${layers} layer${layers > 1 ? "s" : ""}` + (open ? "" : `, ${sizes(shape)}`);
-  const fold = button([`${open ? "▾" : "▸"} ${name}`, make("span", "hint", note)], "", () => {
+  const label = [`${open ? "▾" : "▸"} ${name}`, make("span", "hint", note)];
+  const fold = button(make("span", "name", label), "", () => {
     if (!state.open.delete(index)) state.open.add(index);
     tell("open");
   });
@@ -148,13 +152,24 @@ function buildColumn(layer, name, shape, words, facts) {
   element.dataset.layer = canvas.dataset.layer = layer;
   const column = { element, canvas, plan: null, all: false };
   columns.set(layer, column);
-  canvas.addEventListener("pointermove", (event) => point(layer, event));
-  canvas.addEventListener("click", ({ offsetX, offsetY }) => {
-    const unit = unitAt(column.plan, offsetX, offsetY);
-    if (unit && layer >= 0) pick({ layer, ...unit });
+  // A click has whole coordinates, so it means the number that was under the pointer.
+  let under = null;
+  const aim = (event) => point((under = unitUnder(column, layer, event)), column.plan, event);
+  canvas.addEventListener("pointermove", aim);
+  canvas.addEventListener("pointerdown", aim);
+  canvas.addEventListener("pointerleave", () => point((under = null)));
+  canvas.addEventListener("click", (event) => {
+    const unit = under ?? unitUnder(column, layer, event);
+    if (unit && layer >= 0) pick(unit);
   });
   watcher.observe(element);
   return column;
+}
+
+function unitUnder({ canvas, plan }, layer, { clientX, clientY }) {
+  const { left, top } = canvas.getBoundingClientRect();
+  const unit = unitAt(plan, clientX - left, clientY - top);
+  return unit && { layer, ...unit };
 }
 
 function planAll() {
@@ -175,40 +190,27 @@ function plan(layer) {
   const isLast = namesOf(layer) !== null;
   column.plan = layOut(shapeOf(layer), isLast ? { ...room, width: rem(), byRows: true } : room, column.all);
   column.element.querySelector(".more")?.remove();
-  const {
-    shown,
-    shape: [channels],
-  } = column.plan;
-  if (shown === channels && !column.all) return;
-  const text = column.all ? "show fewer maps" : `${shown} of ${channels}: show all maps`;
-  column.canvas.after(
-    button(
-      text,
-      "",
-      () => {
-        column.all = !column.all;
-        plan(layer);
-        draw(layer);
-      },
-      "more",
-    ),
-  );
+  const { shown, shape } = column.plan;
+  if (shown === shape[0] && !column.all) return;
+  const text = column.all ? "show fewer maps" : `${shown} of ${shape[0]}: show all maps`;
+  const toggle = () => {
+    column.all = !column.all;
+    plan(layer);
+    draw(layer);
+  };
+  column.canvas.after(button(text, "", toggle, "more"));
 }
 
 function drawAll() {
   for (const layer of seen) draw(layer);
-  const { showGradients } = state;
-  find("legend-words").textContent = showGradients
+  find("legend-words").textContent = state.showGradients
     ? "Gradients: where more would raise the score (blue) or lower it (orange)."
     : "Full colour: the largest number of each layer. A stroke: 0 all over this image; a cross: 0 on every image.";
 }
 
 function draw(layer) {
   const { canvas, plan, element } = columns.get(layer);
-  const maps =
-    layer < 0
-      ? imageMaps(state.image, state.page)
-      : (state.showGradients && state.gradients.get(layer)) || state.maps.get(layer);
+  const { maps } = shownMaps(layer);
   element.classList.toggle("waits", !maps);
   const [channels, height, width] = plan.shape;
   const values = maps ? maps.values : new Int8Array(channels * height * width);
@@ -220,11 +222,7 @@ function draw(layer) {
     names: namesOf(layer),
   });
   const { unit, source } = state;
-  if (source?.layer === layer) {
-    for (const channel of source.channels) {
-      frameCells(context, plan, channel, source, plan.factor < 2 ? 1 : 2);
-    }
-  }
+  if (source?.layer === layer) frameSource(context, plan, source);
   if (unit?.layer === layer) {
     frameCells(context, plan, unit.channel, { top: unit.row, left: unit.column, height: 1, width: 1 });
   }
@@ -234,17 +232,4 @@ export function takeMaps(maps, into, version) {
   for (const { layer, limit, values, dead_here } of maps) {
     into.set(layer, { limit, values: unpack(values), dead: dead_here, version });
   }
-}
-
-function point(layer, { offsetX, offsetY }) {
-  const { plan } = columns.get(layer);
-  const unit = unitAt(plan, offsetX, offsetY);
-  const shown = (state.showGradients && state.gradients.get(layer)) || state.maps.get(layer);
-  const maps = layer < 0 ? imageMaps(state.image, state.page) : shown;
-  find("pointed").textContent =
-    unit && maps ? `${nameOfUnit({ layer, ...unit })}: ${figures(valueAt(maps, plan, unit))}` : "";
-}
-
-function valueAt({ values, limit }, { shape: [, height, width] }, { channel, row, column }) {
-  return (values[(channel * height + row) * width + column] / 127) * limit;
 }

@@ -33,16 +33,15 @@ export function askPatches() {
 
 function showPatches(found) {
   if (!found) {
-    nine.replaceChildren(
-      make("h3", "hint", "Looking through the validation images for what makes this largest …"),
-    );
-    return;
+    const words = "Looking through the validation images for what makes this largest …";
+    return nine.replaceChildren(make("h3", "hint", words));
   }
-  const share = `${found.num_active} of ${found.num_images} validation images`;
+  const { num_active: active, num_images: all } = found;
   const isDead = found.dead.includes(state.unit.channel);
-  const text = isDead
-    ? `Dead: it is 0 on all ${found.num_images} validation images.`
-    : `Where it is largest (it is above 0 on ${share}):`;
+  const where = active
+    ? `Where it is largest (it is above 0 on ${active} of ${all} validation images)`
+    : `Never above 0 on ${all} validation images; where it is largest`;
+  const text = isDead ? `Dead: 0 on all ${all} validation images.` : `${where}; click to look at an image:`;
   const images = found.patches.map(({ value, image, label, side, pixels }) => {
     const name = `${className(label)}, ${figures(value, 2)}`;
     const words = [make("span", "", className(label)), make("span", "", figures(value, 2))];

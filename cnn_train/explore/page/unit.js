@@ -2,15 +2,16 @@
 
 import { whenColoursChange } from "./colours.js";
 import { button, figures, find, make } from "./elements.js";
-import { grid, largest, pair, productBars, tint } from "./grids.js";
-import { reveal } from "./network.js";
+import { digits, grid, largest, pair, productBars, tint } from "./grids.js";
+import { showBeside } from "./lens.js";
+import { focusMaps, reveal } from "./network.js";
 import { askPatches, nine } from "./nine.js";
 import { want } from "./questions.js";
+import { howToRead, openAdded, openCell, openTerm } from "./reads.js";
 import { aboutImage, chooseUnit, inside, on, state, tell } from "./state.js";
 import { nameOfUnit, useKey } from "./units.js";
 
 const FIRST_TERMS = 3;
-const HOW_TO_READ = "Point at a number to read its product.";
 const SLIDE_MILLISECONDS = 70;
 
 const panel = find("unit");
@@ -39,8 +40,8 @@ export function setUp() {
   panel.append(
     make("div", "title", [parts.title, make("div", "buttons", buttons)]),
     parts.equation,
-    parts.terms,
     parts.reading,
+    parts.terms,
     nine,
   );
   panel.addEventListener("keydown", (event) => useKey(event));
@@ -64,15 +65,18 @@ function changed() {
     setTimeout(bringInSight, 50);
   }
   last = unit;
+  if (!document.activeElement?.closest("#net, #unit, header")) focusMaps(unit.layer);
   parts.title.textContent = nameOfUnit(unit);
   tell("frames");
   askUnit();
 }
 
-// Scroll so far that the sum is seen and as much as possible of the maps above it.
+// Scroll only if nothing of the panel is seen, and if its sum is near no further than to that.
 function bringInSight() {
-  const below = panel.getBoundingClientRect().top - 0.55 * innerHeight;
-  if (below > 0) scrollBy({ top: below, behavior: "smooth" });
+  if (panel.getBoundingClientRect().top < innerHeight) return;
+  const away = parts.equation.getBoundingClientRect().bottom + 16 - innerHeight;
+  if (away < innerHeight / 2) scrollBy({ top: away, behavior: "smooth" });
+  else panel.scrollIntoView({ block: "center", behavior: "smooth" });
 }
 
 export function askUnit() {
@@ -97,7 +101,7 @@ function show() {
   const read = answer.terms?.map(({ channel, index }) => channel ?? Math.floor(index / (height * width)));
   state.source = { ...sources, channels: new Set(read ?? [state.unit.channel]) };
   parts.slide.hidden = state.page.layers[state.unit.layer].shape[1] === 1;
-  parts.reading.textContent = { convolution: HOW_TO_READ, "batch norm": answer.formula }[answer.kind] ?? "";
+  parts.reading.textContent = howToRead(answer);
   parts.equation.replaceChildren(...equation());
   parts.terms.replaceChildren(...terms());
 }
@@ -121,32 +125,30 @@ function equation() {
 }
 
 function beginning(bias) {
-  const { kind, total, input, mean, deviation, gamma, beta } = answer;
+  const { kind, total, input, added, mean, deviation, gamma, beta } = answer;
+  const link = (value, open) =>
+    open ? button(figures(value, 4), "Work it out", () => open(0, 0), "link") : figures(value, 4);
+  const sum = added.flatMap((one, i) => [`${i ? " + " : ""}${one.name} `, link(one.value, openAdded(one))]);
+  const before = sum.length ? [...sum, ` = ${figures(input, 4)}; `] : [];
+  const read = link(input, openCell(answer, state.unit.channel, [[input]]));
   if (kind === "batch norm") {
-    return [
-      `(${figures(input)} − ${figures(mean)}) / ${figures(deviation)} × ${figures(gamma)} + ${figures(beta)} = `,
-    ];
+    const rest = ` − ${digits(mean)}) / ${digits(deviation)} × ${digits(gamma)} + ${digits(beta)} = `;
+    return [...before, "(", read, rest];
   }
-  if (kind === "activation")
-    return [`${state.page.layers[state.unit.layer].words}: from ${figures(input, 4)} to `];
+  if (kind === "activation") return [...before, `${answer.formula}: from `, read, " to "];
   if (kind === "pooling") return [`${answer.formula}: `];
-  const sum = total - (bias ?? 0);
-  return [
-    `Σ ${kind === "linear" ? "number × weight" : "patch × filter"} = ${figures(sum, 4)}`,
-    bias === null ? " = " : ` + bias ${figures(bias, 4)} = `,
-  ];
+  const all = `Σ ${kind === "linear" ? "number × weight" : "patch × filter"} = `;
+  return [bias === null ? all : `${all}${figures(total - bias, 4)} + bias ${figures(bias, 4)} = `];
 }
 
 function terms() {
   const { kind, terms: all, rest, patch, winner } = answer;
-  if (kind === "linear") return [productBars(all, rest)];
-  if (patch)
-    return [
-      make("div", "term", [
-        make("h3", "", "the patch"),
-        grid(patch, largest(patch), { winner, inside: answer.inside }),
-      ]),
-    ];
+  if (kind === "linear") return [productBars(all, rest, openTerm(answer))];
+  if (patch) {
+    const open = openCell(answer, state.unit.channel, patch);
+    const numbers = grid(patch, largest(patch), { winner, inside: answer.inside, open });
+    return [make("div", "term", [make("h3", "", "the patch"), numbers])];
+  }
   if (!all) return [];
   const [patchLimit, filterLimit] = ["patch", "filter"].map((name) => largest(all.map((term) => term[name])));
   const shown = all.slice(0, showAll ? all.length : FIRST_TERMS);
@@ -155,33 +157,27 @@ function terms() {
     const others = all.slice(FIRST_TERMS).reduce((sum, term) => sum + term.sum, 0);
     const text = showAll
       ? "Show the largest only"
-      : `Show all ${all.length} input maps (the others add ${figures(others)})`;
-    cards.push(
-      button(
-        text,
-        "",
-        () => {
-          showAll = !showAll;
-          show();
-        },
-        "all",
-      ),
-    );
+      : `Show all ${all.length} input maps (the others add ${figures(others, 4)})`;
+    const toggle = () => {
+      showAll = !showAll;
+      show();
+    };
+    cards.push(button(text, "", toggle, "all"));
   }
   return cards;
 }
 
-function card({ name, patch, filter, inside: within, sum }, patchLimit, filterLimit) {
-  const left = grid(patch, patchLimit, { inside: within, name: `patch of ${name}` });
+function card({ channel, name, patch, filter, inside: within, sum }, patchLimit, filterLimit) {
+  const open = openCell(answer, channel, patch);
+  const left = grid(patch, patchLimit, { inside: within, name: `patch of ${name}`, open });
   const right = grid(filter, filterLimit, { name: `filter for ${name}` });
-  pair(left, right, (y, x) => {
+  pair(left, right, (y, x, event) => {
     const [a, b] = [patch[y][x], filter[y][x]];
-    parts.reading.textContent =
-      `${name}: ${figures(a)} × ${figures(b)} = ${figures(a * b)}` +
-      (within && !within[y][x] ? " (beyond the edge: padding)" : "");
+    const where = within && !within[y][x] ? " (padding)" : "";
+    showBeside(event, `${digits(a)} × ${digits(b)} = ${digits(a * b)}${where}`);
   });
-  const product = make("div", "product", [left, "×", right, "=", result(sum, patchLimit * filterLimit)]);
-  return make("div", "term", [make("h3", "", `from ${name}`), product]);
+  const title = make("h3", "", [`from ${name}: Σ = `, result(sum, patchLimit * filterLimit)]);
+  return make("div", "term", [title, make("div", "product", [left, "×", right])]);
 }
 
 // Move the window over the whole map, so that the map forms number by number.

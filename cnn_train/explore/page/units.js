@@ -13,10 +13,8 @@ export function namesOf(layer) {
 
 export function nameOfUnit({ layer, channel, row, column }) {
   if (layer < 0) return `${["red", "green", "blue"][channel]}, row ${row}, column ${column}`;
-  const {
-    name,
-    shape: [, height, width],
-  } = state.page.layers[layer];
+  const { name, shape } = state.page.layers[layer];
+  const [, height, width] = shape;
   if (height * width > 1) return `${name}, map ${channel}, row ${row}, column ${column}`;
   return namesOf(layer) ? `${name}, ${className(channel)}` : `${name}, number ${channel}`;
 }
@@ -50,22 +48,21 @@ export function useKey(event, unitsInARow = () => 1) {
 }
 
 function move(unit, [byMap, byRow, byColumn], perRow) {
-  const {
-    shape: [, height, width],
-  } = state.page.layers[unit.layer];
+  const [, height, width] = state.page.layers[unit.layer].shape;
   const flat = height * width === 1;
   const channel = unit.channel + byMap + (flat ? byColumn + byRow * perRow : 0);
   pick(inside({ ...unit, channel, row: unit.row + byRow, column: unit.column + byColumn }));
 }
 
-// The unit of a layer with the largest number; values: of one map alone, if its channel is given.
-export function strongest(layer, values = state.maps.get(layer)?.values ?? [0], channel = 0) {
+// The unit of a layer with the largest number.
+function strongest(layer) {
+  const values = state.maps.get(layer)?.values ?? [0];
   const [, height, width] = state.page.layers[layer].shape;
   const place = values.reduce((best, value, i) => (value > values[best] ? i : best), 0);
   const inMap = place % (height * width);
   return {
     layer,
-    channel: channel + Math.floor(place / (height * width)),
+    channel: Math.floor(place / (height * width)),
     row: Math.floor(inMap / width),
     column: inMap % width,
   };
