@@ -15,13 +15,14 @@ words after ``console`` say what its output is, and which lines of it are shown:
 import os
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from glob import glob
 from itertools import groupby
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT
+from subprocess import run as run_process
 from typing import Literal, cast
 
 from ..data.location import DATA_DIR_VARIABLE
@@ -120,13 +121,13 @@ def run_command(command: str, place: Path, data_dir: Path | None = None) -> str:
         arguments += sorted(glob(word, root_dir=place)) or [word]  # noqa: PTH207
     plain = {"COLUMNS": str(COLUMNS), "NO_COLOR": "1", "TERM": "dumb"}
     plain |= {DATA_DIR_VARIABLE: str(data_dir.absolute())} if data_dir else {}
-    ended = subprocess.run(
+    ended = run_process(
         [sys.executable, "-m", PACKAGE.name, *arguments],
         cwd=place,
         env=os.environ | plain | {"PYTHONPATH": str(PACKAGE.parent)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=STDOUT,
         text=True,
     )
     if ended.returncode:

@@ -59,7 +59,7 @@ def export(
         path.write_text(text)
     monkeypatch.setattr(own_chapters, "shipped_chapters", lambda: paths)
     assert cnn_train("fit", "--config", tiny_config, "--name", "mine").exit_code == 0
-    monkeypatch.setattr(chapters.subprocess, "run", run_here)
+    monkeypatch.setattr(chapters, "run_process", run_here)
     return lambda *options: cnn_train("lecture", "export", "runs/latest", *options)
 
 

@@ -43,7 +43,7 @@ $ cnn-train three
 def test_what_is_the_same_on_every_machine_is_what_the_chapters_show(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chapters.subprocess, "run", run_here)
+    monkeypatch.setattr(chapters, "run_process", run_here)
     same = [block for block in BLOCKS if not block.kind]
     assert len(same) >= 8
     for block in same:

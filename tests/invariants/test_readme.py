@@ -133,7 +133,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | CnnTra
             return failure
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chapters.subprocess, "run", run_here)
+        patch.setattr(chapters, "run_process", run_here)
         blocks = [block for block in EXAMPLES if block.kind != "long"]
         return {command: run(command) for block in blocks for command in block.commands()}
 
