@@ -13,6 +13,10 @@ FORMULAS: dict[type[nn.Module], str] = {
     nn.ReLU6: "ReLU6: x, at least 0 and at most 6",
     nn.Sigmoid: "sigmoid: 1 / (1 + exp(−x))",
     nn.SiLU: "SiLU: x · sigmoid(x)",
+    nn.GELU: "GELU: x · Φ(x), the normal distribution",
+    nn.Tanh: "tanh: (exp(x) − exp(−x)) / (exp(x) + exp(−x))",
+    nn.Hardsigmoid: "hard sigmoid: (x + 3) / 6, at least 0 and at most 1",
+    nn.Hardswish: "hard swish: x · hard sigmoid(x)",
 }
 
 

@@ -21,7 +21,7 @@ from ..models.summary import LayerRun
 
 RELUS = (nn.ReLU, nn.ReLU6)
 ACTIVATIONS = (
-    *RELUS, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Hardswish, nn.ELU,
+    *RELUS, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Hardswish, nn.Hardsigmoid, nn.ELU,
     nn.LeakyReLU, nn.Mish,
 )  # fmt: skip
 LEAST_MAP = 4

@@ -4,7 +4,7 @@ import { colours, tints } from "./colours.js";
 import { button, figures, layBar, make } from "./elements.js";
 import { hide } from "./lens.js";
 
-const LARGEST_WITH_NUMBERS = 7; // columns; larger filters are colours only
+const LARGEST_WITH_NUMBERS = 8; // columns; larger filters are colours only
 const DIGITS = 3; // of a number in a grid
 
 const STRENGTH = 0.75; // so that the numbers stay readable

@@ -132,7 +132,10 @@ function beginning(bias) {
   const before = sum.length ? [...sum, ` = ${figures(input, 4)}; `] : [];
   const read = link(input, openCell(answer, state.unit.channel, [[input]]));
   if (kind === "batch norm") {
-    const rest = ` − ${digits(mean)}) / ${digits(deviation)} × ${digits(gamma)} + ${digits(beta)} = `;
+    const [m, d, g, b] = [mean, deviation, gamma, beta].map((value) =>
+      value < 0 ? `(${digits(value)})` : digits(value),
+    );
+    const rest = ` − ${m}) / ${d} × ${g} + ${b} = `;
     return [...before, "(", read, rest];
   }
   if (kind === "activation") return [...before, `${answer.formula}: from `, read, " to "];

@@ -4,19 +4,22 @@ import { find } from "./elements.js";
 import { chooseUnit, className, inside, state } from "./state.js";
 
 // The classes beside the last layer's numbers.
-export function namesOf(layer) {
+const MOST_NAMES = 25; // that a drawing has room for
+
+function givesScores(layer) {
   const { layers, classes } = state.page;
-  const fits =
-    layer === layers.length - 1 && layers[layer].shape[0] === classes.length && classes.length <= 25;
-  return fits ? classes : null;
+  return layer === layers.length - 1 && layers[layer].shape[0] === classes.length;
 }
+
+export const namesOf = (layer) =>
+  givesScores(layer) && state.page.classes.length <= MOST_NAMES ? state.page.classes : null;
 
 export function nameOfUnit({ layer, channel, row, column }) {
   if (layer < 0) return `${["red", "green", "blue"][channel]}, row ${row}, column ${column}`;
   const { name, shape } = state.page.layers[layer];
   const [, height, width] = shape;
   if (height * width > 1) return `${name}, map ${channel}, row ${row}, column ${column}`;
-  return namesOf(layer) ? `${name}, ${className(channel)}` : `${name}, number ${channel}`;
+  return givesScores(layer) ? `${name}, ${className(channel)}` : `${name}, number ${channel}`;
 }
 
 export function pick(unit) {
