@@ -22,7 +22,7 @@ from ..visualize.attribution import (
 from ..visualize.backward_rules import count_ruled, unit_signals
 from ..visualize.layers import LEAST_MAP, as_maps, keep_outputs
 from ..visualize.pictures import CLIPPED_SHARE, spread
-from .checkpoints import Opened
+from .checkpoints import Opened, finite
 from .layers import Layer
 from .question import Question, pack_exact, pack_signed, rounded
 
@@ -77,7 +77,7 @@ def answer_speakers(opened: Opened, question: Question) -> dict[str, Any]:
     label, layer = _known_class(opened, question.label), opened.layer(question.layer)
     pixels_1CHW = opened.inputs(question).clone().requires_grad_()
     with keep_outputs([layer.units]) as outputs, torch.enable_grad():
-        scores_K = opened.trained.model(pixels_1CHW)[0]
+        scores_K = finite(opened, opened.trained.model(pixels_1CHW))[0]
         score = scores_K[label]
         if question.against is not None:
             score = score - scores_K[_known_class(opened, question.against)]
@@ -169,6 +169,7 @@ def _occlusion(opened: Opened, inputs_1CHW: Tensor, label: int) -> tuple[Tensor,
     covers_MHW = window_positions(inputs_1CHW.shape[2:], size_px, step_px).to(inputs_1CHW.device)
     with_none_MHW = torch.cat([torch.zeros_like(covers_MHW[:1]), covers_MHW])
     scores_MK = covered_scores(opened.trained.model, inputs_1CHW[0], with_none_MHW)
+    finite(opened, scores_MK)
     known = opened.trained.config.loss.gives_probabilities
     left_M = (scores_MK.double().softmax(dim=1) if known else scores_MK)[:, label].tolist()
     covers = {

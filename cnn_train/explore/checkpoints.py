@@ -164,7 +164,7 @@ class OpenCheckpoints:
         if key not in self._open:
             path = self._known[key].path
             trained = restore_trained_model(load_checkpoint(path), self._first.device, str(path))
-            if trained.config.model != self._first.config.model:
+            if _network(trained) != _network(self._first):
                 raise CheckpointError(f"{path}: is of another network than the rest of the run")
             request = Request(trained.in_float32(), self.subjects)
             self._open[key] = Opened(self._known[key], request)
@@ -174,6 +174,19 @@ class OpenCheckpoints:
             self._open.popitem(last=False)
             del sizes[0]
         return self._open[key]
+
+
+def _network(trained: TrainedModel) -> dict[str, object]:
+    """Return what makes the network: all but dropout, which does nothing here."""
+    return trained.config.model.model_dump(exclude={"dropout"})
+
+
+def finite(opened: Opened, scores_NK: Tensor) -> Tensor:
+    """Return the scores; CheckpointError where they are no numbers."""
+    if not bool(scores_NK.isfinite().all()):
+        path = opened.choice.path
+        raise CheckpointError(f"{path}: the model returned NaN scores; choose another checkpoint")
+    return scores_NK
 
 
 def _num_numbers(opened: Opened) -> int:

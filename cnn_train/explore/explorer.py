@@ -11,13 +11,14 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..data.image_set import ImageSet, spread_evenly
-from ..errors import CheckpointError, UsageError
+from ..errors import UsageError
+from ..models.head import head_layer
 from ..visualize.layers import as_maps, keep_outputs
 from .backward import answer_backward, answer_speakers
-from .checkpoints import OpenCheckpoints, Opened
+from .checkpoints import OpenCheckpoints, Opened, finite
 from .images import MOST_MEASURED, read_received
 from .layers import Layer, group_layers, open_at_first
 from .measured import Cloud, answer_embedding, answer_filters, answer_history, answer_patches
@@ -106,6 +107,7 @@ class Explorer:
             ],
             "checkpoint": self.checkpoints.default,
             "image": self.first_image,
+            "has_features": isinstance(head_layer(trained.model)[1], nn.Linear),
             "layers": [
                 view_of_layer(layer, trained.image_shape) | {"block": number}
                 for layer, number in zip(layers, numbers, strict=True)
@@ -214,14 +216,6 @@ class Explorer:
         number = len(self.require_images())
         found = answer_embedding(self.checkpoints, question, self._clouds, number)
         return found | {"nearest": self._judged(self.open(question), found["nearest"])}
-
-
-def finite(opened: Opened, scores_NK: Tensor) -> Tensor:
-    """Return the scores; CheckpointError where they are no numbers."""
-    if not bool(scores_NK.isfinite().all()):
-        path = opened.choice.path
-        raise CheckpointError(f"{path}: the model returned NaN scores; choose another checkpoint")
-    return scores_NK
 
 
 def view_of_maps(index: int, layer: Layer, output: Tensor, exact: bool) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ..data.image_set import ImageSet, spread_evenly
 from ..errors import CheckpointError, UsageError
 from ..visualize.features import last_features, principal_components
 from ..visualize.top_patches import LayerPatches, Window, crop, find_places
-from .checkpoints import OpenCheckpoints, Opened
+from .checkpoints import Choice, OpenCheckpoints, Opened
 from .images import MOST_MEASURED
 from .question import Question, pack_pixels, pack_signed, read_pixels, rounded
 
@@ -80,36 +80,43 @@ def answer_history(checkpoints: OpenCheckpoints, question: Question) -> dict[str
     branch, ``left`` is what the run that it left says from there on.
     """
     left = checkpoints.left
+    own = _scores(checkpoints, checkpoints.choices, question)
+    theirs = _scores(checkpoints, [one.key for one in left.choices] if left else [], question)
+    known = all(one.trained.config.loss.gives_probabilities for one, _ in (*own, *theirs))
     return {
-        "steps": _verdicts(checkpoints, checkpoints.choices, question),
+        "steps": [_verdict(one.choice, scores_K, known=known) for one, scores_K in own],
         "left": left
         and {
             "name": left.name,
             "step": left.step,
-            "steps": _verdicts(checkpoints, [one.key for one in left.choices], question),
+            "steps": [_verdict(one.choice, scores_K, known=known) for one, scores_K in theirs],
         },
     }
 
 
-def _verdicts(
+def _scores(
     checkpoints: OpenCheckpoints, keys: Iterable[str], question: Question
-) -> list[dict[str, Any]]:
-    """Return what each of the checkpoints says of the question's image."""
-    steps = []
+) -> list[tuple[Opened, Tensor]]:
+    """Return the scores K that each usable checkpoint gives the question's image."""
+    found = []
     for opened in _usable(checkpoints, list(keys)):
-        trained, choice = opened.trained, opened.choice
+        trained = opened.trained
         scores_K = trained.scores(read_pixels(question.pixels, trained.image_shape[1]))[0]
-        if not bool(scores_K.isfinite().all()):
-            continue
-        known, found = trained.config.loss.gives_probabilities, scores_K
-        if known:
-            found = scores_K.double().softmax(dim=0)
-        steps.append(
-            {"key": choice.key, "step": choice.step, "epoch": choice.epoch,
-             "predicted": int(scores_K.argmax()),
-             "probabilities" if known else "scores": rounded(found.tolist(), 6)}
-        )  # fmt: skip
-    return steps
+        if bool(scores_K.isfinite().all()):
+            found.append((opened, scores_K))
+    return found
+
+
+def _verdict(choice: Choice, scores_K: Tensor, *, known: bool) -> dict[str, Any]:
+    """Return what a checkpoint says: probabilities, where they are known of all of them."""
+    values = scores_K.double().softmax(dim=0) if known else scores_K
+    return {
+        "key": choice.key,
+        "step": choice.step,
+        "epoch": choice.epoch,
+        "predicted": int(scores_K.argmax()),
+        "probabilities" if known else "scores": rounded(values.tolist(), 6),
+    }
 
 
 def _usable(checkpoints: OpenCheckpoints, keys: list[str]) -> Iterator[Opened]:
@@ -138,6 +145,8 @@ def answer_embedding(
     the training and do not jump. ``clouds``: those that are known.
     """
     opened, keys, after = checkpoints.open(question.checkpoint), list(checkpoints.choices), None
+    if opened.choice.key not in keys:
+        raise UsageError(f"checkpoint {opened.choice.key!r}: is of the run that this one left")
     later = keys[keys.index(opened.choice.key) :]
     for one in _usable(checkpoints, later[::-1]):
         if one.choice.key not in clouds:

@@ -114,6 +114,8 @@ def _details(unit: WorkedUnit, opened: Opened, layer: Layer, source: int | None)
 def _added(opened: Opened, runs: Sequence[LayerRun], question: Question) -> list[dict[str, Any]]:
     """Return the two numbers whose sum is read, of a layer that reads the sum of two outputs."""
     asked, place = runs[question.layer], (question.channel, question.row, question.column)
+    if any(run.output is asked.input and not is_block(run.module) for run in runs):
+        return []
     before = [i for i, run in enumerate(runs) if run.output is not asked.input]
     alike = [i for i in before if i < question.layer and runs[i].output.shape == asked.input.shape]
     rest = asked.input - runs[alike[-1]].output if alike else asked.input

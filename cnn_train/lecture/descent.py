@@ -13,7 +13,7 @@ from ..data.dataset import Progress
 from ..errors import UsageError
 from ..training.session import Session
 from .descent_map import NUM_POINTS, DescentMap, Trail, map_descent
-from .timed_training import Curve, loss_of_all, nothing, plain_session, train_for
+from .timed_training import Curve, loss_of_all, plain_session, train_for
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ def race(
     first_loss = loss_of_all(vanilla)
     curves, trails = {}, {}
     for name, own in {"vanilla": vanilla, "minibatch": minibatch}.items():
-        trails[name] = Trail(own.model)
-        watch = trails[name] if progress else nothing
-        curves[name] = train_for(own, seconds, first_loss, vanilla.batches, watch)
+        if progress:
+            trails[name] = Trail(own.model)
+        curves[name] = train_for(own, seconds, first_loss, vanilla.batches, trails.get(name))
     return Race(
         num_images=num_images,
         lr=session.config.optimizer.lr,

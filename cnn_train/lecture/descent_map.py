@@ -75,10 +75,11 @@ def map_descent(
     Raises CheckpointError where fewer than three states differ.
     """
     steps = [(name, step) for name, trail in trails.items() for step in trail.states]
-    states_SP = torch.stack([trails[name].states[step] for name, step in steps])
-    mean_P = states_SP.mean(dim=0)
-    directions_2P = span_plane(states_SP - mean_P)
-    place_S2 = (states_SP - mean_P) @ directions_2P.T
+    differences_SP = torch.stack([trails[name].states[step] for name, step in steps])
+    mean_P = differences_SP.mean(dim=0)
+    differences_SP -= mean_P
+    directions_2P = span_plane(differences_SP)
+    place_S2 = differences_SP @ directions_2P.T
     low_2, high_2 = place_S2.amin(dim=0), place_S2.amax(dim=0)
     middle_2 = (low_2 + high_2) / 2
     middle_P = mean_P + middle_2 @ directions_2P
@@ -99,7 +100,7 @@ def map_descent(
             name: {step: places[i] for i, (other, step) in enumerate(steps) if other == name}
             for name in trails
         },
-        share=float(place_S2.square().sum() / (states_SP - mean_P).square().sum()),
+        share=float(place_S2.square().sum() / differences_SP.square().sum()),
     )
 
 

@@ -139,16 +139,12 @@ def loss_of_all(session: Session) -> float:
     return measure(session.forward, session.loss_fn, session.batches.epoch(0)).loss
 
 
-def nothing() -> None:
-    """Do nothing after an update."""
-
-
 def train_for(
     session: Session,
     seconds: float,
     first_loss: float,
     all_images: TrainingBatches,
-    after_update: Callable[[], object] = nothing,
+    after_update: Callable[[], object] | None = None,
 ) -> Curve:
     """Train for about ``seconds``, at least two updates; keep the loss of each minibatch.
 
@@ -162,7 +158,8 @@ def train_for(
     with divergence_explained(session), refusals_explained():
         for point, end in updates:
             points.append(point)
-            after_update()
+            if after_update:
+                after_update()
             if end >= seconds and len(points) >= LEAST_UPDATES:
                 break
         last = [loss_of_all(whole), *(loss_of_all(whole) for _ in islice(updates, MORE_UPDATES))]

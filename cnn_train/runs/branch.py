@@ -22,7 +22,7 @@ class Branch(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
-    parent: str
+    parent: Annotated[str, Field(max_length=255, pattern=r"[^.]")]
     step: Annotated[int, Field(ge=0)]
 
 
@@ -35,7 +35,7 @@ def load_branch(run: RunDirectory) -> Branch | None:
 
 def left_run(run: RunDirectory) -> tuple[RunDirectory, int] | None:
     """Return the run that a branch left, if it still lies beside it, and the updates both share."""
-    with suppress(CheckpointError):
+    with suppress(CheckpointError, OSError, ValueError):  # a name may be one that no file has
         if branch := load_branch(run):
             beside = RunDirectory(run.path.parent / Path(branch.parent).name)
             return (beside, branch.step) if beside.can_go_on else None

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..checkpoints.checkpoint import load_checkpoint
 from ..errors import CheckpointError
@@ -21,6 +22,7 @@ from ..losses.regularization import select_parameters
 from .loss_surface import Direction
 
 LEAST_STATES = 3
+PIECE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ def span_plane(differences_SP: Tensor) -> Tensor:
         raise CheckpointError(
             f"weights differ, and are finite, in fewer than {LEAST_STATES} states"
         )
-    directions_2P: Tensor = torch.linalg.svd(differences_SP, full_matrices=False).Vh[:2]
+    # the right singular vectors, by the eigenvectors of the small product: there may be millions P
+    pieces = (piece.double() for piece in torch.split(differences_SP, PIECE, dim=1))
+    products_SS = sum((piece @ piece.T for piece in pieces), torch.zeros(()))
+    vectors_2S = torch.linalg.eigh(products_SS).eigenvectors[:, -2:].T.flip(0)
+    directions_2P = F.normalize(vectors_2S.to(differences_SP) @ differences_SP)
     signs_2 = torch.where(directions_2P @ differences_SP[0] > 0, 1, -1)
     return directions_2P * (signs_2 * torch.tensor([-1, 1]))[:, None]

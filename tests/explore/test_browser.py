@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -467,7 +468,7 @@ def test_all_follows_the_checkpoint(page: Open) -> None:
 def test_a_branch_is_drawn_beside_the_run_that_it_left(page: Open) -> None:
     browser = page("image=3")
     browser.run("document.querySelector('#chart').scrollIntoView()")
-    wait_for(lambda: "here this run left trunk-" in browser.text("#chart-words"))
+    wait_for(lambda: "after step 2 this run left trunk-" in browser.text("#chart-words"))
 
 
 def test_what_is_near_is_shown_and_a_click_opens_it(page: Open) -> None:
@@ -487,6 +488,23 @@ def test_what_is_near_is_shown_and_a_click_opens_it(page: Open) -> None:
     number = browser.text("#cloud-pointed").split(",")[0].split()[1]
     browser.click("#cloud")
     wait_for(lambda: f"image={number}&" in browser.run("return location.hash"))
+
+
+def test_an_answer_about_the_image_before_is_not_shown(page: Open) -> None:
+    browser = page("image=3&method=occlusion")
+    browser.run(
+        "const usual = window.fetch; window.fetch = async (...asked) => {"
+        " const answer = await usual(...asked);"
+        " if (/history|speakers|backward/.test(asked[0]))"
+        "   await new Promise(done => setTimeout(done, 700));"
+        " return answer; }"
+    )
+    browser.click("#suggestions button:nth-child(2)")  # which map
+    time.sleep(0.2)
+    browser.run("document.querySelectorAll('#thumbnails button')[5].click()")
+    hint = browser.text("#hint")
+    wait_until_quiet(browser)
+    assert browser.text("#hint") == hint and "adds most" not in hint
 
 
 def test_an_old_verdict_is_not_shown_beside_a_new_image(page: Open) -> None:

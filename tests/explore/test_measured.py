@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from shutil import copytree, rmtree
@@ -16,9 +17,11 @@ from cnn_train.data.dataset import DataAccess
 from cnn_train.data.image_set import ImageSet
 from cnn_train.data.splits import load_training_splits
 from cnn_train.evaluation.evaluate import evaluate
+from cnn_train.explore.checkpoints import OpenCheckpoints
 from cnn_train.explore.explorer import Explorer
 from cnn_train.explore.opening import open_explorer
 from cnn_train.inference.trained_model import load_trained_model, restore_trained_model
+from cnn_train.losses.hinge import HingeConfig
 from cnn_train.machine.atomic_file import save_json
 from cnn_train.machine.device import Device
 from cnn_train.runs.branch import left_run, states_from_start
@@ -138,6 +141,31 @@ def test_a_branch_begins_with_the_states_of_the_run_that_it_left_and_shows_what_
     assert after["probabilities"] == own["steps"][-1]["probabilities"]
     rmtree(run.path)
     assert states_from_start(branch) == branch.every_state and left_run(branch) is None
+
+
+def test_a_branch_may_have_another_dropout_and_another_loss(
+    explored: Explorer, run: RunDirectory
+) -> None:
+    """Its kept states are those of one network; all have probabilities, or none."""
+    checkpoints = explored.checkpoints
+    choices = {key: replace(one) for key, one in checkpoints.choices.items()}
+    first = checkpoints.open()
+    model = first.trained.config.model.model_copy(update={"dropout": 0.5})
+    hinge = first.trained.config.model_copy(
+        update={"loss": HingeConfig(name="hinge"), "model": model}
+    )
+    other = replace(first.trained, config=hinge)
+    branch = OpenCheckpoints(list(choices.values()), "best", other, checkpoints.subjects)
+    explorer = Explorer("a branch", branch, explored.images)
+    (one,) = explorer.answering("images")({"count": 1})["images"]
+    steps = explorer.answering("history")({"pixels": one["pixels"]})["steps"]
+    assert len(steps) == len(choices) and all("scores" in step for step in steps)
+
+
+@pytest.mark.parametrize("parent", ["", "..", ".", "a" * 300, "b" * 255, "\0"])
+def test_a_branch_that_names_no_run_beside_it_has_left_none(run: RunDirectory, parent: str) -> None:
+    save_json(run.origin, {"parent": parent, "step": 1})
+    assert left_run(run) is None and states_from_start(run) == run.every_state
 
 
 def test_branches_that_say_they_left_each_other_have_an_end(run: RunDirectory) -> None:

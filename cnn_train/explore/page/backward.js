@@ -24,6 +24,7 @@ export function setUp() {
   });
   on("look class", showControls);
   on("class", askBackward);
+  on("image", () => state.backward && take(null)); // it lay over the image before
   whenColoursChange(showLegend);
   showControls();
   showLegend();
@@ -126,15 +127,14 @@ export function tellCover() {
   const { covers, class: asked } = state.backward;
   const { before, left, places, size_px: size } = covers;
   const at = left.indexOf(Math.min(...left));
-  const what = `${size} × ${size} pixels`;
-  if (left[at] >= before) return `No cover of ${what} lowers ${className(asked)}.`;
+  if (left[at] >= before) return `No cover of ${size} × ${size} pixels lowers ${className(asked)}.`;
   const [top, start, height, width] = places[at];
   const third = (middle) => Math.min(2, Math.floor((3 * middle) / state.page.side));
   const row = ["top ", "", "bottom "][third(top + height / 2)];
   const column = ["left ", "", "right "][third(start + width / 2)];
   const exactly = `rows ${top}–${top + height - 1}, columns ${start}–${start + width - 1}`;
   const where = `${row + column || "middle "}(${exactly})`;
-  return `Covering the ${what} at the ${where} costs most: ${effect(state.backward, at)}.`;
+  return `Covering the ${height} × ${width} pixels at the ${where} costs most: ${effect(state.backward, at)}.`;
 }
 
 function question() {

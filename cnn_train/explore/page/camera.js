@@ -5,16 +5,21 @@ import { say } from "./questions.js";
 import { state, tell } from "./state.js";
 
 let camera = null; // {stream, video, timer}
+let starting = false;
 
 export const isCameraOn = () => camera !== null;
 
 // Let the webcam be the image; use: makes a first picture the page's image.
 export async function startCamera(use) {
+  if (starting) return;
+  starting = true;
+  const { image } = state;
   try {
     const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user" } });
     const video = document.createElement("video");
     Object.assign(video, { srcObject: stream, muted: true, playsInline: true });
     await video.play();
+    if (state.image !== image) return stream.getTracks().forEach((track) => track.stop());
     camera = { stream, video, timer: setInterval(() => takeFrame(use), 100) };
   } catch (problem) {
     const why =
@@ -23,6 +28,8 @@ export async function startCamera(use) {
         : "No camera was found";
     say("camera", `${why}; open a file instead, or draw.`);
     setTimeout(() => say("camera", ""), 8000);
+  } finally {
+    starting = false;
   }
   showCamera();
 }

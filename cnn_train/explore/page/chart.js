@@ -2,22 +2,23 @@
 // what became of the run that it left.
 
 import { colours, sharp, whenColoursChange } from "./colours.js";
-import { figures, find, grouped, rem } from "./elements.js";
-import { tellTime } from "./guide.js";
+import { figures, find, grouped, percent, rem } from "./elements.js";
 import { whenSeen, wantSoon } from "./questions.js";
 import {
   aboutImage,
+  askedClass,
   checkpointIndex,
   chooseCheckpoint,
   classColours,
   className,
   on,
   state,
+  tell,
 } from "./state.js";
 
 const canvas = find("chart");
 let answer = null;
-let isOld = false; // the answer is to another image, or to this one before it was painted on
+let isOld = true; // the answer is to another image, or to this one before it was painted on
 let plot = null; // {x(index), at(step), y(value)}
 
 export function setUp() {
@@ -44,7 +45,7 @@ export function setUp() {
   });
 }
 
-export const askHistory = whenSeen(canvas, () => {
+function ask() {
   wantSoon(
     "history",
     () => ({ pixels: aboutImage().pixels }),
@@ -53,9 +54,30 @@ export const askHistory = whenSeen(canvas, () => {
       isOld = false;
       canvas.parentElement.classList.remove("waits");
       draw();
+      tell("history");
     },
   );
-});
+}
+
+export const askHistory = whenSeen(canvas, ask);
+export const historyOfImage = () => (isOld ? null : answer);
+export const needHistory = () => isOld && ask();
+
+// Since when the answer is the class that is asked about, in words.
+export function tellTime(steps) {
+  const asked = askedClass();
+  const [of, name] = [`Of ${steps.length} checkpoints`, className(asked)];
+  const value = ({ probabilities, scores }) => (probabilities ?? scores)[asked];
+  const share = (step) => (step.probabilities ? percent(value(step)) : figures(value(step), 2));
+  const at = (step) => `step ${grouped(step.step)} (${share(step)})`;
+  const says = steps.map(({ predicted }) => predicted === asked);
+  const [since, latest] = [says.lastIndexOf(false) + 1, says.lastIndexOf(true)];
+  if (since < steps.length)
+    return `${of}, ${name} is the answer from ${at(steps[since])} on, and has ${share(steps.at(-1))} at the end. `;
+  if (latest >= 0) return `${of}, ${name} was last the answer at ${at(steps[latest])}, not at the end. `;
+  const nearest = steps.reduce((best, step) => (value(step) > value(best) ? step : best));
+  return `${of}, ${name} is the answer of none; it was nearest at ${at(nearest)}. `;
+}
 
 const valuesAt = (step) => step.probabilities ?? step.scores;
 
@@ -69,7 +91,7 @@ function words() {
   if (state.page.checkpoints.length > 1) {
     if (!answer) return "Asking every checkpoint about this image …";
     const { left } = answer;
-    const beside = left ? `The diamond: here this run left ${left.name} (dashed: how that went on). ` : "";
+    const beside = left ? `The diamond: after step ${grouped(left.step)} this run left ${left.name} (dashed: how that went on). ` : "";
     return `${beside}Click the chart, or move the slider above: everything on this page follows. Checkpoints stand at equal distances.`;
   }
   return (

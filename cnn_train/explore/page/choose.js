@@ -89,9 +89,11 @@ export function showImage(index, { order, from } = { order: USUAL }) {
 
 // The same row, as another checkpoint answers.
 function judgeAgain() {
-  const indices = [...find("thumbnails").querySelectorAll("button")].map(({ dataset }) => Number(dataset.index));
-  if (!indices.length) return;
-  const body = () => ({ indices, checkpoint: state.checkpoint });
+  const body = () => {
+    const shown = [...find("thumbnails").querySelectorAll("button")];
+    const indices = shown.map(({ dataset }) => Number(dataset.index));
+    return indices.length > 0 && { indices, checkpoint: state.checkpoint };
+  };
   wantSoon("images again", body, ({ images }) => {
     find("thumbnails").replaceChildren(...images.map(thumb));
     markChosen();
@@ -165,7 +167,10 @@ function kept(key) {
 function useKept(key) {
   const image = kept(key);
   numOwn = Math.max(numOwn, Number(key.slice(3)) || 0);
-  if (image) use({ key, ...image });
+  if (image) {
+    stopCamera();
+    use({ key, ...image });
+  }
   return image;
 }
 
@@ -180,7 +185,12 @@ function keepImage() {
   try {
     sessionStorage.setItem(place, text);
   } catch {
-    sessionStorage.clear(); // too large for the browser: keep the latest alone, if it fits
+    sessionStorage.clear(); // too much for the browser: keep the latest alone, if it fits
+    try {
+      sessionStorage.setItem(place, text);
+    } catch {
+      // a reload shows another image
+    }
   }
 }
 

@@ -6,6 +6,7 @@ import { checkpointIndex, chooseCheckpoint, on, state } from "./state.js";
 const PAUSE_MILLISECONDS = 800; // so that the eye sees each checkpoint, and the slow questions are asked
 
 let playing = false;
+let timer = null;
 
 export function setUp() {
   const { checkpoints } = state.page;
@@ -23,8 +24,9 @@ export function setUp() {
     if (playing) advance(isUsual ? 0 : checkpointIndex() + 1);
   });
   on("checkpoint", show);
-  on("look", () => {
-    if (playing) setTimeout(() => playing && advance(checkpointIndex() + 1), PAUSE_MILLISECONDS);
+  on("look problem", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => playing && advance(checkpointIndex() + 1), PAUSE_MILLISECONDS);
   });
   show();
 }

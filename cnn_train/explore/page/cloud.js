@@ -17,10 +17,11 @@ let shown = null; // the same on its way there
 let pointed = null; // the index of a point
 
 export function setUp() {
-  find("cloud-figure").hidden = !state.page.split;
+  find("cloud-figure").hidden = !state.page.split || !state.page.has_features;
   new ResizeObserver(draw).observe(canvas);
   on("class look", draw);
   on("image pixels checkpoint", () => {
+    point(null);
     find("cloud-figure").classList.add("waits");
     find("nearest").hidden = true;
   });
@@ -31,7 +32,8 @@ export function setUp() {
 }
 
 export const askEmbedding = whenSeen(canvas, () => {
-  wantSoon("embedding", aboutImage, (answer) => {
+  wantSoon("embedding", aboutImage, (answer, { checkpoint }) => {
+    if (checkpoint !== state.checkpoint) return; // the next question is on its way
     const before = shown;
     cloud = answer;
     pointed = null;

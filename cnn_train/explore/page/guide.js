@@ -1,9 +1,10 @@
 // "Why this answer?": three suggestions for the image, and what one can do next, in one line.
 
 import { tellCover, useMethod } from "./backward.js";
-import { button, figures, find, grouped, make, percent } from "./elements.js";
+import { historyOfImage, needHistory, tellTime } from "./chart.js";
+import { button, figures, find, make } from "./elements.js";
 import { reveal } from "./network.js";
-import { want, wantSoon } from "./questions.js";
+import { want } from "./questions.js";
 import { aboutImage, askedClass, chooseClass, chooseUnit, className, on, state } from "./state.js";
 
 const HINT =
@@ -18,10 +19,11 @@ export function setUp() {
     else forget();
   });
   on("image", forget);
+  on("history", () => answering === askTime && askTime());
   find("release").addEventListener("click", () => chooseClass(null));
   suggest("Which parts matter?", askParts, "Occlusion: covers every part of the image in turn");
   if (lastMaps() >= 0)
-    suggest("Which map speaks for this class?", askMaps, "Gradient × value in the last convolution");
+    suggest("Which map speaks for this class?", askMaps, "Gradient × value in the last convolution whose maps have 4 × 4 numbers or more");
   if (state.page.checkpoints.length > 1)
     suggest("When did it learn this class?", askTime, "What every checkpoint says of this image");
 }
@@ -31,7 +33,7 @@ function forget() {
   answer(HINT);
 }
 
-let answering = null; // the suggestion that was chosen: its answer follows the image
+let answering = null; // the suggestion that was chosen: its answer follows brush, class and checkpoint
 
 function suggest(text, ask, title) {
   const element = button(text, "", () => {
@@ -72,10 +74,12 @@ function askMaps() {
   const body = (against) => () =>
     answering === askMaps && { ...aboutImage(), layer: lastMaps(), class: askedClass(), against };
   want("speakers", body(null), (found, { class: asked }) => {
+    if (answering !== askMaps) return;
     const { label } = state.image;
     const [parts, name] = [tellMaps(found, className(asked), "its score"), className(asked)];
     if (label === null || label === asked) return answer(...parts, make("br"), HOW_COUNTED);
     want("speakers", body(label), (other) => {
+      if (answering !== askMaps) return;
       const words = tellMaps(other, `${name} rather than ${className(label)}`, "the difference of the scores");
       answer(...parts, make("br"), ...words, make("br"), HOW_COUNTED);
     });
@@ -114,9 +118,9 @@ function tellMaps({ maps, sum, score }, what, whole) {
 }
 
 function askTime() {
-  const body = () => answering === askTime && { pixels: aboutImage().pixels };
-  const show = ({ steps }) => answering === askTime && answer(tellTime(steps), toCurves);
-  wantSoon("history once", body, show, 200);
+  const found = historyOfImage();
+  if (found) answer(tellTime(found.steps), toCurves);
+  else needHistory();
 }
 
 function showTime() {
@@ -125,19 +129,3 @@ function showTime() {
 }
 
 const toCurves = button("See the curves", "", showTime, "link");
-
-// Since when the answer is the class that is asked about, in words.
-export function tellTime(steps) {
-  const asked = askedClass();
-  const [of, name] = [`Of ${steps.length} checkpoints`, className(asked)];
-  const value = ({ probabilities, scores }) => (probabilities ?? scores)[asked];
-  const share = (step) => (step.probabilities ? percent(value(step)) : figures(value(step), 2));
-  const at = (step) => `step ${grouped(step.step)} (${share(step)})`;
-  const says = steps.map(({ predicted }) => predicted === asked);
-  const [since, latest] = [says.lastIndexOf(false) + 1, says.lastIndexOf(true)];
-  if (since < steps.length)
-    return `${of}, ${name} is the answer from ${at(steps[since])} on, and has ${share(steps.at(-1))} at the end. `;
-  if (latest >= 0) return `${of}, ${name} was last the answer at ${at(steps[latest])}, not at the end. `;
-  const nearest = steps.reduce((best, step) => (value(step) > value(best) ? step : best));
-  return `${of}, ${name} is the answer of none; it was nearest at ${at(nearest)}. `;
-}

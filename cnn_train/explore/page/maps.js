@@ -46,7 +46,7 @@ function arrange(channels, cellHeight, cellWidth, room) {
 }
 
 // Channels run along the rows: first all of the first row.
-export function corner(plan, channel) {
+function corner(plan, channel) {
   const row = Math.floor(channel / plan.perRow);
   return [(channel - row * plan.perRow) * plan.cellWidth, row * plan.cellHeight];
 }

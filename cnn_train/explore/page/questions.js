@@ -2,6 +2,7 @@
 
 import { button } from "./elements.js";
 import { post } from "./server.js";
+import { state, tell } from "./state.js";
 
 // The first word is the question; what follows tells apart askers that want an answer each.
 const ORDER = [
@@ -18,7 +19,6 @@ const ORDER = [
   "patches",
   "filters",
   "history",
-  "history once",
   "embedding",
 ];
 
@@ -79,11 +79,14 @@ async function work() {
     wanted.delete(kind);
     const question = body();
     if (!question) continue;
+    const { image } = state;
     try {
-      show(await post(`api/${kind.split(" ")[0]}`, question), question);
+      const answer = await post(`api/${kind.split(" ")[0]}`, question);
+      if (!question.pixels || image === state.image) show(answer, question); // else it is of the image before
       say(kind, "");
     } catch (problem) {
       say(kind, problem.message);
+      tell("problem");
     }
   }
   document.body.classList.remove("waiting");

@@ -34,9 +34,16 @@ export function openCell({ sources }, channel, cells) {
 export const openAdded = ({ opens }) =>
   opens === null ? null : () => openUnit(opens, state.unit.channel, state.unit.row, state.unit.column);
 
+// Whether a fully connected layer is applied at each place of maps, so that its terms are channels.
+export function readsOnePlace() {
+  const [, height, width] = state.page.layers[state.unit.layer].shape;
+  return height * width > 1;
+}
+
 // The same of a term of a fully connected layer, which reads maps as numbers in a row.
-export function openTerm({ sources: { opens } }) {
+export function openTerm({ sources: { opens, top, left } }) {
   if (opens === null) return null;
+  if (readsOnePlace()) return ({ index }) => openUnit(opens, index, top, left);
   const [, height, width] = state.page.layers[opens].shape;
   const size = height * width;
   return ({ index: i }) => openUnit(opens, Math.floor(i / size), Math.floor(i / width) % height, i % width);

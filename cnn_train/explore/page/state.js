@@ -141,7 +141,7 @@ export function takeImage(image) {
     state.focus = null;
   }
   opening = false;
-  [state.image, state.before] = [image, null];
+  [state.image, state.before, state.look] = [image, null, null];
   tell("image");
   tell("class");
 }

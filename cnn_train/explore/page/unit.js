@@ -7,7 +7,7 @@ import { showBeside } from "./lens.js";
 import { focusMaps, reveal } from "./network.js";
 import { askPatches, nine } from "./nine.js";
 import { want } from "./questions.js";
-import { howToRead, openAdded, openCell, openTerm } from "./reads.js";
+import { howToRead, openAdded, openCell, openTerm, readsOnePlace } from "./reads.js";
 import { aboutImage, chooseUnit, inside, on, state, tell } from "./state.js";
 import { nameOfUnit, useKey } from "./units.js";
 
@@ -76,7 +76,7 @@ function bringInSight() {
   if (panel.getBoundingClientRect().top < innerHeight) return;
   const away = parts.equation.getBoundingClientRect().bottom + 16 - innerHeight;
   if (away < innerHeight / 2) scrollBy({ top: away, behavior: "smooth" });
-  else panel.scrollIntoView({ block: "center", behavior: "smooth" });
+  else panel.scrollIntoView({ block: "start", behavior: "smooth" });
 }
 
 export function askUnit() {
@@ -98,7 +98,8 @@ function show() {
   const { sources, field } = answer;
   state.field = field;
   const [, height, width] = state.page.layers[sources.layer]?.shape ?? [0, 1, 1];
-  const read = answer.terms?.map(({ channel, index }) => channel ?? Math.floor(index / (height * width)));
+  const inOneMap = readsOnePlace() ? 1 : height * width;
+  const read = answer.terms?.map(({ channel, index }) => channel ?? Math.floor(index / inOneMap));
   state.source = { ...sources, channels: new Set(read ?? [state.unit.channel]) };
   parts.slide.hidden = state.page.layers[state.unit.layer].shape[1] === 1;
   parts.reading.textContent = howToRead(answer);
