@@ -421,7 +421,9 @@ def test_a_list_begins_with_its_first_image_and_outlives_a_reload(page: Open) ->
 def test_an_address_without_a_unit_clears_its_frame(page: Open) -> None:
     browser = page("image=3")
     plain = picture(browser)
+    browser.run("document.querySelector('#net').scrollLeft = 9999")
     browser.run("location.hash = 'image=3&unit=0,1,4,5'")
+    wait_for(lambda: browser.run("return document.querySelector('#net').scrollLeft") == 0)
     wait_for(lambda: picture(browser) != plain)
     browser.run("location.hash = 'image=3'")
     wait_for(lambda: picture(browser) == plain)
@@ -469,6 +471,12 @@ def test_a_branch_is_drawn_beside_the_run_that_it_left(page: Open) -> None:
     browser = page("image=3")
     browser.run("document.querySelector('#chart').scrollIntoView()")
     wait_for(lambda: "after step 2 this run left trunk-" in browser.text("#chart-words"))
+    browser.run(
+        "const chart = document.querySelector('#chart');"
+        "const {left, top} = chart.getBoundingClientRect();"
+        "chart.dispatchEvent(new PointerEvent('pointermove', {clientX: left, clientY: top}))"
+    )
+    assert re.match(r"step 0: .* \d", browser.run("return document.querySelector('#chart').title"))
 
 
 def test_what_is_near_is_shown_and_a_click_opens_it(page: Open) -> None:

@@ -35,7 +35,10 @@ export function setUp() {
   });
   whenColoursChange(draw);
   canvas.addEventListener("pointerdown", choose);
-  canvas.addEventListener("pointermove", (event) => event.buttons && choose(event));
+  canvas.addEventListener("pointermove", (event) => {
+    if (event.buttons) choose(event);
+    canvas.title = answer && plot ? tellStep(nearestStep(event)) : "";
+  });
   canvas.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     const next = by && state.page.checkpoints[checkpointIndex() + by];
@@ -81,10 +84,20 @@ export function tellTime(steps) {
 
 const valuesAt = (step) => step.probabilities ?? step.scores;
 
-function choose({ offsetX }) {
-  if (!answer || !plot) return;
+function nearestStep({ offsetX }) {
   const away = answer.steps.map((_, index) => Math.abs(plot.x(index) - offsetX));
-  chooseCheckpoint(answer.steps[away.indexOf(Math.min(...away))].key);
+  return answer.steps[away.indexOf(Math.min(...away))];
+}
+
+function choose(event) {
+  if (answer && plot) chooseCheckpoint(nearestStep(event).key);
+}
+
+// The numbers of the drawn classes at a checkpoint.
+function tellStep(step) {
+  const write = (index) => (step.probabilities ? percent : figures)(valuesAt(step)[index]);
+  const classes = [...classColours().keys()].map((index) => `${className(index)} ${write(index)}`);
+  return `step ${grouped(step.step)}: ${classes.join(", ")}`;
 }
 
 function words() {

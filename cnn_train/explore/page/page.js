@@ -11,7 +11,7 @@ import { askEmbedding, setUp as setUpCloud } from "./cloud.js";
 import { find } from "./elements.js";
 import { askFilters, setUp as setUpForming } from "./forming.js";
 import * as guide from "./guide.js";
-import { layersInSight, setUp as setUpNetwork, takeMaps } from "./network.js";
+import { layersInSight, reveal, setUp as setUpNetwork, takeMaps } from "./network.js";
 import * as picture from "./picture.js";
 import { say, want } from "./questions.js";
 import * as scores from "./scores.js";
@@ -73,8 +73,15 @@ function connect() {
 
 function openAddress() {
   const image = readAddress(location.hash.slice(1));
-  for (const name of ["open", "class", "checkpoint", "unit"]) tell(name);
+  for (const name of ["open", "class", "checkpoint"]) tell(name);
+  showUnit();
   restore(image);
+}
+
+// The unit that the address names, if it does, with its layer in sight.
+function showUnit() {
+  if (state.unit) reveal(state.unit.layer);
+  tell("unit");
 }
 
 async function openPage() {
@@ -94,7 +101,7 @@ async function openPage() {
   connect();
   restore(image);
   askFilters();
-  if (state.unit) tell("unit");
+  showUnit();
 }
 
 openPage();

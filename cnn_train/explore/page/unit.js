@@ -181,7 +181,7 @@ function card({ channel, name, patch, filter, inside: within, sum }, patchLimit,
     showBeside(event, `${digits(a)} × ${digits(b)} = ${digits(a * b)}${where}`);
   });
   const title = make("h3", "", [`from ${name}: Σ = `, result(sum, patchLimit * filterLimit)]);
-  return make("div", "term", [title, make("div", "product", [left, "×", right])]);
+  return make("div", "term", [title, make("div", "product", [left, make("span", "by", ["×", right])])]);
 }
 
 // Move the window over the whole map, so that the map forms number by number.
