@@ -105,9 +105,10 @@ def list_sections(
     records, epochs = known or own, config.epochs if goes_on else len(known)
     evaluation = result.clean if isinstance(result, SliceReport) else result
     margin, about = getattr(config.loss, "margin", None), "The checkpoint and its machine"
-    figures: Mapping[str, Drawing | Path] | None = saved if evaluation is result else None
-    if figures is None:
-        figures = draw_evaluation(evaluation, model_name=name, required_margin=margin)
+    known_figures = saved if evaluation is result else None
+    figures: Mapping[str, Drawing | Path] = known_figures or draw_evaluation(
+        evaluation, model_name=name, required_margin=margin
+    )
     left_at = departure(RunDirectory(run_folder(checkpoint))) if known else None
     drawn = draw_learning_curves(records, name, left_at) if records else None
     curves = (("learning curves", drawn),) if drawn else ()

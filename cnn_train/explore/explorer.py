@@ -11,11 +11,11 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..data.image_set import ImageSet, spread_evenly
 from ..errors import UsageError
-from ..models.head import head_layer
+from ..visualize.features import has_features
 from ..visualize.layers import as_maps, keep_outputs
 from .backward import answer_backward, answer_speakers
 from .checkpoints import OpenCheckpoints, Opened, finite
@@ -107,7 +107,7 @@ class Explorer:
             ],
             "checkpoint": self.checkpoints.default,
             "image": self.first_image,
-            "has_features": isinstance(head_layer(trained.model)[1], nn.Linear),
+            "has_features": has_features(trained.model),
             "layers": [
                 view_of_layer(layer, trained.image_shape) | {"block": number}
                 for layer, number in zip(layers, numbers, strict=True)

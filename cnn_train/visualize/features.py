@@ -12,6 +12,11 @@ from ..errors import UsageError
 from ..models.head import head_layer, reading_inputs
 
 
+def has_features(model: nn.Module) -> bool:
+    """Whether the layer that gives the scores is fully connected: its inputs are the features."""
+    return isinstance(head_layer(model)[1], nn.Linear)
+
+
 @torch.no_grad()
 def last_features(model: nn.Module, batches_BCHW: Iterable[Tensor]) -> tuple[str, Tensor]:
     """Return the name of the layer that gives the scores, and its inputs for every image (ND).
@@ -20,7 +25,7 @@ def last_features(model: nn.Module, batches_BCHW: Iterable[Tensor]) -> tuple[str
     """
     assert not model.training
     name, layer = head_layer(model)
-    if not isinstance(layer, nn.Linear):
+    if not has_features(model):
         raise UsageError("embedding: the model has no fully connected layer at its end")
     with reading_inputs(layer) as features:
         for inputs_BCHW in batches_BCHW:

@@ -284,15 +284,18 @@ def test_a_reload_shows_the_same_also_of_a_painted_image(page: Open) -> None:
     assert browser.url == url
 
 
+def give_file(browser: Any, path: Path) -> None:
+    """Choose a file as a user does by the page's button."""
+    node = browser.devtools("Runtime.evaluate", expression="document.querySelector('#file')")
+    browser.devtools(
+        "DOM.setFileInputFiles", files=[str(path)], objectId=node["result"]["objectId"]
+    )
+
+
 def test_a_file_is_shown_as_the_network_gets_it(page: Open, tmp_path: Path) -> None:
     browser = page()
     Image.linear_gradient("L").convert("RGB").save(tmp_path / "grey.png")
-    node = browser.devtools("Runtime.evaluate", expression="document.querySelector('#file')")
-    browser.devtools(
-        "DOM.setFileInputFiles",
-        files=[str(tmp_path / "grey.png")],
-        objectId=node["result"]["objectId"],
-    )
+    give_file(browser, tmp_path / "grey.png")
     wait_for(lambda: "grey.png" in browser.text("#picture-says"))
 
 
@@ -438,12 +441,7 @@ def test_without_a_label_no_answer_is_drawn_as_wrong_and_a_message_can_be_closed
     assert browser.run("return document.querySelector('.score.predicted.wrong')") is None
     (tmp_path / "none.png").write_text("no image")
     for close in ("#message button", "#blank"):  # another image is a success, too
-        node = browser.devtools("Runtime.evaluate", expression="document.querySelector('#file')")
-        browser.devtools(
-            "DOM.setFileInputFiles",
-            files=[str(tmp_path / "none.png")],
-            objectId=node["result"]["objectId"],
-        )
+        give_file(browser, tmp_path / "none.png")
         wait_for(lambda: "none.png" in browser.text("#message"))
         browser.click(close)
         wait_for(lambda: browser.text("#message") == "")

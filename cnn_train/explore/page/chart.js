@@ -62,9 +62,9 @@ function ask() {
   );
 }
 
-export const askHistory = whenSeen(canvas, ask);
-export const historyOfImage = () => (isOld ? null : answer);
 export const needHistory = () => isOld && ask();
+export const askHistory = whenSeen(canvas, needHistory);
+export const historyOfImage = () => (isOld ? null : answer);
 
 // Since when the answer is the class that is asked about, in words.
 export function tellTime(steps) {

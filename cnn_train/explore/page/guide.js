@@ -11,6 +11,8 @@ const HINT =
   "Click any number in a map: its sum is worked out below. Cover a part of the image: everything follows. " +
   "Maps, rows and columns count from 0.";
 
+const LAST_MAPS = "the last convolution whose maps have 4 × 4 numbers or more";
+
 export function setUp() {
   on("look class", showQuestions);
   on("backward", () => {
@@ -23,7 +25,7 @@ export function setUp() {
   find("release").addEventListener("click", () => chooseClass(null));
   suggest("Which parts matter?", askParts, "Occlusion: covers every part of the image in turn");
   if (lastMaps() >= 0)
-    suggest("Which map speaks for this class?", askMaps, "Gradient × value in the last convolution whose maps have 4 × 4 numbers or more");
+    suggest("Which map speaks for this class?", askMaps, `Gradient × value in ${LAST_MAPS}`);
   if (state.page.checkpoints.length > 1)
     suggest("When did it learn this class?", askTime, "What every checkpoint says of this image");
 }

@@ -3,7 +3,6 @@
 import { find } from "./elements.js";
 import { chooseUnit, className, inside, state } from "./state.js";
 
-// The classes beside the last layer's numbers.
 const MOST_NAMES = 25; // that a drawing has room for
 
 function givesScores(layer) {
@@ -11,6 +10,7 @@ function givesScores(layer) {
   return layer === layers.length - 1 && layers[layer].shape[0] === classes.length;
 }
 
+// The classes beside the last layer's numbers, where there is room.
 export const namesOf = (layer) =>
   givesScores(layer) && state.page.classes.length <= MOST_NAMES ? state.page.classes : null;
 
