@@ -1,5 +1,6 @@
 """Where a run left another one: what its ``branch.json`` says."""
 
+import math
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -44,9 +45,9 @@ def left_run(run: RunDirectory) -> tuple[RunDirectory, int] | None:
 
 def states_from_start(run: RunDirectory) -> dict[int, Path]:
     """Return a run's states; of a branch, from the start on: those that it shares come first."""
-    found, shared, seen = run.every_state, None, {run.path}
+    found, shared, seen = run.every_state, math.inf, {run.path}
     while (origin := left_run(run)) and origin[0].path not in seen:
-        run, shared = origin[0], min(origin[1], origin[1] if shared is None else shared)
+        run, shared = origin[0], min(origin[1], shared)
         seen.add(run.path)
         found = {step: path for step, path in run.every_state.items() if step <= shared} | found
     return dict(sorted(found.items()))
