@@ -73,14 +73,14 @@ def write_report(
 
     run = run_folder(checkpoint).name or checkpoint.name
     title = f"{trained.config.model.name}: {run}"
-    save_html(out, title, list_sections(result, checkpoint, trained, saved))
+    save_html(out, title, list_sections(result, checkpoint, trained, saved or {}))
 
 
 def list_sections(
     result: "Evaluation | SliceReport",
     checkpoint: Path,
     trained: "TrainedModel",
-    saved: "Mapping[str, Path] | None",
+    saved: "Mapping[str, Path]",
 ) -> "list[Section]":
     """Return the parts of a report in the order of interest; an exported file tells less."""
     from ..checkpoints.checkpoint import open_checkpoint
@@ -105,10 +105,8 @@ def list_sections(
     records, epochs = known or own, config.epochs if goes_on else len(known)
     evaluation = result.clean if isinstance(result, SliceReport) else result
     margin, about = getattr(config.loss, "margin", None), "The checkpoint and its machine"
-    known_figures = saved if evaluation is result else None
-    figures: Mapping[str, Drawing | Path] = known_figures or draw_evaluation(
-        evaluation, model_name=name, required_margin=margin
-    )
+    drawn_evaluation = draw_evaluation(evaluation, model_name=name, required_margin=margin)
+    figures = _or_saved(drawn_evaluation, saved)
     left_at = departure(RunDirectory(run_folder(checkpoint))) if known else None
     drawn = draw_learning_curves(records, name, left_at) if records else None
     curves = (("learning curves", drawn),) if drawn else ()
@@ -127,6 +125,18 @@ def list_sections(
     ]
 
 
+def _or_saved(
+    figures: "Mapping[str, Drawing]", saved: "Mapping[str, Path]"
+) -> "dict[str, Drawing | Path]":
+    """Take in place of figures that show images, the slowest to render, those saved as PNG."""
+    from ..figures.saving import shows_images
+
+    return {
+        name: saved[name] if name in saved and shows_images(figure) else figure
+        for name, figure in figures.items()
+    }
+
+
 def run_records(checkpoint: Path, own: "list[Record]") -> "list[Record]":
     """Return the records of the run that a checkpoint lies in: it holds only those before it."""
     from ..runs.directory import RunDirectory
@@ -140,12 +150,12 @@ def run_records(checkpoint: Path, own: "list[Record]") -> "list[Record]":
 
 
 def _slice_sections(
-    report: "SliceReport", checkpoint: Path, name: str, saved: "Mapping[str, Path] | None"
+    report: "SliceReport", checkpoint: Path, name: str, saved: "Mapping[str, Path]"
 ) -> "list[Section]":
     from ..evaluation.report import draw_slice_report
     from .display.html import Section
     from .display.slices import slices_page
 
-    figures: Mapping[str, Drawing | Path] = saved or draw_slice_report(report, model_name=name)
+    figures = _or_saved(draw_slice_report(report, model_name=name), saved)
     blocks = slices_page(report, checkpoint, name).blocks
     return [Section("Harder images", blocks, figures=tuple(figures.items()))]

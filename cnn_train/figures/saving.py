@@ -47,6 +47,11 @@ def render_figure(figure: Figure, suffix: str) -> tuple[bytes, str]:
     return content.getvalue(), missing
 
 
+def shows_images(figure: Figure) -> bool:
+    """Whether pixels are part of the figure, so that lines would not make it smaller or sharper."""
+    return any(axes.images for axes in figure.axes)
+
+
 def is_figure_path(path: Path) -> bool:
     """Whether the path's ending names a format that figures are saved in."""
     return path.suffix.lower() in _CHANGING_METADATA

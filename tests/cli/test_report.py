@@ -1,3 +1,4 @@
+import base64
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -80,6 +81,11 @@ def test_an_evaluation_writes_its_report_too(
     require_sound(html)
     assert "on the test split" in html
     assert ("Harder images" in html) == bool(slices)
+    for name, kind in ([("challenges", "png"), ("slices", "svg+xml")] if slices else
+                       [("mistakes", "png"), ("calibration", "svg+xml")]):  # fmt: skip
+        assert f'alt="{name}" src="data:image/{kind};base64,' in html  # lines stay lines
+        saved = base64.b64encode(Path(f"evaluation/{name}.png").read_bytes()).decode()
+        assert (saved in html) == (kind == "png")
 
 
 @pytest.mark.parametrize("checkpoint", ["hinge"], indirect=True)

@@ -129,13 +129,12 @@ def _cell(tag: str, text: str, column: Column) -> str:
 
 def _render_figure(name: str, figure: "Drawing | Path") -> str:
     """Put a figure into the file: as lines where it can be, as pixels where it shows images."""
-    from ...figures.saving import render_figure
+    from ...figures.saving import render_figure, shows_images
 
     if isinstance(figure, Path):
         kind, content = "png", figure.read_bytes()
     else:
-        has_images = any(axes.images for axes in figure.axes)
-        suffix, kind = (".png", "png") if has_images else (".svg", "svg+xml")
+        suffix, kind = (".png", "png") if shows_images(figure) else (".svg", "svg+xml")
         content, _ = render_figure(figure, suffix)
     data = base64.b64encode(content).decode()
     return f'<img alt="{_words(name)}" src="data:image/{kind};base64,{data}">\n'
