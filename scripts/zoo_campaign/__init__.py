@@ -1,0 +1,1 @@
+"""``scripts/zoo``: trained, evaluated once, published: the table of what every recipe reaches."""

@@ -1,0 +1,76 @@
+"""The two pictures of the table: what accuracy costs, and hinge beside cross-entropy."""
+
+from collections.abc import Callable, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cnn_train.figures.style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, make_figure, style_axes
+
+from .summary import Summary
+
+COLOURS = {"cross_entropy": BLUE, "hinge": ORANGE}
+NAMES = {"cross_entropy": "cross-entropy", "hinge": "hinge"}
+
+
+def draw_costs(rows: Sequence[Summary]) -> Figure:
+    """Draw test accuracy against training time and against parameters, with the Pareto front."""
+    figure = make_figure(10.5, 5.2, "What accuracy costs")
+    left, right = figure.subplots(1, 2, sharey=True)
+    draw_cost(left, rows, lambda row: row.seconds, "training and validation, seconds")
+    draw_cost(right, rows, lambda row: row.parameters, "parameters")
+    left.set_ylabel("test accuracy, one view, %")
+    return figure
+
+
+def draw_cost(
+    axes: Axes, rows: Sequence[Summary], cost: Callable[[Summary], float], label: str
+) -> None:
+    """Draw a point for each row and a line through those that nothing cheaper reaches."""
+    for loss, name in NAMES.items():
+        some = [row for row in rows if row.loss == loss]
+        points = [(cost(row), 100 * row.accuracy.mean) for row in some]
+        if points:
+            costs, accuracies = zip(*points, strict=True)
+            axes.scatter(costs, accuracies, s=26, color=COLOURS[loss], label=name, zorder=3)
+    front = pareto_front([(cost(row), 100 * row.accuracy.mean) for row in rows])
+    axes.step(*zip(*front, strict=True), where="post", color=GREY, linewidth=1.2, zorder=1,
+              label="nothing cheaper is as good")  # fmt: skip
+    axes.set_xscale("log")
+    names = {(cost(row), 100 * row.accuracy.mean): row.name for row in rows}
+    for point in front:
+        axes.annotate(
+            names[point], point, (3, -4), textcoords="offset points", size=SMALL_SIZE - 1,
+            color=INK, va="top", parse_math=False,
+        )  # fmt: skip
+    axes.margins(x=0.16, y=0.08)
+    style_axes(axes, x=label, legend_columns=3)
+
+
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the points (cost, gain) that no other reaches at the same cost or less."""
+    front: list[tuple[float, float]] = []
+    for cost, gain in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or gain > front[-1][1]:
+            front.append((cost, gain))
+    return front
+
+
+def draw_losses(rows: Sequence[Summary]) -> Figure:
+    """Draw both losses of each network that was trained with both, with 95 % intervals."""
+    networks: dict[str, dict[str, Summary]] = {}
+    for row in rows:
+        networks.setdefault(row.recipe.network, {})[row.loss] = row
+    pairs = {name: both for name, both in networks.items() if len(both) == len(NAMES)}
+    ordered = sorted(pairs.items(), key=lambda pair: pair[1]["cross_entropy"].accuracy.mean)
+    figure = make_figure(7.5, 1.4 + 0.42 * len(ordered), "Hinge beside cross-entropy")
+    axes = figure.subplots()
+    for loss, offset in (("cross_entropy", 0.13), ("hinge", -0.13)):
+        for place, (_, both) in enumerate(ordered):
+            mean, (low, high) = both[loss].accuracy.mean, both[loss].interval
+            axes.plot([100 * low, 100 * high], [place + offset] * 2, color=COLOURS[loss], lw=1.6)
+            label = NAMES[loss] if place == 0 else None
+            axes.plot([100 * mean], [place + offset], "o", ms=4.5, color=COLOURS[loss], label=label)
+    axes.set_yticks(range(len(ordered)), [name for name, _ in ordered])
+    style_axes(axes, x="test accuracy, one view, %; lines: 95 % intervals", legend_columns=2)
+    return figure

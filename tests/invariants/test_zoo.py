@@ -1,0 +1,52 @@
+"""docs/zoo.json, its page and the headers of configs say the same, of recipes as they are."""
+
+import json
+from pathlib import Path
+
+import pytest
+from zoo_campaign.page import render_page
+from zoo_campaign.publish import BEGIN, END, JSON, PAGE
+from zoo_campaign.recipes import RECIPES
+from zoo_campaign.records import RowRecord, is_current, load_rows
+from zoo_campaign.summary import measured_words, summarize_rows
+
+from cnn_train.config.shipped import read_header
+
+FEWEST_ROWS = 14
+
+
+@pytest.fixture(scope="module")
+def rows(repository: Path) -> dict[str, RowRecord]:
+    return load_rows(repository / JSON)
+
+
+def test_enough_rows_are_measured(rows: dict[str, RowRecord]) -> None:
+    assert len([name for name, row in rows.items() if row.runs]) >= FEWEST_ROWS
+
+
+def test_every_run_is_of_the_recipe_as_it_ships(repository: Path) -> None:
+    stored = json.loads((repository / JSON).read_text("utf-8"))
+    assert stored.keys() <= RECIPES.keys()
+    for name, row in stored.items():
+        assert is_current(row["settings"], RECIPES[name]), f"measure {name} again"
+
+
+def test_all_runs_are_measured_on_the_same_images(rows: dict[str, RowRecord]) -> None:
+    runs = [run for row in rows.values() for run in row.runs]
+    assert len({run["test_fingerprint"] for run in runs}) == 1
+    assert all(run["num_test"] == 5000 for run in runs)
+
+
+def test_the_page_is_what_the_figures_say(repository: Path, rows: dict[str, RowRecord]) -> None:
+    page = (repository / PAGE).read_text("utf-8")
+    written = page.partition(BEGIN)[2].partition(END)[0]
+    assert written.strip() == render_page(summarize_rows(rows), rows)
+
+
+def test_every_header_agrees_with_its_row(repository: Path, rows: dict[str, RowRecord]) -> None:
+    for row in summarize_rows(rows):
+        if not row.recipe.settings:
+            path = repository / "configs" / f"{row.recipe.config}.yaml"
+            facts = read_header(path.read_text("utf-8")).facts
+            assert facts["Measured"] == measured_words(row), row.name
+            assert facts["Hardware"] == row.hardware, row.name
