@@ -1,10 +1,12 @@
 """Choose the device and the precision, each with its reason in words."""
 
 import platform
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -130,10 +132,28 @@ def _cpu_bfloat16_unit() -> str | None:
 
 
 def processor_name(device: Device) -> str:
-    """Name the GPU or the CPU model: results are equal bit for bit only on equal hardware."""
+    """Name the GPU or the CPU model: results are equal bit for bit only on equal hardware.
+
+    A CPU's unit for bfloat16 is named too: cloud machines of one name differ in it.
+    """
     if device.torch_device.type == "cuda":
         return torch.cuda.get_device_name(device.torch_device)
-    return platform.processor() or platform.machine()
+    unit = _cpu_bfloat16_unit() or torch.backends.cpu.get_cpu_capability()
+    return f"{_cpu_model() or platform.processor() or platform.machine()}, {unit}"
+
+
+def _cpu_model() -> str:
+    """Read the model's name, and the family and number behind it, where the system tells them."""
+    try:
+        text = Path("/proc/cpuinfo").read_text("utf-8", "replace").partition("\n\n")[0]
+    except OSError:  # not Linux
+        return ""
+    facts: dict[str, str] = dict(
+        re.findall(r"^(model name|cpu family|model)\s*:\s*(.+)$", text, re.MULTILINE)
+    )
+    if not facts.keys() >= {"model name", "cpu family", "model"}:
+        return facts.get("model name", "")
+    return "{model name} (family {cpu family}, model {model})".format_map(facts)
 
 
 def require_float64(device: Device, command: str) -> None:
