@@ -6,7 +6,7 @@ import pytest
 
 from cnn_train.checkpoints import pretrained
 from cnn_train.checkpoints.checkpoint import load_checkpoint
-from cnn_train.checkpoints.pretrained import find_card, list_cards, locate, read_card
+from cnn_train.checkpoints.pretrained import find_card, list_cards, list_kept, locate, read_card
 from cnn_train.errors import CheckpointError
 
 CARD = """# {name}
@@ -33,12 +33,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (ships / f"{name}.md").write_text(CARD.format(name=name, percent=percent))
         (ships / f"{name}.ckpt").write_text(name)
     monkeypatch.setattr(pretrained, "FOLDER", ships)
+    monkeypatch.setenv("CNN_TRAIN_DATA", str(tmp_path / "data"))
     monkeypatch.chdir(here)
     return ships
 
 
-def test_a_card_has_a_summary_and_facts() -> None:
-    card = read_card("fine", CARD.format(name="fine", percent=90.5))
+def test_a_card_has_a_summary_and_facts(folder: Path) -> None:
+    card = read_card(folder / "fine.md")
     assert card.summary == "Tells cats from dogs."
     assert card.facts == {
         "config": "quickstart", "test accuracy": "90.5 % (95 % interval 1 to 2 %)"
@@ -64,7 +65,7 @@ def test_any_other_path_is_left_alone_and_a_file_of_that_name_wins(folder: Path)
 
 @pytest.mark.parametrize("name", ["nofile", "", "../ships/poor", "poor.ckpt"])
 def test_another_name_is_refused_with_the_choices(folder: Path, name: str) -> None:
-    with pytest.raises(CheckpointError, match=r"no such model ships;.* there are fine, poor$"):
+    with pytest.raises(CheckpointError, match=r"no such model;.* there are fine, poor$"):
         load_checkpoint(Path(f"pretrained:{name}"))
 
 
@@ -72,3 +73,21 @@ def test_the_nearest_name_is_offered_and_a_bare_name_gets_its_prefix(folder: Pat
     for name, offer in (("pretrained:pore", "pretrained:poor"), ("fine", "pretrained:fine")):
         with pytest.raises(CheckpointError, match=f"did you mean {offer}"):
             load_checkpoint(Path(name))
+
+
+def test_a_model_in_the_data_directory_has_a_name_too_but_hides_none_that_ships(
+    folder: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "data" / folder.name
+    kept.mkdir(parents=True)
+    for name in ("best", "fine", "absent"):
+        (kept / f"{name}.md").write_text(CARD.format(name=name, percent=99))
+        (kept / f"{name}.ckpt").write_text(name)
+    (kept / "absent.ckpt").unlink()
+    (kept / "torn.md").write_text("# torn")
+    assert [card.name for card in list_kept()] == ["best"]
+    assert locate(Path("pretrained:best")) == kept / "best.ckpt"
+    assert locate(Path("pretrained:fine")) == folder / "fine.ckpt"
+    assert [card.name for card in list_cards()] == ["fine", "poor"]  # what answers by itself
+    with pytest.raises(CheckpointError, match=r"there are fine, poor, best$"):
+        load_checkpoint(Path("pretrained:torn"))
