@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from publishing import fill_between, set_header_fact
+
+from cnn_train.config.shipped import read_header
 from cnn_train.errors import UsageError
 
 from .results import render_page
@@ -13,7 +16,6 @@ from .results import render_page
 PAGE = Path("docs") / "performance.md"
 BEGIN = "<!-- scripts/gpu --publish writes what stands from here to the next such line -->\n"
 END = "<!-- end of the GPU's figures -->\n"
-HEADER_LINE = re.compile(r"^# GPU: .*$", re.MULTILINE)
 
 
 def publish_figures(files: Sequence[Path], repository: Path) -> list[Path]:
@@ -43,19 +45,16 @@ def publish_figures(files: Sequence[Path], repository: Path) -> list[Path]:
     for path in sorted((repository / "configs").glob("*.yaml")):
         figures = describe(path.stem, latest)
         text = path.read_text("utf-8")
-        if figures and HEADER_LINE.search(text):
-            path.write_text(HEADER_LINE.sub(f"# GPU:      {figures}", text), "utf-8")
+        if figures and "GPU" in read_header(text).facts:
+            path.write_text(set_header_fact(text, "GPU", figures), "utf-8")
             written.append(path)
     return written
 
 
 def fill_page(path: Path, pages: Sequence[str]) -> Path:
     """Put the pages, their headings two levels lower, between the two marks."""
-    text = path.read_text("utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
     lower = "\n".join(re.sub(r"^#", "###", page, flags=re.MULTILINE) for page in pages)
-    path.write_text(f"{before}{BEGIN}\n{lower}\n{END}{after}", "utf-8")
+    fill_between(path, BEGIN, END, lower)
     return path
 
 

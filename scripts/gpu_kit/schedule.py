@@ -1,6 +1,5 @@
-"""Step ``schedule:CONFIG``: the whole schedule as a user runs it, and the weights that come out."""
+"""Step ``schedule:CONFIG``: a row of docs/zoo.md that wants a GPU, and its weights."""
 
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,49 +7,58 @@ from pathlib import Path
 import torch
 from benchmarks.rows import Row
 from safetensors.torch import save
+from zoo_campaign.measuring import NotDoneError, Place, assess, train
+from zoo_campaign.recipes import RECIPES
+from zoo_campaign.records import save_run, settings_of
 
 from cnn_train.checkpoints.checkpoint import load_checkpoint
-from cnn_train.evaluation.evaluate import evaluate, load_split
-from cnn_train.inference.trained_model import load_trained_model
-from cnn_train.inference.views import ViewsName
+from cnn_train.errors import CnnTrainError
 
 from .attempt import missed, single
-from .commands import cnn_train, fit_arguments, last_line
 from .kit import Kit
 
 SETTINGS = {"resnet18": ("compile=true",), "wrn28_10": ("compile=true",)}
 """Long runs are worth a compilation."""
 
 SECONDS_FOR_THE_REST = 20
-VIEWS: tuple[ViewsName, ...] = ("none", "flip_translate")
 PIECE_BYTES = 15 * 2**20
 LARGEST_BYTES = 45 * 2**20
 """Of a file that comes back from a borrowed machine, and of a model worth bringing back."""
 
 
 def rows(kit: Kit, stem: str) -> Iterator[Row]:
-    """Fit, evaluate with and without views, keep the weights in bfloat16."""
-    part = f"schedule:{stem}"
+    """Train and evaluate as ``scripts/zoo`` does, keep the result for it, the weights in bfloat16.
+
+    ``scripts/zoo --publish --folder OUT`` takes what is kept.
+    """
+    part, recipe = f"schedule:{stem}", RECIPES[stem]
+    images = None if kit.toy else kit.images
+    more = () if images else kit.overrides()
+    place = Place(
+        images, kit.scratch / "zoo", kit.scratch / "data", device=kit.device, offline=True,
+        more=(*more, *SETTINGS.get(stem, ())),
+    )  # fmt: skip
     started = time.perf_counter()
-    arguments = fit_arguments(kit, stem, *SETTINGS.get(stem, ()))
-    outcome = cnn_train(kit, *arguments, limit=kit.seconds_left() - SECONDS_FOR_THE_REST)
-    seconds = time.perf_counter() - started
-    if outcome.returncode:
-        why = f"exit code {outcome.returncode}: {last_line(outcome)}"
-        yield missed(part, "fit", "exit code 0", why)
+    try:
+        limit = kit.seconds_left() - SECONDS_FOR_THE_REST
+        run_dir, facts = train(stem, recipe, 0, place, limit)
+    except (CnnTrainError, NotDoneError) as reason:
+        yield missed(part, "fit", "exit code 0", str(reason))
         return
-    fitted = json.loads(outcome.stdout)
-    note = f"whole command; {fitted['seconds']:.1f} s of it in {fitted['epochs']} epochs; "
+    seconds = time.perf_counter() - started
+    run = assess(recipe, 0, place, run_dir) | facts
+    note = f"whole command; {run['seconds']:.1f} s of it in {run['epochs']} epochs; "
     note += ", ".join(["settings as shipped", *SETTINGS.get(stem, ())])
     yield single(part, f"{stem}: fit", "s", seconds, note=note)
-    yield single(part, f"{stem}: validation accuracy", "%", 100 * fitted["val_accuracy"])
-    best = Path(fitted["best_checkpoint"])
-    trained = load_trained_model(best, kit.device)
-    images = load_split(trained, "test", kit.access())
-    for views in VIEWS:
-        accuracy = 100 * evaluate(trained, images, tta=views).accuracy
-        yield single(part, f"{stem}: test accuracy, --tta {views}", "%", accuracy)
-    weights = load_checkpoint(best).usable_weights
+    accuracies = {
+        "validation accuracy": run["val_accuracy"],
+        "test accuracy, --tta none": run["test_accuracy"],
+        "test accuracy, --tta flip_translate": run["views_accuracy"],
+    }
+    for name, accuracy in accuracies.items():
+        yield single(part, f"{stem}: {name}", "%", 100 * accuracy)
+    save_run(stem, settings_of(recipe, *place.more), run, kit.out / "measured")
+    weights = load_checkpoint(run_dir.best_checkpoint).usable_weights
     yield save_in_pieces(part, weights, kit.out / stem)
 
 
