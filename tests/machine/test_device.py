@@ -1,7 +1,9 @@
+import platform
 import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from cnn_train.machine import device as device_module
 from cnn_train.machine.device import (
     Device,
     Precision,
+    processor_name,
     resolve_device,
     resolve_precision,
     with_autocast,
@@ -108,6 +111,36 @@ def test_the_cpus_bfloat16_unit_is_read_from_its_capabilities(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
     assert device_module._cpu_bfloat16_unit() == unit
+
+
+CPUINFO = """processor\t: 0
+cpu family\t: 25
+model\t\t: 17
+model name\t: AMD EPYC
+
+processor\t: 1
+model name\t: another
+"""
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "name"),
+    [
+        (CPUINFO, "AMD EPYC (family 25, model 17), AVX512-BF16"),
+        ("model name : Cortex\n", "Cortex, AVX512-BF16"),
+        ("", "some machine, AVX512-BF16"),
+    ],
+)
+def test_a_processor_is_named_by_model_and_unit_and_else_as_the_system_does(
+    monkeypatch: pytest.MonkeyPatch, cpu: Device, cpuinfo: str, name: str
+) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda *_: cpuinfo)
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    monkeypatch.setattr(platform, "machine", lambda: "some machine")
+    monkeypatch.setattr(device_module, "_cpu_bfloat16_unit", lambda: "AVX512-BF16")
+    assert processor_name(cpu) == name
+    monkeypatch.setattr(device_module, "_cpu_bfloat16_unit", lambda: None)
+    assert processor_name(cpu).endswith(torch.backends.cpu.get_cpu_capability())
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ REPOSITORY = Path(__file__).parents[2]
 def make_run(seed: int, accuracy: float, **changes: Any) -> dict[str, Any]:
     return {
         "seed": seed, "command": "cnn-train fit --config mlp", "parameters": 1000, "macs": 900,
-        "epochs": 2, "val_accuracy": accuracy + 0.01, "seconds": 60.0 + seed,
+        "epochs": 2, "val_accuracy": accuracy + 0.01,
+        "last_val_accuracy": accuracy - 0.01 * seed, "best_epoch": 0, "seconds": 60.0 + seed,
         "images_per_second": 1000.0, "num_train": 100, "fingerprints": {},
         "weights_sha256": f"{seed:064}", "cnn_train": "1.0.0", "torch": "2.15.0",
         "python": "3.11.7", "device": "cpu", "processor": "Some CPU", "threads": "2",
@@ -107,6 +108,9 @@ def test_all_is_written_and_read_again(copy: Path) -> None:
     assert facts["Command"] == read_header(header).facts["Command"]
     page = (copy / PAGE).read_text()
     assert page.index(BEGIN) < page.index("| `mlp` | MLP | cross-entropy | 1,000 |")
+    assert "In 0 of 3 runs no epoch was better" in page
+    assert "lies 1.33 points above the last one on validation images (at most 2.00)" in page
+    assert "and 1.00 points above itself on the test images" in page
     assert "**51.0 ± 1.4**" in page and "**45.0**" in page
     assert "* `wrn28_10`, WRN-28-10: to be run on a GPU, `scripts/zoo --rows wrn28_10`" in page
     publish(rows, copy)
