@@ -29,9 +29,10 @@ from cnn_train.evaluation.slices import evaluate_slices
 from cnn_train.inference.trained_model import TrainedModel, load_trained_model
 from cnn_train.inference.views import ViewsName
 from cnn_train.models.summary import summarize
-from cnn_train.runs.directory import RunDirectory
+from cnn_train.runs.directory import RunDirectory, newest_run
 
-from .recipes import Recipe
+from .recipes import RECIPES, Recipe
+from .records import settings_of
 
 VIEWS: tuple[ViewsName, ...] = ("none", "flip_translate")
 SEVERITIES = (1, 3, 5)
@@ -103,6 +104,12 @@ def assess(recipe: Recipe, seed: int, place: Place, run: RunDirectory) -> Facts:
     }
 
 
+def run_name(name: str, seed: int, place: Place) -> str:
+    """Return what a row's run is called: a recipe that was changed begins a new one."""
+    settings = json.dumps(settings_of(RECIPES[name], *place.more), sort_keys=True)
+    return f"{name}-seed{seed}-{hashlib.sha256(settings.encode()).hexdigest()[:6]}"
+
+
 def command(recipe: Recipe, seed: int, place: Place) -> str:
     """Return what a user types to train it; the images lie in the folder where it is typed."""
     settings = place.settings(recipe)
@@ -121,9 +128,11 @@ def train(
     Raises NotDoneError where another process trains it, or after ``limit`` seconds, saved.
     """
     sets = [word for one in place.settings(recipe) for word in ("--set", one)]
+    root, run = place.folder / "runs", run_name(name, seed, place)
+    is_new = newest_run(root, run) is None
     arguments = [
-        "fit", "--config", recipe.config, "--seed", str(seed), "--name", f"{name}-seed{seed}",
-        "--resume", "auto", "--run-root", place.folder / "runs", "--data-dir", place.data_dir,
+        "fit", "--config", recipe.config, "--seed", str(seed), "--name", run,
+        "--resume", "auto", "--run-root", root, "--data-dir", place.data_dir,
         "--device", place.device, "--json", *(["--offline"] if place.offline else []), *sets,
     ]  # fmt: skip
     started, before = time.monotonic(), processor_seconds()
@@ -138,12 +147,11 @@ def train(
     if process.returncode:
         raise CnnTrainError(f"{name}, seed {seed}: {stderr.strip().rpartition(chr(10))[2]}")
     fitted = json.loads(stdout)
-    is_whole = seconds >= fitted["seconds"]  # else earlier processes trained some of it
     cores = [
         (end - start) / seconds for start, end in zip(before, processor_seconds(), strict=True)
     ]
     facts = {"command_seconds": seconds, "own_cores": cores[0], "other_cores": cores[1]}
-    return RunDirectory(Path(fitted["run_dir"])), facts if is_whole else {}
+    return RunDirectory(Path(fitted["run_dir"])), facts if is_new else {}
 
 
 def processor_seconds() -> tuple[float, float]:

@@ -14,7 +14,7 @@ from cnn_train.inference.trained_model import load_trained_model
 from cnn_train.machine.atomic_file import write_anew
 from cnn_train.runs.directory import newest_run
 
-from .measuring import VIEWS, Place
+from .measuring import VIEWS, Place, run_name
 from .recipes import RECIPES
 from .records import RowRecord
 from .summary import describe_hardware, percent
@@ -56,7 +56,7 @@ def write_model(name: str, rows: Mapping[str, RowRecord], place: Place, folder: 
     Raises UsageError where the row's run is not in the campaign's folder.
     """
     row = MODELS[name].row
-    run = newest_run(place.folder / "runs", f"{row}-seed0")
+    run = newest_run(place.folder / "runs", run_name(row, 0, place))
     if row not in rows or run is None:
         raise UsageError(
             f"--weights {name}: no run of {row} in {place.folder}; first: scripts/zoo --rows {row} "

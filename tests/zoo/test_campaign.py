@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from zoo_campaign.campaign import measure_missing, measured_files
-from zoo_campaign.measuring import NotDoneError, Place, measure, train
+from zoo_campaign.measuring import NotDoneError, Place, measure, run_name, train
 from zoo_campaign.recipes import RECIPES, Recipe
 from zoo_campaign.records import RowRecord, settings_of
 from zoo_campaign.repeat import repeat_row
@@ -51,6 +51,10 @@ def test_a_row_out_of_time_is_stopped_and_gone_on_with(place: Place) -> None:
         train(ROW, RECIPES[ROW], 0, place, 0.1)
     run, facts = train(ROW, RECIPES[ROW], 0, place, None)
     assert len(run.load_metrics()) == 2 and facts["command_seconds"] > 0
+    again, facts = train(ROW, RECIPES[ROW], 0, place, None)  # only the evaluation was missing
+    assert (again.path, facts) == (run.path, {})
+    longer = replace(place, more=(*TOY, "epochs=3"))
+    assert run_name(ROW, 0, longer) != run_name(ROW, 0, place) == run.name
 
 
 def test_what_another_process_holds_is_left_to_it(place: Place) -> None:
@@ -61,10 +65,11 @@ def test_what_another_process_holds_is_left_to_it(place: Place) -> None:
 
 
 def test_a_row_that_cannot_be_trained_is_named_and_the_next_one_begun(place: Place) -> None:
-    said = run_all(replace(place, more=(*TOY, "batch_size=100")), "vgg16_quarter_width", ROW)
-    refused = "vgg16_quarter_width, seed 0: "
-    assert any(line.startswith(f"FAILED {refused}") for line in said) == (refused in said[1])
-    assert any(line.startswith(f"{ROW}, seed 0: test ") for line in said)
+    small = replace(place, more=(*TOY, "progressive_size={stages: [[16, 0.5]]}"))
+    said = run_all(small, "vgg16_quarter_width", "fastnet_small")
+    refused = "vgg16_quarter_width, seed 0: error: progressive_size: images of 16×16 pixels"
+    assert said[1].startswith(refused) and said[-1] == f"FAILED {said[1]}"
+    assert said[3].startswith("fastnet_small, seed 0: test ")
 
 
 def test_weights_have_one_digest_whenever_they_are_trained(place: Place, tmp_path: Path) -> None:
@@ -73,7 +78,5 @@ def test_weights_have_one_digest_whenever_they_are_trained(place: Place, tmp_pat
     assert repeat_row(ROW, rows, place, tmp_path / "again") == f"{ROW}, seed 0: the same bits"
     (again,) = rows[ROW].repeats
     assert again["test_accuracy"] == first["test_accuracy"] and again["verdict"]
-    other = measure(ROW, RECIPES[ROW], 1, place, None)
-    assert other["weights_sha256"] != first["weights_sha256"]
     with pytest.raises(UsageError, match=f"--repeat mlp: choose a row that is measured: {ROW}"):
         repeat_row("mlp", rows, place, tmp_path)

@@ -133,7 +133,11 @@ def test_runs_of_a_recipe_that_was_changed_since_are_left_out(copy: Path, tmp_pa
 
 
 def test_pictures_name_what_they_show() -> None:
-    rows = [summary("mlp", 0.5), summary("mlp_hinge", 0.4, 0.41), summary("fast_cpu", 0.8)]
+    rows = [
+        summary("mlp", 0.5),
+        summary("mlp_hinge", 0.4, 0.41),
+        summary("fast_cpu", 0.8, seconds=99.0),
+    ]
     costs, losses = draw_costs(rows), draw_losses(rows)
     left, right = costs.axes
     assert (left.get_xscale(), right.get_xlabel()) == ("log", "parameters")
