@@ -64,9 +64,9 @@ def list_kept() -> list[ModelCard]:
     cards = []
     with suppress(UsageError, OSError):  # no home, or a folder that is closed to us
         for path in sorted((resolve_data_dir(None) / FOLDER.name).glob("*.md")):
-            with suppress(ValueError, KeyError, IndexError):
+            with suppress(ValueError, KeyError, IndexError, OSError):
                 card = read_card(path)
-                if card.accuracy >= 0 and card.file.is_file():
+                if card.accuracy >= 0 and card.facts["size"] and card.file.is_file():
                     cards.append(card)
     ships = {path.stem for path in FOLDER.glob("*.md")}
     return [card for card in cards if card.name not in ships]

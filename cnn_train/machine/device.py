@@ -139,7 +139,8 @@ def processor_name(device: Device) -> str:
     if device.torch_device.type == "cuda":
         return torch.cuda.get_device_name(device.torch_device)
     unit = _cpu_bfloat16_unit() or torch.backends.cpu.get_cpu_capability()
-    return f"{_cpu_model() or platform.processor() or platform.machine()}, {unit}"
+    name = _cpu_model() or platform.processor() or platform.machine()
+    return name if unit == "DEFAULT" else f"{name}, {unit}"
 
 
 def _cpu_model() -> str:
@@ -149,7 +150,7 @@ def _cpu_model() -> str:
     except OSError:  # not Linux
         return ""
     facts: dict[str, str] = dict(
-        re.findall(r"^(model name|cpu family|model)\s*:\s*(.+)$", text, re.MULTILINE)
+        re.findall(r"^(model name|cpu family|model)\s*:[ \t]*(.+)$", text, re.MULTILINE)
     )
     if not facts.keys() >= {"model name", "cpu family", "model"}:
         return facts.get("model name", "")

@@ -46,7 +46,7 @@ def publish_figures(files: Sequence[Path], repository: Path) -> list[Path]:
         figures = describe(path.stem, latest)
         text = path.read_text("utf-8")
         if figures and "GPU" in read_header(text).facts:
-            path.write_text(set_header_fact(text, "GPU", figures), "utf-8")
+            set_header_fact(path, "GPU", figures)
             written.append(path)
     return written
 

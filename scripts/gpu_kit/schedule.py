@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 from benchmarks.rows import Row
 from safetensors.torch import save
-from zoo_campaign.measuring import NotDoneError, Place, assess, train
+from zoo_campaign.assessing import assess
 from zoo_campaign.recipes import RECIPES
 from zoo_campaign.records import save_run, settings_of
+from zoo_campaign.training import NotDoneError, Place, train
 
 from cnn_train.checkpoints.checkpoint import load_checkpoint
 from cnn_train.errors import CnnTrainError
@@ -20,7 +21,7 @@ from .kit import Kit
 SETTINGS = {"resnet18": ("compile=true",), "wrn28_10": ("compile=true",)}
 """Long runs are worth a compilation."""
 
-SECONDS_FOR_THE_REST = 20
+SECONDS_FOR_THE_REST = 60
 PIECE_BYTES = 15 * 2**20
 LARGEST_BYTES = 45 * 2**20
 """Of a file that comes back from a borrowed machine, and of a model worth bringing back."""
@@ -40,26 +41,26 @@ def rows(kit: Kit, stem: str) -> Iterator[Row]:
     )  # fmt: skip
     started = time.perf_counter()
     try:
-        limit = kit.seconds_left() - SECONDS_FOR_THE_REST
-        run_dir, facts = train(stem, recipe, 0, place, limit)
+        run, facts = train(recipe, 0, place, kit.seconds_left() - SECONDS_FOR_THE_REST)
     except (CnnTrainError, NotDoneError) as reason:
         yield missed(part, "fit", "exit code 0", str(reason))
         return
     seconds = time.perf_counter() - started
-    run = assess(recipe, 0, place, run_dir) | facts
-    note = f"whole command; {run['seconds']:.1f} s of it in {run['epochs']} epochs; "
+    weights = load_checkpoint(run.best_checkpoint).usable_weights
+    yield save_in_pieces(part, weights, kit.out / stem)
+    found = assess(recipe, 0, place, run) | facts
+    note = f"whole command; {found['seconds']:.1f} s of it in {found['epochs']} epochs; "
     note += ", ".join(["settings as shipped", *SETTINGS.get(stem, ())])
     yield single(part, f"{stem}: fit", "s", seconds, note=note)
     accuracies = {
-        "validation accuracy": run["val_accuracy"],
-        "test accuracy, --tta none": run["test_accuracy"],
-        "test accuracy, --tta flip_translate": run["views_accuracy"],
+        "validation accuracy": found["val_accuracy"],
+        "test accuracy, --tta none": found["test_accuracy"],
+        "test accuracy, --tta flip_translate": found["views_accuracy"],
     }
     for name, accuracy in accuracies.items():
         yield single(part, f"{stem}: {name}", "%", 100 * accuracy)
-    save_run(stem, settings_of(recipe, *place.more), run, kit.out / "measured")
-    weights = load_checkpoint(run_dir.best_checkpoint).usable_weights
-    yield save_in_pieces(part, weights, kit.out / stem)
+    path = kit.out / "measured" / f"{stem}-seed0.json"
+    save_run(recipe, settings_of(recipe, *place.more), found, path)
 
 
 def save_in_pieces(part: str, weights: dict[str, torch.Tensor], place: Path) -> Row:

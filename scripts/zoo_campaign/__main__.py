@@ -1,25 +1,24 @@
 """``scripts/zoo``: choose rows, measure what is missing of them, publish what is known."""
 
 import signal
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from part_program import choose_parts, run_program
 
-from cnn_train.checkpoints.pretrained import FOLDER
 from cnn_train.cli.console import stderr
 from cnn_train.data.location import resolve_data_dir
 from cnn_train.errors import UsageError
 
-from .campaign import measure_missing, measured_files
-from .measuring import REPOSITORY, Place
-from .publish import JSON, publish
+from .assessing import REPOSITORY
+from .campaign import measure_missing, results_in
+from .publish import TABLE, page_of, publish, publish_around
 from .recipes import RECIPES, choose_recipes
 from .records import add_runs, load_rows
 from .repeat import repeat_row
-from .weights import MODELS, write_model
+from .training import NotDoneError, Place
+from .weights import MODELS, write_models
 
 
 def zoo(
@@ -32,7 +31,8 @@ def zoo(
         typer.Option("--seeds", min=1, help="Runs of each row; default: as its recipe says."),
     ] = None,
     budget: Annotated[
-        float | None, typer.Option("--budget", min=0, help="Hours; what is under way is saved.")
+        float | None,
+        typer.Option("--budget", min=0, help="Hours after which training stops, saved."),
     ] = None,
     images: Annotated[
         Path | None,
@@ -63,6 +63,14 @@ def zoo(
             f"{', '.join(MODELS)}.",
         ),
     ] = None,
+    table: Annotated[
+        Path,
+        typer.Option(
+            "--table",
+            help="Where figures go: this file, and a page beside it (.md).",
+            show_default="docs/zoo.json",
+        ),
+    ] = REPOSITORY / TABLE,
     publish_only: Annotated[
         bool, typer.Option("--publish", help="Measure nothing; write what is known.")
     ] = False,
@@ -71,34 +79,45 @@ def zoo(
 
     Started again, it goes on where it was stopped. Exit code 1 where a row failed.
     """
-    if images and not (images / "train").is_dir():
-        raise UsageError(f"--images {images}: there is no folder train in it")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # saves and stops, as Ctrl-C does
+    for split in ("train", "test"):
+        if images and not (images / split).is_dir():
+            raise UsageError(f"--images {images}: there is no folder {split} in it")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # saves and stops, as Ctrl-C does
     place = Place(
         images and images.resolve(), folder.resolve(), resolve_data_dir(data_dir), device=device
     )
-    known = load_rows(REPOSITORY / JSON)
-    failures: list[str] = []
     if weights:
-        for name in choose_parts(weights, MODELS, "--weights"):
-            kept = FOLDER if MODELS[name].ships else place.data_dir / FOLDER.name
-            stderr.print(f"wrote {write_model(name, known, place, kept)}", soft_wrap=True)
+        write_models(choose_parts(weights, MODELS, "--weights"), load_rows(table), place)
         return
-    if repeat:
-        with tempfile.TemporaryDirectory(prefix="cnn-train-zoo-") as scratch:
-            stderr.print(repeat_row(repeat, known, place, Path(scratch)), soft_wrap=True)
-    elif not publish_only:
-        chosen = choose_recipes(rows)
-        seconds = None if budget is None else budget * 3600
-        try:
-            failures += measure_missing(chosen, seeds, place, known, seconds, stderr.print)
-        except KeyboardInterrupt:
-            stderr.print("stopped; the same command goes on")
-            failures.append("stopped")
-    add_runs(known, measured_files(place.folder))
-    publish(known, REPOSITORY)
-    stderr.print(f"wrote {JSON}, docs/zoo.md, its pictures and the headers of configs")
-    raise typer.Exit(int(bool(failures)))
+    failures = 0
+    try:
+        if repeat:
+            repeat_row(repeat, load_rows(table), place)
+        elif not publish_only:
+            seconds = None if budget is None else budget * 3600
+            failures = measure_missing(
+                choose_recipes(rows), seeds, place, load_rows(table), seconds, say
+            )
+    except NotDoneError as reason:
+        raise UsageError(f"--repeat {repeat}: {reason}") from None
+    except KeyboardInterrupt:
+        say("stopped; the same command goes on")
+        failures = 1
+    known = load_rows(table)  # others may have written it meanwhile
+    add_runs(known, results_in(place.folder), as_repeats=False)
+    add_runs(known, results_in(place.folder, "repeated"), as_repeats=True)
+    publish(known, table)
+    say(f"wrote {table} and {page_of(table)}")
+    if table.resolve() == (REPOSITORY / TABLE).resolve():
+        publish_around(known, REPOSITORY)
+        say("wrote the pictures and the headers of configs")
+    raise typer.Exit(int(failures > 0))
+
+
+def say(text: str) -> None:
+    """Tell the user."""
+    stderr.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
 if __name__ == "__main__":

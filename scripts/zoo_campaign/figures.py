@@ -1,15 +1,27 @@
 """The two pictures of the table: what accuracy costs, and hinge beside cross-entropy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from cnn_train.figures.style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, make_figure, style_axes
 
+from .recipes import PAIRS
 from .summary import Summary
 
 COLOURS = {"cross_entropy": BLUE, "hinge": ORANGE}
+TIMES: Mapping[float, str] = {
+    10: "10 s",
+    30: "30 s",
+    60: "1 min",
+    180: "3 min",
+    600: "10 min",
+    1800: "30 min",
+    7200: "2 h",
+}
+PARAMETERS = {1e4: "10,000", 1e5: "100,000", 1e6: "1 million", 1e7: "10 million"}
 NAMES = {"cross_entropy": "cross-entropy", "hinge": "hinge"}
 
 
@@ -17,26 +29,36 @@ def draw_costs(rows: Sequence[Summary]) -> Figure:
     """Draw test accuracy against training time and against parameters, with the Pareto front."""
     figure = make_figure(10.5, 5.2, "What accuracy costs")
     left, right = figure.subplots(1, 2, sharey=True)
-    draw_cost(left, rows, lambda row: row.seconds, "training and validation, seconds")
-    draw_cost(right, rows, lambda row: row.parameters, "parameters")
+    on_cpu = [row for row in rows if row.runs[0]["device"] == "cpu"]
+    draw_cost(left, on_cpu, lambda row: row.seconds, "training and validation on a CPU", TIMES)
+    draw_cost(right, rows, lambda row: row.parameters, "parameters", PARAMETERS)
     left.set_ylabel("test accuracy, one view, %")
     return figure
 
 
 def draw_cost(
-    axes: Axes, rows: Sequence[Summary], cost: Callable[[Summary], float], label: str
+    axes: Axes,
+    rows: Sequence[Summary],
+    cost: Callable[[Summary], float],
+    label: str,
+    ticks: Mapping[float, str],
 ) -> None:
     """Draw a point for each row and a line through those that nothing cheaper reaches."""
     for loss, name in NAMES.items():
         some = [row for row in rows if row.loss == loss]
-        points = [(cost(row), 100 * row.accuracy.mean) for row in some]
-        if points:
-            costs, accuracies = zip(*points, strict=True)
+        if some:
+            costs, accuracies = zip(
+                *((cost(row), 100 * row.accuracy.mean) for row in some), strict=True
+            )
             axes.scatter(costs, accuracies, s=26, color=COLOURS[loss], label=name, zorder=3)
     front = pareto_front([(cost(row), 100 * row.accuracy.mean) for row in rows])
+    if not front:
+        return
     axes.step(*zip(*front, strict=True), where="post", color=GREY, linewidth=1.2, zorder=1,
               label="nothing cheaper is as good")  # fmt: skip
     axes.set_xscale("log")
+    axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.xaxis.set_minor_locator(NullLocator())
     names = {(cost(row), 100 * row.accuracy.mean): row.name for row in rows}
     for point in front:
         axes.annotate(
@@ -44,6 +66,7 @@ def draw_cost(
             color=INK, va="top", parse_math=False,
         )  # fmt: skip
     axes.margins(x=0.16, y=0.08)
+    axes.autoscale()
     style_axes(axes, x=label, legend_columns=3)
 
 
@@ -58,19 +81,19 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, flo
 
 def draw_losses(rows: Sequence[Summary]) -> Figure:
     """Draw both losses of each network that was trained with both, with 95 % intervals."""
-    networks: dict[str, dict[str, Summary]] = {}
-    for row in rows:
-        networks.setdefault(row.recipe.network, {})[row.loss] = row
-    pairs = {name: both for name, both in networks.items() if len(both) == len(NAMES)}
-    ordered = sorted(pairs.items(), key=lambda pair: pair[1]["cross_entropy"].accuracy.mean)
-    figure = make_figure(7.5, 1.4 + 0.42 * len(ordered), "Hinge beside cross-entropy")
+    known = {row.name: row for row in rows}
+    pairs = [(known.get(one.name), known.get(other.name)) for one, other in PAIRS]
+    both = [(one, other) for one, other in pairs if one and other]
+    both.sort(key=lambda pair: pair[0].accuracy.mean)
+    figure = make_figure(7.5, 1.4 + 0.42 * len(both), "Hinge beside cross-entropy")
     axes = figure.subplots()
-    for loss, offset in (("cross_entropy", 0.13), ("hinge", -0.13)):
-        for place, (_, both) in enumerate(ordered):
-            mean, (low, high) = both[loss].accuracy.mean, both[loss].interval
+    for side, (loss, offset) in enumerate((("cross_entropy", 0.13), ("hinge", -0.13))):
+        for place, pair in enumerate(both):
+            mean, (low, high) = pair[side].accuracy.mean, pair[side].interval
             axes.plot([100 * low, 100 * high], [place + offset] * 2, color=COLOURS[loss], lw=1.6)
             label = NAMES[loss] if place == 0 else None
             axes.plot([100 * mean], [place + offset], "o", ms=4.5, color=COLOURS[loss], label=label)
-    axes.set_yticks(range(len(ordered)), [name for name, _ in ordered])
+    axes.set_yticks(range(len(both)), [pair[0].recipe.network for pair in both])
+    axes.set_ylim(-0.5, max(len(both), 1) - 0.5)
     style_axes(axes, x="test accuracy, one view, %; lines: 95 % intervals", legend_columns=2)
     return figure

@@ -6,28 +6,40 @@ from typing import Any
 
 from .recipes import RECIPES, Recipe
 from .records import RowRecord
+from .repeat import verdict
 from .summary import Summary, describe_hardware, duration, percent, with_spread
 
 NONE = "–"
 
 
-def render_page(rows: Sequence[Summary], records: dict[str, RowRecord]) -> str:
+def render_page(rows: Sequence[Summary], records: Mapping[str, RowRecord]) -> str:
     """Return all tables: accuracies, more about each row, what waits, where each run came from."""
-    waiting = {name: one for name, one in RECIPES.items() if name not in records}
+    measured = {row.name: row for row in rows}
+    waiting = [recipe for name, recipe in RECIPES.items() if name not in measured]
     runs = [(row.name, run) for row in rows for run in row.runs]
-    parts = [
-        "### Accuracy", table(ACCURACY, map(accuracy_cells, rows)),
-        "### Cost, certainty and harder images", table(MORE, map(more_cells, rows)),
-        *(["### The choice of the epoch", choices([run for _, run in runs])] if runs else []),
-        *(["### Not measured yet", waiting_list(waiting)] if waiting else []),
-        "### Recipes", table(("row", "command"), map(command_cells, rows)),
-        "### Every run", table(RUNS, (run_cells(name, run) for name, run in runs)),
-    ]  # fmt: skip
     repeats = [(name, run) for name, row in records.items() for run in row.repeats]
-    if repeats:
-        cells = ((*run_cells(name, run), str(run["verdict"])) for name, run in repeats)
-        parts += ["### Repeated", table((*RUNS, "beside the row"), cells)]
-    return "\n\n".join(parts)
+    beside = ((*run_cells(name, run), verdict(measured[name], run)) for name, run in repeats)
+    sections = [
+        (runs, "Accuracy", lambda: table(ACCURACY, map(accuracy_cells, rows))),
+        (runs, "Cost, certainty and harder images", lambda: table(MORE, map(more_cells, rows))),
+        (runs, "The choice of the epoch", lambda: choices([run for _, run in runs])),
+        (waiting, "Not measured yet", lambda: waiting_list(waiting)),
+        (runs, "Recipes", lambda: table(("row", "command"), map(command_cells, rows))),
+        (runs, "Every run", lambda: table(RUNS, (run_cells(*one) for one in runs))),
+        (repeats, "Repeated", lambda: table((*RUNS, "beside the row"), beside)),
+    ]
+    parts = [f"### {title}\n\n{render()}" for content, title, render in sections if content]
+    return "\n\n".join([*([overview([run for _, run in runs])] if runs else []), *parts])
+
+
+def overview(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Say on which images all was measured, and how long the longest training took."""
+    first, longest = runs[0], max(runs, key=lambda run: float(run["seconds"]))
+    return (
+        f"{len(runs)} runs on the images `{first['images']}`: {first['num_test']:,} test images "
+        f"(SHA-256 `{first['test_fingerprint'][:12]}`). The longest training took "
+        f"{duration(longest['seconds'])}."
+    )
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -76,9 +88,8 @@ RUNS = ("row", "seed", "test, %", "with views, %", "training", "busy cores: its,
 
 def run_cells(name: str, run: Mapping[str, Any]) -> Sequence[str]:
     """Return where one run's numbers come from."""
-    busy = NONE
-    if "own_cores" in run:
-        busy = f"{run['own_cores']:.2f}, {run['other_cores']:.2f}"
+    cores = [run.get(key) for key in ("own_cores", "other_cores")]
+    busy = ", ".join(NONE if number is None else f"{number:.2f}" for number in cores)
     return (
         f"`{name}`", str(run["seed"]), percent(run["test_accuracy"], 2),
         percent(run["views_accuracy"], 2), duration(run["seconds"]), busy, describe_hardware(run),
@@ -89,20 +100,22 @@ def run_cells(name: str, run: Mapping[str, Any]) -> Sequence[str]:
 def choices(runs: Sequence[Mapping[str, Any]]) -> str:
     """Say what choosing the best epoch on validation images did, in the mean of all runs."""
     above = [run["val_accuracy"] - run["last_val_accuracy"] for run in runs]
-    lower = [run["val_accuracy"] - run["test_accuracy"] for run in runs]
+    higher = 100 * fmean(run["val_accuracy"] - run["test_accuracy"] for run in runs)
     num_last = sum(gap == 0 for gap in above)
     return (
         f"In {num_last} of {len(runs)} runs no epoch was better on validation images than the "
         f"last. In the mean of all runs the best epoch lies {100 * fmean(above):.2f} points above "
         f"the last one on validation images (at most {100 * max(above):.2f}), and "
-        f"{100 * fmean(lower):.2f} points above itself on the test images."
+        f"{abs(higher):.2f} points {'above' if higher >= 0 else 'below'} itself on the test images."
     )
 
 
-def waiting_list(recipes: dict[str, Recipe]) -> str:
+def waiting_list(recipes: Sequence[Recipe]) -> str:
     """Say of each row that nobody has measured what would."""
     lines = []
-    for name, recipe in recipes.items():
+    for recipe in recipes:
         why = "to be run on a GPU" if recipe.wants_gpu else "to be run"
-        lines.append(f"* `{name}`, {recipe.network}: {why}, `scripts/zoo --rows {name}`")
+        lines.append(
+            f"* `{recipe.name}`, {recipe.network}: {why}, `scripts/zoo --rows {recipe.name}`"
+        )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Write what was measured where people read it: docs/zoo.json, the page, pictures, headers."""
+"""Write what was measured where people read it: a table's JSON, its page, pictures, headers."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,26 +12,37 @@ from .page import render_page
 from .records import RowRecord, save_rows
 from .summary import measured_words, summarize_rows
 
-JSON = Path("docs") / "zoo.json"
-PAGE = Path("docs") / "zoo.md"
+TABLE = Path("docs") / "zoo.json"
 BEGIN = "<!-- scripts/zoo writes what stands from here to the next such line -->\n"
 END = "<!-- end of what scripts/zoo writes -->\n"
 
 
-def publish(rows: Mapping[str, RowRecord], repository: Path) -> None:
-    """Write every place; a config's header has the figures of the row that changes nothing in it.
+def page_of(table: Path) -> Path:
+    """Return where the page of a table lies."""
+    return table.with_suffix(".md")
 
-    Configs whose rows are not measured keep their headers.
+
+def publish(rows: Mapping[str, RowRecord], table: Path) -> None:
+    """Write the table and its page, which is made where there is none."""
+    save_rows(rows, table)
+    if not page_of(table).exists():
+        page_of(table).write_text(f"# {table.stem}\n\n{BEGIN}{END}", "utf-8")
+    fill_between(page_of(table), BEGIN, END, render_page(summarize_rows(rows), rows) + "\n")
+
+
+def publish_around(rows: Mapping[str, RowRecord], repository: Path) -> None:
+    """Draw the pictures of the project's own table, and fill the headers of configs.
+
+    A header has the figures of the row that changes nothing in its config. Configs whose rows are
+    not measured keep theirs.
     """
-    save_rows(rows, repository / JSON)
-    summaries = summarize_rows(rows)
-    if summaries:
-        pictures = repository / "docs" / "images"
-        save_figure(draw_costs(summaries), pictures / "zoo_costs.png")
-        save_figure(draw_losses(summaries), pictures / "zoo_losses.png")
-    fill_between(repository / PAGE, BEGIN, END, render_page(summaries, dict(rows)) + "\n")
+    if not (summaries := summarize_rows(rows)):
+        return
+    pictures = repository / "docs" / "images"
+    save_figure(draw_costs(summaries), pictures / "zoo_costs.png")
+    save_figure(draw_losses(summaries), pictures / "zoo_losses.png")
     for row in summaries:
-        path = repository / "configs" / f"{row.recipe.config}.yaml"
         if not row.recipe.settings:
-            text = set_header_fact(path.read_text("utf-8"), "Measured", measured_words(row))
-            path.write_text(set_header_fact(text, "Hardware", row.hardware), "utf-8")
+            config = repository / "configs" / f"{row.recipe.config}.yaml"
+            set_header_fact(config, "Measured", measured_words(row))
+            set_header_fact(config, "Hardware", row.hardware)

@@ -1,6 +1,6 @@
 """The rows of the table: a network, a config that ships, and what a row changes in it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from part_program import choose_parts
@@ -17,10 +17,11 @@ SEVERAL = 3
 class Recipe:
     """One row to be measured.
 
-    settings: what it changes in the config, as for ``--set``. seeds: how many runs it asks for.
-    wants_gpu: its schedule takes hours on two CPU cores.
+    config: that ships. settings: what the row changes in it, as for ``--set``. seeds: how many runs
+    it asks for. wants_gpu: its schedule takes hours on two CPU cores.
     """
 
+    name: str
     network: str
     config: str
     settings: tuple[str, ...] = ()
@@ -33,34 +34,43 @@ class Recipe:
         return load_experiment(path, (*self.settings, *more), ExperimentConfig)
 
 
+def as_shipped(config: str, network: str, seeds: int = 1, *, wants_gpu: bool = False) -> Recipe:
+    """Return the row of a config as it ships."""
+    return Recipe(config, network, config, seeds=seeds, wants_gpu=wants_gpu)
+
+
 def with_hinge(cross_entropy: Recipe, rate: str) -> Recipe:
     """Return the recipe under the hinge loss, whose gradient is longer: its rate is its own.
 
     Muon's steps have a length of their own; there the rate is that of all but the filters.
     """
     settings = (*cross_entropy.settings, "loss={name: hinge}", f"optimizer.{rate}")
-    return replace(cross_entropy, settings=settings)
+    return replace(cross_entropy, name=f"{cross_entropy.name}_hinge", settings=settings)
 
 
-CROSS_ENTROPY = {
-    "linear_cross_entropy": Recipe("linear", "linear_cross_entropy", seeds=SEVERAL),
-    "hog_linear": Recipe("HOG, linear", "hog_linear", seeds=SEVERAL),
-    "lenet_cross_entropy": Recipe("LeNet-5", "lenet_cross_entropy", seeds=SEVERAL),
-    "mlp": Recipe("MLP", "mlp", seeds=SEVERAL),
-    "fastnet_small": Recipe("FastNet, small", "fastnet_small", seeds=SEVERAL),
-    "fast_cpu": Recipe("FastNet", "fast_cpu", seeds=SEVERAL),
-    "vgg16_quarter_width": Recipe("VGG-16, quarter width", "vgg16_quarter_width", seeds=SEVERAL),
-    "resnet20_short": Recipe("ResNet-20", "resnet20_short", seeds=SEVERAL),
-    "speedrun_cpu": Recipe("FastNet, speedrun", "speedrun_cpu"),
-    "wrn16_2": Recipe("WRN-16-2", "wrn16_2"),
-    "vgg16_half_width": Recipe("VGG-16, half width", "vgg16_half_width"),
-    "resnet56_short": Recipe("ResNet-56", "resnet56_short"),
-    "densenet_small": Recipe("DenseNet-121, growth 12", "densenet_small"),
-    "mobilenet_v2_short": Recipe("MobileNetV2", "mobilenet_v2_short"),
-    "resnet18_short": Recipe("ResNet-18", "resnet18_short"),
-}  # fmt: skip
+CROSS_ENTROPY = (
+    as_shipped("linear_cross_entropy", "linear", SEVERAL),
+    as_shipped("hog_linear", "HOG, linear", SEVERAL),
+    as_shipped("lenet_cross_entropy", "LeNet-5", SEVERAL),
+    as_shipped("mlp", "MLP", SEVERAL),
+    as_shipped("fastnet_small", "FastNet, small", SEVERAL),
+    as_shipped("fast_cpu", "FastNet", SEVERAL),
+    as_shipped("vgg16_quarter_width", "VGG-16, quarter width", SEVERAL),
+    as_shipped("resnet20_short", "ResNet-20", SEVERAL),
+    as_shipped("speedrun_cpu", "FastNet, speedrun"),
+    as_shipped("wrn16_2", "WRN-16-2"),
+    as_shipped("vgg16_half_width", "VGG-16, half width"),
+    as_shipped("resnet56_short", "ResNet-56"),
+    as_shipped("densenet_small", "DenseNet-121, growth 12"),
+    as_shipped("mobilenet_v2_short", "MobileNetV2"),
+    as_shipped("resnet18_short", "ResNet-18"),
+)
 """From the cheapest to the dearest."""
 
+HINGE_CONFIGS = {
+    "linear_cross_entropy": as_shipped("linear_hinge", "linear", SEVERAL),
+    "lenet_cross_entropy": as_shipped("lenet_hinge", "LeNet-5", SEVERAL),
+}
 HINGE_RATES = {
     "hog_linear": "lr=0.001",
     "mlp": "lr=0.005",
@@ -76,44 +86,38 @@ HINGE_RATES = {
     "mobilenet_v2_short": "lr=0.07",
     "resnet18_short": "lr=0.07",
 }
-HINGE = {
-    "linear_hinge": Recipe("linear", "linear_hinge", seeds=SEVERAL),
-    "lenet_hinge": Recipe("LeNet-5", "lenet_hinge", seeds=SEVERAL),
-    **{
-        f"{name}_hinge": with_hinge(CROSS_ENTROPY[name], rate) for name, rate in HINGE_RATES.items()
-    },
-}
-
-FOR_A_GPU = {
-    "speedrun_gpu": Recipe("FastNet, speedrun", "speedrun_gpu", wants_gpu=True),
-    "speedrun96_gpu": Recipe("FastNet, wide", "speedrun96_gpu", wants_gpu=True),
-    "resnet20": Recipe("ResNet-20, 200 epochs", "resnet20", wants_gpu=True),
-    "vgg16_cross_entropy": Recipe("VGG-16", "vgg16_cross_entropy", wants_gpu=True),
-    "vgg16_hinge": Recipe("VGG-16", "vgg16_hinge", wants_gpu=True),
-    "resnet18": Recipe("ResNet-18, 200 epochs", "resnet18", wants_gpu=True),
-    "wrn28_10": Recipe("WRN-28-10", "wrn28_10", wants_gpu=True),
-}
-
-_NETWORKS = [recipe.network for recipe in CROSS_ENTROPY.values()]
-RECIPES = (
-    dict(sorted((CROSS_ENTROPY | HINGE).items(), key=lambda item: _NETWORKS.index(item[1].network)))
-    | FOR_A_GPU
+PAIRS = tuple(
+    (one, HINGE_CONFIGS.get(one.name) or with_hinge(one, HINGE_RATES[one.name]))
+    for one in CROSS_ENTROPY
 )
-"""All rows in the order of the table: a network's two losses beside each other."""
+"""Each network's recipe under cross-entropy and under the hinge loss."""
+
+FOR_A_GPU = (
+    as_shipped("speedrun_gpu", "FastNet, speedrun on a GPU", wants_gpu=True),
+    as_shipped("speedrun96_gpu", "FastNet, wide", wants_gpu=True),
+    as_shipped("resnet20", "ResNet-20, 200 epochs", wants_gpu=True),
+    as_shipped("vgg16_cross_entropy", "VGG-16", wants_gpu=True),
+    as_shipped("vgg16_hinge", "VGG-16", wants_gpu=True),
+    as_shipped("resnet18", "ResNet-18, 200 epochs", wants_gpu=True),
+    as_shipped("wrn28_10", "WRN-28-10", wants_gpu=True),
+)
+
+RECIPES = {one.name: one for one in (*(one for pair in PAIRS for one in pair), *FOR_A_GPU)}
+"""All rows in the order of the table."""
 
 
-def choose_recipes(names: str | None) -> dict[str, Recipe]:
+def choose_recipes(names: str | None) -> list[Recipe]:
     """Return the recipes of a list of rows, comma between them; None: those for two CPU cores.
 
     Raises UsageError for a row that is not known.
     """
     if names is None:
-        return {name: recipe for name, recipe in RECIPES.items() if not recipe.wants_gpu}
-    return {name: RECIPES[name] for name in choose_parts(names, RECIPES, "--rows")}
+        return [recipe for recipe in RECIPES.values() if not recipe.wants_gpu]
+    return [RECIPES[name] for name in dict.fromkeys(choose_parts(names, RECIPES, "--rows"))]
 
 
-def units(recipes: dict[str, Recipe], num_seeds: int | None) -> Sequence[tuple[str, int]]:
+def units(recipes: Sequence[Recipe], num_seeds: int | None) -> list[tuple[Recipe, int]]:
     """Return each row and seed to measure, first seeds first: every row soon has a value."""
-    wanted = {name: num_seeds or recipe.seeds for name, recipe in recipes.items()}
+    wanted: Mapping[Recipe, int] = {one: num_seeds or one.seeds for one in recipes}
     rounds = range(max(wanted.values(), default=0))
-    return [(name, seed) for seed in rounds for name in recipes if seed < wanted[name]]
+    return [(one, seed) for seed in rounds for one in recipes if seed < wanted[one]]

@@ -1,12 +1,17 @@
 """Trained models for users: a row's first seed as a slim checkpoint, with its card."""
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cnn_train.checkpoints.checkpoint import open_checkpoint, save_checkpoint
+from cnn_train.checkpoints.pretrained import FOLDER
 from cnn_train.checkpoints.slimming import slim
+from cnn_train.cli.console import notice
+from cnn_train.data.dataset import DatasetConfig
+from cnn_train.data.location import DATA_DIR_VARIABLE, resolve_data_dir
 from cnn_train.errors import UsageError
 from cnn_train.evaluation.evaluate import Evaluation, evaluate, load_split
 from cnn_train.experiment import ExperimentConfig
@@ -14,10 +19,11 @@ from cnn_train.inference.trained_model import load_trained_model
 from cnn_train.machine.atomic_file import write_anew
 from cnn_train.runs.directory import newest_run
 
-from .measuring import VIEWS, Place, run_name
+from .assessing import VIEWS, weights_digest
 from .recipes import RECIPES
 from .records import RowRecord
 from .summary import describe_hardware, percent
+from .training import Place, run_name
 
 CARD = Path(__file__).with_name("card.md")
 
@@ -47,57 +53,69 @@ MODELS = {
     "mobilenet_v2": Model("mobilenet_v2_short", "a MobileNetV2"),
     "resnet18": Model("resnet18_short", "a ResNet-18"),
 }
-"""Beside the three that have shipped since before the table: speedrun, lenet and linear."""
+"""Beside speedrun, lenet and linear, whose cards tell their own commands."""
 
 
-def write_model(name: str, rows: Mapping[str, RowRecord], place: Place, folder: Path) -> Path:
-    """Write ``NAME.ckpt`` and ``NAME.md``, as measured from the file itself; return the file.
+def write_models(names: Sequence[str], rows: Mapping[str, RowRecord], place: Place) -> None:
+    """Write ``NAME.ckpt`` and ``NAME.md`` for each: in the package, or where the user's lie.
 
-    Raises UsageError where the row's run is not in the campaign's folder.
+    Raises UsageError where the published run of a row is not in the campaign's folder.
     """
-    row = MODELS[name].row
-    run = newest_run(place.folder / "runs", run_name(row, 0, place))
-    if row not in rows or run is None:
+    for name in names:
+        folder = FOLDER if MODELS[name].ships else place.data_dir / FOLDER.name
+        write_model(name, rows, place, folder)
+        notice(f"wrote {folder / name}.ckpt and .md: pretrained:{name}")
+        if folder != FOLDER and place.data_dir != resolve_data_dir(None):
+            notice(f"found where {DATA_DIR_VARIABLE}={place.data_dir}")
+
+
+def write_model(name: str, rows: Mapping[str, RowRecord], place: Place, folder: Path) -> None:
+    """Write one model and its card, which tells what was measured from the file itself."""
+    recipe = RECIPES[MODELS[name].row]
+    published = rows[recipe.name].run_of(0) if recipe.name in rows else None
+    if not place.images or not published or published["images"] != place.images_name:
+        where = place.images or "--images cifar10-jpeg, which its card is about"
+        raise UsageError(f"--weights {name}: {recipe.name} has no figures of {where}")
+    run = newest_run(place.folder / "runs", run_name(recipe, 0, place))
+    if (
+        run is None
+        or weights_digest(load_trained_model(run.best_checkpoint)) != published["weights_sha256"]
+    ):
         raise UsageError(
-            f"--weights {name}: no run of {row} in {place.folder}; first: scripts/zoo --rows {row} "
-            f"--seeds 1 --folder {place.folder}"
+            f"--weights {name}: the run of the table is not in {place.folder}; to make it again: "
+            f"scripts/zoo --rows {recipe.name} --seeds 1 --table NEW.json"
         )
-    source = open_checkpoint(run.best_checkpoint)
-    recipe = RECIPES[row].load()
-    trained = ExperimentConfig.model_validate(source.checkpoint.config)
-    config = trained.model_copy(update={"data": recipe.data})
-    target = folder / f"{name}.ckpt"
-    folder.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(slim(source.checkpoint, config, run.best_checkpoint.name, "float16"), target)
-    model = load_trained_model(target, place.device)
-    located = place.images or None
-    images = load_split(model, "test", place.access(), located)
-    results = [evaluate(model, images, tta=tta) for tta in VIEWS]
-    run_facts = next(one for one in rows[row].runs if one["seed"] == 0)
-    card = render_card(name, recipe, run_facts, results, target)
-    write_anew(folder / f"{name}.md", card.encode())
-    return target
+    source = open_checkpoint(run.best_checkpoint).checkpoint
+    trained = ExperimentConfig.model_validate(source.config)
+    config = trained.model_copy(update={"data": recipe.load().data})
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Path(scratch) / f"{name}.ckpt"
+        save_checkpoint(slim(source, config, run.best_checkpoint.name, "float16"), made)
+        model = load_trained_model(made, place.device)
+        images = load_split(model, "test", place.access(), place.images)
+        results = [evaluate(model, images, tta=tta) for tta in VIEWS]
+        card = render_card(name, published, results, made)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_anew(folder / f"{name}.ckpt", made.read_bytes())
+        write_anew(folder / f"{name}.md", card.encode())
 
 
 def render_card(
-    name: str,
-    recipe: ExperimentConfig,
-    run: Mapping[str, Any],
-    results: list[Evaluation],
-    file: Path,
+    name: str, run: Mapping[str, Any], results: Sequence[Evaluation], file: Path
 ) -> str:
     """Write the card: a title, a sentence, the table of facts, commands, what it is not for."""
     model, opened = MODELS[name], open_checkpoint(file)
-    checkpoint = opened.checkpoint
-    split = "" if recipe.data.val_fraction == 0.1 else f", val_fraction: {recipe.data.val_fraction}"
-    num_val = 50_000 - len(checkpoint.training_images)
+    recipe = RECIPES[model.row]
+    architecture, share = recipe.load().model.name, recipe.load().data.val_fraction
+    split = "" if share == DatasetConfig.model_fields["val_fraction"].default else share
+    num_train = len(opened.checkpoint.training_images)
     facts = {
-        "config": RECIPES[model.row].config,
+        "config": recipe.config,
         "row of docs/zoo.md": model.row,
-        "model": f"{recipe.model.name}, {run['parameters']:,} parameters",
-        "classes": ", ".join(checkpoint.class_names),
-        "data": f"CIFAR-10 as JPEG files: trained on {len(checkpoint.training_images):,} images, "
-        f"the epoch chosen on {num_val:,} others",
+        "model": f"{architecture}, {run['parameters']:,} parameters",
+        "classes": ", ".join(opened.checkpoint.class_names),
+        "data": f"CIFAR-10 as JPEG files: trained on {num_train:,} images, "
+        f"the epoch chosen on {50_000 - num_train:,} others",
         "seed": str(run["seed"]),
         "hardware": describe_hardware(run),
         "test accuracy": accuracy_words(results[0]),
@@ -106,9 +124,12 @@ def render_card(
         "SHA-256": opened.digest,
         "licence": "MIT, as the program; no image of CIFAR-10 is in the file",
     }
-    table = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
     return CARD.read_text("utf-8").format(
-        name=name, summary=model.summary, table=table, config=facts["config"], split=split
+        name=name,
+        summary=model.summary,
+        table="\n".join(f"| {key} | {value} |" for key, value in facts.items()),
+        config=recipe.config,
+        split=split and f", val_fraction: {split}",
     )
 
 

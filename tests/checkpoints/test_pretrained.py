@@ -18,6 +18,7 @@ from dogs.
 |---|---|
 | config | quickstart |
 | test accuracy | {percent} % (95 % interval 1 to 2 %) |
+| size | 1 MB |
 
 Words | that | are no fact |
 """
@@ -42,7 +43,7 @@ def test_a_card_has_a_summary_and_facts(folder: Path) -> None:
     card = read_card(folder / "fine.md")
     assert card.summary == "Tells cats from dogs."
     assert card.facts == {
-        "config": "quickstart", "test accuracy": "90.5 % (95 % interval 1 to 2 %)"
+        "config": "quickstart", "test accuracy": "90.5 % (95 % interval 1 to 2 %)", "size": "1 MB"
     }  # fmt: skip
     assert card.accuracy == 0.905
     assert card.address == card.to_json()["checkpoint"] == "pretrained:fine"
@@ -85,6 +86,7 @@ def test_a_model_in_the_data_directory_has_a_name_too_but_hides_none_that_ships(
         (kept / f"{name}.ckpt").write_text(name)
     (kept / "absent.ckpt").unlink()
     (kept / "torn.md").write_text("# torn")
+    (kept / "a_folder.md").mkdir()
     assert [card.name for card in list_kept()] == ["best"]
     assert locate(Path("pretrained:best")) == kept / "best.ckpt"
     assert locate(Path("pretrained:fine")) == folder / "fine.ckpt"

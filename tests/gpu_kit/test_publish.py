@@ -49,8 +49,9 @@ def test_figures_reach_the_page_and_the_headers_of_their_configs(copy: Path) -> 
         written = publish_figures([first, second], copy)
         assert written == [copy / PAGE, copy / "configs" / "resnet18.yaml"]
     header = (
-        "# GPU:      12,346 images/s, all epochs in 300 s, test 94.0 %, with views 94.5 % (n = 1,\n"
-        "#           Another; Some GPU)\n"
+        "# GPU:      12,346 images/s, all epochs in 300 s, test 94.0 %, with views 94.5 % "
+        "(n = 1, Another;\n"
+        "#           Some GPU)\n"
     )
     config = re.sub(r"# GPU: .*\n", header, before[written[1]])
     page = written[0].read_text()

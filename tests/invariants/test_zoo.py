@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from zoo_campaign.page import render_page
-from zoo_campaign.publish import BEGIN, END, JSON, PAGE
+from zoo_campaign.publish import BEGIN, END, TABLE, page_of
 from zoo_campaign.recipes import RECIPES
 from zoo_campaign.records import RowRecord, is_current, load_rows
 from zoo_campaign.summary import measured_words, summarize_rows
@@ -17,7 +17,7 @@ FEWEST_ROWS = 14
 
 @pytest.fixture(scope="module")
 def rows(repository: Path) -> dict[str, RowRecord]:
-    return load_rows(repository / JSON)
+    return load_rows(repository / TABLE)
 
 
 def test_enough_rows_are_measured(rows: dict[str, RowRecord]) -> None:
@@ -25,7 +25,7 @@ def test_enough_rows_are_measured(rows: dict[str, RowRecord]) -> None:
 
 
 def test_every_run_is_of_the_recipe_as_it_ships(repository: Path) -> None:
-    stored = json.loads((repository / JSON).read_text("utf-8"))
+    stored = json.loads((repository / TABLE).read_text("utf-8"))
     assert stored.keys() <= RECIPES.keys()
     for name, row in stored.items():
         assert is_current(row["settings"], RECIPES[name]), f"measure {name} again"
@@ -38,7 +38,7 @@ def test_all_runs_are_measured_on_the_same_images(rows: dict[str, RowRecord]) ->
 
 
 def test_the_page_is_what_the_figures_say(repository: Path, rows: dict[str, RowRecord]) -> None:
-    page = (repository / PAGE).read_text("utf-8")
+    page = page_of(repository / TABLE).read_text("utf-8")
     written = page.partition(BEGIN)[2].partition(END)[0]
     assert written.strip() == render_page(summarize_rows(rows), rows)
 

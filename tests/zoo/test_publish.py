@@ -3,19 +3,19 @@
 import json
 import shutil
 from pathlib import Path
-from statistics import stdev
 from typing import Any
 
 import pytest
-from publishing import set_header_fact
+from publishing import fill_between, set_header_fact
 from zoo_campaign.figures import draw_costs, draw_losses, pareto_front
-from zoo_campaign.publish import BEGIN, END, JSON, PAGE, publish
+from zoo_campaign.publish import BEGIN, END, TABLE, page_of, publish, publish_around
 from zoo_campaign.recipes import RECIPES
 from zoo_campaign.records import RowRecord, add_runs, load_rows, save_run, settings_of
-from zoo_campaign.repeat import compare
+from zoo_campaign.repeat import verdict
 from zoo_campaign.summary import Summary, measured_words, summarize_rows
 
 from cnn_train.config.shipped import read_header
+from cnn_train.errors import UsageError
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -31,7 +31,8 @@ def make_run(seed: int, accuracy: float, **changes: Any) -> dict[str, Any]:
         "precision": "float32", "num_test": 1000, "test_fingerprint": "0", "commit": "abc",
         "test_accuracy": accuracy, "views_accuracy": accuracy + 0.02,
         "slices": {"shift": accuracy / 2, "noise": accuracy}, "nll": 1.0,
-        "calibration_error": 0.05, "own_cores": 1.9, "other_cores": 0.05,
+        "calibration_error": 0.05, "own_cores": 1.9, "other_cores": 0.05, "images": "photos",
+        "measured": "2026-01-01T00:00:00+00:00",
     } | changes  # fmt: skip
 
 
@@ -49,7 +50,7 @@ def summary(name: str, *accuracies: float, **changes: Any) -> Summary:
 def copy(tmp_path: Path) -> Path:
     for name in ("configs", "docs"):
         shutil.copytree(REPOSITORY / name, tmp_path / name)
-    (tmp_path / JSON).unlink(missing_ok=True)
+    (tmp_path / TABLE).unlink(missing_ok=True)
     return tmp_path
 
 
@@ -61,7 +62,6 @@ def test_a_row_says_mean_spread_and_interval_as_worked_out_by_hand() -> None:
     another = 4.302653 * 0.02 * (4 / 3) ** 0.5
     assert row.range_of_another_run == pytest.approx((0.52 - another, 0.52 + another), abs=1e-6)
     assert row.slices == pytest.approx(0.52 * 0.75)
-    assert stdev([0.5, 0.52, 0.54]) == pytest.approx(0.02)
     assert measured_words(row) == (
         "1 min 1 s of training; validation 53.0 %, test 52.0 ± 2.0 %, with --tta flip_translate "
         "54.0 ± 2.0 % (n = 3); docs/zoo.md has the rest"
@@ -82,13 +82,14 @@ def test_a_time_beside_other_work_is_marked() -> None:
 
 
 def test_a_repeat_has_the_same_bits_or_lies_in_the_range_or_does_not() -> None:
-    first = make_run(0, 0.5)
-    assert compare(first, make_run(0, 0.5), 0.4, 0.6) == "the same bits"
+    row = summary("mlp", 0.50, 0.52, 0.54)
+    assert verdict(row, make_run(0, 0.5)) == "the same bits"
     elsewhere = make_run(0, 0.55, weights_sha256="1", processor="Another")
-    assert compare(first, elsewhere, 0.4, 0.6) == "other bits, 55.00 %, within 40.0–60.0 %"
-    assert "outside 40.0–50.0 %" in compare(first, elsewhere, 0.4, 0.5)
+    assert verdict(row, elsewhere) == "other bits, within 42.06–61.94 %"
+    far = make_run(0, 0.62, weights_sha256="1", processor="Another")
+    assert verdict(row, far) == "other bits, outside 42.06–61.94 %"
     here = make_run(0, 0.55, weights_sha256="1")
-    assert compare(first, here, 0.4, 0.6).endswith("though on the same processor")
+    assert verdict(row, here).endswith(" %, though on the same processor")
 
 
 def test_the_front_holds_what_nothing_cheaper_reaches() -> None:
@@ -99,37 +100,61 @@ def test_the_front_holds_what_nothing_cheaper_reaches() -> None:
 def test_all_is_written_and_read_again(copy: Path) -> None:
     rows = {"mlp": make_row("mlp", 0.5, 0.52), "mlp_hinge": make_row("mlp_hinge", 0.45)}
     header = (copy / "configs" / "mlp.yaml").read_text()
-    publish(rows, copy)
-    assert load_rows(copy / JSON) == rows
+    publish(rows, copy / TABLE)
+    publish_around(rows, copy)
+    assert load_rows(copy / TABLE) == rows
     facts = read_header((copy / "configs" / "mlp.yaml").read_text()).facts
     (first, _) = summarize_rows(rows)
     assert facts["Measured"] == measured_words(first)
     assert facts["Hardware"] == "2 cores, Some CPU, float32"
     assert facts["Command"] == read_header(header).facts["Command"]
-    page = (copy / PAGE).read_text()
+    page = page_of(copy / TABLE).read_text()
     assert page.index(BEGIN) < page.index("| `mlp` | MLP | cross-entropy | 1,000 |")
     assert "In 0 of 3 runs no epoch was better" in page
     assert "lies 1.33 points above the last one on validation images (at most 2.00)" in page
     assert "and 1.00 points above itself on the test images" in page
     assert "**51.0 ± 1.4**" in page and "**45.0**" in page
     assert "* `wrn28_10`, WRN-28-10: to be run on a GPU, `scripts/zoo --rows wrn28_10`" in page
-    publish(rows, copy)
-    assert (copy / PAGE).read_text() == page and page.count(END) == 1
+    publish(rows, copy / TABLE)
+    assert page_of(copy / TABLE).read_text() == page and page.count(END) == 1
+    publish(rows, copy / "other.json")
+    assert (copy / "other.md").read_text().startswith("# other\n")
 
 
-def test_runs_of_a_recipe_that_was_changed_since_are_left_out(copy: Path, tmp_path: Path) -> None:
+def test_runs_of_a_recipe_that_was_changed_since_are_left_out(tmp_path: Path) -> None:
     old = settings_of(RECIPES["mlp"]) | {"epochs": 3}
-    save_run("mlp", old, make_run(0, 0.9), tmp_path / "measured")
-    save_run(
-        "lenet_hinge", settings_of(RECIPES["lenet_hinge"]), make_run(1, 0.5), tmp_path / "measured"
-    )
+    gone = settings_of(RECIPES["lenet_hinge"]) | {"no_such_setting": 1}
+    hinge, files = RECIPES["lenet_hinge"], [tmp_path / f"{number}.json" for number in range(5)]
+    save_run(RECIPES["mlp"], old, make_run(0, 0.9), files[0])
+    save_run(hinge, gone, make_run(0, 0.9), files[1])
+    save_run(hinge, settings_of(hinge), make_run(1, 0.5, measured="2026-01-03"), files[2])
+    save_run(hinge, settings_of(hinge), make_run(1, 0.4, measured="2026-01-02"), files[3])
+    files[4].write_text('{"row": "mlp"')
     rows: dict[str, RowRecord] = {}
     for _ in range(2):
-        add_runs(rows, sorted((tmp_path / "measured").glob("*.json")))
-    assert {name: len(row.runs) for name, row in rows.items()} == {"lenet_hinge": 1}
-    document = {"mlp": {"settings": old, "runs": [], "repeats": []}}
-    (copy / JSON).write_text(json.dumps(document))
-    assert load_rows(copy / JSON) == {}
+        add_runs(rows, files, as_repeats=False)
+    assert rows.keys() == {"lenet_hinge"}
+    assert [run["test_accuracy"] for run in rows["lenet_hinge"].runs] == [0.5]  # the later one
+    add_runs(rows, files[2:3], as_repeats=True)
+    add_runs(rows, files[2:3], as_repeats=True)
+    assert len(rows["lenet_hinge"].repeats) == 1
+    table = tmp_path / "table.json"
+    table.write_text(json.dumps({"mlp": {"settings": old, "runs": [], "repeats": []}}))
+    assert load_rows(table) == {}
+
+
+def test_runs_on_other_images_and_a_damaged_table_are_refused(tmp_path: Path) -> None:
+    rows = {"mlp": make_row("mlp", 0.5)}
+    other = tmp_path / "other.json"
+    save_run(
+        RECIPES["mlp"], settings_of(RECIPES["mlp"]), make_run(1, 0.5, test_fingerprint="1"), other
+    )
+    with pytest.raises(UsageError, match="measured on photos, which are other test images"):
+        add_runs(rows, [other], as_repeats=False)
+    for text in ('{"mlp": ', '{"mlp": {"no": 1}}', "[]"):
+        other.write_text(text)
+        with pytest.raises(UsageError, match=r"other\.json: damaged"):
+            load_rows(other)
 
 
 def test_pictures_name_what_they_show() -> None:
@@ -145,10 +170,22 @@ def test_pictures_name_what_they_show() -> None:
     assert [label.get_text() for label in losses.axes[0].get_yticklabels()] == ["MLP"]
 
 
-def test_a_fact_of_several_lines_is_replaced_as_a_whole() -> None:
-    text = "# A net.\n# Measured: old,\n#           older\n# Data:     x\nepochs: 3\n"
-    new = set_header_fact(text, "Measured", "new " * 30)
+def test_a_fact_of_several_lines_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    config = tmp_path / "net.yaml"
+    config.write_text("# A net.\n# Measured: old,\n#           older\n# Data:     x\nepochs: 3\n")
+    set_header_fact(config, "Measured", "new " * 30)
+    new = config.read_text()
     facts = read_header(new).facts
     assert facts["Measured"] == ("new " * 30).strip() and facts["Data"] == "x"
     assert all(len(line) <= 98 for line in new.splitlines()) and new.endswith("\nepochs: 3\n")
-    assert set_header_fact(new, "GPU", "fast") == new
+    with pytest.raises(UsageError, match="its header has no line '# GPU: …'"):
+        set_header_fact(config, "GPU", "fast")
+
+
+def test_a_page_without_its_marks_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    for text in ("words", BEGIN, END + BEGIN, BEGIN + BEGIN + END):
+        page.write_text(text)
+        with pytest.raises(UsageError, match="needs these two lines once"):
+            fill_between(page, BEGIN, END, "figures")
+        assert page.read_text() == text
