@@ -1,6 +1,6 @@
 """The tables of docs/zoo.md."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -19,7 +19,7 @@ def render_page(rows: Sequence[Summary], records: Mapping[str, RowRecord]) -> st
     runs = [(row.name, run) for row in rows for run in row.runs]
     repeats = [(name, run) for name, row in records.items() for run in row.repeats]
     beside = ((*run_cells(name, run), verdict(measured[name], run)) for name, run in repeats)
-    sections = [
+    sections: list[tuple[Sequence[object], str, Callable[[], str]]] = [
         (runs, "Accuracy", lambda: table(ACCURACY, map(accuracy_cells, rows))),
         (runs, "Cost, certainty and harder images", lambda: table(MORE, map(more_cells, rows))),
         (runs, "The choice of the epoch", lambda: choices([run for _, run in runs])),
