@@ -1,8 +1,11 @@
 """The tables of docs/zoo.md."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
+
+from cnn_train.errors import counted
 
 from .recipes import RECIPES, Recipe
 from .records import RowRecord
@@ -35,10 +38,13 @@ def render_page(rows: Sequence[Summary], records: Mapping[str, RowRecord]) -> st
 def overview(runs: Sequence[Mapping[str, Any]]) -> str:
     """Say on which images all was measured, and how long the longest training took."""
     first, longest = runs[0], max(runs, key=lambda run: float(run["seconds"]))
+    hardware = Counter(describe_hardware(run) for run in runs)
     return (
-        f"{len(runs)} runs on the images `{first['images']}`: {first['num_test']:,} test images "
+        f"{len(runs)} runs on the images `{first['images']}`, {first['num_test']:,} test images "
         f"(SHA-256 `{first['test_fingerprint'][:12]}`). The longest training took "
-        f"{duration(longest['seconds'])}."
+        f"{duration(longest['seconds'])}. Hardware: "
+        + "; ".join(f"{name} ({counted(number, 'run')})" for name, number in hardware.items())
+        + "."
     )
 
 
@@ -64,7 +70,7 @@ def accuracy_cells(row: Summary) -> Sequence[str]:
     )  # fmt: skip
 
 
-MORE = ("row", "training", "images/s", "NLL", "calibration error, %", "under slices, %", "hardware")
+MORE = ("row", "training", "images/s", "NLL", "calibration error, %", "under slices, %")
 
 
 def more_cells(row: Summary) -> Sequence[str]:
@@ -73,7 +79,7 @@ def more_cells(row: Summary) -> Sequence[str]:
     return (
         f"`{row.name}`", duration(row.seconds) + (" *" if row.is_disturbed else ""),
         f"{speed.mean:,.0f}" if speed else NONE, f"{nll.mean:.3f}" if nll else NONE,
-        percent(calibration.mean) if calibration else NONE, percent(row.slices), row.hardware,
+        percent(calibration.mean) if calibration else NONE, percent(row.slices),
     )  # fmt: skip
 
 
@@ -111,11 +117,11 @@ def choices(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def waiting_list(recipes: Sequence[Recipe]) -> str:
-    """Say of each row that nobody has measured what would."""
-    lines = []
-    for recipe in recipes:
-        why = "to be run on a GPU" if recipe.wants_gpu else "to be run"
-        lines.append(
-            f"* `{recipe.name}`, {recipe.network}: {why}, `scripts/zoo --rows {recipe.name}`"
-        )
-    return "\n".join(lines)
+    """Name the rows that nobody has measured, and what would."""
+    groups = {"On two CPU cores": False, "On a GPU": True}
+    lines = [
+        f"* {where}: " + ", ".join(f"`{one.name}`" for one in recipes if one.wants_gpu == on_gpu)
+        for where, on_gpu in groups.items()
+        if any(one.wants_gpu == on_gpu for one in recipes)
+    ]
+    return "\n".join([*lines, "", "`scripts/zoo --rows NAME` measures one."])

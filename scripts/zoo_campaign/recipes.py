@@ -56,7 +56,7 @@ CROSS_ENTROPY = (
     as_shipped("fastnet_small", "FastNet, small", SEVERAL),
     as_shipped("fast_cpu", "FastNet", SEVERAL),
     as_shipped("vgg16_quarter_width", "VGG-16, quarter width", SEVERAL),
-    as_shipped("resnet20_short", "ResNet-20", SEVERAL),
+    as_shipped("resnet20_short", "ResNet-20"),
     as_shipped("speedrun_cpu", "FastNet, speedrun"),
     as_shipped("wrn16_2", "WRN-16-2"),
     as_shipped("vgg16_half_width", "VGG-16, half width"),

@@ -95,8 +95,8 @@ def summarize_rows(rows: Mapping[str, RowRecord]) -> list[Summary]:
     """Return the rows that have runs, in the order of the table."""
     return [
         Summary(name, RECIPES[name], row.recipe.loss.name, row.runs)
-        for name, row in rows.items()
-        if row.runs
+        for name in RECIPES
+        if (row := rows.get(name)) and row.runs
     ]
 
 

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnn_train.data.dataset import DataAccess
+from cnn_train.config.scalars import render_value
+from cnn_train.data.dataset import DataAccess, DatasetConfig
 from cnn_train.errors import CnnTrainError
 from cnn_train.runs.directory import RunDirectory, newest_run
 
@@ -57,10 +58,11 @@ class Place:
         """Return all that is set beside the config; root: what to call the folder of images."""
         if self.images is None:
             return (*recipe.settings, *self.more)
-        place = json.dumps(root or str(self.images))
-        share = recipe.load().data.val_fraction
-        data = f"data={{name: folder, root: {place}, val_fraction: {share}}}"
-        return (*recipe.settings, data, *self.more)
+        split = recipe.load().data
+        data: dict[str, object] = {"name": "folder", "root": root or str(self.images)}
+        if split.val_fraction != DatasetConfig.model_fields["val_fraction"].default:
+            data["val_fraction"] = split.val_fraction
+        return (*recipe.settings, f"data={render_value(data)}", *self.more)
 
     def access(self) -> DataAccess:
         """Return where decoded images are kept."""

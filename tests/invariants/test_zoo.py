@@ -1,6 +1,7 @@
 """docs/zoo.json, its page and the headers of configs say the same, of recipes as they are."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from zoo_campaign.page import render_page
 from zoo_campaign.publish import BEGIN, END, TABLE, page_of
 from zoo_campaign.recipes import RECIPES
 from zoo_campaign.records import RowRecord, is_current, load_rows
-from zoo_campaign.summary import measured_words, summarize_rows
+from zoo_campaign.summary import duration, measured_words, percent, summarize_rows, with_spread
 
 from cnn_train.config.shipped import read_header
 
@@ -50,3 +51,32 @@ def test_every_header_agrees_with_its_row(repository: Path, rows: dict[str, RowR
             facts = read_header(path.read_text("utf-8")).facts
             assert facts["Measured"] == measured_words(row), row.name
             assert facts["Hardware"] == row.hardware, row.name
+
+
+def test_the_readme_shows_rows_as_they_are(repository: Path, rows: dict[str, RowRecord]) -> None:
+    readme = (repository / "README.md").read_text("utf-8")
+    shown = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+?) \| (.+?) \| (\d+) \|$", readme, re.MULTILINE)
+    known = {row.name: row for row in summarize_rows(rows)}
+    assert len(shown) >= 5
+    for name, *cells in shown:
+        row, views = known[name], known[name].of("views_accuracy")
+        assert views
+        expected = [
+            duration(row.seconds),
+            with_spread(row.accuracy),
+            with_spread(views),
+            str(row.n),
+        ]
+        assert cells == expected, name
+
+
+def test_the_readme_begins_with_the_best_row(repository: Path, rows: dict[str, RowRecord]) -> None:
+    best = max(summarize_rows(rows), key=lambda row: row.accuracy.mean)
+    views = best.of("views_accuracy")
+    assert views
+    expected = (
+        f"`{best.name}` gets {percent(best.accuracy.mean)} % of CIFAR-10's test images right "
+        f"(a JPEG copy; {percent(views.mean)} % with views) after {duration(best.seconds)}"
+    )
+    start = (repository / "README.md").read_text("utf-8").partition("```")[0]
+    assert expected in " ".join(start.split())

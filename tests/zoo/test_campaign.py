@@ -123,5 +123,5 @@ def test_a_command_names_no_folder_of_this_machine(place: Place, tmp_path: Path)
     shown = shown_command(ROW, 2, replace(place, images=tmp_path / "photos", more=()))
     assert shown == (
         "cnn-train fit --config linear_cross_entropy --seed 2 "
-        "--set 'data={name: folder, root: \"photos\", val_fraction: 0.1}'"
+        "--set 'data={name: folder, root: photos}'"
     )

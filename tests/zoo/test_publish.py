@@ -114,7 +114,8 @@ def test_all_is_written_and_read_again(copy: Path) -> None:
     assert "lies 1.33 points above the last one on validation images (at most 2.00)" in page
     assert "and 1.00 points above itself on the test images" in page
     assert "**51.0 ± 1.4**" in page and "**45.0**" in page
-    assert "* `wrn28_10`, WRN-28-10: to be run on a GPU, `scripts/zoo --rows wrn28_10`" in page
+    assert "\n* On a GPU: `speedrun_gpu`, " in page and "* On two CPU cores: `linear_c" in page
+    assert "`photos`, 1,000 test images" in page and "2 cores, Some CPU, float32 (3 runs)" in page
     publish(rows, copy / TABLE)
     assert page_of(copy / TABLE).read_text() == page and page.count(END) == 1
     publish(rows, copy / "other.json")
