@@ -1,7 +1,9 @@
 """The two pictures of the table: what accuracy costs, and hinge beside cross-entropy."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
@@ -22,6 +24,7 @@ TIMES: Mapping[float, str] = {
     7200: "2 h",
 }
 PARAMETERS = {1e4: "10,000", 1e5: "100,000", 1e6: "1 million", 1e7: "10 million"}
+ACCURACIES = (40, 50, 60, 70, 80, 85, 90, 92, 94, 96, 98)
 NAMES = {"cross_entropy": "cross-entropy", "hinge": "hinge"}
 
 
@@ -60,14 +63,30 @@ def draw_cost(
     axes.set_xticks(list(ticks), list(ticks.values()))
     axes.xaxis.set_minor_locator(NullLocator())
     names = {(cost(row), 100 * row.accuracy.mean): row.name for row in rows}
+    left, right = (pick(point[0] for point in names) for pick in (min, max))
     for point in front:
+        to_right = point[0] < left ** (2 / 3) * right ** (1 / 3)  # the first third of the axis
         axes.annotate(
-            names[point], point, (3, -4), textcoords="offset points", size=SMALL_SIZE - 1,
-            color=INK, va="top", parse_math=False,
+            names[point], point, (5, -4) if to_right else (-5, 3), textcoords="offset points",
+            size=SMALL_SIZE - 1, color=INK, va="top" if to_right else "bottom",
+            ha="left" if to_right else "right", parse_math=False,
         )  # fmt: skip
-    axes.margins(x=0.16, y=0.08)
+    axes.margins(x=0.12, y=0.12)
     axes.autoscale()
+    axes.set_yscale("function", functions=(error_height, error_height_inverse))
+    lowest, highest = (pick(point[1] for point in names) for pick in (min, max))
+    axes.set_yticks([value for value in ACCURACIES if lowest - 5 < value < highest + 2])
     style_axes(axes, x=label, legend_columns=3)
+
+
+def error_height(accuracy: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """Place accuracies, in percent, so that halving the errors is always the same distance."""
+    return -np.log(np.maximum(100 - np.asarray(accuracy), 1e-3))
+
+
+def error_height_inverse(height: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    """Return the accuracy at a place."""
+    return 100 - np.exp(-np.asarray(height))
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

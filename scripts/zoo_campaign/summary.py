@@ -125,6 +125,5 @@ def measured_words(row: Summary) -> str:
     return (
         f"{duration(row.seconds)} of training{busy}; validation "
         f"{percent(fmean(run['val_accuracy'] for run in row.runs))} %, test "
-        f"{with_spread(row.accuracy)} %, with --tta flip_translate {with_spread(views)} % "
-        f"(n = {row.n}); docs/zoo.md has the rest"
+        f"{with_spread(row.accuracy)} %, with views {with_spread(views)} % (n = {row.n})"
     )

@@ -63,8 +63,8 @@ def test_a_row_says_mean_spread_and_interval_as_worked_out_by_hand() -> None:
     assert row.range_of_another_run == pytest.approx((0.52 - another, 0.52 + another), abs=1e-6)
     assert row.slices == pytest.approx(0.52 * 0.75)
     assert measured_words(row) == (
-        "1 min 1 s of training; validation 53.0 %, test 52.0 ± 2.0 %, with --tta flip_translate "
-        "54.0 ± 2.0 % (n = 3); docs/zoo.md has the rest"
+        "1 min 1 s of training; validation 53.0 %, test 52.0 ± 2.0 %, with views "
+        "54.0 ± 2.0 % (n = 3)"
     )
 
 
