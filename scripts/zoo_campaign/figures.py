@@ -64,12 +64,15 @@ def draw_cost(
     axes.xaxis.set_minor_locator(NullLocator())
     names = {(cost(row), 100 * row.accuracy.mean): row.name for row in rows}
     left, right = (pick(point[0] for point in names) for pick in (min, max))
-    for point in front:
+    for i, point in enumerate(front):
         to_right = point[0] < left ** (2 / 3) * right ** (1 / 3)  # the first third of the axis
+        neighbour = front[min(i + 1, len(front) - 1)] if to_right else front[max(i - 1, 0)]
+        apart = 9 * (neighbour != point and are_close(neighbour, point))
         axes.annotate(
-            names[point], point, (5, -4) if to_right else (-5, 3), textcoords="offset points",
-            size=SMALL_SIZE - 1, color=INK, va="top" if to_right else "bottom",
-            ha="left" if to_right else "right", parse_math=False,
+            names[point], point, (5, -4 - apart) if to_right else (-5, 3 + apart),
+            textcoords="offset points", size=SMALL_SIZE - 1, color=INK,
+            va="top" if to_right else "bottom", ha="left" if to_right else "right",
+            parse_math=False,
         )  # fmt: skip
     axes.margins(x=0.12, y=0.12)
     axes.autoscale()
@@ -79,7 +82,7 @@ def draw_cost(
     style_axes(axes, x=label, legend_columns=3)
 
 
-def error_height(accuracy: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+def error_height(accuracy: Any) -> "np.ndarray[Any, Any]":
     """Place accuracies, in percent, so that halving the errors is always the same distance."""
     return -np.log(np.maximum(100 - np.asarray(accuracy), 1e-3))
 
@@ -87,6 +90,13 @@ def error_height(accuracy: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
 def error_height_inverse(height: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
     """Return the accuracy at a place."""
     return 100 - np.exp(-np.asarray(height))
+
+
+def are_close(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Tell whether the names of two points (cost, accuracy) would touch."""
+    costs, heights = zip(one, other, strict=True)
+    difference = abs(error_height(heights[0]) - error_height(heights[1]))
+    return bool(difference < 0.08) and max(costs) < 1.8 * min(costs)
 
 
 def pareto_front(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
