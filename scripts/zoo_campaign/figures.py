@@ -82,12 +82,12 @@ def draw_cost(
     style_axes(axes, x=label, legend_columns=3)
 
 
-def error_height(accuracy: Any) -> "np.ndarray[Any, Any]":
+def error_height(accuracy: Any) -> Any:
     """Place accuracies, in percent, so that halving the errors is always the same distance."""
     return -np.log(np.maximum(100 - np.asarray(accuracy), 1e-3))
 
 
-def error_height_inverse(height: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+def error_height_inverse(height: Any) -> Any:
     """Return the accuracy at a place."""
     return 100 - np.exp(-np.asarray(height))
 
