@@ -72,6 +72,11 @@ def list_kept() -> list[ModelCard]:
     return [card for card in cards if card.name not in ships]
 
 
+def list_named() -> list[ModelCard]:
+    """Return the cards of all models with a name: those that ship, then those in the directory."""
+    return [*list_cards(), *list_kept()]
+
+
 def read_card(path: Path) -> ModelCard:
     """Read a card: its first sentence, and the table of two columns."""
     text = path.read_text("utf-8")
@@ -92,13 +97,13 @@ def locate(path: Path) -> Path:
 
 def suggest(path: Path) -> str:
     """Return what to add where a file is missing that has the name of a trained model."""
-    is_name = any(str(path) == card.name for card in [*list_cards(), *list_kept()])
+    is_name = any(str(path) == card.name for card in list_named())
     return f"; did you mean {PREFIX}{path}, a trained model?" if is_name else ""
 
 
 def find_card(name: str) -> ModelCard:
     """Return the card of ``NAME`` or ``pretrained:NAME``; raises as :func:`locate` does."""
-    cards = {card.name: card for card in [*list_cards(), *list_kept()]}
+    cards = {card.name: card for card in list_named()}
     wanted = name.removeprefix(PREFIX)
     if wanted in cards:
         return cards[wanted]

@@ -134,9 +134,9 @@ def pretrained(
     as_json: JsonOption = False,
 ) -> None:
     """List the trained models; pretrained:NAME is a checkpoint wherever one is asked."""
-    from ..checkpoints.pretrained import find_card, list_cards, list_kept
+    from ..checkpoints.pretrained import find_card, list_named
 
-    cards = [*list_cards(), *list_kept()] if name is None else [find_card(name)]
+    cards = list_named() if name is None else [find_card(name)]
     if name is None:
         rows = [(c.address, c.summary, percent(c.accuracy), c.facts["size"]) for c in cards]
         block = Block(

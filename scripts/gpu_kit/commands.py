@@ -10,29 +10,17 @@ from .kit import Kit
 TOY_MOST_MEMORY = 16 * 2**30
 
 
-def cnn_train(
-    kit: Kit, *arguments: str | Path, limit: float | None = None
-) -> "subprocess.CompletedProcess[str]":
-    """Run ``cnn-train ARGUMENTS`` in a process of its own; at toy size it may have 16 GiB.
-
-    After ``limit`` seconds it is asked to save and stop, as by a batch system.
-    """
+def cnn_train(kit: Kit, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+    """Run ``cnn-train ARGUMENTS`` in a process of its own; at toy size it may have 16 GiB."""
 
     def limit_memory() -> None:
         if kit.toy:
             resource.setrlimit(resource.RLIMIT_AS, (TOY_MOST_MEMORY, TOY_MOST_MEMORY))
 
     command = [sys.executable, "-m", "cnn_train", *map(str, arguments)]
-    with subprocess.Popen(
-        command, cwd=kit.scratch, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=limit_memory,
-    ) as process:  # fmt: skip
-        try:
-            stdout, stderr = process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
-            process.terminate()
-            stdout, stderr = process.communicate()
-    return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
+    return subprocess.run(
+        command, cwd=kit.scratch, capture_output=True, text=True, preexec_fn=limit_memory
+    )
 
 
 def last_line(outcome: "subprocess.CompletedProcess[str]") -> str:

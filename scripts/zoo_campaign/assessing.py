@@ -13,6 +13,7 @@ from statistics import fmean, harmonic_mean
 from safetensors.torch import save
 from torch.nn.functional import cross_entropy
 
+from cnn_train.checkpoints.checkpoint import contiguous_state
 from cnn_train.data.image_set import ImageSet, spread_evenly
 from cnn_train.evaluation.evaluate import evaluate, load_split
 from cnn_train.evaluation.slices import evaluate_slices
@@ -99,8 +100,7 @@ def test_facts(trained: TrainedModel, images: ImageSet) -> Facts:
 
 def weights_digest(trained: TrainedModel) -> str:
     """Return the SHA-256 of the weights alone: equal for equal bits, whenever they were trained."""
-    state = {name: value.cpu().contiguous() for name, value in trained.model.state_dict().items()}
-    return hashlib.sha256(save(state)).hexdigest()
+    return hashlib.sha256(save(contiguous_state(trained.model))).hexdigest()
 
 
 def commit() -> str:

@@ -20,7 +20,7 @@ def render_page(rows: Sequence[Summary], records: Mapping[str, RowRecord]) -> st
     measured = {row.name: row for row in rows}
     waiting = [recipe for name, recipe in RECIPES.items() if name not in measured]
     runs = [(row.name, run) for row in rows for run in row.runs]
-    repeats = [(name, run) for name, row in records.items() for run in row.repeats]
+    repeats = [(name, run) for name in measured for run in records[name].repeats]
     beside = ((*run_cells(name, run), verdict(measured[name], run)) for name, run in repeats)
     sections: list[tuple[Sequence[object], str, Callable[[], str]]] = [
         (runs, "Accuracy", lambda: table(ACCURACY, map(accuracy_cells, rows))),
@@ -60,13 +60,12 @@ ACCURACY = ("row", "network", "loss", "parameters", "multiply-adds", "n", "valid
 
 def accuracy_cells(row: Summary) -> Sequence[str]:
     """Return a row of the first table."""
-    views, validation = row.of("views_accuracy"), row.of("val_accuracy")
     low, high = row.interval
     return (
         f"`{row.name}`", row.recipe.network, row.loss.replace("_", "-"),
         f"{row.parameters:,}", f"{row.runs[0]['macs']:,}", str(row.n),
-        with_spread(validation) if validation else NONE, f"**{with_spread(row.accuracy)}**",
-        f"{percent(low)}–{percent(high)}", with_spread(views) if views else NONE,
+        with_spread(row.mean("val_accuracy")), f"**{with_spread(row.accuracy)}**",
+        f"{percent(low)}–{percent(high)}", with_spread(row.mean("views_accuracy")),
     )  # fmt: skip
 
 
@@ -75,10 +74,10 @@ MORE = ("row", "training", "images/s", "NLL", "calibration error, %", "under sli
 
 def more_cells(row: Summary) -> Sequence[str]:
     """Return a row of the second table; scores of the hinge loss are no probabilities."""
-    nll, calibration, speed = map(row.of, ("nll", "calibration_error", "images_per_second"))
+    nll, calibration = row.of("nll"), row.of("calibration_error")
     return (
         f"`{row.name}`", duration(row.seconds) + (" *" if row.is_disturbed else ""),
-        f"{speed.mean:,.0f}" if speed else NONE, f"{nll.mean:.3f}" if nll else NONE,
+        f"{row.mean('images_per_second').mean:,.0f}", f"{nll.mean:.3f}" if nll else NONE,
         percent(calibration.mean) if calibration else NONE, percent(row.slices),
     )  # fmt: skip
 

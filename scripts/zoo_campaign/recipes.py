@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from part_program import choose_parts
 
 from cnn_train.config.loading import load_experiment
+from cnn_train.config.scalars import render_value
 from cnn_train.config.shipped import shipped_configs
+from cnn_train.data.dataset import DatasetConfig
 from cnn_train.experiment import ExperimentConfig
 
 SEVERAL = 3
@@ -32,6 +34,12 @@ class Recipe:
         """Load its experiment, with ``more`` settings after its own."""
         path = shipped_configs()[self.config]
         return load_experiment(path, (*self.settings, *more), ExperimentConfig)
+
+    def data(self, **place: str) -> str:
+        """Write images at ``place``, split as the recipe splits them, as ``--set`` takes them."""
+        share, field = self.load().data.val_fraction, DatasetConfig.model_fields["val_fraction"]
+        split = {} if share == field.default else {"val_fraction": share}
+        return f"data={render_value(place | split)}"
 
 
 def as_shipped(config: str, network: str, seeds: int = 1, *, wants_gpu: bool = False) -> Recipe:

@@ -31,13 +31,16 @@ class Summary:
 
     def of(self, fact: str) -> MeanOfRuns | None:
         """Return a fact's mean over the runs; None where they do not have it."""
-        values = [run[fact] for run in self.runs if fact in run]
-        return mean_of_runs(values) if len(values) == self.n else None
+        return self.mean(fact) if all(fact in run for run in self.runs) else None
+
+    def mean(self, fact: str) -> MeanOfRuns:
+        """Return the mean over the runs of a fact that each has."""
+        return mean_of_runs([run[fact] for run in self.runs])
 
     @property
     def accuracy(self) -> MeanOfRuns:
         """The accuracy on the test images, one view each."""
-        return mean_of_runs([run["test_accuracy"] for run in self.runs])
+        return self.mean("test_accuracy")
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -119,11 +122,10 @@ def duration(seconds: float) -> str:
 
 def measured_words(row: Summary) -> str:
     """Say what a config gives, for its header."""
-    views = row.of("views_accuracy")
-    assert views
+    validation, views = row.mean("val_accuracy").mean, row.mean("views_accuracy")
     busy = " (beside other work)" if row.is_disturbed else ""
     return (
         f"{duration(row.seconds)} of training{busy}; validation "
-        f"{percent(fmean(run['val_accuracy'] for run in row.runs))} %, test "
+        f"{percent(validation)} %, test "
         f"{with_spread(row.accuracy)} %, with views {with_spread(views)} % (n = {row.n})"
     )

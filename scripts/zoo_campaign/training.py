@@ -14,8 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnn_train.config.scalars import render_value
-from cnn_train.data.dataset import DataAccess, DatasetConfig
+from cnn_train.data.dataset import DataAccess
 from cnn_train.errors import CnnTrainError
 from cnn_train.runs.directory import RunDirectory, newest_run
 
@@ -58,11 +57,8 @@ class Place:
         """Return all that is set beside the config; root: what to call the folder of images."""
         if self.images is None:
             return (*recipe.settings, *self.more)
-        split = recipe.load().data
-        data: dict[str, object] = {"name": "folder", "root": root or str(self.images)}
-        if split.val_fraction != DatasetConfig.model_fields["val_fraction"].default:
-            data["val_fraction"] = split.val_fraction
-        return (*recipe.settings, f"data={render_value(data)}", *self.more)
+        data = recipe.data(name="folder", root=root or str(self.images))
+        return (*recipe.settings, data, *self.more)
 
     def access(self) -> DataAccess:
         """Return where decoded images are kept."""

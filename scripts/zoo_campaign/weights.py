@@ -10,7 +10,6 @@ from cnn_train.checkpoints.checkpoint import open_checkpoint, save_checkpoint
 from cnn_train.checkpoints.pretrained import FOLDER
 from cnn_train.checkpoints.slimming import slim
 from cnn_train.cli.console import notice
-from cnn_train.data.dataset import DatasetConfig
 from cnn_train.data.location import DATA_DIR_VARIABLE, resolve_data_dir
 from cnn_train.errors import UsageError
 from cnn_train.evaluation.evaluate import Evaluation, evaluate, load_split
@@ -21,7 +20,7 @@ from cnn_train.runs.directory import newest_run
 
 from .assessing import VIEWS, weights_digest
 from .recipes import RECIPES
-from .records import RowRecord
+from .records import CIFAR10, RowRecord
 from .summary import describe_hardware, percent
 from .training import Place, run_name
 
@@ -106,13 +105,11 @@ def render_card(
     """Write the card: a title, a sentence, the table of facts, commands, what it is not for."""
     model, opened = MODELS[name], open_checkpoint(file)
     recipe = RECIPES[model.row]
-    architecture, share = recipe.load().model.name, recipe.load().data.val_fraction
-    split = "" if share == DatasetConfig.model_fields["val_fraction"].default else share
     num_train = len(opened.checkpoint.training_images)
     facts = {
         "config": recipe.config,
         "row of docs/zoo.md": model.row,
-        "model": f"{architecture}, {run['parameters']:,} parameters",
+        "model": f"{recipe.load().model.name}, {run['parameters']:,} parameters",
         "classes": ", ".join(opened.checkpoint.class_names),
         "data": f"CIFAR-10 as JPEG files: trained on {num_train:,} images, "
         f"the epoch chosen on {50_000 - num_train:,} others",
@@ -128,8 +125,8 @@ def render_card(
         name=name,
         summary=model.summary,
         table="\n".join(f"| {key} | {value} |" for key, value in facts.items()),
-        config=recipe.config,
-        split=split and f", val_fraction: {split}",
+        fit=run["command"],
+        data=recipe.data(name=CIFAR10),
     )
 
 
