@@ -11,7 +11,7 @@ from matplotlib.ticker import NullLocator
 from cnn_train.figures.style import BLUE, GREY, INK, ORANGE, SMALL_SIZE, make_figure, style_axes
 
 from .recipes import PAIRS
-from .summary import Summary
+from .summary import Summary, kinds_of_hardware
 
 COLOURS = {"cross_entropy": BLUE, "hinge": ORANGE}
 TIMES: Mapping[float, str] = {
@@ -23,6 +23,7 @@ TIMES: Mapping[float, str] = {
     1800: "30 min",
     7200: "2 h",
 }
+MARKERS = {"o": "round", "D": "diamonds", "s": "squares", "^": "triangles"}
 PARAMETERS = {1e4: "10,000", 1e5: "100,000", 1e6: "1 million", 1e7: "10 million"}
 ACCURACIES = (40, 50, 60, 70, 80, 85, 90, 92, 94, 96, 98)
 NAMES = {"cross_entropy": "cross-entropy", "hinge": "hinge"}
@@ -33,8 +34,12 @@ def draw_costs(rows: Sequence[Summary]) -> Figure:
     figure = make_figure(10.5, 5.2, "What accuracy costs")
     left, right = figure.subplots(1, 2, sharey=True)
     on_cpu = [row for row in rows if row.runs[0]["device"] == "cpu"]
-    draw_cost(left, on_cpu, lambda row: row.seconds, "training and validation on a CPU", TIMES)
-    draw_cost(right, rows, lambda row: row.parameters, "parameters", PARAMETERS)
+    kinds = kinds_of_hardware(run for row in on_cpu for run in row.timed)
+    markers = dict(zip(kinds, MARKERS, strict=False))
+    which = [f"{MARKERS[mark]}: {kind}" for kind, mark in markers.items()] if kinds[1:] else kinds
+    time = "\n".join(["training and validation on a CPU", *which])
+    draw_cost(left, on_cpu, lambda row: row.seconds, time, TIMES, markers)
+    draw_cost(right, rows, lambda row: row.parameters, "parameters", PARAMETERS, {})
     left.set_ylabel("test accuracy, one view, %")
     return figure
 
@@ -45,16 +50,22 @@ def draw_cost(
     cost: Callable[[Summary], float],
     label: str,
     ticks: Mapping[float, str],
+    markers: Mapping[str, str],
 ) -> None:
-    """Draw a point for each row and a line through those that nothing cheaper reaches."""
-    for loss, name in NAMES.items():
-        some = [row for row in rows if row.loss == loss]
-        if some:
-            costs, accuracies = zip(
-                *((cost(row), 100 * row.accuracy.mean) for row in some), strict=True
-            )
-            axes.scatter(costs, accuracies, s=26, color=COLOURS[loss], label=name, zorder=3)
-    front = pareto_front([(cost(row), 100 * row.accuracy.mean) for row in rows])
+    """Draw a point for each row and a line through those that nothing cheaper reaches.
+
+    markers: by hardware, where the cost depends on it; the line joins rows of the first.
+    """
+    named: set[str] = set()
+    for row in rows:
+        axes.scatter(
+            cost(row), 100 * row.accuracy.mean, s=26, color=COLOURS[row.loss], zorder=3,
+            marker=markers.get(row.hardware, "o"),
+            label=None if row.loss in named else NAMES[row.loss],
+        )  # fmt: skip
+        named.add(row.loss)
+    comparable = [row for row in rows if not markers or row.hardware == next(iter(markers))]
+    front = pareto_front([(cost(row), 100 * row.accuracy.mean) for row in comparable])
     if not front:
         return
     axes.step(*zip(*front, strict=True), where="post", color=GREY, linewidth=1.2, zorder=1,
@@ -124,5 +135,7 @@ def draw_losses(rows: Sequence[Summary]) -> Figure:
             axes.plot([100 * mean], [place + offset], "o", ms=4.5, color=COLOURS[loss], label=label)
     axes.set_yticks(range(len(both)), [pair[0].recipe.network for pair in both])
     axes.set_ylim(-0.5, max(len(both), 1) - 0.5)
-    style_axes(axes, x="test accuracy, one view, %; lines: 95 % intervals", legend_columns=2)
+    style_axes(
+        axes, x="test accuracy, one view, %; lines: 95 % intervals", legend_columns=2 * bool(both)
+    )
     return figure

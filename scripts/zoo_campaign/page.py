@@ -1,16 +1,14 @@
 """The tables of docs/zoo.md."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from statistics import fmean
 from typing import Any
-
-from cnn_train.errors import counted
 
 from .recipes import RECIPES, Recipe
 from .records import RowRecord
 from .repeat import verdict
-from .summary import Summary, describe_hardware, duration, percent, with_spread
+from .summary import Summary, describe_hardware, duration, kinds_of_hardware, percent, with_spread
 
 NONE = "–"
 
@@ -21,14 +19,19 @@ def render_page(rows: Sequence[Summary], records: Mapping[str, RowRecord]) -> st
     waiting = [recipe for name, recipe in RECIPES.items() if name not in measured]
     runs = [(row.name, run) for row in rows for run in row.runs]
     repeats = [(name, run) for name in measured for run in records[name].repeats]
-    beside = ((*run_cells(name, run), verdict(measured[name], run)) for name, run in repeats)
+    kinds = kinds_of_hardware(run for _, run in (*runs, *repeats))
+    letters = {kind: chr(ord("A") + place) for place, kind in enumerate(kinds)}
+    where = [(letter, kind) for kind, letter in letters.items()]
+    cells, costs = partial(run_cells, letters), partial(more_cells, letters)
+    beside = ((*cells(name, run), verdict(measured[name], run)) for name, run in repeats)
     sections: list[tuple[Sequence[object], str, Callable[[], str]]] = [
         (runs, "Accuracy", lambda: table(ACCURACY, map(accuracy_cells, rows))),
-        (runs, "Cost, certainty and harder images", lambda: table(MORE, map(more_cells, rows))),
+        (runs, "Cost, certainty and harder images", lambda: table(MORE, map(costs, rows))),
+        (runs, "Hardware", lambda: table(("", "cores, processor, number format"), where)),
         (runs, "The choice of the epoch", lambda: choices([run for _, run in runs])),
         (waiting, "Not measured yet", lambda: waiting_list(waiting)),
         (runs, "Recipes", lambda: table(("row", "command"), map(command_cells, rows))),
-        (runs, "Every run", lambda: table(RUNS, (run_cells(*one) for one in runs))),
+        (runs, "Every run", lambda: table(RUNS, (cells(*one) for one in runs))),
         (repeats, "Repeated", lambda: table((*RUNS, "beside the row"), beside)),
     ]
     parts = [f"### {title}\n\n{render()}" for content, title, render in sections if content]
@@ -38,13 +41,10 @@ def render_page(rows: Sequence[Summary], records: Mapping[str, RowRecord]) -> st
 def overview(runs: Sequence[Mapping[str, Any]]) -> str:
     """Say on which images all was measured, and how long the longest training took."""
     first, longest = runs[0], max(runs, key=lambda run: float(run["seconds"]))
-    hardware = Counter(describe_hardware(run) for run in runs)
     return (
         f"{len(runs)} runs on the images `{first['images']}`, {first['num_test']:,} test images "
         f"(SHA-256 `{first['test_fingerprint'][:12]}`). The longest training took "
-        f"{duration(longest['seconds'])}. Hardware: "
-        + "; ".join(f"{name} ({counted(number, 'run')})" for name, number in hardware.items())
-        + "."
+        f"{duration(longest['seconds'])}."
     )
 
 
@@ -69,15 +69,15 @@ def accuracy_cells(row: Summary) -> Sequence[str]:
     )  # fmt: skip
 
 
-MORE = ("row", "training", "images/s", "NLL", "calibration error, %", "under slices, %")
+MORE = ("row", "training", "images/s", "on", "NLL", "calibration error, %", "under slices, %")
 
 
-def more_cells(row: Summary) -> Sequence[str]:
+def more_cells(letters: Mapping[str, str], row: Summary) -> Sequence[str]:
     """Return a row of the second table; scores of the hinge loss are no probabilities."""
     nll, calibration = row.of("nll"), row.of("calibration_error")
     return (
         f"`{row.name}`", duration(row.seconds) + (" *" if row.is_disturbed else ""),
-        f"{row.mean('images_per_second').mean:,.0f}", f"{nll.mean:.3f}" if nll else NONE,
+        f"{row.images_per_second:,.0f}", letters[row.hardware], f"{nll.mean:.3f}" if nll else NONE,
         percent(calibration.mean) if calibration else NONE, percent(row.slices),
     )  # fmt: skip
 
@@ -88,17 +88,18 @@ def command_cells(row: Summary) -> Sequence[str]:
 
 
 RUNS = ("row", "seed", "test, %", "with views, %", "training", "busy cores: its, others'",
-        "hardware", "torch", "weights (SHA-256)", "commit")  # fmt: skip
+        "on", "torch", "weights (SHA-256)", "commit")  # fmt: skip
 
 
-def run_cells(name: str, run: Mapping[str, Any]) -> Sequence[str]:
+def run_cells(letters: Mapping[str, str], name: str, run: Mapping[str, Any]) -> Sequence[str]:
     """Return where one run's numbers come from."""
     cores = [run.get(key) for key in ("own_cores", "other_cores")]
     busy = ", ".join(NONE if number is None else f"{number:.2f}" for number in cores)
     return (
         f"`{name}`", str(run["seed"]), percent(run["test_accuracy"], 2),
-        percent(run["views_accuracy"], 2), duration(run["seconds"]), busy, describe_hardware(run),
-        run["torch"], f"`{run['weights_sha256'][:12]}`", f"`{run['commit']}`",
+        percent(run["views_accuracy"], 2), duration(run["seconds"]), busy,
+        letters[describe_hardware(run)], run["torch"], f"`{run['weights_sha256'][:12]}`",
+        f"`{run['commit']}`",
     )  # fmt: skip
 
 

@@ -45,4 +45,4 @@ def publish_around(rows: Mapping[str, RowRecord], repository: Path) -> None:
         if not row.recipe.settings:
             config = repository / "configs" / f"{row.recipe.config}.yaml"
             set_header_fact(config, "Measured", measured_words(row))
-            set_header_fact(config, "Hardware", row.hardware)
+            set_header_fact(config, "Hardware", row.all_hardware)

@@ -1,6 +1,7 @@
 """A row in numbers: the mean of its runs, how far they spread, and in which words to say so."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
@@ -63,14 +64,24 @@ class Summary:
         return mean.mean - half, mean.mean + half
 
     @property
+    def timed(self) -> Sequence[Mapping[str, Any]]:
+        """The runs whose time counts: those on the hardware that most of them had."""
+        return [run for run in self.runs if describe_hardware(run) == self.hardware]
+
+    @property
     def seconds(self) -> float:
-        """Of training and validation, as ``fit`` counts them; the median of the runs."""
-        return float(median(run["seconds"] for run in self.runs))
+        """Of training and validation, as ``fit`` counts them; the median of the timed runs."""
+        return float(median(run["seconds"] for run in self.timed))
+
+    @property
+    def images_per_second(self) -> float:
+        """In training; the mean of the timed runs."""
+        return fmean(run["images_per_second"] for run in self.timed)
 
     @property
     def is_disturbed(self) -> bool:
-        """Whether other work ran beside a run, so that its time says little."""
-        return any(run.get("other_cores", 0) > MOST_OTHER_CORES for run in self.runs)
+        """Whether other work ran beside a timed run, so that its time says little."""
+        return any(run.get("other_cores", 0) > MOST_OTHER_CORES for run in self.timed)
 
     @property
     def slices(self) -> float:
@@ -84,8 +95,19 @@ class Summary:
 
     @property
     def hardware(self) -> str:
-        """What computed, in a config's header; machines of several kinds are all named."""
-        return "; ".join(dict.fromkeys(describe_hardware(run) for run in self.runs))
+        """What computed most of the runs."""
+        return kinds_of_hardware(self.runs)[0]
+
+    @property
+    def all_hardware(self) -> str:
+        """What computed the runs, in a config's header."""
+        first, *others = kinds_of_hardware(self.runs)
+        return f"{first} (its time); other seeds: {'; '.join(others)}" if others else first
+
+
+def kinds_of_hardware(runs: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return what computed the runs, the most frequent first."""
+    return [kind for kind, _ in Counter(map(describe_hardware, runs)).most_common()]
 
 
 def describe_hardware(run: Mapping[str, Any]) -> str:

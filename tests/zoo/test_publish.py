@@ -81,6 +81,22 @@ def test_a_time_beside_other_work_is_marked() -> None:
     assert "1 min 0 s of training (beside other work);" in measured_words(busy)
 
 
+def test_a_time_is_that_of_one_kind_of_hardware(copy: Path) -> None:
+    row = make_row("mlp", 0.5, 0.5, 0.5)
+    row.runs[0] |= {"processor": "Another", "seconds": 500.0, "images_per_second": 1.0}
+    row.runs[0] |= {"other_cores": 1.0}
+    (mixed,) = summarize_rows({"mlp": row})
+    assert mixed.seconds == 61.5 and mixed.images_per_second == 1000 and not mixed.is_disturbed
+    publish({"mlp": row}, copy / TABLE)
+    publish_around({"mlp": row}, copy)
+    page = page_of(copy / TABLE).read_text()
+    assert "| `mlp` | 1 min 2 s | 1,000 | A | 1.000 |" in page
+    assert "| A | 2 cores, Some CPU, float32 |\n| B | 2 cores, Another, float32 |" in page
+    assert read_header((copy / "configs" / "mlp.yaml").read_text()).facts["Hardware"] == (
+        "2 cores, Some CPU, float32 (its time); other seeds: 2 cores, Another, float32"
+    )
+
+
 def test_a_repeat_has_the_same_bits_or_lies_in_the_range_or_does_not() -> None:
     row = summary("mlp", 0.50, 0.52, 0.54)
     assert verdict(row, make_run(0, 0.5)) == "the same bits"
@@ -115,7 +131,7 @@ def test_all_is_written_and_read_again(copy: Path) -> None:
     assert "and 1.00 points above itself on the test images" in page
     assert "**51.0 ± 1.4**" in page and "**45.0**" in page
     assert "\n* On a GPU: `speedrun_gpu`, " in page and "* On two CPU cores: `linear_c" in page
-    assert "`photos`, 1,000 test images" in page and "2 cores, Some CPU, float32 (3 runs)" in page
+    assert "`photos`, 1,000 test images" in page and "| A | 2 cores, Some CPU, float32 |" in page
     publish(rows, copy / TABLE)
     assert page_of(copy / TABLE).read_text() == page and page.count(END) == 1
     publish(rows, copy / "other.json")
@@ -190,3 +206,16 @@ def test_a_page_without_its_marks_is_refused_and_left_as_it_is(tmp_path: Path) -
         with pytest.raises(UsageError, match="needs these two lines once"):
             fill_between(page, BEGIN, END, "figures")
         assert page.read_text() == text
+
+
+def test_times_of_other_hardware_have_another_mark_and_no_line() -> None:
+    here = summary("mlp", 0.5), summary("fast_cpu", 0.8)
+    faster = summary("wrn16_2", 0.9, processor="Another", seconds=1.0)
+    axes = draw_costs([*here, faster]).axes[0]
+    assert axes.get_xlabel().splitlines()[1:] == [
+        "round: 2 cores, Some CPU, float32", "diamonds: 2 cores, Another, float32"
+    ]  # fmt: skip
+    (line,) = axes.get_lines()
+    assert 0.9 * 100 not in line.get_ydata()
+    round_mark, other_mark = (axes.collections[i].get_paths()[0] for i in (0, 2))
+    assert len(round_mark.vertices) != len(other_mark.vertices)
