@@ -11,20 +11,19 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 Forward = Callable[[Tensor], Tensor]
+Convolve = Callable[..., Tensor | None]
+"""Of maps, filters, stride, padding, dilation and groups; None: torch's own is as good."""
 
 
 class ReplacedConvolutions(TorchFunctionMode):
-    """While active, ``convolve(x, weight)`` stands for convolutions where ``suits(x, weight)``.
+    """While active, ``convolve`` stands for torch's convolution where it returns maps.
 
-    Asked about are those of layers of stride 1, with odd square filters, trained and without a
-    bias, that keep the size of their maps.
+    Asked about are those of layers that are trained and have no bias.
     """
 
-    def __init__(
-        self, suits: Callable[[Tensor, Tensor], bool], convolve: Callable[[Tensor, Tensor], Tensor]
-    ) -> None:
+    def __init__(self, convolve: Convolve) -> None:
         super().__init__()
-        self.suits, self.convolve = suits, convolve
+        self.convolve = convolve
 
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -33,8 +32,8 @@ class ReplacedConvolutions(TorchFunctionMode):
         if function is F.conv2d and not kwargs and len(args) == 7:
             x_BCHW, weight_OCkk, bias, *geometry = args
             is_plain = bias is None and weight_OCkk.requires_grad and x_BCHW.ndim == 4
-            if is_plain and keeps_size(weight_OCkk, *geometry) and self.suits(x_BCHW, weight_OCkk):
-                return self.convolve(x_BCHW, weight_OCkk)
+            if is_plain and (y := self.convolve(x_BCHW, weight_OCkk, *geometry)) is not None:
+                return y
         return function(*args, **kwargs)
 
 

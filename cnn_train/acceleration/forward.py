@@ -1,12 +1,13 @@
 """The network as a function from images to scores, in the fastest way for training here."""
 
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from ..machine.device import Device, Precision, multiplies_bfloat16, with_autocast
-from .convolutions import Forward, ReplacedConvolutions
+from .convolutions import Forward, ReplacedConvolutions, keeps_size
+from .depthwise import convolve_in_float32, is_slow
 from .graphs import replay
 from .small_maps import SmallMapConvolution, is_small
 from .winograd import WinogradConvolution, saves_time
@@ -37,14 +38,24 @@ def training_forward(
     vector_units = torch.backends.cpu.get_cpu_capability()  # the widest that torch uses here
     if precision.is_low:
 
-        def convolve(x_BCHW: Tensor, weight_OCkk: Tensor) -> Tensor:
-            return cast(Tensor, SmallMapConvolution.apply(x_BCHW, weight_OCkk, precision.dtype))
+        def convolve(x_BCHW: Tensor, weight_OCkk: Tensor, *geometry: Any) -> Tensor | None:
+            if keeps_size(weight_OCkk, *geometry) and is_small(x_BCHW, weight_OCkk):
+                return cast(Tensor, SmallMapConvolution.apply(x_BCHW, weight_OCkk, precision.dtype))
+            stride, *_, groups = geometry
+            if is_slow(x_BCHW, weight_OCkk, stride, groups):
+                return convolve_in_float32(x_BCHW, weight_OCkk, geometry, precision.dtype)
+            return None
 
-        replaced = ReplacedConvolutions(is_small, convolve)
     elif vector_units == "AVX2" and not multiplies_bfloat16(device.torch_device):
-        replaced = ReplacedConvolutions(saves_time, WinogradConvolution.apply)
+
+        def convolve(x_BCHW: Tensor, weight_OCkk: Tensor, *geometry: Any) -> Tensor | None:
+            if keeps_size(weight_OCkk, *geometry) and saves_time(x_BCHW, weight_OCkk):
+                return cast(Tensor, WinogradConvolution.apply(x_BCHW, weight_OCkk))
+            return None
+
     else:
         return forward  # where tiles were not measured
+    replaced = ReplacedConvolutions(convolve)
 
     def replacing_forward(images_BCHW: Tensor) -> Tensor:
         with replaced:

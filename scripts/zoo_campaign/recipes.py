@@ -89,10 +89,10 @@ HINGE_RATES = {
     "speedrun_cpu": "sgd_lr=16",
     "wrn16_2": "lr=0.1",
     "vgg16_half_width": "lr=0.04",
-    "resnet56_short": "lr=0.07",
+    "resnet56_short": "lr=0.035",
     "densenet_small": "lr=0.07",
     "mobilenet_v2_short": "lr=0.07",
-    "resnet18_short": "lr=0.07",
+    "resnet18_short": "lr=0.035",
 }
 PAIRS = tuple(
     (one, HINGE_CONFIGS.get(one.name) or with_hinge(one, HINGE_RATES[one.name]))

@@ -1,4 +1,4 @@
-from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -57,8 +57,11 @@ def test_under_autocast_it_gives_torchs_values_and_gradients_up_to_rounding() ->
     layer = nn.Conv2d(64, 64, 3, padding=1, bias=False).to(memory_format=torch.channels_last)
     x = random(8, 64, 4, 4, dtype=torch.float32).to(memory_format=torch.channels_last)
     found = []
-    in_bfloat16 = partial(SmallMapConvolution.apply, dtype=torch.bfloat16)
-    for mode in (ReplacedConvolutions(is_small, in_bfloat16), torch.enable_grad()):
+
+    def in_bfloat16(x: torch.Tensor, weight: torch.Tensor, *geometry: Any) -> Any:
+        return SmallMapConvolution.apply(x, weight, torch.bfloat16)
+
+    for mode in (ReplacedConvolutions(in_bfloat16), torch.enable_grad()):
         layer.zero_grad()
         with torch.autocast("cpu", dtype=torch.bfloat16), mode:
             y = layer(x)
