@@ -91,7 +91,7 @@ HINGE_RATES = {
     "vgg16_half_width": "lr=0.04",
     "resnet56_short": "lr=0.035",
     "densenet_small": "lr=0.07",
-    "mobilenet_v2_short": "lr=0.07",
+    "mobilenet_v2_short": "lr=0.02",
     "resnet18_short": "lr=0.035",
 }
 PAIRS = tuple(
