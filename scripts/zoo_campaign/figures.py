@@ -24,6 +24,8 @@ TIMES: Mapping[float, str] = {
     7200: "2 h",
 }
 MARKERS = {"o": "round", "D": "diamonds", "s": "squares", "^": "triangles"}
+STYLES = ("-", "--", ":", "-.")
+"""Of lines, by hardware as the markers."""
 PARAMETERS = {1e4: "10,000", 1e5: "100,000", 1e6: "1 million", 1e7: "10 million"}
 ACCURACIES = (40, 50, 60, 70, 80, 85, 90, 92, 94, 96, 98)
 NAMES = {"cross_entropy": "cross-entropy", "hinge": "hinge"}
@@ -54,7 +56,7 @@ def draw_cost(
 ) -> None:
     """Draw a point for each row and a line through those that nothing cheaper reaches.
 
-    markers: by hardware, where the cost depends on it; the line joins rows of the first.
+    markers: by hardware, where the cost depends on it; then each has a line of its own.
     """
     named: set[str] = set()
     for row in rows:
@@ -64,27 +66,30 @@ def draw_cost(
             label=None if row.loss in named else NAMES[row.loss],
         )  # fmt: skip
         named.add(row.loss)
-    comparable = [row for row in rows if not markers or row.hardware == next(iter(markers))]
-    front = pareto_front([(cost(row), 100 * row.accuracy.mean) for row in comparable])
-    if not front:
+    groups = [[row for row in rows if row.hardware == kind] for kind in markers] or [list(rows)]
+    fronts = [pareto_front([(cost(row), 100 * row.accuracy.mean) for row in one]) for one in groups]
+    if not rows:
         return
-    axes.step(*zip(*front, strict=True), where="post", color=GREY, linewidth=1.2, zorder=1,
-              label="nothing cheaper is as good")  # fmt: skip
+    for front, style in zip(fronts, STYLES, strict=False):
+        meaning = "nothing cheaper is as good" if front is fronts[0] else None
+        axes.step(*zip(*front, strict=True), where="post", color=GREY, linewidth=1.2, zorder=1,
+                  linestyle=style, label=meaning)  # fmt: skip
     axes.set_xscale("log")
     axes.set_xticks(list(ticks), list(ticks.values()))
     axes.xaxis.set_minor_locator(NullLocator())
     names = {(cost(row), 100 * row.accuracy.mean): row.name for row in rows}
     left, right = (pick(point[0] for point in names) for pick in (min, max))
-    for i, point in enumerate(front):
-        to_right = point[0] < left ** (2 / 3) * right ** (1 / 3)  # the first third of the axis
-        neighbour = front[min(i + 1, len(front) - 1)] if to_right else front[max(i - 1, 0)]
-        apart = 9 * (neighbour != point and are_close(neighbour, point))
-        axes.annotate(
-            names[point], point, (5, -4 - apart) if to_right else (-5, 3 + apart),
-            textcoords="offset points", size=SMALL_SIZE - 1, color=INK,
-            va="top" if to_right else "bottom", ha="left" if to_right else "right",
-            parse_math=False,
-        )  # fmt: skip
+    for front in fronts:
+        for i, point in enumerate(front):
+            to_right = point[0] < left ** (2 / 3) * right ** (1 / 3)  # the first third of the axis
+            neighbour = front[min(i + 1, len(front) - 1)] if to_right else front[max(i - 1, 0)]
+            apart = 9 * (neighbour != point and are_close(neighbour, point))
+            axes.annotate(
+                names[point], point, (5, -4 - apart) if to_right else (-5, 3 + apart),
+                textcoords="offset points", size=SMALL_SIZE - 1, color=INK,
+                va="top" if to_right else "bottom", ha="left" if to_right else "right",
+                parse_math=False,
+            )  # fmt: skip
     axes.margins(x=0.12, y=0.12)
     axes.autoscale()
     axes.set_yscale("function", functions=(error_height, error_height_inverse))
