@@ -58,6 +58,8 @@ def draw_cost(
 
     markers: by hardware, where the cost depends on it; then each has a line of its own.
     """
+    if not rows:
+        return
     named: set[str] = set()
     for row in rows:
         axes.scatter(
@@ -68,8 +70,6 @@ def draw_cost(
         named.add(row.loss)
     groups = [[row for row in rows if row.hardware == kind] for kind in markers] or [list(rows)]
     fronts = [pareto_front([(cost(row), 100 * row.accuracy.mean) for row in one]) for one in groups]
-    if not rows:
-        return
     for front, style in zip(fronts, STYLES, strict=False):
         meaning = "nothing cheaper is as good" if front is fronts[0] else None
         axes.step(*zip(*front, strict=True), where="post", color=GREY, linewidth=1.2, zorder=1,

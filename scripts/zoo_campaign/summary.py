@@ -66,7 +66,8 @@ class Summary:
     @property
     def timed(self) -> Sequence[Mapping[str, Any]]:
         """The runs whose time counts: those on the hardware that most of them had."""
-        return [run for run in self.runs if describe_hardware(run) == self.hardware]
+        hardware = self.hardware
+        return [run for run in self.runs if describe_hardware(run) == hardware]
 
     @property
     def seconds(self) -> float:

@@ -6,12 +6,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from cnn_train.acceleration.convolutions import ReplacedConvolutions
+from cnn_train.acceleration.forward import training_forward
 from cnn_train.acceleration.small_maps import (
     MIN_CHANNELS,
     SmallMapConvolution,
     filter_gradient,
     is_small,
 )
+from cnn_train.machine.device import Device, Precision
 
 
 def random(*shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
@@ -50,6 +52,16 @@ def test_small_maps_with_many_channels_are_taken() -> None:
     }
     for name, (side, weight, expected) in taken.items():
         assert is_small(torch.zeros(1, weight.shape[1], side, side), weight) == expected, name
+
+
+def test_in_training_in_bfloat16_small_maps_are_taken_and_no_larger_ones() -> None:
+    layer = nn.Conv2d(64, 64, 3, padding=1, bias=False)
+    cpu, bfloat16 = Device(torch.device("cpu"), ""), Precision(torch.bfloat16, "as configured")
+    forward = training_forward(layer, cpu, bfloat16, compiled=False)
+    for side, expected in ((5, True), (6, False)):
+        to_float32 = forward(torch.zeros(1, 64, side, side)).grad_fn
+        convolution = to_float32.next_functions[0][0].name()
+        assert (convolution == "SmallMapConvolutionBackward") == expected, side
 
 
 def test_under_autocast_it_gives_torchs_values_and_gradients_up_to_rounding() -> None:

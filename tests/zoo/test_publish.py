@@ -209,10 +209,7 @@ def test_a_page_without_its_marks_is_refused_and_left_as_it_is(tmp_path: Path) -
 
 
 def test_times_of_other_hardware_have_a_mark_and_a_line_of_their_own() -> None:
-    here = (
-        summary("mlp", 0.5),
-        summary("fast_cpu", 0.8),
-    )  # equally long: the better one is the front
+    here = [summary("mlp", 0.5), summary("fast_cpu", 0.8)]  # equally long: the better is the front
     faster = summary("wrn16_2", 0.9, processor="Another", seconds=1.0)
     axes = draw_costs([*here, faster]).axes[0]
     assert axes.get_xlabel().splitlines()[1:] == [
